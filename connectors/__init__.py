@@ -1,0 +1,1 @@
+"""Connectors: what wraps one kind of system each."""

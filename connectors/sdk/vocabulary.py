@@ -1,0 +1,72 @@
+"""The words a connector uses to say what its operations do: effect, tier, fidelity, upstream class, reversibility."""
+
+from enum import StrEnum
+
+
+class Effect(StrEnum):
+    """What an operation does to the outside."""
+
+    READ = "read"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    SEND = "send"
+
+
+class _Ranked(StrEnum):
+    """A vocabulary whose members are listed from least to most."""
+
+    @property
+    def rank(self) -> int:
+        """Return the place in the order, 0 for the least."""
+        return list(type(self)).index(self)
+
+
+class Tier(_Ranked):
+    """How much care a call needs; unknown means HIGH."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Fidelity(_Ranked):
+    """How much a preview can be trusted, from nothing at all to the system's own trial run."""
+
+    NONE = "none"
+    CONTRACT = "contract"
+    SIMULATED = "simulated"
+    VALIDATED = "validated"
+    TWIN = "twin"
+    EXECUTED = "executed"
+
+
+class Reversal(StrEnum):
+    """How completely an operation can be undone."""
+
+    EXACT = "exact"
+    PARTIAL = "partial"
+    NONE = "none"
+
+
+class UpstreamClass(StrEnum):
+    """What the system offers against double effects, and so what may honestly be promised.
+
+    A: an idempotency key or an enforced unique reference. B: conditional writes.
+    C: lookup by our reference. D: none of these.
+    """
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+
+
+class Phase(StrEnum):
+    """Why connector code runs: reading, previewing, committing, or looking up whether a commit arrived."""
+
+    READ = "read"
+    PREVIEW = "preview"
+    COMMIT = "commit"
+    LOOKUP = "lookup"

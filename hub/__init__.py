@@ -1,0 +1,1 @@
+"""The hub: an MCP tool registry and server hub with governed writes."""

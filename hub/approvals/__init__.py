@@ -1,0 +1,1 @@
+"""Approval requests, votes and their rules."""

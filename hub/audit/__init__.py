@@ -1,0 +1,1 @@
+"""The append-only, verifiable record of everything the hub does."""

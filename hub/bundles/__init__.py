@@ -1,0 +1,1 @@
+"""Policy bundles as stored, versioned data."""

@@ -1,0 +1,1 @@
+"""Values without I/O: ids, errors, canonical JSON, redaction."""

@@ -1,0 +1,1 @@
+"""Previews: ask for them, compare them, keep their record."""

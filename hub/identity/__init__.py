@@ -1,0 +1,1 @@
+"""Who acts: principals, groups, roles, tokens, scopes and web sessions."""

@@ -1,0 +1,1 @@
+"""Messages that leave in the transaction that caused them."""

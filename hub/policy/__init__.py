@@ -1,0 +1,1 @@
+"""Pure decisions: facts in, a decision with rule ids and reasons out."""

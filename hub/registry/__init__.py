@@ -1,0 +1,1 @@
+"""What can be called: connectors, connections, tools, versions, servers."""

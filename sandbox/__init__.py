@@ -1,0 +1,1 @@
+"""Confined processes, their channels and the egress broker."""

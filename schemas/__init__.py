@@ -1,0 +1,1 @@
+"""JSON Schemas of everything the hub publishes, and the only importer of jsonschema."""
