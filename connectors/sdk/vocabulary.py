@@ -64,9 +64,10 @@ class UpstreamClass(StrEnum):
 
 
 class Phase(StrEnum):
-    """Why connector code runs: reading, previewing, committing, or looking up whether a commit arrived."""
+    """Why connector code runs: reading, previewing, committing, looking up whether a commit arrived, or reading back."""
 
     READ = "read"
     PREVIEW = "preview"
     COMMIT = "commit"
     LOOKUP = "lookup"
+    OBSERVE = "observe"
