@@ -1,0 +1,90 @@
+"""Reading principals: by id, by name, page by page."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import select
+
+from hub.core.errors import NotFound
+from hub.identity.principals import Principal, PrincipalKind, Role
+from hub.identity.tables import ClientRow, GroupMemberRow, PrincipalRow
+from hub.storage import Tx
+
+MAX_PAGE: Final = 200
+
+
+async def get(tx: Tx, principal_id: str) -> Principal:
+    """Return the principal with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = await get_many(tx, [principal_id])
+    if principal_id not in found:
+        raise NotFound(f"There is no principal {principal_id!r}.")
+    return found[principal_id]
+
+
+async def get_many(tx: Tx, principal_ids: Sequence[str]) -> dict[str, Principal]:
+    """Return those of the principals that exist, by id."""
+    rows = (await tx.scalars(select(PrincipalRow).where(PrincipalRow.id.in_(set(principal_ids))))).all()
+    return {principal.id: principal for principal in await _principals(tx, rows)}
+
+
+async def find(tx: Tx, name: str) -> Principal | None:
+    """Return the principal called `name`, whatever its case, or None."""
+    row = await tx.scalar(select(PrincipalRow).where(PrincipalRow.name == name.lower()))
+    return None if row is None else (await _principals(tx, [row]))[0]
+
+
+async def page(
+    tx: Tx, *, kind: PrincipalKind | None = None, after: str | None = None, limit: int = 50
+) -> list[Principal]:
+    """Return up to `limit` principals in the order of their names, those behind the name `after` first."""
+    query = select(PrincipalRow).order_by(PrincipalRow.name).limit(min(limit, MAX_PAGE))
+    if kind is not None:
+        query = query.where(PrincipalRow.kind == kind.value)
+    if after is not None:
+        query = query.where(PrincipalRow.name > after)
+    return await _principals(tx, (await tx.scalars(query)).all())
+
+
+async def members(tx: Tx, group: str) -> list[Principal]:
+    """Return the principals in `group` that are not suspended, in the order of their names."""
+    query = (
+        select(PrincipalRow)
+        .join(GroupMemberRow, GroupMemberRow.principal_id == PrincipalRow.id)
+        .where(GroupMemberRow.group_name == group, PrincipalRow.suspended_at.is_(None))
+        .order_by(PrincipalRow.name)
+    )
+    return await _principals(tx, (await tx.scalars(query)).all())
+
+
+async def _principals(tx: Tx, rows: Sequence[PrincipalRow]) -> list[Principal]:
+    ids = [row.id for row in rows]
+    if not ids:
+        return []
+    groups: dict[str, set[str]] = {}
+    places = select(GroupMemberRow.principal_id, GroupMemberRow.group_name).where(GroupMemberRow.principal_id.in_(ids))
+    for principal_id, group in (await tx.execute(places)).tuples():
+        groups.setdefault(principal_id, set()).add(group)
+    clients = {
+        client.principal_id: client
+        for client in await tx.scalars(select(ClientRow).where(ClientRow.principal_id.in_(ids)))
+    }
+    return [_principal(row, groups.get(row.id, set()), clients.get(row.id)) for row in rows]
+
+
+def _principal(row: PrincipalRow, groups: set[str], client: ClientRow | None) -> Principal:
+    return Principal(
+        id=row.id,
+        kind=PrincipalKind(row.kind),
+        name=row.name,
+        display_name=row.display_name,
+        groups=frozenset(groups),
+        roles=frozenset(Role(role) for role in row.roles),
+        owner_id=row.owner_id,
+        is_suspended=row.suspended_at is not None,
+        allowed_scopes=frozenset(client.allowed_scopes) if client else frozenset(),
+        allowed_servers=frozenset(client.allowed_servers) if client else frozenset(),
+    )

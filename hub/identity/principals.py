@@ -1,0 +1,73 @@
+"""Who acts: principals with their roles and groups, and the caller of one request."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class PrincipalKind(StrEnum):
+    """What kind of actor a principal is."""
+
+    USER = "user"
+    AGENT = "agent"
+    SERVICE = "service"
+
+
+class Role(StrEnum):
+    """What a principal may do beside what its groups and ownership give it (governance, section 11)."""
+
+    ADMINISTRATOR = "administrator"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """A user, an agent or a service, as it stands at one moment.
+
+    `allowed_scopes` and `allowed_servers` bound what tokens of an agent or a service can ever hold; both are empty for
+    users, who hold no tokens of their own. Empty means nothing, never everything.
+    """
+
+    id: str
+    kind: PrincipalKind
+    name: str
+    display_name: str
+    groups: frozenset[str]
+    roles: frozenset[Role]
+    owner_id: str | None
+    is_suspended: bool
+    allowed_scopes: frozenset[str] = frozenset()
+    allowed_servers: frozenset[str] = frozenset()
+
+    def has_role(self, role: Role) -> bool:
+        """Return whether the principal holds `role` now; a suspended one holds none."""
+        return role in self.roles and not self.is_suspended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The principals and scopes of one request: who asks, for whom, and with what.
+
+    `actor` is the agent or service that sent the request or, at the web and the API, the user itself. `scopes` are
+    those of the token at hand (empty for a web session); `authenticated_at` is when the person last proved who it is.
+    """
+
+    actor: Principal
+    on_behalf_of: Principal | None = None
+    scopes: frozenset[str] = frozenset()
+    client_id: str | None = None
+    token_id: str | None = None
+    resource: str | None = None
+    authenticated_at: datetime | None = None
+
+    @property
+    def subject(self) -> Principal:
+        """The principal whose work this is: the user acted for or, without one, the actor itself."""
+        return self.on_behalf_of or self.actor
+
+    @property
+    def visible_key(self) -> str:
+        """What cursors and handles are bound to: the same pair of principals has the same key, others never."""
+        return f"{self.actor.id}:{self.on_behalf_of.id if self.on_behalf_of else ''}"

@@ -1,0 +1,124 @@
+"""Tables of principals, groups, clients, secrets, sessions and failed logins."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.storage import Base, Json, Moment
+
+
+class PrincipalRow(Base):
+    """A user, an agent or a service."""
+
+    __tablename__ = "principals"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    display_name: Mapped[str] = mapped_column(String(120))
+    roles: Mapped[list[str]] = mapped_column(Json)
+    owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    suspended_at: Mapped[datetime | None] = mapped_column(Moment)
+    suspended_reason: Mapped[str | None] = mapped_column(String(500))
+
+
+class GroupRow(Base):
+    """A group; policy rules name groups, approvers sit in them."""
+
+    __tablename__ = "groups"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    title: Mapped[str] = mapped_column(String(120))
+
+
+class GroupMemberRow(Base):
+    """One principal's place in one group."""
+
+    __tablename__ = "group_members"
+
+    group_name: Mapped[str] = mapped_column(String(64), ForeignKey("groups.name"), primary_key=True)
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), primary_key=True, index=True)
+
+
+class PasswordRow(Base):
+    """A user's password as an argon2id hash."""
+
+    __tablename__ = "passwords"
+
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(200))
+    changed_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class FailedLoginRow(Base):
+    """How often logins failed lately for one name or from one source.
+
+    `key` is a hash, since what somebody typed as a name may have been a password.
+    """
+
+    __tablename__ = "failed_logins"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    last_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    blocked_until: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class SessionRow(Base):
+    """One web session; the cookie's value is kept as a hash only."""
+
+    __tablename__ = "web_sessions"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    cookie_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), index=True)
+    authenticated_at: Mapped[datetime] = mapped_column(Moment)
+    idle_until: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+class ClientRow(Base):
+    """What an agent or a service may ever be given, and where its codes may be sent."""
+
+    __tablename__ = "oauth_clients"
+
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), primary_key=True)
+    allowed_scopes: Mapped[list[str]] = mapped_column(Json)
+    allowed_servers: Mapped[list[str]] = mapped_column(Json)
+    redirect_uris: Mapped[list[str]] = mapped_column(Json)
+    authentication: Mapped[str] = mapped_column(String(30))
+
+
+class ClientSecretRow(Base):
+    """A client secret as a hash; several may be valid at once, so that they rotate without downtime."""
+
+    __tablename__ = "oauth_client_secrets"
+    __table_args__ = (Index("ix_oauth_client_secrets_principal_id_hash", "principal_id", "hash"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"))
+    hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class IdentityGenerationRow(Base):
+    """One row whose number grows with every change that could make a cached caller wrong."""
+
+    __tablename__ = "identity_generation"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    generation: Mapped[int] = mapped_column(Integer)
+
+
+class BootstrapRow(Base):
+    """The one-time link that makes the first administrator, as a hash."""
+
+    __tablename__ = "bootstrap_links"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
