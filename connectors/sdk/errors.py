@@ -4,12 +4,17 @@ ConnectorError
 |- NotFound     the record does not exist, or the account may not see it
 |- Refused      the system said no: definitive, nothing was done by this request
 |- Conflict     the guard moved: definitive, nothing was done by this request
-|- Unavailable  the request was not sent; trying again is safe
+|- Unavailable  nothing was done: not sent, turned away before processing, or a failed read; trying again is safe
+|- Unreadable   a request that changes nothing was answered with something the connector cannot read
 |- Unknown      the request was sent and there is no clear answer
+|  |- Accepted  the system accepted it, with an answer the connector cannot read
 |- Fenced       the broker refused the request: this channel may not carry it
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+Json = Any
+"""Any JSON value."""
 
 
 class ConnectorError(Exception):
@@ -41,15 +46,33 @@ class Conflict(ConnectorError):
 
 
 class Unavailable(ConnectorError):
-    """The request was not sent."""
+    """Nothing was done: the request was not sent, was turned away before processing, or only read."""
 
     code = "upstream_unavailable"
+
+
+class Unreadable(ConnectorError):
+    """A request that changes nothing was answered with something the connector cannot read."""
+
+    code = "upstream_unreadable"
 
 
 class Unknown(ConnectorError):
     """The request was sent and its outcome is not known."""
 
     code = "upstream_unknown"
+
+
+class Accepted(Unknown):
+    """The system accepted the request and answered with JSON that is not what the connector declares.
+
+    Left alone it counts as Unknown. `run_phase` makes a finding of it where the call's only unsafe request was
+    accepted: what happened is known then, only its description is not.
+    """
+
+    def __init__(self, message: str, answer: Json) -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 class Fenced(ConnectorError):

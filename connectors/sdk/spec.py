@@ -1,11 +1,15 @@
 """The operation spec: the frozen form every kind of connector compiles to, which the registry stores and pins."""
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from connectors.sdk.errors import Refused
+from connectors.sdk.pointer import resolve
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
+from connectors.sdk.wire import WireRequest
 
 Json = Any
 """Any JSON value."""
@@ -29,6 +33,14 @@ class SafeRule(_Spec):
     operation: str | None = None
     preview_only: bool = False
 
+    def covers(self, request: WireRequest) -> bool:
+        """Return whether `request` is of the kind this rule calls safe; its `operation` must have been verified."""
+        if request.method != self.method or not fnmatchcase(request.path, self.path):
+            return False
+        if self.operation is None:
+            return True
+        return request.operation is not None and fnmatchcase(request.operation, self.operation)
+
 
 class AuthSpec(_Spec):
     """How the broker proves who it is to the system; names of secret fields, never their values."""
@@ -41,13 +53,28 @@ class AuthSpec(_Spec):
 class Compensation(_Spec):
     """The tool that undoes this one, and where its arguments come from: JSON pointers into the receipt.
 
-    The receipt is `{"input": ..., "output": ..., "before": {target: record}}`.
+    The receipt is `{"input": arguments, "output": result, "before": [record, ...]}`, where `before` holds what each
+    change of the approved preview had found, in its order: `/before/0/name` is the old name of the first record.
     """
 
     tool: str = Field(pattern=TOOL_NAME)
     arguments: Mapping[str, str]
     kind: Reversal
     window_seconds: int | None = Field(default=None, ge=1)
+
+    def arguments_for(self, receipt: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the arguments with which `tool` undoes what `receipt` tells of.
+
+        An optional argument that the caller had not given is left out.
+
+        Raises:
+            Refused: the receipt lacks a value, or the value was empty and an argument cannot say so.
+        """
+        found = {name: resolve(receipt, pointer) for name, pointer in self.arguments.items()}
+        for name, pointer in self.arguments.items():
+            if found[name] is None and not pointer.startswith("/input/"):
+                raise Refused(f"This cannot be undone by itself: {self.tool} needs {name!r}, and {pointer} is empty.")
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class OperationSpec(_Spec):
@@ -76,6 +103,10 @@ class OperationSpec(_Spec):
     max_unsafe_requests: int = Field(default=1, ge=0, le=20)
     quarantine_seconds: int = Field(default=60, ge=1, le=86_400)
     """Class C only: how long after sending "not found" does not yet mean "not applied"."""
+    observable: bool = False
+    """Whether the connector can read back what a commit did; else it stays UNVERIFIABLE."""
+    binding: Mapping[str, Json] = {}
+    """What a direct connector needs to carry the operation out, such as the upstream's own name for it."""
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
@@ -99,10 +130,12 @@ def _contradictions_of_a_write(spec: OperationSpec) -> Iterator[str]:
         yield "a write is never of tier low"
     if spec.reversal is Reversal.EXACT and spec.compensation is None:
         yield "an exact undo needs a compensation"
-    if spec.compensation and spec.compensation.kind is not spec.reversal:
+    if spec.compensation and spec.reversal is not Reversal.NONE and spec.compensation.kind is not spec.reversal:
         yield "reversal and compensation disagree on how complete the undo is"
     if spec.reversal is Reversal.PARTIAL and not spec.residue:
         yield "a partial undo must say what stays behind"
+    if spec.reversal is Reversal.NONE and spec.compensation is not None:
+        yield "a compensation needs a reversal: say exact, or partial with its residue"
     if spec.effect is Effect.DELETE and spec.tier is Tier.MEDIUM and spec.reversal is not Reversal.EXACT:
         yield "a delete that cannot be undone is at least of tier high"
 
@@ -126,3 +159,51 @@ class ConnectorSpec(_Spec):
     rpc: Literal["none", "json_rpc"] = "none"
     """`json_rpc`: the broker reads the operation's name from the member `method` of the body."""
     operations: tuple[OperationSpec, ...]
+
+    def is_safe(self, request: WireRequest, *, previewing: bool = False) -> bool:
+        """Return whether `request` is declared to change nothing (when `previewing`, preview-only rules count too)."""
+        return any(rule.covers(request) for rule in self.safe if previewing or not rule.preview_only)
+
+    def operation(self, name: str) -> OperationSpec:
+        """Return the operation called `name`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for operation in self.operations:
+            if operation.name == name:
+                return operation
+        raise KeyError(name)
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> Self:
+        problems = [*_contradictions_of_safety(self), *_contradictions_between(self.operations)]
+        if problems:
+            raise ValueError(f"{self.name}: {'; '.join(problems)}")
+        return self
+
+
+def _contradictions_of_safety(spec: ConnectorSpec) -> Iterator[str]:
+    for rule in spec.safe:
+        if spec.rpc == "none" and rule.operation is not None:
+            yield "a safe rule names an operation, but only with rpc can the broker read one"
+        if spec.rpc == "json_rpc" and rule.method == "POST" and rule.operation is None:
+            yield "with rpc every call is a POST, so a safe rule for POST must name the operations it means"
+
+
+def _contradictions_between(operations: tuple[OperationSpec, ...]) -> Iterator[str]:
+    by_name = {operation.name: operation for operation in operations}
+    if len(by_name) < len(operations):
+        yield "two operations have the same name"
+    for operation in operations:
+        if operation.compensation is None:
+            continue
+        undo = by_name.get(operation.compensation.tool)
+        if undo is None or undo.effect is Effect.READ:
+            yield f"{operation.name} is undone by {operation.compensation.tool!r}, which is no write of this connector"
+            continue
+        known, needed = undo.input_schema.get("properties", {}), undo.input_schema.get("required", [])
+        for name in sorted({*operation.compensation.arguments} - {*known}):
+            yield f"{operation.name} is undone by {undo.name}, which takes no argument {name!r}"
+        for name in sorted({*needed} - {*operation.compensation.arguments}):
+            yield f"{operation.name} is undone by {undo.name}, which needs the argument {name!r}"

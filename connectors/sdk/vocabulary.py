@@ -64,7 +64,7 @@ class UpstreamClass(StrEnum):
 
 
 class Phase(StrEnum):
-    """Why connector code runs: reading, previewing, committing, looking up whether a commit arrived, or reading back."""
+    """Why connector code runs: to read, preview, commit, look up whether a commit arrived, or read back what it did."""
 
     READ = "read"
     PREVIEW = "preview"

@@ -1,0 +1,242 @@
+"""Running one phase of one operation inside the process that holds the connector's code."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from connectors.sdk.connector import Connector
+from connectors.sdk.context import Circumstances, Context, Receipt
+from connectors.sdk.errors import Accepted, ConnectorError
+from connectors.sdk.operations import AnyOperation, Read, Write
+from connectors.sdk.preview import Preview
+from connectors.sdk.signature import parameters_of
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from connectors.sdk.vocabulary import Fidelity, Phase
+from connectors.sdk.wire import Transport
+
+Json = Any
+"""Any JSON value."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PhaseCall(_Value):
+    """Which phase of which operation to run, with what. `guard` and `before` come from the approved preview.
+
+    `guard` is `{target: token}`, `before` is `{target: record}`, `output` is what a commit answered (to observe it).
+    """
+
+    operation: str
+    phase: Phase
+    arguments: Mapping[str, Json]
+    guard: Mapping[str, str] = {}
+    before: Mapping[str, Mapping[str, Json]] = {}
+    idempotency_key: str | None = None
+    output: Json = None
+
+
+class Done(_Value):
+    """A read or a commit ended well. `findings` are blemishes of the answer, never reasons to call it failed."""
+
+    kind: Literal["done"] = "done"
+    output: Json
+    findings: tuple[str, ...] = ()
+
+
+class Previewed(_Value):
+    """A preview was made."""
+
+    kind: Literal["previewed"] = "previewed"
+    preview: Preview
+
+
+class Found(_Value):
+    """A lookup found what the commit created."""
+
+    kind: Literal["found"] = "found"
+    output: Json
+
+
+class NotFoundYet(_Value):
+    """A lookup found nothing; the operation's quarantine says when that counts."""
+
+    kind: Literal["not_found_yet"] = "not_found_yet"
+
+
+class Observed(_Value):
+    """The records as they stand after a commit, under the targets of the preview; None where there is none."""
+
+    kind: Literal["observed"] = "observed"
+    records: Mapping[str, Mapping[str, Json] | None]
+
+
+class Failed(_Value):
+    """The phase ended with an error: `code` is one of ConnectorError's, or one of those below."""
+
+    kind: Literal["failed"] = "failed"
+    code: str
+    message: str
+
+
+PhaseResult = Done | Previewed | Found | NotFoundYet | Observed | Failed
+PHASE_RESULT: TypeAdapter[PhaseResult] = TypeAdapter(Annotated[PhaseResult, Field(discriminator="kind")])
+
+UNKNOWN_OPERATION = "unknown_operation"
+ARGUMENTS_INVALID = "arguments_invalid"
+PHASE_MISSING = "phase_missing"
+CONNECTOR_BROKEN = "connector_broken"
+
+
+class DirectRunner(Protocol):
+    """What the entry of a connector with `runs="direct"` names: it does what `run_phase` does, without foreign code."""
+
+    async def __call__(self, spec: ConnectorSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
+        """Run the phase that `call` names of an operation of `spec`."""
+        ...
+
+
+class _Stopped(Exception):
+    """The phase cannot be run at all."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.failed = Failed(code=code, message=message)
+
+
+async def run_phase(connector: Connector, call: PhaseCall, transport: Transport) -> PhaseResult:
+    """Run the phase that `call` names and return what came of it; errors of any kind are returned as Failed.
+
+    A failed commit is not yet a proof that nothing was done: the broker alone knows what has left.
+    """
+    try:
+        operation = connector.operations[call.operation]
+    except KeyError:
+        return Failed(code=UNKNOWN_OPERATION, message=f"{connector.name} has no operation {call.operation!r}.")
+    spec = connector.spec.operation(call.operation)
+    context = Context(_circumstances(connector, spec, call), transport)
+    try:
+        return await _PHASES[call.phase](operation, spec, call, context)
+    except Exception as error:  # noqa: BLE001  # the door of foreign code: whatever it raises is an answer
+        return _answer_to(error, call, context)
+
+
+async def _read(operation: AnyOperation, spec: OperationSpec, call: PhaseCall, context: Context) -> PhaseResult:
+    del spec
+    if not isinstance(operation, Read):
+        raise _missing(call)
+    return _done(operation, await _with_arguments(operation, operation.function, call, context))
+
+
+async def _commit(operation: AnyOperation, spec: OperationSpec, call: PhaseCall, context: Context) -> PhaseResult:
+    del spec
+    if not isinstance(operation, Write):
+        raise _missing(call)
+    return _done(operation, await _with_arguments(operation, operation.function, call, context))
+
+
+async def _preview(operation: AnyOperation, spec: OperationSpec, call: PhaseCall, context: Context) -> PhaseResult:
+    if not isinstance(operation, Write):
+        raise _missing(call)
+    if operation.preview_function is None:
+        nothing = "The connector cannot say what this would change."
+        return Previewed(preview=Preview(changes=(), fidelity=spec.fidelity, not_covered=(nothing,)))
+    preview = Preview.model_validate(await _with_arguments(operation, operation.preview_function, call, context))
+    fidelity: Fidelity = min(preview.fidelity, spec.fidelity, key=lambda fidelity: fidelity.rank)
+    return Previewed(preview=preview.model_copy(update={"fidelity": fidelity}))
+
+
+async def _lookup(operation: AnyOperation, spec: OperationSpec, call: PhaseCall, context: Context) -> PhaseResult:
+    del spec
+    if not isinstance(operation, Write) or operation.lookup_function is None:
+        raise _missing(call)
+    found = await _with_arguments(operation, operation.lookup_function, call, context)
+    return NotFoundYet() if found is None else Found(output=_done(operation, found).output)
+
+
+async def _observe(operation: AnyOperation, spec: OperationSpec, call: PhaseCall, context: Context) -> PhaseResult:
+    del spec
+    if not isinstance(operation, Write) or operation.observe_function is None:
+        raise _missing(call)
+    output = operation.signature.result.validate_python(call.output)
+    records = await operation.observe_function(
+        context, Receipt(input=call.arguments, output=output, before=context.before)
+    )
+    return Observed(records=to_jsonable_python(dict(records), by_alias=True))
+
+
+_PHASES: Mapping[Phase, Callable[[AnyOperation, OperationSpec, PhaseCall, Context], Awaitable[PhaseResult]]] = {
+    Phase.READ: _read,
+    Phase.PREVIEW: _preview,
+    Phase.COMMIT: _commit,
+    Phase.LOOKUP: _lookup,
+    Phase.OBSERVE: _observe,
+}
+
+
+async def _with_arguments(
+    operation: AnyOperation, function: Callable[..., Awaitable[object]], call: PhaseCall, context: Context
+) -> object:
+    try:
+        parsed = operation.signature.arguments.model_validate(dict(call.arguments))
+    except ValidationError as error:
+        raise _Stopped(ARGUMENTS_INVALID, f"{call.operation}: {_first(error)}") from error
+    values = {name: getattr(parsed, name) for name in parsed.model_fields_set}
+    parameters = parameters_of(function)
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        values = {name: value for name, value in values.items() if name in parameters}
+    return await function(context, **values)
+
+
+def _done(operation: AnyOperation, value: object) -> Done:
+    try:
+        output = operation.signature.result.dump_python(value, mode="json", by_alias=True, warnings="error")
+    except PydanticSerializationError:
+        finding = f"{operation.name} returned {type(value).__name__}, which is not what it declares."
+        return Done(output=to_jsonable_python(value, fallback=repr), findings=(finding,))
+    return Done(output=output)
+
+
+def _answer_to(error: Exception, call: PhaseCall, context: Context) -> PhaseResult:
+    match error:
+        case _Stopped():
+            return error.failed
+        case Accepted() if call.phase is Phase.COMMIT and context.unsafe_requests == 1:
+            return Done(output=error.answer, findings=(error.message,))
+        case ConnectorError():
+            return Failed(code=error.code, message=error.message)
+        case ValidationError():
+            return _broken(call, f"a value breaks its type: {_first(error)}")
+        case _:
+            return _broken(call, f"its code raised {type(error).__name__}")
+
+
+def _broken(call: PhaseCall, what: str) -> Failed:
+    return Failed(code=CONNECTOR_BROKEN, message=f"{call.operation} is broken ({call.phase}): {what}.")
+
+
+def _missing(call: PhaseCall) -> _Stopped:
+    return _Stopped(PHASE_MISSING, f"{call.operation} has no {call.phase}.")
+
+
+def _circumstances(connector: Connector, spec: OperationSpec, call: PhaseCall) -> Circumstances:
+    return Circumstances(
+        phase=call.phase,
+        operation=call.operation,
+        upstream_class=spec.upstream_class,
+        arguments=call.arguments,
+        guard=call.guard,
+        before=call.before,
+        idempotency_key=call.idempotency_key,
+        is_safe=lambda request: connector.spec.is_safe(request, previewing=call.phase is Phase.PREVIEW),
+        rpc=connector.rpc,
+        unprocessed=connector.unprocessed,
+    )
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'/'.join(str(step) for step in first['loc']) or 'it'}: {first['msg']}"
