@@ -1,0 +1,121 @@
+"""Preview records: a preview with its digest, how and when it was made, and the track record of its tool."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select, update
+
+from connectors.sdk.preview import Preview
+from hub.core.canonical import digest
+from hub.dryrun.tables import PreviewRow
+from hub.storage import Tx
+
+TRACK_RECORD_LENGTH = 500
+"""How many of a tool's latest judged previews make its track record."""
+
+
+class Verdict(StrEnum):
+    """What reading back said about a preview."""
+
+    VERIFIED = "VERIFIED"
+    DIVERGED = "DIVERGED"
+    UNVERIFIABLE = "UNVERIFIABLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewRecord:
+    """A preview as it was taken: by which revision, when, in what confinement, through which requests."""
+
+    revision: int
+    preview: Preview
+    digest: str
+    transcript: tuple[dict[str, Any], ...]
+    sandbox_level: str
+    latency_ms: int
+    observed_at: datetime
+    verdict: Verdict | None = None
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackRecord:
+    """How often a tool's latest previews matched what then happened."""
+
+    matched: int
+    judged: int
+
+
+def preview_digest(preview: Preview) -> str:
+    """Return SHA-256 over the canonical JSON of what a voter decides on (governance, section 4).
+
+    Raises:
+        Malformed: the preview holds a number that no two readers would read alike.
+    """
+    decided_on = {"changes", "side_effects", "preconditions", "blast", "fidelity"}
+    return digest(preview.model_dump(mode="json", include=decided_on))
+
+
+async def keep(tx: Tx, invocation_id: str, tool_id: str, record: PreviewRecord) -> None:
+    """Put `record` on record for its revision."""
+    tx.add(
+        PreviewRow(
+            invocation_id=invocation_id,
+            revision=record.revision,
+            tool_id=tool_id,
+            digest=record.digest,
+            fidelity=record.preview.fidelity.value,
+            body=record.preview.model_dump(mode="json"),
+            transcript=list(record.transcript),
+            sandbox_level=record.sandbox_level,
+            latency_ms=record.latency_ms,
+            observed_at=record.observed_at,
+            differences=[],
+        )
+    )
+
+
+async def latest(tx: Tx, invocation_id: str) -> PreviewRecord | None:
+    """Return the preview of the newest revision that has one."""
+    query = select(PreviewRow).where(PreviewRow.invocation_id == invocation_id)
+    row = await tx.scalar(query.order_by(PreviewRow.revision.desc()).limit(1))
+    return _record(row) if row else None
+
+
+async def of_revision(tx: Tx, invocation_id: str, revision: int) -> PreviewRecord | None:
+    """Return the preview that was taken for `revision`."""
+    row = await tx.get(PreviewRow, (invocation_id, revision))
+    return _record(row) if row else None
+
+
+async def put_verdict(tx: Tx, invocation_id: str, revision: int, *, verdict: Verdict, differences: tuple[str, ...]) -> None:
+    """Write down what reading back said about the preview of `revision`."""
+    which = (PreviewRow.invocation_id == invocation_id, PreviewRow.revision == revision)
+    await tx.execute(update(PreviewRow).where(*which).values(verdict=verdict.value, differences=list(differences)))
+
+
+async def track_record(tx: Tx, tool_id: str) -> TrackRecord:
+    """Return how many of the tool's latest judged previews came true."""
+    judged = (
+        select(PreviewRow.verdict)
+        .where(PreviewRow.tool_id == tool_id, PreviewRow.verdict.in_([Verdict.VERIFIED, Verdict.DIVERGED]))
+        .order_by(PreviewRow.observed_at.desc())
+        .limit(TRACK_RECORD_LENGTH)
+    )
+    verdicts = (await tx.scalars(judged)).all()
+    return TrackRecord(matched=verdicts.count(Verdict.VERIFIED.value), judged=len(verdicts))
+
+
+def _record(row: PreviewRow) -> PreviewRecord:
+    return PreviewRecord(
+        revision=row.revision,
+        preview=Preview.model_validate(row.body),
+        digest=row.digest,
+        transcript=tuple(row.transcript),
+        sandbox_level=row.sandbox_level,
+        latency_ms=row.latency_ms,
+        observed_at=row.observed_at,
+        verdict=Verdict(row.verdict) if row.verdict else None,
+        differences=tuple(row.differences),
+    )

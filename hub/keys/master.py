@@ -1,0 +1,66 @@
+"""The master key: given by the operator, or made on first start in a file that nobody else may read."""
+
+import base64
+import binascii
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from hub.core.errors import InputError
+
+KEY_BYTES = 32
+
+
+class MasterKeyUnusable(InputError):
+    """The master key is missing, malformed, or readable by others."""
+
+    code = "master_key_unusable"
+
+
+def load_master_key(path: Path | None, *, explicit: str | None, is_postgresql: bool) -> bytes:
+    """Return the 32 bytes of the master key.
+
+    `explicit` (base64, from the settings) wins. Otherwise it is read from `path`, which is made with mode 0600 on first
+    start; with PostgreSQL it is never made, because another replica would make another one.
+
+    Raises:
+        MasterKeyUnusable: says what is wrong and what to do.
+    """
+    if explicit is not None:
+        return _decoded(explicit, "TOOLHUB_MASTER_KEY")
+    if path is None or (is_postgresql and not path.exists()):
+        raise MasterKeyUnusable(
+            "With PostgreSQL the master key must be given, because every replica needs the same one:"
+            " set TOOLHUB_MASTER_KEY to the output of `openssl rand -base64 32`."
+        )
+    if not path.exists():
+        _make(path)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise MasterKeyUnusable(f"{path} can be read by others (mode {mode:04o}); run `chmod 600 {path}`.")
+    return _decoded(path.read_text(encoding="ascii").strip(), str(path))
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".master-")  # mkstemp makes it 0600
+    fresh = Path(name)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(base64.b64encode(os.urandom(KEY_BYTES)).decode("ascii") + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):  # another process was first; its key is the key
+        os.link(fresh, path)  # whole or not at all, and never over an existing one
+    fresh.unlink()
+
+
+def _decoded(text: str, where: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MasterKeyUnusable(f"The master key in {where} is not base64; it should be 32 random bytes.") from error
+    if len(key) != KEY_BYTES:
+        raise MasterKeyUnusable(f"The master key in {where} has {len(key)} bytes; it should have {KEY_BYTES}.")
+    return key
