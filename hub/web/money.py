@@ -1,0 +1,41 @@
+"""Amounts of money in words: integers of minor units become figures with their currency."""
+
+from typing import Final
+
+_DECIMALS: Final = """
+0 BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF
+2 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP
+2 CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS
+2 KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD
+2 PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP
+2 TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW ZWG
+3 BHD IQD JOD KWD LYD OMR TND
+4 CLF UYW
+"""  # ISO 4217: how many decimals, then the currencies that have them
+
+
+def _decimals() -> dict[str, int]:
+    lines = (line.split() for line in _DECIMALS.strip().splitlines())
+    return {currency: int(digits) for digits, *currencies in lines for currency in currencies}
+
+
+_DIGITS_OF: Final = _decimals()
+
+
+def minor_digits(currency: str) -> int | None:
+    """Return how many decimals `currency` has, or None when it is not a currency we know.  Source: ISO 4217."""
+    return _DIGITS_OF.get(currency)
+
+
+def money(minor: int, currency: str | None) -> str:
+    """Return `minor` units of `currency` as people write it: `EUR 1,234.50`.
+
+    An unknown currency is never guessed at: the integer is shown as what it is.
+    """
+    digits = None if currency is None else minor_digits(currency)
+    if digits is None:
+        return f"{minor:,} minor units of {currency or 'an unnamed currency'}"
+    sign = "\N{MINUS SIGN}" if minor < 0 else ""
+    whole, part = divmod(abs(minor), 10**digits)
+    figures = f"{whole:,}" if digits == 0 else f"{whole:,}.{part:0{digits}d}"
+    return f"{sign}{currency}\N{NO-BREAK SPACE}{figures}"

@@ -1,0 +1,62 @@
+"""From a typed view to HTML: the one Jinja environment, and what every page has around it."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hub.web.inert import inert_name
+
+STATIC: Final = files("hub.web") / "static"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """Who looks at the page: shown in the header, and what the navigation offers depends on it."""
+
+    display_name: str
+    csrf_token: str
+    waiting: int = 0
+    """Approvals that wait for this person."""
+    is_administrator: bool = False
+    is_operator: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chrome:
+    """What stands around a page: title, viewer (None before login), the place in the navigation, a notice."""
+
+    title: str
+    viewer: Viewer | None = None
+    here: str = ""
+    notice: str = ""
+
+
+def render(template: str, chrome: Chrome, page: object, **more: object) -> str:
+    """Return `template` rendered with its typed view `page`; a name it does not know is an error, never a blank."""
+    return _environment().get_template(template).render(chrome=chrome, page=page, **more)
+
+
+@cache
+def static_url(name: str) -> str:
+    """Return the address of a static file, with its digest, so that it may be cached for ever."""
+    content = (STATIC / name).read_bytes()
+    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("hub.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shared: Mapping[str, Any] = {"static_url": static_url, "inert_name": inert_name}
+    environment.globals.update(shared)
+    return environment

@@ -1,0 +1,183 @@
+"""The approval page and the inbox that leads to it: what a person must see before deciding about a write."""
+
+from dataclasses import dataclass
+
+from hub.web.comparison import Comparison
+from hub.web.inert import Inert
+from hub.web.moments import At
+from hub.web.wording import Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxCard:
+    """One open question in the inbox."""
+
+    url: str
+    headline: Inert
+    agent: Inert
+    on_behalf_of: str
+    tool: str
+    tier: Word
+    expires: At
+    progress: str
+    money: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxPage:
+    """The questions that wait for the viewer."""
+
+    cards: tuple[InboxCard, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoteLine:
+    """One vote that was cast."""
+
+    voter: str
+    decision: Word
+    reason: Inert | None
+    at: At
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quorum:
+    """How many people of one group must agree, and who has."""
+
+    group: str
+    needed: int
+    given: int
+    fresh: str = ""
+    """In words, how recent each one's login must be; empty when any login will do."""
+    votes: tuple[VoteLine, ...] = ()
+
+    @property
+    def is_met(self) -> bool:
+        """Return whether enough people of the group have agreed."""
+        return self.given >= self.needed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleLine:
+    """A rule that asks, in its own words."""
+
+    why: Inert
+    rule_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Something that must still be as it was when the preview was made."""
+
+    target: Inert
+    is_strong: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideLine:
+    """Something that happens beside the changes."""
+
+    kind: Inert
+    recipient: Inert
+    reversal: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far the write reaches, in figures people read."""
+
+    rows: int
+    money: str
+    parties: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One thing the agent says of itself or its reasons."""
+
+    label: str
+    text: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sureness:
+    """How sure the preview is: its fidelity, when it was made, its track record, and what it cannot see."""
+
+    fidelity: Word
+    rank: int
+    observed: At
+    track: str
+    track_word: Word
+    not_covered: tuple[Inert, ...]
+    guards: tuple[Guard, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """Whether and how the write can be taken back."""
+
+    reversal: Word
+    tool: str = ""
+    window: str = ""
+    residue: tuple[Inert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The form: what is decided about (`digest`), what was typed, and what stood against it."""
+
+    action: str
+    digest: str
+    reason: str = ""
+    problem: str = ""
+    needs_fresh_login: str = ""
+    """In words, when the decision will ask for the password; empty when it will not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedLine:
+    """One thing that is different from what the voter saw."""
+
+    what: str
+    then: Inert
+    now: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalPage:
+    """Everything that is known about one write that waits for people."""
+
+    invocation_id: str
+    invocation_url: str
+    headline: Inert
+    state: Word
+    is_open: bool
+    agent: Inert
+    agent_owner: str
+    on_behalf_of: str
+    asked: At
+    revision: int
+    tool: str
+    tool_title: Inert
+    tool_url: str
+    tier: Word
+    effect: Word
+    system: Inert
+    environment: str
+    changes: tuple[Comparison, ...]
+    reach: Reach
+    side_effects: tuple[SideLine, ...]
+    sureness: Sureness
+    undo: Undo
+    rules: tuple[RuleLine, ...]
+    quorums: tuple[Quorum, ...]
+    rejections: tuple[VoteLine, ...]
+    expires: At
+    claims: tuple[Claim, ...]
+    arguments: Inert
+    digests: tuple[tuple[str, str], ...]
+    decision: Decision | None
+    why_no_decision: str = ""
+    changed: tuple[ChangedLine, ...] = ()
+    """Filled when the viewer voted on something older than this."""
+    has_changed: bool = False

@@ -1,0 +1,132 @@
+"""The catalog: tools as cards, one tool in full, servers and connections."""
+
+from dataclasses import dataclass
+
+from hub.web.inert import Inert
+from hub.web.moments import At
+from hub.web.wording import Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCard:
+    """One tool in a list."""
+
+    url: str
+    name: str
+    title: Inert
+    description: Inert
+    tier: Word
+    effect: Word
+    connector: str
+    server: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One option of a selection."""
+
+    value: str
+    label: str
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogPage:
+    """Tools that match `query` on one server; `more_url` leads to the ones after them."""
+
+    query: str
+    servers: tuple[Choice, ...]
+    tools: tuple[ToolCard, ...]
+    more_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaField:
+    """One field of a schema in words; `depth` is how deeply it is nested."""
+
+    name: str
+    depth: int
+    type_words: str
+    is_required: bool
+    description: Inert
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionLine:
+    """One immutable version of a tool."""
+
+    digest: str
+    made: At
+    is_current: bool
+    withdrawn: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolPage:
+    """Everything a person needs to know about one tool."""
+
+    name: str
+    title: Inert
+    description: Inert
+    server: str
+    environment: str
+    connector: Inert
+    connector_version: str
+    connection: str
+    connection_enabled: bool
+    owner: str
+    tier: Word
+    tier_reason: str
+    effect: Word
+    reversal: Word
+    residue: tuple[Inert, ...]
+    undo_tool: str
+    fidelity: Word
+    fidelity_rank: int
+    upstream_class: Word
+    scopes: tuple[str, ...]
+    data_classes: tuple[str, ...]
+    quarantined: Inert | None
+    inputs: tuple[SchemaField, ...]
+    outputs: tuple[SchemaField, ...]
+    input_json: Inert
+    output_json: Inert
+    examples: tuple[Inert, ...]
+    versions: tuple[VersionLine, ...]
+    is_read: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLine:
+    """One server: a bundle of tools at one address."""
+
+    name: str
+    title: Inert
+    environment: str
+    address: str
+    owner: str
+    catalog_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLine:
+    """One configured account of a connector."""
+
+    name: str
+    connector: str
+    environment: str
+    base_url: Inert
+    generation: int
+    owner: str
+    state: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServersPage:
+    """Servers and the connections behind them."""
+
+    servers: tuple[ServerLine, ...]
+    connections: tuple[ConnectionLine, ...]
+    shows_connections: bool

@@ -1,0 +1,58 @@
+"""The pages before anybody is known: login, the first administrator, a fresh login, consent."""
+
+from dataclasses import dataclass
+
+from hub.web.inert import Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginPage:
+    """The login form. `form_token` ties the form to this browser; `next` is where to go afterwards, on this hub."""
+
+    form_token: str
+    next: str
+    name: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstAdministratorPage:
+    """The form behind the one-time link that makes the first administrator."""
+
+    form_token: str
+    link_token: str
+    name: str = ""
+    display_name: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshLoginPage:
+    """The password again, for a decision that asks for a login younger than the session's."""
+
+    next: str
+    why: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeLine:
+    """One scope that is asked for, and what it lets the agent do."""
+
+    scope: str
+    meaning: str
+    is_write: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentPage:
+    """An agent asks to act for the person who looks at the page."""
+
+    request_id: str
+    agent: Inert
+    agent_owner: str
+    server: str
+    server_title: Inert
+    scopes: tuple[ScopeLine, ...]
+    returns_to: str
+    """Host that the browser is sent to after either answer."""

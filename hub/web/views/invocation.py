@@ -1,0 +1,70 @@
+"""One invocation with its timeline, and the list of one's own."""
+
+from dataclasses import dataclass
+
+from hub.web.inert import Inert
+from hub.web.moments import At
+from hub.web.views.approval import Claim, Undo
+from hub.web.wording import Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventLine:
+    """One event of the audit log about this invocation."""
+
+    at: At
+    what: Word
+    who: str
+    facts: tuple[tuple[str, Inert], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationLine:
+    """One invocation in a list."""
+
+    url: str
+    id: str
+    tool: str
+    tier: Word
+    state: Word
+    agent: Inert
+    asked: At
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationsPage:
+    """The viewer's own invocations, newest first."""
+
+    lines: tuple[InvocationLine, ...]
+    more_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationPage:
+    """One call from request to outcome."""
+
+    id: str
+    state: Word
+    tool: str
+    tool_url: str
+    server: str
+    environment: str
+    tier: Word
+    effect: Word
+    agent: Inert
+    on_behalf_of: str
+    asked: At
+    changed_at: At
+    expires: At | None
+    revision: int
+    error: Inert | None
+    outcome: Inert | None
+    findings: tuple[Inert, ...]
+    verification: Word | None
+    undo: Undo | None
+    arguments: Inert
+    claims: tuple[Claim, ...]
+    digests: tuple[tuple[str, str], ...]
+    events: tuple[EventLine, ...]
+    approval_url: str = ""
+    cancel_url: str = ""

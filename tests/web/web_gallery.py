@@ -1,0 +1,216 @@
+"""Every page in every state, as typed examples: what the template, accessibility and appearance tests look at."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from web_gallery_approval import APPROVALS, INBOXES
+from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
+from web_gallery_tool import CATALOGS, SERVERS, TOOLS
+
+from hub.web.inert import inert_name
+from hub.web.rendering import Chrome, Viewer
+from hub.web.views.catalog import Choice
+from hub.web.views.entry import ConsentPage, FirstAdministratorPage, FreshLoginPage, LoginPage, ScopeLine
+from hub.web.views.operations import ErrorPage, HealthLine, HealthPage
+from hub.web.views.people import (
+    AgentLine,
+    NewAgentForm,
+    NewClientPage,
+    NewUserForm,
+    PeoplePage,
+    PersonLine,
+    PersonPage,
+)
+from hub.web.wording import Word
+
+NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+SOON = NOW + timedelta(hours=3)
+VIEWER = Viewer(
+    display_name="Grace Hopper", csrf_token="csrf-example", waiting=2, is_administrator=True, is_operator=True
+)
+ACTIVE = Word(label="active", meaning="May sign in.", tone="good")
+SUSPENDED = Word(label="suspended", meaning="Refused everywhere.", tone="bad")
+WELL = Word(label="Well", meaning="Every part answers.", tone="good")
+ILL = Word(label="Not well", meaning="Something needs a look.", tone="bad")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One page in one state."""
+
+    name: str
+    template: str
+    chrome: Chrome
+    page: object
+
+
+LOGIN = LoginPage(form_token="form-example", next="/approvals")
+FIRST = FirstAdministratorPage(form_token="form-example", link_token="link-example")
+FRESH = FreshLoginPage(next="/approvals/inv_1", why="This decision needs a login younger than 10 minutes.")
+CONSENT = ConsentPage(
+    request_id="req_1",
+    agent=inert_name("Invoice assistant"),
+    agent_owner="Olive Owner",
+    server="everything",
+    server_title=inert_name("Everything in dev"),
+    scopes=(
+        ScopeLine(scope="tryton:read", meaning="Read whatever its Tryton tools can read", is_write=False),
+        ScopeLine(scope="tryton:write", meaning="Propose writes with its Tryton tools", is_write=True),
+    ),
+    returns_to="127.0.0.1:8765",
+)
+ROLES = tuple(Choice(value=name, label=name) for name in ("administrator", "operator", "auditor", "member"))
+PEOPLE = PeoplePage(
+    people=(
+        PersonLine(
+            url="/people/usr_1",
+            name="grace",
+            display_name=inert_name("Grace Hopper"),
+            groups=("approvers", "controllers"),
+            roles=("administrator", "member"),
+            state=ACTIVE,
+        ),
+        PersonLine(
+            url="/people/usr_2",
+            name="mallory",
+            display_name=inert_name("Mallory"),
+            groups=(),
+            roles=("member",),
+            state=SUSPENDED,
+        ),
+    ),
+    agents=(
+        AgentLine(
+            url="/people/agt_1",
+            name="invoice-assistant",
+            display_name=inert_name("Invoice assistant"),
+            kind="agent",
+            owner="Olive Owner",
+            scopes=("tryton:read", "tryton:write"),
+            servers=("everything",),
+            state=ACTIVE,
+        ),
+    ),
+    new_user=NewUserForm(roles=ROLES),
+    new_agent=NewAgentForm(),
+)
+PERSON = PersonPage(
+    id="usr_1",
+    name="grace",
+    display_name=inert_name("Grace Hopper"),
+    kind="user",
+    state=ACTIVE,
+    is_suspended=False,
+    is_user=True,
+    groups="approvers controllers",
+    roles=("administrator", "member"),
+    owner="",
+    scopes=(),
+    servers=(),
+)
+HEALTH = HealthPage(
+    overall=WELL,
+    lines=(
+        HealthLine(part="Database", state=WELL, detail="SQLite answers in 1 ms."),
+        HealthLine(part="Connection Tryton (demo)", state=WELL, detail="Generation 3, enabled."),
+    ),
+)
+
+
+def examples() -> Iterator[Example]:
+    """Yield every page in every state."""
+    yield from _entry()
+    yield from _governed()
+    yield from _administration()
+
+
+def _entry() -> Iterator[Example]:
+    def entry(name: str, template: str, page: object, viewer: Viewer | None = None) -> Example:
+        return Example(name=name, template=template, chrome=Chrome(title="Sign in", viewer=viewer), page=page)
+
+    yield entry("login", "login.html", LOGIN)
+    yield entry(
+        "login-wrong", "login.html", replace(LOGIN, name="grace", problem="This name and password do not match.")
+    )
+    yield entry("first-administrator", "first_administrator.html", FIRST)
+    yield entry(
+        "first-administrator-wrong", "first_administrator.html", replace(FIRST, problem="The two passwords differ.")
+    )
+    yield entry("fresh-login", "fresh_login.html", FRESH, VIEWER)
+    yield entry("fresh-login-wrong", "fresh_login.html", replace(FRESH, problem="This password is not right."), VIEWER)
+    yield entry("consent", "consent.html", CONSENT, VIEWER)
+    yield entry("consent-nothing", "consent.html", replace(CONSENT, scopes=()), VIEWER)
+
+
+def _governed() -> Iterator[Example]:
+    families = (
+        ("catalog", "catalog.html", "tools", CATALOGS),
+        ("tool", "tool.html", "tools", TOOLS),
+        ("inbox", "inbox.html", "approvals", INBOXES),
+        ("approval", "approval.html", "approvals", APPROVALS),
+        ("invocations", "invocations.html", "invocations", INVOCATION_LISTS),
+        ("invocation", "invocation.html", "invocations", INVOCATIONS),
+        ("servers", "servers.html", "servers", SERVERS),
+    )
+    for family, template, here, pages in families:
+        for state, page in pages.items():
+            chrome = Chrome(title=family.capitalize(), viewer=VIEWER, here=here)
+            yield Example(name=f"{family}-{state}", template=template, chrome=chrome, page=page)
+
+
+def _administration() -> Iterator[Example]:
+    def example(name: str, template: str, page: object, *, here: str = "", notice: str = "") -> Example:
+        return Example(
+            name=name, template=template, chrome=Chrome(title=name, viewer=VIEWER, here=here, notice=notice), page=page
+        )
+
+    yield example("people", "people.html", PEOPLE, here="people", notice="Ada Lovelace has been added.")
+    yield example("people-empty", "people.html", replace(PEOPLE, agents=()), here="people")
+    wrong = replace(
+        PEOPLE,
+        new_user=replace(PEOPLE.new_user, name="Grace", problem="There is an account with this name already."),
+        new_agent=replace(PEOPLE.new_agent, owner="nobody", problem="There is no account 'nobody'."),
+    )
+    yield example("people-wrong", "people.html", wrong, here="people")
+    yield example("person", "person.html", PERSON, here="people")
+    agent = replace(
+        PERSON,
+        kind="agent",
+        is_user=False,
+        owner="Olive Owner",
+        scopes=("tryton:read",),
+        servers=("everything",),
+        roles=(),
+    )
+    yield example("person-agent", "person.html", agent, here="people")
+    yield example("person-suspended", "person.html", replace(PERSON, is_suspended=True, state=SUSPENDED), here="people")
+    yield example(
+        "new-client",
+        "new_client.html",
+        NewClientPage(name="invoice-assistant", client_id="agt_1", client_secret="shown-once"),
+        here="people",
+    )
+    yield example("health", "health.html", HEALTH, here="health")
+    ill = replace(
+        HEALTH,
+        overall=ILL,
+        lines=(*HEALTH.lines, HealthLine(part="Outbox", state=ILL, detail="3 messages were given up.")),
+    )
+    yield example("health-ill", "health.html", ill, here="health")
+    yield example(
+        "error-404",
+        "error.html",
+        ErrorPage(status=404, heading="There is nothing here", message="It does not exist, or it is not yours to see."),
+    )
+    yield example(
+        "error-500",
+        "error.html",
+        ErrorPage(
+            status=500,
+            heading="Something went wrong here",
+            message="It is not your doing.",
+            advice="Try again.",
+            trace_id="4bf92f3577b34da6",
+        ),
+    )

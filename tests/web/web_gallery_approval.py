@@ -1,0 +1,285 @@
+"""Typed examples of the inbox and of the approval page in all its states."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from connectors.sdk.preview import Change
+from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier
+from hub.web.comparison import comparison
+from hub.web.inert import inert, inert_name
+from hub.web.moments import at
+from hub.web.money import money
+from hub.web.views.approval import (
+    ApprovalPage,
+    ChangedLine,
+    Claim,
+    Decision,
+    Guard,
+    InboxCard,
+    InboxPage,
+    Quorum,
+    Reach,
+    RuleLine,
+    SideLine,
+    Sureness,
+    Undo,
+    VoteLine,
+)
+from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Word
+
+NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+HOSTILE = "<script>alert('x')</script> \u202egnp.exe \u200bpay\u0440al " + "long" * 600
+WAITING = Word(label="Waiting for approval", meaning="Nothing has been written.", tone="warn")
+APPROVED = Word(label="approved", meaning="", tone="good")
+REJECTED = Word(label="rejected", meaning="", tone="bad")
+TERM = Change(
+    target="party.party/7",
+    effect=Effect.UPDATE,
+    before={
+        "name": "Dagobert Trading Ltd",
+        "customer_payment_term": "10 days net",
+        "credit_limit_minor": 500000,
+        "currency": "EUR",
+        "language": "English",
+        "code": "C-0007",
+        "active": True,
+    },
+    after={
+        "name": "Dagobert Trading Ltd",
+        "customer_payment_term": "60 days net",
+        "credit_limit_minor": 750000,
+        "currency": "EUR",
+        "language": "English",
+        "code": "C-0007",
+        "active": True,
+    },
+)
+INVOICE = Change(
+    target="account.invoice/3",
+    effect=Effect.UPDATE,
+    before={
+        "state": "draft",
+        "number": None,
+        "invoice_date": None,
+        "total_minor": 1234550,
+        "currency": "EUR",
+        "party": "Dagobert Trading Ltd",
+        "tax_id": "DE123456789",
+    },
+    after={
+        "state": "posted",
+        "number": None,
+        "invoice_date": "2026-11-21",
+        "total_minor": 1234550,
+        "currency": "EUR",
+        "party": "Dagobert Trading Ltd",
+        "tax_id": "DE123456789",
+    },
+    unknown=("number",),
+    sensitive=("tax_id",),
+)
+HOSTILE_CHANGE = Change(
+    target="party/\u202e7",
+    effect=Effect.UPDATE,
+    before={"note": "harmless", "a.b": 1, "a": {"b": 2}, "limit": "1", "gone": "x", "list": [1, 2]},
+    after={
+        "note": HOSTILE,
+        "a.b": 1,
+        "a": {"b": 3},
+        "limit": 1,
+        "list": [1, {"deep": ["</td>", ""]}],
+        "<b>new</b>": None,
+    },
+)
+HIGH = ApprovalPage(
+    invocation_id="inv_01kb2x9m5q7n3",
+    invocation_url="/invocations/inv_01kb2x9m5q7n3",
+    headline=inert_name("Change 1 record in Tryton (demo): party.party/7"),
+    state=WAITING,
+    is_open=True,
+    agent=inert_name("Invoice assistant"),
+    agent_owner="Olive Owner",
+    on_behalf_of="Ada Lovelace",
+    asked=at(NOW - timedelta(minutes=12), now=NOW),
+    revision=1,
+    tool="party_payment_term_set",
+    tool_title=inert_name("Change a customer's payment term"),
+    tool_url="/servers/everything/tools/party_payment_term_set",
+    tier=TIERS[Tier.HIGH],
+    effect=EFFECTS[Effect.UPDATE],
+    system=inert_name("Tryton (demo)"),
+    environment="dev",
+    changes=(comparison(TERM),),
+    reach=Reach(rows=1, money="", parties=1),
+    side_effects=(),
+    sureness=Sureness(
+        fidelity=FIDELITIES[Fidelity.SIMULATED],
+        rank=2,
+        observed=at(NOW - timedelta(minutes=12), now=NOW),
+        track="497 of the last 500 previews of this tool matched what was written.",
+        track_word=Word(label="99.4 % matched", meaning="", tone="good"),
+        not_covered=(inert("What Tryton's own rules add or refuse when the record is saved"),),
+        guards=(Guard(target=inert("party.party/7"), is_strong=True),),
+    ),
+    undo=Undo(reversal=REVERSALS[Reversal.EXACT], tool="party_payment_term_set", window="30 days"),
+    rules=(RuleLine(why=inert("Writes of tier high need one person who did not ask for them."), rule_id="tier-high"),),
+    quorums=(Quorum(group="approvers", needed=1, given=0),),
+    rejections=(),
+    expires=at(NOW + timedelta(hours=23, minutes=48), now=NOW),
+    claims=(
+        Claim(label="Purpose", text=inert("Dagobert Trading asked for longer terms")),
+        Claim(label="Rationale", text=inert("They have paid every invoice of the last two years on time.")),
+        Claim(label="Confidence", text=inert("0.9")),
+    ),
+    arguments=inert('{\n  "party_id": 7,\n  "payment_term": "60 days net"\n}'),
+    digests=(("Approval", "5be1" * 16), ("Preview", "90ac" * 16), ("Intent", "77fe" * 16)),
+    decision=Decision(action="/approvals/inv_01kb2x9m5q7n3", digest="5be1" * 16),
+)
+CRITICAL = replace(
+    HIGH,
+    headline=inert_name("Change 1 record in Tryton (demo): account.invoice/3"),
+    tool="invoice_post",
+    tool_title=inert_name("Post an invoice"),
+    tier=TIERS[Tier.CRITICAL],
+    changes=(comparison(INVOICE),),
+    reach=Reach(rows=1, money=money(1234550, "EUR"), parties=1),
+    side_effects=(
+        SideLine(
+            kind=inert("Posting in the general ledger"),
+            recipient=inert("fiscal year 2026, journal REV"),
+            reversal=REVERSALS[Reversal.NONE],
+        ),
+    ),
+    undo=Undo(
+        reversal=REVERSALS[Reversal.PARTIAL], tool="invoice_credit", residue=(inert("the invoice number stays used"),)
+    ),
+    rules=(
+        RuleLine(
+            why=inert("Posting cannot be taken back; two people from different groups agree, each just logged in."),
+            rule_id="tier-critical",
+        ),
+    ),
+    quorums=(
+        Quorum(
+            group="approvers",
+            needed=1,
+            given=1,
+            fresh="login younger than 10 minutes",
+            votes=(
+                VoteLine(
+                    voter="Barbara Liskov",
+                    decision=APPROVED,
+                    reason=inert("Checked against the order."),
+                    at=at(NOW - timedelta(minutes=5), now=NOW),
+                ),
+            ),
+        ),
+        Quorum(group="controllers", needed=1, given=0, fresh="login younger than 10 minutes"),
+    ),
+    decision=replace(
+        HIGH.decision,
+        needs_fresh_login="You will be asked for your password, because your login is older than 10 minutes.",
+    ),
+)
+_NO_TRACK = replace(
+    HIGH.sureness,
+    fidelity=FIDELITIES[Fidelity.NONE],
+    rank=0,
+    track="Nothing has been carried out with this tool yet.",
+    track_word=Word(label="no record yet", meaning=""),
+    guards=(),
+    not_covered=(inert("Everything: this connector offers no preview"),),
+)
+APPROVALS = {
+    "high": HIGH,
+    "critical": CRITICAL,
+    "changed": replace(
+        HIGH,
+        has_changed=True,
+        revision=2,
+        changed=(
+            ChangedLine(
+                what="party.party/7: customer_payment_term", then=inert("30 days net"), now=inert("10 days net")
+            ),
+        ),
+    ),
+    "changed-otherwise": replace(HIGH, has_changed=True),
+    "reason-missing": replace(
+        HIGH, decision=replace(HIGH.decision, problem="Say why you reject it; the agent gets your words.")
+    ),
+    "not-yours": replace(
+        HIGH,
+        decision=None,
+        why_no_decision="You asked for this write yourself (through the agent), so somebody else has to decide.",
+    ),
+    "rejected": replace(
+        HIGH,
+        is_open=False,
+        state=Word(label="Rejected", meaning="", tone="bad"),
+        decision=None,
+        why_no_decision="It has been decided.",
+        rejections=(
+            VoteLine(
+                voter="Barbara Liskov", decision=REJECTED, reason=inert("Not before the audit."), at=at(NOW, now=NOW)
+            ),
+        ),
+    ),
+    "expired": replace(
+        HIGH,
+        is_open=False,
+        expires=at(NOW - timedelta(hours=1), now=NOW),
+        decision=None,
+        why_no_decision="Nobody decided in time. It can no longer be carried out.",
+    ),
+    "blind": replace(HIGH, changes=(), sureness=_NO_TRACK, undo=Undo(reversal=REVERSALS[Reversal.NONE]), claims=()),
+    "created": replace(
+        HIGH,
+        changes=(
+            comparison(
+                Change(
+                    target="party.party",
+                    effect=Effect.CREATE,
+                    after={"name": "New Ltd", "code": None},
+                    unknown=("id", "code"),
+                )
+            ),
+            comparison(Change(target="party.address/9", effect=Effect.DELETE, before={"street": "Old street 1"})),
+        ),
+    ),
+    "hostile": replace(
+        HIGH,
+        headline=inert_name(HOSTILE),
+        agent=inert_name(HOSTILE),
+        changes=(comparison(HOSTILE_CHANGE),),
+        claims=(Claim(label="Purpose", text=inert(HOSTILE)),),
+        arguments=inert(HOSTILE),
+        on_behalf_of="\u202eecilA",
+    ),
+}
+_CARD = InboxCard(
+    url="/approvals/inv_01kb2x9m5q7n3",
+    headline=HIGH.headline,
+    agent=HIGH.agent,
+    on_behalf_of="Ada Lovelace",
+    tool="party_payment_term_set",
+    tier=TIERS[Tier.HIGH],
+    expires=HIGH.expires,
+    progress="approvers: 0 of 1",
+)
+INBOXES = {
+    "full": InboxPage(
+        cards=(
+            _CARD,
+            replace(
+                _CARD,
+                headline=CRITICAL.headline,
+                tool="invoice_post",
+                tier=TIERS[Tier.CRITICAL],
+                money=money(1234550, "EUR"),
+                progress="approvers: 1 of 1 · controllers: 0 of 1",
+            ),
+        )
+    ),
+    "empty": InboxPage(cards=()),
+    "hostile": InboxPage(cards=(replace(_CARD, headline=inert_name(HOSTILE), agent=inert_name(HOSTILE)),)),
+}

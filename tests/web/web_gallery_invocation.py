@@ -1,0 +1,112 @@
+"""Typed examples of the invocation page and the list of one's own invocations."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from web_gallery_approval import HIGH, HOSTILE
+
+from hub.web.inert import inert
+from hub.web.moments import at
+from hub.web.views.invocation import EventLine, InvocationLine, InvocationPage, InvocationsPage
+from hub.web.wording import Word
+
+NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+VERIFIED = Word(
+    label="Done and verified", meaning="It was written, and the record reads exactly as the preview said.", tone="good"
+)
+IN_DOUBT = Word(
+    label="In doubt", meaning="The request left, and no clear answer came. Nothing is sent again by itself.", tone="bad"
+)
+WAITING = Word(label="Waiting for approval", meaning="Nothing has been written yet.", tone="warn")
+
+
+def event(minutes_ago: int, label: str, who: str, *, tone: str = "info", **facts: str) -> EventLine:
+    """Return an event that happened `minutes_ago`."""
+    return EventLine(
+        at=at(NOW - timedelta(minutes=minutes_ago), now=NOW),
+        what=Word(label=label, meaning="", tone=tone),
+        who=who,
+        facts=tuple((name, inert(value)) for name, value in facts.items()),
+    )
+
+
+DONE = InvocationPage(
+    id=HIGH.invocation_id,
+    state=VERIFIED,
+    tool=HIGH.tool,
+    tool_url=HIGH.tool_url,
+    server="everything",
+    environment="dev",
+    tier=HIGH.tier,
+    effect=HIGH.effect,
+    agent=HIGH.agent,
+    on_behalf_of=HIGH.on_behalf_of,
+    asked=HIGH.asked,
+    changed_at=at(NOW, now=NOW),
+    expires=None,
+    revision=1,
+    error=None,
+    outcome=inert('{\n  "id": 7,\n  "customer_payment_term": "60 days net"\n}'),
+    findings=(),
+    verification=VERIFIED,
+    undo=HIGH.undo,
+    arguments=HIGH.arguments,
+    claims=HIGH.claims,
+    digests=HIGH.digests,
+    events=(
+        event(12, "Received", "Invoice assistant for Ada Lovelace", tool="party_payment_term_set"),
+        event(12, "Previewed", "the hub", fidelity="simulated"),
+        event(12, "Approval asked for", "the hub", tone="warn", rule="tier-high"),
+        event(3, "Approved", "Grace Hopper", tone="good", reason="Fine by finance."),
+        event(3, "Sent", "the hub", fence="1"),
+        event(3, "Committed", "the hub", tone="good"),
+        event(2, "Read back and verified", "the hub", tone="good"),
+    ),
+    approval_url="/approvals/inv_01kb2x9m5q7n3",
+)
+INVOCATIONS = {
+    "done": DONE,
+    "findings": replace(
+        DONE, findings=(inert("/customer_payment_term: the answer is not the text the schema promises"),)
+    ),
+    "waiting": replace(
+        DONE,
+        state=WAITING,
+        outcome=None,
+        verification=None,
+        expires=HIGH.expires,
+        events=DONE.events[:3],
+        cancel_url="/invocations/inv_1/cancel",
+    ),
+    "in-doubt": replace(
+        DONE,
+        state=IN_DOUBT,
+        outcome=None,
+        verification=None,
+        error=inert("Tryton closed the connection before it answered."),
+        claims=(),
+        digests=(),
+    ),
+    "hostile": replace(
+        DONE,
+        error=inert(HOSTILE),
+        outcome=inert(HOSTILE),
+        findings=(inert(HOSTILE),),
+        events=(event(1, "Received", "\u202eevil", note=HOSTILE),),
+    ),
+}
+_LINE = InvocationLine(
+    url="/invocations/inv_01kb2x9m5q7n3",
+    id="inv_01kb2x9m5q7n3",
+    tool="party_payment_term_set",
+    tier=HIGH.tier,
+    state=VERIFIED,
+    agent=HIGH.agent,
+    asked=HIGH.asked,
+)
+INVOCATION_LISTS = {
+    "full": InvocationsPage(
+        lines=(_LINE, replace(_LINE, state=WAITING), replace(_LINE, state=IN_DOUBT)), more_url="/invocations?after=x"
+    ),
+    "empty": InvocationsPage(lines=()),
+}

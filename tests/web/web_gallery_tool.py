@@ -1,0 +1,206 @@
+"""Typed examples of the catalog, tool and server pages."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
+from hub.web.inert import inert, inert_name
+from hub.web.moments import at
+from hub.web.views.catalog import (
+    CatalogPage,
+    Choice,
+    ConnectionLine,
+    SchemaField,
+    ServerLine,
+    ServersPage,
+    ToolCard,
+    ToolPage,
+    VersionLine,
+)
+from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, UPSTREAM_CLASSES, Word
+
+NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+HOSTILE = "<script>alert('x')</script> \u202egnp.exe \u200bpay\u0440al " + "long" * 600
+
+
+def card(name: str, title: str, description: str, tier: Tier, effect: Effect) -> ToolCard:
+    """Return a card on the demo's server."""
+    return ToolCard(
+        url=f"/servers/everything/tools/{name}",
+        name=name,
+        title=inert_name(title),
+        description=inert(description),
+        tier=TIERS[tier],
+        effect=EFFECTS[effect],
+        connector="Tryton",
+        server="everything",
+        environment="dev",
+    )
+
+
+_CARDS = (
+    card("party_find", "Find parties", "Find customers and suppliers by name, code or contact.", Tier.LOW, Effect.READ),
+    card(
+        "party_contact_update",
+        "Change a contact of a party",
+        "Change one e-mail address or phone number of a party.",
+        Tier.MEDIUM,
+        Effect.UPDATE,
+    ),
+    card(
+        "sale_confirm",
+        "Confirm a sale",
+        "Confirm a quoted sale; Tryton then creates its invoice and shipment.",
+        Tier.HIGH,
+        Effect.UPDATE,
+    ),
+    card(
+        "invoice_post",
+        "Post an invoice",
+        "Post a customer invoice: it gets its number and goes into the books.",
+        Tier.CRITICAL,
+        Effect.UPDATE,
+    ),
+)
+_SERVERS = (
+    Choice(value="everything", label="Everything (dev)", is_chosen=True),
+    Choice(value="sales", label="Sales desk (prod)"),
+)
+CATALOGS = {
+    "full": CatalogPage(query="", servers=_SERVERS, tools=_CARDS, more_url="/?after=invoice_post"),
+    "found": CatalogPage(query="invoice", servers=_SERVERS, tools=_CARDS[3:]),
+    "none-found": CatalogPage(query="pay\u202eroll", servers=_SERVERS, tools=()),
+    "empty": CatalogPage(query="", servers=_SERVERS, tools=()),
+    "hostile": CatalogPage(
+        query="<b>", servers=_SERVERS, tools=(card("bad", HOSTILE, HOSTILE, Tier.HIGH, Effect.SEND),)
+    ),
+}
+_TERM = ToolPage(
+    name="party_payment_term_set",
+    title=inert_name("Change a customer's payment term"),
+    description=inert(
+        "Set the payment term that a customer's new invoices get.\n\nInvoices that are posted already keep theirs."
+    ),
+    server="everything",
+    environment="dev",
+    connector=inert_name("Tryton"),
+    connector_version="1.0.0",
+    connection="Tryton (demo)",
+    connection_enabled=True,
+    owner="Olive Owner",
+    tier=TIERS[Tier.HIGH],
+    tier_reason="",
+    effect=EFFECTS[Effect.UPDATE],
+    reversal=REVERSALS[Reversal.EXACT],
+    residue=(),
+    undo_tool="party_payment_term_set",
+    fidelity=FIDELITIES[Fidelity.SIMULATED],
+    fidelity_rank=Fidelity.SIMULATED.rank,
+    upstream_class=UPSTREAM_CLASSES[UpstreamClass.B],
+    scopes=("tryton:write", "tool:party_payment_term_set"),
+    data_classes=("customer",),
+    quarantined=None,
+    inputs=(
+        SchemaField(
+            name="party_id",
+            depth=0,
+            type_words="whole number",
+            is_required=True,
+            description=inert("The customer."),
+            limits=("at least 1",),
+        ),
+        SchemaField(
+            name="payment_term",
+            depth=0,
+            type_words="text",
+            is_required=True,
+            description=inert("Name of the payment term."),
+            limits=("1 to 80 characters",),
+        ),
+    ),
+    outputs=(SchemaField(name="id", depth=0, type_words="whole number", is_required=True, description=inert("")),),
+    input_json=inert('{\n  "type": "object",\n  "required": ["party_id", "payment_term"]\n}'),
+    output_json=inert('{\n  "type": "object"\n}'),
+    examples=(inert('{\n  "party_id": 7,\n  "payment_term": "30 days net"\n}'),),
+    versions=(
+        VersionLine(digest="9f2c4be1a7d0", made=at(NOW - timedelta(days=2), now=NOW), is_current=True),
+        VersionLine(digest="03bb81c55f1e", made=at(NOW - timedelta(days=40), now=NOW), is_current=False),
+        VersionLine(
+            digest="77aa10ce9b21", made=at(NOW - timedelta(days=90), now=NOW), is_current=False, withdrawn="wrong unit"
+        ),
+    ),
+    is_read=False,
+)
+TOOLS = {
+    "high": _TERM,
+    "read": replace(
+        _TERM,
+        name="party_find",
+        title=inert_name("Find parties"),
+        tier=TIERS[Tier.LOW],
+        effect=EFFECTS[Effect.READ],
+        is_read=True,
+        scopes=("tryton:read", "tool:party_find"),
+    ),
+    "critical-no-undo": replace(
+        _TERM,
+        tier=TIERS[Tier.CRITICAL],
+        reversal=REVERSALS[Reversal.NONE],
+        undo_tool="",
+        upstream_class=UPSTREAM_CLASSES[UpstreamClass.D],
+    ),
+    "partial": replace(_TERM, reversal=REVERSALS[Reversal.PARTIAL], residue=(inert("the sale's number stays used"),)),
+    "quarantined": replace(
+        _TERM,
+        quarantined=inert("A preview tried to write."),
+        tier_reason="Raised after a preview and its result differed.",
+        connection_enabled=False,
+    ),
+    "bare": replace(_TERM, inputs=(), outputs=(), examples=(), data_classes=()),
+    "hostile": replace(
+        _TERM,
+        title=inert_name(HOSTILE),
+        description=inert(HOSTILE),
+        quarantined=inert(HOSTILE),
+        examples=(inert(HOSTILE),),
+        owner="\u202eevil",
+        connection="<b>x",
+    ),
+}
+_OK = Word(label="enabled", meaning="Calls may use it.", tone="good")
+SERVERS = {
+    "full": ServersPage(
+        servers=(
+            ServerLine(
+                name="everything",
+                title=inert_name("Everything"),
+                environment="dev",
+                address="http://127.0.0.1:8000/mcp",
+                owner="the hub",
+                catalog_url="/?server=everything",
+            ),
+            ServerLine(
+                name="sales",
+                title=inert_name("Sales desk"),
+                environment="prod",
+                address="http://127.0.0.1:8000/servers/sales/mcp",
+                owner="Olive Owner",
+                catalog_url="/?server=sales",
+            ),
+        ),
+        connections=(
+            ConnectionLine(
+                name="Tryton (demo)",
+                connector="tryton",
+                environment="dev",
+                base_url=inert("http://127.0.0.1:8001/erp/"),
+                generation=3,
+                owner="Olive Owner",
+                state=_OK,
+            ),
+        ),
+        shows_connections=True,
+    ),
+    "empty": ServersPage(servers=(), connections=(), shows_connections=True),
+    "member": ServersPage(servers=(), connections=(), shows_connections=False),
+}
