@@ -122,3 +122,87 @@ class BootstrapRow(Base):
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(Moment)
     used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class AuthorizationRequestRow(Base):
+    """A checked authorization request that waits for its person's answer; the first who sees it owns it."""
+
+    __tablename__ = "oauth_requests"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    issuer: Mapped[str] = mapped_column(String(500))
+    client_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"))
+    redirect_uri: Mapped[str] = mapped_column(String(2000))
+    state: Mapped[str | None] = mapped_column(String(2000))
+    code_challenge: Mapped[str] = mapped_column(String(128))
+    scopes: Mapped[list[str]] = mapped_column(Json)
+    resource: Mapped[str] = mapped_column(String(600))
+    server: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    decided_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class ConsentRow(Base):
+    """What one person once let one client do at one server; a later answer is a new row."""
+
+    __tablename__ = "oauth_consents"
+    __table_args__ = (Index("ix_oauth_consents_user_id_client_id", "user_id", "client_id"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"))
+    client_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"))
+    resource: Mapped[str] = mapped_column(String(600))
+    scopes: Mapped[list[str]] = mapped_column(Json)
+    given_at: Mapped[datetime] = mapped_column(Moment)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class GrantRow(Base):
+    """The permission a family of tokens stands on; revoking it stops all of them at once."""
+
+    __tablename__ = "oauth_grants"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(60))
+    client_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), index=True)
+    user_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"), index=True)
+    scopes: Mapped[list[str]] = mapped_column(Json)
+    resource: Mapped[str] = mapped_column(String(600))
+    server: Mapped[str] = mapped_column(String(64))
+    authenticated_at: Mapped[datetime | None] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+    revoked_reason: Mapped[str | None] = mapped_column(String(200))
+
+
+class AuthorizationCodeRow(Base):
+    """A single-use code, as a hash; once used it names the grant that a replay revokes."""
+
+    __tablename__ = "oauth_codes"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    client_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"))
+    user_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"))
+    redirect_uri: Mapped[str] = mapped_column(String(2000))
+    code_challenge: Mapped[str] = mapped_column(String(128))
+    scopes: Mapped[list[str]] = mapped_column(Json)
+    resource: Mapped[str] = mapped_column(String(600))
+    server: Mapped[str] = mapped_column(String(64))
+    authenticated_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+    grant_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("oauth_grants.id"))
+
+
+class RefreshTokenRow(Base):
+    """One refresh token of a grant, as a hash; a used one is kept, so that its reuse is noticed."""
+
+    __tablename__ = "oauth_refresh_tokens"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    grant_id: Mapped[str] = mapped_column(String(40), ForeignKey("oauth_grants.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -1,0 +1,148 @@
+"""Access tokens: RFC 9068 JWTs that the hub signs for its own servers, and what a well-formed one says."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import JWKRegistry
+
+from hub.core.errors import Unauthenticated
+from hub.identity.scopes import parse_scopes, scope_text
+from hub.keys import Keyring
+
+TOKEN_TYPE: Final = "at+jwt"  # noqa: S105  # the media type, not a secret
+MAX_TOKEN_LENGTH: Final = 8192
+_TYPES: Final = {TOKEN_TYPE, f"application/{TOKEN_TYPE}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """What an access token says: which client may do what where, for whom, until when, and under which grant."""
+
+    id: str
+    issuer: str
+    grant_id: str
+    client_id: str
+    user_id: str | None
+    scopes: frozenset[str]
+    resource: str
+    issued_at: datetime
+    expires_at: datetime
+    authenticated_at: datetime | None
+    not_before: datetime | None = None
+
+
+def mint(token: AccessToken, keys: Keyring) -> str:
+    """Return `token` signed with the current key.
+
+    With a user, `sub` is the user and `act` the client that acts for it (RFC 8693 section 4.1); without one, `sub` is
+    the client itself. `grant` is ours: the grant whose end is the token's end.
+    """
+    claims: dict[str, Any] = {
+        "iss": token.issuer,
+        "aud": token.resource,
+        "sub": token.user_id or token.client_id,
+        "client_id": token.client_id,
+        "jti": token.id,
+        "iat": _seconds(token.issued_at),
+        "exp": _seconds(token.expires_at),
+        "scope": scope_text(token.scopes),
+        "grant": token.grant_id,
+    }
+    if token.user_id is not None:
+        claims["act"] = {"sub": token.client_id}
+    if token.authenticated_at is not None:
+        claims["auth_time"] = _seconds(token.authenticated_at)
+    return _sign(claims, keys)
+
+
+def read_access_token(text: str, keys: Keyring) -> AccessToken:
+    """Return what `text` says if one of our keys signed it as an access token.
+
+    Whether it says so for this server, now, and of principals in good standing is for the verifier to decide.
+
+    Raises:
+        Unauthenticated: it is none of ours, or not well formed.
+    """
+    if len(text) > MAX_TOKEN_LENGTH or not text.isascii():
+        raise refused()
+    try:
+        parsed = _verified(text, keys)
+        if str(parsed.header.get("typ", "")).lower() not in _TYPES:
+            raise refused()
+        return _token(parsed.claims)
+    except (JoseError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise refused() from error
+
+
+def refused() -> Unauthenticated:
+    """Return the one answer to every bad token: whoever forges learns nothing from it."""
+    return Unauthenticated("The access token is not valid here; ask for a new one.")
+
+
+def _verified(text: str, keys: Keyring) -> jwt.Token:
+    # The algorithm is a property of our key; what the header says is only compared with it. So neither `none` nor an
+    # HMAC with a public key as its secret (RFC 8725 section 2.1) is ever considered.
+    kid = jws.extract_compact(text.encode()).headers()["kid"]
+    jwk = next(public for public in keys.public_keys("tokens") if public["kid"] == kid)
+    material: dict[str, str | list[str]] = {str(name): jwk[name] for name in ("kty", "crv", "x", "y") if name in jwk}
+    return jwt.decode(text, JWKRegistry.import_key(material), algorithms=[_algorithm(jwk)])
+
+
+def _sign(claims: Mapping[str, Any], keys: Keyring) -> str:
+    key = keys.signing_key("tokens")
+    jwk = next(public for public in keys.public_keys("tokens") if public["kid"] == key.kid)
+    header = {"typ": TOKEN_TYPE, "alg": _algorithm(jwk), "kid": key.kid}
+    signed = b".".join(_encoded(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
+    return b".".join((signed, _encoded(key.sign(signed)))).decode()
+
+
+def _algorithm(jwk: Mapping[str, Any]) -> str:
+    return {"Ed25519": "Ed25519", "P-256": "ES256"}[jwk["crv"]]
+
+
+def _encoded(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
+
+
+def _token(claims: Mapping[str, Any]) -> AccessToken:
+    client_id, subject = _text(claims, "client_id"), _text(claims, "sub")
+    actor = claims.get("act", {"sub": client_id})["sub"]
+    if actor != client_id or ("act" in claims) != (subject != client_id):
+        raise ValueError(actor)
+    auth_time = claims.get("auth_time")
+    return AccessToken(
+        id=_text(claims, "jti"),
+        issuer=_text(claims, "iss"),
+        grant_id=_text(claims, "grant"),
+        client_id=client_id,
+        user_id=subject if "act" in claims else None,
+        scopes=parse_scopes(_text(claims, "scope")),
+        resource=_text(claims, "aud"),
+        issued_at=_moment(claims["iat"]),
+        expires_at=_moment(claims["exp"]),
+        authenticated_at=None if auth_time is None else _moment(auth_time),
+        not_before=_moment(claims["nbf"]) if "nbf" in claims else None,
+    )
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims[name]
+    if not isinstance(value, str):
+        raise TypeError(name)
+    return value
+
+
+def _moment(seconds: object) -> datetime:
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        raise TypeError(seconds)
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())

@@ -1,0 +1,45 @@
+"""Under whose authority an account changes, and what every such change does: an event and a new generation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, text
+
+from hub.audit import Event, EventKind, append
+from hub.identity.tables import IdentityGenerationRow
+from hub.keys import Keyring
+from hub.storage import Database, Tx
+
+IDENTITY_CHANNEL = "identity"
+"""Signalled whenever a caller that somebody has cached may be wrong."""
+
+_BUMP = text(
+    "INSERT INTO identity_generation (id, generation) VALUES (1, 1)"
+    " ON CONFLICT (id) DO UPDATE SET generation = identity_generation.generation + 1"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """Who makes a change (`by`, None for the hub itself and its console), and what it is recorded with."""
+
+    database: Database
+    keys: Keyring
+    by: str | None = None
+    trace_id: str | None = None
+
+    async def record(self, tx: Tx, kind: EventKind, subject: str, **facts: str | Sequence[str] | None) -> None:
+        """Append the event that `subject` was changed so."""
+        plain = {name: fact if fact is None or isinstance(fact, str) else list(fact) for name, fact in facts.items()}
+        event = Event(kind=kind, subject=subject, actor=self.by, trace_id=self.trace_id, facts=plain)
+        await append(tx, event, self.keys)
+
+    async def outdate_callers(self, tx: Tx) -> None:
+        """Make every cached caller be read again, in every process, once `tx` has committed."""
+        await tx.execute(_BUMP)
+        await self.database.signal(tx, IDENTITY_CHANNEL)
+
+
+async def generation_of(tx: Tx) -> int:
+    """Return the number that has grown whenever a cached caller may have become wrong."""
+    return await tx.scalar(select(IdentityGenerationRow.generation)) or 0

@@ -1,0 +1,264 @@
+"""Agents and services as OAuth clients: what they may ever hold, and the secrets by which they prove who they are."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import select, update
+
+from hub.audit import EventKind
+from hub.core.errors import InputError, NotFound
+from hub.core.ids import new_id
+from hub.identity.authority import Authority
+from hub.identity.directory import get, get_many
+from hub.identity.enrolment import check_name, enrol
+from hub.identity.principals import Principal, PrincipalKind
+from hub.identity.redirects import check_redirect_uri
+from hub.identity.scopes import are_scopes
+from hub.identity.secrets import hash_secret, new_secret
+from hub.identity.tables import ClientRow, ClientSecretRow
+from hub.storage import Tx, now
+
+SECRET_LIFETIME: Final = timedelta(days=90)
+MAX_SECRET_LIFETIME: Final = timedelta(days=366)
+
+
+class ClientAuthentication(StrEnum):
+    """How a client proves who it is: by a secret or, if it cannot keep one, by nothing but PKCE."""
+
+    SECRET = "client_secret"  # noqa: S105  # the method's name, not a secret
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAgent:
+    """An agent to register: what its tokens may ever hold, at which servers, and where its codes may be sent."""
+
+    name: str
+    display_name: str
+    owner_id: str
+    allowed_scopes: frozenset[str] = frozenset()
+    allowed_servers: frozenset[str] = frozenset()
+    redirect_uris: tuple[str, ...] = ()
+    authentication: ClientAuthentication = ClientAuthentication.SECRET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewService:
+    """A service to register: a program that acts for nobody and answers to its owner."""
+
+    name: str
+    display_name: str
+    owner_id: str
+    allowed_scopes: frozenset[str] = frozenset()
+    allowed_servers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """An agent or a service as the authorization server sees it."""
+
+    principal: Principal
+    redirect_uris: tuple[str, ...]
+    authentication: ClientAuthentication
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSecret:
+    """A client secret at the one moment when its value is known."""
+
+    id: str
+    value: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientProof:
+    """What a client presented: its id and, by the method it chose, its secret."""
+
+    client_id: str
+    method: str
+    secret: str = field(default="", repr=False)
+
+
+async def create_agent(tx: Tx, new: NewAgent, authority: Authority) -> Principal:
+    """Register an agent and return its principal, whose id is its `client_id`; issue it a secret next.
+
+    Raises:
+        InputError: the name, the owner, a scope, a server or a redirect URI will not do.
+        Conflict: the name is taken.
+    """
+    return await _register(tx, PrincipalKind.AGENT, new, authority)
+
+
+async def create_service(tx: Tx, new: NewService, authority: Authority) -> Principal:
+    """Register a service and return its principal; otherwise like `create_agent`."""
+    agent = NewAgent(
+        name=new.name,
+        display_name=new.display_name,
+        owner_id=new.owner_id,
+        allowed_scopes=new.allowed_scopes,
+        allowed_servers=new.allowed_servers,
+    )
+    return await _register(tx, PrincipalKind.SERVICE, agent, authority)
+
+
+async def find_client(tx: Tx, client_id: str) -> Client | None:
+    """Return the client with this id, suspended or not, or None."""
+    row = await tx.get(ClientRow, client_id)
+    if row is None:
+        return None
+    return Client(
+        principal=await get(tx, client_id),
+        redirect_uris=tuple(row.redirect_uris),
+        authentication=ClientAuthentication(row.authentication),
+    )
+
+
+async def limit_client(
+    tx: Tx, client_id: str, *, scopes: frozenset[str], servers: frozenset[str], authority: Authority
+) -> Principal:
+    """Set what the client's tokens may ever hold and where; those already out are narrowed at once.
+
+    Raises:
+        NotFound: there is no such client.
+        InputError: a scope or a server will not do.
+    """
+    _check_bounds(scopes, servers)
+    changed = await tx.scalar(
+        update(ClientRow)
+        .where(ClientRow.principal_id == client_id)
+        .values(allowed_scopes=sorted(scopes), allowed_servers=sorted(servers))
+        .returning(ClientRow.principal_id)
+    )
+    if changed is None:
+        raise NotFound(f"There is no client {client_id!r}.")
+    await authority.record(tx, EventKind.AGENT_CHANGED, client_id, scopes=sorted(scopes), servers=sorted(servers))
+    await authority.outdate_callers(tx)
+    return await get(tx, client_id)
+
+
+async def issue_secret(
+    tx: Tx, client_id: str, authority: Authority, *, lifetime: timedelta = SECRET_LIFETIME
+) -> NewSecret:
+    """Give a client one more secret, valid beside those it has, and return it; its value is never seen again.
+
+    Raises:
+        NotFound: there is no such client.
+        InputError: the client has no use for secrets, or the lifetime is beyond a year.
+    """
+    client = await find_client(tx, client_id)
+    if client is None:
+        raise NotFound(f"There is no client {client_id!r}.")
+    if client.authentication is not ClientAuthentication.SECRET:
+        raise InputError("This client is public: it proves itself by PKCE and has no secret.")
+    if not timedelta() < lifetime <= MAX_SECRET_LIFETIME:
+        raise InputError(f"A secret lives for up to {MAX_SECRET_LIFETIME.days} days.")
+    at = await now(tx)
+    secret = NewSecret(id=new_id("sec"), value=new_secret("thc"), expires_at=at + lifetime)
+    tx.add(
+        ClientSecretRow(
+            id=secret.id,
+            principal_id=client_id,
+            hash=hash_secret(secret.value),
+            created_at=at,
+            expires_at=secret.expires_at,
+        )
+    )
+    await tx.flush()
+    await authority.record(tx, EventKind.AGENT_CHANGED, client_id, changed="secret issued", secret=secret.id)
+    return secret
+
+
+async def revoke_secret(tx: Tx, client_id: str, secret_id: str, authority: Authority) -> None:
+    """Make one secret of a client useless; tokens already issued live on until they expire or their grant is revoked.
+
+    Raises:
+        NotFound: the client has no such secret that is still good.
+    """
+    revoked = await tx.scalar(
+        update(ClientSecretRow)
+        .where(
+            ClientSecretRow.id == secret_id,
+            ClientSecretRow.principal_id == client_id,
+            ClientSecretRow.revoked_at.is_(None),
+        )
+        .values(revoked_at=await now(tx))
+        .returning(ClientSecretRow.id)
+    )
+    if revoked is None:
+        raise NotFound(f"The client {client_id!r} has no secret {secret_id!r}.")
+    await authority.record(tx, EventKind.AGENT_CHANGED, client_id, changed="secret revoked", secret=secret_id)
+
+
+async def authenticate_client(tx: Tx, proof: ClientProof) -> Client | None:
+    """Return the client that `proof` proves, or None: unknown, suspended, or the proof does not hold."""
+    client = await find_client(tx, proof.client_id)
+    check = AUTHENTICATION_METHODS.get(proof.method)
+    if client is None or check is None or client.principal.is_suspended:
+        return None
+    return client if await check(tx, client, proof) else None
+
+
+async def _has_secret(tx: Tx, client: Client, proof: ClientProof) -> bool:
+    if client.authentication is not ClientAuthentication.SECRET:
+        return False
+    # A lookup by hash leaks no more than whether 256 random bits were guessed.
+    query = select(ClientSecretRow.id).where(
+        ClientSecretRow.principal_id == client.principal.id,
+        ClientSecretRow.hash == hash_secret(proof.secret),
+        ClientSecretRow.revoked_at.is_(None),
+        ClientSecretRow.expires_at > await now(tx),
+    )
+    return (await tx.scalar(query.limit(1))) is not None
+
+
+async def _is_public(_tx: Tx, client: Client, _proof: ClientProof) -> bool:
+    return client.authentication is ClientAuthentication.NONE
+
+
+AUTHENTICATION_METHODS: Final[Mapping[str, Callable[[Tx, Client, ClientProof], Awaitable[bool]]]] = {
+    "client_secret_basic": _has_secret,
+    "client_secret_post": _has_secret,
+    "none": _is_public,
+}
+"""How clients may prove themselves at the token endpoint, by the names of RFC 7591."""
+
+
+async def _register(tx: Tx, kind: PrincipalKind, new: NewAgent, authority: Authority) -> Principal:
+    _check_bounds(new.allowed_scopes, new.allowed_servers)
+    for uri in new.redirect_uris:
+        check_redirect_uri(uri)
+    owner = (await get_many(tx, [new.owner_id])).get(new.owner_id)
+    if owner is None or owner.kind is not PrincipalKind.USER or owner.is_suspended:
+        raise InputError(f"The owner of {new.name!r} has to be a user who is not suspended.")
+    client_id = await enrol(tx, kind=kind, name=new.name, display_name=new.display_name, owner_id=new.owner_id)
+    tx.add(
+        ClientRow(
+            principal_id=client_id,
+            allowed_scopes=sorted(new.allowed_scopes),
+            allowed_servers=sorted(new.allowed_servers),
+            redirect_uris=list(new.redirect_uris),
+            authentication=new.authentication.value,
+        )
+    )
+    await tx.flush()
+    await authority.record(
+        tx,
+        EventKind.AGENT_CREATED,
+        client_id,
+        name=new.name,
+        owner=new.owner_id,
+        scopes=sorted(new.allowed_scopes),
+        servers=sorted(new.allowed_servers),
+    )
+    return await get(tx, client_id)
+
+
+def _check_bounds(scopes: frozenset[str], servers: frozenset[str]) -> None:
+    if not are_scopes(scopes):
+        raise InputError("A scope is {connector}:read, {connector}:write or tool:{name}.")
+    for server in servers:
+        check_name(server)

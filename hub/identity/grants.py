@@ -1,0 +1,197 @@
+"""Grants: the permission a family of tokens stands on, the tokens issued under it, and their end."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import ColumnElement, or_, update
+
+from hub.audit import EventKind
+from hub.core.ids import new_id
+from hub.identity.access_tokens import AccessToken, mint
+from hub.identity.authority import Authority
+from hub.identity.principals import Principal
+from hub.identity.scopes import parse_scopes, scope_text
+from hub.identity.secrets import hash_secret, new_secret
+from hub.identity.tables import GrantRow, RefreshTokenRow
+from hub.keys import Keyring
+from hub.storage import Database, Tx, now
+
+ACCESS_TOKEN_LIFETIME: Final = timedelta(minutes=10)
+REFRESH_TOKEN_LIFETIME: Final = timedelta(days=14)
+GRANT_LIFETIME: Final = timedelta(days=90)
+"""However often it is refreshed: after this the person is asked again."""
+
+
+class OAuthError(StrEnum):
+    """The error codes of RFC 6749 sections 4.1.2.1 and 5.2 and of RFC 8707 section 2."""
+
+    INVALID_REQUEST = "invalid_request"
+    INVALID_CLIENT = "invalid_client"
+    INVALID_GRANT = "invalid_grant"
+    UNAUTHORIZED_CLIENT = "unauthorized_client"
+    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+    UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
+    INVALID_SCOPE = "invalid_scope"
+    INVALID_TARGET = "invalid_target"
+    ACCESS_DENIED = "access_denied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationServer:
+    """What the embedded authorization server works with; `is_server` knows which servers are published."""
+
+    database: Database
+    keys: Keyring
+    public_url: str
+    is_server: Callable[[Tx, str], Awaitable[bool]]
+
+    @property
+    def issuer(self) -> str:
+        """The issuer identifier (RFC 8414 section 2): the hub's public URL without a trailing slash."""
+        return self.public_url.rstrip("/")
+
+    def authority(self, by: str) -> Authority:
+        """Return the authority of the client or person that something is done for."""
+        return Authority(database=self.database, keys=self.keys, by=by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """Tokens at the one moment when their values are known."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    lifetime: timedelta
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Why no token was issued. A value, not an exception: what the attempt revoked has to be committed."""
+
+    error: OAuthError
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGrant:
+    """What a client was permitted, by whom, and for how long."""
+
+    kind: str
+    client: Principal
+    user_id: str | None
+    scopes: frozenset[str]
+    resource: str
+    server: str
+    authenticated_at: datetime | None
+    lifetime: timedelta
+
+
+def scopes_within(requested: str | None, allowed: frozenset[str]) -> frozenset[str]:
+    """Return what of the requested scopes the client may have; all it may have if it did not say.
+
+    Clients ask for every scope that a server's metadata lists, so what is beyond the client's bounds is left out
+    (RFC 6749 section 3.3) and the answer says what it got; that nothing is left is the caller's to refuse.
+    """
+    return allowed if requested is None else parse_scopes(requested) & allowed
+
+
+async def open_grant(tx: Tx, new: NewGrant) -> GrantRow:
+    """Put a grant on record."""
+    at = await now(tx)
+    grant = GrantRow(
+        id=new_id("grt"),
+        kind=new.kind,
+        client_id=new.client.id,
+        user_id=new.user_id,
+        scopes=sorted(new.scopes),
+        resource=new.resource,
+        server=new.server,
+        authenticated_at=new.authenticated_at,
+        created_at=at,
+        expires_at=at + new.lifetime,
+    )
+    tx.add(grant)
+    await tx.flush()
+    return grant
+
+
+async def issue(
+    tx: Tx, server: AuthorizationServer, grant: GrantRow, scopes: frozenset[str], *, with_refresh: bool
+) -> Issued:
+    """Issue an access token under `grant` and, with it, a refresh token that may be used once."""
+    at = await now(tx)
+    token = AccessToken(
+        id=new_id("tok"),
+        issuer=server.issuer,
+        grant_id=grant.id,
+        client_id=grant.client_id,
+        user_id=grant.user_id,
+        scopes=scopes,
+        resource=grant.resource,
+        issued_at=at,
+        expires_at=at + ACCESS_TOKEN_LIFETIME,
+        authenticated_at=grant.authenticated_at,
+    )
+    refresh_token = await _new_refresh_token(tx, grant, at) if with_refresh else None
+    await server.authority(grant.client_id).record(
+        tx,
+        EventKind.TOKEN_ISSUED,
+        grant.id,
+        token=token.id,
+        grant_type=grant.kind,
+        client=grant.client_id,
+        user=grant.user_id,
+        scope=scope_text(scopes),
+        resource=grant.resource,
+    )
+    return Issued(
+        access_token=mint(token, server.keys),
+        refresh_token=refresh_token,
+        lifetime=ACCESS_TOKEN_LIFETIME,
+        scopes=scopes,
+    )
+
+
+async def revoke_grant(tx: Tx, grant_id: str, reason: str, authority: Authority) -> bool:
+    """Stop every token of a grant at once; return whether it still stood."""
+    return await _revoke(tx, GrantRow.id == grant_id, reason, authority) > 0
+
+
+async def revoke_grants_of(tx: Tx, principal_id: str, reason: str, authority: Authority) -> int:
+    """Stop every token that a principal holds and every token that others hold for it; return how many grants."""
+    theirs = or_(GrantRow.client_id == principal_id, GrantRow.user_id == principal_id)
+    return await _revoke(tx, theirs, reason, authority)
+
+
+async def revoke_grants_between(tx: Tx, *, user_id: str, client_id: str, reason: str, authority: Authority) -> int:
+    """Stop every token that a client holds for one person; return how many grants there were."""
+    both = (GrantRow.client_id == client_id) & (GrantRow.user_id == user_id)
+    return await _revoke(tx, both, reason, authority)
+
+
+async def _revoke(tx: Tx, which: ColumnElement[bool], reason: str, authority: Authority) -> int:
+    at = await now(tx)
+    revoked = await tx.scalars(
+        update(GrantRow)
+        .where(which, GrantRow.revoked_at.is_(None), GrantRow.expires_at > at)
+        .values(revoked_at=at, revoked_reason=reason)
+        .returning(GrantRow.id)
+    )
+    grant_ids = revoked.all()
+    for grant_id in grant_ids:
+        await authority.record(tx, EventKind.TOKEN_REVOKED, grant_id, reason=reason)
+    if grant_ids:
+        await authority.outdate_callers(tx)
+    return len(grant_ids)
+
+
+async def _new_refresh_token(tx: Tx, grant: GrantRow, at: datetime) -> str:
+    value = new_secret("thr")
+    expires_at = min(at + REFRESH_TOKEN_LIFETIME, grant.expires_at)
+    tx.add(RefreshTokenRow(hash=hash_secret(value), grant_id=grant.id, created_at=at, expires_at=expires_at))
+    await tx.flush()
+    return value

@@ -1,0 +1,160 @@
+"""Verifying access tokens on every request: fast when nothing has changed, right at once when something has."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+
+from hub.identity.access_tokens import AccessToken, read_access_token, refused
+from hub.identity.authority import IDENTITY_CHANNEL, generation_of
+from hub.identity.directory import get_many
+from hub.identity.principals import Caller, Principal
+from hub.identity.resources import server_of
+from hub.identity.secrets import hash_secret
+from hub.identity.tables import GrantRow
+from hub.keys import Keyring
+from hub.storage import Database, Tx, now
+
+RECHECK_SECONDS: Final = 1.0
+"""The longest that another process's change can go unnoticed, should its signal get lost."""
+MAX_CACHED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cached:
+    caller: Caller
+    valid_from: datetime
+    expires_at: datetime
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """What the database said: the generation and its time, and when by our own steady clock it said so."""
+
+    generation: int
+    database_time: datetime
+    taken_at: float
+
+    def time(self) -> datetime:
+        """Return the database's time now; the host's clock is never asked."""
+        return self.database_time + timedelta(seconds=time.monotonic() - self.taken_at)
+
+
+class TokenVerifier:
+    """Turns bearer tokens into callers.
+
+    A caller is remembered by the hash of its token, together with the *generation* it was read under. Everything that
+    could make a remembered caller wrong (a suspension, a revoked grant, other groups, narrower limits) raises the
+    generation in its own transaction and signals it. The generation is read again when the signal comes, and at least
+    every `RECHECK_SECONDS`; while nobody `listens`, before every answer.
+    """
+
+    def __init__(self, database: Database, keys: Keyring, public_url: str) -> None:
+        """Verify tokens that this hub, known as `public_url`, has issued."""
+        self._database = database
+        self._keys = keys
+        self._public_url = public_url
+        self._cache: OrderedDict[str, _Cached] = OrderedDict()
+        self._reading: _Reading | None = None
+        self._changed: asyncio.Event | None = None
+        self._one_reader = asyncio.Lock()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[None]:
+        """Hear of changes while the block runs, so that most requests need no query; the application opens it once."""
+        async with self._database.listening(IDENTITY_CHANNEL) as changed:
+            self._changed = changed
+            try:
+                yield
+            finally:
+                self._changed = None
+
+    async def verify(self, token: str, *, resource: str) -> Caller:
+        """Return who calls with `token` at `resource`, one of this hub's MCP URLs.
+
+        Raises:
+            Unauthenticated: forged, expired, for another resource, revoked, or of somebody who is suspended.
+            Unavailable: the database does not answer; nobody is let in unseen.
+        """
+        reading = await self._fresh_reading()
+        key = f"{hash_secret(token)} {resource}"
+        known = self._cache.get(key)
+        if known is None or known.generation != reading.generation:
+            known = await self._look_up(token, resource)
+            self._remember(key, known)
+        if not known.valid_from <= reading.time() < known.expires_at:
+            raise refused()
+        return known.caller
+
+    async def _fresh_reading(self) -> _Reading:
+        reading = self._reading
+        if reading is not None and not self._is_stale(reading):
+            return reading
+        async with self._one_reader:
+            reading = self._reading
+            if reading is not None and not self._is_stale(reading):
+                return reading
+            if self._changed is not None:
+                self._changed.clear()  # before looking: what changes while we look sets it again
+            async with self._database.reading() as tx:
+                self._reading = await _read(tx)
+            return self._reading
+
+    def _is_stale(self, reading: _Reading) -> bool:
+        if self._changed is None or self._changed.is_set():
+            return True
+        return time.monotonic() - reading.taken_at > RECHECK_SECONDS
+
+    async def _look_up(self, token: str, resource: str) -> _Cached:
+        said = read_access_token(token, self._keys)
+        if said.issuer != self._public_url.rstrip("/") or said.resource != resource:
+            raise refused()
+        async with self._database.reading() as tx:
+            generation = await generation_of(tx)  # first: a change while we read makes what we read outdated at once
+            caller = await _caller(tx, said, server_of(resource, self._public_url))
+        valid_from = said.not_before or said.issued_at
+        return _Cached(caller=caller, valid_from=valid_from, expires_at=said.expires_at, generation=generation)
+
+    def _remember(self, key: str, known: _Cached) -> None:
+        self._cache[key] = known
+        self._cache.move_to_end(key)
+        while len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
+
+
+async def _read(tx: Tx) -> _Reading:
+    before = time.monotonic()
+    return _Reading(generation=await generation_of(tx), database_time=await now(tx), taken_at=before)
+
+
+async def _caller(tx: Tx, said: AccessToken, server: str | None) -> Caller:
+    grant = await tx.scalar(select(GrantRow).where(GrantRow.id == said.grant_id, GrantRow.revoked_at.is_(None)))
+    if grant is None or (grant.client_id, grant.user_id) != (said.client_id, said.user_id):
+        raise refused()
+    principals = await get_many(tx, [said.client_id, *([said.user_id] if said.user_id else [])])
+    actor = _in_good_standing(principals.get(said.client_id))
+    user = _in_good_standing(principals.get(said.user_id)) if said.user_id else None
+    if server is None or server not in actor.allowed_servers:
+        raise refused()
+    return Caller(
+        actor=actor,
+        on_behalf_of=user,
+        scopes=said.scopes & actor.allowed_scopes,
+        client_id=said.client_id,
+        token_id=said.id,
+        resource=said.resource,
+        authenticated_at=said.authenticated_at,
+    )
+
+
+def _in_good_standing(principal: Principal | None) -> Principal:
+    if principal is None or principal.is_suspended:
+        raise refused()
+    return principal

@@ -1,0 +1,65 @@
+"""What clients discover: the authorization server's metadata (RFC 8414) and its public keys."""
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from hub.identity.clients import AUTHENTICATION_METHODS
+from hub.identity.grants import AuthorizationServer
+from hub.identity.grants_types import GRANT_TYPES
+from hub.oauth.token import ANYWHERE, PREFLIGHT
+
+_LOOPBACK: Final = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+
+
+def metadata_of(server: AuthorizationServer) -> dict[str, Any]:
+    """Return the metadata document, checked against RFC 8414.
+
+    Raises:
+        ValueError: the public URL is neither https nor on this very machine.
+    """
+    issuer = server.issuer
+    document = {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/oauth/authorize",
+        "token_endpoint": f"{issuer}/oauth/token",
+        "jwks_uri": f"{issuer}/oauth/jwks.json",
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": sorted(GRANT_TYPES),
+        "token_endpoint_auth_methods_supported": sorted(AUTHENTICATION_METHODS),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+    }
+    _validate(document)
+    return document
+
+
+async def metadata(server: AuthorizationServer, request: Request) -> Response:
+    """Answer `GET /.well-known/oauth-authorization-server`."""
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=PREFLIGHT)
+    return JSONResponse(metadata_of(server), headers={**ANYWHERE, "Cache-Control": "public, max-age=300"})
+
+
+async def jwks(server: AuthorizationServer, request: Request) -> Response:
+    """Answer `GET /oauth/jwks.json`: the current key and those whose tokens may still be out."""
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=PREFLIGHT)
+    keys = server.keys.public_keys("tokens")
+    headers = {**ANYWHERE, "Cache-Control": "public, max-age=300"}
+    return JSONResponse({"keys": keys}, headers=headers, media_type="application/jwk-set+json")
+
+
+def _validate(document: dict[str, Any]) -> None:
+    if document["issuer"].startswith(_LOOPBACK):
+        # RFC 8414 demands https; on the person's own machine there is nobody to listen in (RFC 8252 section 8.3).
+        document = {
+            name: value.replace("http://", "https://", 1) if isinstance(value, str) else value
+            for name, value in document.items()
+        }
+    validate = cast("Callable[[], None]", AuthorizationServerMetadata(document).validate)
+    validate()

@@ -1,0 +1,39 @@
+"""Where the authorization server's endpoints are mounted."""
+
+from functools import partial
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.routing import Route
+
+from hub.identity.grants import AuthorizationServer
+from hub.oauth.authorize import authorize
+from hub.oauth.metadata import jwks, metadata, metadata_of
+from hub.oauth.token import token
+
+WELL_KNOWN: Final = "/.well-known/oauth-authorization-server"
+
+
+def oauth_routes(server: AuthorizationServer) -> list[Route]:
+    """Return the routes of the authorization server.
+
+    The metadata also answers where clients look that put a path behind the well-known name: the path of the issuer
+    (RFC 8414 section 3.1), and the path of a server for clients older than RFC 9728, which take the server they
+    connect to for the authorization server. It names the same issuer everywhere.
+
+    Raises:
+        ValueError: the public URL is neither https nor on this very machine.
+    """
+    metadata_of(server)  # a hub that clients cannot trust should not start
+    read = ["GET", "OPTIONS"]
+    described = partial(metadata, server)
+    places = [WELL_KNOWN, f"{WELL_KNOWN}/mcp", f"{WELL_KNOWN}/servers/{{server}}/mcp"]
+    path = urlsplit(server.issuer).path
+    if path:
+        places.append(WELL_KNOWN + path)
+    return [
+        Route("/oauth/authorize", partial(authorize, server), methods=["GET"]),
+        Route("/oauth/token", partial(token, server), methods=["POST", "OPTIONS"]),
+        Route("/oauth/jwks.json", partial(jwks, server), methods=read),
+        *(Route(place, described, methods=read) for place in places),
+    ]
