@@ -1,22 +1,23 @@
 """Access tokens: RFC 9068 JWTs that the hub signs for its own servers, and what a well-formed one says."""
 
-import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import JWKRegistry
+from joserfc.jwk import ECKey
 
-from hub.core.errors import Unauthenticated
+from hub.core.errors import Unauthenticated, Unavailable
 from hub.identity.scopes import parse_scopes, scope_text
 from hub.keys import Keyring
 
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105  # the media type, not a secret
+ALGORITHM: Final = "ES256"
 MAX_TOKEN_LENGTH: Final = 8192
+_REFUSAL: Final = "The access token is not valid here; ask for a new one."
 _TYPES: Final = {TOKEN_TYPE, f"application/{TOKEN_TYPE}"}
 
 
@@ -58,7 +59,11 @@ def mint(token: AccessToken, keys: Keyring) -> str:
         claims["act"] = {"sub": token.client_id}
     if token.authenticated_at is not None:
         claims["auth_time"] = _seconds(token.authenticated_at)
-    return _sign(claims, keys)
+    key = keys.signing_key("tokens")
+    if not isinstance(key.private, EllipticCurvePrivateKey):
+        raise Unavailable(f"The signing key {key.id} is not one for tokens; rotate it.")
+    header = {"typ": TOKEN_TYPE, "alg": ALGORITHM, "kid": key.id}
+    return jwt.encode(header, claims, ECKey.import_key(key.private), algorithms=[ALGORITHM])
 
 
 def read_access_token(text: str, keys: Keyring) -> AccessToken:
@@ -67,6 +72,7 @@ def read_access_token(text: str, keys: Keyring) -> AccessToken:
     Whether it says so for this server, now, and of principals in good standing is for the verifier to decide.
 
     Raises:
+        UnknownKey: it names a key this process does not know.
         Unauthenticated: it is none of ours, or not well formed.
     """
     if len(text) > MAX_TOKEN_LENGTH or not text.isascii():
@@ -80,34 +86,26 @@ def read_access_token(text: str, keys: Keyring) -> AccessToken:
         raise refused() from error
 
 
+class UnknownKey(Unauthenticated):
+    """The token names a key that this process does not know; another process may have made it meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(_REFUSAL)
+
+
 def refused() -> Unauthenticated:
     """Return the one answer to every bad token: whoever forges learns nothing from it."""
-    return Unauthenticated("The access token is not valid here; ask for a new one.")
+    return Unauthenticated(_REFUSAL)
 
 
 def _verified(text: str, keys: Keyring) -> jwt.Token:
     # The algorithm is a property of our key; what the header says is only compared with it. So neither `none` nor an
     # HMAC with a public key as its secret (RFC 8725 section 2.1) is ever considered.
     kid = jws.extract_compact(text.encode()).headers()["kid"]
-    jwk = next(public for public in keys.public_keys("tokens") if public["kid"] == kid)
-    material: dict[str, str | list[str]] = {str(name): jwk[name] for name in ("kty", "crv", "x", "y") if name in jwk}
-    return jwt.decode(text, JWKRegistry.import_key(material), algorithms=[_algorithm(jwk)])
-
-
-def _sign(claims: Mapping[str, Any], keys: Keyring) -> str:
-    key = keys.signing_key("tokens")
-    jwk = next(public for public in keys.public_keys("tokens") if public["kid"] == key.kid)
-    header = {"typ": TOKEN_TYPE, "alg": _algorithm(jwk), "kid": key.kid}
-    signed = b".".join(_encoded(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-    return b".".join((signed, _encoded(key.sign(signed)))).decode()
-
-
-def _algorithm(jwk: Mapping[str, Any]) -> str:
-    return {"Ed25519": "Ed25519", "P-256": "ES256"}[jwk["crv"]]
-
-
-def _encoded(raw: bytes) -> bytes:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=")
+    known = {public["kid"]: public for public in keys.public_keys("tokens")}
+    if kid not in known:
+        raise UnknownKey
+    return jwt.decode(text, ECKey.import_key(dict(known[kid])), algorithms=[ALGORITHM])
 
 
 def _token(claims: Mapping[str, Any]) -> AccessToken:

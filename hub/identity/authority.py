@@ -13,6 +13,12 @@ from hub.storage import Database, Tx
 IDENTITY_CHANNEL = "identity"
 """Signalled whenever a caller that somebody has cached may be wrong."""
 
+PERSONAL = frozenset({"name", "display_name", "source"})
+"""Facts that tell who or where somebody is: on record as commitments, their values encrypted beside them."""
+
+Json = str | list[str] | None
+"""The JSON that facts about accounts are made of."""
+
 _BUMP = text(
     "INSERT INTO identity_generation (id, generation) VALUES (1, 1)"
     " ON CONFLICT (id) DO UPDATE SET generation = identity_generation.generation + 1"
@@ -29,9 +35,12 @@ class Authority:
     trace_id: str | None = None
 
     async def record(self, tx: Tx, kind: EventKind, subject: str, **facts: str | Sequence[str] | None) -> None:
-        """Append the event that `subject` was changed so."""
-        plain = {name: fact if fact is None or isinstance(fact, str) else list(fact) for name, fact in facts.items()}
-        event = Event(kind=kind, subject=subject, actor=self.by, trace_id=self.trace_id, facts=plain)
+        """Append the event that `subject` was changed so; facts about a person are kept so that they can be erased."""
+        plain, private = dict[str, Json](), dict[str, Json]()
+        for name, fact in facts.items():
+            value = fact if fact is None or isinstance(fact, str) else list(fact)
+            (private if name in PERSONAL else plain)[name] = value
+        event = Event(kind=kind, subject=subject, actor=self.by, trace_id=self.trace_id, facts=plain, private=private)
         await append(tx, event, self.keys)
 
     async def outdate_callers(self, tx: Tx) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from hub.identity.access_tokens import AccessToken, read_access_token, refused
+from hub.identity.access_tokens import AccessToken, UnknownKey, read_access_token, refused
 from hub.identity.authority import IDENTITY_CHANNEL, generation_of
 from hub.identity.directory import get_many
 from hub.identity.principals import Caller, Principal
@@ -65,6 +65,7 @@ class TokenVerifier:
         self._reading: _Reading | None = None
         self._changed: asyncio.Event | None = None
         self._one_reader = asyncio.Lock()
+        self._reloaded_at: float | None = None
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
@@ -113,7 +114,7 @@ class TokenVerifier:
         return time.monotonic() - reading.taken_at > RECHECK_SECONDS
 
     async def _look_up(self, token: str, resource: str) -> _Cached:
-        said = read_access_token(token, self._keys)
+        said = await self._read_token(token)
         if said.issuer != self._public_url.rstrip("/") or said.resource != resource:
             raise refused()
         async with self._database.reading() as tx:
@@ -121,6 +122,17 @@ class TokenVerifier:
             caller = await _caller(tx, said, server_of(resource, self._public_url))
         valid_from = said.not_before or said.issued_at
         return _Cached(caller=caller, valid_from=valid_from, expires_at=said.expires_at, generation=generation)
+
+    async def _read_token(self, token: str) -> AccessToken:
+        try:
+            return read_access_token(token, self._keys)
+        except UnknownKey:
+            # Another process may have rotated the keys. Whoever invents key ids makes us look once a second, no more.
+            if self._reloaded_at is not None and time.monotonic() - self._reloaded_at < RECHECK_SECONDS:
+                raise
+            self._reloaded_at = time.monotonic()
+            await self._keys.reload()
+            return read_access_token(token, self._keys)
 
     def _remember(self, key: str, known: _Cached) -> None:
         self._cache[key] = known

@@ -1,7 +1,6 @@
 """What clients discover: the authorization server's metadata (RFC 8414) and its public keys."""
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from starlette.requests import Request
@@ -51,7 +50,7 @@ async def jwks(server: AuthorizationServer, request: Request) -> Response:
         return Response(status_code=204, headers=PREFLIGHT)
     keys = server.keys.public_keys("tokens")
     headers = {**ANYWHERE, "Cache-Control": "public, max-age=300"}
-    return JSONResponse({"keys": keys}, headers=headers, media_type="application/jwk-set+json")
+    return JSONResponse({"keys": [dict(key) for key in keys]}, headers=headers, media_type="application/jwk-set+json")
 
 
 def _validate(document: dict[str, Any]) -> None:
@@ -61,5 +60,4 @@ def _validate(document: dict[str, Any]) -> None:
             name: value.replace("http://", "https://", 1) if isinstance(value, str) else value
             for name, value in document.items()
         }
-    validate = cast("Callable[[], None]", AuthorizationServerMetadata(document).validate)
-    validate()
+    AuthorizationServerMetadata(document).validate()

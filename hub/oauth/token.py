@@ -1,8 +1,6 @@
 """The token endpoint: prove the client, let the grant type decide, answer in the shapes of RFC 6749 section 5."""
 
 import base64
-import binascii
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -27,11 +25,6 @@ PREFLIGHT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unclear:
-    description: str
-
-
 async def token(server: AuthorizationServer, request: Request) -> Response:
     """Answer `POST /oauth/token`."""
     if request.method == "OPTIONS":
@@ -46,16 +39,14 @@ async def token(server: AuthorizationServer, request: Request) -> Response:
 
 
 async def _answer(server: AuthorizationServer, request: Request) -> Response:
-    parameters = await form_of(request)
     if request.url.query:
-        return _error(OAuthError.INVALID_REQUEST, "Send the parameters in the body, none in the URL.")
+        raise Unreadable("Send the parameters in the body, none in the URL.")
+    parameters = await form_of(request)
     if "resource" in parameters.repeated:
         return _error(OAuthError.INVALID_TARGET, "A token is for one resource; ask for one at a time.")
     if parameters.repeated:
-        return _error(OAuthError.INVALID_REQUEST, f"{', '.join(sorted(parameters.repeated))} may be sent once only.")
+        raise Unreadable(f"{', '.join(sorted(parameters.repeated))} may be sent once only.")
     proof = _proof(request.headers.get("authorization"), parameters.values)
-    if isinstance(proof, _Unclear):
-        return _error(OAuthError.INVALID_REQUEST, proof.description)
     async with server.database.transaction() as tx:
         client = await authenticate_client(tx, proof)
         outcome = None if client is None else await exchange(tx, server, client, parameters.values)
@@ -68,30 +59,34 @@ async def _answer(server: AuthorizationServer, request: Request) -> Response:
             return _issued(outcome)
 
 
-def _proof(authorization: str | None, form: dict[str, str]) -> ClientProof | _Unclear:
-    """Return what the client proves itself with; it has to choose one method (RFC 6749 section 2.3)."""
+def _proof(authorization: str | None, form: dict[str, str]) -> ClientProof:
+    """Return what the client proves itself with.
+
+    Raises:
+        Unreadable: it chose no method, or more than one (RFC 6749 section 2.3).
+    """
     if authorization is not None:
         if "client_secret" in form:
-            return _Unclear(description="Prove who you are once: by the header or in the body.")
+            raise Unreadable("Prove who you are once: by the header or in the body.")
         return _from_header(authorization, form.get("client_id"))
     if "client_id" not in form:
-        return _Unclear(description="Send client_id, or prove who you are by HTTP Basic.")
+        raise Unreadable("Send client_id, or prove who you are by HTTP Basic.")
     if "client_secret" in form:
         return ClientProof(client_id=form["client_id"], method="client_secret_post", secret=form["client_secret"])
     return ClientProof(client_id=form["client_id"], method="none")
 
 
-def _from_header(authorization: str, named: str | None) -> ClientProof | _Unclear:
+def _from_header(authorization: str, named: str | None) -> ClientProof:
     scheme, _, encoded = authorization.partition(" ")
     try:
         client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        return _Unclear(description="The Authorization header cannot be read.")
+    except ValueError as error:
+        raise Unreadable("The Authorization header cannot be read.") from error
     if scheme.lower() != "basic" or not colon:
-        return _Unclear(description="The Authorization header has to be HTTP Basic with client_id and secret.")
+        raise Unreadable("The Authorization header has to be HTTP Basic with client_id and secret.")
     client_id = unquote_plus(client_id)
     if named not in {None, client_id}:
-        return _Unclear(description="client_id in the body is not the one in the header.")
+        raise Unreadable("client_id in the body is not the one in the header.")
     return ClientProof(client_id=client_id, method="client_secret_basic", secret=unquote_plus(secret))
 
 
