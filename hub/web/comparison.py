@@ -142,7 +142,7 @@ def _type_word(value: object) -> str:
     return _TYPE_WORDS.get(type(value), "")
 
 
-_TYPE_WORDS: Final = {str: "text", int: "number", float: "number", bool: "yes or no"}
+_TYPE_WORDS: Final[Mapping[type, str]] = {str: "text", int: "number", float: "number", bool: "yes or no"}
 
 
 def _note(value: Json) -> str | None:

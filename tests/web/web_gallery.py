@@ -47,7 +47,9 @@ class Example:
 
 LOGIN = LoginPage(form_token="form-example", next="/approvals")
 FIRST = FirstAdministratorPage(form_token="form-example", link_token="link-example")
-FRESH = FreshLoginPage(next="/approvals/inv_1", why="This decision needs a login younger than 10 minutes.")
+FRESH = FreshLoginPage(
+    name="grace", next="/approvals/inv_1", why="This decision needs a login younger than 10 minutes."
+)
 CONSENT = ConsentPage(
     request_id="req_1",
     agent=inert_name("Invoice assistant"),

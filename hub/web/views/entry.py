@@ -30,6 +30,7 @@ class FirstAdministratorPage:
 class FreshLoginPage:
     """The password again, for a decision that asks for a login younger than the session's."""
 
+    name: str
     next: str
     why: str
     problem: str = ""

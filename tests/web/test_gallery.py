@@ -1,0 +1,65 @@
+"""Every page in every state, in a real browser: accessible, within the window, silent under its own policy."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route
+from web_browser import chromium, open_everything, overflow, violations
+from web_gallery import Example, examples
+
+from hub.web.headers import page_headers
+from hub.web.rendering import render
+
+pytestmark = pytest.mark.browser
+
+EXAMPLES = {example.name: example for example in examples()}
+STATIC = Path(__file__).parents[2] / "hub" / "web" / "static"
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MODES = {"light-wide": ("light", 1280), "dark-narrow": ("dark", 390)}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module", params=MODES)
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    scheme, width = MODES[request.param]
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
+    )
+    context.route("**/*", answer)
+    yield context.new_page()
+    context.close()
+
+
+def answer(route: Route) -> None:
+    """Answer like the hub would: the example's page under the page's headers, and the static files."""
+    path = route.request.url.removeprefix("https://gallery.test/").partition("?")[0]
+    if path.startswith("static/"):
+        file = STATIC / path.removeprefix("static/")
+        route.fulfill(body=file.read_bytes(), content_type=TYPES[file.suffix])
+    else:
+        example = EXAMPLES[path]
+        html = render(example.template, example.chrome, example.page)
+        route.fulfill(body=html, content_type="text/html; charset=utf-8", headers=page_headers(is_secure=False))
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_a_page_is_accessible_fits_the_window_and_keeps_its_policy(page: Page, example: Example) -> None:
+    said: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        said.append(message.text)
+
+    page.on("console", note)
+    page.goto(f"https://gallery.test/{example.name}")
+    open_everything(page)
+
+    assert violations(page) == ""
+    assert overflow(page) == 0
+    assert said == []
+    page.remove_listener("console", note)
