@@ -1,7 +1,17 @@
 """Previews: ask for them, compare them, keep their record."""
 
 from hub.dryrun.compare import Records, drift, judge
-from hub.dryrun.records import PreviewRecord, TrackRecord, Verdict, keep, latest, of_revision, preview_digest, put_verdict, track_record
+from hub.dryrun.records import (
+    PreviewRecord,
+    TrackRecord,
+    Verdict,
+    keep,
+    latest,
+    of_revision,
+    preview_digest,
+    put_verdict,
+    track_record,
+)
 
 __all__ = [
     "PreviewRecord",
@@ -9,8 +19,8 @@ __all__ = [
     "TrackRecord",
     "Verdict",
     "drift",
-    "keep",
     "judge",
+    "keep",
     "latest",
     "of_revision",
     "preview_digest",

@@ -89,7 +89,9 @@ async def of_revision(tx: Tx, invocation_id: str, revision: int) -> PreviewRecor
     return _record(row) if row else None
 
 
-async def put_verdict(tx: Tx, invocation_id: str, revision: int, *, verdict: Verdict, differences: tuple[str, ...]) -> None:
+async def put_verdict(
+    tx: Tx, invocation_id: str, revision: int, *, verdict: Verdict, differences: tuple[str, ...]
+) -> None:
     """Write down what reading back said about the preview of `revision`."""
     which = (PreviewRow.invocation_id == invocation_id, PreviewRow.revision == revision)
     await tx.execute(update(PreviewRow).where(*which).values(verdict=verdict.value, differences=list(differences)))

@@ -1,1 +1,31 @@
 """Pure decisions: facts in, a decision with rule ids and reasons out."""
+
+from hub.policy.annotations import BundleInvalid
+from hub.policy.bundle import Bundle
+from hub.policy.decide import decide
+from hub.policy.values import (
+    Action,
+    Allowed,
+    Decision,
+    Denied,
+    Facts,
+    Obligation,
+    Obliged,
+    PreviewFacts,
+    strictest,
+)
+
+__all__ = [
+    "Action",
+    "Allowed",
+    "Bundle",
+    "BundleInvalid",
+    "Decision",
+    "Denied",
+    "Facts",
+    "Obligation",
+    "Obliged",
+    "PreviewFacts",
+    "decide",
+    "strictest",
+]

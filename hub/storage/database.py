@@ -117,6 +117,16 @@ class Database:
             if not self._waiting[channel]:
                 del self._waiting[channel]
 
+    def subscribe(self, channel: str) -> asyncio.Event:
+        """Return an event that is set, now and whenever `channel` is signalled, for as long as the database lives.
+
+        It is for caches: whoever finds it set clears it and reads again.
+        """
+        heard = asyncio.Event()
+        heard.set()
+        self._waiting[channel].add(heard)
+        return heard
+
     async def relay_signals(self) -> None:
         """Bring other processes' signals into this one (PostgreSQL's LISTEN); runs until cancelled."""
         if self.is_sqlite:

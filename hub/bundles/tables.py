@@ -1,0 +1,27 @@
+"""Table of policy bundles: every text that ever decided something, by digest, and which one decides now."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.storage import Base, Moment
+
+
+class BundleRow(Base):
+    """One bundle as published in one environment; rows are added, and never changed but for `is_active`."""
+
+    __tablename__ = "policy_bundles"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    environment: Mapped[str] = mapped_column(String(16))
+    digest: Mapped[str] = mapped_column(String(64))
+    text: Mapped[str] = mapped_column(Text)
+    is_active: Mapped[bool]
+    published_by: Mapped[str | None] = mapped_column(String(40))
+    published_at: Mapped[datetime] = mapped_column(Moment)
+
+    __table_args__ = (
+        Index("ix_policy_bundles_active", "environment", "is_active"),
+        Index("ix_policy_bundles_digest", "digest"),
+    )

@@ -1,0 +1,87 @@
+"""The hub's annotations on Cedar rules: `@id`, `@require`, `@ttl`, `@fresh` and `@why`, read strictly."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hub.core.errors import InputError
+from hub.policy.values import Obligation
+
+DEFAULT_TTL: Final = "PT24H"
+_SEAT: Final = re.compile(r"([a-z][a-z0-9-]{0,63}):([1-9]|[1-4][0-9])")
+_DURATION: Final = re.compile(r"P(?:(\d{1,3})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?")
+
+
+class BundleInvalid(InputError):
+    """The bundle cannot be used; the message says which rule is wrong and how."""
+
+    code = "bundle_invalid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a rule says beside its condition."""
+
+    id: str
+    is_forbid: bool
+    why: str
+    obligations: tuple[Obligation, ...]
+
+
+def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rule:
+    """Return the rule that these annotations describe.
+
+    Raises:
+        BundleInvalid: it has no `@id`, or an annotation cannot be read, or one stands where it has no meaning.
+    """
+    rule_id = annotations.get("id") or ""
+    if not rule_id:
+        raise BundleInvalid(f"The rule at {place} needs an @id, so that decisions can name it.")
+    unknown = sorted(annotations.keys() - {"id", "require", "ttl", "fresh", "why"})
+    if unknown:
+        raise BundleInvalid(f"Rule {rule_id}: @{unknown[0]} means nothing to the hub; remove it.")
+    is_forbid = effect == "forbid"
+    if "require" not in annotations:
+        if annotations.keys() & {"ttl", "fresh"}:
+            raise BundleInvalid(f"Rule {rule_id}: @ttl and @fresh need an @require beside them.")
+        return Rule(id=rule_id, is_forbid=is_forbid, why=annotations.get("why", ""), obligations=())
+    if not is_forbid:
+        raise BundleInvalid(f"Rule {rule_id}: @require belongs on a forbid; a permit asks for nothing.")
+    return Rule(
+        id=rule_id, is_forbid=True, why=annotations.get("why", ""), obligations=_obligations(rule_id, annotations)
+    )
+
+
+def _obligations(rule_id: str, annotations: Mapping[str, str]) -> tuple[Obligation, ...]:
+    seats = annotations["require"].split()
+    matches = [_SEAT.fullmatch(seat) for seat in seats]
+    if not seats or not all(matches):
+        raise BundleInvalid(f'Rule {rule_id}: @require reads like "finance:1 sales:2", group and count.')
+    seconds = _seconds(annotations.get("ttl", DEFAULT_TTL), rule_id, "ttl")
+    fresh = _seconds(annotations["fresh"], rule_id, "fresh") if "fresh" in annotations else None
+    named = [match.group(1) for match in matches if match]
+    if len(set(named)) != len(named):
+        raise BundleInvalid(f"Rule {rule_id}: @require names a group twice.")
+    return tuple(
+        Obligation(
+            group=match.group(1),
+            count=int(match.group(2)),
+            seconds=seconds,
+            fresh_seconds=fresh,
+            rule_id=rule_id,
+            why=annotations.get("why", ""),
+        )
+        for match in matches
+        if match
+    )
+
+
+def _seconds(text: str, rule_id: str, name: str) -> int:
+    """Return the seconds of an ISO 8601 duration of days, hours, minutes and seconds."""
+    match = _DURATION.fullmatch(text)
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if total <= 0:
+        raise BundleInvalid(f'Rule {rule_id}: @{name} reads like "PT4H" or "P1D", and is longer than nothing.')
+    return total

@@ -1,0 +1,118 @@
+"""Deciding: facts and a bundle in, a decision with rule ids and reasons out. No I/O, no clock, no randomness."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import cedarpy
+
+from hub.policy.bundle import Bundle, schema
+from hub.policy.values import Action, Allowed, Decision, Denied, Facts, Obliged, strictest
+
+Json = Any
+"""Any JSON value."""
+
+_KINDS: Final = {"user": "User", "agent": "Agent", "service": "Service"}
+_HOLDERS: Final[Mapping[str, type]] = {"Flags": bool, "Numbers": int, "Texts": str}
+_CONTEXT_NAME: Final = "call"
+
+
+def decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
+    """Return what `bundle` says about `action` on `facts`.
+
+    Only a clean Allow is an Allow: one without any evaluation error, made with the schema. Obligations count only
+    where some rule would permit the call once they are met.
+    """
+    request = _request(action, facts)
+    entities = cedarpy.Entities.from_json_str(json.dumps(_entities(facts)), schema())
+    answer = _ask(request, bundle.policies, entities)
+    rules = [bundle.rules[place] for place in answer.diagnostics.reasons]
+    ids = tuple(sorted(rule.id for rule in rules))
+    if answer.diagnostics.errors:
+        return Denied(
+            reasons=("A rule of the policy could not be evaluated.",), rule_ids=ids, bundle_digest=bundle.digest
+        )
+    if answer.allowed:
+        return Allowed(rule_ids=ids, bundle_digest=bundle.digest)
+    final = sorted(rule.why or f"Rule {rule.id} forbids it." for rule in rules if not rule.obligations)
+    if final or not rules or not _is_permitted(request, entities, bundle):
+        return Denied(reasons=tuple(final), rule_ids=ids, bundle_digest=bundle.digest)
+    asked = strictest(one for rule in rules for one in rule.obligations)
+    return Obliged(obligations=asked, rule_ids=ids, bundle_digest=bundle.digest)
+
+
+def _is_permitted(request: Mapping[str, Json], entities: cedarpy.Entities, bundle: Bundle) -> bool:
+    answer = _ask(request, bundle.permits, entities)
+    return answer.allowed and not answer.diagnostics.errors
+
+
+def _ask(request: Mapping[str, Json], policies: cedarpy.PolicySet, entities: cedarpy.Entities) -> cedarpy.AuthzResult:
+    return cedarpy.is_authorized(dict(request), policies, entities, schema())  # pyright: ignore[reportUnknownMemberType]  # a bare dict in its types
+
+
+def _request(action: Action, facts: Facts) -> dict[str, Json]:
+    return {
+        "principal": _principal(facts),
+        "action": {"type": "Action", "id": action.value},
+        "resource": {"type": "Tool", "id": f"{facts.connector}.{facts.tool}"},
+        "context": _context(action, facts),
+    }
+
+
+def _principal(facts: Facts) -> dict[str, str]:
+    return {"type": _KINDS[facts.principal_kind], "id": facts.principal_id}
+
+
+def _context(action: Action, facts: Facts) -> dict[str, Json]:
+    context: dict[str, Json] = {
+        "environment": facts.environment,
+        "tier": facts.tier.value,
+        "effect": facts.effect.value,
+        "upstream_class": facts.upstream_class.value,
+        "reversal": facts.reversal.value,
+        "undo_proven": facts.undo_proven,
+        "is_suspended": facts.is_suspended,
+        "requester_groups": sorted(facts.requester_groups),
+        "hour": facts.hour,
+        "weekday": facts.weekday,
+        "claims": sorted(facts.claims),
+        **{holder.lower(): {"__entity": {"type": holder, "id": _CONTEXT_NAME}} for holder in _HOLDERS},
+    }
+    if action is Action.PROPOSE:
+        return context
+    if facts.preview is None:
+        raise ValueError(f"{action.value} is decided on a preview, and there is none")
+    preview = facts.preview
+    return context | {
+        "fidelity": preview.fidelity.value,
+        "fidelity_rank": preview.fidelity.rank,
+        "rows": preview.rows,
+        "parties": preview.parties,
+        "money_minor": preview.money_minor,
+        "currency": preview.currency,
+        "sandbox_level": preview.sandbox_level,
+        "run_writes": preview.run_writes,
+        "agent_writes_last_hour": preview.agent_writes_last_hour,
+        "record_matched": preview.record_matched,
+        "record_judged": preview.record_judged,
+    }
+
+
+def _entities(facts: Facts) -> list[dict[str, Json]]:
+    classes = [facts.connector, f"{facts.connector}.{facts.tool}"]
+    groups = [{"type": "Group", "id": group} for group in sorted(facts.principal_groups)]
+    return [
+        {"uid": _principal(facts), "attrs": {}, "parents": groups},
+        {
+            "uid": {"type": "Tool", "id": classes[1]},
+            "attrs": {},
+            "parents": [{"type": "ToolClass", "id": name} for name in classes],
+        },
+        *(_holder(holder, kind, facts) for holder, kind in _HOLDERS.items()),
+    ]
+
+
+def _holder(holder: str, kind: type, facts: Facts) -> dict[str, Json]:
+    # type() and not isinstance: a bool is an int to Python and not to Cedar
+    tags = {name: value for name, value in facts.arguments.items() if type(value) is kind}
+    return {"uid": {"type": holder, "id": _CONTEXT_NAME}, "attrs": {}, "parents": [], "tags": tags}

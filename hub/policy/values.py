@@ -1,0 +1,134 @@
+"""Values of policy: what may be asked, the facts a decision is made on, and the three decisions."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
+
+Json = Any
+"""Any JSON value."""
+
+
+class Action(StrEnum):
+    """What policy is asked about."""
+
+    PROPOSE = "propose"
+    AUTOCOMMIT = "autocommit"
+    APPROVE = "approve"
+    COMMIT = "commit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewFacts:
+    """What is known once a preview has been taken. `money_minor` is 0 and `currency` empty where no money moves."""
+
+    fidelity: Fidelity
+    rows: int = 0
+    parties: int = 0
+    money_minor: int = 0
+    currency: str = ""
+    sandbox_level: str = ""
+    run_writes: int = 0
+    agent_writes_last_hour: int = 0
+    record_matched: int = 0
+    record_judged: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything a decision may depend on; integers, texts and flags, never a float and never a missing one."""
+
+    principal_kind: str
+    principal_id: str
+    principal_groups: frozenset[str]
+    requester_groups: frozenset[str]
+    is_suspended: bool
+    tool: str
+    connector: str
+    environment: str
+    tier: Tier
+    effect: Effect
+    upstream_class: UpstreamClass
+    reversal: Reversal
+    undo_proven: bool
+    hour: int
+    weekday: int
+    arguments: Mapping[str, int | str | bool] = field(default_factory=dict[str, int | str | bool])
+    claims: frozenset[str] = frozenset()
+    preview: PreviewFacts | None = None
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the facts as they are stored beside a decision, so that it can be made again later."""
+        stored = asdict(self)
+        for name in ("principal_groups", "requester_groups", "claims"):
+            stored[name] = sorted(stored[name])
+        return stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligation:
+    """What must be met before a write may go on: `count` members of `group`, within `seconds`."""
+
+    group: str
+    count: int
+    seconds: int
+    fresh_seconds: int | None
+    rule_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Policy allows it."""
+
+    rule_ids: tuple[str, ...]
+    bundle_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obliged:
+    """Policy would allow it once the obligations are met."""
+
+    obligations: tuple[Obligation, ...]
+    rule_ids: tuple[str, ...]
+    bundle_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """Policy does not allow it; `reasons` are the rules' own words, empty if no rule allows it in the first place."""
+
+    reasons: tuple[str, ...]
+    rule_ids: tuple[str, ...]
+    bundle_digest: str
+
+
+Decision = Allowed | Obliged | Denied
+
+
+def strictest(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
+    """Return one obligation a group: the highest count, the shortest times, and the rule that asks for most.
+
+    Every obligation gets the shortest time of all: a question is open as long as its most impatient rule allows.
+    """
+    asked = sorted(obligations, key=lambda one: (one.group, -one.count, one.seconds, one.rule_id, one.why))
+    if not asked:
+        return ()
+    seconds = min(one.seconds for one in asked)
+    fresh = [one.fresh_seconds for one in asked if one.fresh_seconds is not None]
+    kept: dict[str, Obligation] = {}
+    for one in asked:
+        kept.setdefault(one.group, one)
+    return tuple(
+        Obligation(
+            group=one.group,
+            count=one.count,
+            seconds=seconds,
+            fresh_seconds=min(fresh) if fresh else None,
+            rule_id=one.rule_id,
+            why=one.why,
+        )
+        for one in kept.values()
+    )

@@ -1,0 +1,60 @@
+"""Settings: read once from the environment (`TOOLHUB_*`) or a `.env` file, and handed down as values."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """The environments a tool version is promoted through."""
+
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+class Settings(BaseSettings):
+    """How this hub runs. Every setting has a default that is right for one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="TOOLHUB_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Annotated[Path, Field(description="Where the embedded database, the master key and logs live.")] = Path("var")
+    database_url: Annotated[
+        str | None, Field(description="postgresql+asyncpg://... for more than one process; default: SQLite in `home`.")
+    ] = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8420
+    public_url: Annotated[
+        AnyHttpUrl | None, Field(description="The address clients use; default: http://host:port.")
+    ] = None
+    environment: Environment = Environment.DEV
+    master_key: Annotated[SecretStr | None, Field(description="32 random bytes, base64; needed on PostgreSQL.")] = None
+    notices_file: Annotated[Path | None, Field(description="A file that gets one JSON line per notice.")] = None
+    sandbox_minimum: Annotated[
+        str | None, Field(description="Refuse to run connector code below this level of confinement.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.public_url is not None and urlsplit(str(self.public_url)).path not in {"", "/"}:
+            raise ValueError("public_url must have no path: the hub is served at the root of its address")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The database to use, as a SQLAlchemy URL."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.home / 'toolhub.db'}"
+
+    @property
+    def address(self) -> str:
+        """The address clients use, without a trailing slash."""
+        return str(self.public_url).rstrip("/") if self.public_url else f"http://{self.host}:{self.port}"
+
+    @property
+    def master_key_file(self) -> Path:
+        """Where the embedded default keeps the master key."""
+        return self.home / "master.key"
