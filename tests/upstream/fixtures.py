@@ -1,0 +1,71 @@
+"""The fixtures `upstream` and `start_upstream`: the test upstream in a process of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from upstream.store import Store
+
+TOKEN = "upstream-account-token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """A running test upstream; `store` is its file: `effects()`, `requests()`, `plan_fault(...)`."""
+
+    base_url: str
+    token: str
+    store: Store
+    process: subprocess.Popen[str]
+
+    def kill(self) -> None:
+        """Take the system down at once; its file stays readable."""
+        self.process.kill()
+        self.process.wait()
+
+
+StartUpstream = Callable[..., Upstream]
+
+
+@contextmanager
+def running(module: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run a server program of ours until the block ends; yield its process and port.
+
+    The program ends by itself when its standard input does, so it never outlives a test run that was killed.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, json.loads(process.stdout.readline())["port"]
+        finally:
+            process.kill()
+
+
+@contextmanager
+def running_upstream(folder: Path, *, port: int = 0) -> Iterator[Upstream]:
+    """Run the test upstream on the file in `folder`; started again there, it continues with its records."""
+    database = folder / "upstream.sqlite"
+    options = ["--database", str(database), "--token", TOKEN, "--port", str(port)]
+    with running("upstream.server", *options) as (process, listening):
+        store = Store(database)
+        try:
+            yield Upstream(base_url=f"http://127.0.0.1:{listening}", token=TOKEN, store=store, process=process)
+        finally:
+            store.close()
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[Upstream]:
+    """A fresh test upstream with one item: 1, "pencil", quantity 10, version 1."""
+    folder = tmp_path / "upstream"
+    folder.mkdir()
+    with running_upstream(folder) as started:
+        started.store.rows("INSERT INTO item VALUES (1, 'pencil', 10, 1)")
+        yield started
