@@ -1,0 +1,147 @@
+"""What the registry knows, as values: connections, tools, their immutable versions, servers, published tools."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from connectors.sdk.vocabulary import Effect, Tier
+from hub.identity.scopes import needed_scopes
+from schemas import CompiledSchema
+
+Json = Any
+"""Any JSON value."""
+
+
+class Environment(StrEnum):
+    """Where a connection leads to and a server is published."""
+
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+EVERYTHING = "everything"
+"""The built-in server of the hub's default environment, at `/mcp`; that of environment E is `everything-E`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One configured account of a connector in one environment.
+
+    `generation` grows whenever the base URL, the credentials, the owner or the settings change.
+    """
+
+    id: str
+    name: str
+    connector: str
+    environment: Environment
+    base_url: str
+    generation: int
+    owner_id: str | None
+    is_enabled: bool
+    settings: Mapping[str, Json]
+    prefix: str = ""
+    """What stands before the names of its tools in the built-in server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """One tool of a connector, whatever its version.
+
+    `owner_tier` is what its owner set, `raised_tier` what the hub raised it to after trouble; `quarantined` says why
+    it is held back, and is None when it is not.
+    """
+
+    id: str
+    name: str
+    connector: str
+    owner_id: str | None
+    owner_tier: Tier | None
+    raised_tier: Tier | None
+    quarantined: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolVersion:
+    """One immutable definition of a tool; `withdrawn` says why it may not be used any more."""
+
+    id: str
+    tool_id: str
+    number: int
+    digest: str
+    spec: OperationSpec
+    connector_digest: str
+    withdrawn: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A named bundle of tools published at one MCP URL, in one environment."""
+
+    name: str
+    environment: Environment
+    title: str
+    owner_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotations:
+    """MCP's hints, derived from what the tool does; a client may show them, the hub never decides by them."""
+
+    read_only: bool
+    destructive: bool
+    idempotent: bool
+    open_world: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedTool:
+    """A tool as one server offers it: published name, version, and the connection it is carried out against.
+
+    `tier` is the maximum of what the connector declares, the owner set and the hub raised it to. `output` is the
+    tool's own output schema; `output_schema` is what clients see, in which the hub's envelope is an alternative.
+    """
+
+    name: str
+    tool: Tool
+    version: ToolVersion
+    connector: ConnectorSpec
+    connection: Connection
+    server: str
+    environment: Environment
+    tier: Tier
+    input: CompiledSchema
+    output: CompiledSchema
+    output_schema: Mapping[str, Json]
+    annotations: Annotations
+
+    @property
+    def operation(self) -> OperationSpec:
+        """The operation spec of this version."""
+        return self.version.spec
+
+    @property
+    def title(self) -> str:
+        """The title for people."""
+        return self.version.spec.title
+
+    @property
+    def description(self) -> str:
+        """What agents read."""
+        return self.version.spec.description
+
+    @property
+    def input_schema(self) -> Mapping[str, Json]:
+        """The schema of the arguments, as clients see it."""
+        return self.version.spec.input_schema
+
+    @property
+    def effect(self) -> Effect:
+        """What a call does to the outside."""
+        return self.version.spec.effect
+
+    def needed_scopes(self, *, allowed: frozenset[str] = frozenset()) -> tuple[str, ...]:
+        """Return every scope to ask for before calling it; `allowed` is all that the agent may ever hold."""
+        return needed_scopes(self.tool.connector, self.name, self.effect, allowed=allowed)
