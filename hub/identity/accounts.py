@@ -188,7 +188,7 @@ async def _check_another_administrator(tx: Tx, principal_id: str) -> None:
         .order_by(PrincipalRow.id)
         .with_for_update()
     )
-    active = (await tx.execute(query)).tuples()
+    active = await tx.execute(query)
     if not any(other != principal_id and Role.ADMINISTRATOR.value in roles for other, roles in active):
         raise Conflict("This is the last administrator; make another one first.")
 

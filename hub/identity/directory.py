@@ -66,7 +66,7 @@ async def _principals(tx: Tx, rows: Sequence[PrincipalRow]) -> list[Principal]:
         return []
     groups: dict[str, set[str]] = {}
     places = select(GroupMemberRow.principal_id, GroupMemberRow.group_name).where(GroupMemberRow.principal_id.in_(ids))
-    for principal_id, group in (await tx.execute(places)).tuples():
+    for principal_id, group in await tx.execute(places):
         groups.setdefault(principal_id, set()).add(group)
     clients = {
         client.principal_id: client

@@ -1,6 +1,7 @@
 """The grant types of the token endpoint, as a table: what each takes, checks, and issues."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from hub.audit import EventKind
@@ -27,7 +28,14 @@ from hub.storage import Tx, now
 
 Parameters = Mapping[str, str]
 Outcome = Issued | Refused
-GrantType = Callable[[Tx, AuthorizationServer, Client, Parameters], Awaitable[Outcome]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantType:
+    """One way to get tokens: the parameters it cannot do without, and how it answers."""
+
+    required: tuple[str, ...]
+    answer: Callable[[Tx, AuthorizationServer, Client, Parameters], Awaitable[Outcome]]
 
 
 async def exchange(tx: Tx, server: AuthorizationServer, client: Client, parameters: Parameters) -> Outcome:
@@ -35,14 +43,17 @@ async def exchange(tx: Tx, server: AuthorizationServer, client: Client, paramete
 
     Commit `tx` whatever the outcome: a refusal may have revoked something.
     """
-    grant_type = parameters.get("grant_type")
-    if grant_type is None:
+    name = parameters.get("grant_type")
+    if name is None:
         return _refused(OAuthError.INVALID_REQUEST, "Send grant_type.")
-    answer = GRANT_TYPES.get(grant_type)
-    if answer is None:
+    grant_type = GRANT_TYPES.get(name)
+    if grant_type is None:
         known = ", ".join(sorted(GRANT_TYPES))
         return _refused(OAuthError.UNSUPPORTED_GRANT_TYPE, f"grant_type can be one of: {known}.")
-    return await answer(tx, server, client, parameters)
+    missing = [parameter for parameter in grant_type.required if parameter not in parameters]
+    if missing:
+        return _refused(OAuthError.INVALID_REQUEST, f"Send {' and '.join(missing)}.")
+    return await grant_type.answer(tx, server, client, parameters)
 
 
 async def _client_credentials(tx: Tx, server: AuthorizationServer, client: Client, parameters: Parameters) -> Outcome:
@@ -73,7 +84,7 @@ async def _client_credentials(tx: Tx, server: AuthorizationServer, client: Clien
 
 async def _authorization_code(tx: Tx, server: AuthorizationServer, client: Client, parameters: Parameters) -> Outcome:
     # The row is locked: of two who redeem a code at the same moment, the second finds it used.
-    row = await tx.get(AuthorizationCodeRow, hash_secret(parameters.get("code", "")), with_for_update=True)
+    row = await tx.get(AuthorizationCodeRow, hash_secret(parameters["code"]), with_for_update=True)
     if row is None or row.client_id != client.principal.id:
         return _refused(OAuthError.INVALID_GRANT, "This code is unknown.")
     if row.used_at is not None:
@@ -89,7 +100,7 @@ async def _authorization_code(tx: Tx, server: AuthorizationServer, client: Clien
 
 
 def _mismatch(row: AuthorizationCodeRow, parameters: Parameters) -> Refused | None:
-    if not proves(parameters.get("code_verifier", ""), row.code_challenge):
+    if not proves(parameters["code_verifier"], row.code_challenge):
         return _refused(OAuthError.INVALID_GRANT, "Send the code_verifier that this code was asked for with.")
     # OAuth 2.1 no longer asks for redirect_uri here; whoever sends it has to mean the one the code went to.
     if parameters.get("redirect_uri", row.redirect_uri) != row.redirect_uri:
@@ -130,7 +141,7 @@ async def _replayed(tx: Tx, server: AuthorizationServer, client: Client, row: Au
 
 async def _refresh_token(tx: Tx, server: AuthorizationServer, client: Client, parameters: Parameters) -> Outcome:
     # The row is locked: of two who rotate a token at the same moment, the second finds it used.
-    row = await tx.get(RefreshTokenRow, hash_secret(parameters.get("refresh_token", "")), with_for_update=True)
+    row = await tx.get(RefreshTokenRow, hash_secret(parameters["refresh_token"]), with_for_update=True)
     grant = None if row is None else await tx.get(GrantRow, row.grant_id)
     if row is None or grant is None or grant.client_id != client.principal.id:
         return _refused(OAuthError.INVALID_GRANT, "This refresh token is unknown.")
@@ -177,8 +188,8 @@ def _refused(error: OAuthError, description: str) -> Refused:
 
 
 GRANT_TYPES: Final[Mapping[str, GrantType]] = {
-    "authorization_code": _authorization_code,
-    "client_credentials": _client_credentials,
-    "refresh_token": _refresh_token,
+    "authorization_code": GrantType(required=("code", "code_verifier"), answer=_authorization_code),
+    "client_credentials": GrantType(required=(), answer=_client_credentials),
+    "refresh_token": GrantType(required=("refresh_token",), answer=_refresh_token),
 }
 """Every grant type, by the name it has in `grant_type`."""

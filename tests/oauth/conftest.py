@@ -1,0 +1,51 @@
+"""A small hub with an authorization server, an agent and a person, spoken to over HTTP."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from hub.identity.authority import Authority
+from hub.identity.clients import create_agent, issue_secret
+from hub.identity.directory import get
+from hub.identity.enrolment import enrol
+from hub.identity.grants import AuthorizationServer
+from hub.identity.principals import PrincipalKind
+from hub.identity.tokens import TokenVerifier
+from hub.keys import Keyring
+from hub.oauth import oauth_routes
+from hub.storage import Database, Tx
+
+sys.path.append(str(Path(__file__).parent))
+
+from oauth_hub import PUBLIC_URL, Hub, agent_of  # found only once this folder is on the path
+
+
+async def is_published(_tx: Tx, server: str) -> bool:
+    return server in {"sales", "everything", "hidden"}
+
+
+@pytest.fixture
+async def hub(database: Database, keys: Keyring) -> AsyncIterator[Hub]:
+    authority = Authority(database=database, keys=keys)
+    async with database.transaction() as tx:
+        ada_id = await enrol(tx, kind=PrincipalKind.USER, name="ada", display_name="Ada")
+        agent = await create_agent(tx, agent_of(ada_id, "clerk"), authority)
+        secret = await issue_secret(tx, agent.id, authority)
+        ada = await get(tx, ada_id)
+    server = AuthorizationServer(database=database, keys=keys, public_url=PUBLIC_URL, is_server=is_published)
+    verifier = TokenVerifier(database, keys, PUBLIC_URL)
+    transport = httpx2.ASGITransport(app=Starlette(routes=oauth_routes(server)))
+    async with verifier.listening(), httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
+        yield Hub(
+            server=server,
+            verifier=verifier,
+            http=http,
+            ada=ada,
+            agent=agent,
+            secret=secret.value,
+            authority=authority,
+        )

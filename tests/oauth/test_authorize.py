@@ -1,0 +1,164 @@
+"""The authorization endpoint: who is redirected where, and who never is."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from oauth_hub import CALLBACK, PUBLIC_URL, Hub, challenge_of, query_of, request_id_in
+
+from hub.identity.accounts import suspend
+from hub.identity.sessions import cookie_name, open_session
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_somebody_who_is_not_logged_in_is_sent_to_the_login_and_then_to_the_consent_page(hub: Hub) -> None:
+    asked = await hub.ask()
+
+    location = asked.headers["location"]
+    assert location.startswith(f"{PUBLIC_URL}/login?next=%2Fconsent%2Fazr_")
+    assert asked.headers["cache-control"] == "no-store"
+
+
+async def test_somebody_who_is_logged_in_is_sent_to_the_consent_page_and_never_straight_back(hub: Hub) -> None:
+    await hub.code()  # Ada has agreed to exactly this before
+    async with hub.database.transaction() as tx:
+        hub.http.cookies.set(cookie_name(PUBLIC_URL), await open_session(tx, hub.ada.id))
+
+    asked = await hub.ask()
+
+    assert urlsplit(asked.headers["location"]).path.startswith("/consent/azr_")
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        "https://evil.example/callback",
+        f"{CALLBACK}/",
+        f"{CALLBACK}?x=1",
+        f"{CALLBACK}#x",
+        f"{CALLBACK}/../evil",
+        "https://agent.example:444/callback",
+        "https://AGENT.example/callback",
+        "https://agent.example@evil.example/callback",
+        "http://agent.example/callback",
+        "https://agent.example/callback%00",
+        "http://localhost:4000/done",
+        "http://127.0.0.1:4000/other",
+        "http://127.0.0.1:4000@evil.example/done",
+        "http://127.0.0.1.evil.example/done",
+        "javascript:alert(1)",
+        "//evil.example",
+    ],
+)
+async def test_a_redirect_uri_that_is_not_registered_is_never_followed(hub: Hub, redirect_uri: str) -> None:
+    asked = await hub.ask(redirect_uri=redirect_uri)
+
+    assert asked.status_code == 400
+    assert "location" not in asked.headers
+    assert asked.headers["content-type"].startswith("text/plain")
+
+
+async def test_a_native_app_may_listen_on_any_port_of_the_loopback_address(hub: Hub) -> None:
+    location = await hub.consent(await hub.ask(redirect_uri="http://127.0.0.1:49152/done"))
+
+    assert location.startswith("http://127.0.0.1:49152/done?code=")
+
+
+@pytest.mark.parametrize("client_id", [None, "", "agt_nobody", "ada"])
+async def test_an_unknown_client_is_never_redirected(hub: Hub, client_id: str | None) -> None:
+    asked = await hub.ask(client_id=client_id)
+
+    assert asked.status_code == 400
+    assert "location" not in asked.headers
+
+
+async def test_a_suspended_agent_cannot_ask(hub: Hub) -> None:
+    async with hub.database.transaction() as tx:
+        await suspend(tx, hub.agent.id, "strange behaviour", hub.authority)
+
+    assert (await hub.ask()).status_code == 400
+
+
+async def test_without_a_redirect_uri_only_a_client_with_a_single_one_is_answered(hub: Hub) -> None:
+    assert (await hub.ask(redirect_uri=None)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": None}, "unsupported_response_type"),
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge": "too-short"}, "invalid_request"),
+        ({"code_challenge": challenge_of("x" * 43) + "="}, "invalid_request"),
+        ({"resource": None}, "invalid_target"),
+        ({"resource": "https://elsewhere.example/mcp"}, "invalid_target"),
+        ({"resource": f"{PUBLIC_URL}/servers/sales/mcp/"}, "invalid_target"),
+        ({"resource": f"{PUBLIC_URL}/servers/hidden/mcp"}, "invalid_target"),
+        ({"resource": f"{PUBLIC_URL}/servers/unpublished/mcp"}, "invalid_target"),
+        ({"resource": PUBLIC_URL}, "invalid_target"),
+        ({"scope": "sap:read"}, "invalid_scope"),
+        ({"scope": "nonsense"}, "invalid_scope"),
+        ({"request": "eyJ.x.y"}, "invalid_request"),
+        ({"response_mode": "fragment"}, "invalid_request"),
+    ],
+)
+async def test_a_known_client_learns_at_its_own_address_what_was_wrong(
+    hub: Hub, changes: dict[str, str | None], error: str
+) -> None:
+    asked = await hub.ask(**changes)
+
+    answer = query_of(asked.headers["location"])
+    assert asked.headers["location"].startswith(CALLBACK + "?")
+    assert (answer["error"], answer["state"], answer["iss"]) == (error, "xyz", PUBLIC_URL)
+    assert "code" not in answer
+
+
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
+async def test_a_repeated_client_or_redirect_uri_is_never_redirected(hub: Hub, name: str) -> None:
+    url = (await hub.ask()).request.url.copy_add_param(name, "again")
+
+    asked = await hub.http.get(url)
+
+    assert asked.status_code == 400
+
+
+@pytest.mark.parametrize("name", ["state", "scope", "resource", "code_challenge", "unheard_of"])
+async def test_a_repeated_parameter_is_refused(hub: Hub, name: str) -> None:
+    url = (await hub.ask(unheard_of="x")).request.url.copy_add_param(name, "again")
+
+    asked = await hub.http.get(url)
+
+    assert query_of(asked.headers["location"])["error"] == "invalid_request"
+
+
+async def test_a_query_beyond_measure_is_refused(hub: Hub) -> None:
+    assert (await hub.ask(state="x" * 20_000)).status_code == 400
+    assert query_of((await hub.ask(state="x" * 2_001)).headers["location"])["error"] == "invalid_request"
+
+
+async def test_asking_needs_a_get(hub: Hub) -> None:
+    assert (await hub.http.post("/oauth/authorize")).status_code == 405
+
+
+async def test_what_is_beyond_the_agents_bounds_is_left_out_of_the_question(hub: Hub) -> None:
+    location = await hub.consent(await hub.ask(scope="tryton:read sap:write offline_access"))
+
+    issued = await hub.redeem(query_of(location)["code"])
+    assert issued.json()["scope"] == "tryton:read"
+
+
+async def test_the_answer_carries_code_state_and_issuer_and_nothing_else(hub: Hub) -> None:
+    location = await hub.consent(await hub.ask())
+
+    assert location.startswith(CALLBACK + "?")
+    assert query_of(location).keys() == {"code", "state", "iss"}
+    assert query_of(location)["iss"] == PUBLIC_URL
+
+
+async def test_a_request_is_kept_with_an_id_that_says_nothing(hub: Hub) -> None:
+    first, second = request_id_in(await hub.ask()), request_id_in(await hub.ask())
+
+    assert first != second

@@ -1,0 +1,148 @@
+"""Consent: whose question it is, how often it can be answered, and what is remembered."""
+
+import pytest
+from oauth_hub import Hub, query_of, request_id_in
+from sqlalchemy import update
+
+from hub.core.errors import InputError, NotFound, Unauthenticated
+from hub.identity.accounts import suspend
+from hub.identity.directory import get
+from hub.identity.enrolment import enrol
+from hub.identity.grants_consent import (
+    ConsentQuestion,
+    consent_question,
+    consents_of,
+    deny_consent,
+    grant_consent,
+    withdraw_consent,
+)
+from hub.identity.principals import Principal, PrincipalKind
+from hub.identity.tables import AuthorizationRequestRow
+from hub.storage import now
+
+pytestmark = pytest.mark.anyio
+
+
+async def question(hub: Hub, request_id: str, user: Principal) -> ConsentQuestion:
+    async with hub.database.transaction() as tx:
+        return await consent_question(tx, request_id, user)
+
+
+async def agree(hub: Hub, request_id: str, user: Principal, *scopes: str) -> str:
+    session = await hub.login(user)
+    async with hub.database.transaction() as tx:
+        return await grant_consent(tx, request_id, session, scopes, hub.server.authority(user.id))
+
+
+async def somebody_else(hub: Hub) -> Principal:
+    async with hub.database.transaction() as tx:
+        return await get(tx, await enrol(tx, kind=PrincipalKind.USER, name="eve", display_name="Eve"))
+
+
+async def test_the_question_says_who_wants_what_where(hub: Hub) -> None:
+    asked = await question(hub, request_id_in(await hub.ask()), hub.ada)
+
+    assert (asked.agent.name, asked.server) == ("clerk", "sales")
+    assert asked.owner == hub.ada
+    assert asked.scopes == ("tryton:read", "tryton:write")
+    assert asked.given_before == frozenset()
+
+
+async def test_what_was_agreed_to_before_is_shown_and_asked_again(hub: Hub) -> None:
+    await hub.code(scope="tryton:read")
+
+    asked = await question(hub, request_id_in(await hub.ask()), hub.ada)
+
+    assert asked.given_before == {"tryton:read"}
+    assert asked.scopes == ("tryton:read", "tryton:write")
+
+
+async def test_the_first_who_sees_a_request_owns_it(hub: Hub) -> None:
+    request_id = request_id_in(await hub.ask())
+    await question(hub, request_id, hub.ada)
+
+    with pytest.raises(NotFound):
+        await question(hub, request_id, await somebody_else(hub))
+
+
+async def test_nobody_answers_a_request_without_having_seen_it(hub: Hub) -> None:
+    request_id = request_id_in(await hub.ask())
+
+    with pytest.raises(NotFound):
+        await agree(hub, request_id, hub.ada, "tryton:read")
+
+
+async def test_a_request_is_answered_once(hub: Hub) -> None:
+    request_id = request_id_in(await hub.ask())
+    await question(hub, request_id, hub.ada)
+    await agree(hub, request_id, hub.ada, "tryton:read")
+
+    with pytest.raises(NotFound):
+        await agree(hub, request_id, hub.ada, "tryton:read")
+    with pytest.raises(NotFound):
+        await question(hub, request_id, hub.ada)
+
+
+async def test_a_request_that_waited_too_long_cannot_be_answered(hub: Hub) -> None:
+    request_id = request_id_in(await hub.ask())
+    await question(hub, request_id, hub.ada)
+    async with hub.database.transaction() as tx:
+        await tx.execute(update(AuthorizationRequestRow).values(expires_at=await now(tx)))
+
+    with pytest.raises(NotFound):
+        await agree(hub, request_id, hub.ada, "tryton:read")
+
+
+@pytest.mark.parametrize("scopes", [(), ("sap:read",), ("tryton:read", "tool:sales_quote")])
+async def test_consent_never_gives_more_than_was_asked_and_never_nothing(hub: Hub, scopes: tuple[str, ...]) -> None:
+    request_id = request_id_in(await hub.ask())
+    await question(hub, request_id, hub.ada)
+
+    with pytest.raises(InputError):
+        await agree(hub, request_id, hub.ada, *scopes)
+    assert "code=" in await agree(hub, request_id, hub.ada, "tryton:read")  # the mistake can be mended
+
+
+async def test_a_person_may_agree_to_less_than_was_asked(hub: Hub) -> None:
+    location = await hub.consent(await hub.ask(), "tryton:read")
+
+    issued = await hub.redeem(query_of(location)["code"])
+    assert issued.json()["scope"] == "tryton:read"
+
+
+async def test_a_refusal_goes_back_to_the_agent(hub: Hub) -> None:
+    request_id = request_id_in(await hub.ask())
+    await question(hub, request_id, hub.ada)
+    session = await hub.login(hub.ada)
+
+    async with hub.database.transaction() as tx:
+        location = await deny_consent(tx, request_id, session, hub.server.authority(hub.ada.id))
+
+    assert query_of(location) == {"error": "access_denied", "state": "xyz", "iss": "https://hub.example"}
+
+
+async def test_nobody_consents_to_an_agent_that_was_suspended_meanwhile(hub: Hub) -> None:
+    request_id = request_id_in(await hub.ask())
+    await question(hub, request_id, hub.ada)
+    async with hub.database.transaction() as tx:
+        await suspend(tx, hub.agent.id, "strange behaviour", hub.authority)
+
+    with pytest.raises(NotFound):
+        await agree(hub, request_id, hub.ada, "tryton:read")
+
+
+async def test_withdrawing_consent_stops_the_agents_tokens_for_this_person_at_once(hub: Hub) -> None:
+    issued = (await hub.redeem(await hub.code())).json()
+    own = (await hub.own_token()).json()["access_token"]
+    assert (await hub.caller(issued["access_token"])).on_behalf_of == hub.ada
+
+    async with hub.database.transaction() as tx:
+        stopped = await withdraw_consent(tx, hub.ada.id, hub.agent.id, hub.server.authority(hub.ada.id))
+
+    assert stopped == 1
+    with pytest.raises(Unauthenticated):
+        await hub.caller(issued["access_token"])
+    assert (await hub.refresh(issued["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await hub.caller(own)).actor == hub.agent
+    async with hub.database.reading() as tx:
+        assert await consents_of(tx, hub.ada.id) == []

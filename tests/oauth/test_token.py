@@ -1,0 +1,439 @@
+"""The token endpoint: what each grant type issues, and everything it refuses."""
+
+import base64
+
+import anyio
+import httpx2
+import pytest
+from oauth_hub import CALLBACK, PUBLIC_URL, RESOURCE, VERIFIER, Hub, agent_of, challenge_of
+from sqlalchemy import update
+
+from hub.core.errors import Unauthenticated
+from hub.identity.accounts import resume, suspend
+from hub.identity.clients import (
+    ClientAuthentication,
+    NewService,
+    create_agent,
+    create_service,
+    issue_secret,
+    limit_client,
+    revoke_secret,
+)
+from hub.identity.tables import AuthorizationCodeRow, ClientSecretRow, GrantRow, RefreshTokenRow
+from hub.storage import now
+
+pytestmark = pytest.mark.anyio
+
+
+def error_in(answer: httpx2.Response) -> str:
+    """Return the error of an answer that has the shape of RFC 6749 section 5.2."""
+    assert answer.status_code == 400, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert body.keys() == {"error", "error_description"}
+    return body["error"]
+
+
+def basic(client_id: str, secret: str) -> str:
+    return "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()
+
+
+async def test_an_agent_gets_a_token_of_its_own(hub: Hub) -> None:
+    answer = await hub.own_token(scope="tryton:read")
+
+    body = answer.json()
+    caller = await hub.caller(body["access_token"])
+    assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
+    assert (body["token_type"], body["expires_in"], body["scope"]) == ("Bearer", 600, "tryton:read")
+    assert (answer.headers["cache-control"], answer.headers["pragma"]) == ("no-store", "no-cache")
+    assert (caller.actor, caller.on_behalf_of, caller.subject) == (hub.agent, None, hub.agent)
+    assert (caller.scopes, caller.resource, caller.client_id) == ({"tryton:read"}, RESOURCE, hub.agent.id)
+
+
+async def test_an_agent_that_does_not_say_gets_all_it_may_have(hub: Hub) -> None:
+    assert (await hub.own_token()).json()["scope"] == "tryton:read tryton:write"
+
+
+async def test_a_code_becomes_a_token_by_which_the_agent_acts_for_the_person(hub: Hub) -> None:
+    body = (await hub.redeem(await hub.code())).json()
+
+    caller = await hub.caller(body["access_token"])
+    assert body.keys() == {"access_token", "token_type", "expires_in", "scope", "refresh_token"}
+    assert (caller.actor, caller.on_behalf_of, caller.subject) == (hub.agent, hub.ada, hub.ada)
+    assert caller.authenticated_at is not None
+
+
+async def test_a_service_gets_tokens_but_never_asks_people(hub: Hub) -> None:
+    async with hub.database.transaction() as tx:
+        new = NewService(
+            name="nightly",
+            display_name="Nightly",
+            owner_id=hub.ada.id,
+            allowed_scopes=frozenset({"tryton:read"}),
+            allowed_servers=frozenset({"sales"}),
+        )
+        service = await create_service(tx, new, hub.authority)
+        secret = await issue_secret(tx, service.id, hub.authority)
+
+    answer = await hub.own_token(client_id=service.id, client_secret=secret.value)
+
+    assert (await hub.caller(answer.json()["access_token"])).actor == service
+    assert (await hub.ask(client_id=service.id)).status_code == 400
+
+
+# ------------------------------------------------------------------------------------------------ proving the client
+
+
+async def test_a_client_may_prove_itself_by_http_basic(hub: Hub) -> None:
+    form = {"grant_type": "client_credentials", "resource": RESOURCE}
+    headers = {"Authorization": basic(hub.agent.id, hub.secret)}
+
+    answer = await hub.http.post("/oauth/token", data=form, headers=headers)
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"client_secret": "wrong"}, {"client_id": "agt_nobody"}, {"client_secret": None}, {"client_secret": ""}],
+)
+async def test_a_client_that_cannot_prove_itself_is_refused_without_saying_why(
+    hub: Hub, changes: dict[str, str | None]
+) -> None:
+    answer = await hub.own_token(**changes)
+
+    assert answer.status_code == 401
+    assert answer.json() == {"error": "invalid_client", "error_description": "The client could not be authenticated."}
+    assert answer.headers["www-authenticate"].startswith("Basic ")
+
+
+async def test_a_client_proves_itself_once(hub: Hub) -> None:
+    form = {"grant_type": "client_credentials", "client_id": hub.agent.id, "client_secret": hub.secret}
+
+    answer = await hub.http.post("/oauth/token", data=form, headers={"Authorization": basic(hub.agent.id, hub.secret)})
+
+    assert error_in(answer) == "invalid_request"
+
+
+@pytest.mark.parametrize("header", ["Bearer abc", "Basic !!!", "Basic", "Basic " + "w6k=", "Basic YWJj"])
+async def test_a_header_that_is_no_proof_is_refused(hub: Hub, header: str) -> None:
+    answer = await hub.http.post(
+        "/oauth/token", data={"grant_type": "client_credentials"}, headers={"Authorization": header}
+    )
+
+    assert error_in(answer) == "invalid_request"
+
+
+async def test_a_body_that_names_another_client_than_the_header_is_refused(hub: Hub) -> None:
+    answer = await hub.http.post(
+        "/oauth/token",
+        data={"grant_type": "client_credentials", "client_id": "agt_other"},
+        headers={"Authorization": basic(hub.agent.id, hub.secret)},
+    )
+
+    assert error_in(answer) == "invalid_request"
+
+
+async def test_a_secret_ends_by_expiry_and_by_revocation_while_another_goes_on(hub: Hub) -> None:
+    async with hub.database.transaction() as tx:
+        await tx.execute(update(ClientSecretRow).values(expires_at=await now(tx)))
+        second = await issue_secret(tx, hub.agent.id, hub.authority)
+        third = await issue_secret(tx, hub.agent.id, hub.authority)
+        await revoke_secret(tx, hub.agent.id, third.id, hub.authority)
+
+    answers = [await hub.own_token(client_secret=value) for value in (hub.secret, second.value, third.value)]
+
+    assert [answer.status_code for answer in answers] == [401, 200, 401]
+
+
+async def test_a_suspended_agent_gets_nothing(hub: Hub) -> None:
+    async with hub.database.transaction() as tx:
+        await suspend(tx, hub.agent.id, "strange behaviour", hub.authority)
+
+    assert (await hub.own_token()).status_code == 401
+
+
+async def test_a_public_client_redeems_codes_but_cannot_act_for_itself(hub: Hub) -> None:
+    async with hub.database.transaction() as tx:
+        public = await create_agent(tx, agent_of(hub.ada.id, "desktop", ClientAuthentication.NONE), hub.authority)
+    named: dict[str, str | None] = {"client_id": public.id, "client_secret": None}
+
+    issued = await hub.redeem(await hub.code(client_id=public.id), **named)
+
+    assert issued.status_code == 200
+    assert error_in(await hub.own_token(**named)) == "unauthorized_client"
+    assert (await hub.own_token(client_id=public.id, client_secret="x")).status_code == 401
+
+
+# ------------------------------------------------------------------------------------------------ malformed requests
+
+
+@pytest.mark.parametrize("name", ["grant_type", "client_id", "client_secret", "scope", "unheard_of"])
+async def test_a_repeated_parameter_is_refused(hub: Hub, name: str) -> None:
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": hub.agent.id,
+        "client_secret": hub.secret,
+        "resource": RESOURCE,
+        "scope": "tryton:read",
+        "unheard_of": "x",
+    }
+    body = httpx2.QueryParams(form).add(name, form[name])
+
+    answer = await hub.http.post(
+        "/oauth/token", content=str(body), headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
+
+    assert error_in(answer) == "invalid_request"
+
+
+async def test_a_token_is_for_one_resource(hub: Hub) -> None:
+    form = {"grant_type": "client_credentials", "client_id": hub.agent.id, "client_secret": hub.secret}
+    body = httpx2.QueryParams(form).add("resource", RESOURCE).add("resource", f"{PUBLIC_URL}/mcp")
+
+    answer = await hub.http.post(
+        "/oauth/token", content=str(body), headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
+
+    assert error_in(answer) == "invalid_target"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b'{"grant_type": "client_credentials"}', "application/json"),
+        (b"grant_type=client_credentials", "text/plain"),
+        (b"grant_type=%ff", "application/x-www-form-urlencoded"),
+        (b"\xff\xfe", "application/x-www-form-urlencoded"),
+        (b"client_id=a%00b", "application/x-www-form-urlencoded"),
+        (b"x=" + b"y" * 20_000, "application/x-www-form-urlencoded"),
+        (b"&".join(b"p%d=1" % n for n in range(60)), "application/x-www-form-urlencoded"),
+        (b"", "application/x-www-form-urlencoded"),
+    ],
+)
+async def test_a_body_that_is_no_form_is_refused(hub: Hub, content: bytes, kind: str) -> None:
+    answer = await hub.http.post("/oauth/token", content=content, headers={"Content-Type": kind})
+
+    assert error_in(answer) == "invalid_request"
+
+
+async def test_parameters_in_the_url_are_refused(hub: Hub) -> None:
+    answer = await hub.http.post("/oauth/token?client_secret=leaked", data={"grant_type": "client_credentials"})
+
+    assert error_in(answer) == "invalid_request"
+
+
+@pytest.mark.parametrize(("grant_type", "error"), [(None, "invalid_request"), ("password", "unsupported_grant_type")])
+async def test_only_the_grant_types_of_the_table_exist(hub: Hub, grant_type: str | None, error: str) -> None:
+    assert error_in(await hub.token(grant_type=grant_type)) == error
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"resource": None}, "invalid_target"),
+        ({"resource": f"{PUBLIC_URL}/servers/hidden/mcp"}, "invalid_target"),
+        ({"resource": f"{PUBLIC_URL}/servers/everything/mcp"}, "invalid_target"),
+        ({"resource": f"{PUBLIC_URL}/mcp#x"}, "invalid_target"),
+        ({"resource": f"{PUBLIC_URL}.evil.example/mcp"}, "invalid_target"),
+        ({"scope": "sap:read"}, "invalid_scope"),
+    ],
+)
+async def test_an_agent_gets_no_token_beyond_its_bounds(hub: Hub, changes: dict[str, str | None], error: str) -> None:
+    assert error_in(await hub.own_token(**changes)) == error
+
+
+# ------------------------------------------------------------------------------------------------------------- codes
+
+
+async def test_a_code_without_its_verifier_is_refused(hub: Hub) -> None:
+    assert error_in(await hub.redeem(await hub.code(), code_verifier=None)) == "invalid_request"
+
+
+@pytest.mark.parametrize("verifier", ["x" * 43, "short", challenge_of(VERIFIER), VERIFIER + "\n"])
+async def test_a_code_is_worth_nothing_without_the_verifier_it_was_asked_with(hub: Hub, verifier: str) -> None:
+    code = await hub.code()
+
+    assert error_in(await hub.redeem(code, code_verifier=verifier)) == "invalid_grant"
+    assert (await hub.redeem(code)).status_code == 200  # whoever guessed did not spoil it for its owner
+
+
+async def test_a_code_used_twice_gives_nothing_and_takes_back_what_it_gave(hub: Hub) -> None:
+    code = await hub.code()
+    issued = (await hub.redeem(code)).json()
+    await hub.caller(issued["access_token"])
+
+    assert error_in(await hub.redeem(code)) == "invalid_grant"
+    with pytest.raises(Unauthenticated):
+        await hub.caller(issued["access_token"])
+    assert error_in(await hub.refresh(issued["refresh_token"])) == "invalid_grant"
+
+
+async def test_two_who_redeem_a_code_at_once_end_with_nothing(hub: Hub) -> None:
+    code, answers = await hub.code(), list[httpx2.Response]()
+
+    async def redeem() -> None:
+        answers.append(await hub.redeem(code))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(redeem)
+        group.start_soon(redeem)
+
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
+    (issued,) = (answer.json() for answer in answers if answer.status_code == 200)
+    with pytest.raises(Unauthenticated):
+        await hub.caller(issued["access_token"])
+
+
+async def test_a_code_is_worth_nothing_to_another_client(hub: Hub) -> None:
+    async with hub.database.transaction() as tx:
+        other = await create_agent(tx, agent_of(hub.ada.id, "other"), hub.authority)
+        secret = await issue_secret(tx, other.id, hub.authority)
+    code = await hub.code()
+
+    stolen = await hub.redeem(code, client_id=other.id, client_secret=secret.value)
+
+    assert error_in(stolen) == "invalid_grant"
+    assert (await hub.redeem(code)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"redirect_uri": CALLBACK + "/"}, "invalid_grant"),
+        ({"resource": f"{PUBLIC_URL}/mcp"}, "invalid_target"),
+    ],
+)
+async def test_a_code_is_good_for_what_it_was_asked_for_only(
+    hub: Hub, changes: dict[str, str | None], error: str
+) -> None:
+    assert error_in(await hub.redeem(await hub.code(), **changes)) == error
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"code": "cod_unknown", "code_verifier": VERIFIER}, "invalid_grant"),
+        ({"code": "x" * 10_000, "code_verifier": VERIFIER}, "invalid_grant"),
+        ({"code_verifier": VERIFIER}, "invalid_request"),
+    ],
+)
+async def test_a_code_that_was_never_given_is_refused(hub: Hub, form: dict[str, str], error: str) -> None:
+    assert error_in(await hub.token(grant_type="authorization_code", **form)) == error
+
+
+async def test_an_expired_code_is_refused(hub: Hub) -> None:
+    code = await hub.code()
+    async with hub.database.transaction() as tx:
+        await tx.execute(update(AuthorizationCodeRow).values(expires_at=await now(tx)))
+
+    assert error_in(await hub.redeem(code)) == "invalid_grant"
+
+
+async def test_a_code_is_refused_once_the_person_is_suspended(hub: Hub) -> None:
+    code = await hub.code()
+    async with hub.database.transaction() as tx:
+        await suspend(tx, hub.ada.id, "left", hub.authority)
+
+    assert error_in(await hub.redeem(code)) == "invalid_grant"
+
+
+# ---------------------------------------------------------------------------------------------------- refresh tokens
+
+
+async def test_a_refresh_token_is_replaced_each_time_it_is_used(hub: Hub) -> None:
+    first = (await hub.redeem(await hub.code())).json()
+
+    second = (await hub.refresh(first["refresh_token"])).json()
+    third = (await hub.refresh(second["refresh_token"])).json()
+
+    assert len({first["refresh_token"], second["refresh_token"], third["refresh_token"]}) == 3
+    assert (await hub.caller(third["access_token"])).on_behalf_of == hub.ada
+    await hub.caller(first["access_token"])  # still good until it expires
+
+
+async def test_a_refresh_token_used_twice_ends_the_whole_family(hub: Hub) -> None:
+    first = (await hub.redeem(await hub.code())).json()
+    second = (await hub.refresh(first["refresh_token"])).json()
+
+    assert error_in(await hub.refresh(first["refresh_token"])) == "invalid_grant"
+    assert error_in(await hub.refresh(second["refresh_token"])) == "invalid_grant"
+    for token in (first["access_token"], second["access_token"]):
+        with pytest.raises(Unauthenticated):
+            await hub.caller(token)
+
+
+async def test_of_two_rotations_at_once_one_wins_and_the_family_ends(hub: Hub) -> None:
+    first, answers = (await hub.redeem(await hub.code())).json(), list[httpx2.Response]()
+
+    async def rotate() -> None:
+        answers.append(await hub.refresh(first["refresh_token"]))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(rotate)
+        group.start_soon(rotate)
+
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
+    (won,) = (answer.json() for answer in answers if answer.status_code == 200)
+    assert error_in(await hub.refresh(won["refresh_token"])) == "invalid_grant"
+    with pytest.raises(Unauthenticated):
+        await hub.caller(won["access_token"])
+
+
+async def test_a_refreshed_token_may_have_less_but_never_more_or_elsewhere(hub: Hub) -> None:
+    first = (await hub.redeem(await hub.code(scope="tryton:read"))).json()
+
+    assert error_in(await hub.refresh(first["refresh_token"], scope="tryton:write")) == "invalid_scope"
+    assert error_in(await hub.refresh(first["refresh_token"], resource=f"{PUBLIC_URL}/mcp")) == "invalid_target"
+    second = await hub.refresh(first["refresh_token"], scope="tryton:read tryton:write")
+    assert second.json()["scope"] == "tryton:read"
+
+
+async def test_a_refresh_token_is_worth_nothing_to_another_client(hub: Hub) -> None:
+    async with hub.database.transaction() as tx:
+        other = await create_agent(tx, agent_of(hub.ada.id, "other"), hub.authority)
+        secret = await issue_secret(tx, other.id, hub.authority)
+    first = (await hub.redeem(await hub.code())).json()
+
+    stolen = await hub.refresh(first["refresh_token"], client_id=other.id, client_secret=secret.value)
+
+    assert error_in(stolen) == "invalid_grant"
+    assert (await hub.refresh(first["refresh_token"])).status_code == 200
+
+
+@pytest.mark.parametrize("table", [RefreshTokenRow, GrantRow])
+async def test_a_refresh_token_ends_by_disuse_and_with_its_grant(
+    hub: Hub, table: type[RefreshTokenRow | GrantRow]
+) -> None:
+    first = (await hub.redeem(await hub.code())).json()
+    async with hub.database.transaction() as tx:
+        await tx.execute(update(table).values(expires_at=await now(tx)))
+
+    assert error_in(await hub.refresh(first["refresh_token"])) == "invalid_grant"
+
+
+async def test_a_refresh_gives_no_more_than_the_agent_may_have_by_now(hub: Hub) -> None:
+    first = (await hub.redeem(await hub.code())).json()
+    async with hub.database.transaction() as tx:
+        await limit_client(
+            tx,
+            hub.agent.id,
+            scopes=frozenset({"tryton:read"}),
+            servers=frozenset({"sales"}),
+            authority=hub.authority,
+        )
+
+    second = (await hub.refresh(first["refresh_token"])).json()
+    assert second["scope"] == "tryton:read"
+
+
+async def test_tokens_from_before_a_suspension_stay_dead_after_it(hub: Hub) -> None:
+    first = (await hub.redeem(await hub.code())).json()
+    async with hub.database.transaction() as tx:
+        await suspend(tx, hub.agent.id, "strange behaviour", hub.authority)
+        await resume(tx, hub.agent.id, hub.authority)
+
+    with pytest.raises(Unauthenticated):
+        await hub.caller(first["access_token"])
+    assert error_in(await hub.refresh(first["refresh_token"])) == "invalid_grant"
+    assert (await hub.own_token()).status_code == 200
