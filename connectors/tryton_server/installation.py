@@ -1,0 +1,151 @@
+"""Owns where Tryton is installed and the seeded database that every server starts from, each made once and kept."""
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+Say = Callable[[str], None]
+"""Takes one sentence of progress."""
+
+DATABASE = "erp"
+MODULES = ("sale", "purchase", "account_invoice_stock", "stock")
+LOGINS = ("admin", "hub", "clerk")
+"""`hub` is the account a connection uses: no administrator. `clerk` is a colleague who works in Tryton by hand."""
+
+_SETUP = Path(__file__).parent / "setup"
+_REQUIREMENTS = _SETUP / "requirements.txt"
+_SEED = _SETUP / "seed.py"
+_PASSWORDS = "passwords.json"
+_LINES_OF_OUTPUT_SHOWN = 15
+
+
+class SetupFailed(Exception):
+    """Tryton could not be set up; the message holds the end of what the failing step printed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """A Tryton ready to be started: its programs, a seeded database to copy, and the passwords in it."""
+
+    programs: Path
+    template: Path
+    passwords: Mapping[str, str] = field(repr=False)
+
+
+def install(home: Path, say: Say) -> Installation:
+    """Return the Tryton under `home`, after making what is missing (about a minute the first time).
+
+    May be called by several processes at once: one works, the others wait for it.
+
+    Raises:
+        SetupFailed: a step went wrong; nothing half-made is left behind.
+    """
+    home = home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    with _alone(home / "tryton.lock"):
+        programs = _environment(home / "tryton", say)
+        folder = _seeded(home / "tryton-seeded", programs, say)
+    passwords = json.loads((folder / _PASSWORDS).read_text())
+    return Installation(programs=programs, template=folder / f"{DATABASE}.sqlite", passwords=passwords)
+
+
+def configuration(folder: Path, *, port: int | None = None) -> str:
+    """Return a Tryton configuration for a database in `folder`; queued work runs at once when a server is meant."""
+    lines = ["[database]", "uri = sqlite://", f"path = {folder}"]
+    # While seeding nothing works off the queue, so that a sale can be left merely confirmed.
+    lines += ["[queue]", "worker = True"] if port is None else ["[web]", f"listen = 127.0.0.1:{port}"]
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def _alone(lock: Path) -> Generator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, also if the process dies
+        yield
+
+
+def _environment(folder: Path, say: Say) -> Path:
+    programs, mark = folder / "bin", folder / f"ready-{_digest(_REQUIREMENTS.read_bytes())}"
+    if mark.exists():
+        return programs
+    shutil.rmtree(folder, ignore_errors=True)
+    say("Tryton: an environment of its own (GPL, never part of the hub's)")
+    _run([sys.executable, "-m", "venv", str(folder)])
+    say("Tryton: its packages")
+    pip = [str(programs / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    _run([*pip, "--no-deps", "--requirement", str(_REQUIREMENTS)])
+    mark.touch()
+    return programs
+
+
+def _seeded(home: Path, programs: Path, say: Say) -> Path:
+    year = str(datetime.now(UTC).year).encode()  # the seed opens the fiscal years of this year and the next
+    made_of = b"\0".join([_REQUIREMENTS.read_bytes(), _SEED.read_bytes(), Path(__file__).read_bytes(), year])
+    folder = home / _digest(made_of)
+    if folder.exists():
+        return folder
+    home.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home) as work:
+        unfinished = Path(work) / "unfinished"
+        unfinished.mkdir(mode=0o700)
+        _seed(unfinished, programs, say)
+        unfinished.rename(folder)
+    return folder
+
+
+def _seed(folder: Path, programs: Path, say: Say) -> None:
+    passwords = {login: secrets.token_urlsafe(18) for login in LOGINS}
+    settings, admin_file, passwords_file = folder / "tryton.conf", folder / "admin", folder / _PASSWORDS
+    settings.write_text(configuration(folder))
+    _write_secret(admin_file, passwords["admin"])
+    _write_secret(passwords_file, json.dumps(passwords))
+    (folder / f"{DATABASE}.sqlite").touch()  # trytond-admin does not make the file itself
+    environment = {"TRYTONPASSFILE": str(admin_file)}
+    admin = [str(programs / "trytond-admin"), "-c", str(settings), "-d", DATABASE]
+    say("Tryton: an empty database")
+    _run([*admin, "--all", "--email", "admin@tryton.example"], environment=environment)
+    say(f"Tryton: modules {', '.join(MODULES)} and what they need")
+    _run([*admin, "-u", *MODULES, "--activate-dependencies"], environment=environment)
+    _run([str(programs / "python"), str(_SEED), str(settings), DATABASE, str(passwords_file)], say=say)
+    admin_file.unlink()
+
+
+def _write_secret(file: Path, secret: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(secret)
+
+
+def _run(command: Sequence[str], *, say: Say | None = None, environment: Mapping[str, str] | None = None) -> None:
+    """Run `command`, telling each line it prints to `say`; raise SetupFailed if it fails."""
+    process = subprocess.Popen(  # noqa: S603  # our own programs, with arguments made here
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+    lines: list[str] = []
+    with process:
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
+            if say is not None:
+                say(lines[-1])
+    if process.returncode:
+        end = "\n".join(lines[-_LINES_OF_OUTPUT_SHOWN:])
+        raise SetupFailed(f"{Path(command[0]).name} ended with {process.returncode}:\n{end}")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
