@@ -52,12 +52,14 @@ def _now_on_postgresql(_element: database_now, _compiler: SQLCompiler, **_: Any)
 class Database:
     """One database, SQLite or PostgreSQL, with transactions, its clock and wake-up signals."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, busy_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
         """Prepare an engine for `url` (`sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://...`); connects lazily."""
         parsed = make_url(url)
         self.url = parsed
         self.is_sqlite: Final = parsed.get_backend_name() == "sqlite"
-        self.engine: Final[AsyncEngine] = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url, pool_size)
+        self.engine: Final[AsyncEngine] = (
+            _sqlite_engine(url, busy_seconds) if self.is_sqlite else _postgresql_engine(url, pool_size)
+        )
         self._writer = asyncio.Lock()
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
@@ -101,6 +103,14 @@ class Database:
         tx.info.setdefault(_SIGNALS, set()).add(channel)
         if not self.is_sqlite:
             await tx.execute(text("SELECT pg_notify('hub', :channel)"), {"channel": channel})
+
+    async def lock(self, tx: Tx, name: str) -> None:
+        """Wait until no other transaction holds the lock called `name`, and hold it until `tx` ends.
+
+        On SQLite nothing is to be done: a transaction is the only one that writes.
+        """
+        if not self.is_sqlite:
+            await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"hub/{name}"})
 
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncGenerator[asyncio.Event]:
@@ -167,8 +177,8 @@ def _session(engine: AsyncEngine) -> AsyncSession:
     return AsyncSession(engine, expire_on_commit=False, autoflush=True)
 
 
-def _sqlite_engine(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+def _sqlite_engine(url: str, busy_seconds: float) -> AsyncEngine:
+    engine = create_async_engine(url, connect_args={"timeout": busy_seconds})
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
