@@ -1,0 +1,59 @@
+"""The vault: upstream credentials, encrypted at rest and opened only for the broker."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import delete
+
+from hub.core.canonical import canonical_json
+from hub.credentials.tables import CredentialRow
+from hub.keys import Keyring
+from hub.storage import Tx, now
+
+
+class Secret(Mapping[str, str]):
+    """The fields of one credential; its `repr` shows their names and no value."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = dict(fields)
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Secret({', '.join(sorted(self._fields))})"
+
+
+class Vault:
+    """Keeps and opens the credentials of connections."""
+
+    def __init__(self, keys: Keyring) -> None:
+        self._keys = keys
+
+    async def put(self, tx: Tx, connection_id: str, secret: Mapping[str, str]) -> None:
+        """Keep `secret` for the connection in place of what was kept before."""
+        sealed = self._keys.encrypt(canonical_json(dict(secret)), context=_context(connection_id))
+        await tx.merge(CredentialRow(connection_id=connection_id, sealed=sealed, changed_at=await now(tx)))
+        await tx.flush()
+
+    async def open(self, tx: Tx, connection_id: str) -> Secret:
+        """Return the connection's credential; empty if it has none."""
+        row = await tx.get(CredentialRow, connection_id)
+        if row is None:
+            return Secret({})
+        plain = self._keys.decrypt(row.sealed, context=_context(connection_id))
+        return Secret(json.loads(plain))
+
+    async def forget(self, tx: Tx, connection_id: str) -> None:
+        """Delete the connection's credential."""
+        await tx.execute(delete(CredentialRow).where(CredentialRow.connection_id == connection_id))
+
+
+def _context(connection_id: str) -> str:
+    return f"credential:{connection_id}"

@@ -1,0 +1,137 @@
+"""What came of running connector code: outcomes that cannot be mistaken for one another, and how the code ran."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
+
+from connectors.sdk.preview import Preview
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from hub.registry import Connection
+
+Json = Any
+"""Any JSON value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a call is carried out against."""
+
+    connector: ConnectorSpec
+    operation: OperationSpec
+    connection: Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """It was done. `findings` are blemishes of the answer; they never turn a write that was done into an error."""
+
+    output: Json
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previewed:
+    """The preview was taken."""
+
+    preview: Preview
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """The records as they are now, by target; None where there is none."""
+
+    records: Mapping[str, Mapping[str, Json] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """It was definitely not done: refused, not found, or never sent (`code` says which)."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflicted:
+    """The guard was definitely refused; nothing was done."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Something was sent and nobody knows whether it was done."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A read or a preview tried to write, and the fence stopped it."""
+
+    message: str
+
+
+ReadOutcome = Succeeded | Failed | Violation
+PreviewOutcome = Previewed | Failed | Violation
+CommitOutcome = Succeeded | Failed | Conflicted | Unknown
+LookUpOutcome = Succeeded | Failed | Unknown
+ObserveOutcome = Observed | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptEntry:
+    """One request that connector code asked for: what it was and what became of it, never its contents."""
+
+    method: str
+    path: str
+    operation: str | None
+    is_safe: bool
+    status: int | None
+    verdict: str
+    milliseconds: int
+
+    @property
+    def line(self) -> str:
+        """Return the entry as one line for people."""
+        name = self.operation or f"{self.method} {self.path}"
+        return f"{name}: {self.verdict}{'' if self.status is None else f' ({self.status})'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """How connector code ran: what it asked for, how confined it was, how long it took."""
+
+    transcript: tuple[TranscriptEntry, ...]
+    sandbox_level: str
+    latency_ms: int
+
+    def transcript_json(self) -> list[dict[str, Json]]:
+        """Return the transcript as JSON."""
+        return [asdict(entry) for entry in self.transcript]
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran(Generic[T_co]):
+    """An outcome, and how it came about."""
+
+    outcome: T_co
+    passage: Passage
+
+
+Permit = Callable[[], Awaitable[None]]
+"""Awaited before each unsafe request leaves: it makes "sent" durable and checks the fence. If it raises, nothing leaves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitOrder:
+    """What a commit is bound to beside its arguments."""
+
+    idempotency_key: str
+    guard: Mapping[str, str]
+    before: Mapping[str, Mapping[str, Json]]
+    deadline_seconds: float
+    permit: Permit
