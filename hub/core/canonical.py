@@ -33,12 +33,40 @@ def parse_json(text: bytes | str) -> Any:  # noqa: ANN401  # any JSON value
     """Return the value `text` stands for, read so that no two readers can disagree.
 
     Raises:
-        Malformed: not JSON, a key twice in one object, NaN or Infinity, or an integer beyond 2^53 - 1.
+        Malformed: not JSON in UTF-8, a key twice in one object, NaN or Infinity, an integer beyond 2^53 - 1, or a text
+            that not every store can keep.
     """
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_int=_safe_integer)
+        read = text.decode() if isinstance(text, bytes) else text
+        value = json.loads(read, object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_int=_safe_integer)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"This is not valid JSON: {error}") from error
+    if "\\u" in read:  # only an escape can hide a null character or half a surrogate pair
+        _check_texts(value)
+    return value
+
+
+def _check_texts(value: Any) -> None:  # noqa: ANN401  # any JSON value
+    """Refuse null characters, which PostgreSQL cannot keep, and lone surrogates, which have no UTF-8 form."""
+    ahead = [value]
+    while ahead:
+        one = ahead.pop()
+        if isinstance(one, dict):
+            ahead.extend([*one.keys(), *one.values()])
+        elif isinstance(one, list):
+            ahead.extend(one)
+        elif isinstance(one, str) and not (one.isascii() or _is_unicode(one)):
+            raise Malformed("A text holds half a surrogate pair; send whole characters.")
+        elif isinstance(one, str) and "\x00" in one:
+            raise Malformed("A text holds a null character; leave it out.")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
