@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import rfc8785
 
@@ -48,13 +48,14 @@ def parse_json(text: bytes | str) -> Any:  # noqa: ANN401  # any JSON value
 
 def _check_texts(value: Any) -> None:  # noqa: ANN401  # any JSON value
     """Refuse null characters, which PostgreSQL cannot keep, and lone surrogates, which have no UTF-8 form."""
-    ahead = [value]
+    ahead: list[Any] = [value]
     while ahead:
         one = ahead.pop()
         if isinstance(one, dict):
-            ahead.extend([*one.keys(), *one.values()])
+            members = cast("dict[str, Any]", one)
+            ahead.extend([*members.keys(), *members.values()])
         elif isinstance(one, list):
-            ahead.extend(one)
+            ahead.extend(cast("list[Any]", one))
         elif isinstance(one, str) and not (one.isascii() or _is_unicode(one)):
             raise Malformed("A text holds half a surrogate pair; send whole characters.")
         elif isinstance(one, str) and "\x00" in one:
