@@ -1,19 +1,18 @@
 """The schemas of an operation, made from its function: parameters in, return type out, in the portable subset."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, cast, get_type_hints
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 from pydantic.errors import PydanticUserError
 
+from connectors.sdk.portable import bound_integers, drop_noise, drop_null, parts_of, reference_problem
+
 Json = Any
 """Any JSON value."""
-
-LARGEST = 2**53 - 1
-"""The largest integer that every JSON reader reads alike; larger ids travel as strings."""
 
 
 class BadDeclaration(TypeError):
@@ -88,75 +87,15 @@ def _arguments(name: str, function: Callable[..., object], types: Mapping[str, A
 
 def _published(name: str, what: str, schema: dict[str, Json], *, is_input: bool) -> dict[str, Json]:
     schema = deepcopy(schema)
-    _make_portable(schema, where=f"{name}: {what}", is_input=is_input)
+    if any("discriminator" in part for part in parts_of(schema)):
+        raise BadDeclaration(f"{name}: {what} uses a discriminated union, which some clients drop; use a plain union.")
+    drop_noise(schema)
+    if is_input:
+        drop_null(schema)
+    bound_integers(schema)
+    if problem := reference_problem(schema):
+        raise BadDeclaration(f"{name}: in {what}, {problem}.")
     if schema.get("type") != "object":
-        raise BadDeclaration(
-            f"{name}: {what} must be one object; wrap a list, a union or a recursive model in a model."
-        )
-    _refuse_recursion(name, schema)
+        raise BadDeclaration(f"{name}: {what} must be one object; wrap a list or a union in a model.")
     schema.pop("description", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _make_portable(schema: dict[str, Json], *, where: str, is_input: bool) -> None:
-    if "discriminator" in schema:
-        raise BadDeclaration(f"{where} uses a discriminated union, which some clients drop; use a plain union.")
-    schema.pop("title", None)
-    if schema.get("default", ...) is None:
-        del schema["default"]
-    if is_input:
-        _drop_null(schema)
-    if schema.get("type") == "integer" and "enum" not in schema and "const" not in schema:
-        _bound(schema)
-    for child, name in _children(schema):
-        _make_portable(child, where=f"{where} ({name!r})" if name else where, is_input=is_input)
-
-
-def _children(schema: Mapping[str, Json]) -> Iterator[tuple[dict[str, Json], str]]:
-    for keyword in ("properties", "$defs", "patternProperties"):
-        yield from ((child, name) for name, child in schema.get(keyword, {}).items())
-    for keyword in ("anyOf", "oneOf", "allOf", "prefixItems"):
-        yield from ((child, "") for child in schema.get(keyword, []))
-    yield from (
-        (schema[keyword], "") for keyword in ("items", "additionalProperties") if isinstance(schema.get(keyword), dict)
-    )
-
-
-def _drop_null(schema: dict[str, Json]) -> None:
-    """Make "absent" of "null": some clients drop nulls, so an argument may be left out but never be null."""
-    choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
-    if len(choices) == 1:
-        del schema["anyOf"]
-        schema.update({**cast("dict[str, Json]", choices[0]), **schema})
-    elif choices:
-        schema["anyOf"] = choices
-
-
-def _bound(schema: dict[str, Json]) -> None:
-    if "minimum" not in schema and "exclusiveMinimum" not in schema:
-        schema["minimum"] = -LARGEST
-    if "maximum" not in schema and "exclusiveMaximum" not in schema:
-        schema["maximum"] = LARGEST
-
-
-def _refuse_recursion(name: str, schema: Mapping[str, Json]) -> None:
-    definitions: Mapping[str, Json] = schema.get("$defs", {})
-
-    def walk(value: Json, path: tuple[str, ...]) -> None:
-        if isinstance(value, list):
-            for item in cast("list[Json]", value):  # type: ignore[redundant-cast]  # pyright needs it
-                walk(item, path)
-        if not isinstance(value, dict):
-            return
-        members = cast("dict[str, Json]", value)
-        reference = str(members.get("$ref", "")).removeprefix("#/$defs/")
-        if reference in path:
-            raise BadDeclaration(
-                f"{name}: {reference} contains itself, which some clients cannot read; bound its depth."
-            )
-        if reference:
-            walk(definitions[reference], (*path, reference))
-        for member in members.values():
-            walk(member, path)
-
-    walk({key: member for key, member in schema.items() if key != "$defs"}, ())

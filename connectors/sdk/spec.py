@@ -8,11 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connectors.sdk.errors import Refused
 from connectors.sdk.pointer import resolve
+from connectors.sdk.rpc import Rpc, operation_of
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from connectors.sdk.wire import WireRequest
 
 Json = Any
 """Any JSON value."""
+
+_DISGUISES = frozenset({"content-encoding", "x-http-method", "x-http-method-override", "x-method-override"})
 
 TOOL_NAME = r"^[a-z][a-z0-9_]{0,47}$"
 
@@ -33,13 +36,11 @@ class SafeRule(_Spec):
     operation: str | None = None
     preview_only: bool = False
 
-    def covers(self, request: WireRequest) -> bool:
-        """Return whether `request` is of the kind this rule calls safe; its `operation` must have been verified."""
+    def covers(self, request: WireRequest, operation: str | None) -> bool:
+        """Return whether `request`, whose body asks for `operation`, is of the kind this rule calls safe."""
         if request.method != self.method or not fnmatchcase(request.path, self.path):
             return False
-        if self.operation is None:
-            return True
-        return request.operation is not None and fnmatchcase(request.operation, self.operation)
+        return self.operation is None or (operation is not None and fnmatchcase(operation, self.operation))
 
 
 class AuthSpec(_Spec):
@@ -156,13 +157,20 @@ class ConnectorSpec(_Spec):
     """SHA-256 over the connector's source files, names and bytes."""
     auth: AuthSpec = AuthSpec()
     safe: tuple[SafeRule, ...] = ()
-    rpc: Literal["none", "json_rpc"] = "none"
-    """`json_rpc`: the broker reads the operation's name from the member `method` of the body."""
+    rpc: Rpc = "none"
+    """How the broker reads the operation's name from the body; see `operation_of`."""
     operations: tuple[OperationSpec, ...]
 
     def is_safe(self, request: WireRequest, *, previewing: bool = False) -> bool:
-        """Return whether `request` is declared to change nothing (when `previewing`, preview-only rules count too)."""
-        return any(rule.covers(request) for rule in self.safe if previewing or not rule.preview_only)
+        """Return whether `request` is declared to change nothing (when `previewing`, preview-only rules count too).
+
+        The operation is read from the body; what the request claims in `operation` counts for nothing here. A header
+        that makes another request of it makes it unsafe.
+        """
+        if _DISGUISES & {name.lower() for name in request.headers}:
+            return False
+        operation = operation_of(self.rpc, request.body)
+        return any(rule.covers(request, operation) for rule in self.safe if previewing or not rule.preview_only)
 
     def operation(self, name: str) -> OperationSpec:
         """Return the operation called `name`.
@@ -187,7 +195,7 @@ def _contradictions_of_safety(spec: ConnectorSpec) -> Iterator[str]:
     for rule in spec.safe:
         if spec.rpc == "none" and rule.operation is not None:
             yield "a safe rule names an operation, but only with rpc can the broker read one"
-        if spec.rpc == "json_rpc" and rule.method == "POST" and rule.operation is None:
+        if spec.rpc != "none" and rule.method == "POST" and rule.operation is None:
             yield "with rpc every call is a POST, so a safe rule for POST must name the operations it means"
 
 

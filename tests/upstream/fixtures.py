@@ -1,9 +1,9 @@
-"""The fixtures `upstream` and `start_upstream`: the test upstream in a process of its own."""
+"""The fixtures `upstream` and `mcp_upstream`: the test upstreams, each in a process of its own."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +28,6 @@ class Upstream:
         """Take the system down at once; its file stays readable."""
         self.process.kill()
         self.process.wait()
-
-
-StartUpstream = Callable[..., Upstream]
 
 
 @contextmanager
@@ -68,4 +65,32 @@ def upstream(tmp_path: Path) -> Iterator[Upstream]:
     folder.mkdir()
     with running_upstream(folder) as started:
         started.store.rows("INSERT INTO item VALUES (1, 'pencil', 10, 1)")
+        yield started
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpUpstream:
+    """A running MCP server of ours; `url` is its endpoint, and so a connection's base URL."""
+
+    url: str
+    store: Store
+    process: subprocess.Popen[str]
+
+
+@contextmanager
+def running_mcp_upstream(folder: Path, *options: str) -> Iterator[McpUpstream]:
+    """Run the MCP test upstream with `options` of its command line."""
+    database = folder / "mcp-upstream.sqlite"
+    with running("upstream.mcp_server", "--database", str(database), *options) as (process, port):
+        store = Store(database)
+        try:
+            yield McpUpstream(url=f"http://127.0.0.1:{port}/mcp", store=store, process=process)
+        finally:
+            store.close()
+
+
+@pytest.fixture
+def mcp_upstream(tmp_path: Path) -> Iterator[McpUpstream]:
+    """An MCP server that speaks both protocols and answers with JSON."""
+    with running_mcp_upstream(tmp_path) as started:
         yield started

@@ -149,7 +149,7 @@ _FIXED: dict[Fault, Answer | bytes] = {
 }
 
 
-async def _until_alone(seconds: float) -> None:
+async def until_alone(seconds: float) -> None:
     """Return when standard input ends, which it does when whoever started this process is gone, or after `seconds`."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -163,7 +163,7 @@ async def _main(arguments: argparse.Namespace) -> None:
     server = Server(store, token=arguments.token)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", arguments.port)
     print(json.dumps({"port": listener.sockets[0].getsockname()[1]}), flush=True)  # noqa: T201  # the starter reads it
-    await _until_alone(arguments.seconds)
+    await until_alone(arguments.seconds)
     listener.close()
 
 

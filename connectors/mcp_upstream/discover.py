@@ -1,0 +1,199 @@
+"""Turning an MCP server's list of tools into a connector; nothing the server says can lower a tier."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from glob import escape
+from typing import Any, cast
+
+from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
+from pydantic import ValidationError
+
+from connectors.mcp_upstream.names import normalised
+from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
+from connectors.sdk.artefact import artefact_digest
+from connectors.sdk.errors import NotFound, Refused, Unreadable
+from connectors.sdk.portable import bound_integers, parts_of, reference_problem
+from connectors.sdk.rpc import tool_call
+from connectors.sdk.spec import AuthSpec, ConnectorSpec, OperationSpec, SafeRule
+from connectors.sdk.vocabulary import Effect, Tier
+from connectors.sdk.wire import Transport
+from schemas import SchemaInvalid, compile_schema
+
+Json = Any
+"""Any JSON value."""
+
+ENTRY = "connectors.mcp_upstream:carry_out"
+_MOST_PAGES = 200
+_MOST_TOOLS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """What the owner of the connector says of the server; tools are named as the server names them.
+
+    `reads` are the tools that are known to change nothing: only with the owner's word is a tool a read.
+    `refuses_definitely` are the writes whose error results mean that nothing was done; of others that is not known.
+    """
+
+    name: str
+    version: str = "1.0.0"
+    title: str = ""
+    auth: AuthSpec = field(default_factory=AuthSpec)
+    reads: frozenset[str] = frozenset()
+    refuses_definitely: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A tool that cannot be published, and why."""
+
+    tool: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """What a server offers: a connector made of its tools, and the tools that were left out."""
+
+    spec: ConnectorSpec
+    refused: tuple[Refusal, ...]
+
+
+async def discover(transport: Transport, owner: Owner) -> Discovery:
+    """Return the server's tools as a connector.
+
+    Raises:
+        Unavailable: the server cannot be reached.
+        Refused, Unreadable: it is there, but speaks no protocol that we know.
+    """
+    session, opens_sessions = await _meet(transport)
+    tools = await _tools(session)
+    names = normalised(list(tools))
+    manner = {"version": session.version, "opens_sessions": opens_sessions}
+    operations: list[OperationSpec] = []
+    refused: list[Refusal] = []
+    for name in sorted(tools):
+        try:
+            operations.append(_operation(names[name], tools[name], owner, manner))
+        except (ValidationError, SchemaInvalid, ValueError, TypeError) as error:
+            refused.append(Refusal(tool=name, reason=str(error)[:500]))
+    return Discovery(spec=_connector(owner, operations), refused=tuple(refused))
+
+
+async def _meet(transport: Transport) -> tuple[Session, bool]:
+    """Return a session of the newest protocol the server speaks, and whether it must be opened for each call."""
+    modern = Session(transport=transport, version=MODERN)
+    try:
+        about = await modern.ask(Call("server/discover", {}))
+        if MODERN in about.get("supportedVersions", []):
+            return modern, False
+    except (RpcError, Refused, NotFound, Unreadable):
+        pass  # whatever an older server makes of this request, the older handshake decides
+    try:
+        session = await Session(transport=transport, version=LEGACY).opened()
+    except RpcError as error:
+        raise refusal(error, is_safe=True) from error
+    return session, session.session_id is not None
+
+
+async def _tools(session: Session) -> dict[str, dict[str, Json]]:
+    tools: dict[str, dict[str, Json]] = {}
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        try:
+            page = await session.ask(Call("tools/list", {} if cursor is None else {"cursor": cursor}))
+        except RpcError as error:
+            raise refusal(error, is_safe=True) from error
+        found = cast("list[dict[str, Json]]", page.get("tools", []))
+        tools |= {str(tool.get("name", "")): tool for tool in found}
+        cursor = page.get("nextCursor")
+        if cursor is None:
+            return tools
+        if len(tools) > _MOST_TOOLS:
+            break
+    raise Unreadable(f"The MCP server's list of tools does not end (after {len(tools)} tools).")
+
+
+def _connector(owner: Owner, operations: list[OperationSpec]) -> ConnectorSpec:
+    reads = [operation for operation in operations if operation.effect is Effect.READ]
+    safe = [*HANDSHAKE, *(tool_call(str(operation.binding["tool"])) for operation in reads)]
+    return ConnectorSpec(
+        name=owner.name,
+        version=owner.version,
+        title=owner.title or owner.name.replace("_", " ").capitalize(),
+        description=f"{len(operations)} tools of another MCP server.",
+        entry=ENTRY,
+        runs="direct",
+        artefact_digest=artefact_digest("connectors.mcp_upstream"),
+        auth=owner.auth,
+        safe=tuple(SafeRule(method="POST", path="", operation=escape(operation)) for operation in safe),
+        rpc="mcp",
+        operations=tuple(operations),
+    )
+
+
+def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mapping[str, Json]) -> OperationSpec:
+    theirs = str(tool["name"])
+    hints = cast("dict[str, Json]", tool.get("annotations") or {})
+    schema = _usable(tool.get("inputSchema"))
+    if problem := find_invalid_x_mcp_header(schema):
+        raise ValueError(problem)
+    # A hint may only raise: who says it writes is believed, who says it reads needs the owner's word.
+    is_read = theirs in owner.reads and hints.get("readOnlyHint") is not False
+    title = str(tool.get("title") or hints.get("title") or ours.replace("_", " ").capitalize())
+    return OperationSpec(
+        name=ours,
+        title=title[:120],
+        description=(str(tool.get("description") or "") or title)[:1023],
+        effect=Effect.READ if is_read else _effect(hints),
+        tier=Tier.LOW if is_read else Tier.HIGH,
+        input_schema=schema,
+        output_schema=_output(tool.get("outputSchema")),
+        max_unsafe_requests=0 if is_read else 1,
+        binding={
+            "tool": theirs,
+            **manner,
+            "headers": {token: list(path) for path, token in x_mcp_header_map(schema).items()},
+            "refuses_definitely": theirs in owner.refuses_definitely,
+        },
+    )
+
+
+def _effect(hints: Mapping[str, Json]) -> Effect:
+    """Return the worst the hints leave possible; what is not said is destructive, as the protocol has it."""
+    if hints.get("destructiveHint") is not False:
+        return Effect.DELETE
+    return Effect.UPDATE if hints.get("openWorldHint") is False else Effect.SEND
+
+
+def _usable(schema: Json) -> dict[str, Json]:
+    if not isinstance(schema, dict) or cast("dict[str, Json]", schema).get("type") != "object":
+        raise ValueError("its input schema is not one object")
+    usable = deepcopy(cast("dict[str, Json]", schema))
+    if problem := reference_problem(usable):
+        raise ValueError(problem)
+    for part in parts_of(usable):
+        part.pop("discriminator", None)  # it repeats what the union says, and some clients drop the tool for it
+    bound_integers(usable)
+    compile_schema(usable)
+    return usable
+
+
+def _output(schema: Json) -> dict[str, Json]:
+    """Return the schema of our answer: the server's structured content beside its content blocks."""
+    structured: dict[str, Json] = {"type": "object"}
+    if isinstance(schema, dict) and reference_problem(cast("dict[str, Json]", schema)) is None:
+        structured = deepcopy(cast("dict[str, Json]", schema))
+        compile_schema(structured)
+    definitions = structured.pop("$defs", None)
+    structured.pop("$schema", None)
+    output: dict[str, Json] = {
+        "type": "object",
+        "properties": {
+            "structuredContent": structured,
+            "content": {"type": "array", "items": {"type": "object"}},
+        },
+        "required": ["content"],
+    }
+    return output if definitions is None else {**output, "$defs": definitions}

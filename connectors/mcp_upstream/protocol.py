@@ -1,0 +1,162 @@
+"""JSON-RPC with an MCP server over the broker's transport: one POST per request, answered as JSON or as SSE."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from mcp.shared.inbound import encode_header_value
+
+from connectors.sdk.errors import Refused, Unknown, Unreadable
+from connectors.sdk.rpc import tool_call
+from connectors.sdk.statuses import raise_for_status
+from connectors.sdk.wire import Transport, WireRequest, WireResponse
+
+Json = Any
+"""Any JSON value."""
+
+MODERN = "2026-07-28"
+LEGACY = "2025-11-25"
+
+NOT_CARRIED_OUT = frozenset({-32700, -32600, -32601, -32020, -32021, -32022})
+"""Errors a server gives before it reaches a tool: unreadable, invalid, no such method, headers, capability, version.
+
+Not -32602 (invalid parameters): tools raise it themselves, half way through.
+"""
+
+HANDSHAKE = ("initialize", "notifications/initialized", "server/discover", "tools/list")
+"""The methods that only meet a server, and so change nothing."""
+
+_CLIENT = {"name": "toolhub", "version": "1"}
+_ABOUT = "io.modelcontextprotocol"
+
+
+class RpcError(Exception):
+    """The server answered with a JSON-RPC error."""
+
+    def __init__(self, code: int, message: str, data: Json) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """How to speak to one server: its protocol version and, where the handshake opened one, its session."""
+
+    transport: Transport
+    version: str
+    session_id: str | None = None
+
+    @property
+    def is_modern(self) -> bool:
+        """Return whether every request stands alone."""
+        return self.version >= MODERN
+
+    async def opened(self) -> "Session":
+        """Return the session that the older protocol's handshake opens; without an id the server keeps none."""
+        about = {"protocolVersion": self.version, "capabilities": {}, "clientInfo": _CLIENT}
+        response = await self.post(Call("initialize", about))
+        version = str(_result(response, is_safe=True).get("protocolVersion", self.version))
+        session = replace(self, version=version, session_id=response.headers.get("mcp-session-id"))
+        raise_for_status(await session.post(Call("notifications/initialized", {}, is_notification=True)), is_safe=True)
+        return session
+
+    async def ask(self, call: "Call") -> dict[str, Json]:
+        """Return the result of `call`.
+
+        Raises:
+            RpcError: the server answered with an error.
+            ConnectorError: there is no answer, or none that can be read.
+        """
+        return _result(await self.post(call), is_safe=call.is_safe)
+
+    async def post(self, call: "Call") -> WireResponse:
+        """Send `call`."""
+        headers = {
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            **call.headers,
+        }
+        if call.method != "initialize":
+            headers["mcp-protocol-version"] = self.version
+        if self.session_id is not None:
+            headers["mcp-session-id"] = self.session_id
+        params = dict(call.params)
+        if self.is_modern:
+            headers["mcp-method"] = call.method
+            params["_meta"] = {
+                f"{_ABOUT}/protocolVersion": self.version,
+                f"{_ABOUT}/clientInfo": _CLIENT,
+                f"{_ABOUT}/clientCapabilities": {},
+            }
+            if call.name is not None:
+                headers["mcp-name"] = encode_header_value(call.name)
+        message: dict[str, Json] = {"jsonrpc": "2.0", "method": call.method, "params": params}
+        if not call.is_notification:
+            message["id"] = 1
+        return await self.transport.send(
+            WireRequest(method="POST", path="", headers=headers, body=json.dumps(message), operation=call.operation)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One JSON-RPC request. `name` is the tool's, which the newer protocol repeats in a header."""
+
+    method: str
+    params: Mapping[str, Json]
+    name: str | None = field(default=None, kw_only=True)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], kw_only=True)
+    is_safe: bool = field(default=True, kw_only=True)
+    is_notification: bool = field(default=False, kw_only=True)
+
+    @property
+    def operation(self) -> str:
+        """Return what the broker reads from the body."""
+        return self.method if self.name is None else tool_call(self.name)
+
+
+def _result(response: WireResponse, *, is_safe: bool) -> dict[str, Json]:
+    """Return the result in `response`; a JSON-RPC error counts before a 4xx, which only repeats it, never a 5xx."""
+    if response.status >= 500:  # noqa: PLR2004  # RFC 9110 section 15.6
+        raise_for_status(response, is_safe=is_safe)
+    answer = _answer(response)
+    if answer is not None and isinstance(answer.get("error"), dict):
+        error = cast("dict[str, Json]", answer["error"])
+        raise RpcError(int(error.get("code", 0)), str(error.get("message", ""))[:300], error.get("data"))
+    raise_for_status(response, is_safe=is_safe)
+    if answer is None or not isinstance(answer.get("result"), dict):
+        raise (Unreadable if is_safe else Unknown)("The MCP server gave no JSON-RPC answer to the request.")
+    return cast("dict[str, Json]", answer["result"])
+
+
+def _answer(response: WireResponse) -> dict[str, Json] | None:
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    texts = _events(response.body) if media_type == "text/event-stream" else iter([response.body])
+    for text in texts:
+        try:
+            message = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(message, dict) and {"result", "error"} & set(cast("dict[str, Json]", message)):
+            answer = cast("dict[str, Json]", message)
+            # An error about a request that could not be read has no id.
+            if answer.get("id") == 1 or ("error" in answer and answer.get("id") is None):
+                return answer
+    return None
+
+
+def _events(body: str) -> Iterator[str]:
+    """Yield the data of each server-sent event in `body`. Source: WHATWG HTML, section 9.2.6."""
+    for block in body.replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
+        lines = [line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
+        if lines:
+            yield "\n".join(lines)
+
+
+def refusal(error: RpcError, *, is_safe: bool) -> Refused | Unknown:
+    """Return what `error` proves: that nothing was done, where the request reads or no tool was reached."""
+    said = f"The MCP server answered with error {error.code}: {error.message}"
+    return Refused(said) if is_safe or error.code in NOT_CARRIED_OUT else Unknown(said)

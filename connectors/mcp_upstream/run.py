@@ -1,0 +1,104 @@
+"""Carrying out a federated tool: one `tools/call`, and what its answer proves."""
+
+from typing import Any, cast
+
+from mcp.shared.inbound import mcp_param_headers
+
+from connectors.mcp_upstream.protocol import MODERN, Call, RpcError, Session, refusal
+from connectors.sdk.errors import ConnectorError, Refused, Unknown
+from connectors.sdk.preview import Preview
+from connectors.sdk.run import (
+    PHASE_MISSING,
+    UNKNOWN_OPERATION,
+    Done,
+    Failed,
+    PhaseCall,
+    PhaseResult,
+    Previewed,
+)
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from connectors.sdk.vocabulary import Effect, Fidelity, Phase
+from connectors.sdk.wire import Transport
+
+Json = Any
+"""Any JSON value."""
+
+_LONGEST_REASON = 300
+
+
+async def carry_out(spec: ConnectorSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
+    """Run the phase that `call` names of a tool that `discover` found."""
+    try:
+        operation = spec.operation(call.operation)
+    except KeyError:
+        return Failed(code=UNKNOWN_OPERATION, message=f"{spec.name} has no operation {call.operation!r}.")
+    is_read = operation.effect is Effect.READ
+    match call.phase:
+        case Phase.PREVIEW if not is_read:
+            nothing = "An MCP server cannot say what a call of its tool would change."
+            return Previewed(preview=Preview(changes=(), fidelity=Fidelity.NONE, not_covered=(nothing,)))
+        case Phase.READ if is_read:
+            return await _answered(operation, call, transport)
+        case Phase.COMMIT if not is_read:
+            return await _answered(operation, call, transport)
+        case _:
+            return Failed(code=PHASE_MISSING, message=f"{call.operation} has no {call.phase}.")
+
+
+async def _answered(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
+    try:
+        return Done(output=await _call_tool(operation, call, transport))
+    except ConnectorError as error:
+        return Failed(code=error.code, message=error.message)
+
+
+async def _call_tool(operation: OperationSpec, call: PhaseCall, transport: Transport) -> Json:
+    is_safe = operation.effect is Effect.READ
+    session = await _session(operation, transport)
+    try:
+        result = await session.ask(_tool_call(operation, call, is_safe=is_safe))
+    except RpcError as error:
+        raise refusal(error, is_safe=is_safe) from error
+    return _output(operation, result, is_safe=is_safe)
+
+
+async def _session(operation: OperationSpec, transport: Transport) -> Session:
+    session = Session(transport=transport, version=str(operation.binding["version"]))
+    if not operation.binding["opens_sessions"]:
+        return session
+    try:
+        return await session.opened()
+    except RpcError as error:
+        raise refusal(error, is_safe=True) from error
+
+
+def _tool_call(operation: OperationSpec, call: PhaseCall, *, is_safe: bool) -> Call:
+    name = str(operation.binding["tool"])
+    arguments = dict(call.arguments)
+    headers: dict[str, str] = {}
+    if operation.binding["version"] == MODERN:
+        declared = cast("dict[str, list[str]]", operation.binding["headers"])
+        paths = {tuple(path): token for token, path in declared.items()}
+        headers = {name.lower(): value for name, value in mcp_param_headers(paths, arguments).items()}
+    params = {"name": name, "arguments": arguments}
+    return Call("tools/call", params, name=name, headers=headers, is_safe=is_safe)
+
+
+def _output(operation: OperationSpec, result: dict[str, Json], *, is_safe: bool) -> Json:
+    if result.get("resultType", "complete") != "complete":
+        what = "The tool asks for more input, which cannot be given here."
+        raise Refused(what) if is_safe else Unknown(what)
+    content = cast("list[dict[str, Json]]", result.get("content", []))
+    if result.get("isError"):
+        # A definite answer of the tool, but no proof that it did nothing before it failed.
+        is_definite = is_safe or operation.binding["refuses_definitely"]
+        raise (Refused if is_definite else Unknown)(f"The tool reports an error: {_text(content)}")
+    output: dict[str, Json] = {"content": content}
+    if result.get("structuredContent") is not None:
+        output["structuredContent"] = result["structuredContent"]
+    return output
+
+
+def _text(content: list[dict[str, Json]]) -> str:
+    texts = [str(block.get("text", "")) for block in content if block.get("type") == "text"]
+    return " ".join(texts)[:_LONGEST_REASON] or "it does not say which"
