@@ -96,6 +96,7 @@ class Database:
         async with _session(self.engine) as tx:
             with _database_errors():
                 yield tx
+                tx.expunge_all()  # what was read stays readable: a rollback would empty it
                 await tx.rollback()
 
     async def signal(self, tx: Tx, channel: str) -> None:
