@@ -38,6 +38,10 @@ class Settings(BaseSettings):
         str | None, Field(description="Refuse to run connector code below this level of confinement.")
     ] = None
 
+    connector_paths: Annotated[
+        tuple[Path, ...], Field(description="Folders beside the installed packages to import connectors from.")
+    ] = ()
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.public_url is not None and urlsplit(str(self.public_url)).path not in {"", "/"}:

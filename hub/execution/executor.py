@@ -1,4 +1,4 @@
-"""The executor: runs the phases of an operation, confined or direct, behind the broker, and says truly what came of it."""
+"""The executor: runs phases of an operation, confined or direct, behind the broker, and says truly how they ended."""
 
 import asyncio
 import contextlib

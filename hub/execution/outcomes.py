@@ -123,7 +123,7 @@ class Ran(Generic[T_co]):
 
 
 Permit = Callable[[], Awaitable[None]]
-"""Awaited before each unsafe request leaves: it makes "sent" durable and checks the fence. If it raises, nothing leaves."""
+"""Awaited before each unsafe request: it makes "sent" durable and checks the fence. If it raises, nothing leaves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,41 @@
+"""The application: every door on one address, and on SQLite the worker beside them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from hub.api import create_api
+from hub.invocations.runtime import Runtime
+from hub.mcp import mcp_door
+from hub.oauth import oauth_routes
+from hub.web import web_routes
+from hub.worker import Notify, work
+
+
+def create_app(runtime: Runtime, notify: Notify) -> Starlette:
+    """Return the hub's web application over `runtime`.
+
+    The worker runs inside it on SQLite, which has one process; on PostgreSQL it is a process of its own.
+    """
+    door = mcp_door(runtime)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(door.running())
+            background = [runtime.database.relay_signals()]
+            if runtime.database.is_sqlite:
+                background.append(work(runtime, notify))
+            tasks = [asyncio.create_task(job) for job in background]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    routes = [*door.routes, *oauth_routes(runtime), Mount("/api/v1", create_api(runtime)), *web_routes(runtime)]
+    return Starlette(routes=routes, lifespan=lifespan)

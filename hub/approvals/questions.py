@@ -1,0 +1,146 @@
+"""Questions: asked with a digest over everything they depend on, answered by votes on that digest, closed once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+
+from hub.approvals.rules import Choice, Vote
+from hub.approvals.tables import QuestionRow, StageRow, VoteRow
+from hub.core.canonical import digest
+from hub.policy import Obligation
+from hub.storage import Tx, now
+
+Json = Any
+"""Any JSON value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a permission to commit is bound to; any change of it is another permission (governance, section 4)."""
+
+    intent_digest: str
+    preview_digest: str
+    policy_digest: str
+    obligations: tuple[Obligation, ...]
+    summary: Mapping[str, Json]
+    expires_at: datetime
+    nonce: str
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the members that the approval digest covers."""
+        return {
+            "intent_digest": self.intent_digest,
+            "preview_digest": self.preview_digest,
+            "policy_digest": self.policy_digest,
+            "obligations": [asdict(one) for one in self.obligations],
+            "summary_digest": digest(self.summary),
+            "expires_at": self.expires_at.isoformat(),
+            "nonce": self.nonce,
+        }
+
+    @property
+    def digest(self) -> str:
+        """Return the approval digest: SHA-256 over the canonical JSON of all terms."""
+        return digest(self.as_json())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question as it stands, with the votes cast on it so far."""
+
+    digest: str
+    invocation_id: str
+    revision: int
+    is_open: bool
+    terms: Mapping[str, Json]
+    """What the digest covers, as it was when the question was asked."""
+    obligations: tuple[Obligation, ...]
+    summary: Mapping[str, Json]
+    excluded: frozenset[str]
+    opened_at: datetime
+    expires_at: datetime
+    votes: tuple[Vote, ...]
+
+
+def shortest(obligations: Sequence[Obligation]) -> timedelta:
+    """Return how long a question may stay open: the shortest time any rule allows."""
+    return timedelta(seconds=min(one.seconds for one in obligations))
+
+
+async def open_question(
+    tx: Tx, invocation_id: str, revision: int, *, terms: Terms, excluded: frozenset[str]
+) -> Question:
+    """Put the question on record and into the inboxes of the groups that are asked; `excluded` may not vote."""
+    tx.add(
+        QuestionRow(
+            digest=terms.digest,
+            invocation_id=invocation_id,
+            revision=revision,
+            is_open=True,
+            terms=terms.as_json(),
+            obligations=[asdict(one) for one in terms.obligations],
+            summary=dict(terms.summary),
+            excluded=sorted(excluded),
+            opened_at=await now(tx),
+            expires_at=terms.expires_at,
+        )
+    )
+    await tx.flush()
+    groups = {one.group for one in terms.obligations}
+    tx.add_all([StageRow(digest=terms.digest, group_name=group, is_open=True) for group in sorted(groups)])
+    await tx.flush()
+    found = await latest(tx, invocation_id)
+    assert found is not None  # noqa: S101  # it was added two statements above
+    return found
+
+
+async def close_questions(tx: Tx, invocation_id: str) -> None:
+    """Take every open question of the invocation out of the inboxes; what was decided stays on record."""
+    mine = select(QuestionRow.digest).where(QuestionRow.invocation_id == invocation_id)
+    await tx.execute(update(StageRow).where(StageRow.digest.in_(mine)).values(is_open=False))
+    await tx.execute(update(QuestionRow).where(QuestionRow.invocation_id == invocation_id).values(is_open=False))
+
+
+async def latest(tx: Tx, invocation_id: str) -> Question | None:
+    """Return the newest question asked about the invocation."""
+    query = select(QuestionRow).where(QuestionRow.invocation_id == invocation_id)
+    newest = query.order_by(QuestionRow.revision.desc()).limit(1)
+    row = await tx.scalar(newest.execution_options(populate_existing=True))
+    return None if row is None else await _question(tx, row)
+
+
+async def by_digest(tx: Tx, approval_digest: str) -> Question | None:
+    """Return the question with this approval digest."""
+    row = await tx.get(QuestionRow, approval_digest)
+    return None if row is None else await _question(tx, row)
+
+
+async def _question(tx: Tx, row: QuestionRow) -> Question:
+    votes = await tx.scalars(select(VoteRow).where(VoteRow.digest == row.digest).order_by(VoteRow.cast_at, VoteRow.id))
+    return Question(
+        digest=row.digest,
+        invocation_id=row.invocation_id,
+        revision=row.revision,
+        is_open=row.is_open,
+        terms=row.terms,
+        obligations=tuple(Obligation(**one) for one in row.obligations),
+        summary=row.summary,
+        excluded=frozenset(row.excluded),
+        opened_at=row.opened_at,
+        expires_at=row.expires_at,
+        votes=tuple(_vote(vote) for vote in votes),
+    )
+
+
+def _vote(row: VoteRow) -> Vote:
+    return Vote(
+        voter_id=row.voter_id,
+        groups=frozenset(row.groups),
+        choice=Choice(row.decision),
+        reason=row.reason,
+        cast_at=row.cast_at,
+        authenticated_at=row.authenticated_at,
+    )

@@ -1,0 +1,57 @@
+"""Tables of approvals: the questions asked, the groups they were put to, and the votes."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.storage import Base, Json, Moment
+
+
+class QuestionRow(Base):
+    """One question: may this revision of an invocation be committed exactly as previewed?"""
+
+    __tablename__ = "approval_questions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    invocation_id: Mapped[str] = mapped_column(String(40))
+    revision: Mapped[int] = mapped_column(Integer)
+    is_open: Mapped[bool]
+    terms: Mapped[dict[str, Any]] = mapped_column(Json)
+    obligations: Mapped[list[Any]] = mapped_column(Json)
+    summary: Mapped[dict[str, Any]] = mapped_column(Json)
+    excluded: Mapped[list[str]] = mapped_column(Json)
+    opened_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+
+    __table_args__ = (UniqueConstraint("invocation_id", "revision"),)
+
+
+class StageRow(Base):
+    """One group that a question was put to, so that an inbox is one indexed query."""
+
+    __tablename__ = "approval_stages"
+
+    digest: Mapped[str] = mapped_column(ForeignKey("approval_questions.digest"), primary_key=True)
+    group_name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    is_open: Mapped[bool]
+
+    __table_args__ = (Index("ix_approval_stages_inbox", "group_name", "is_open"),)
+
+
+class VoteRow(Base):
+    """One person's vote on one question; a person has one vote."""
+
+    __tablename__ = "votes"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    digest: Mapped[str] = mapped_column(ForeignKey("approval_questions.digest"))
+    voter_id: Mapped[str] = mapped_column(String(40))
+    groups: Mapped[list[str]] = mapped_column(Json)
+    decision: Mapped[str] = mapped_column(String(8))
+    reason: Mapped[str] = mapped_column(Text)
+    cast_at: Mapped[datetime] = mapped_column(Moment)
+    authenticated_at: Mapped[datetime] = mapped_column(Moment)
+
+    __table_args__ = (UniqueConstraint("digest", "voter_id"),)

@@ -1,0 +1,86 @@
+"""From a preview to the permission to commit it: given by policy at once, or asked of people."""
+
+from datetime import datetime, timedelta
+from secrets import token_hex
+from typing import Final
+
+from hub import approvals, outbox
+from hub.approvals import Terms, decision_summary
+from hub.audit import EventKind
+from hub.invocations.callers import caller_of, voters_excluded
+from hub.invocations.journal import Step, move
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.values import Invocation
+from hub.policy import Allowed, Obliged
+from hub.registry import PublishedTool
+from hub.storage import now
+
+POLICY_APPROVAL_LASTS: Final = timedelta(minutes=10)
+"""How long a write that policy allowed may wait for its commit, say while the system is down."""
+APPROVAL_REQUESTED: Final = "approval.requested"
+"""The outbox topic of "somebody must decide"."""
+
+
+async def approve_by_policy(
+    previewed: Invocation, tool: PublishedTool, decision: Allowed, runtime: Runtime
+) -> Invocation:
+    """Give the permission that policy allows without asking anybody; return the invocation, APPROVED."""
+    async with runtime.database.transaction() as tx:
+        at = await now(tx)
+        terms = _terms(previewed, tool, decision, at + POLICY_APPROVAL_LASTS)
+        step = Step(
+            to=State.APPROVED,
+            event=EventKind.INVOCATION_APPROVED,
+            facts={"approved_by": "policy", "approval_digest": terms.digest, "rule_ids": list(decision.rule_ids)},
+            changes={
+                "approval_digest": terms.digest,
+                "approved_by": "policy",
+                "policy_digest": decision.bundle_digest,
+                "deadline": terms.expires_at,
+                "lease_until": at + timedelta(seconds=runtime.lease_seconds),  # whoever asked commits it right away
+            },
+        )
+        return await move(tx, runtime, previewed, step)
+
+
+async def ask(previewed: Invocation, tool: PublishedTool, decision: Obliged, runtime: Runtime) -> Invocation:
+    """Put the question to the groups that policy names; return the invocation, AWAITING_APPROVAL."""
+    async with runtime.database.transaction() as tx:
+        at = await now(tx)
+        terms = _terms(previewed, tool, decision, at + approvals.shortest(decision.obligations))
+        excluded = voters_excluded(await caller_of(tx, previewed))
+        await approvals.open_question(tx, previewed.id, previewed.revision, terms=terms, excluded=excluded)
+        step = Step(
+            to=State.AWAITING_APPROVAL,
+            event=EventKind.INVOCATION_APPROVAL_REQUESTED,
+            facts={
+                "approval_digest": terms.digest,
+                "rule_ids": list(decision.rule_ids),
+                "obligations": [f"{one.group}:{one.count} ({one.rule_id})" for one in decision.obligations],
+                "expires_at": terms.expires_at.isoformat(),
+            },
+            private={"summary": dict(terms.summary)},
+            changes={
+                "approval_digest": terms.digest,
+                "policy_digest": decision.bundle_digest,
+                "deadline": terms.expires_at,
+                "lease_until": None,
+            },
+        )
+        payload = {"invocation_id": previewed.id, "groups": sorted({one.group for one in decision.obligations})}
+        await outbox.put(tx, topic=APPROVAL_REQUESTED, payload=payload, key=terms.digest)
+        return await move(tx, runtime, previewed, step)
+
+
+def _terms(previewed: Invocation, tool: PublishedTool, decision: Allowed | Obliged, expires_at: datetime) -> Terms:
+    assert previewed.preview is not None  # noqa: S101  # nothing is approved without a preview
+    return Terms(
+        intent_digest=previewed.intent_digest,
+        preview_digest=previewed.preview.digest,
+        policy_digest=decision.bundle_digest,
+        obligations=decision.obligations if isinstance(decision, Obliged) else (),
+        summary=decision_summary(tool, previewed.preview.preview),
+        expires_at=expires_at,
+        nonce=token_hex(16),
+    )

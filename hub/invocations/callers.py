@@ -1,0 +1,21 @@
+"""The caller of an invocation that is continued later: the same principals as they stand now, and no token."""
+
+from hub.identity import directory
+from hub.identity.principals import Caller
+from hub.invocations.values import Invocation
+from hub.storage import Tx
+
+
+async def caller_of(tx: Tx, invocation: Invocation) -> Caller:
+    """Return who asked for `invocation`. It holds no scopes: they were checked when the call came in."""
+    user = invocation.on_behalf_of_id
+    return Caller(
+        actor=await directory.get(tx, invocation.agent_id),
+        on_behalf_of=await directory.get(tx, user) if user else None,
+    )
+
+
+def voters_excluded(caller: Caller) -> frozenset[str]:
+    """Return who may not decide a call of `caller`: the agent, and the user it acts for or else its owner."""
+    answerable = caller.on_behalf_of.id if caller.on_behalf_of else caller.actor.owner_id
+    return frozenset(one for one in (caller.actor.id, answerable) if one is not None)

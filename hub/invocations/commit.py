@@ -1,0 +1,102 @@
+"""Committing what was approved: claim, check everything again, mark as sent before the first byte, record the outcome.
+
+From the mark on the outcome may be unknown, and nothing here may say "not done" unless the system said so (governance,
+sections 5 and 6).
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import update
+
+from hub.audit import EventKind
+from hub.core.errors import Conflict
+from hub.execution import CommitOrder, Target
+from hub.invocations.conclude import conclude, released, stale
+from hub.invocations.journal import Step, announce, load, move, record_event
+from hub.invocations.permit import Permit
+from hub.invocations.preview import before_of
+from hub.invocations.recheck import Changed, Holds, NotNow, recheck
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Invocation
+from hub.invocations.verify import verify
+from hub.registry import PublishedTool
+from hub.storage import database_now, now
+
+TRY_AGAIN_AFTER: Final = timedelta(seconds=5)
+"""How long to leave a system alone that did not answer."""
+
+
+async def claim(invocation_id: str, runtime: Runtime) -> Invocation | None:
+    """Claim an approved invocation for this process, or return None: not approved, too late, or somebody else's.
+
+    The fencing number grows with every claim; whoever holds an older one can neither send nor record (invariant 9).
+    """
+    async with runtime.database.transaction() as tx:
+        at = await now(tx)
+        claimed = await tx.scalar(
+            update(InvocationRow)
+            .where(
+                InvocationRow.id == invocation_id,
+                InvocationRow.state == State.APPROVED.value,
+                InvocationRow.deadline > database_now(),
+            )
+            .values(
+                state=State.COMMITTING.value,
+                fence=InvocationRow.fence + 1,
+                lease_until=at + timedelta(seconds=runtime.lease_seconds),
+                updated_at=at,
+            )
+            .returning(InvocationRow.id)
+        )
+        if claimed is None:
+            return None
+        standing = await load(tx, invocation_id)
+        await record_event(tx, runtime, standing, Step(to=State.COMMITTING, event=EventKind.COMMIT_CLAIMED))
+        await announce(tx, runtime, invocation_id)
+        return standing
+
+
+async def commit(invocation: Invocation, runtime: Runtime) -> Invocation:
+    """Carry out the approved `invocation` once, if nothing it was approved for has changed."""
+    claimed = await claim(invocation.id, runtime)
+    if claimed is None:
+        return await _as_it_stands(invocation, runtime)
+    match await recheck(claimed, runtime):
+        case Holds(tool=tool):
+            return await send(claimed, tool, runtime)
+        case Changed(reasons=reasons):
+            step = stale(reasons, {})
+        case NotNow(reason=reason):
+            step = released(reason)
+    async with runtime.database.transaction() as tx:
+        later = {"not_before": await now(tx) + TRY_AGAIN_AFTER}
+        return await move(tx, runtime, claimed, replace(step, changes={**step.changes, **later}))
+
+
+async def send(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
+    """Send a claimed write, for the first time or again, and record what came of it."""
+    assert claimed.preview is not None  # noqa: S101  # nothing is approved without a preview
+    permit = Permit(claimed, runtime, seconds=tool.version.spec.timeout_seconds)
+    target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
+    order = CommitOrder(
+        idempotency_key=claimed.upstream_key,
+        guard={guard.target: guard.token for guard in claimed.preview.preview.preconditions},
+        before=before_of(claimed.preview.preview),
+        deadline_seconds=tool.version.spec.timeout_seconds,
+        permit=permit.ask,
+    )
+    try:
+        ran = await runtime.executor.commit(target, claimed.arguments, order=order)
+    except Conflict:  # the permit was refused: the lease is lost, somebody else goes on
+        return await _as_it_stands(claimed, runtime)
+    concluded = await conclude(permit.standing, ran, tool, runtime)
+    return await verify(concluded, tool, runtime) if concluded.state is State.COMMITTED else concluded
+
+
+async def _as_it_stands(invocation: Invocation, runtime: Runtime) -> Invocation:
+    async with runtime.database.reading() as tx:
+        return await load(tx, invocation.id)

@@ -1,0 +1,118 @@
+"""Understanding a call and deciding on it: the facts that policy is given, at each point where it is asked."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select
+
+from connectors.sdk.pointer import resolve
+from connectors.sdk.vocabulary import Reversal
+from hub import dryrun
+from hub.identity import scopes
+from hub.identity.principals import Caller
+from hub.invocations.callers import caller_of
+from hub.invocations.journal import claims_json
+from hub.invocations.request import Request
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import DONE, State
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Call, Claims, Invocation
+from hub.policy import Action, Decision, Facts, PreviewFacts, decide
+from hub.registry import PublishedTool, canonical_arguments
+from hub.storage import Tx, now
+
+Json = Any
+"""Any JSON value."""
+
+_LATELY: Final = timedelta(hours=1)
+_COUNTED: Final = tuple(state.value for state in DONE | {State.SENT, State.RESENDING, State.IN_DOUBT})
+
+
+async def understand(call: Call, runtime: Runtime) -> tuple[Request, Decision]:
+    """Return what `call` asks for, and whether policy lets it be proposed.
+
+    Raises:
+        NotFound: no such tool, or the caller may not see it.
+        ScopeMissing: the token lacks scopes; names all of them.
+        ArgumentsInvalid: the arguments break the tool's input schema; names every violation.
+    """
+    tool = await runtime.catalog.resolve(call.tool, server=call.server, caller=call.caller)
+    scopes.require(call.caller, tool.connector.name, tool.name, tool.effect)
+    arguments = canonical_arguments(tool, call.arguments)
+    bundle = await runtime.bundles.active(tool.environment)
+    at = datetime.now(UTC)  # a read's decision asks the database nothing; a write's is made again with its clock
+    facts = _facts(call.caller, tool, arguments, call.claims, at)
+    decision = decide(Action.PROPOSE, facts, bundle)
+    return Request(call=call, tool=tool, arguments=arguments, policy_digest=bundle.digest), decision
+
+
+async def decide_on(action: Action, standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Decision:
+    """Return what the current bundle says about `action` on a write that has been previewed."""
+    if standing.preview is None:
+        raise ValueError(f"{action.value} is decided on a preview, and there is none")
+    async with runtime.database.reading() as tx:
+        bundle = await runtime.bundles.fresh(tx, standing.environment)
+        caller = await caller_of(tx, standing)
+        facts = _facts(caller, tool, standing.arguments, standing.claims, await now(tx))
+        history = await _history(tx, standing)
+        record = await dryrun.track_record(tx, standing.tool_id)
+    seen, blast = standing.preview, standing.preview.preview.blast
+    preview = PreviewFacts(
+        fidelity=seen.preview.fidelity,
+        rows=blast.rows,
+        parties=blast.parties,
+        money_minor=blast.money_minor or 0,
+        currency=blast.currency or "",
+        sandbox_level=seen.sandbox_level,
+        run_writes=history[0],
+        agent_writes_last_hour=history[1],
+        record_matched=record.matched,
+        record_judged=record.judged,
+    )
+    return decide(action, replace(facts, preview=preview), bundle)
+
+
+async def _history(tx: Tx, standing: Invocation) -> tuple[int, int]:
+    """Return how many writes this run, and this agent within the last hour, have sent."""
+    sent = select(func.count()).where(InvocationRow.agent_id == standing.agent_id, InvocationRow.state.in_(_COUNTED))
+    lately = await tx.scalar(sent.where(InvocationRow.sent_at > await now(tx) - _LATELY))
+    if standing.claims.run is None:
+        return 0, lately or 0
+    in_run = await tx.scalar(sent.where(InvocationRow.run_id == standing.claims.run))
+    return in_run or 0, lately or 0
+
+
+def _facts(caller: Caller, tool: PublishedTool, arguments: Mapping[str, Json], claims: Claims, at: datetime) -> Facts:
+    operation = tool.version.spec
+    return Facts(
+        principal_kind=caller.actor.kind.value,
+        principal_id=caller.actor.id,
+        principal_groups=caller.actor.groups,
+        requester_groups=caller.subject.groups,
+        is_suspended=caller.actor.is_suspended or caller.subject.is_suspended,
+        tool=operation.name,
+        connector=tool.connector.name,
+        environment=tool.environment,
+        tier=tool.tier,
+        effect=operation.effect,
+        upstream_class=operation.upstream_class,
+        reversal=operation.reversal,
+        undo_proven=operation.reversal is not Reversal.NONE and operation.compensation is not None,
+        hour=at.hour,
+        weekday=at.isoweekday(),
+        arguments=exposed(operation.facts, arguments),
+        claims=frozenset(f"{name}={value}" for name, value in claims_json(claims).items()),
+    )
+
+
+def exposed(pointers: Mapping[str, str], arguments: Mapping[str, Json]) -> dict[str, int | str | bool]:
+    """Return the arguments that the tool lets policy see; a list or an object is seen as its canonical text."""
+    found = {name: resolve(arguments, pointer) for name, pointer in pointers.items()}
+    return {
+        name: value if isinstance(value, int | str) else json.dumps(value, sort_keys=True)
+        for name, value in found.items()
+        if value is not None
+    }

@@ -1,0 +1,178 @@
+"""What a caller is told about an invocation: one table from every state to a status, and the words that go with it.
+
+The text alone must suffice: many models see nothing else (wire, "What `tools/call` returns").
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from hub import approvals
+from hub.approvals import Waiting
+from hub.invocations.states import DONE, State
+from hub.invocations.values import Invocation
+
+Json = Any
+"""Any JSON value."""
+
+POLL_AFTER_SECONDS: Final = 30
+RUNNING_POLL_SECONDS: Final = 3
+
+
+class Status(StrEnum):
+    """What an envelope says; `DONE` has no envelope: the tool's own result is the answer."""
+
+    RUNNING = "running"
+    PENDING_APPROVAL = "pending_approval"
+    IN_DOUBT = "in_doubt"
+    DONE = "done"
+    REFUSED = "refused"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one state looks from outside: the envelope's status, a task's status, and whether it is an error."""
+
+    status: Status
+    task: str
+    is_error: bool
+    retryable: bool = False
+
+
+_RUNNING = Standing(status=Status.RUNNING, task="working", is_error=False)
+_DONE = Standing(status=Status.DONE, task="completed", is_error=False)
+_FAILED = Standing(status=Status.FAILED, task="completed", is_error=True)
+_REFUSED = Standing(status=Status.REFUSED, task="completed", is_error=True)
+
+STANDINGS: Final[Mapping[State, Standing]] = {
+    State.RECEIVED: _RUNNING,
+    State.PREVIEWING: _RUNNING,
+    State.STALE: _RUNNING,
+    State.APPROVED: _RUNNING,
+    State.COMMITTING: _RUNNING,
+    State.SENT: _RUNNING,
+    State.RESENDING: _RUNNING,
+    State.AWAITING_APPROVAL: Standing(status=Status.PENDING_APPROVAL, task="working", is_error=False),
+    # neither done nor not done: saying either could be false
+    State.IN_DOUBT: Standing(status=Status.IN_DOUBT, task="working", is_error=False),
+    State.SUCCEEDED: _DONE,
+    State.COMMITTED: _DONE,
+    State.VERIFIED: _DONE,
+    State.DIVERGED: _DONE,
+    State.UNVERIFIABLE: _DONE,
+    State.DENIED: _REFUSED,
+    State.PREVIEW_FAILED: _FAILED,
+    State.FAILED: _FAILED,
+    State.NOT_APPLIED: Standing(status=Status.FAILED, task="completed", is_error=True, retryable=True),
+    State.REJECTED: Standing(status=Status.REJECTED, task="completed", is_error=True),
+    State.EXPIRED: Standing(status=Status.EXPIRED, task="completed", is_error=True, retryable=True),
+    State.CANCELLED: Standing(status=Status.CANCELLED, task="cancelled", is_error=True, retryable=True),
+    State.RESOLVED_BY_HUMAN: _DONE,
+}
+"""Every state, as `schemas/invocation.v1.json` publishes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What goes back for one invocation."""
+
+    status: Status
+    text: str
+    structured: Mapping[str, Json]
+    is_error: bool
+
+
+def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
+    """Return what the caller of `invocation` is told; `public_url` is where its page is found."""
+    standing = STANDINGS[invocation.state]
+    url = f"{public_url}/invocations/{invocation.id}"
+    if standing.status is Status.DONE:
+        return Envelope(status=Status.DONE, text=_done(invocation), structured=_result(invocation), is_error=False)
+    if standing.is_error:
+        structured = {
+            "status": standing.status.value,
+            "reason_code": invocation.error_code or invocation.state.value.lower(),
+            "reason": invocation.error_message or "",
+            "retryable": standing.retryable,
+            "invocation_id": invocation.id,
+            "status_url": url,
+        }
+        return Envelope(status=standing.status, text=_ended(invocation), structured=structured, is_error=True)
+    is_running = standing.status is Status.RUNNING
+    structured = {
+        "status": standing.status.value,
+        "invocation_id": invocation.id,
+        "poll_after_seconds": RUNNING_POLL_SECONDS if is_running else POLL_AFTER_SECONDS,
+        "expires_at": invocation.expires_at.isoformat() if invocation.expires_at else None,
+        "status_url": url,
+    }
+    kept = {name: value for name, value in structured.items() if value is not None}
+    return Envelope(status=standing.status, text=_waiting(invocation, url), structured=kept, is_error=False)
+
+
+def _result(invocation: Invocation) -> Mapping[str, Json]:
+    return invocation.output if isinstance(invocation.output, dict) else {"result": invocation.output}
+
+
+def _done(invocation: Invocation) -> str:
+    if invocation.state not in DONE:
+        return ""
+    joined = " This call repeats an earlier one and was not carried out again." if invocation.repeats else ""
+    notes = f" Note: {'; '.join(invocation.findings)}" if invocation.findings else ""
+    return f"Done, and on record as invocation {invocation.id}.{joined}{notes}"
+
+
+def _ended(invocation: Invocation) -> str:
+    said = {
+        State.DENIED: "Refused by policy; nothing was changed.",
+        State.PREVIEW_FAILED: "It could not be previewed, so nothing was changed.",
+        State.FAILED: "It failed; nothing was changed.",
+        State.NOT_APPLIED: "It did not arrive; nothing was changed.",
+        State.REJECTED: "An approver rejected it; nothing was changed. Do not send the same call again.",
+        State.EXPIRED: "It expired; nothing was changed.",
+        State.CANCELLED: "It was cancelled; nothing was changed.",
+    }[invocation.state]
+    why = f" Reason: {invocation.error_message}" if invocation.error_message else ""
+    return f"{said}{why} (invocation {invocation.id})"
+
+
+def _waiting(invocation: Invocation, url: str) -> str:
+    ask = f"To see how it stands, call hub_invocation_get with id {invocation.id}; do not make this call again."
+    if invocation.state is State.IN_DOUBT:
+        return (
+            f"It was sent, and the system's answer was lost: it may or may not have happened (invocation "
+            f"{invocation.id}). The hub or an operator is finding out. {ask}"
+        )
+    if invocation.state is not State.AWAITING_APPROVAL:
+        return f"It is being carried out (invocation {invocation.id}). {ask}"
+    until = f" until {invocation.expires_at:%Y-%m-%d %H:%M}Z" if invocation.expires_at else ""
+    repeats = "This is the call you made before. " if invocation.repeats else ""
+    return (
+        f"{repeats}Nothing has been changed yet: {_who(invocation)} must approve it{until}"
+        f" (invocation {invocation.id})."
+        f" What will happen then: {_what(invocation)}. {ask} Ask again in {POLL_AFTER_SECONDS} seconds or later."
+        f" A person can decide at {url}."
+    )
+
+
+def _who(invocation: Invocation) -> str:
+    question = invocation.question
+    if question is None:
+        return "somebody else"
+    standing = approvals.standing(question.obligations, question.votes)
+    missing = standing.missing if isinstance(standing, Waiting) else {}
+    return " and ".join(f"{count} of {group}" for group, count in missing.items()) or "somebody else"
+
+
+def _what(invocation: Invocation) -> str:
+    if invocation.preview is None:
+        return invocation.tool_name
+    changes = invocation.preview.preview.changes
+    named = ", ".join(f"{change.effect.value} {change.target}" for change in changes[:5])
+    more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""  # noqa: PLR2004  # the five named above
+    return f"{named}{more}" or invocation.tool_name

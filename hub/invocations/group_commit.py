@@ -1,0 +1,95 @@
+"""Group commit: concurrent reads share one durable transaction, and no answer leaves before it is on disk."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import insert, inspect
+
+from hub.audit import Event, append_many
+from hub.core.errors import HubError, Unavailable
+from hub.invocations.tables import InvocationRow
+from hub.keys import Keyring
+from hub.storage import Database, now
+
+LARGEST_BATCH: Final = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    row: InvocationRow
+    event: Event
+    committed: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class GroupCommit:
+    """One committer: it takes what queued up during the last commit, at most 256 entries, and waits for no timer."""
+
+    def __init__(self, database: Database, keys: Keyring) -> None:
+        self._database = database
+        self._keys = keys
+        self._waiting: list[_Entry] = []
+        self._arrived = asyncio.Event()
+
+    async def record(self, row: InvocationRow, event: Event) -> None:
+        """Return once `row` and `event` are durable.
+
+        Raises:
+            Unavailable: they could not be written, and nothing of their batch was; the answer must not leave.
+        """
+        entry = _Entry(row=row, event=event)
+        self._waiting.append(entry)
+        self._arrived.set()
+        await entry.committed
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Commit for as long as the block lasts, and what is still queued when it ends."""
+        committer = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            committer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await committer
+            while self._waiting:
+                await self._commit()
+
+    async def _run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                # a commit once begun is finished, whoever cancels: the entries in it have no other home
+                await asyncio.shield(self._commit())
+
+    async def _commit(self) -> None:
+        batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+        try:
+            async with self._database.transaction() as tx:
+                at = await now(tx)
+                rows = [_values(entry.row) | {"created_at": at, "updated_at": at} for entry in batch]
+                await tx.execute(insert(InvocationRow), rows)
+                await append_many(tx, [entry.event for entry in batch], self._keys)
+        except Exception as error:  # noqa: BLE001  # every waiter must hear of it, whatever it was
+            _fail(batch, error)
+            return
+        for entry in batch:
+            if not entry.committed.done():
+                entry.committed.set_result(None)
+
+
+def _fail(batch: list[_Entry], error: Exception) -> None:
+    for entry in batch:
+        if entry.committed.done():
+            continue
+        reason = error if isinstance(error, HubError) else Unavailable("The call could not be put on record.")
+        reason.__cause__ = error if reason is not error else error.__cause__
+        entry.committed.set_exception(reason)
+
+
+def _values(row: InvocationRow) -> dict[str, Any]:
+    columns = inspect(InvocationRow).column_attrs
+    return {column.key: getattr(row, column.key) for column in columns}

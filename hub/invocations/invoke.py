@@ -1,0 +1,54 @@
+"""One call, from request to outcome: `invoke()`. The order of its steps is the product."""
+
+from connectors.sdk.vocabulary import Effect
+from hub.invocations.approve import approve_by_policy, ask
+from hub.invocations.commit import commit
+from hub.invocations.decisions import decide_on, understand
+from hub.invocations.preview import dry_run
+from hub.invocations.queries import current
+from hub.invocations.reads import read
+from hub.invocations.receive import receive
+from hub.invocations.refuse import refuse, refuse_at_once
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.values import Call, Invocation
+from hub.policy import Action, Allowed, Denied, Obliged
+from hub.registry import PublishedTool
+
+
+async def invoke(call: Call, runtime: Runtime) -> Invocation:
+    """Carry out `call` as far as it may go now, and return where it stands; takes at most about four seconds.
+
+    Raises:
+        NotFound: no such tool, or the caller may not see it.
+        ScopeMissing: the token lacks scopes; names all of them.
+        ArgumentsInvalid: the arguments break the tool's input schema; names every violation.
+        IdempotencyMismatch: the caller's key was used for another request.
+        Unavailable: the record could not be written; nothing was done.
+    """
+    request, decision = await understand(call, runtime)
+    if isinstance(decision, Denied):
+        return await refuse_at_once(request, decision, runtime)
+    if request.tool.effect is Effect.READ:
+        return await read(request, decision, runtime)
+
+    invocation = await receive(request, decision, runtime)  # on record, or the one it repeats
+    if not invocation.repeats:
+        work = carry_on(invocation, request.tool, runtime)
+        done = await runtime.tasks.within(runtime.answer_seconds, work)
+        return done or await current(runtime, invocation.id)
+    return invocation
+
+
+async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
+    """Take a received write on: preview it, let policy decide, then commit it, ask for approval, or refuse it."""
+    previewed = await dry_run(invocation, tool, runtime)
+    if previewed.state is State.PREVIEW_FAILED:
+        return previewed
+    match await decide_on(Action.AUTOCOMMIT, previewed, tool, runtime):
+        case Allowed() as allowed:
+            return await commit(await approve_by_policy(previewed, tool, allowed, runtime), runtime)
+        case Obliged() as obliged:
+            return await ask(previewed, tool, obliged, runtime)
+        case Denied() as denied:
+            return await refuse(previewed, denied, runtime)

@@ -1,0 +1,187 @@
+"""The record of invocations: how one is read, and `move()`, the only place where a state changes."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+
+from connectors.sdk.vocabulary import Effect, Tier
+from hub import approvals, dryrun
+from hub.audit import Event, EventKind, append
+from hub.core.errors import Conflict, NotFound
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import MOVES, State
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Claims, Invocation
+from hub.storage import Tx, now
+
+Json = Any
+"""Any JSON value."""
+
+WORK = "work"
+"""The channel on which workers hear that there is something to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One move: where to, which event says so, and what else is written with it."""
+
+    to: State
+    event: EventKind
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    private: Mapping[str, Json] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    by: str | None = None
+
+
+async def load(tx: Tx, invocation_id: str) -> Invocation:
+    """Return how the invocation stands, with its newest preview and question.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    query = select(InvocationRow).where(InvocationRow.id == invocation_id)
+    row = await tx.scalar(query.execution_options(populate_existing=True))
+    if row is None:
+        raise NotFound("There is no such invocation.")
+    if Effect(row.effect) is Effect.READ:
+        return snapshot(row)
+    preview = await dryrun.latest(tx, invocation_id)
+    question = await approvals.latest(tx, invocation_id)
+    return snapshot(row, preview=preview, question=question)
+
+
+async def move(tx: Tx, runtime: Runtime, standing: Invocation, step: Step) -> Invocation:
+    """Make one move, with its audit event, in `tx`; return how the invocation stands then.
+
+    It is made from exactly `standing`: same state, same revision, same fencing number. Whoever acts on something
+    older (a worker that lost its lease, a second vote, a late answer) is refused and has changed nothing.
+
+    Raises:
+        Conflict: the invocation has moved on.
+    """
+    if step.to not in MOVES[standing.state]:
+        raise AssertionError(f"no move leads from {standing.state} to {step.to}")
+    where = (
+        InvocationRow.id == standing.id,
+        InvocationRow.state == standing.state.value,
+        InvocationRow.revision == standing.revision,
+        InvocationRow.fence == standing.fence,
+    )
+    event_id = await record_event(tx, runtime, standing, step)
+    values = {**step.changes, "state": step.to.value, "last_event_id": event_id, "updated_at": await now(tx)}
+    moved = await tx.scalar(update(InvocationRow).where(*where).values(values).returning(InvocationRow.id))
+    if moved is None:
+        raise Conflict("This invocation has moved on in the meantime.")
+    if standing.question is not None and standing.question.is_open:
+        await approvals.close_questions(tx, standing.id)
+    await announce(tx, runtime, standing.id)
+    return await load(tx, standing.id)
+
+
+async def put_off(tx: Tx, standing: Invocation, pause: timedelta) -> None:
+    """Give up the lease and let nobody continue before `pause` is over; the state stays as it is."""
+    where = (InvocationRow.id == standing.id, InvocationRow.fence == standing.fence)
+    later = {"lease_until": None, "not_before": await now(tx) + pause}
+    await tx.execute(update(InvocationRow).where(*where).values(later))
+
+
+async def record_event(tx: Tx, runtime: Runtime, standing: Invocation, step: Step) -> str:
+    """Append the audit event of `step`; return its id."""
+    return await append(tx, event_of(standing, step), runtime.keys)
+
+
+async def announce(tx: Tx, runtime: Runtime, invocation_id: str) -> None:
+    """Wake whoever waits for this invocation, and the workers, once `tx` has committed."""
+    await runtime.database.signal(tx, channel_of(invocation_id))
+    await runtime.database.signal(tx, WORK)
+
+
+def channel_of(invocation_id: str) -> str:
+    """Return the channel on which the invocation's moves are announced."""
+    return f"invocation:{invocation_id}"
+
+
+def event_of(standing: Invocation, step: Step) -> Event:
+    """Return the audit event that says `step` was made from `standing`."""
+    facts = {
+        "state": step.to.value,
+        "from": standing.state.value,
+        "revision": standing.revision,
+        "server": standing.server,
+        "environment": standing.environment,
+        "tool": standing.tool_name,
+        "connector": standing.connector,
+        "tool_version_digest": standing.tool_version_digest,
+        "connection_id": standing.connection_id,
+        "connection_generation": standing.connection_generation,
+        "effect": standing.effect.value,
+        "tier": standing.tier.value,
+        "intent_digest": standing.intent_digest,
+        "policy_digest": standing.policy_digest,
+        "fence": standing.fence,
+    }
+    return Event(
+        kind=step.event,
+        subject=standing.id,
+        actor=step.by,
+        agent=standing.agent_id,
+        on_behalf_of=standing.on_behalf_of_id,
+        trace_id=standing.trace_id,
+        run_id=standing.claims.run,
+        facts=facts | dict(step.facts),
+        private=step.private,
+    )
+
+
+def snapshot(
+    row: InvocationRow,
+    *,
+    preview: dryrun.PreviewRecord | None = None,
+    question: approvals.Question | None = None,
+) -> Invocation:
+    """Return the value that `row` stands for."""
+    return Invocation(
+        id=row.id,
+        state=State(row.state),
+        revision=row.revision,
+        server=row.server,
+        environment=row.environment,
+        tool_name=row.tool_name,
+        connector=row.connector,
+        tool_id=row.tool_id,
+        tool_version_id=row.tool_version_id,
+        tool_version_digest=row.tool_version_digest,
+        connection_id=row.connection_id,
+        connection_generation=row.connection_generation,
+        effect=Effect(row.effect),
+        tier=Tier(row.tier),
+        agent_id=row.agent_id,
+        on_behalf_of_id=row.on_behalf_of_id,
+        arguments=row.arguments,
+        claims=Claims(**row.claims),
+        trace_id=row.trace_id,
+        intent_digest=row.intent_digest,
+        approval_digest=row.approval_digest,
+        policy_digest=row.policy_digest,
+        fence=row.fence,
+        sends=row.sends,
+        output=row.output,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        findings=tuple(row.findings),
+        expires_at=row.deadline,
+        sent_at=row.sent_at,
+        last_event_id=row.last_event_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        preview=preview,
+        question=question,
+    )
+
+
+def claims_json(claims: Claims) -> dict[str, str]:
+    """Return what the agent said of itself, without what it did not say."""
+    return {name: value for name, value in asdict(claims).items() if value is not None}

@@ -1,0 +1,81 @@
+"""The leave to send: asked by the broker before each unsafe request, given only while the fence holds."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select
+
+from connectors.sdk.vocabulary import Tier
+from hub.audit import EventKind, ensure_checkpoint
+from hub.core.errors import Conflict
+from hub.invocations.journal import Step, move
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.tables import AttemptRow, InvocationRow
+from hub.invocations.values import Invocation
+from hub.storage import database_now, now
+
+GRACE: Final = timedelta(seconds=30)
+"""How much longer than the slowest request a lease on a sent commit lasts."""
+
+
+@dataclass(slots=True)
+class Permit:
+    """The leave for one attempt; `standing` follows the invocation as it is marked as sent."""
+
+    standing: Invocation
+    runtime: Runtime
+    seconds: int
+
+    async def ask(self) -> None:
+        """Return once the next unsafe request may leave; the first time, "sent" is durable before that.
+
+        Raises:
+            Conflict: the lease is lost, or the approval is spent; nothing may leave.
+            Unavailable: "sent" could not be written; nothing may leave.
+        """
+        if self.standing.state is State.SENT:
+            await self._check_still_ours()
+            return
+        self.standing = await self._mark_sent()
+        if self.standing.tier in {Tier.HIGH, Tier.CRITICAL} and self.standing.last_event_id is not None:
+            await ensure_checkpoint(self.runtime.database, self.runtime.keys, self.standing.last_event_id)
+
+    async def _mark_sent(self) -> Invocation:
+        standing, is_first = self.standing, self.standing.sends == 0
+        async with self.runtime.database.transaction() as tx:
+            at = await now(tx)
+            tx.add(
+                AttemptRow(
+                    invocation_id=standing.id,
+                    fence=standing.fence,
+                    revision=standing.revision,
+                    spends=standing.approval_digest if is_first else None,
+                    sent_at=at,
+                )
+            )
+            step = Step(
+                to=State.SENT,
+                event=EventKind.COMMIT_SENT,
+                facts={"approval_digest": standing.approval_digest, "upstream_key": standing.upstream_key},
+                changes={
+                    "sends": standing.sends + 1,
+                    "sent_at": at,
+                    "lease_until": at + timedelta(seconds=self.seconds) + GRACE,
+                },
+            )
+            return await move(tx, self.runtime, standing, step)
+
+    async def _check_still_ours(self) -> None:
+        async with self.runtime.database.reading() as tx:
+            mine = await tx.scalar(
+                select(InvocationRow.id).where(
+                    InvocationRow.id == self.standing.id,
+                    InvocationRow.state == State.SENT.value,
+                    InvocationRow.fence == self.standing.fence,
+                    InvocationRow.lease_until > database_now(),
+                )
+            )
+        if mine is None:
+            raise Conflict("The lease on this commit is lost; nothing more may be sent.")

@@ -1,0 +1,148 @@
+"""The dry-run of an invocation: taken on a channel that cannot write, and put on record with its digest."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.sdk.preview import Change, Preview
+from connectors.sdk.vocabulary import Fidelity
+from hub import dryrun
+from hub.audit import EventKind
+from hub.core.errors import Malformed
+from hub.dryrun import PreviewRecord, preview_digest
+from hub.execution import Failed, Passage, Previewed, PreviewOutcome, Ran, Target, Violation
+from hub.invocations.conclude import passage_facts
+from hub.invocations.journal import Step, load, move, record_event
+from hub.invocations.request import intent_digest
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.values import Invocation
+from hub.registry import PublishedTool, quarantine
+from hub.storage import Tx, now
+
+Json = Any
+"""Any JSON value."""
+
+
+async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
+    """Take the preview of `standing` with `tool`; return it in PREVIEWING with its record, or in PREVIEW_FAILED."""
+    previewing = await _begin(standing, tool, runtime)
+    ran = await ask_preview(previewing, tool, runtime)
+    async with runtime.database.transaction() as tx:
+        outcome = _checked(ran.outcome)
+        if isinstance(outcome, Previewed):
+            record = preview_record(previewing, outcome.preview, ran.passage, observed_at=await now(tx))
+            return await _keep(tx, previewing, record, runtime)
+        if isinstance(outcome, Violation):
+            await quarantine(tx, tool.tool.id, reason=f"It tried to write during a preview: {outcome.message}", by=None)
+        return await move(tx, runtime, previewing, _failed(outcome, ran))
+
+
+async def ask_preview(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
+    """Run the tool's preview; a tool that offers none gets the honest minimum: its arguments, fidelity `none`."""
+    if tool.version.spec.fidelity is Fidelity.NONE:
+        passage = Passage(transcript=(), sandbox_level="not run", latency_ms=0)
+        return Ran(outcome=Previewed(preview=unpreviewed(tool, standing.arguments)), passage=passage)
+    target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
+    return await runtime.executor.preview(
+        target, dict(standing.arguments), deadline_seconds=tool.version.spec.timeout_seconds
+    )
+
+
+def unpreviewed(tool: PublishedTool, arguments: Mapping[str, Json]) -> Preview:
+    """Return the preview of a tool that cannot say what it would do: nothing but what it would be given."""
+    change = Change(target=f"{tool.connector.name}/{tool.version.spec.name}", effect=tool.effect, after=dict(arguments))
+    return Preview(changes=(change,), fidelity=Fidelity.NONE, not_covered=("everything: this tool offers no preview",))
+
+
+async def _begin(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
+    if standing.state is State.PREVIEWING:
+        return standing
+    async with runtime.database.transaction() as tx:
+        changes = {"lease_until": await now(tx) + timedelta(seconds=runtime.lease_seconds)}
+        if standing.state is State.STALE:
+            changes |= _next_revision(standing, tool)
+        step = Step(to=State.PREVIEWING, event=EventKind.INVOCATION_PREVIEWING, changes=changes)
+        return await move(tx, runtime, standing, step)
+
+
+def _next_revision(standing: Invocation, tool: PublishedTool) -> dict[str, Any]:
+    """Return what a new revision starts with: the tool and connection of today, and no approval."""
+    return {
+        "revision": standing.revision + 1,
+        "tool_version_id": tool.version.id,
+        "tool_version_digest": tool.version.digest,
+        "connection_id": tool.connection.id,
+        "connection_generation": tool.connection.generation,
+        "tier": tool.tier.value,
+        "intent_digest": intent_digest(
+            tool, agent_id=standing.agent_id, on_behalf_of_id=standing.on_behalf_of_id, arguments=standing.arguments
+        ),
+        "approval_digest": None,
+        "approved_by": None,
+        "deadline": None,
+        "sends": 0,
+        "sent_at": None,
+        "not_before": None,
+        "error_code": None,
+        "error_message": None,
+    }
+
+
+def _checked(outcome: PreviewOutcome) -> PreviewOutcome:
+    """Return `outcome`, or a failure if its preview has no digest that everybody would agree on."""
+    if isinstance(outcome, Previewed):
+        try:
+            preview_digest(outcome.preview)
+        except Malformed as error:
+            return Failed(code="preview_malformed", message=error.message)
+    return outcome
+
+
+async def _keep(tx: Tx, previewing: Invocation, record: PreviewRecord, runtime: Runtime) -> Invocation:
+    await dryrun.keep(tx, previewing.id, previewing.tool_id, record)
+    await tx.flush()
+    step = Step(
+        to=State.PREVIEWING,
+        event=EventKind.INVOCATION_PREVIEWED,
+        facts={
+            "preview_digest": record.digest,
+            "fidelity": record.preview.fidelity.value,
+            "sandbox_level": record.sandbox_level,
+            "latency_ms": record.latency_ms,
+            "requests": len(record.transcript),
+        },
+        private={"preview": record.preview.model_dump(mode="json")},
+    )
+    await record_event(tx, runtime, previewing, step)
+    return await load(tx, previewing.id)
+
+
+def preview_record(standing: Invocation, preview: Preview, passage: Passage, *, observed_at: datetime) -> PreviewRecord:
+    """Return the record of `preview`, taken for the revision at hand."""
+    return PreviewRecord(
+        revision=standing.revision,
+        preview=preview,
+        digest=preview_digest(preview),
+        transcript=tuple(passage.transcript_json()),
+        sandbox_level=passage.sandbox_level,
+        latency_ms=passage.latency_ms,
+        observed_at=observed_at,
+    )
+
+
+def before_of(preview: Preview) -> dict[str, dict[str, Json]]:
+    """Return what the preview had found, by target."""
+    return {change.target: dict(change.before) for change in preview.changes if change.before is not None}
+
+
+def _failed(outcome: PreviewOutcome, ran: Ran[PreviewOutcome]) -> Step:
+    assert not isinstance(outcome, Previewed)  # noqa: S101  # the caller keeps those
+    code = "preview_tried_to_write" if isinstance(outcome, Violation) else outcome.code
+    return Step(
+        to=State.PREVIEW_FAILED,
+        event=EventKind.INVOCATION_PREVIEW_FAILED,
+        facts=passage_facts(ran.passage)
+        | {"code": code, "reason": outcome.message, "asked_for": [entry.line for entry in ran.passage.transcript]},
+        changes={"error_code": code, "error_message": outcome.message, "lease_until": None},
+    )

@@ -1,0 +1,140 @@
+"""Asking how invocations stand, and calling one off: for those who take part in them, unknown to everybody else."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, or_, select
+
+from connectors.sdk.vocabulary import Effect
+from hub.audit import EventKind
+from hub.core.errors import Conflict, NotFound
+from hub.identity.principals import Caller, PrincipalKind
+from hub.invocations.journal import Step, channel_of, load, move, snapshot
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import CANCELLABLE, State
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Invocation
+from hub.storage import now
+
+LOOK_AGAIN_SECONDS = 0.5
+"""How often a waiter looks without having been told to: another process may have written to SQLite."""
+
+
+async def current(runtime: Runtime, invocation_id: str) -> Invocation:
+    """Return how the invocation stands now; what has passed its deadline has expired, however late any timer is."""
+    async with runtime.database.reading() as tx:
+        standing = await load(tx, invocation_id)
+        is_overdue = standing.expires_at is not None and standing.expires_at <= await now(tx)
+    if not is_overdue or standing.state not in {State.AWAITING_APPROVAL, State.APPROVED}:
+        return standing
+    changes = {"error_code": "expired", "error_message": "Nobody decided in time.", "lease_until": None}
+    if standing.state is State.APPROVED:
+        changes["error_message"] = "It was approved, and its time ran out before it could be carried out."
+    step = Step(to=State.EXPIRED, event=EventKind.INVOCATION_EXPIRED, changes=changes)
+    try:
+        async with runtime.database.transaction() as tx:
+            return await move(tx, runtime, standing, step)
+    except Conflict:
+        async with runtime.database.reading() as tx:
+            return await load(tx, invocation_id)
+
+
+async def get_invocation(
+    runtime: Runtime, caller: Caller, invocation_id: str, *, wait_seconds: float = 0
+) -> Invocation:
+    """Return one of the caller's invocations; wait up to `wait_seconds` for it to move on if it has not ended.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    async with runtime.database.listening(channel_of(invocation_id)) as moved:
+        standing = await _mine(runtime, caller, invocation_id)
+        deadline = asyncio.get_running_loop().time() + min(wait_seconds, runtime.answer_seconds)
+        seen = standing.last_event_id
+        while not standing.state.is_terminal and standing.last_event_id == seen:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(moved.wait(), min(left, LOOK_AGAIN_SECONDS))
+            moved.clear()
+            standing = await current(runtime, invocation_id)
+    return standing
+
+
+async def cancel(runtime: Runtime, caller: Caller, invocation_id: str, *, reason: str) -> Invocation:
+    """Call off one of the caller's invocations, and return it.
+
+    Raises:
+        Conflict: it is being carried out, or it has ended.
+        NotFound: there is none, or it is somebody else's.
+    """
+    standing = await _mine(runtime, caller, invocation_id)
+    if standing.state is State.CANCELLED:
+        return standing
+    if standing.state not in CANCELLABLE:
+        raise Conflict(f"It is too late to cancel: the invocation is {standing.state.value}.")
+    async with runtime.database.transaction() as tx:
+        step = Step(
+            to=State.CANCELLED,
+            event=EventKind.INVOCATION_CANCELLED,
+            private={"reason": reason},
+            changes={"error_code": "cancelled", "error_message": reason or "Cancelled.", "lease_until": None},
+            by=caller.subject.id,
+        )
+        return await move(tx, runtime, standing, step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationPage:
+    """Some invocations, newest first, and where the next page begins (an id), if there is one."""
+
+    items: Sequence[Invocation]
+    next_after: str | None
+
+
+async def my_invocations(
+    runtime: Runtime,
+    caller: Caller,
+    *,
+    states: frozenset[State] | None = None,
+    after: str | None = None,
+    limit: int = 50,
+) -> InvocationPage:
+    """Return the caller's invocations, newest first; `after` is where an earlier page said the next one begins."""
+    query = select(InvocationRow).where(_belongs_to(caller)).order_by(InvocationRow.id.desc()).limit(limit + 1)
+    if after is not None:
+        query = query.where(InvocationRow.id < after)
+    if states is not None:
+        query = query.where(InvocationRow.state.in_(sorted(state.value for state in states)))
+    async with runtime.database.reading() as tx:
+        rows = (await tx.scalars(query)).all()
+        items = [snapshot(row) if Effect(row.effect) is Effect.READ else await load(tx, row.id) for row in rows[:limit]]
+    return InvocationPage(items=items, next_after=items[-1].id if len(rows) > limit else None)
+
+
+async def _mine(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
+    standing = await current(runtime, invocation_id)
+    if not takes_part(caller, standing):
+        raise NotFound("There is no such invocation.")
+    return standing
+
+
+def takes_part(caller: Caller, invocation: Invocation) -> bool:
+    """Return whether the invocation is the caller's: made by this agent for this user, or for this user by any."""
+    if caller.actor.kind is PrincipalKind.USER:
+        return caller.actor.id in {invocation.agent_id, invocation.on_behalf_of_id}
+    user = caller.on_behalf_of.id if caller.on_behalf_of else None
+    return caller.actor.id == invocation.agent_id and user == invocation.on_behalf_of_id
+
+
+def _belongs_to(caller: Caller) -> ColumnElement[bool]:
+    if caller.actor.kind is PrincipalKind.USER:
+        return or_(InvocationRow.agent_id == caller.actor.id, InvocationRow.on_behalf_of_id == caller.actor.id)
+    user = caller.on_behalf_of.id if caller.on_behalf_of else None
+    return and_(
+        InvocationRow.agent_id == caller.actor.id,
+        InvocationRow.on_behalf_of_id.is_(None) if user is None else InvocationRow.on_behalf_of_id == user,
+    )

@@ -1,0 +1,102 @@
+"""Reads: executed at once, and on record before the answer leaves."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from hub.audit import EventKind
+from hub.execution import Ran, ReadOutcome, Succeeded, Target, Violation
+from hub.invocations.conclude import passage_facts
+from hub.invocations.journal import Step, event_of, move, record_event, snapshot
+from hub.invocations.request import Request, new_row
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Invocation
+from hub.policy import Decision
+from hub.registry import quarantine
+from hub.storage import now
+
+
+async def read(request: Request, decision: Decision, runtime: Runtime) -> Invocation:
+    """Execute a read and return it, SUCCEEDED or FAILED; a slow one is returned RECEIVED and goes on by itself."""
+    row = new_row(request, state=State.RECEIVED)
+    reading = _Reading(request=request, decision=decision, runtime=runtime, row=row)
+    return await runtime.tasks.within(runtime.answer_seconds, reading.run()) or await reading.receive()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """One read under way; it is written once if it is quick, and twice if somebody must be told to come back."""
+
+    request: Request
+    decision: Decision
+    runtime: Runtime
+    row: InvocationRow
+    standing: Invocation | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self) -> Invocation:
+        tool = self.request.tool
+        target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
+        seconds = tool.version.spec.timeout_seconds
+        ran = await self.runtime.executor.read(target, self.request.arguments, deadline_seconds=seconds)
+        if isinstance(ran.outcome, Violation):
+            await self._quarantine(ran.outcome)
+        step = _step(ran, self.decision, self.row.arguments)
+        async with self.turn:
+            if self.standing is None:
+                self.standing = await self._record(step)
+            else:
+                async with self.runtime.database.transaction() as tx:
+                    self.standing = await move(tx, self.runtime, self.standing, step)
+        return self.standing
+
+    async def receive(self) -> Invocation:
+        async with self.turn:
+            if self.standing is None:
+                async with self.runtime.database.transaction() as tx:
+                    at = await now(tx)
+                    lease = timedelta(seconds=self.request.tool.version.spec.timeout_seconds + 30)
+                    self.row.created_at = self.row.updated_at = at
+                    self.row.lease_until = at + lease
+                    tx.add(self.row)
+                    await tx.flush()
+                    self.standing = snapshot(self.row)
+                    step = Step(to=State.RECEIVED, event=EventKind.INVOCATION_RECEIVED)
+                    await record_event(tx, self.runtime, self.standing, step)
+            return self.standing
+
+    async def _record(self, step: Step) -> Invocation:
+        before = snapshot(self.row)
+        for name, value in step.changes.items():
+            setattr(self.row, name, value)
+        self.row.state = step.to.value
+        await self.runtime.records.record(self.row, event_of(before, step))
+        return snapshot(self.row)
+
+    async def _quarantine(self, violation: Violation) -> None:
+        async with self.runtime.database.transaction() as tx:
+            reason = f"It tried to write during a read: {violation.message}"
+            await quarantine(tx, self.request.tool.tool.id, reason=reason, by=None)
+
+
+def _step(ran: Ran[ReadOutcome], decision: Decision, arguments: dict[str, Any]) -> Step:
+    facts = passage_facts(ran.passage) | {"rule_ids": list(decision.rule_ids)}
+    if isinstance(ran.outcome, Succeeded):
+        return Step(
+            to=State.SUCCEEDED,
+            event=EventKind.INVOCATION_READ,
+            facts=facts,
+            private={"arguments": arguments},
+            changes={"output": ran.outcome.output, "lease_until": None},
+        )
+    code = "read_tried_to_write" if isinstance(ran.outcome, Violation) else ran.outcome.code
+    return Step(
+        to=State.FAILED,
+        event=EventKind.INVOCATION_READ,
+        facts=facts | {"code": code, "reason": ran.outcome.message},
+        private={"arguments": arguments},
+        changes={"error_code": code, "error_message": ran.outcome.message, "lease_until": None},
+    )

@@ -1,0 +1,89 @@
+"""Receiving a write: on record with its decision and its key, or recognised as a call that is already there."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.audit import EventKind
+from hub.core.errors import IdempotencyMismatch
+from hub.invocations.journal import Step, load, record_event, snapshot
+from hub.invocations.request import Request, new_row
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import JOINABLE, State
+from hub.invocations.tables import InvocationRow, RepeatKeyRow
+from hub.invocations.values import Invocation
+from hub.policy import Decision
+from hub.storage import Tx, now
+
+REPEAT_WINDOW: Final = timedelta(minutes=10)
+"""Without a key and without a run, how long the same call is taken for a repeat."""
+KEY_KEPT: Final = timedelta(days=7)
+"""How long an explicit key, or the calls of one run, are remembered."""
+
+
+async def receive(request: Request, decision: Decision, runtime: Runtime) -> Invocation:
+    """Put the request on record and return it, leased to this process; or return the call it repeats.
+
+    Raises:
+        IdempotencyMismatch: the caller's key was used for another request.
+    """
+    async with runtime.database.transaction() as tx:
+        row = new_row(request, state=State.RECEIVED)
+        at = await now(tx)
+        row.created_at = row.updated_at = at
+        row.fence = 1
+        row.lease_until = at + timedelta(seconds=runtime.lease_seconds)
+        if not request.tool.version.spec.repeatable or request.call.idempotency_key is not None:
+            earlier = await _claim_key(tx, request, row)
+            if earlier is not None:
+                return earlier
+        tx.add(row)
+        await tx.flush()
+        received = snapshot(row)
+        facts = {"rule_ids": list(decision.rule_ids), "claims": dict(row.claims)}
+        step = Step(
+            to=State.RECEIVED, event=EventKind.INVOCATION_RECEIVED, facts=facts, private={"arguments": row.arguments}
+        )
+        await record_event(tx, runtime, received, step)
+        return received
+
+
+async def _claim_key(tx: Tx, request: Request, row: InvocationRow) -> Invocation | None:
+    """Return the call this one repeats; or None, and the key now stands for `row`."""
+    key = await _locked_key(tx, request, row)
+    if key.invocation_id == row.id:
+        return None
+    at = await now(tx)
+    if key.expires_at > at:
+        if key.is_explicit and key.intent_digest != request.intent_digest:
+            raise IdempotencyMismatch("This idempotency key was used for another request; take a new one.")
+        earlier = await load(tx, key.invocation_id)
+        if earlier.state in JOINABLE:
+            return replace(earlier, repeats=True)
+    key.invocation_id = row.id
+    key.intent_digest = row.intent_digest
+    key.expires_at = at + _kept(request)
+    return None
+
+
+async def _locked_key(tx: Tx, request: Request, row: InvocationRow) -> RepeatKeyRow:
+    """Return the key's record, made for `row` if it is new, and held until `tx` ends: two equal calls cannot race."""
+    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
+    fresh = {
+        "key": request.repeat_key,
+        "invocation_id": row.id,
+        "intent_digest": row.intent_digest,
+        "is_explicit": request.call.idempotency_key is not None,
+        "expires_at": await now(tx) + _kept(request),
+    }
+    await tx.execute(insert(RepeatKeyRow).values(fresh).on_conflict_do_nothing())
+    query = select(RepeatKeyRow).where(RepeatKeyRow.key == request.repeat_key).with_for_update()
+    return (await tx.scalars(query)).one()
+
+
+def _kept(request: Request) -> timedelta:
+    has_name = request.call.idempotency_key is not None or request.call.claims.run is not None
+    return KEY_KEPT if has_name else REPEAT_WINDOW

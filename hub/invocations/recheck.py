@@ -1,0 +1,141 @@
+"""Everything that must still hold when an approved write is about to be sent (governance, section 4).
+
+Whoever removes one of these checks makes a test fail that is named after it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from connectors.sdk.errors import Unavailable
+from hub import approvals, dryrun
+from hub.core.canonical import digest
+from hub.core.errors import NotFound
+from hub.dryrun import preview_digest
+from hub.execution import Failed, Previewed, Violation
+from hub.identity import directory
+from hub.identity.principals import Caller
+from hub.invocations.callers import caller_of
+from hub.invocations.decisions import decide_on
+from hub.invocations.preview import ask_preview
+from hub.invocations.request import intent_digest
+from hub.invocations.runtime import Runtime
+from hub.invocations.values import Invocation
+from hub.policy import Action, Denied, Obliged
+from hub.registry import PublishedTool
+from hub.storage import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holds:
+    """Everything is as it was when the write was approved; this is the tool to send it with."""
+
+    tool: PublishedTool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What was approved is not what would happen now; a sentence for each difference."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotNow:
+    """The system cannot be asked just now; the approval stands, and somebody will try again."""
+
+    reason: str
+
+
+async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | NotNow:
+    """Return whether everything that `claimed` was approved for still holds."""
+    async with runtime.database.reading() as tx:
+        caller = await caller_of(tx, claimed)
+        try:
+            tool = await runtime.catalog.resolve_current(tx, claimed.tool_name, server=claimed.server, caller=caller)
+        except NotFound:
+            return Changed(reasons=("the tool is no longer offered to this caller",))
+        reasons = [
+            *_of_caller(caller),
+            *_of_tool(claimed, tool),
+            *await _of_approval(tx, claimed, tool),
+        ]
+    reasons = reasons or await _of_policy(claimed, tool, runtime)
+    if reasons:
+        return Changed(reasons=tuple(reasons))
+    return await _of_record(claimed, tool, runtime)
+
+
+def _of_caller(caller: Caller) -> Iterator[str]:
+    for one in (caller.actor, caller.on_behalf_of):
+        if one is not None and one.is_suspended:
+            yield f"{one.display_name} is suspended"
+
+
+def _of_tool(claimed: Invocation, tool: PublishedTool) -> Iterator[str]:
+    if tool.version.digest != claimed.tool_version_digest:
+        yield "the tool has a new version"
+    if tool.connection.id != claimed.connection_id:
+        yield "the tool now uses another connection"
+    elif tool.connection.generation != claimed.connection_generation:
+        yield "the connection has been changed or signed in anew"
+    if tool.tier.rank > claimed.tier.rank:
+        yield f"the tool's risk tier is now {tool.tier.value}"
+
+
+async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool) -> list[str]:
+    """Check that the permission is for exactly this, and that those who gave it still may."""
+    preview, question = claimed.preview, claimed.question
+    if preview is None or preview_digest(preview.preview) != preview.digest:
+        return ["the preview on record is not the one that was approved"]
+    intended = intent_digest(
+        tool, agent_id=claimed.agent_id, on_behalf_of_id=claimed.on_behalf_of_id, arguments=claimed.arguments
+    )
+    if intended != claimed.intent_digest:
+        return ["the arguments on record are not the ones that were approved"]
+    if question is None or question.revision != claimed.revision:
+        return []  # approved by policy; `_of_policy` asks it again
+    bound_to = question.terms
+    is_bound = (
+        question.digest == claimed.approval_digest == digest(bound_to)
+        and bound_to["intent_digest"] == claimed.intent_digest
+        and bound_to["preview_digest"] == preview.digest
+        and bound_to["summary_digest"] == digest(question.summary)
+    )
+    if not is_bound:
+        return ["the approval on record is for something else"]
+    votes = [replace(vote, groups=await _groups_now(tx, vote.voter_id)) for vote in question.votes]
+    still = approvals.standing(question.obligations, votes)
+    return [] if isinstance(still, approvals.Granted) else ["somebody who approved it may no longer do so"]
+
+
+async def _groups_now(tx: Tx, voter_id: str) -> frozenset[str]:
+    voter = (await directory.get_many(tx, [voter_id])).get(voter_id)
+    return frozenset() if voter is None or voter.is_suspended else voter.groups
+
+
+async def _of_policy(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> list[str]:
+    if isinstance(await decide_on(Action.COMMIT, claimed, tool, runtime), Denied):
+        return ["policy no longer allows it"]
+    now_asked = await decide_on(Action.AUTOCOMMIT, claimed, tool, runtime)
+    if isinstance(now_asked, Denied):
+        return ["policy no longer allows it"]
+    if isinstance(now_asked, Obliged):
+        votes = claimed.question.votes if claimed.question and claimed.question.revision == claimed.revision else ()
+        if not isinstance(approvals.standing(now_asked.obligations, votes), approvals.Granted):
+            return ["policy now asks for more approvals"]
+    return []
+
+
+async def _of_record(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Holds | Changed | NotNow:
+    """Look at the system again: would the same call still do the same?"""
+    ran = await ask_preview(claimed, tool, runtime)
+    match ran.outcome:
+        case Previewed(preview=fresh) if claimed.preview is not None:
+            differences = dryrun.drift(claimed.preview.preview, fresh)
+            return Changed(reasons=differences) if differences else Holds(tool=tool)
+        case Failed(code=Unavailable.code):
+            return NotNow(reason=ran.outcome.message)
+        case Failed() | Violation():
+            return Changed(reasons=(f"the preview can no longer be taken: {ran.outcome.message}",))
+        case _:
+            return Changed(reasons=("there is no preview to compare with",))

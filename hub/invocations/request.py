@@ -1,0 +1,97 @@
+"""A request that has been understood: the call, the tool it names, the canonical arguments; and its facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hub.core.canonical import digest
+from hub.core.ids import new_id
+from hub.invocations.journal import claims_json
+from hub.invocations.states import State
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Call
+from hub.registry import PublishedTool
+
+Json = Any
+"""Any JSON value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked, by whom, of which exact version of a tool."""
+
+    call: Call
+    tool: PublishedTool
+    arguments: dict[str, Json]
+    policy_digest: str
+
+    @property
+    def intent_digest(self) -> str:
+        """Return the digest of everything the caller's intent depends on."""
+        caller = self.call.caller
+        return intent_digest(
+            self.tool,
+            agent_id=caller.actor.id,
+            on_behalf_of_id=caller.on_behalf_of.id if caller.on_behalf_of else None,
+            arguments=self.arguments,
+        )
+
+    @property
+    def repeat_key(self) -> str:
+        """Return what recognises this call when it comes again (governance, section 7)."""
+        call, caller = self.call, self.call.caller
+        who = {"agent": caller.actor.id, "on_behalf_of": caller.on_behalf_of.id if caller.on_behalf_of else None}
+        if call.idempotency_key is not None:
+            return digest({**who, "key": call.idempotency_key})
+        what = {"server": call.server, "tool": self.tool.tool.id, "connection": self.tool.connection.id}
+        return digest({**who, **what, "arguments": self.arguments, "run": call.claims.run})
+
+
+def new_row(request: Request, *, state: State) -> InvocationRow:
+    """Return the row of a new invocation, without its times."""
+    tool, call = request.tool, request.call
+    return InvocationRow(
+        id=new_id("inv"),
+        state=state.value,
+        revision=1,
+        server=call.server,
+        environment=tool.environment,
+        tool_name=tool.name,
+        connector=tool.connector.name,
+        tool_id=tool.tool.id,
+        tool_version_id=tool.version.id,
+        tool_version_digest=tool.version.digest,
+        connection_id=tool.connection.id,
+        connection_generation=tool.connection.generation,
+        effect=tool.effect.value,
+        tier=tool.tier.value,
+        agent_id=call.caller.actor.id,
+        on_behalf_of_id=call.caller.on_behalf_of.id if call.caller.on_behalf_of else None,
+        arguments=request.arguments,
+        claims=claims_json(call.claims),
+        run_id=call.claims.run,
+        trace_id=call.trace_id,
+        intent_digest=request.intent_digest,
+        policy_digest=request.policy_digest,
+        fence=0,
+        sends=0,
+        findings=[],
+    )
+
+
+def intent_digest(
+    tool: PublishedTool, *, agent_id: str, on_behalf_of_id: str | None, arguments: Mapping[str, Json]
+) -> str:
+    """Return SHA-256 over everything the caller's intent depends on (governance, section 4)."""
+    return digest(
+        {
+            "environment": tool.environment,
+            "tool": tool.tool.id,
+            "tool_version_digest": tool.version.digest,
+            "connection": tool.connection.id,
+            "connection_generation": tool.connection.generation,
+            "agent": agent_id,
+            "on_behalf_of": on_behalf_of_id,
+            "arguments": dict(arguments),
+        }
+    )

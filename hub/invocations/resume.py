@@ -1,0 +1,160 @@
+"""Continuing what stands still: after a vote, a crash, a lost answer, a lease or a deadline that has passed."""
+
+from datetime import timedelta
+
+from sqlalchemy import or_, select, update
+
+from connectors.sdk.vocabulary import Effect
+from hub.audit import EventKind
+from hub.core.errors import NotFound
+from hub.invocations.callers import caller_of
+from hub.invocations.commit import commit, send
+from hub.invocations.conclude import released
+from hub.invocations.invoke import carry_on
+from hub.invocations.journal import Step, load, move
+from hub.invocations.queries import current
+from hub.invocations.reconcile import after_lost_lease, reconcile
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Invocation
+from hub.invocations.verify import verify
+from hub.registry import PublishedTool
+from hub.storage import database_now, now
+
+MOST_REVISIONS = 3
+"""How often a stale invocation gets a new preview before it expires."""
+
+_GOES_ON = (
+    State.RECEIVED,
+    State.PREVIEWING,
+    State.STALE,
+    State.APPROVED,
+    State.COMMITTING,
+    State.SENT,
+    State.RESENDING,
+    State.IN_DOUBT,
+    State.COMMITTED,
+)
+
+
+async def due(runtime: Runtime, *, limit: int = 50) -> list[str]:
+    """Return invocations that somebody should continue now: nobody holds a lease on them and their pause is over."""
+    async with runtime.database.reading() as tx:
+        query = (
+            select(InvocationRow.id)
+            .where(
+                InvocationRow.state.in_([state.value for state in _GOES_ON]),
+                or_(InvocationRow.lease_until.is_(None), InvocationRow.lease_until <= database_now()),
+                or_(InvocationRow.not_before.is_(None), InvocationRow.not_before <= database_now()),
+            )
+            .order_by(InvocationRow.updated_at)
+            .limit(limit)
+        )
+        return list(await tx.scalars(query))
+
+
+async def expire_overdue(runtime: Runtime, *, limit: int = 100) -> int:
+    """Move what has passed its deadline to EXPIRED; return how many. A late timer changes nothing (see `current`)."""
+    async with runtime.database.reading() as tx:
+        waiting = [State.AWAITING_APPROVAL.value, State.APPROVED.value]
+        query = select(InvocationRow.id).where(InvocationRow.state.in_(waiting))
+        overdue = list(await tx.scalars(query.where(InvocationRow.deadline <= database_now()).limit(limit)))
+    for invocation_id in overdue:
+        await current(runtime, invocation_id)
+    return len(overdue)
+
+
+async def resume(invocation_id: str, runtime: Runtime) -> Invocation:
+    """Take the invocation one step further from wherever it stands, and return how it stands then.
+
+    Raises:
+        Conflict: somebody else is at it, or was quicker.
+    """
+    standing = await _take_over(invocation_id, runtime)
+    match standing.state:
+        case State.RECEIVED | State.PREVIEWING | State.STALE:
+            return await _start_again(standing, runtime)
+        case State.APPROVED:
+            return await commit(standing, runtime)
+        case State.COMMITTING:
+            async with runtime.database.transaction() as tx:
+                return await move(tx, runtime, standing, released("the process that claimed it has ended"))
+        case State.SENT | State.RESENDING | State.IN_DOUBT | State.COMMITTED:
+            return await _finish(standing, runtime)
+        case _:
+            return standing
+
+
+async def _take_over(invocation_id: str, runtime: Runtime) -> Invocation:
+    """Lease the invocation to this process under a new fencing number, unless its state is claimed in its own way."""
+    async with runtime.database.transaction() as tx:
+        at = await now(tx)
+        await tx.execute(
+            update(InvocationRow)
+            .where(
+                InvocationRow.id == invocation_id,
+                InvocationRow.state.in_([state.value for state in _GOES_ON if state is not State.APPROVED]),
+                or_(InvocationRow.lease_until.is_(None), InvocationRow.lease_until <= database_now()),
+            )
+            .values(fence=InvocationRow.fence + 1, lease_until=at + timedelta(seconds=runtime.lease_seconds))
+        )
+        return await load(tx, invocation_id)
+
+
+async def _start_again(standing: Invocation, runtime: Runtime) -> Invocation:
+    if standing.effect is Effect.READ:
+        return await _give_up(standing, State.FAILED, "the read was interrupted; it changed nothing", runtime)
+    if standing.state is State.STALE and standing.revision >= MOST_REVISIONS:
+        why = f"its record kept changing: {MOST_REVISIONS} previews went stale"
+        return await _give_up(standing, State.EXPIRED, why, runtime)
+    try:
+        async with runtime.database.reading() as tx:
+            caller = await caller_of(tx, standing)
+            tool = await runtime.catalog.resolve_current(tx, standing.tool_name, server=standing.server, caller=caller)
+    except NotFound:
+        state = State.EXPIRED if standing.state is State.STALE else State.DENIED
+        return await _give_up(standing, state, "the tool is no longer offered to this caller", runtime)
+    if tool.version.digest != standing.tool_version_digest and standing.state is not State.STALE:
+        return await _give_up(standing, State.DENIED, "the tool was changed before its preview was taken", runtime)
+    return await carry_on(standing, tool, runtime)
+
+
+_GIVEN_UP = {
+    State.FAILED: EventKind.INVOCATION_READ,
+    State.EXPIRED: EventKind.INVOCATION_EXPIRED,
+    State.DENIED: EventKind.INVOCATION_DENIED,
+}
+
+
+async def _give_up(standing: Invocation, state: State, why: str, runtime: Runtime) -> Invocation:
+    changes = {"error_code": state.value.lower(), "error_message": why, "lease_until": None}
+    async with runtime.database.transaction() as tx:
+        step = Step(to=state, event=_GIVEN_UP[state], facts={"reason": why}, changes=changes)
+        return await move(tx, runtime, standing, step)
+
+
+async def _finish(standing: Invocation, runtime: Runtime) -> Invocation:
+    """Find out what a sent commit came to, with the very version and connection it was sent with."""
+    tool = await _sent_with(standing, runtime)
+    match standing.state:
+        case State.SENT:
+            return await after_lost_lease(standing, tool, runtime)
+        case State.RESENDING:
+            return await send(standing, tool, runtime)
+        case State.IN_DOUBT:
+            found = await reconcile(standing, tool, runtime)
+            return await verify(found, tool, runtime) if found.state is State.COMMITTED else found
+        case _:
+            return await verify(standing, tool, runtime)
+
+
+async def _sent_with(standing: Invocation, runtime: Runtime) -> PublishedTool:
+    async with runtime.database.reading() as tx:
+        return await runtime.catalog.pinned(
+            tx,
+            standing.tool_version_id,
+            standing.connection_id,
+            server=standing.server,
+            name=standing.tool_name,
+        )

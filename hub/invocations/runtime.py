@@ -1,0 +1,38 @@
+"""What carrying out a call needs: built once by the wiring, passed to every use case."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from hub.bundles import Bundles
+from hub.credentials import Vault
+from hub.execution import Executor
+from hub.identity.tokens import TokenVerifier
+from hub.invocations.group_commit import GroupCommit
+from hub.invocations.tasks import Tasks
+from hub.keys import Keyring
+from hub.registry import Catalog
+from hub.storage import Database
+
+__all__ = ["ANSWER_SECONDS", "Executor", "Runtime"]  # the wiring makes an executor; nobody else may reach for one
+
+ANSWER_SECONDS: Final = 4.0
+"""No caller waits longer than this for an answer; what is still running then is reported as running (wire)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The parts of one running hub."""
+
+    database: Database
+    keys: Keyring
+    catalog: Catalog
+    bundles: Bundles
+    executor: Executor
+    vault: Vault
+    verifier: TokenVerifier
+    records: GroupCommit
+    public_url: str
+    environment: str
+    answer_seconds: float = ANSWER_SECONDS
+    lease_seconds: int = 60
+    tasks: Tasks = field(default_factory=Tasks)

@@ -1,0 +1,88 @@
+"""The states of an invocation, and the only moves between them (governance, section 5)."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class State(StrEnum):
+    """Where an invocation stands; see `MOVES` for the way on from each."""
+
+    RECEIVED = "RECEIVED"
+    DENIED = "DENIED"
+    SUCCEEDED = "SUCCEEDED"
+    PREVIEWING = "PREVIEWING"
+    PREVIEW_FAILED = "PREVIEW_FAILED"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+    STALE = "STALE"
+    COMMITTING = "COMMITTING"
+    SENT = "SENT"
+    RESENDING = "RESENDING"
+    IN_DOUBT = "IN_DOUBT"
+    NOT_APPLIED = "NOT_APPLIED"
+    FAILED = "FAILED"
+    COMMITTED = "COMMITTED"
+    VERIFIED = "VERIFIED"
+    DIVERGED = "DIVERGED"
+    UNVERIFIABLE = "UNVERIFIABLE"
+    RESOLVED_BY_HUMAN = "RESOLVED_BY_HUMAN"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Return whether nothing can follow."""
+        return not MOVES[self]
+
+
+MOVES: Final[dict[State, frozenset[State]]] = {
+    State.RECEIVED: frozenset({State.DENIED, State.SUCCEEDED, State.FAILED, State.PREVIEWING, State.CANCELLED}),
+    State.PREVIEWING: frozenset(
+        {State.PREVIEW_FAILED, State.DENIED, State.APPROVED, State.AWAITING_APPROVAL, State.CANCELLED}
+    ),
+    State.AWAITING_APPROVAL: frozenset({State.APPROVED, State.REJECTED, State.EXPIRED, State.CANCELLED}),
+    State.APPROVED: frozenset({State.COMMITTING, State.EXPIRED, State.CANCELLED, State.STALE}),
+    # nothing has been sent: the way back is open
+    State.COMMITTING: frozenset({State.APPROVED, State.STALE, State.SENT}),
+    State.STALE: frozenset({State.PREVIEWING, State.EXPIRED, State.CANCELLED}),
+    # something has been sent: there is no way back, only the truth to be found
+    State.SENT: frozenset({State.COMMITTED, State.FAILED, State.STALE, State.RESENDING, State.IN_DOUBT}),
+    State.RESENDING: frozenset({State.SENT, State.IN_DOUBT}),
+    State.IN_DOUBT: frozenset({State.COMMITTED, State.NOT_APPLIED, State.RESOLVED_BY_HUMAN}),
+    State.COMMITTED: frozenset({State.VERIFIED, State.DIVERGED, State.UNVERIFIABLE}),
+    **{
+        terminal: frozenset[State]()
+        for terminal in (
+            State.DENIED,
+            State.SUCCEEDED,
+            State.PREVIEW_FAILED,
+            State.REJECTED,
+            State.EXPIRED,
+            State.CANCELLED,
+            State.NOT_APPLIED,
+            State.FAILED,
+            State.VERIFIED,
+            State.DIVERGED,
+            State.UNVERIFIABLE,
+            State.RESOLVED_BY_HUMAN,
+        )
+    },
+}
+"""From each state, the states that may follow. A move that is not here cannot be made by any code."""
+
+CANCELLABLE: Final = frozenset(state for state, following in MOVES.items() if State.CANCELLED in following)
+"""Where the requester may still call it off: nothing has been claimed yet."""
+
+JOINABLE: Final = frozenset(State) - {
+    State.DENIED,
+    State.PREVIEW_FAILED,
+    State.FAILED,
+    State.REJECTED,
+    State.EXPIRED,
+    State.CANCELLED,
+}
+"""What a repeated call may join; after the others, the same call is a new attempt on purpose."""
+
+DONE: Final = frozenset({State.COMMITTED, State.VERIFIED, State.DIVERGED, State.UNVERIFIABLE})
+"""The write has happened."""

@@ -1,0 +1,87 @@
+"""Tables of invocations: the calls themselves, their commit attempts and the keys that recognise a repeat."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.storage import Base, Json, Moment
+
+
+class InvocationRow(Base):
+    """One call of one tool by one caller, from request to outcome."""
+
+    __tablename__ = "invocations"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    state: Mapped[str] = mapped_column(String(20))
+    revision: Mapped[int] = mapped_column(Integer, default=1)
+    server: Mapped[str] = mapped_column(String(64))
+    environment: Mapped[str] = mapped_column(String(16))
+    tool_name: Mapped[str] = mapped_column(String(48))
+    connector: Mapped[str] = mapped_column(String(32))
+    tool_id: Mapped[str] = mapped_column(String(40))
+    tool_version_id: Mapped[str] = mapped_column(String(40))
+    tool_version_digest: Mapped[str] = mapped_column(String(64))
+    connection_id: Mapped[str] = mapped_column(String(40))
+    connection_generation: Mapped[int] = mapped_column(Integer)
+    effect: Mapped[str] = mapped_column(String(8))
+    tier: Mapped[str] = mapped_column(String(8))
+    agent_id: Mapped[str] = mapped_column(String(40))
+    on_behalf_of_id: Mapped[str | None] = mapped_column(String(40))
+    arguments: Mapped[dict[str, Any]] = mapped_column(Json)
+    claims: Mapped[dict[str, str]] = mapped_column(Json)
+    run_id: Mapped[str | None] = mapped_column(String(128))
+    trace_id: Mapped[str] = mapped_column(String(64))
+    intent_digest: Mapped[str] = mapped_column(String(64))
+    approval_digest: Mapped[str | None] = mapped_column(String(64))
+    approved_by: Mapped[str | None] = mapped_column(String(8))
+    policy_digest: Mapped[str] = mapped_column(String(64))
+    deadline: Mapped[datetime | None] = mapped_column(Moment)
+    fence: Mapped[int] = mapped_column(Integer, default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    not_before: Mapped[datetime | None] = mapped_column(Moment)
+    sends: Mapped[int] = mapped_column(Integer, default=0)
+    sent_at: Mapped[datetime | None] = mapped_column(Moment)
+    output: Mapped[Any | None] = mapped_column(Json)
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None] = mapped_column(Text)
+    findings: Mapped[list[str]] = mapped_column(Json)
+    last_event_id: Mapped[str | None] = mapped_column(String(40))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+
+    __table_args__ = (
+        Index("ix_invocations_requester", "agent_id", "on_behalf_of_id", "id"),
+        Index("ix_invocations_run", "run_id"),
+        Index("ix_invocations_on_behalf_of", "on_behalf_of_id", "id"),
+        Index("ix_invocations_work", "state", "lease_until"),
+    )
+
+
+class AttemptRow(Base):
+    """One time that a commit's first byte was allowed to leave; the constraints are invariant 1 of governance."""
+
+    __tablename__ = "commit_attempts"
+
+    invocation_id: Mapped[str] = mapped_column(ForeignKey("invocations.id"), primary_key=True)
+    fence: Mapped[int] = mapped_column(Integer, primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer)
+    spends: Mapped[str | None] = mapped_column(String(64))
+    """The approval digest this attempt uses up; NULL for a resend, which belongs to the first."""
+    sent_at: Mapped[datetime] = mapped_column(Moment)
+
+    __table_args__ = (UniqueConstraint("spends"),)
+
+
+class RepeatKeyRow(Base):
+    """What recognises a repeated call: the caller's own key, or a digest of the call within one run."""
+
+    __tablename__ = "repeat_keys"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    invocation_id: Mapped[str] = mapped_column(String(40))
+    intent_digest: Mapped[str] = mapped_column(String(64))
+    is_explicit: Mapped[bool]
+    expires_at: Mapped[datetime] = mapped_column(Moment)

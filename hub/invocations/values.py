@@ -1,0 +1,88 @@
+"""Values of an invocation: the call that asks for it, the agent's claims, and how it stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from connectors.sdk.vocabulary import Effect, Tier
+from hub.approvals import Question
+from hub.dryrun import PreviewRecord
+from hub.identity.principals import Caller
+from hub.invocations.states import State
+
+Json = Any
+"""Any JSON value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What an agent says about itself and its purpose; kept and shown as a claim, never believed."""
+
+    run: str | None = None
+    case: str | None = None
+    purpose: str | None = None
+    rationale: str | None = None
+    confidence: str | None = None
+    agent_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to use a tool, as a door received it."""
+
+    caller: Caller
+    server: str
+    tool: str
+    arguments: Json
+    trace_id: str
+    claims: Claims = field(default_factory=Claims)
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """How one call stands; a snapshot, read from the record."""
+
+    id: str
+    state: State
+    revision: int
+    server: str
+    environment: str
+    tool_name: str
+    connector: str
+    tool_id: str
+    tool_version_id: str
+    tool_version_digest: str
+    connection_id: str
+    connection_generation: int
+    effect: Effect
+    tier: Tier
+    agent_id: str
+    on_behalf_of_id: str | None
+    arguments: Mapping[str, Json]
+    claims: Claims
+    trace_id: str
+    intent_digest: str
+    approval_digest: str | None
+    policy_digest: str
+    fence: int
+    sends: int
+    output: Json
+    error_code: str | None
+    error_message: str | None
+    findings: tuple[str, ...]
+    expires_at: datetime | None
+    sent_at: datetime | None
+    last_event_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    preview: PreviewRecord | None = None
+    question: Question | None = None
+    repeats: bool = False
+    """This answer joins an earlier call instead of starting a new one."""
+
+    @property
+    def upstream_key(self) -> str:
+        """Return the idempotency key the system sees: the same for every resend of one revision."""
+        return f"{self.id}.{self.revision}"

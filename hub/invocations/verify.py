@@ -1,0 +1,59 @@
+"""Reading back: did the commit do what its preview said? A divergence raises the tool's tier until its owner looks."""
+
+from hub import dryrun
+from hub.audit import EventKind
+from hub.dryrun import Records, Verdict
+from hub.execution import Observed, Target
+from hub.invocations.journal import Step, move
+from hub.invocations.preview import before_of
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.values import Invocation
+from hub.registry import PublishedTool, raise_tier
+
+_EVENTS = {
+    Verdict.VERIFIED: EventKind.COMMIT_VERIFIED,
+    Verdict.DIVERGED: EventKind.COMMIT_DIVERGED,
+    Verdict.UNVERIFIABLE: EventKind.COMMIT_UNVERIFIABLE,
+}
+
+
+async def verify(committed: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
+    """Read back what `committed` changed, and return it VERIFIED, DIVERGED or UNVERIFIABLE."""
+    verdict, differences = await _judge(committed, tool, runtime)
+    async with runtime.database.transaction() as tx:
+        await dryrun.put_verdict(tx, committed.id, committed.revision, verdict=verdict, differences=differences)
+        if verdict is Verdict.DIVERGED:
+            reason = f"Invocation {committed.id} did something else than its preview said."
+            await raise_tier(tx, committed.tool_id, reason=reason)
+        step = Step(
+            to=State(verdict.value),
+            event=_EVENTS[verdict],
+            facts={"preview_digest": committed.preview.digest if committed.preview else None},
+            private={"differences": list(differences)},
+            changes={"findings": [*committed.findings, *differences], "lease_until": None},
+        )
+        return await move(tx, runtime, committed, step)
+
+
+async def _judge(committed: Invocation, tool: PublishedTool, runtime: Runtime) -> tuple[Verdict, tuple[str, ...]]:
+    if committed.preview is None:
+        return Verdict.UNVERIFIABLE, ()
+    records = await observe(committed, tool, runtime)
+    if records is None:
+        return Verdict.UNVERIFIABLE, ()
+    return dryrun.judge(committed.preview.preview, records, volatile=tool.version.spec.volatile)
+
+
+async def observe(committed: Invocation, tool: PublishedTool, runtime: Runtime) -> Records | None:
+    """Return the records that the preview named, as they are now; None if they cannot be read."""
+    if committed.preview is None:
+        return None
+    target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
+    ran = await runtime.executor.observe(
+        target,
+        dict(committed.arguments),
+        before=before_of(committed.preview.preview),
+        output=committed.output,
+    )
+    return ran.outcome.records if isinstance(ran.outcome, Observed) else None

@@ -1,0 +1,104 @@
+"""Voting: a ballot is counted, and what it decides happens, in one transaction; a refused one is on record too."""
+
+from hub import approvals
+from hub.approvals import Ballot, Choice, Granted, Question, Rejected
+from hub.audit import Event, EventKind, append
+from hub.core.errors import ChangedSinceSeen, HubError, NotFound
+from hub.dryrun import drift, of_revision
+from hub.invocations.journal import Step, announce, load, move, record_event
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.values import Invocation
+from hub.storage import Tx
+
+
+async def vote(ballot: Ballot, runtime: Runtime) -> Invocation:
+    """Count `ballot`, and return how the invocation stands after it.
+
+    Raises:
+        ChangedSinceSeen: the ballot is for an older preview; the message says what is different now.
+        Conflict: the question is closed, or the voter has voted.
+        Forbidden: the voter takes part in the call or is not asked.
+        FreshLoginNeeded: a rule wants a younger login.
+        NotFound: nothing is asked about this invocation.
+    """
+    try:
+        async with runtime.database.transaction() as tx:
+            return await _count(tx, ballot, runtime)
+    except HubError as refusal:
+        await _record_refusal(ballot, refusal, runtime)
+        if isinstance(refusal, ChangedSinceSeen):
+            raise await _with_difference(ballot, refusal, runtime) from refusal
+        raise
+
+
+async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
+    question = await approvals.cast(tx, ballot)
+    standing = await load(tx, ballot.invocation_id)
+    facts = {
+        "voter": ballot.voter.id,
+        "choice": ballot.choice.value,
+        "approval_digest": ballot.digest,
+        "groups": sorted(ballot.voter.groups & {one.group for one in question.obligations}),
+        "authenticated_at": ballot.authenticated_at.isoformat(),
+    }
+    cast = Step(
+        to=standing.state,
+        event=EventKind.VOTE_CAST,
+        facts=facts,
+        private={"reason": ballot.reason},
+        by=ballot.voter.id,
+    )
+    await record_event(tx, runtime, standing, cast)
+    step = _decided(question)
+    if step is not None:
+        return await move(tx, runtime, standing, step)
+    await announce(tx, runtime, standing.id)
+    return await load(tx, standing.id)
+
+
+def _decided(question: Question) -> Step | None:
+    match approvals.standing(question.obligations, question.votes):
+        case Granted():
+            voters = [vote.voter_id for vote in question.votes if vote.choice is Choice.APPROVE]
+            facts = {"approved_by": "people", "approval_digest": question.digest, "voters": voters}
+            changes = {"approved_by": "people"}
+            return Step(to=State.APPROVED, event=EventKind.INVOCATION_APPROVED, facts=facts, changes=changes)
+        case Rejected(by=by, reason=reason):
+            changes = {"error_code": "rejected", "error_message": reason}
+            facts = {"by": by, "approval_digest": question.digest}
+            return Step(to=State.REJECTED, event=EventKind.INVOCATION_REJECTED, facts=facts, changes=changes)
+        case _:
+            return None
+
+
+async def _record_refusal(ballot: Ballot, refusal: HubError, runtime: Runtime) -> None:
+    async with runtime.database.transaction() as tx:
+        try:
+            standing = await load(tx, ballot.invocation_id)
+        except NotFound:
+            return
+        event = Event(
+            kind=EventKind.VOTE_REFUSED,
+            subject=standing.id,
+            actor=ballot.voter.id,
+            agent=standing.agent_id,
+            on_behalf_of=standing.on_behalf_of_id,
+            trace_id=standing.trace_id,
+            run_id=standing.claims.run,
+            facts={"voter": ballot.voter.id, "choice": ballot.choice.value, "code": refusal.code},
+            private={},
+        )
+        await append(tx, event, runtime.keys)
+
+
+async def _with_difference(ballot: Ballot, refusal: ChangedSinceSeen, runtime: Runtime) -> ChangedSinceSeen:
+    """Return the refusal with what is different from what the voter saw, if it ever was on a page."""
+    async with runtime.database.reading() as tx:
+        seen = await approvals.by_digest(tx, ballot.digest)
+        standing = await load(tx, ballot.invocation_id)
+        if seen is None or seen.invocation_id != standing.id or standing.preview is None:
+            return refusal
+        then = await of_revision(tx, standing.id, seen.revision)
+    lines = drift(then.preview, standing.preview.preview) if then else ()
+    return ChangedSinceSeen(" ".join((refusal.message, *(f"{line}." for line in lines))))

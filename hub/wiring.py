@@ -1,0 +1,71 @@
+"""The wiring: builds the parts of one hub from its settings, and takes them down again."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from hub.bundles import Bundles
+from hub.credentials import Vault
+from hub.identity.tokens import TokenVerifier
+from hub.invocations.group_commit import GroupCommit
+from hub.invocations.runtime import Executor, Runtime
+from hub.keys import Keyring, load_master_key
+from hub.registry import Catalog
+from hub.settings import Settings
+from hub.storage import Database
+
+DRAIN_SECONDS = 10
+"""How long calls under way may take to end when the hub stops; then their leases bring them back."""
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncGenerator[Database]:
+    """Yield the database that the settings name; its schema may still be old or missing."""
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.database)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def open_keyring(settings: Settings, database: Database) -> Keyring:
+    """Return the keyring of the hub in `database`.
+
+    Raises:
+        MasterKeyUnusable: the master key is missing or malformed; says what to do.
+        Unavailable: the database belongs to another master key.
+    """
+    explicit = settings.master_key.get_secret_value() if settings.master_key else None
+    path = settings.master_key_file
+    return await Keyring.open(database, load_master_key(path, explicit=explicit, is_postgresql=not database.is_sqlite))
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
+    """Yield a running hub without any door; calls under way are finished before it closes."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings))
+        keys = await open_keyring(settings, database)
+        vault = Vault(keys)
+        executor = Executor(database, vault, minimum=settings.sandbox_minimum, paths=settings.connector_paths)
+        await stack.enter_async_context(executor.running())
+        verifier = TokenVerifier(database, keys, settings.address)
+        await stack.enter_async_context(verifier.listening())
+        records = GroupCommit(database, keys)
+        await stack.enter_async_context(records.running())
+        runtime = Runtime(
+            database=database,
+            keys=keys,
+            catalog=Catalog(database),
+            bundles=Bundles(database),
+            executor=executor,
+            vault=vault,
+            verifier=verifier,
+            records=records,
+            public_url=settings.address,
+            environment=settings.environment.value,
+        )
+        try:
+            yield runtime
+        finally:
+            await runtime.tasks.drain(DRAIN_SECONDS)

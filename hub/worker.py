@@ -1,0 +1,74 @@
+"""The worker: continues what stands still, expires what is overdue, seals the audit log, delivers messages."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+
+from hub import audit, outbox
+from hub.core.errors import Conflict, HubError
+from hub.invocations.journal import WORK
+from hub.invocations.resume import due, expire_overdue, resume
+from hub.invocations.runtime import Runtime
+
+Notify = Mapping[str, outbox.Handler]
+"""Who delivers the messages of each outbox topic."""
+
+_log = structlog.get_logger(__name__)
+
+LOOK_AGAIN_SECONDS: Final = 1.0
+SEAL_SECONDS: Final = 1.0
+AT_ONCE: Final = 8
+"""How many invocations one worker continues at the same time."""
+
+
+async def work(runtime: Runtime, notify: Notify) -> None:
+    """Work until cancelled; what is under way then is finished or left to its lease."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_continue_invocations(runtime))
+        group.create_task(_keep(lambda: audit.sequence(runtime.database, runtime.keys), pause=SEAL_SECONDS))
+        group.create_task(_keep(lambda: outbox.deliver(runtime.database, notify, limit=20), pause=LOOK_AGAIN_SECONDS))
+        group.create_task(_keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
+
+
+async def _continue_invocations(runtime: Runtime) -> None:
+    async with runtime.database.listening(WORK) as woken:
+        while True:
+            woken.clear()
+            await _guarded(lambda: continue_due(runtime))
+            try:
+                await asyncio.wait_for(woken.wait(), LOOK_AGAIN_SECONDS)
+            except TimeoutError:
+                continue
+
+
+async def continue_due(runtime: Runtime) -> int:
+    """Continue everything that is due now, and return how many invocations that were."""
+    waiting = await due(runtime)
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(invocation_id: str) -> None:
+        async with places:
+            await _guarded(lambda: resume(invocation_id, runtime))
+
+    await asyncio.gather(*(one(invocation_id) for invocation_id in waiting))
+    return len(waiting)
+
+
+async def _keep(action: Callable[[], Awaitable[object]], *, pause: float) -> None:
+    while True:
+        await _guarded(action)
+        await asyncio.sleep(pause)
+
+
+async def _guarded(action: Callable[[], Awaitable[object]]) -> None:
+    """Do `action`; whatever goes wrong is logged and does not stop the worker."""
+    try:
+        await action()
+    except Conflict:
+        return  # somebody else was quicker
+    except HubError as error:
+        _log.warning("a step of the worker could not be taken", code=error.code, error=error.message)
+    except Exception:  # noqa: BLE001  # the worker's loop is a door: one bad step must not end it
+        _log.exception("a step of the worker failed")
