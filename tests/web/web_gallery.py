@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
-from web_gallery_tool import CATALOGS, SERVERS, TOOLS
+from web_gallery_tool import CATALOGS, HOSTILE, SERVERS, TOOLS
 
 from hub.web.inert import inert_name
 from hub.web.rendering import Chrome, Viewer
@@ -15,8 +15,10 @@ from hub.web.views.entry import ConsentPage, FirstAdministratorPage, FreshLoginP
 from hub.web.views.operations import ErrorPage, HealthLine, HealthPage
 from hub.web.views.people import (
     AgentLine,
+    GroupLine,
     NewAgentForm,
-    NewClientPage,
+    NewGroupForm,
+    NewSecretPage,
     NewUserForm,
     PeoplePage,
     PersonLine,
@@ -53,16 +55,22 @@ FRESH = FreshLoginPage(
 CONSENT = ConsentPage(
     request_id="req_1",
     agent=inert_name("Invoice assistant"),
+    agent_name="invoice-assistant",
     agent_owner="Olive Owner",
     server="everything",
-    server_title=inert_name("Everything in dev"),
     scopes=(
-        ScopeLine(scope="tryton:read", meaning="Read whatever its Tryton tools can read", is_write=False),
+        ScopeLine(
+            scope="tryton:read", meaning="Read whatever its Tryton tools can read", is_write=False, given_before=True
+        ),
         ScopeLine(scope="tryton:write", meaning="Propose writes with its Tryton tools", is_write=True),
     ),
     returns_to="127.0.0.1:8765",
 )
 ROLES = tuple(Choice(value=name, label=name) for name in ("administrator", "operator", "auditor", "member"))
+GROUPS = (
+    Choice(value="approvers", label="Approvers (approvers)", is_chosen=True),
+    Choice(value="controllers", label="Controllers (controllers)"),
+)
 PEOPLE = PeoplePage(
     people=(
         PersonLine(
@@ -94,8 +102,13 @@ PEOPLE = PeoplePage(
             state=ACTIVE,
         ),
     ),
-    new_user=NewUserForm(roles=ROLES),
-    new_agent=NewAgentForm(),
+    groups=(
+        GroupLine(name="approvers", title=inert_name("Approvers")),
+        GroupLine(name="controllers", title=inert_name("Controllers")),
+    ),
+    new_user=NewUserForm(groups=GROUPS, roles=ROLES),
+    new_agent=NewAgentForm(owners=(Choice(value="usr_1", label="Olive Owner (olive)"),)),
+    new_group=NewGroupForm(),
 )
 PERSON = PersonPage(
     id="usr_1",
@@ -105,8 +118,9 @@ PERSON = PersonPage(
     state=ACTIVE,
     is_suspended=False,
     is_user=True,
-    groups="approvers controllers",
-    roles=("administrator", "member"),
+    groups=GROUPS,
+    roles=ROLES,
+    can_have_secrets=False,
     owner="",
     scopes=(),
     servers=(),
@@ -137,12 +151,16 @@ def _entry() -> Iterator[Example]:
     )
     yield entry("first-administrator", "first_administrator.html", FIRST)
     yield entry(
-        "first-administrator-wrong", "first_administrator.html", replace(FIRST, problem="The two passwords differ.")
+        "first-administrator-wrong",
+        "first_administrator.html",
+        replace(FIRST, name="root", problem="The two passwords differ."),
     )
     yield entry("fresh-login", "fresh_login.html", FRESH, VIEWER)
     yield entry("fresh-login-wrong", "fresh_login.html", replace(FRESH, problem="This password is not right."), VIEWER)
     yield entry("consent", "consent.html", CONSENT, VIEWER)
-    yield entry("consent-nothing", "consent.html", replace(CONSENT, scopes=()), VIEWER)
+    yield entry(
+        "consent-hostile", "consent.html", replace(CONSENT, agent=inert_name(HOSTILE), agent_owner=HOSTILE), VIEWER
+    )
 
 
 def _governed() -> Iterator[Example]:
@@ -168,11 +186,14 @@ def _administration() -> Iterator[Example]:
         )
 
     yield example("people", "people.html", PEOPLE, here="people", notice="Ada Lovelace has been added.")
-    yield example("people-empty", "people.html", replace(PEOPLE, agents=()), here="people")
+    yield example("people-empty", "people.html", replace(PEOPLE, agents=(), more_url="/people?after=x"), here="people")
     wrong = replace(
         PEOPLE,
         new_user=replace(PEOPLE.new_user, name="Grace", problem="There is an account with this name already."),
-        new_agent=replace(PEOPLE.new_agent, owner="nobody", problem="There is no account 'nobody'."),
+        new_agent=replace(
+            PEOPLE.new_agent, scopes="all", problem="A scope is {connector}:read, {connector}:write or tool:{name}."
+        ),
+        new_group=NewGroupForm(name="No Group", title="x", problem="The name 'No Group' will not do."),
     )
     yield example("people-wrong", "people.html", wrong, here="people")
     yield example("person", "person.html", PERSON, here="people")
@@ -183,14 +204,22 @@ def _administration() -> Iterator[Example]:
         owner="Olive Owner",
         scopes=("tryton:read",),
         servers=("everything",),
-        roles=(),
+        can_have_secrets=True,
     )
     yield example("person-agent", "person.html", agent, here="people")
+    yield example(
+        "person-refused",
+        "person.html",
+        replace(PERSON, problem="This is the last administrator; make another one first."),
+        here="people",
+    )
     yield example("person-suspended", "person.html", replace(PERSON, is_suspended=True, state=SUSPENDED), here="people")
     yield example(
-        "new-client",
-        "new_client.html",
-        NewClientPage(name="invoice-assistant", client_id="agt_1", client_secret="shown-once"),
+        "new-secret",
+        "new_secret.html",
+        NewSecretPage(
+            name="invoice-assistant", client_id="agt_1", client_secret="thc_shown-once", expires="19 Feb 2027"
+        ),
         here="people",
     )
     yield example("health", "health.html", HEALTH, here="health")

@@ -43,6 +43,7 @@ class ScopeLine:
     scope: str
     meaning: str
     is_write: bool
+    given_before: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +52,9 @@ class ConsentPage:
 
     request_id: str
     agent: Inert
+    agent_name: str
     agent_owner: str
     server: str
-    server_title: Inert
     scopes: tuple[ScopeLine, ...]
     returns_to: str
-    """Host that the browser is sent to after either answer."""
+    """Place that the browser is sent to after either answer."""

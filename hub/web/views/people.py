@@ -34,13 +34,21 @@ class AgentLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLine:
+    """One group that rules can ask."""
+
+    name: str
+    title: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewUserForm:
     """What was typed to make a user, and what stood against it."""
 
+    groups: tuple[Choice, ...]
+    roles: tuple[Choice, ...]
     name: str = ""
     display_name: str = ""
-    groups: str = ""
-    roles: tuple[Choice, ...] = ()
     problem: str = ""
 
 
@@ -48,37 +56,50 @@ class NewUserForm:
 class NewAgentForm:
     """What was typed to make an agent, and what stood against it."""
 
+    owners: tuple[Choice, ...]
     name: str = ""
     display_name: str = ""
-    owner: str = ""
     scopes: str = ""
-    servers: str = ""
+    servers: str = "everything"
     redirect_uris: str = ""
     problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeoplePage:
-    """Users, agents, and the two forms that make more of them."""
+class NewGroupForm:
+    """What was typed to make a group, and what stood against it."""
 
-    people: tuple[PersonLine, ...]
-    agents: tuple[AgentLine, ...]
-    new_user: NewUserForm
-    new_agent: NewAgentForm
+    name: str = ""
+    title: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewClientPage:
-    """An agent has been made; its secret is shown this once."""
+class PeoplePage:
+    """Users, agents and groups, and the forms that make more of them."""
+
+    people: tuple[PersonLine, ...]
+    agents: tuple[AgentLine, ...]
+    groups: tuple[GroupLine, ...]
+    new_user: NewUserForm
+    new_agent: NewAgentForm
+    new_group: NewGroupForm
+    more_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSecretPage:
+    """An agent has a new secret; its value is shown this once."""
 
     name: str
     client_id: str
     client_secret: str
+    expires: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonPage:
-    """One principal, with its groups to change and the switch that suspends it."""
+    """One principal, with its groups and roles to change and the switch that suspends it."""
 
     id: str
     name: str
@@ -87,9 +108,10 @@ class PersonPage:
     state: Word
     is_suspended: bool
     is_user: bool
-    groups: str
-    roles: tuple[str, ...]
+    groups: tuple[Choice, ...]
+    roles: tuple[Choice, ...]
     owner: str
     scopes: tuple[str, ...]
     servers: tuple[str, ...]
+    can_have_secrets: bool
     problem: str = ""

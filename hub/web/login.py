@@ -1,0 +1,112 @@
+"""Login, logout, and the password once more: the screens that open, renew and end a session."""
+
+import secrets
+from typing import Final
+
+from starlette.responses import Response
+
+from hub.core.errors import Malformed
+from hub.identity.logins import LoggedIn, Login, LoginRefused, log_in
+from hub.identity.sessions import close_session, cookie_name, local_path
+from hub.web.views.entry import FreshLoginPage, LoginPage
+from hub.web.visits import Guest, Shown, Visit, redirect, show
+
+FORM_COOKIE: Final = "hub_form"
+FORM_SECONDS: Final = 3600
+_PURPOSE: Final = "web form before login"
+_EXPIRED: Final = "This form had expired. Nothing was done; here is a new one."
+
+
+async def show_login(guest: Guest) -> Response:
+    """Show the login form."""
+    return _login_form(guest, LoginPage(form_token="", next=local_path(guest.request.query_params.get("next"))))
+
+
+async def submit_login(guest: Guest) -> Response:
+    """Log somebody in and send them where they wanted to go."""
+    wanted, name = local_path(guest.form.one("next")), guest.form.one("name")
+    if not has_form_token(guest):
+        return _login_form(guest, LoginPage(form_token="", next=wanted, name=name, problem=_EXPIRED), status=400)
+    login = Login(name=name, password=guest.form.one("password"), source=guest.source, replaces=guest.cookie)
+    match await log_in(guest.runtime.database, guest.runtime.keys, login):
+        case LoggedIn(cookie=cookie):
+            return with_session(guest, redirect(wanted), cookie)
+        case LoginRefused() as refused:
+            page = LoginPage(form_token="", next=wanted, name=name, problem=refused.message)
+            return _login_form(guest, page, status=_status(refused), refused=refused)
+
+
+async def log_out(visit: Visit) -> Response:
+    """End the session."""
+    async with visit.runtime.database.transaction() as tx:
+        await close_session(tx, visit.cookie or "")
+    response = redirect("/login")
+    response.delete_cookie(cookie_name(visit.runtime.public_url), path="/", secure=visit.is_secure, httponly=True)
+    return response
+
+
+async def show_fresh_login(visit: Visit) -> Response:
+    """Ask for the password once more."""
+    wanted = local_path(visit.request.query_params.get("next"))
+    return _fresh_form(visit, wanted, problem="")
+
+
+async def submit_fresh_login(visit: Visit) -> Response:
+    """Put a new session in the place of the old one, and go back to what needed it."""
+    wanted = local_path(visit.form.one("next"))
+    login = Login(
+        name=visit.person.name, password=visit.form.one("password"), source=visit.source, replaces=visit.cookie
+    )
+    match await log_in(visit.runtime.database, visit.runtime.keys, login):
+        case LoggedIn(cookie=cookie):
+            return with_session(visit, redirect(wanted), cookie)
+        case LoginRefused() as refused:
+            return _fresh_form(visit, wanted, problem=refused.message, status=_status(refused))
+
+
+def form_token(guest: Guest) -> tuple[str, str]:
+    """Return the browser's mark, for its cookie, and the token that ties a form to it."""
+    mark = guest.request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
+    return mark, guest.runtime.keys.seal({"mark": mark}, purpose=_PURPOSE, seconds=FORM_SECONDS)
+
+
+def has_form_token(guest: Guest) -> bool:
+    """Return whether the form that came was made for this browser, lately (a login forged elsewhere is refused)."""
+    mark = guest.request.cookies.get(FORM_COOKIE)
+    try:
+        sealed = guest.runtime.keys.unseal(guest.form.one("form_token"), purpose=_PURPOSE)
+    except Malformed:
+        return False
+    return mark is not None and secrets.compare_digest(str(sealed["mark"]).encode(), mark.encode())
+
+
+def with_form_mark(guest: Guest, response: Response, mark: str) -> Response:
+    """Give the browser its mark along with the form that is tied to it."""
+    response.set_cookie(FORM_COOKIE, mark, path="/", secure=guest.is_secure, httponly=True, samesite="strict")
+    return response
+
+
+def with_session(guest: Guest, response: Response, cookie: str) -> Response:
+    """Give the browser its session; it ends with the browser, or earlier by the hub's own clock."""
+    name = cookie_name(guest.runtime.public_url)
+    response.set_cookie(name, cookie, path="/", secure=guest.is_secure, httponly=True, samesite="lax")
+    return response
+
+
+def _login_form(guest: Guest, page: LoginPage, *, status: int = 200, refused: LoginRefused | None = None) -> Response:
+    mark, token = form_token(guest)
+    filled = LoginPage(form_token=token, next=page.next, name=page.name, problem=page.problem)
+    response = show(guest, Shown(template="login.html", title="Sign in", page=filled, status=status))
+    if refused is not None and refused.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(refused.retry_after_seconds)
+    return with_form_mark(guest, response, mark)
+
+
+def _fresh_form(visit: Visit, wanted: str, *, problem: str, status: int = 200) -> Response:
+    why = "What you are about to decide asks for a login that is younger than yours."
+    page = FreshLoginPage(name=visit.person.name, next=wanted, why=why, problem=problem)
+    return show(visit, Shown(template="fresh_login.html", title="Your password", page=page, status=status))
+
+
+def _status(refused: LoginRefused) -> int:
+    return 429 if refused.retry_after_seconds is not None else 401

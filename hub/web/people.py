@@ -1,0 +1,286 @@
+"""Accounts: the screens on which an administrator makes people, agents and groups, and changes or suspends them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from starlette.responses import Response
+
+from hub.core.errors import Conflict, Forbidden, InputError
+from hub.identity.accounts import (
+    NewUser,
+    create_group,
+    create_user,
+    groups,
+    resume,
+    set_groups,
+    set_roles,
+    suspend,
+)
+from hub.identity.authority import Authority
+from hub.identity.clients import (
+    ClientAuthentication,
+    NewAgent,
+    create_agent,
+    find_client,
+    issue_secret,
+)
+from hub.identity.directory import get, get_many, page
+from hub.identity.principals import Principal, PrincipalKind, Role
+from hub.storage import Tx
+from hub.web.inert import inert_name
+from hub.web.people_views import agent_line, choices, person_line, person_page, role_choices
+from hub.web.views.catalog import Choice
+from hub.web.views.people import (
+    GroupLine,
+    NewAgentForm,
+    NewGroupForm,
+    NewSecretPage,
+    NewUserForm,
+    PeoplePage,
+)
+from hub.web.visits import Shown, Visit, redirect, show
+
+_PAGE: Final = 50
+_NOTICES: Final = {
+    "user": "The account has been made.",
+    "group": "The group has been made.",
+    "changed": "The change has been saved.",
+    "suspended": "The account is suspended.",
+    "resumed": "The account may act again.",
+}
+
+
+def administrators_only(visit: Visit) -> None:
+    """Let an administrator pass.
+
+    Raises:
+        Forbidden: somebody else looks.
+    """
+    if not visit.person.has_role(Role.ADMINISTRATOR):
+        raise Forbidden("This page is for administrators of the hub.")
+
+
+async def show_people(visit: Visit) -> Response:
+    """Show all accounts, and the forms that make more."""
+    administrators_only(visit)
+    return await _people(visit)
+
+
+async def add_user(visit: Visit) -> Response:
+    """Make a person's account."""
+    administrators_only(visit)
+    form = visit.form
+    try:
+        new = NewUser(
+            name=form.one("name").strip(),
+            display_name=form.one("display_name").strip(),
+            password=form.one("password"),
+            roles=_roles(form.all("roles")),
+            groups=frozenset(form.all("groups")),
+        )
+        async with visit.runtime.database.transaction() as tx:
+            await create_user(tx, new, visit.own_authority)
+    except (InputError, Conflict) as error:
+        return await _people(visit, problem_with="user", problem=error.message)
+    return redirect("/people?done=user")
+
+
+async def add_agent(visit: Visit) -> Response:
+    """Make an agent and show its first secret, once."""
+    administrators_only(visit)
+    form = visit.form
+    new = NewAgent(
+        name=form.one("name").strip(),
+        display_name=form.one("display_name").strip(),
+        owner_id=form.one("owner"),
+        allowed_scopes=frozenset(form.one("scopes").split()),
+        allowed_servers=frozenset(form.one("servers").split()),
+        redirect_uris=tuple(form.one("redirect_uris").split()),
+        authentication=ClientAuthentication.NONE if form.one("is_public") else ClientAuthentication.SECRET,
+    )
+    try:
+        async with visit.runtime.database.transaction() as tx:
+            agent = await create_agent(tx, new, visit.own_authority)
+    except (InputError, Conflict) as error:
+        return await _people(visit, problem_with="agent", problem=error.message)
+    return redirect(f"/people/{agent.id}?done=user")
+
+
+async def add_group(visit: Visit) -> Response:
+    """Make a group that rules can ask."""
+    administrators_only(visit)
+    try:
+        async with visit.runtime.database.transaction() as tx:
+            await create_group(tx, visit.form.one("name").strip(), visit.form.one("title").strip(), visit.own_authority)
+    except InputError as error:
+        return await _people(visit, problem_with="group", problem=error.message)
+    return redirect("/people?done=group")
+
+
+async def show_person(visit: Visit) -> Response:
+    """Show one account."""
+    administrators_only(visit)
+    return await _person(visit)
+
+
+async def change_groups(visit: Visit) -> Response:
+    """Put an account into exactly the groups that are ticked."""
+    names = frozenset(visit.form.all("groups"))
+
+    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
+        return await set_groups(tx, principal_id, names, authority)
+
+    return await _change(visit, change, done="changed")
+
+
+async def change_roles(visit: Visit) -> Response:
+    """Give an account exactly the roles that are ticked."""
+    chosen = visit.form.all("roles")
+
+    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
+        return await set_roles(tx, principal_id, _roles(chosen), authority)
+
+    return await _change(visit, change, done="changed")
+
+
+async def suspend_person(visit: Visit) -> Response:
+    """Stop an account at once."""
+    reason = visit.form.one("reason").strip()
+
+    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
+        if not reason:
+            raise InputError("Say why; it is kept on record.")
+        return await suspend(tx, principal_id, reason, authority)
+
+    return await _change(visit, change, done="suspended")
+
+
+async def resume_person(visit: Visit) -> Response:
+    """Let a suspended account act again."""
+    return await _change(visit, resume, done="resumed")
+
+
+async def issue_client_secret(visit: Visit) -> Response:
+    """Give an agent one more secret, and show it.
+
+    The one POST that answers with a page: a secret that waited for the next GET would have to be kept somewhere.
+    """
+    administrators_only(visit)
+    try:
+        async with visit.runtime.database.transaction() as tx:
+            agent = await get(tx, visit.request.path_params["principal_id"])
+            secret = await issue_secret(tx, agent.id, visit.own_authority)
+    except InputError as error:
+        return await _person(visit, problem=error.message)
+    view = NewSecretPage(
+        name=agent.name,
+        client_id=agent.id,
+        client_secret=secret.value,
+        expires=f"{secret.expires_at.day} {secret.expires_at.strftime('%b %Y')}",
+    )
+    return show(visit, Shown(template="new_secret.html", title="New secret", page=view, here="people"))
+
+
+async def _change(visit: Visit, change: Callable[[Tx, str, Authority], Awaitable[Principal]], *, done: str) -> Response:
+    administrators_only(visit)
+    principal_id = visit.request.path_params["principal_id"]
+    try:
+        async with visit.runtime.database.transaction() as tx:
+            await change(tx, principal_id, visit.own_authority)
+    except (InputError, Conflict) as error:
+        return await _person(visit, problem=error.message)
+    return redirect(f"/people/{principal_id}?done={done}")
+
+
+async def _people(visit: Visit, *, problem_with: str = "", problem: str = "") -> Response:
+    async with visit.runtime.database.reading() as tx:
+        view = await _people_page(tx, after=visit.request.query_params.get("after"))
+    match problem_with:
+        case "user":
+            view = replace(view, new_user=_typed_user(visit, view.new_user, problem))
+        case "agent":
+            view = replace(view, new_agent=_typed_agent(visit, view.new_agent, problem))
+        case "group":
+            typed = NewGroupForm(name=visit.form.one("name"), title=visit.form.one("title"), problem=problem)
+            view = replace(view, new_group=typed)
+        case _:
+            pass
+    return show(visit, _shown(visit, "people.html", "People and agents", view, problem=problem))
+
+
+async def _people_page(tx: Tx, *, after: str | None) -> PeoplePage:
+    users = await page(tx, kind=PrincipalKind.USER, after=after, limit=_PAGE)
+    clients = [
+        client
+        for kind in (PrincipalKind.AGENT, PrincipalKind.SERVICE)
+        for client in await page(tx, kind=kind, after=after, limit=_PAGE)
+    ]
+    owners = await get_many(tx, [client.owner_id for client in clients if client.owner_id])
+    titles = await groups(tx)
+    last = max((each.name for each in users[_PAGE - 1 :] + clients[_PAGE - 1 :]), default="")
+    return PeoplePage(
+        people=tuple(person_line(user) for user in users),
+        agents=tuple(agent_line(client, owners) for client in clients),
+        groups=tuple(GroupLine(name=name, title=inert_name(title)) for name, title in titles.items()),
+        new_user=NewUserForm(groups=choices(titles), roles=role_choices(frozenset({Role.MEMBER}))),
+        new_agent=NewAgentForm(
+            owners=tuple(
+                Choice(value=user.id, label=f"{user.display_name} ({user.name})")
+                for user in users
+                if not user.is_suspended
+            )
+        ),
+        new_group=NewGroupForm(),
+        more_url=f"/people?after={last}" if last else "",
+    )
+
+
+async def _person(visit: Visit, *, problem: str = "") -> Response:
+    async with visit.runtime.database.reading() as tx:
+        principal = await get(tx, visit.request.path_params["principal_id"])
+        owners = await get_many(tx, [principal.owner_id] if principal.owner_id else [])
+        client = await find_client(tx, principal.id)
+        titles = await groups(tx)
+    has_secrets = client is not None and client.authentication is ClientAuthentication.SECRET
+    view = replace(person_page(principal, owners, titles), can_have_secrets=has_secrets, problem=problem)
+    return show(visit, _shown(visit, "person.html", principal.display_name, view, problem=problem))
+
+
+def _shown(visit: Visit, template: str, title: str, view: object, *, problem: str) -> Shown:
+    notice = "" if problem else _NOTICES.get(visit.request.query_params.get("done", ""), "")
+    return Shown(
+        template=template, title=title, page=view, here="people", notice=notice, status=400 if problem else 200
+    )
+
+
+def _roles(names: tuple[str, ...]) -> frozenset[Role]:
+    try:
+        return frozenset(Role(name) for name in names)
+    except ValueError as error:
+        raise InputError("There is no such role.") from error
+
+
+def _typed_user(visit: Visit, empty: NewUserForm, problem: str) -> NewUserForm:
+    form = visit.form
+    chosen_groups, chosen_roles = form.all("groups"), form.all("roles")
+    return NewUserForm(
+        groups=tuple(replace(each, is_chosen=each.value in chosen_groups) for each in empty.groups),
+        roles=tuple(replace(each, is_chosen=each.value in chosen_roles) for each in empty.roles),
+        name=form.one("name"),
+        display_name=form.one("display_name"),
+        problem=problem,
+    )
+
+
+def _typed_agent(visit: Visit, empty: NewAgentForm, problem: str) -> NewAgentForm:
+    form = visit.form
+    return NewAgentForm(
+        owners=tuple(replace(each, is_chosen=each.value == form.one("owner")) for each in empty.owners),
+        name=form.one("name"),
+        display_name=form.one("display_name"),
+        scopes=form.one("scopes"),
+        servers=form.one("servers"),
+        redirect_uris=form.one("redirect_uris"),
+        problem=problem,
+    )

@@ -1,0 +1,79 @@
+"""Principals as the people pages show them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hub.identity.principals import Principal, PrincipalKind, Role
+from hub.web.inert import inert_name
+from hub.web.views.catalog import Choice
+from hub.web.views.people import AgentLine, PersonLine, PersonPage
+from hub.web.wording import Word
+
+_ACTIVE: Final = Word(label="active", meaning="May act.", tone="good")
+_SUSPENDED: Final = Word(label="suspended", meaning="Refused everywhere.", tone="bad")
+
+
+def person_line(user: Principal) -> PersonLine:
+    """Return a user as a line of the list."""
+    return PersonLine(
+        url=f"/people/{user.id}",
+        name=user.name,
+        display_name=inert_name(user.display_name),
+        groups=tuple(sorted(user.groups)),
+        roles=tuple(sorted(user.roles)),
+        state=_state(user),
+    )
+
+
+def agent_line(client: Principal, owners: Mapping[str, Principal]) -> AgentLine:
+    """Return an agent or a service as a line of the list."""
+    return AgentLine(
+        url=f"/people/{client.id}",
+        name=client.name,
+        display_name=inert_name(client.display_name),
+        kind=client.kind.value,
+        owner=_owner(client, owners),
+        scopes=tuple(sorted(client.allowed_scopes)),
+        servers=tuple(sorted(client.allowed_servers)),
+        state=_state(client),
+    )
+
+
+def person_page(principal: Principal, owners: Mapping[str, Principal], titles: Mapping[str, str]) -> PersonPage:
+    """Return a principal in full."""
+    return PersonPage(
+        id=principal.id,
+        name=principal.name,
+        display_name=inert_name(principal.display_name),
+        kind=principal.kind.value,
+        state=_state(principal),
+        is_suspended=principal.is_suspended,
+        is_user=principal.kind is PrincipalKind.USER,
+        groups=choices(titles, principal.groups),
+        roles=role_choices(principal.roles),
+        owner=_owner(principal, owners),
+        scopes=tuple(sorted(principal.allowed_scopes)),
+        servers=tuple(sorted(principal.allowed_servers)),
+        can_have_secrets=False,
+    )
+
+
+def choices(titles: Mapping[str, str], chosen: frozenset[str] = frozenset()) -> tuple[Choice, ...]:
+    """Return the groups as options."""
+    return tuple(
+        Choice(value=name, label=f"{title} ({name})", is_chosen=name in chosen) for name, title in titles.items()
+    )
+
+
+def role_choices(chosen: frozenset[Role]) -> tuple[Choice, ...]:
+    """Return the roles as options."""
+    return tuple(Choice(value=role.value, label=role.value, is_chosen=role in chosen) for role in Role)
+
+
+def _owner(principal: Principal, owners: Mapping[str, Principal]) -> str:
+    owner = owners.get(principal.owner_id or "")
+    return owner.display_name if owner else "nobody"
+
+
+def _state(principal: Principal) -> Word:
+    return _SUSPENDED if principal.is_suspended else _ACTIVE

@@ -1,0 +1,181 @@
+"""One request of one person: session, form and chrome; what stands before and after every screen's own work."""
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+from urllib.parse import urlencode
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from hub.core.errors import Forbidden, HubError
+from hub.identity.authority import Authority
+from hub.identity.principals import Principal, Role
+from hub.identity.sessions import WebSession, cookie_name, session_of, touch_session
+from hub.invocations.runtime import Runtime
+from hub.web.forms import Form, check_origin, read_form
+from hub.web.headers import page_headers
+from hub.web.problems import problem_page
+from hub.web.rendering import Chrome, Viewer, render
+
+_LOG: Final = structlog.get_logger(__name__)
+_NO_FORM: Final = Form(fields={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """A request from somebody who need not be known."""
+
+    request: Request
+    runtime: Runtime
+    form: Form
+    trace_id: str
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the hub is reached over https."""
+        return self.runtime.public_url.startswith("https:")
+
+    @property
+    def cookie(self) -> str | None:
+        """The value of the session cookie that came along."""
+        return self.request.cookies.get(cookie_name(self.runtime.public_url))
+
+    @property
+    def source(self) -> str | None:
+        """The address the request came from."""
+        return self.request.client.host if self.request.client else None
+
+    def authority(self, *, by: str | None) -> Authority:
+        """Return what changes made by this request are recorded with."""
+        return Authority(database=self.runtime.database, keys=self.runtime.keys, by=by, trace_id=self.trace_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit(Guest):
+    """A request from somebody who has logged in."""
+
+    session: WebSession
+    waiting: int = 0
+
+    @property
+    def person(self) -> Principal:
+        """Who it is."""
+        return self.session.principal
+
+    @property
+    def own_authority(self) -> Authority:
+        """What this person's own changes are recorded with."""
+        return self.authority(by=self.person.id)
+
+
+GuestScreen = Callable[[Guest], Awaitable[Response]]
+Screen = Callable[[Visit], Awaitable[Response]]
+Counter = Callable[[Runtime, Principal], Awaitable[int]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doorway:
+    """What screens are reached through; `waiting` counts the questions that wait for somebody."""
+
+    runtime: Runtime
+    waiting: Counter
+
+    def public(self, screen: GuestScreen) -> Endpoint:
+        """Return the endpoint of a screen that anybody may see."""
+        return partial(self._answer, partial(self._for_guest, screen))
+
+    def private(self, screen: Screen) -> Endpoint:
+        """Return the endpoint of a screen for people who have logged in; others are sent to the login."""
+        return partial(self._answer, partial(self._for_person, screen))
+
+    async def _answer(self, screen: GuestScreen, request: Request) -> Response:
+        guest = Guest(request=request, runtime=self.runtime, form=_NO_FORM, trace_id=os.urandom(16).hex())
+        try:
+            if request.method == "POST":
+                check_origin(request)
+                guest = replace(guest, form=await read_form(request))
+            return await screen(guest)
+        except HubError as error:
+            return problem_page(error, is_secure=guest.is_secure)
+        except Exception:  # noqa: BLE001  # a door: logged with its trace id, answered in words
+            _LOG.exception("page failed", path=request.url.path, trace_id=guest.trace_id)
+            return problem_page(None, is_secure=guest.is_secure, trace_id=guest.trace_id)
+
+    async def _for_guest(self, screen: GuestScreen, guest: Guest) -> Response:
+        return await screen(guest)
+
+    async def _for_person(self, screen: Screen, guest: Guest) -> Response:
+        async with self.runtime.database.reading() as tx:
+            session = await session_of(tx, guest.cookie)
+        if session is None:
+            return to_login(guest.request)
+        if guest.request.method == "POST" and not session.accepts(guest.form.one("csrf_token")):
+            raise Forbidden("This form has expired or was not ours. Load the page again. Nothing was changed.")
+        if session.needs_touch:
+            async with self.runtime.database.transaction() as tx:
+                await touch_session(tx, session.id)
+        visit = Visit(
+            request=guest.request,
+            runtime=guest.runtime,
+            form=guest.form,
+            trace_id=guest.trace_id,
+            session=session,
+            waiting=await self.waiting(self.runtime, session.principal),
+        )
+        try:
+            return await screen(visit)
+        except HubError as error:
+            return problem_page(error, is_secure=guest.is_secure, viewer=viewer_of(visit))
+
+
+def to_login(request: Request) -> Response:
+    """Send somebody to the login, and afterwards back to where they wanted to look; a form is never sent again."""
+    wanted = request.url.path
+    if request.method != "GET":
+        return redirect("/login")
+    if request.url.query:
+        wanted = f"{wanted}?{request.url.query}"
+    return redirect("/login" if wanted == "/" else f"/login?{urlencode({'next': wanted})}")
+
+
+def redirect(path: str) -> Response:
+    """Send the browser to a page, by GET, whatever it sent before."""
+    return RedirectResponse(path, status_code=303, headers={"Cache-Control": "no-store"})
+
+
+def viewer_of(visit: Visit) -> Viewer:
+    """Return what the header shows of whoever looks."""
+    return Viewer(
+        display_name=visit.person.display_name,
+        csrf_token=visit.session.csrf_token,
+        waiting=visit.waiting,
+        is_administrator=visit.person.has_role(Role.ADMINISTRATOR),
+        is_operator=visit.person.has_role(Role.OPERATOR),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A page to show: its template, title, place in the navigation, typed view and, where it matters, status."""
+
+    template: str
+    title: str
+    page: object
+    here: str = ""
+    notice: str = ""
+    status: int = 200
+    form_target: str | None = None
+
+
+def show(guest: Guest, shown: Shown) -> Response:
+    """Return the page, with its chrome for whoever looks and the headers every page has."""
+    viewer = viewer_of(guest) if isinstance(guest, Visit) else None
+    chrome = Chrome(title=shown.title, viewer=viewer, here=shown.here, notice=shown.notice)
+    html = render(shown.template, chrome, shown.page)
+    headers = page_headers(is_secure=guest.is_secure, form_target=shown.form_target)
+    return HTMLResponse(html, status_code=shown.status, headers=headers)
