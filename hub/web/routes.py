@@ -1,0 +1,53 @@
+"""Where the pages are mounted."""
+
+from starlette.routing import Route
+
+from hub.identity.principals import Principal
+from hub.invocations.runtime import Runtime
+from hub.web import consent, login, people, setup
+from hub.web.statics import static_file
+from hub.web.visits import Doorway
+
+
+def web_routes(runtime: Runtime) -> list[Route]:
+    """Return the routes of everything people see."""
+    door = Doorway(runtime=runtime, waiting=_waiting)
+    return [
+        Route("/static/{name}", static_file, methods=["GET"]),
+        *_entry(door),
+        *_people(door),
+    ]
+
+
+def _entry(door: Doorway) -> list[Route]:
+    return [
+        Route("/login", door.public(login.show_login), methods=["GET"]),
+        Route("/login", door.public(login.submit_login), methods=["POST"]),
+        Route("/logout", door.private(login.log_out), methods=["POST"]),
+        Route("/fresh-login", door.private(login.show_fresh_login), methods=["GET"]),
+        Route("/fresh-login", door.private(login.submit_fresh_login), methods=["POST"]),
+        Route("/setup/{token}", door.public(setup.show_setup), methods=["GET"]),
+        Route("/setup/{token}", door.public(setup.submit_setup), methods=["POST"]),
+        Route("/consent/{request_id}", door.private(consent.show_consent), methods=["GET"]),
+        Route("/consent/{request_id}", door.private(consent.answer_consent), methods=["POST"]),
+    ]
+
+
+def _people(door: Doorway) -> list[Route]:
+    one = "/people/{principal_id}"
+    return [
+        Route("/people", door.private(people.show_people), methods=["GET"]),
+        Route("/people/users", door.private(people.add_user), methods=["POST"]),
+        Route("/people/agents", door.private(people.add_agent), methods=["POST"]),
+        Route("/people/groups", door.private(people.add_group), methods=["POST"]),
+        Route(one, door.private(people.show_person), methods=["GET"]),
+        Route(f"{one}/groups", door.private(people.change_groups), methods=["POST"]),
+        Route(f"{one}/roles", door.private(people.change_roles), methods=["POST"]),
+        Route(f"{one}/suspend", door.private(people.suspend_person), methods=["POST"]),
+        Route(f"{one}/resume", door.private(people.resume_person), methods=["POST"]),
+        Route(f"{one}/secrets", door.private(people.issue_client_secret), methods=["POST"]),
+    ]
+
+
+async def _waiting(_runtime: Runtime, _person: Principal) -> int:
+    return 0
