@@ -1,5 +1,21 @@
 """JSON Schemas of everything the hub publishes, and the only importer of jsonschema."""
 
 from schemas.compiled import CompiledSchema, Finding, SchemaInvalid, compile_schema
+from schemas.envelope import ENVELOPE, envelope_schema
+from schemas.lint import lint_bounds, lint_input, lint_null, lint_output, lint_portable
+from schemas.walking import subschemas
 
-__all__ = ["CompiledSchema", "Finding", "SchemaInvalid", "compile_schema"]
+__all__ = [
+    "ENVELOPE",
+    "CompiledSchema",
+    "Finding",
+    "SchemaInvalid",
+    "compile_schema",
+    "envelope_schema",
+    "lint_bounds",
+    "lint_input",
+    "lint_null",
+    "lint_output",
+    "lint_portable",
+    "subschemas",
+]

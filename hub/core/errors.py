@@ -9,6 +9,7 @@ HubError
 |- Forbidden              the caller is known and may not do this
 |  |- ScopeMissing        a token with more scopes would do; names all of them
 |  |- FreshLoginNeeded    the session is too old for this decision
+|  |- Quarantined         the tool is held back until its owner has looked
 |- NotFound               does not exist, or the caller may not see it: the two look the same
 |- Conflict               the state has moved on
 |  |- ChangedSinceSeen    a vote carries the digest of an older preview
@@ -93,6 +94,12 @@ class FreshLoginNeeded(Forbidden):
     """The decision needs a login younger than the session has."""
 
     code = "fresh_login_needed"
+
+
+class Quarantined(Forbidden):
+    """The tool is held back; the caller could use it before, so the message may say why."""
+
+    code = "tool_quarantined"
 
 
 class NotFound(HubError):

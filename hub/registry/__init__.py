@@ -1,5 +1,40 @@
 """What can be called: connectors, connections, tools, versions, servers."""
 
+from hub.registry.arguments import canonical_arguments
+from hub.registry.catalog import Catalog
+from hub.registry.connections import (
+    ConnectionChange,
+    NewConnection,
+    change_connection,
+    create_connection,
+    disable_connection,
+    enable_connection,
+    renew_connection,
+)
+from hub.registry.current import read_current, refuse_unusable
+from hub.registry.reading import (
+    connections,
+    connectors,
+    find_connection,
+    find_tool,
+    get_connection,
+    get_tool,
+    servers,
+    tools,
+    versions,
+)
+from hub.registry.registration import register_connector
+from hub.registry.servers import NewServer, Offer, create_server, publish, unpublish
+from hub.registry.stewardship import CATALOG_CHANNEL
+from hub.registry.tools import (
+    quarantine,
+    raise_tier,
+    release,
+    set_owner_tier,
+    set_tool_owner,
+    settle_tier,
+    withdraw_version,
+)
 from hub.registry.values import (
     EVERYTHING,
     Annotations,
@@ -12,12 +47,46 @@ from hub.registry.values import (
 )
 
 __all__ = [
+    "CATALOG_CHANNEL",
     "EVERYTHING",
     "Annotations",
+    "Catalog",
     "Connection",
+    "ConnectionChange",
     "Environment",
+    "NewConnection",
+    "NewServer",
+    "Offer",
     "PublishedTool",
     "Server",
     "Tool",
     "ToolVersion",
+    "canonical_arguments",
+    "change_connection",
+    "connections",
+    "connectors",
+    "create_connection",
+    "create_server",
+    "disable_connection",
+    "enable_connection",
+    "find_connection",
+    "find_tool",
+    "get_connection",
+    "get_tool",
+    "publish",
+    "quarantine",
+    "raise_tier",
+    "read_current",
+    "refuse_unusable",
+    "register_connector",
+    "release",
+    "renew_connection",
+    "servers",
+    "set_owner_tier",
+    "set_tool_owner",
+    "settle_tier",
+    "tools",
+    "unpublish",
+    "versions",
+    "withdraw_version",
 ]

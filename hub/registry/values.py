@@ -1,7 +1,7 @@
 """What the registry knows, as values: connections, tools, their immutable versions, servers, published tools."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -65,15 +65,20 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolVersion:
-    """One immutable definition of a tool; `withdrawn` says why it may not be used any more."""
+    """One immutable definition of a tool; id and digest stand for all of it, so two with the same are equal.
+
+    `withdrawn` says why it may not be used any more; `is_current` whether it is the one that is offered now.
+    `connector_digest` covers what the connector brings beside the operation: code, sign-in, safe requests.
+    """
 
     id: str
     tool_id: str
     number: int
     digest: str
-    spec: OperationSpec
+    spec: OperationSpec = field(compare=False)
     connector_digest: str
     withdrawn: str | None
+    is_current: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

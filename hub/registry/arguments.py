@@ -1,0 +1,50 @@
+"""Canonical arguments: what a call is about, checked against the schema, with defaults filled, each number one way."""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from hub.core.canonical import SAFE_INTEGER
+from hub.core.errors import ArgumentsInvalid, Violation
+from hub.registry.values import PublishedTool
+from schemas import CompiledSchema, Finding
+
+Json = Any
+"""Any JSON value."""
+
+_MOST: Final = 100
+"""So many violations are named; a message beyond that helps nobody."""
+
+
+def canonical_arguments(tool: PublishedTool, arguments: Json) -> dict[str, Json]:
+    """Return `arguments` as the hub digests and forwards them; what was given stays as it is.
+
+    Whatever has the same canonical JSON is the same here: 1.0 becomes 1, since RFC 8785 writes both alike.
+
+    Raises:
+        ArgumentsInvalid: they break the tool's input schema; the error names every violation.
+    """
+    value = one_way({} if arguments is None else arguments)
+    _refuse_violations(tool.input, value)
+    filled = tool.input.with_defaults(value)
+    if filled != value:
+        _refuse_violations(tool.input, filled)
+    return cast("dict[str, Json]", filled)
+
+
+def one_way(value: Json) -> Json:
+    """Return `value` with every whole number written as an integer, as RFC 8785 does."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= SAFE_INTEGER else value
+    if isinstance(value, Mapping):
+        return {name: one_way(member) for name, member in cast("Mapping[str, Json]", value).items()}
+    if isinstance(value, list):
+        return [one_way(item) for item in cast("list[Json]", value)]  # type: ignore[redundant-cast]  # pyright needs it
+    return value
+
+
+def _refuse_violations(schema: CompiledSchema, value: Json) -> None:
+    if schema.is_valid(value):
+        return
+    findings = schema.violations(value) or [Finding("", "does not fit the schema")]
+    violations = [Violation(pointer=finding.pointer, message=finding.message) for finding in findings[:_MOST]]
+    raise ArgumentsInvalid(violations)

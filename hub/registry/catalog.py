@@ -1,0 +1,142 @@
+"""The catalog that calls are resolved against: in memory, read again when it has changed, in whichever process."""
+
+import asyncio
+import time
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Final
+
+from hub.identity.principals import Caller
+from hub.registry.current import read_entry
+from hub.registry.entries import callable_tool
+from hub.registry.searching import Index
+from hub.registry.snapshot import Snapshot, Specs, read_snapshot
+from hub.registry.stewardship import CATALOG_CHANNEL, catalog_generation
+from hub.registry.values import EVERYTHING, Environment, PublishedTool, Server
+from hub.registry.visibility import Sight, server_name, sight_of
+from hub.storage import Database, Tx
+
+LOOK_AGAIN_SECONDS: Final = 1.0
+"""The bound on what a cached answer may have missed.
+
+A change committed in this process is seen by the next call, one committed by another by PostgreSQL's signal within
+moments. What no signal tells of (another process that writes to the same SQLite file, a lost connection) is found by
+looking at the generation, once in this time. What may not be wrong for even that long, a commit, asks the database:
+`current`, and `read_current`.
+"""
+
+
+class Catalog:
+    """Cached reads of what can be called. `default` is the environment whose built-in server is at `/mcp`."""
+
+    def __init__(
+        self, database: Database, default: Environment = Environment.DEV, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.default: Final = default
+        self._database = database
+        self._clock = clock
+        self._heard = database.subscribe(CATALOG_CHANNEL)
+        self._specs = Specs()
+        self._snapshot: Snapshot | None = None
+        self._index: Index | None = None
+        self._look_at = 0.0
+        self._reading = asyncio.Lock()
+
+    async def resolve(self, name: str, *, server: str, caller: Caller) -> PublishedTool:
+        """Return the tool that `server` publishes as `name`.
+
+        Raises:
+            NotFound: there is none, or the caller may not see it.
+            Quarantined: it is held back until its owner has looked.
+            Unavailable: its connection is disabled.
+        """
+        sight = self._sight(caller)
+        shelf = (await self._latest()).shelf(server_name(server, self.default), sight)
+        return callable_tool(shelf.entries.get(name), name, sight)
+
+    async def current(self, tx: Tx, name: str, *, server: str, caller: Caller) -> PublishedTool:
+        """Return what `resolve` returns, from the database itself.
+
+        Raises:
+            NotFound: there is none, or the caller may not see it.
+            Quarantined: it is held back until its owner has looked.
+            Unavailable: its connection is disabled.
+        """
+        return await read_entry(tx, name, server=server_name(server, self.default), sight=self._sight(caller))
+
+    async def page(
+        self, *, server: str, caller: Caller, after: str | None = None, limit: int = 50
+    ) -> list[PublishedTool]:
+        """Return up to `limit` tools that the caller may use on `server`, in the order of their names.
+
+        Raises:
+            NotFound: there is no such server, or the caller may not see it.
+        """
+        sight = self._sight(caller)
+        shelf = (await self._latest()).shelf(server_name(server, self.default), sight)
+        start = 0 if after is None else bisect_right(shelf.names, after)
+        found = list[PublishedTool]()
+        for name in shelf.names[start:]:
+            entry = shelf.entries[name]
+            if len(found) == limit:
+                break
+            if entry.is_offered and entry.is_visible(sight):
+                found.append(entry.published())
+        return found
+
+    async def search(
+        self, text: str, *, caller: Caller, server: str = EVERYTHING, limit: int = 20
+    ) -> list[PublishedTool]:
+        """Return the tools on `server` that fit the words of `text`, the best first; without words there are none.
+
+        Raises:
+            NotFound: there is no such server, or the caller may not see it.
+        """
+        sight, snapshot = self._sight(caller), await self._latest()
+        shelf = snapshot.shelf(server_name(server, self.default), sight)
+        found = list[PublishedTool]()
+        for name in self._index_of(snapshot).search(text, among=shelf.entries):
+            entry = shelf.entries[name]
+            if len(found) == limit:
+                break
+            if entry.is_offered and entry.is_visible(sight):
+                found.append(entry.published())
+        return found
+
+    async def servers(self, *, caller: Caller) -> list[Server]:
+        """Return the servers that exist for the caller, in the order of their names."""
+        sight, snapshot = self._sight(caller), await self._latest()
+        return [snapshot.servers[name] for name in sorted(snapshot.servers) if sight.reaches_server(name)]
+
+    async def generation(self) -> int:
+        """Return the number that has grown with every change."""
+        return (await self._latest()).generation
+
+    def _sight(self, caller: Caller) -> Sight:
+        return sight_of(caller, self.default)
+
+    async def _latest(self) -> Snapshot:
+        if self._snapshot is not None and not self._heard.is_set() and self._clock() < self._look_at:
+            return self._snapshot
+        async with self._reading:  # whoever waited here finds it read
+            if self._snapshot is None or self._heard.is_set() or self._clock() >= self._look_at:
+                self._snapshot = await self._read(self._snapshot)
+            return self._snapshot
+
+    async def _read(self, known: Snapshot | None) -> Snapshot:
+        self._heard.clear()  # before looking: a change made from here on sets it again
+        look_at = self._clock() + LOOK_AGAIN_SECONDS
+        try:
+            async with self._database.reading() as tx:
+                if known is None or await catalog_generation(tx) != known.generation:
+                    known = await read_snapshot(tx, self._specs)
+        except BaseException:
+            self._heard.set()
+            raise
+        self._look_at = look_at
+        return known
+
+    def _index_of(self, snapshot: Snapshot) -> Index:
+        if self._index is None or self._index.generation != snapshot.generation:
+            self._index = Index.of(snapshot)
+        return self._index

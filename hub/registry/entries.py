@@ -1,0 +1,76 @@
+"""One entry of a server with all that belongs to it, and whether it can be called."""
+
+from dataclasses import dataclass
+
+from connectors.sdk.spec import ConnectorSpec
+from hub.core.errors import NotFound, Quarantined, Unavailable
+from hub.registry.publishing import Parts, published
+from hub.registry.values import Connection, PublishedTool, Server, Tool, ToolVersion
+from hub.registry.visibility import Sight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A published name with its tool and connection.
+
+    `version` and `connector` are None when the tool has nothing to offer. `also_on` names every server on which this
+    tool of this connection stands.
+    """
+
+    name: str
+    server: Server
+    tool: Tool
+    version: ToolVersion | None
+    connector: ConnectorSpec | None
+    connection: Connection
+    also_on: frozenset[str]
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether it is listed: it has a version, is not held back, and its connection is enabled."""
+        return self.version is not None and self.tool.quarantined is None and self.connection.is_enabled
+
+    def is_visible(self, sight: Sight) -> bool:
+        """Return whether it exists for whoever sees so far."""
+        return sight.reaches(self.server.name, self.also_on)
+
+    def published(self) -> PublishedTool:
+        """Return it as a published tool.
+
+        Raises:
+            NotFound: the tool has no version to offer.
+        """
+        if self.version is None or self.connector is None:
+            raise unknown_tool(self.name)
+        parts = Parts(
+            name=self.name,
+            server=self.server,
+            tool=self.tool,
+            version=self.version,
+            connector=self.connector,
+            connection=self.connection,
+        )
+        return published(parts)
+
+
+def callable_tool(entry: Entry | None, name: str, sight: Sight) -> PublishedTool:
+    """Return the published tool of `entry` to a caller that sees as far as `sight`.
+
+    Raises:
+        NotFound: there is none, or the caller may not see it: the two look the same.
+        Quarantined: it is held back until its owner has looked.
+        Unavailable: its connection is disabled.
+    """
+    if entry is None or not entry.is_visible(sight):
+        raise unknown_tool(name)
+    tool = entry.published()
+    if entry.tool.quarantined is not None:
+        raise Quarantined(f"{name!r} is held back until its owner has looked: {entry.tool.quarantined}")
+    if not entry.connection.is_enabled:
+        raise Unavailable(f"{name!r} cannot be called now: its connection is disabled. Nothing was changed.")
+    return tool
+
+
+def unknown_tool(name: str) -> NotFound:
+    """Return the error for a tool that does not exist or that the caller may not see."""
+    return NotFound(f"There is no tool {name!r} here; list the tools to see which there are.")

@@ -1,0 +1,85 @@
+"""Making a published tool: the tier that applies, the hints for clients, the schemas ready to use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from connectors.sdk.vocabulary import Effect, Reversal, Tier
+from hub.registry.reading import highest
+from hub.registry.values import Annotations, Connection, PublishedTool, Server, Tool, ToolVersion
+from schemas import CompiledSchema, compile_schema, envelope_schema
+
+Json = Any
+"""Any JSON value."""
+
+_KEPT: Final = 20_000
+"""Versions whose compiled schemas are kept; they are immutable, so what is kept never goes wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a published tool is made of."""
+
+    name: str
+    server: Server
+    tool: Tool
+    version: ToolVersion
+    connector: ConnectorSpec
+    connection: Connection
+
+
+def published(parts: Parts) -> PublishedTool:
+    """Return the tool as its server offers it."""
+    operation = parts.version.spec
+    tier = highest(operation.tier, parts.tool.owner_tier, parts.tool.raised_tier)
+    schemas = _schemas(parts.version)
+    return PublishedTool(
+        name=parts.name,
+        tool=parts.tool,
+        version=parts.version,
+        connector=parts.connector,
+        connection=parts.connection,
+        server=parts.server.name,
+        environment=parts.server.environment,
+        tier=tier,
+        input=schemas.input,
+        output=schemas.output,
+        output_schema=schemas.published_output,
+        annotations=annotations(operation, tier),
+    )
+
+
+def annotations(operation: OperationSpec, tier: Tier) -> Annotations:
+    """Return MCP's hints for an operation that is of `tier`.
+
+    Destructive is what deletes, sends, needs an approval anyway, or overwrites without an exact way back. Calling a
+    creation again creates again; an update or a deletion leaves what it left before.
+    """
+    effect = operation.effect
+    is_read = effect is Effect.READ
+    overwrites = effect is Effect.UPDATE and operation.reversal is not Reversal.EXACT
+    destroys = effect in {Effect.DELETE, Effect.SEND} or tier.rank >= Tier.HIGH.rank
+    return Annotations(
+        read_only=is_read,
+        destructive=not is_read and (overwrites or destroys),
+        idempotent=is_read or (effect in {Effect.UPDATE, Effect.DELETE} and not operation.repeatable),
+        open_world=effect is Effect.SEND,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Schemas:
+    input: CompiledSchema
+    output: CompiledSchema
+    published_output: Mapping[str, Json]
+
+
+@lru_cache(maxsize=_KEPT)
+def _schemas(version: ToolVersion) -> _Schemas:
+    return _Schemas(
+        input=compile_schema(version.spec.input_schema),
+        output=compile_schema(version.spec.output_schema),
+        published_output=envelope_schema(version.spec.output_schema),
+    )

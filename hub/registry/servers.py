@@ -1,0 +1,115 @@
+"""Servers: named bundles of tools in one environment, and what is published on them."""
+
+from dataclasses import dataclass
+
+from hub.audit import EventKind
+from hub.core.errors import Conflict, InputError, NotFound
+from hub.identity.authority import Authority
+from hub.registry.names import check_place, is_built_in
+from hub.registry.offering import add_entry
+from hub.registry.reading import connection_row, server_of, server_row, tool_row
+from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
+from hub.registry.tables import EntryRow, ServerRow
+from hub.registry.values import Environment, Server
+from hub.storage import Tx, now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewServer:
+    """A server to make, at `/servers/{name}/mcp`."""
+
+    name: str
+    environment: Environment
+    title: str
+    owner_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A tool to publish on `server` as `as_name` (its own name when empty), carried out against a connection."""
+
+    server: str
+    tool_id: str
+    connection_id: str
+    as_name: str = ""
+
+
+async def create_server(tx: Tx, new: NewServer, authority: Authority) -> Server:
+    """Make an empty server.
+
+    Raises:
+        InputError: the name will not do.
+        Conflict: the name is taken.
+        Forbidden: it is no administrator.
+    """
+    await outdate_catalog(tx, authority)
+    await require_steward(tx, authority, Stewards(owner_id=None, what="which servers there are"))
+    check_place(new.name, what="a server")
+    if await tx.get(ServerRow, new.name) is not None:
+        raise Conflict(f"There is a server {new.name!r} already; choose another name.")
+    row = ServerRow(
+        name=new.name,
+        environment=new.environment.value,
+        title=new.title,
+        owner_id=new.owner_id or authority.by,
+        created_at=await now(tx),
+    )
+    tx.add(row)
+    await tx.flush()
+    await authority.record(tx, EventKind.SERVER_CHANGED, row.name, changed="created", environment=row.environment)
+    return server_of(row)
+
+
+async def publish(tx: Tx, offer: Offer, authority: Authority) -> str:
+    """Publish a tool on a server and return the name it has there.
+
+    Raises:
+        InputError: the name will not do, or tool, connection and server do not fit together.
+        NotFound: there is no such server, tool or connection.
+        Conflict: the name is taken, or the tool is there already.
+        Forbidden: it is neither the server's owner nor an administrator.
+    """
+    server = await _owned(tx, offer.server, authority)
+    tool, connection = await tool_row(tx, offer.tool_id), await connection_row(tx, offer.connection_id)
+    if tool.connector != connection.connector:
+        raise InputError(f"{connection.name!r} is an account of {connection.connector!r}, not of {tool.connector!r}.")
+    if connection.environment != server.environment:
+        raise InputError(
+            f"{connection.name!r} leads to {connection.environment}, and {server.name!r} is a server of "
+            f"{server.environment}; choose a connection of that environment."
+        )
+    name = offer.as_name or tool.name
+    await add_entry(tx, EntryRow(server=server.name, name=name, tool_id=tool.id, connection_id=connection.id))
+    facts = {"changed": "published", "tool": tool.id, "name": name, "connection": connection.id}
+    await authority.record(tx, EventKind.SERVER_CHANGED, server.name, **facts)
+    return name
+
+
+async def unpublish(tx: Tx, server: str, name: str, authority: Authority) -> None:
+    """Take a tool off a server.
+
+    Raises:
+        InputError: it is a built-in server.
+        NotFound: the server or the name does not exist.
+        Forbidden: it is neither the server's owner nor an administrator.
+    """
+    row = await _owned(tx, server, authority)
+    entry = await tx.get(EntryRow, (row.name, name))
+    if entry is None:
+        raise NotFound(f"{server!r} offers no tool {name!r}.")
+    await tx.delete(entry)
+    await tx.flush()
+    facts = {"changed": "unpublished", "tool": entry.tool_id, "name": name}
+    await authority.record(tx, EventKind.SERVER_CHANGED, server, **facts)
+
+
+async def _owned(tx: Tx, name: str, authority: Authority) -> ServerRow:
+    await outdate_catalog(tx, authority)
+    row = await server_row(tx, name)
+    await require_steward(tx, authority, Stewards(owner_id=row.owner_id, what=f"the server {name!r}"))
+    if is_built_in(name):
+        raise InputError(
+            f"{name!r} is built in: it offers what its environment's connections bring. "
+            "Disable a connection or quarantine a tool instead, or make a server of your own."
+        )
+    return row

@@ -1,0 +1,118 @@
+"""Tables of connectors, connections, tools, their versions, servers and what they offer."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.storage import Base, Json, Moment
+
+
+class ConnectorRow(Base):
+    """A connector by name; `release_id` is the release in use."""
+
+    __tablename__ = "connectors"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
+    release_id: Mapped[str | None] = mapped_column(String(40))
+    registered_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ReleaseRow(Base):
+    """One connector spec as it was registered; never changed. The text keeps the order in which it was written."""
+
+    __tablename__ = "connector_releases"
+    __table_args__ = (UniqueConstraint("connector", "digest"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    connector: Mapped[str] = mapped_column(String(32), ForeignKey("connectors.name"))
+    digest: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(String(32))
+    spec: Mapped[str] = mapped_column(Text)
+    registered_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ConnectionRow(Base):
+    """One configured account of a connector; its secrets are elsewhere."""
+
+    __tablename__ = "connections"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(48), unique=True)
+    connector: Mapped[str] = mapped_column(String(32), ForeignKey("connectors.name"), index=True)
+    environment: Mapped[str] = mapped_column(String(16))
+    base_url: Mapped[str] = mapped_column(String(500))
+    prefix: Mapped[str] = mapped_column(String(24))
+    generation: Mapped[int] = mapped_column(Integer)
+    owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
+    settings: Mapped[dict[str, object]] = mapped_column(Json)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    disabled_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class ToolRow(Base):
+    """A tool, whatever its version; without a current version it is not offered."""
+
+    __tablename__ = "tools"
+    __table_args__ = (UniqueConstraint("connector", "name"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    connector: Mapped[str] = mapped_column(String(32), ForeignKey("connectors.name"))
+    name: Mapped[str] = mapped_column(String(48))
+    owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
+    owner_tier: Mapped[str | None] = mapped_column(String(16))
+    raised_tier: Mapped[str | None] = mapped_column(String(16))
+    raised_reason: Mapped[str | None] = mapped_column(String(500))
+    quarantined: Mapped[str | None] = mapped_column(String(500))
+    current_version_id: Mapped[str | None] = mapped_column(String(40))
+
+
+class ToolVersionRow(Base):
+    """One immutable definition of a tool, within the connector release that brought it first."""
+
+    __tablename__ = "tool_versions"
+    __table_args__ = (UniqueConstraint("tool_id", "digest"), UniqueConstraint("tool_id", "number"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    tool_id: Mapped[str] = mapped_column(String(40), ForeignKey("tools.id"))
+    number: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[str] = mapped_column(String(64))
+    release_id: Mapped[str] = mapped_column(String(40), ForeignKey("connector_releases.id"))
+    connector_digest: Mapped[str] = mapped_column(String(64))
+    spec: Mapped[str] = mapped_column(Text)
+    published_at: Mapped[datetime] = mapped_column(Moment)
+    withdrawn: Mapped[str | None] = mapped_column(String(500))
+
+
+class ServerRow(Base):
+    """A named bundle of tools in one environment."""
+
+    __tablename__ = "servers"
+
+    name: Mapped[str] = mapped_column(String(48), primary_key=True)
+    environment: Mapped[str] = mapped_column(String(16))
+    title: Mapped[str] = mapped_column(String(120))
+    owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class EntryRow(Base):
+    """One tool as one server offers it: under which name, against which connection."""
+
+    __tablename__ = "server_entries"
+    __table_args__ = (UniqueConstraint("server", "tool_id", "connection_id"),)
+
+    server: Mapped[str] = mapped_column(String(48), ForeignKey("servers.name"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(48), primary_key=True)
+    tool_id: Mapped[str] = mapped_column(String(40), ForeignKey("tools.id"), index=True)
+    connection_id: Mapped[str] = mapped_column(String(40), ForeignKey("connections.id"), index=True)
+
+
+class CatalogGenerationRow(Base):
+    """One row whose number grows with every change of what can be called."""
+
+    __tablename__ = "catalog_generation"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    generation: Mapped[int] = mapped_column(Integer)
