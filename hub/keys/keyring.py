@@ -1,120 +1,127 @@
 """The keyring: encryption with data keys under the master key, sealed tokens, and signing keys with rotation."""
 
+import asyncio
 import base64
 import binascii
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, cast
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
-from joserfc.jwk import ECKey, OKPKey
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from hub.core.canonical import canonical_json, parse_json
 from hub.core.errors import Malformed, Unavailable
 from hub.core.ids import new_id
+from hub.keys.cipher import KEY_BYTES, XAES, NotAuthentic
+from hub.keys.signing import SigningKey, SigningPurpose, new_signing_key, read_signing_key
 from hub.keys.tables import KeyRow
 from hub.storage import Database, Tx, now
 
 Json = Any
 """Any JSON value."""
 
-SigningPurpose = Literal["tokens", "checkpoints"]
-_DATA: Final = "data"
-_NONCE_BYTES: Final = 12
-_VERSION: Final = b"\x01"
-_MAKE_KEYS_LOCK: Final = 7_301_001
+KeyPurpose = Literal["data", "tokens", "checkpoints"]
+
 KEYS_CHANGED: Final = "keys"
 """Signalled when a key has been added or retired."""
 
+TOKEN_KEY_GRACE: Final = timedelta(days=2)
+"""How long after its retirement a token key is still published: far longer than any access token lives."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKey:
-    """A key that signs: ES256 for tokens (RFC 7518), Ed25519 for checkpoints (RFC 8032)."""
-
-    id: str
-    private: EllipticCurvePrivateKey | Ed25519PrivateKey
-    public_jwk: Mapping[str, Json]
-
-    def __repr__(self) -> str:
-        return f"SigningKey(id={self.id!r})"
+_PURPOSES: Final[tuple[KeyPurpose, ...]] = ("data", "tokens", "checkpoints")
+_VERSION: Final = b"\x01"
+_RELOAD_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Key:
-    id: str
-    purpose: str
-    secret: bytes
-    public: Mapping[str, Json] | None
-    retired_at: datetime | None
+class _Keys:
+    """What one reading of the table gave; replaced as a whole, so that nobody sees half of a rotation."""
 
-    def __repr__(self) -> str:
-        return f"_Key(id={self.id!r}, purpose={self.purpose!r})"
+    current: Mapping[str, str]
+    data: Mapping[str, XAES]
+    signing: Mapping[SigningPurpose, Mapping[str, SigningKey]]
+    retired_at: Mapping[str, datetime]
 
 
 class Keyring:
     """All keys of one hub, opened with its master key; encrypts, seals and signs without touching the database."""
 
-    def __init__(self, database: Database, master_key: bytes) -> None:
+    def __init__(self, database: Database, master_key: bytes, *, clock: Callable[[], float] = time.time) -> None:
+        """Use `open`. `clock` tells the seconds since 1970 for sealed tokens, which no transaction accompanies."""
         self._database = database
-        self._master = AESGCM(master_key)
-        self._keys: dict[str, _Key] = {}
-        self._current: dict[str, _Key] = {}
+        self._master = XAES(master_key)
+        self._clock = clock
+        self._keys = _Keys(current={}, data={}, signing={"tokens": {}, "checkpoints": {}}, retired_at={})
 
     @classmethod
-    async def open(cls, database: Database, master_key: bytes) -> "Keyring":
+    async def open(cls, database: Database, master_key: bytes, *, clock: Callable[[], float] = time.time) -> "Keyring":
         """Return the keyring, after making whichever keys do not exist yet.
 
         Raises:
             Unavailable: the keys on record were made under another master key.
         """
-        ring = cls(database, master_key)
+        ring = cls(database, master_key, clock=clock)
         async with database.transaction() as tx:
-            if not database.is_sqlite:
-                await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MAKE_KEYS_LOCK})
+            await database.lock(tx, "keys")
             made = set(await tx.scalars(select(KeyRow.purpose).where(KeyRow.retired_at.is_(None))))
-            for purpose in (_DATA, "tokens", "checkpoints"):
+            for purpose in _PURPOSES:
                 if purpose not in made:
                     await ring._add(tx, purpose)
         await ring.reload()
         return ring
 
     async def reload(self) -> None:
-        """Read the keys again, after another process has changed them."""
+        """Read the keys again, after this or another process has changed them.
+
+        Raises:
+            Unavailable: the keys on record were made under another master key.
+        """
         async with self._database.reading() as tx:
             rows = (await tx.scalars(select(KeyRow).order_by(KeyRow.created_at, KeyRow.id))).all()
-        self._keys = {row.id: self._opened(row) for row in rows}
-        self._current = {key.purpose: key for key in self._keys.values() if key.retired_at is None}
+        secrets = {row.id: self._opened(row) for row in rows}
+        signing: dict[SigningPurpose, dict[str, SigningKey]] = {"tokens": {}, "checkpoints": {}}
+        for row in rows:
+            if row.purpose != "data":
+                purpose = cast("SigningPurpose", row.purpose)
+                signing[purpose][row.id] = read_signing_key(row.id, secrets[row.id])
+        self._keys = _Keys(
+            current={row.purpose: row.id for row in rows if row.retired_at is None},
+            data={row.id: XAES(secrets[row.id]) for row in rows if row.purpose == "data"},
+            signing=signing,
+            retired_at={row.id: row.retired_at for row in rows if row.retired_at is not None},
+        )
 
-    async def rotate(self, tx: Tx, purpose: SigningPurpose) -> str:
-        """Replace the current signing key; what the old one signed still verifies. Return the new key's id.
+    async def keep_fresh(self) -> None:
+        """Reload whenever keys change, here or in another process, and every minute; runs until cancelled."""
+        async with self._database.listening(KEYS_CHANGED) as changed:
+            while True:
+                changed.clear()
+                await self.reload()
+                try:
+                    await asyncio.wait_for(changed.wait(), _RELOAD_SECONDS)
+                except TimeoutError:
+                    continue
 
-        The ring itself follows with `reload()` once `tx` has committed.
+    async def rotate(self, tx: Tx, purpose: KeyPurpose) -> str:
+        """Replace the current key of `purpose`; return the new key's id.
+
+        What the old one encrypted or signed still opens and verifies (a token key's for `TOKEN_KEY_GRACE`). The ring
+        itself follows with `reload()` once `tx` has committed.
         """
+        await self._database.lock(tx, "keys")
         where = (KeyRow.purpose == purpose, KeyRow.retired_at.is_(None))
         await tx.execute(update(KeyRow).where(*where).values(retired_at=await now(tx)))
         await self._database.signal(tx, KEYS_CHANGED)
         return await self._add(tx, purpose)
 
     def encrypt(self, plaintext: bytes, *, context: str) -> bytes:
-        """Return `plaintext` under AES-256-GCM, bound to `context`: elsewhere it does not open."""
-        key = self._current[_DATA]
-        nonce = os.urandom(_NONCE_BYTES)
-        name = key.id.encode("ascii")
-        sealed = AESGCM(key.secret).encrypt(nonce, plaintext, context.encode())
-        return _VERSION + bytes([len(name)]) + name + nonce + sealed
+        """Return `plaintext` encrypted and bound to `context` (table, row and column): elsewhere it does not open."""
+        key_id = self._keys.current["data"]
+        header = _VERSION + bytes([len(key_id)]) + key_id.encode("ascii")
+        return header + self._keys.data[key_id].encrypt(plaintext, header + context.encode())
 
     def decrypt(self, sealed: bytes, *, context: str) -> bytes:
         """Return what was encrypted for `context`.
@@ -122,22 +129,22 @@ class Keyring:
         Raises:
             Malformed: it was not made by this hub, or not for this context, or has been changed.
         """
+        if sealed[:1] != _VERSION or len(sealed) < 2:  # noqa: PLR2004  # the version and a length
+            raise Malformed("This was not encrypted by this hub.")
+        end = 2 + sealed[1]
+        header, body = sealed[:end], sealed[end:]
         try:
-            if sealed[:1] != _VERSION:
-                raise Malformed("This was not encrypted by this hub.")
-            end = 2 + sealed[1]
-            key = self._keys[sealed[2:end].decode("ascii")]
-            nonce, body = sealed[end : end + _NONCE_BYTES], sealed[end + _NONCE_BYTES :]
-            return AESGCM(key.secret).decrypt(nonce, body, context.encode())
-        except (InvalidTag, KeyError, IndexError, ValueError) as error:
+            key = self._keys.data[header[2:].decode("ascii")]
+            return key.decrypt(body, header + context.encode())
+        except (NotAuthentic, KeyError, UnicodeDecodeError) as error:
             raise Malformed("This was not encrypted by this hub for this use, or it has been changed.") from error
 
     def seal(self, value: Json, *, purpose: str, seconds: int) -> str:
-        """Return an opaque token for `value` that only this hub can make or read, good for `seconds`.
+        """Return an opaque URL-safe token for `value` that only this hub can make or read, good for `seconds`.
 
-        Any replica opens it, before and after a restart.
+        Any replica opens it, before and after a restart. Whoever must be its only user belongs into `value`.
         """
-        body = canonical_json({"value": value, "until": int(time.time()) + seconds})
+        body = canonical_json({"value": value, "until": int(self._clock()) + seconds})
         return base64.urlsafe_b64encode(self.encrypt(body, context=f"token:{purpose}")).rstrip(b"=").decode("ascii")
 
     def unseal(self, token: str, *, purpose: str) -> Json:
@@ -151,49 +158,40 @@ class Keyring:
         except (binascii.Error, ValueError) as error:
             raise Malformed("This token is not one of ours.") from error
         body = parse_json(self.decrypt(sealed, context=f"token:{purpose}"))
-        if body["until"] <= time.time():
+        if body["until"] <= self._clock():
             raise Malformed("This token is too old; start again.")
         return body["value"]
 
     def signing_key(self, purpose: SigningPurpose) -> SigningKey:
         """Return the current signing key."""
-        key = self._current[purpose]
-        private = load_der_private_key(key.secret, None)
-        if not isinstance(private, EllipticCurvePrivateKey | Ed25519PrivateKey) or key.public is None:
-            raise Unavailable(f"The signing key {key.id} is damaged; restore it from a backup or rotate it.")
-        return SigningKey(id=key.id, private=private, public_jwk=key.public)
+        return self._keys.signing[purpose][self._keys.current[purpose]]
 
     def public_keys(self, purpose: SigningPurpose) -> list[Mapping[str, Json]]:
-        """Return every public key of `purpose` as a JWK with its `kid`, the current one last."""
-        return [key.public for key in self._keys.values() if key.purpose == purpose and key.public is not None]
+        """Return the public keys of `purpose` as JWKs with `kid`, oldest first, the current one last.
 
-    async def _add(self, tx: Tx, purpose: str) -> str:
+        Checkpoint keys are never left out; a retired token key is, once no token it signed can be valid.
+        """
+        oldest = datetime.fromtimestamp(self._clock(), UTC) - TOKEN_KEY_GRACE
+        retired = self._keys.retired_at
+        return [
+            key.public_jwk
+            for key in self._keys.signing[purpose].values()
+            if purpose == "checkpoints" or key.id not in retired or retired[key.id] > oldest
+        ]
+
+    async def _add(self, tx: Tx, purpose: KeyPurpose) -> str:
         key_id = new_id("key")
-        secret, public = _new_secret(purpose, key_id)
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._master.encrypt(nonce, secret, f"{purpose}:{key_id}".encode())
+        secret = os.urandom(KEY_BYTES) if purpose == "data" else new_signing_key(purpose)
+        public = None if purpose == "data" else dict(read_signing_key(key_id, secret).public_jwk)
+        sealed = self._master.encrypt(secret, f"{purpose}:{key_id}".encode())
         tx.add(KeyRow(id=key_id, purpose=purpose, sealed=sealed, public=public, created_at=await now(tx)))
         await tx.flush()
         return key_id
 
-    def _opened(self, row: KeyRow) -> _Key:
-        nonce, body = row.sealed[:_NONCE_BYTES], row.sealed[_NONCE_BYTES:]
+    def _opened(self, row: KeyRow) -> bytes:
         try:
-            secret = self._master.decrypt(nonce, body, f"{row.purpose}:{row.id}".encode())
-        except InvalidTag as error:
+            return self._master.decrypt(row.sealed, f"{row.purpose}:{row.id}".encode())
+        except NotAuthentic as error:
             raise Unavailable(
                 "The keys in this database were made under another master key. Give the one it was set up with."
             ) from error
-        return _Key(id=row.id, purpose=row.purpose, secret=secret, public=row.public, retired_at=row.retired_at)
-
-
-def _new_secret(purpose: str, key_id: str) -> tuple[bytes, dict[str, Json] | None]:
-    if purpose == _DATA:
-        return AESGCM.generate_key(256), None
-    if purpose == "tokens":
-        elliptic = generate_private_key(SECP256R1())
-        public = ECKey.import_key(elliptic.public_key()).as_dict(private=False, kid=key_id, use="sig", alg="ES256")
-        return elliptic.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), dict(public)
-    edwards = Ed25519PrivateKey.generate()
-    jwk = OKPKey.import_key(edwards.public_key()).as_dict(private=False, kid=key_id, use="sig", alg="EdDSA")
-    return edwards.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), dict(jwk)

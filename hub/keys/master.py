@@ -9,8 +9,10 @@ import tempfile
 from pathlib import Path
 
 from hub.core.errors import InputError
+from hub.keys.cipher import KEY_BYTES
 
-KEY_BYTES = 32
+_LONGEST = 1024
+_HOW_TO_GIVE_ONE = "set TOOLHUB_MASTER_KEY to the output of `openssl rand -base64 32`."
 
 
 class MasterKeyUnusable(InputError):
@@ -30,17 +32,17 @@ def load_master_key(path: Path | None, *, explicit: str | None, is_postgresql: b
     """
     if explicit is not None:
         return _decoded(explicit, "TOOLHUB_MASTER_KEY")
-    if path is None or (is_postgresql and not path.exists()):
-        raise MasterKeyUnusable(
-            "With PostgreSQL the master key must be given, because every replica needs the same one:"
-            " set TOOLHUB_MASTER_KEY to the output of `openssl rand -base64 32`."
-        )
+    if path is None:
+        raise MasterKeyUnusable(f"No master key is given; {_HOW_TO_GIVE_ONE}")
     if not path.exists():
+        if is_postgresql:
+            raise MasterKeyUnusable(f"On PostgreSQL every replica needs the same master key: {_HOW_TO_GIVE_ONE}")
         _make(path)
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise MasterKeyUnusable(f"{path} can be read by others (mode {mode:04o}); run `chmod 600 {path}`.")
-    return _decoded(path.read_text(encoding="ascii").strip(), str(path))
+    with path.open("rb") as file:  # its mode is that of the very file that is read
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o077:
+            raise MasterKeyUnusable(f"{path} can be read by others (mode {mode:04o}); run `chmod 600 {path}`.")
+        return _decoded(file.read(_LONGEST).decode("ascii", "replace").strip(), str(path))
 
 
 def _make(path: Path) -> None:

@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary, String
+from sqlalchemy import Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
+
+_IS_CURRENT = text("retired_at IS NULL")
 
 
 class KeyRow(Base):
@@ -21,4 +23,7 @@ class KeyRow(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     retired_at: Mapped[datetime | None] = mapped_column(Moment)
 
-    __table_args__ = (Index("ix_keys_purpose", "purpose", "created_at"),)
+    __table_args__ = (
+        # two processes that start at once can never leave two current keys of one purpose
+        Index("uq_keys_current", "purpose", unique=True, sqlite_where=_IS_CURRENT, postgresql_where=_IS_CURRENT),
+    )
