@@ -37,5 +37,10 @@ def create_app(runtime: Runtime, notify: Notify) -> Starlette:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    routes = [*door.routes, *oauth_routes(runtime), Mount("/api/v1", create_api(runtime)), *web_routes(runtime)]
+    routes = [
+        *door.routes,
+        *oauth_routes(runtime.authorization),
+        Mount("/api/v1", create_api(runtime)),
+        *web_routes(runtime),
+    ]
     return Starlette(routes=routes, lifespan=lifespan)

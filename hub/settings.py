@@ -1,6 +1,5 @@
 """Settings: read once from the environment (`TOOLHUB_*`) or a `.env` file, and handed down as values."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -8,13 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-
-class Environment(StrEnum):
-    """The environments a tool version is promoted through."""
-
-    DEV = "dev"
-    STAGING = "staging"
-    PROD = "prod"
+from hub.registry import Environment
 
 
 class Settings(BaseSettings):

@@ -3,15 +3,17 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from hub import registry
 from hub.bundles import Bundles
 from hub.credentials import Vault
+from hub.identity.grants import AuthorizationServer
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.runtime import Executor, Runtime
 from hub.keys import Keyring, load_master_key
 from hub.registry import Catalog
 from hub.settings import Settings
-from hub.storage import Database
+from hub.storage import Database, Tx
 
 DRAIN_SECONDS = 10
 """How long calls under way may take to end when the hub stops; then their leases bring them back."""
@@ -40,6 +42,11 @@ async def open_keyring(settings: Settings, database: Database) -> Keyring:
     return await Keyring.open(database, load_master_key(path, explicit=explicit, is_postgresql=not database.is_sqlite))
 
 
+async def is_server(tx: Tx, name: str) -> bool:
+    """Return whether a server of this name is published: the built-in one always is."""
+    return name == registry.EVERYTHING or any(server.name == name for server in await registry.servers(tx))
+
+
 @asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     """Yield a running hub without any door; calls under way are finished before it closes."""
@@ -56,12 +63,15 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         runtime = Runtime(
             database=database,
             keys=keys,
-            catalog=Catalog(database),
+            catalog=Catalog(database, settings.environment),
             bundles=Bundles(database),
             executor=executor,
             vault=vault,
             verifier=verifier,
             records=records,
+            authorization=AuthorizationServer(
+                database=database, keys=keys, public_url=settings.address, is_server=is_server
+            ),
             public_url=settings.address,
             environment=settings.environment.value,
         )

@@ -18,6 +18,6 @@ def _step(value: Json, step: str) -> Json:
     if isinstance(value, Mapping):
         return cast("Mapping[str, Json]", value).get(step)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        items = cast("Sequence[Json]", value)  # type: ignore[redundant-cast]  # pyright needs it
+        items = cast("Sequence[Json]", value)
         return items[int(step)] if step.isdecimal() and int(step) < len(items) else None
     return None

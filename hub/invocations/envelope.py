@@ -6,7 +6,7 @@ The text alone must suffice: many models see nothing else (wire, "What `tools/ca
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from hub import approvals
 from hub.approvals import Waiting
@@ -116,7 +116,8 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
 
 
 def _result(invocation: Invocation) -> Mapping[str, Json]:
-    return invocation.output if isinstance(invocation.output, dict) else {"result": invocation.output}
+    output = invocation.output
+    return cast("Mapping[str, Json]", output) if isinstance(output, Mapping) else {"result": output}
 
 
 def _done(invocation: Invocation) -> str:
@@ -165,8 +166,9 @@ def _who(invocation: Invocation) -> str:
     if question is None:
         return "somebody else"
     standing = approvals.standing(question.obligations, question.votes)
-    missing = standing.missing if isinstance(standing, Waiting) else {}
-    return " and ".join(f"{count} of {group}" for group, count in missing.items()) or "somebody else"
+    if not isinstance(standing, Waiting):
+        return "somebody else"
+    return " and ".join(f"{count} of {group}" for group, count in standing.missing.items())
 
 
 def _what(invocation: Invocation) -> str:

@@ -30,9 +30,9 @@ class Step:
 
     to: State
     event: EventKind
-    facts: Mapping[str, Json] = field(default_factory=dict)
-    private: Mapping[str, Json] = field(default_factory=dict)
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    private: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     by: str | None = None
 
 

@@ -34,7 +34,8 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
             record = preview_record(previewing, outcome.preview, ran.passage, observed_at=await now(tx))
             return await _keep(tx, previewing, record, runtime)
         if isinstance(outcome, Violation):
-            await quarantine(tx, tool.tool.id, reason=f"It tried to write during a preview: {outcome.message}", by=None)
+            reason = f"It tried to write during a preview: {outcome.message}"
+            await quarantine(tx, tool.tool.id, reason, runtime.authority)
         return await move(tx, runtime, previewing, _failed(outcome, ran))
 
 

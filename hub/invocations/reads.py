@@ -79,7 +79,7 @@ class _Reading:
     async def _quarantine(self, violation: Violation) -> None:
         async with self.runtime.database.transaction() as tx:
             reason = f"It tried to write during a read: {violation.message}"
-            await quarantine(tx, self.request.tool.tool.id, reason=reason, by=None)
+            await quarantine(tx, self.request.tool.tool.id, reason, self.runtime.authority)
 
 
 def _step(ran: Ran[ReadOutcome], decision: Decision, arguments: dict[str, Any]) -> Step:

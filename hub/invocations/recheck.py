@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from connectors.sdk.errors import Unavailable
 from hub import approvals, dryrun
 from hub.core.canonical import digest
-from hub.core.errors import NotFound
+from hub.core.errors import NotFound, Quarantined
+from hub.core.errors import Unavailable as HubUnavailable
 from hub.dryrun import preview_digest
 from hub.execution import Failed, Previewed, Violation
 from hub.identity import directory
@@ -51,9 +52,11 @@ async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | No
     async with runtime.database.reading() as tx:
         caller = await caller_of(tx, claimed)
         try:
-            tool = await runtime.catalog.resolve_current(tx, claimed.tool_name, server=claimed.server, caller=caller)
-        except NotFound:
-            return Changed(reasons=("the tool is no longer offered to this caller",))
+            tool = await runtime.catalog.current(tx, claimed.tool_name, server=claimed.server, caller=caller)
+        except (NotFound, Quarantined) as refusal:
+            return Changed(reasons=(refusal.message,))
+        except HubUnavailable as refusal:
+            return NotNow(reason=refusal.message)
         reasons = [
             *_of_caller(caller),
             *_of_tool(claimed, tool),

@@ -6,7 +6,7 @@ from sqlalchemy import or_, select, update
 
 from connectors.sdk.vocabulary import Effect
 from hub.audit import EventKind
-from hub.core.errors import NotFound
+from hub.core.errors import NotFound, Quarantined
 from hub.invocations.callers import caller_of
 from hub.invocations.commit import commit, send
 from hub.invocations.conclude import released
@@ -19,7 +19,7 @@ from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.invocations.verify import verify
-from hub.registry import PublishedTool
+from hub.registry import PublishedTool, read_current
 from hub.storage import database_now, now
 
 MOST_REVISIONS = 3
@@ -111,10 +111,10 @@ async def _start_again(standing: Invocation, runtime: Runtime) -> Invocation:
     try:
         async with runtime.database.reading() as tx:
             caller = await caller_of(tx, standing)
-            tool = await runtime.catalog.resolve_current(tx, standing.tool_name, server=standing.server, caller=caller)
-    except NotFound:
+            tool = await runtime.catalog.current(tx, standing.tool_name, server=standing.server, caller=caller)
+    except (NotFound, Quarantined) as refusal:
         state = State.EXPIRED if standing.state is State.STALE else State.DENIED
-        return await _give_up(standing, state, "the tool is no longer offered to this caller", runtime)
+        return await _give_up(standing, state, refusal.message, runtime)
     if tool.version.digest != standing.tool_version_digest and standing.state is not State.STALE:
         return await _give_up(standing, State.DENIED, "the tool was changed before its preview was taken", runtime)
     return await carry_on(standing, tool, runtime)
@@ -151,7 +151,7 @@ async def _finish(standing: Invocation, runtime: Runtime) -> Invocation:
 
 async def _sent_with(standing: Invocation, runtime: Runtime) -> PublishedTool:
     async with runtime.database.reading() as tx:
-        return await runtime.catalog.pinned(
+        return await read_current(
             tx,
             standing.tool_version_id,
             standing.connection_id,

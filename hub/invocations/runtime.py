@@ -6,6 +6,8 @@ from typing import Final
 from hub.bundles import Bundles
 from hub.credentials import Vault
 from hub.execution import Executor
+from hub.identity.authority import Authority
+from hub.identity.grants import AuthorizationServer
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.tasks import Tasks
@@ -33,6 +35,12 @@ class Runtime:
     records: GroupCommit
     public_url: str
     environment: str
+    authorization: AuthorizationServer
     answer_seconds: float = ANSWER_SECONDS
     lease_seconds: int = 60
     tasks: Tasks = field(default_factory=Tasks)
+
+    @property
+    def authority(self) -> Authority:
+        """The hub's own authority, for what it does by itself."""
+        return Authority(database=self.database, keys=self.keys)

@@ -25,7 +25,7 @@ async def verify(committed: Invocation, tool: PublishedTool, runtime: Runtime) -
         await dryrun.put_verdict(tx, committed.id, committed.revision, verdict=verdict, differences=differences)
         if verdict is Verdict.DIVERGED:
             reason = f"Invocation {committed.id} did something else than its preview said."
-            await raise_tier(tx, committed.tool_id, reason=reason)
+            await raise_tier(tx, committed.tool_id, reason, runtime.authority)
         step = Step(
             to=State(verdict.value),
             event=_EVENTS[verdict],

@@ -45,7 +45,7 @@ class Bundle:
         Raises:
             BundleInvalid: it is not Cedar, it does not fit the schema, or an annotation is wrong.
         """
-        validation = cedarpy.validate_policies(text, _schema_text())
+        validation = cedarpy.validate_policies(text, _schema_text())  # pyright: ignore[reportUnknownMemberType]  # bare dict
         if not validation.validation_passed:
             raise BundleInvalid(f"The bundle is not valid: {'; '.join(str(error) for error in validation.errors)}")
         parsed: dict[str, Json] = json.loads(cedarpy.policies_to_json_str(text))

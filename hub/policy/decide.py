@@ -24,7 +24,7 @@ def decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     where some rule would permit the call once they are met.
     """
     request = _request(action, facts)
-    entities = cedarpy.Entities.from_json_str(json.dumps(_entities(facts)), schema())
+    entities = _entities(facts)
     answer = _ask(request, bundle.policies, entities)
     rules = [bundle.rules[place] for place in answer.diagnostics.reasons]
     ids = tuple(sorted(rule.id for rule in rules))
@@ -98,7 +98,12 @@ def _context(action: Action, facts: Facts) -> dict[str, Json]:
     }
 
 
-def _entities(facts: Facts) -> list[dict[str, Json]]:
+def _entities(facts: Facts) -> cedarpy.Entities:
+    known = json.dumps(_described(facts))
+    return cedarpy.Entities.from_json_str(known, schema())  # pyright: ignore[reportUnknownMemberType]  # a bare dict in its types
+
+
+def _described(facts: Facts) -> list[dict[str, Json]]:
     classes = [facts.connector, f"{facts.connector}.{facts.tool}"]
     groups = [{"type": "Group", "id": group} for group in sorted(facts.principal_groups)]
     return [
