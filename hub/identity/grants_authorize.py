@@ -11,7 +11,7 @@ from hub.identity.grants import AuthorizationServer, OAuthError, scopes_within
 from hub.identity.principals import PrincipalKind
 from hub.identity.proof_keys import is_challenge
 from hub.identity.redirects import answer_uri, resolve_redirect_uri
-from hub.identity.resources import server_of
+from hub.identity.resources import may_use, server_of
 from hub.identity.tables import AuthorizationRequestRow
 from hub.storage import Tx, now
 
@@ -124,7 +124,7 @@ async def _beyond(tx: Tx, server: AuthorizationServer, values: Mapping[str, str]
 async def allowed_server(tx: Tx, server: AuthorizationServer, client: Client, resource: str | None) -> str | None:
     """Return the name of the published server behind `resource`, if the client may have tokens for it."""
     name = server_of(resource or "", server.public_url)
-    if name is None or name not in client.principal.allowed_servers:
+    if name is None or not may_use(client.principal.allowed_servers, name):
         return None
     return name if await server.is_server(tx, name) else None
 

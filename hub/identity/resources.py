@@ -6,6 +6,9 @@ from typing import Final
 EVERYTHING: Final = "everything"
 """The name of the built-in server at `/mcp`: whatever the caller may use in the default environment."""
 
+_BUILT_IN: Final = f"{EVERYTHING}-"
+"""What the names of the built-in servers of single environments begin with; nobody may name another server so."""
+
 _SERVER_PATH: Final = re.compile(r"/servers/([a-z0-9][a-z0-9._-]{0,63})/mcp")
 
 
@@ -13,6 +16,15 @@ def resource_of(server: str, public_url: str) -> str:
     """Return the resource identifier of `server`: its MCP URL."""
     path = "/mcp" if server == EVERYTHING else f"/servers/{server}/mcp"
     return public_url.rstrip("/") + path
+
+
+def may_use(allowed_servers: frozenset[str], server: str) -> bool:
+    """Return whether a client that is allowed these servers may have tokens for `server`.
+
+    The built-in servers are open to whoever is allowed any server at all: there, everybody sees what it may use.
+    """
+    is_built_in = server == EVERYTHING or server.startswith(_BUILT_IN)
+    return server in allowed_servers or (is_built_in and bool(allowed_servers))
 
 
 def server_of(resource: str, public_url: str) -> str | None:

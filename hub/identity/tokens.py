@@ -15,7 +15,7 @@ from hub.identity.access_tokens import AccessToken, UnknownKey, read_access_toke
 from hub.identity.authority import IDENTITY_CHANNEL, generation_of
 from hub.identity.directory import get_many
 from hub.identity.principals import Caller, Principal
-from hub.identity.resources import server_of
+from hub.identity.resources import may_use, server_of
 from hub.identity.secrets import hash_secret
 from hub.identity.tables import GrantRow
 from hub.keys import Keyring
@@ -153,7 +153,7 @@ async def _caller(tx: Tx, said: AccessToken, server: str | None) -> Caller:
     principals = await get_many(tx, [said.client_id, *([said.user_id] if said.user_id else [])])
     actor = _in_good_standing(principals.get(said.client_id))
     user = _in_good_standing(principals.get(said.user_id)) if said.user_id else None
-    if server is None or server not in actor.allowed_servers:
+    if server is None or not may_use(actor.allowed_servers, server):
         raise refused()
     return Caller(
         actor=actor,

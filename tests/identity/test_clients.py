@@ -21,7 +21,7 @@ from hub.identity.clients import (
 from hub.identity.enrolment import enrol
 from hub.identity.principals import PrincipalKind
 from hub.identity.redirects import answer_uri, check_redirect_uri, resolve_redirect_uri
-from hub.identity.resources import resource_of, server_of
+from hub.identity.resources import may_use, resource_of, server_of
 from hub.identity.tables import ClientSecretRow
 from hub.keys import Keyring
 from hub.storage import Database
@@ -207,6 +207,22 @@ def test_an_answer_keeps_the_query_that_the_redirect_uri_has() -> None:
 @pytest.mark.parametrize("server", ["everything", "sales", "sales-eu.prod"])
 def test_a_resource_and_its_server_name_each_other(public_url: str, server: str) -> None:
     assert server_of(resource_of(server, public_url), public_url) == server
+
+
+@pytest.mark.parametrize(
+    ("allowed", "server", "is_open"),
+    [
+        ({"sales"}, "sales", True),
+        ({"sales"}, "everything", True),
+        ({"sales"}, "everything-prod", True),
+        ({"sales"}, "sales-eu", False),
+        ({"everything"}, "sales", False),
+        (set[str](), "everything", False),
+        (set[str](), "", False),
+    ],
+)
+def test_the_built_in_servers_are_open_to_whoever_may_use_any(allowed: set[str], server: str, is_open: bool) -> None:  # noqa: FBT001  # a table's column
+    assert may_use(frozenset(allowed), server) is is_open
 
 
 @pytest.mark.parametrize(
