@@ -79,8 +79,8 @@ class Context:
         self._guard = Approved(circumstances.guard)
         self._consulted: set[UpstreamClass] = {UpstreamClass.D}
         self._calls = 0
-        self.unsafe_requests = 0
-        """How many requests that may change something have been handed to the transport."""
+        self.unsettled = 0
+        """How many requests that may have changed something were handed to the transport and not definitely refused."""
 
     @property
     def phase(self) -> Phase:
@@ -178,7 +178,9 @@ class Context:
         answer = self._json(request, await self.exchange(request))
         members = cast("dict[str, Json]", answer) if isinstance(answer, dict) else {}
         if members.get("error"):
-            raise rpc.error(members["error"])
+            error = rpc.error(members["error"])
+            self._settle(error, is_safe=self._about.is_safe(request))
+            raise error
         if "result" not in members:
             raise self._unclear(request, "an answer that is not JSON-RPC")
         return self._read(request, rpc.decode(members["result"]), returns)
@@ -197,10 +199,18 @@ class Context:
         is_safe = self._about.is_safe(request)
         if not is_safe:
             self._keep_the_promise()
-            self.unsafe_requests += 1
-        response = await self._transport.send(request)
-        raise_for_status(response, is_safe=is_safe, unprocessed=self._about.unprocessed)
+            self.unsettled += 1
+        try:
+            response = await self._transport.send(request)
+            raise_for_status(response, is_safe=is_safe, unprocessed=self._about.unprocessed)
+        except ConnectorError as error:
+            self._settle(error, is_safe=is_safe)
+            raise
         return response
+
+    def _settle(self, error: ConnectorError, *, is_safe: bool) -> None:
+        if not is_safe and not isinstance(error, Unknown):
+            self.unsettled -= 1
 
     def _keep_the_promise(self) -> None:
         """Refuse to send a write without what its upstream class rests on: a resend could do it twice."""

@@ -8,7 +8,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from connectors.sdk.connector import Connector
 from connectors.sdk.context import Circumstances, Context, Receipt
-from connectors.sdk.errors import Accepted, ConnectorError
+from connectors.sdk.errors import Accepted, ConnectorError, Unknown
 from connectors.sdk.operations import AnyOperation, Read, Write
 from connectors.sdk.preview import Preview
 from connectors.sdk.signature import parameters_of
@@ -121,7 +121,7 @@ async def run_phase(connector: Connector, call: PhaseCall, transport: Transport)
     try:
         return await _PHASES[call.phase](operation, spec, call, context)
     except Exception as error:  # noqa: BLE001  # the door of foreign code: whatever it raises is an answer
-        return _answer_to(error, call, context)
+        return _answer_to(error, spec, call, context)
 
 
 async def _read(operation: AnyOperation, spec: OperationSpec, call: PhaseCall, context: Context) -> PhaseResult:
@@ -200,21 +200,28 @@ def _done(operation: AnyOperation, value: object) -> Done:
     return Done(output=output)
 
 
-def _answer_to(error: Exception, call: PhaseCall, context: Context) -> PhaseResult:
+def _answer_to(error: Exception, spec: OperationSpec, call: PhaseCall, context: Context) -> PhaseResult:
+    failed = _failed(error, call)
+    if call.phase is not Phase.COMMIT or context.unsettled == 0:
+        return failed
+    if isinstance(error, Accepted) and spec.max_unsafe_requests == 1:
+        return Done(output=error.answer, findings=(error.message,))
+    if failed.code == Unknown.code:
+        return failed
+    # Whatever went wrong after a request that was not refused, "not done" would be a guess.
+    return Failed(code=Unknown.code, message=f"After a request that may have been carried out: {failed.message}")
+
+
+def _failed(error: Exception, call: PhaseCall) -> Failed:
     match error:
         case _Stopped():
             return error.failed
-        case Accepted() if call.phase is Phase.COMMIT and context.unsafe_requests == 1:
-            return Done(output=error.answer, findings=(error.message,))
         case ConnectorError():
             return Failed(code=error.code, message=error.message)
         case ValidationError():
-            return _broken(call, f"a value breaks its type: {_first(error)}")
+            what = f"a value breaks its type: {_first(error)}"
         case _:
-            return _broken(call, f"its code raised {type(error).__name__}")
-
-
-def _broken(call: PhaseCall, what: str) -> Failed:
+            what = f"its code raised {type(error).__name__}"
     return Failed(code=CONNECTOR_BROKEN, message=f"{call.operation} is broken ({call.phase}): {what}.")
 
 

@@ -10,11 +10,6 @@ from connectors.sdk.workbench import Workbench
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def bench(upstream: Upstream, anyio_backend: str) -> AsyncIterator[Workbench]:
     del anyio_backend
     headers = {"authorization": f"Bearer {upstream.token}"}
