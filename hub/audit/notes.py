@@ -1,20 +1,27 @@
-"""Signed checkpoints: the C2SP tlog-checkpoint text in a C2SP signed note with Ed25519."""
+"""Signed checkpoints: the C2SP tlog-checkpoint text in a C2SP signed note with Ed25519.
+
+The name of every key is the log's origin, as C2SP wants it; a key's id is what tells it from the log's other keys.
+"""
 
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from hub.audit.merkle import HASH_BYTES
 from hub.core.errors import Malformed, Unavailable
 from hub.keys import SigningKey
 
 _ED25519: Final = b"\x01"
-_KEY_HASH_BYTES: Final = 4
+_ID_BYTES: Final = 4
+_DASH: Final = "\u2014 "
+_LONGEST: Final = 16_384
+_SIZE_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,32 +34,65 @@ class Checkpoint:
     note: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteKey:
+    """A public key that signs notes; `str` is its C2SP verifier key, to be handed to auditors beforehand."""
+
+    name: str
+    public: bytes
+
+    @property
+    def id(self) -> bytes:
+        """The 4 bytes that stand before each of its signatures."""
+        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:_ID_BYTES]
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
+
+
+def parse_key(text: str) -> NoteKey:
+    """Return the key that the verifier key `text` stands for.
+
+    Raises:
+        Malformed: not an Ed25519 verifier key, written exactly as the format says.
+    """
+    name, _, rest = text.partition("+")
+    blob = _decode(rest.partition("+")[2])
+    key = NoteKey(name=name, public=blob[1:])
+    if len(key.public) != HASH_BYTES or str(key) != text:
+        raise Malformed("This is not a verifier key: name+id+key.")
+    return key
+
+
 def sign_checkpoint(origin: str, size: int, root: bytes, key: SigningKey) -> Checkpoint:
     """Return a checkpoint signed with `key`."""
     if not isinstance(key.private, Ed25519PrivateKey):
         raise Unavailable("Checkpoints are signed with Ed25519; the signing key is of another kind.")
-    text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
-    signature = key.private.sign(text.encode())
-    blob = base64.b64encode(_key_hash(key.id, public_bytes(key.public_jwk)) + signature).decode()
-    return Checkpoint(origin=origin, size=size, root=root, note=f"{text}\n\u2014 {key.id} {blob}\n")
+    text = _text(origin, size, root)
+    note_key = NoteKey(name=origin, public=public_bytes(key.public_jwk))
+    signature = base64.b64encode(note_key.id + key.private.sign(text.encode())).decode()
+    return Checkpoint(origin=origin, size=size, root=root, note=f"{text}\n{_DASH}{origin} {signature}\n")
 
 
-def read_checkpoint(note: str, keys: Mapping[str, bytes]) -> Checkpoint:
-    """Return what `note` says, once its signature by one of `keys` (name -> 32 bytes) has been checked.
+def read_checkpoint(note: str, keys: Iterable[NoteKey]) -> Checkpoint:
+    """Return what `note` says, once a signature by one of `keys` has been checked; others may have signed it too.
 
     Raises:
-        Malformed: not a signed checkpoint, or no known key signed it.
+        Malformed: not a checkpoint as the format says, or none of `keys` signed it.
     """
-    text, _, signatures = note.partition("\n\n")
+    text, gap, signatures = note.partition("\n\n")
     lines = text.split("\n")
-    try:
-        origin, size, root = lines[0], int(lines[1]), base64.b64decode(lines[2], validate=True)
-    except (IndexError, ValueError, binascii.Error) as error:
-        raise Malformed("This is not a checkpoint.") from error
-    expected = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
-    if f"{text}\n" != expected or not any(_signed(expected, line, keys) for line in signatures.splitlines()):
+    if len(note) > _LONGEST or not gap or len(lines) != 3:  # noqa: PLR2004  # origin, size and head
+        raise Malformed("This is not a checkpoint.")
+    origin, digits, head = lines
+    root = _decode(head)
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= _SIZE_DIGITS
+    if not is_number or len(root) != HASH_BYTES or _text(origin, int(digits), root) != f"{text}\n":
+        raise Malformed("This is not a checkpoint.")
+    known = {(key.name, key.id): key for key in keys}
+    if not _is_signed(text + "\n", signatures, known):
         raise Malformed("No known key has signed this checkpoint.")
-    return Checkpoint(origin=origin, size=size, root=root, note=note)
+    return Checkpoint(origin=origin, size=int(digits), root=root, note=note)
 
 
 def public_bytes(jwk: Mapping[str, Any]) -> bytes:
@@ -61,21 +101,36 @@ def public_bytes(jwk: Mapping[str, Any]) -> bytes:
     return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
 
 
-def _signed(text: str, line: str, keys: Mapping[str, bytes]) -> bool:
-    dash, _, rest = line.partition(" ")
-    name, _, blob = rest.partition(" ")
-    public = keys.get(name)
-    if dash != "\u2014" or public is None:
-        return False
+def _text(origin: str, size: int, root: bytes) -> str:
+    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+
+
+def _is_signed(text: str, signatures: str, known: Mapping[tuple[str, bytes], NoteKey]) -> bool:
+    if not signatures.endswith("\n"):
+        raise Malformed("This checkpoint breaks off.")
+    is_signed = False
+    for line in signatures[:-1].split("\n"):
+        name, _, encoded = line.removeprefix(_DASH).partition(" ")
+        blob = _decode(encoded)
+        if not line.startswith(_DASH) or len(blob) <= _ID_BYTES:
+            raise Malformed("A line of this checkpoint is not a signature.")
+        key = known.get((name, blob[:_ID_BYTES]))
+        if key is None:
+            continue
+        try:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(blob[_ID_BYTES:], text.encode())
+        except InvalidSignature as error:
+            raise Malformed("The signature of this checkpoint is wrong.") from error
+        is_signed = True
+    return is_signed
+
+
+def _decode(encoded: str) -> bytes:
+    """Return the bytes of a base64 text that is written in the one canonical way."""
     try:
-        raw = base64.b64decode(blob, validate=True)
-        if base64.b64encode(raw).decode() != blob or raw[:_KEY_HASH_BYTES] != _key_hash(name, public):
-            return False
-        Ed25519PublicKey.from_public_bytes(public).verify(raw[_KEY_HASH_BYTES:], text.encode())
-    except (binascii.Error, ValueError, InvalidSignature):
-        return False
-    return True
-
-
-def _key_hash(name: str, public: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:_KEY_HASH_BYTES]
+        raw = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Malformed("This is not base64.") from error
+    if base64.b64encode(raw).decode() != encoded:
+        raise Malformed("This is not canonical base64.")
+    return raw

@@ -1,20 +1,26 @@
-"""Tables of the audit log: events, the values their commitments stand for, and signed checkpoints."""
+"""Tables of the audit log: events, the values their commitments stand for, the tree's tiles, signed checkpoints."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
 
+_IS_UNNUMBERED = text("position IS NULL")
+
 
 class EventRow(Base):
-    """One event: the canonical bytes that are hashed, and once sequenced its place in the tree."""
+    """One event: the canonical bytes that are hashed, and once sequenced its place in the tree.
+
+    `entry` only orders: what one process writes later has a higher one. It has gaps; `position` has none.
+    """
 
     __tablename__ = "audit_events"
 
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    entry: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(40), unique=True)
     kind: Mapped[str] = mapped_column(String(40))
     subject: Mapped[str] = mapped_column(String(80))
     actor: Mapped[str | None] = mapped_column(String(40))
@@ -22,7 +28,10 @@ class EventRow(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     position: Mapped[int | None] = mapped_column(BigInteger, unique=True)
 
-    __table_args__ = (Index("ix_audit_events_subject", "subject", "id"),)
+    __table_args__ = (
+        Index("ix_audit_events_subject", "subject", "entry"),
+        Index("ix_audit_events_unnumbered", "entry", sqlite_where=_IS_UNNUMBERED, postgresql_where=_IS_UNNUMBERED),
+    )
 
 
 class ValueRow(Base):
@@ -30,9 +39,20 @@ class ValueRow(Base):
 
     __tablename__ = "audit_values"
 
-    event_id: Mapped[str] = mapped_column(ForeignKey("audit_events.id"), primary_key=True)
+    # no foreign key: rows are made beside their event in one place, and events may later be partitioned by time
+    event_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     field: Mapped[str] = mapped_column(String(40), primary_key=True)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class TileRow(Base):
+    """Up to 256 neighbouring hashes of one level of the tree; `level` counts in steps of 256 (C2SP tlog-tiles)."""
+
+    __tablename__ = "audit_tiles"
+
+    level: Mapped[int] = mapped_column(Integer, primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hashes: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class CheckpointRow(Base):
@@ -40,7 +60,7 @@ class CheckpointRow(Base):
 
     __tablename__ = "audit_checkpoints"
 
-    size: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     note: Mapped[str] = mapped_column(Text)
     frontier: Mapped[list[Any]] = mapped_column(Json)
     made_at: Mapped[datetime] = mapped_column(Moment)
