@@ -28,9 +28,11 @@ class JsonRpc:
     """How the system's JSON-RPC is spoken: where, in which encoding of values, and what its errors mean.
 
     `error` turns the member `error` of an answer into the error to raise; Unknown is always a safe answer.
+    `version` is the member `jsonrpc` of a request, or None for a system that takes no such member.
     """
 
     path: str = ""
+    version: str | None = "2.0"
     error: Callable[[Json], ConnectorError]
     encode: Callable[[Json], Json] = to_jsonable_python
     decode: Callable[[Json], Json] = field(default=lambda value: value)
@@ -38,11 +40,25 @@ class JsonRpc:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt(Generic[R]):
-    """What a commit was asked, what it answered, and what the approved preview had found: `{target: record}`."""
+    """What a commit was asked, what it answered, and what the approved preview had found: `{target: record}`.
+
+    `answer` is None when it was lost: then only `input` and `before` say which records the commit was about.
+    """
 
     input: Mapping[str, Json]
-    output: R
+    answer: R | None
     before: Mapping[str, Mapping[str, Json]]
+
+    @property
+    def output(self) -> R:
+        """Return what the commit answered.
+
+        Raises:
+            Refused: its answer was lost.
+        """
+        if self.answer is None:
+            raise Refused("The answer was lost, and without it this connector does not know which record to read back.")
+        return self.answer
 
 
 class Approved(dict[str, T], Generic[T]):
@@ -172,7 +188,8 @@ class Context:
         if rpc is None:
             raise TypeError(f"{self._about.operation}: declare the connector with rpc=JsonRpc(...) to call methods.")
         self._calls += 1
-        body = json.dumps({"jsonrpc": "2.0", "id": self._calls, "method": method, "params": rpc.encode(list(params))})
+        question = {"id": self._calls, "method": method, "params": rpc.encode(list(params))}
+        body = json.dumps(question if rpc.version is None else {"jsonrpc": rpc.version, **question})
         headers = {"content-type": "application/json"}
         request = WireRequest(method="POST", path=rpc.path, headers=headers, body=body, operation=method)
         answer = self._json(request, await self.exchange(request))

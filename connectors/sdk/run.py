@@ -27,7 +27,8 @@ class _Value(BaseModel):
 class PhaseCall(_Value):
     """Which phase of which operation to run, with what. `guard` and `before` come from the approved preview.
 
-    `guard` is `{target: token}`, `before` is `{target: record}`, `output` is what a commit answered (to observe it).
+    `guard` is `{target: token}`, `before` is `{target: record}`. To observe a commit, `output` is what it answered, or
+    None if its answer was lost.
     """
 
     operation: str
@@ -161,10 +162,9 @@ async def _observe(operation: AnyOperation, spec: OperationSpec, call: PhaseCall
     del spec
     if not isinstance(operation, Write) or operation.observe_function is None:
         raise _missing(call)
-    output = operation.signature.result.validate_python(call.output)
-    records = await operation.observe_function(
-        context, Receipt(input=call.arguments, output=output, before=context.before)
-    )
+    answer = None if call.output is None else operation.signature.result.validate_python(call.output)
+    receipt = Receipt(input=call.arguments, answer=answer, before=context.before)
+    records = await operation.observe_function(context, receipt)
     return Observed(records=to_jsonable_python(dict(records), by_alias=True))
 
 

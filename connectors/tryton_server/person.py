@@ -29,6 +29,11 @@ class Person:
         self._client.headers["authorization"] = f"Session {token}"
         self._context = {"company": 1, "active_test": False}
 
+    @property
+    def authorization(self) -> str:
+        """Return the header with which this person's requests are signed in."""
+        return self._client.headers["authorization"]
+
     def call(self, method: str, *parameters: Json) -> Json:
         """Return the result of `method`; the context is added.
 

@@ -1,0 +1,98 @@
+"""The ways to reach a party: changing an e-mail address, a phone number or the like."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connectors.sdk import Compensation, Context, Effect, Preview, Receipt, Reversal, Tier, UpstreamClass
+from connectors.tryton.records import Contact, Id, Line
+from connectors.tryton.rows import Named, Row, row, strong
+from connectors.tryton.system import connector
+from connectors.tryton.writing import changed, read_back, write
+
+Json = Any
+"""Any JSON value."""
+
+CONTACT = "party.contact_mechanism"
+
+
+class _Contact(Row):
+    type: str
+    value: str | None
+    name: str | None
+    party: Named = Field(alias="party.")
+
+
+class _Way(BaseModel):
+    """What a change of a contact is about."""
+
+    model_config = ConfigDict(frozen=True)
+
+    party: str
+    type: str
+    label: str
+    value: str
+
+
+class _Guess(BaseModel):
+    """What Tryton would make of a value; it leaves out what it would not change."""
+
+    type: str | None = None
+    value: str | None = None
+
+
+@connector.write(
+    "party_contact_update",
+    title="Change a contact of a party",
+    effect=Effect.UPDATE,
+    tier=Tier.MEDIUM,
+    upstream_class=UpstreamClass.B,
+    reversal=Reversal.EXACT,
+    compensation=Compensation(
+        tool="party_contact_update",
+        arguments={"contact_id": "/input/contact_id", "value": "/before/0/value"},
+        kind=Reversal.EXACT,
+    ),
+    data_classes=("personal",),
+    examples=[{"contact_id": 3, "value": "orders@bluebird-cycles.example"}],
+)
+async def party_contact_update(context: Context, contact_id: Id, value: Line) -> Contact:
+    """Change the value of one contact of a party (an e-mail address, a phone number); party_get lists their ids."""
+    await write(context, CONTACT, contact_id, {"value": value})
+    return await read_back(_contact, context, contact_id)
+
+
+@party_contact_update.preview
+async def _(context: Context, contact_id: int, value: str) -> Preview:
+    found = await row(context, CONTACT, _Contact, contact_id, called="contact")
+    kept = await as_kept(context, found.type, value, party=found.party.id)
+    return changed(f"{CONTACT}/{contact_id}", _way(found), {"value": kept}, strong(CONTACT, found))
+
+
+@party_contact_update.observe
+async def _(context: Context, receipt: Receipt[Contact]) -> Mapping[str, BaseModel]:
+    found = await row(context, CONTACT, _Contact, receipt.input["contact_id"], called="contact")
+    return {f"{CONTACT}/{found.id}": _way(found)}
+
+
+async def as_kept(context: Context, kind: str, value: str, *, party: int | None = None) -> str:
+    """Return how Tryton would write `value`: it may put a phone number into the international form, for example.
+
+    Tryton tries it out without keeping anything. Where it would also take the value for another kind of contact, as a
+    person's screen does, the answer says nothing about this kind, and the value stays as given.
+    """
+    question = {"type": kind, "value": value, "party": party}
+    guess = await context.rpc(f"model.{CONTACT}.on_change_value", question, {}, returns=_Guess)
+    return value if guess.type is not None or guess.value is None else guess.value
+
+
+async def _contact(context: Context, contact_id: int) -> Contact:
+    found = await row(context, CONTACT, _Contact, contact_id, called="contact")
+    return Contact(
+        id=found.id, party_id=found.party.id, type=found.type, value=found.value or "", label=found.name or ""
+    )
+
+
+def _way(found: _Contact) -> _Way:
+    return _Way(party=found.party.rec_name, type=found.type, label=found.name or "", value=found.value or "")

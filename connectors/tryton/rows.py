@@ -1,0 +1,117 @@
+"""Asking Tryton for rows, and the guards that say whether they are still the same."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connectors.sdk import Conflict, Context, NotFound, Precondition
+
+Json = Any
+"""Any JSON value."""
+
+Clause = Sequence[Json]
+LARGEST_PAGE = 100
+
+
+class Row(BaseModel):
+    """A row of one of Tryton's models as far as it is asked for; `timestamp` is its version."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    id: int
+    timestamp: str = Field(alias="_timestamp")
+
+
+class Named(BaseModel):
+    """A row that another one points to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    rec_name: str
+
+
+R = TypeVar("R", bound=Row)
+
+
+async def rows(
+    context: Context, model: str, kind: type[R], clauses: Iterable[Clause], *, limit: int | None = None
+) -> list[R]:
+    """Return the rows of `model` that match all `clauses`, archived ones among them, oldest first."""
+    return await context.rpc(
+        f"model.{model}.search_read",
+        [list(clause) for clause in clauses],
+        0,
+        limit,
+        [["id", "ASC"]],
+        fields_of(kind),
+        {"active_test": False},
+        returns=list[kind],  # type: ignore[valid-type]  # a type made at run time, and checked then
+    )
+
+
+async def row(context: Context, model: str, kind: type[R], record: int, *, called: str) -> R:
+    """Return one row.
+
+    Raises:
+        NotFound: there is none, or the connection's account may not see it; `called` says what it is to a reader.
+    """
+    found = await rows(context, model, kind, [("id", "=", record)], limit=1)
+    if not found:
+        raise NotFound(f"There is no {called} {record} in Tryton.")
+    return found[0]
+
+
+def fields_of(kind: type[BaseModel]) -> list[str]:
+    """Return the fields to ask for: those of `kind` and, where one is a relation ("party."), those of its target."""
+    names: list[str] = []
+    for name, field in kind.model_fields.items():
+        asked = field.alias or name
+        inner = next((item for item in _types_in(field.annotation) if issubclass(item, BaseModel)), None)
+        names += [asked + child for child in fields_of(inner)] if asked.endswith(".") and inner else [asked]
+    return names
+
+
+def _types_in(annotation: Json) -> list[type]:
+    inner: tuple[Json, ...] = getattr(annotation, "__args__", ())
+    return (
+        [annotation] if isinstance(annotation, type) and not inner else [t for item in inner for t in _types_in(item)]
+    )
+
+
+def containing(field: str, text: str) -> Clause:
+    """Return the clause for rows whose `field` contains `text`, whatever its case and whatever signs it holds."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return (field, "ilike", f"%{escaped}%")
+
+
+def strong(model: str, guarded: Row) -> Precondition:
+    """Return the guard that Tryton checks itself, in the transaction of the write."""
+    return Precondition(target=f"{model}/{guarded.id}", token=guarded.timestamp)
+
+
+def weak(target: str, parts: Iterable[Row]) -> Precondition:
+    """Return a guard over rows that the write does not touch: the connector checks it just before it writes."""
+    return Precondition(target=target, token=_token(parts), strength="weak")
+
+
+def check_weak(context: Context, target: str, parts: Iterable[Row]) -> None:
+    """Return if the rows are those of the preview.
+
+    Raises:
+        Conflict: one was added, removed or changed.
+    """
+    if context.guard[target] != _token(parts):
+        raise Conflict(f"Somebody changed {target} in Tryton first.")
+
+
+def under_guard(context: Context, model: str, record: int, **more: Json) -> Mapping[str, Json]:
+    """Return the context of a call that writes `record`: Tryton refuses it if the record is not as previewed."""
+    return {"_timestamp": {f"{model},{record}": context.guard[f"{model}/{record}"]}, **more}
+
+
+def _token(parts: Iterable[Row]) -> str:
+    versions = "\n".join(f"{type(part).__name__} {part.id} {part.timestamp}" for part in parts)
+    return hashlib.sha256(versions.encode()).hexdigest()

@@ -1,0 +1,233 @@
+"""The buttons of a sale: quote, confirm, cancel, back to draft."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from connectors.sdk import (
+    Blast,
+    Change,
+    Compensation,
+    Context,
+    Effect,
+    Preview,
+    Receipt,
+    Refused,
+    Reversal,
+    SideEffect,
+    Tier,
+    UpstreamClass,
+)
+from connectors.tryton.records import Id, Sale, Stage
+from connectors.tryton.rows import check_weak, row, strong, under_guard, weak
+from connectors.tryton.sales import SALE, SaleRow, lines_of, sale_get
+from connectors.tryton.system import connector
+from connectors.tryton.writing import read_back
+
+Json = Any
+"""Any JSON value."""
+
+_BACK_TO_DRAFT = Compensation(tool="sale_draft", arguments={"sale_id": "/input/sale_id"}, kind=Reversal.PARTIAL)
+_LEFT_BEHIND = "the number and the quotation date stay assigned"
+
+
+class _Sale(BaseModel):
+    """What pressing a button changes of a sale, and what an approver should know of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    party: str
+    number: str
+    stage: Stage
+    state: str
+    untaxed_minor: int
+    tax_minor: int
+    total_minor: int
+    currency: str
+    quotation_date: date | None
+    sale_date: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Button:
+    """A button as Tryton's workflow has it: where it may be pressed, where it leads, what it fills in on the way."""
+
+    name: str
+    allowed_in: tuple[str, ...]
+    stage: Stage
+    fills: tuple[str, ...] = ()
+
+
+_QUOTE = _Button(name="quote", allowed_in=("draft",), stage="quotation", fills=("number", "quotation_date"))
+_CONFIRM = _Button(name="confirm", allowed_in=("quotation",), stage="confirmed", fills=("sale_date",))
+_CANCEL = _Button(name="cancel", allowed_in=("draft", "quotation"), stage="cancelled")
+_DRAFT = _Button(name="draft", allowed_in=("quotation", "cancelled"), stage="draft")
+
+
+@connector.write(
+    "sale_quote",
+    title="Quote a sale",
+    effect=Effect.UPDATE,
+    tier=Tier.HIGH,
+    upstream_class=UpstreamClass.B,
+    reversal=Reversal.PARTIAL,
+    residue=(_LEFT_BEHIND,),
+    compensation=_BACK_TO_DRAFT,
+    examples=[{"sale_id": 1}],
+)
+async def sale_quote(context: Context, sale_id: Id) -> Sale:
+    """Make a quotation of a draft sale: Tryton gives it a number and fixes its lines and prices."""
+    return await _press(context, sale_id, _QUOTE)
+
+
+@sale_quote.preview
+async def _(context: Context, sale_id: int) -> Preview:
+    return await _preview(context, sale_id, _QUOTE)
+
+
+@sale_quote.observe
+async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]:
+    return await _observed(context, receipt)
+
+
+@connector.write(
+    "sale_confirm",
+    title="Confirm a sale",
+    effect=Effect.UPDATE,
+    tier=Tier.HIGH,
+    upstream_class=UpstreamClass.B,
+    examples=[{"sale_id": 5}],
+)
+async def sale_confirm(context: Context, sale_id: Id) -> Sale:
+    """Confirm a quotation: Tryton then processes it, that is, makes its invoice and shipments. It cannot be undone."""
+    return await _press(context, sale_id, _CONFIRM)
+
+
+@sale_confirm.preview
+async def _(context: Context, sale_id: int) -> Preview:
+    return await _preview(context, sale_id, _CONFIRM)
+
+
+@sale_confirm.observe
+async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]:
+    return await _observed(context, receipt)
+
+
+@connector.write(
+    "sale_cancel",
+    title="Cancel a sale",
+    effect=Effect.UPDATE,
+    tier=Tier.HIGH,
+    upstream_class=UpstreamClass.B,
+    reversal=Reversal.PARTIAL,
+    residue=("what was a quotation comes back as a draft", _LEFT_BEHIND),
+    compensation=_BACK_TO_DRAFT,
+    examples=[{"sale_id": 1}],
+)
+async def sale_cancel(context: Context, sale_id: Id) -> Sale:
+    """Cancel a draft sale or a quotation."""
+    return await _press(context, sale_id, _CANCEL)
+
+
+@sale_cancel.preview
+async def _(context: Context, sale_id: int) -> Preview:
+    return await _preview(context, sale_id, _CANCEL)
+
+
+@sale_cancel.observe
+async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]:
+    return await _observed(context, receipt)
+
+
+@connector.write(
+    "sale_draft",
+    title="Bring a sale back to draft",
+    effect=Effect.UPDATE,
+    tier=Tier.HIGH,
+    upstream_class=UpstreamClass.B,
+    examples=[{"sale_id": 5}],
+)
+async def sale_draft(context: Context, sale_id: Id) -> Sale:
+    """Bring a quotation or a cancelled sale back to draft, so that it can be changed again."""
+    return await _press(context, sale_id, _DRAFT)
+
+
+@sale_draft.preview
+async def _(context: Context, sale_id: int) -> Preview:
+    return await _preview(context, sale_id, _DRAFT)
+
+
+@sale_draft.observe
+async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]:
+    return await _observed(context, receipt)
+
+
+async def _press(context: Context, sale_id: int, button: _Button) -> Sale:
+    # Changing a line leaves the sale's own version as it is, so Tryton would not notice: look just before.
+    check_weak(context, _lines(sale_id), await lines_of(context, sale_id))
+    guarded = under_guard(context, SALE, sale_id)
+    await context.rpc(f"model.{SALE}.{button.name}", [sale_id], guarded, returns=object)
+    return await read_back(sale_get, context, sale_id)
+
+
+async def _preview(context: Context, sale_id: int, button: _Button) -> Preview:
+    # The lines come first: a line changed between the two reads then makes the guard stale, never the amounts.
+    lines = await lines_of(context, sale_id)
+    sale = await row(context, SALE, SaleRow, sale_id, called="sale")
+    if sale.state not in button.allowed_in:
+        allowed = " or ".join(button.allowed_in)
+        raise Refused(f"Sale {sale_id} is in state {sale.state}; to {button.name} it, it must be in {allowed}.")
+    if button is _QUOTE and not lines:
+        raise Refused(f"Sale {sale_id} has no lines, so there is nothing to quote.")
+    before = _shown(sale)
+    after = {**before, "stage": button.stage, "state": button.stage}
+    target = f"{SALE}/{sale_id}"
+    unknown = _unknown(before, button)
+    return Preview(
+        changes=(Change(target=target, effect=Effect.UPDATE, before=before, after=after, unknown=unknown),),
+        side_effects=_follows(sale) if button is _CONFIRM else (),
+        preconditions=(strong(SALE, sale), weak(_lines(sale_id), lines)),
+        blast=Blast(rows=1, parties=1, money_minor=abs(sale.minor(sale.total_amount)), currency=sale.currency.code),
+        not_covered=("when Tryton makes the invoice and the shipments",) if button is _CONFIRM else (),
+    )
+
+
+def _follows(sale: SaleRow) -> tuple[SideEffect, ...]:
+    """Return what Tryton makes of a confirmed sale by itself."""
+    methods = {"draft invoice": sale.invoice_method, "shipment of the goods": sale.shipment_method}
+    return tuple(
+        SideEffect(kind=kind, recipient=sale.party.rec_name) for kind, method in methods.items() if method == "order"
+    )
+
+
+def _unknown(before: Mapping[str, Json], button: _Button) -> tuple[str, ...]:
+    # Tryton goes on to process a confirmed sale, at once or from its queue: `stage` covers both, `state` does not.
+    by_queue = ("state",) if button is _CONFIRM else ()
+    return by_queue + tuple(name for name in button.fills if not before[name])
+
+
+async def _observed(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]:
+    sale = await row(context, SALE, SaleRow, receipt.input["sale_id"], called="sale")
+    return {f"{SALE}/{sale.id}": _Sale.model_validate(_shown(sale))}
+
+
+def _shown(sale: SaleRow) -> dict[str, Json]:
+    return _Sale(
+        party=sale.party.rec_name,
+        number=sale.number or "",
+        stage=sale.stage,
+        state=sale.state,
+        untaxed_minor=sale.minor(sale.untaxed_amount),
+        tax_minor=sale.minor(sale.tax_amount),
+        total_minor=sale.minor(sale.total_amount),
+        currency=sale.currency.code,
+        quotation_date=sale.quotation_date,
+        sale_date=sale.sale_date,
+    ).model_dump(mode="json")
+
+
+def _lines(sale_id: int) -> str:
+    return f"{SALE}/{sale_id}/lines"

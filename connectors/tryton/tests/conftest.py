@@ -1,0 +1,56 @@
+"""A real Tryton, a colleague who works in it by hand, and the connector on a bench."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from connectors.tryton import connector
+from connectors.tryton.tests.desk import CASES, Bench, Case, Office
+from connectors.tryton_server import Person, TrytonServer, install
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def tryton(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonServer]:
+    installation = install(request.config.rootpath / ".venvs", print)
+    with TrytonServer(installation, tmp_path_factory.mktemp("tryton")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def clerk(tryton: TrytonServer) -> Iterator[Person]:
+    person = tryton.person("clerk")
+    yield person
+    person.close()
+
+
+@pytest.fixture(scope="session")
+def authorization(tryton: TrytonServer) -> Iterator[str]:
+    account = tryton.person("hub")
+    yield account.authorization
+    account.close()
+
+
+@pytest.fixture
+def office(clerk: Person) -> Office:
+    return Office(clerk)
+
+
+@pytest.fixture
+async def bench(tryton: TrytonServer, authorization: str) -> AsyncIterator[Bench]:
+    async with Bench(connector, tryton.base_url, headers={"authorization": authorization}) as bench:
+        yield bench
+
+
+@pytest.fixture(params=CASES, ids=str)
+def case(request: pytest.FixtureRequest) -> Case:
+    return request.param
+
+
+@pytest.fixture
+def cases() -> tuple[Case, ...]:
+    return CASES

@@ -1,0 +1,221 @@
+"""What tests put on the desk: a colleague's records, a bench for the connector, and every write with its arguments."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.sdk import Preview, Unknown
+from connectors.sdk.run import (
+    Done,
+    Failed,
+    Found,
+    NotFoundYet,
+    Observed,
+    PhaseCall,
+    PhaseResult,
+    Previewed,
+    run_phase,
+)
+from connectors.sdk.vocabulary import Phase
+from connectors.sdk.wire import Transport, WireRequest, WireResponse
+from connectors.sdk.workbench import PlainTransport, Workbench
+from connectors.tryton import connector
+from connectors.tryton_server import Person
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What the clerk puts on the desk for one test."""
+
+    clerk: Person
+
+    def customer(self, name: str = "Umber Paints", email: str = "a@umber.example") -> int:
+        """Return a new customer with one address and one e-mail address."""
+        return self.clerk.create(
+            "party.party",
+            name=name,
+            addresses=[["create", [{"city": "Delft"}]]],
+            contact_mechanisms=[["create", [{"type": "email", "value": email}]]],
+        )
+
+    def archived_customer(self) -> int:
+        """Return a customer that has been archived."""
+        party = self.customer()
+        self.clerk.write("party.party", party, active=False)
+        return party
+
+    def contact(self) -> int:
+        """Return the e-mail address of a new customer."""
+        return self.clerk.read("party.party", self.customer(), "contact_mechanisms")["contact_mechanisms"][0]
+
+    def sale(self, *buttons: str) -> int:
+        """Return a new sale of two desks, after pressing `buttons`."""
+        party = self.customer()
+        address = self.clerk.read("party.party", party, "addresses")["addresses"][0]
+        product = self.clerk.ids("product.product", ["code", "=", "OAK-1"])[0]
+        unit = self.clerk.ids("product.uom", ["name", "=", "Unit"])[0]
+        line = {"product": product, "quantity": 2.0, "unit": unit, "unit_price": decimal("480.0000")}
+        sale = self.clerk.create(
+            "sale.sale",
+            party=party,
+            invoice_party=party,
+            shipment_party=party,
+            company=1,
+            currency=1,
+            invoice_address=address,
+            shipment_address=address,
+            lines=[["create", [line]]],
+        )
+        for button in buttons:
+            self.clerk.press("sale.sale", sale, button)
+        return sale
+
+    def line_of_sale(self, sale: int) -> int:
+        """Return the first line of a sale."""
+        return self.clerk.read("sale.sale", sale, "lines")["lines"][0]
+
+    def invoice(self) -> int:
+        """Return a draft customer invoice."""
+        seeded = self.clerk.ids("account.invoice", ["state", "=", "draft"], ["invoice_date", "=", None])
+        return int(self.clerk.call("model.account.invoice.copy", [seeded[0]])[0])
+
+    def line_of_invoice(self, invoice: int) -> int:
+        """Return the first line of an invoice."""
+        return self.clerk.read("account.invoice", invoice, "lines")["lines"][0]
+
+
+def decimal(text: str) -> Json:
+    return {"__class__": "Decimal", "decimal": text}
+
+
+class Meddled:
+    """A transport on which things happen: somebody is quicker than a write, or its answer is lost on the way back."""
+
+    def __init__(self, transport: Transport, *, before: Callable[[], None] | None, loses_answers: bool) -> None:
+        self._transport = transport
+        self._before = before
+        self._loses_answers = loses_answers
+
+    async def send(self, request: WireRequest) -> WireResponse:
+        """Send `request`, and do what was asked for around a write."""
+        if connector.spec.is_safe(request):
+            return await self._transport.send(request)
+        if self._before is not None:
+            self._before()
+        answer = await self._transport.send(request)
+        if self._loses_answers:
+            raise Unknown("The answer was lost.")
+        return answer
+
+
+class Bench(Workbench):
+    """A bench whose answers are unwrapped: what was expected, or a failing test."""
+
+    async def answer(self, operation: str, **arguments: Json) -> Json:
+        """Return what a read answers."""
+        result = await self.read(operation, **arguments)
+        assert isinstance(result, Done), result
+        return result.output
+
+    async def foresee(self, operation: str, **arguments: Json) -> Preview:
+        """Return the preview of a write."""
+        result = await self.preview(operation, **arguments)
+        assert isinstance(result, Previewed), result
+        return result.preview
+
+    async def carry_out(self, operation: str, preview: Preview, *, key: str = "key-1", **arguments: Json) -> Json:
+        """Return what a commit answers."""
+        result = await self.commit(operation, preview, key=key, **arguments)
+        assert isinstance(result, Done), result
+        assert not result.findings
+        return result.output
+
+    async def refusal(self, operation: str, preview: Preview, **arguments: Json) -> Failed:
+        """Return how a commit failed."""
+        result = await self.commit(operation, preview, **arguments)
+        assert isinstance(result, Failed), result
+        return result
+
+    async def run_meddled(
+        self, order: PhaseCall, *, before: Callable[[], None] | None = None, loses_answers: bool = False
+    ) -> PhaseResult:
+        """Run a commit while `before` happens just before it writes, or its answer is lost."""
+        plain = PlainTransport(connector.spec, self._client, self._base_url, order.phase)
+        return await run_phase(connector, order, Meddled(plain, before=before, loses_answers=loses_answers))
+
+    async def observe(self, operation: str, preview: Preview, output: Json, **arguments: Json) -> dict[str, Json]:
+        """Return the records that the preview named, as they are now."""
+        order = self.order(operation, preview, key="key-1", **arguments)
+        result = await self.run(order.model_copy(update={"phase": Phase.OBSERVE, "output": output}))
+        assert isinstance(result, Observed), result
+        return dict(result.records)
+
+    async def look_up(self, operation: str, key: str, **arguments: Json) -> Found | NotFoundYet | Failed:
+        """Return what the commit with `key` created, if anything."""
+        call = PhaseCall(operation=operation, phase=Phase.LOOKUP, arguments=arguments, idempotency_key=key)
+        result = await self.run(call)
+        assert isinstance(result, Found | NotFoundYet | Failed), result
+        return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A write to try on a fresh record, somebody else's edit of what it would change, and which row it changes."""
+
+    operation: str
+    arguments: Callable[[Office], dict[str, Json]]
+    meddle: Callable[[Office, dict[str, Json]], None]
+    model: str
+
+    def __str__(self) -> str:
+        return self.operation
+
+
+def of_party(operation: str, party: Callable[[Office], int], **more: Json) -> Case:
+    return Case(
+        operation=operation,
+        arguments=lambda office: {"party_id": party(office), **more},
+        meddle=lambda office, given: office.clerk.write("party.party", given["party_id"], name="Umber & Sons"),
+        model="party.party",
+    )
+
+
+def of_sale(operation: str, *buttons: str) -> Case:
+    return Case(
+        operation=operation,
+        arguments=lambda office: {"sale_id": office.sale(*buttons)},
+        meddle=lambda office, given: office.clerk.write("sale.sale", given["sale_id"], reference="PO 7"),
+        model="sale.sale",
+    )
+
+
+CONTACT = "party.contact_mechanism"
+CASES = (
+    Case(
+        operation="party_contact_update",
+        arguments=lambda office: {"contact_id": office.contact(), "value": "b@umber.example"},
+        meddle=lambda office, given: office.clerk.write(CONTACT, given["contact_id"], value="c@umber.example"),
+        model=CONTACT,
+    ),
+    of_party("party_payment_term_set", Office.customer, payment_term_id=4),
+    of_party("party_deactivate", Office.customer),
+    Case(
+        operation="party_activate",
+        arguments=lambda office: {"party_id": office.archived_customer()},
+        meddle=lambda office, given: office.clerk.write("party.party", given["party_id"], active=True),
+        model="party.party",
+    ),
+    of_sale("sale_quote"),
+    of_sale("sale_confirm", "quote"),
+    of_sale("sale_cancel"),
+    of_sale("sale_draft", "quote"),
+    Case(
+        operation="invoice_post",
+        arguments=lambda office: {"invoice_id": office.invoice()},
+        meddle=lambda office, given: office.clerk.write("account.invoice", given["invoice_id"], reference="PO 7"),
+        model="account.invoice",
+    ),
+)
+"""Every write but party_create, which changes nothing that exists."""
