@@ -6,7 +6,9 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
+from hub.core.errors import NotFound
 from hub.identity.principals import Caller
+from hub.identity.scopes import needed_scopes
 from hub.registry.current import read_entry
 from hub.registry.entries import callable_tool
 from hub.registry.searching import Index
@@ -107,6 +109,30 @@ class Catalog:
         """Return the servers that exist for the caller, in the order of their names."""
         sight, snapshot = self._sight(caller), await self._latest()
         return [snapshot.servers[name] for name in sorted(snapshot.servers) if sight.reaches_server(name)]
+
+    async def server(self, name: str) -> Server:
+        """Return the server that is published as `name`: that it exists is no secret, only what is on it (RFC 9728).
+
+        Raises:
+            NotFound: there is none.
+        """
+        full, servers = server_name(name, self.default), (await self._latest()).servers
+        if full in servers:
+            return servers[full]
+        if name == EVERYTHING:  # before the first connection of the default environment
+            return Server(name=full, environment=self.default, title=f"Everything in {self.default}", owner_id=None)
+        raise NotFound(f"There is no server {name!r}.")
+
+    async def scopes(self, name: str) -> frozenset[str]:
+        """Return every scope that the tools on the server `name` ask for, whoever may use them."""
+        shelf = (await self._latest()).shelves.get(server_name(name, self.default))
+        offered = [entry for entry in shelf.entries.values() if entry.is_offered] if shelf else []
+        return frozenset(
+            scope
+            for entry in offered
+            if entry.version is not None
+            for scope in needed_scopes(entry.tool.connector, entry.name, entry.version.spec.effect)
+        )
 
     async def generation(self) -> int:
         """Return the number that has grown with every change."""

@@ -1,0 +1,38 @@
+"""What the endpoint has found out about a request, for the handlers that serve its message."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp.server.context import ServerRequestContext
+from starlette.types import Scope
+
+from hub.identity.principals import Caller
+from hub.registry import PublishedTool
+
+_KEY: Final = "toolhub.admitted"
+
+CALLED: Final[ContextVar[PublishedTool | None]] = ContextVar("called", default=None)
+"""The tool of the call at hand, for what the SDK asks outside of any handler."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A request that may be served: who asks, at which server, and what its headers add to its message."""
+
+    caller: Caller
+    server: str
+    trace_id: str
+    idempotency_key: str | None
+
+    def travel_in(self, scope: Scope) -> None:
+        """Put this where `admitted` finds it, in whichever task the message is handled."""
+        scope[_KEY] = self
+
+
+def admitted(context: ServerRequestContext[Any, Any]) -> Admitted:
+    """Return what is known about the request whose message a handler serves."""
+    found = None if context.request is None else context.request.scope.get(_KEY)
+    if not isinstance(found, Admitted):
+        raise TypeError("this message did not come in through the endpoint")
+    return found

@@ -1,0 +1,106 @@
+"""The hub's own tools, on every server: how an invocation stands, calling one off, and the list of one's own."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp_types import CallToolResult, Tool
+
+from hub.core.errors import ArgumentsInvalid, Violation
+from hub.identity.principals import Caller
+from hub.invocations.envelope import STANDINGS, Status, envelope
+from hub.invocations.queries import cancel, get_invocation, my_invocations
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.values import Invocation
+from hub.mcp.hub_tool_descriptions import CANCEL, GET, MINE
+from hub.mcp.results import answer
+from schemas import CompiledSchema, compile_schema
+
+Json = Any
+"""Any JSON value."""
+
+PAGE: Final = 50
+CURSOR_SECONDS: Final = 3600
+
+Answer = Callable[[Runtime, Caller, Mapping[str, Json]], Awaitable[CallToolResult]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubTool:
+    """One of the hub's own tools: how clients see it, and how it answers."""
+
+    description: Tool
+    arguments: CompiledSchema
+    answers: Answer
+
+    async def answer(self, runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
+        """Return what the tool says to `arguments`.
+
+        Raises:
+            ArgumentsInvalid: they break its schema.
+            HubError: whatever the answer itself raises.
+        """
+        findings = self.arguments.violations(arguments)
+        if findings:
+            raise ArgumentsInvalid([Violation(pointer=one.pointer, message=one.message) for one in findings])
+        return await self.answers(runtime, caller, arguments)
+
+
+async def _get(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
+    seconds = arguments.get("wait_seconds", 0)
+    invocation = await get_invocation(runtime, caller, arguments["id"], wait_seconds=seconds)
+    standing = standing_of(invocation, runtime.public_url)
+    return answer(standing, standing["message"])
+
+
+async def _cancel(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
+    invocation = await cancel(runtime, caller, arguments["id"], reason=arguments["reason"])
+    standing = standing_of(invocation, runtime.public_url)
+    return answer(standing, standing["message"])
+
+
+async def _mine(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
+    purpose = f"mcp-invocations:{caller.visible_key}"
+    cursor, status = arguments.get("cursor"), arguments.get("status")
+    after = None if cursor is None else str(runtime.keys.unseal(cursor, purpose=purpose)["after"])
+    states = None if status is None else states_with(Status(status))
+    page = await my_invocations(runtime, caller, states=states, after=after, limit=PAGE)
+    found: dict[str, Json] = {"invocations": [_line(invocation, runtime.public_url) for invocation in page.items]}
+    if page.next_after is not None:
+        found["next_cursor"] = runtime.keys.seal({"after": page.next_after}, purpose=purpose, seconds=CURSOR_SECONDS)
+    return answer(found)
+
+
+def standing_of(invocation: Invocation, public_url: str) -> dict[str, Json]:
+    """Return how an invocation stands. Asking was no error, whatever became of it; its result is `result`."""
+    said = envelope(invocation, public_url=public_url)
+    standing = _line(invocation, public_url)
+    if said.status is Status.DONE:
+        done = f"Done (invocation {invocation.id})."
+        findings = {"findings": list(invocation.findings)} if invocation.findings else {}
+        return {**standing, "message": said.text or done, "result": said.structured, **findings}
+    return {**standing, **said.structured, "message": said.text}
+
+
+def states_with(status: Status) -> frozenset[State]:
+    """Return the states that look like `status` from outside."""
+    return frozenset(state for state, standing in STANDINGS.items() if standing.status is status)
+
+
+def _line(invocation: Invocation, public_url: str) -> dict[str, Json]:
+    return {
+        "invocation_id": invocation.id,
+        "tool": invocation.tool_name,
+        "status": STANDINGS[invocation.state].status.value,
+        "state": invocation.state.value,
+        "created_at": invocation.created_at.isoformat(),
+        "status_url": f"{public_url.rstrip('/')}/invocations/{invocation.id}",
+    }
+
+
+HUB_TOOLS: Final[Mapping[str, HubTool]] = {
+    tool.name: HubTool(description=tool, arguments=compile_schema(tool.input_schema), answers=answers)
+    for tool, answers in ((CANCEL, _cancel), (GET, _get), (MINE, _mine))
+}
+"""The hub's own tools by name; the prefix `hub_` is reserved for them."""

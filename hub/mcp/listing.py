@@ -1,0 +1,84 @@
+"""`tools/list`: what the caller's principal may use at this server, in one order, page by page."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ListToolsResult, PaginatedRequestParams, Tool, ToolAnnotations
+
+from hub.core.errors import HubError, Malformed
+from hub.invocations.runtime import Runtime
+from hub.mcp.admission import Admitted, admitted
+from hub.mcp.hub_tools import HUB_TOOLS
+from hub.registry import PublishedTool
+
+PAGE: Final = 100
+FRESH_MILLISECONDS: Final = 30_000
+CURSOR_SECONDS: Final = 3600
+
+Handler = Callable[[ServerRequestContext[Any, Any], PaginatedRequestParams | None], Awaitable[ListToolsResult]]
+
+
+def listing(runtime: Runtime) -> Handler:
+    """Return the handler of `tools/list`."""
+    described: dict[tuple[str, str], Tool] = {}
+
+    def describe(tool: PublishedTool) -> Tool:
+        # A version never changes, so neither does what is said of it under one name.
+        known = described.get((tool.version.id, tool.name))
+        if known is None:
+            known = described[tool.version.id, tool.name] = describe_tool(tool)
+        return known
+
+    async def list_tools(
+        context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        known = admitted(context)
+        cursor = params.cursor if params else None
+        try:
+            after = None if cursor is None else _opened(runtime, known, cursor)
+            tools = await runtime.catalog.page(server=known.server, caller=known.caller, after=after, limit=PAGE + 1)
+        except Malformed as error:
+            raise MCPError(code=INVALID_PARAMS, message=f"This cursor cannot be used: {error.message}") from error
+        except HubError as error:
+            raise MCPError(code=INTERNAL_ERROR, message=error.message) from error
+        shown = [describe(tool) for tool in tools[:PAGE]]
+        return ListToolsResult(
+            tools=[*(tool.description for tool in HUB_TOOLS.values() if after is None), *shown],
+            next_cursor=_sealed(runtime, known, tools) if len(tools) > PAGE else None,
+            ttl_ms=FRESH_MILLISECONDS,
+            cache_scope="private",
+        )
+
+    return list_tools
+
+
+def describe_tool(tool: PublishedTool) -> Tool:
+    """Return `tool` as clients see it."""
+    return Tool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=dict(tool.input_schema),
+        output_schema=dict(tool.output_schema),
+        annotations=ToolAnnotations(
+            title=tool.title,
+            read_only_hint=tool.annotations.read_only,
+            destructive_hint=tool.annotations.destructive,
+            idempotent_hint=tool.annotations.idempotent,
+            open_world_hint=tool.annotations.open_world,
+        ),
+    )
+
+
+def _purpose(known: Admitted) -> str:
+    return f"mcp-tools:{known.server}:{known.caller.visible_key}"
+
+
+def _sealed(runtime: Runtime, known: Admitted, tools: Sequence[PublishedTool]) -> str:
+    return runtime.keys.seal({"after": tools[PAGE - 1].name}, purpose=_purpose(known), seconds=CURSOR_SECONDS)
+
+
+def _opened(runtime: Runtime, known: Admitted, cursor: str) -> str:
+    return str(runtime.keys.unseal(cursor, purpose=_purpose(known))["after"])

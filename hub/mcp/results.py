@@ -1,0 +1,67 @@
+"""What `tools/call` returns: envelopes and errors as results that every kind of client can read.
+
+A refusal, a pending state or a failure is a result, never a JSON-RPC error: measured, clients answer those by sending
+the call again (wire).
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mcp_types import CallToolResult, TextContent
+
+from hub.core.errors import ArgumentsInvalid, HubError, ScopeMissing, Unavailable
+from hub.invocations.envelope import Envelope, Status
+
+Json = Any
+"""Any JSON value."""
+
+INTERNAL_ERROR: Final = "internal_error"
+
+
+def result_of(envelope: Envelope) -> CallToolResult:
+    """Return how one invocation stands: the tool's own result once it is done, the envelope until then."""
+    if envelope.status is not Status.DONE:
+        return _result(envelope.structured, envelope.text, is_error=envelope.is_error)
+    texts = [as_text(envelope.structured), *([envelope.text] if envelope.text else [])]
+    return _result(envelope.structured, *texts, is_error=False)
+
+
+def answer(structured: Mapping[str, Json], text: str | None = None) -> CallToolResult:
+    """Return what one of the hub's own tools found, its JSON as text too."""
+    return _result(structured, *([text] if text else []), as_text(structured), is_error=False)
+
+
+def refusal(error: HubError) -> CallToolResult:
+    """Return the refusal of a call that never became an invocation."""
+    structured: dict[str, Json] = {
+        "status": Status.REFUSED.value,
+        "reason_code": error.code,
+        "reason": error.message,
+        "retryable": isinstance(error, Unavailable),
+    }
+    if isinstance(error, ArgumentsInvalid):
+        structured["violations"] = [{"pointer": one.pointer, "message": one.message} for one in error.violations]
+    if isinstance(error, ScopeMissing):
+        structured["needed_scopes"] = list(error.needed)
+    return _result(structured, f"Refused: {error.message}", is_error=True)
+
+
+def internal_error(trace_id: str) -> CallToolResult:
+    """Return what is said when the hub itself failed: nothing of how, and no claim about what has been done."""
+    reason = (
+        f"Something went wrong inside the hub; its log says more under {trace_id}. If the call was a write, it may be "
+        "on record: look with hub_invocations_mine before you make it again."
+    )
+    structured = {"status": Status.FAILED.value, "reason_code": INTERNAL_ERROR, "reason": reason, "retryable": False}
+    return _result(structured, reason, is_error=True)
+
+
+def as_text(value: Json) -> str:
+    """Return `value` as the JSON that clients without structured content read."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _result(structured: Mapping[str, Json], *texts: str, is_error: bool) -> CallToolResult:
+    content = [TextContent(type="text", text=text) for text in texts]
+    return CallToolResult(content=list(content), structured_content=dict(structured), is_error=is_error)

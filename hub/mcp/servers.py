@@ -1,0 +1,83 @@
+"""The SDK's servers: one for each published server, made when it is first asked for."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+from mcp.server.lowlevel import Server as SdkServer
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.types import ASGIApp
+
+from hub.invocations.runtime import Runtime
+from hub.mcp.calling import called_schema, calling
+from hub.mcp.listing import listing
+from hub.mcp.messages import LONGEST_BODY
+from hub.registry import Server
+
+INSTRUCTIONS: Final = """\
+Tools of this server run through a governed hub. A read answers at once. A write may come back with a result whose \
+status is "pending_approval" or "running": it has NOT happened yet. Do not make the same call again; tell the person \
+who must approve it and by when, and ask later with hub_invocation_get and the invocation id. A result with isError \
+says in reason_code and reason why a call was refused and in retryable whether trying again can help."""
+
+
+class Servers:
+    """Runs the SDK's session managers: they keep no session, only what one process needs to answer."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._tasks: TaskGroup | None = None
+        self._started: dict[str, tuple[Server, StreamableHTTPSessionManager]] = {}
+        self._starting = anyio.Lock()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Keep the servers alive for as long as the block lasts."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            try:
+                yield
+            finally:
+                self._tasks = None
+                self._started.clear()
+                tasks.cancel_scope.cancel()
+
+    async def application(self, name: str) -> ASGIApp:
+        """Return the ASGI application that serves the messages of the published server `name`.
+
+        Raises:
+            NotFound: it is not published (any more).
+        """
+        server = await self._runtime.catalog.server(name)
+        known = self._started.get(name)
+        if known is not None and known[0] == server:
+            return known[1].handle_request
+        async with self._starting:
+            if self._tasks is None:
+                raise RuntimeError("the MCP door is not running")
+            manager = StreamableHTTPSessionManager(
+                self._sdk_server(name, server), json_response=True, stateless=True, max_request_body_size=LONGEST_BODY
+            )
+            await self._tasks.start(_keep_running, manager)
+            self._started[name] = (server, manager)
+            return manager.handle_request
+
+    def _sdk_server(self, name: str, server: Server) -> SdkServer[Any]:
+        return SdkServer(
+            f"toolhub/{name}",
+            version=version("toolhub"),
+            title=server.title,
+            instructions=INSTRUCTIONS,
+            get_tool_input_schema=called_schema,
+            on_list_tools=listing(self._runtime),
+            on_call_tool=calling(self._runtime),
+        )
+
+
+async def _keep_running(manager: StreamableHTTPSessionManager, *, task_status: TaskStatus[None]) -> None:
+    async with manager.run():
+        task_status.started()
+        await anyio.sleep_forever()
