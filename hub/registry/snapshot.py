@@ -128,11 +128,11 @@ async def _read_operations(tx: Tx, ids: Sequence[str], specs: Specs) -> None:
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
         query = select(ToolVersionRow.id, ToolVersionRow.spec).where(ToolVersionRow.id.in_(some))
-        for version_id, spec in (await tx.execute(query)).tuples():
+        for version_id, spec in await tx.execute(query):
             specs.operations[version_id] = OperationSpec.model_validate_json(spec)
 
 
 async def _read_releases(tx: Tx, ids: set[str], specs: Specs) -> None:
     query = select(ReleaseRow.id, ReleaseRow.spec).where(ReleaseRow.id.in_(ids))
-    for release_id, spec in (await tx.execute(query)).tuples():
+    for release_id, spec in await tx.execute(query):
         specs.releases[release_id] = ConnectorSpec.model_validate_json(spec)

@@ -1,0 +1,116 @@
+"""Who asks, and whether it may: cookies with a CSRF header, or bearer tokens; what is not permitted is refused."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from hub.core.errors import Forbidden, Unauthenticated
+from hub.identity.authority import Authority
+from hub.identity.permissions import Permission, demand
+from hub.identity.principals import Caller, Principal, PrincipalKind
+from hub.identity.sessions import WebSession, cookie_name, session_of, touch_session
+from hub.invocations.runtime import Runtime
+
+CSRF_HEADER: Final = "X-CSRF-Token"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+API_PATH: Final = "/api/v1"
+
+
+def runtime_of(request: Request) -> Runtime:
+    """Return the running hub that this API is a door of."""
+    runtime = request.app.state.runtime
+    if not isinstance(runtime, Runtime):
+        raise TypeError("the API was built without a runtime")
+    return runtime
+
+
+RuntimeParameter = Annotated[Runtime, Depends(runtime_of)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acting:
+    """Who sends a request: the caller, its web session if it has one, and the request's trace id."""
+
+    caller: Caller
+    session: WebSession | None
+    trace_id: str
+
+    @property
+    def principal(self) -> Principal:
+        """The principal whose permissions count."""
+        return self.caller.actor
+
+    def authority(self, runtime: Runtime) -> Authority:
+        """Return the authority under which this caller changes accounts."""
+        return Authority(database=runtime.database, keys=runtime.keys, by=self.principal.id, trace_id=self.trace_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A dependency: who may use an endpoint. `permission` is the role's; without one it is anybody of `kinds`."""
+
+    permission: Permission | None = None
+    kinds: frozenset[PrincipalKind] = frozenset(PrincipalKind)
+
+    async def __call__(self, request: Request) -> Acting:
+        """Return who asks.
+
+        Raises:
+            Unauthenticated: nobody that this hub knows.
+            Forbidden: somebody who may not do this, or a form of another site.
+        """
+        runtime = runtime_of(request)
+        acting = await _bearer(request, runtime) if _has_token(request) else await _session(request, runtime)
+        if acting.principal.kind not in self.kinds:
+            raise Forbidden(f"This is for {' and '.join(sorted(self.kinds))}s only.")
+        if self.permission is not None:
+            demand(acting.principal, self.permission)
+        return acting
+
+
+Anybody = Annotated[Acting, Depends(Access())]
+"""Any person or agent that has proved who it is; what it sees is its own."""
+Person = Annotated[Acting, Depends(Access(kinds=frozenset({PrincipalKind.USER})))]
+"""Any person; groups and ownership decide the rest, record by record."""
+AccountManager = Annotated[Acting, Depends(Access(Permission.MANAGE_ACCOUNTS))]
+RegistryManager = Annotated[Acting, Depends(Access(Permission.MANAGE_REGISTRY))]
+CatalogReader = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG))]
+Stopper = Annotated[Acting, Depends(Access(Permission.STOP_THINGS))]
+Auditor = Annotated[Acting, Depends(Access(Permission.SEE_AUDIT))]
+
+
+def _has_token(request: Request) -> bool:
+    return "authorization" in request.headers
+
+
+async def _bearer(request: Request, runtime: Runtime) -> Acting:
+    scheme, _, token = request.headers["authorization"].partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("Send an access token as `Authorization: Bearer ...`.")
+    resource = f"{runtime.public_url.rstrip('/')}{API_PATH}"
+    caller = await runtime.verifier.verify(token.strip(), resource=resource)
+    return Acting(caller=caller, session=None, trace_id=request.scope["trace_id"])
+
+
+async def _session(request: Request, runtime: Runtime) -> Acting:
+    cookie = request.cookies.get(cookie_name(runtime.public_url))
+    async with runtime.database.reading() as tx:
+        session = await session_of(tx, cookie)
+    if session is None:
+        raise Unauthenticated(f"Log in first: POST {API_PATH}/session, or send an access token.")
+    if request.method not in SAFE_METHODS:
+        _check_origin(request, runtime)
+        if not session.accepts(request.headers.get(CSRF_HEADER, "")):
+            raise Forbidden(f"Send the session's CSRF token in the header {CSRF_HEADER}.")
+    if session.needs_touch:
+        async with runtime.database.transaction() as tx:
+            await touch_session(tx, session.id)
+    return Acting(caller=session.caller, session=session, trace_id=request.scope["trace_id"])
+
+
+def _check_origin(request: Request, runtime: Runtime) -> None:
+    origin = request.headers.get("origin")
+    if origin is not None and origin != runtime.public_url.rstrip("/"):
+        raise Forbidden("This request comes from another site.")

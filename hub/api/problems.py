@@ -1,0 +1,148 @@
+"""Problem details (RFC 9457): the one shape of every error of the API, with a stable code."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.core.errors import (
+    ArgumentsInvalid,
+    Conflict,
+    Forbidden,
+    HubError,
+    IdempotencyMismatch,
+    InputError,
+    NotFound,
+    ScopeMissing,
+    Unauthenticated,
+    Unavailable,
+)
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:toolhub:problem:"
+
+STATUSES: Final[Mapping[type[HubError], int]] = {
+    ArgumentsInvalid: 422,
+    IdempotencyMismatch: 422,
+    InputError: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Unavailable: 503,
+}
+"""The status of each error; the most special class that is listed counts."""
+
+
+class ProblemViolation(BaseModel):
+    """One broken rule: where, and what was expected."""
+
+    pointer: str = Field(
+        description="A JSON pointer into what was sent; empty for the whole of it.", examples=["/name"]
+    )
+    message: str = Field(examples=["Field required"])
+
+
+class Problem(BaseModel):
+    """What went wrong, in words that a caller may read and a code that a program may rely on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:toolhub:problem:not_found",
+                    "title": "Not Found",
+                    "status": 404,
+                    "detail": "There is no such invocation.",
+                    "code": "not_found",
+                    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    trace_id: str
+    violations: list[ProblemViolation] | None = None
+    needed_scopes: list[str] | None = None
+    retryable: bool | None = None
+
+
+def problem(
+    request: Request, *, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+) -> Response:  # more: further members of `Problem`
+    """Return the response for one problem."""
+    body = Problem(
+        type=f"{TYPE_PREFIX}{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        trace_id=str(request.scope.get("trace_id", "")),
+        **more,
+    )
+    content = body.model_dump_json(exclude_none=True)
+    return Response(content, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def of_hub_error(request: Request, error: HubError) -> Response:
+    """Return the problem that a domain error is at this door."""
+    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
+    more: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    if isinstance(error, ArgumentsInvalid):
+        more["violations"] = [ProblemViolation(pointer=one.pointer, message=one.message) for one in error.violations]
+    if isinstance(error, ScopeMissing):
+        more["needed_scopes"] = list(error.needed)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unavailable):
+        headers["Retry-After"], more["retryable"] = "2", True
+    return problem(request, status=status, code=error.code, detail=error.message, headers=headers, **more)
+
+
+def of_http_exception(request: Request, error: HTTPException) -> Response:
+    """Return the problem for what the router itself refuses: an unknown path, a method that is not offered."""
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    phrase = HTTPStatus(error.status_code).phrase
+    details = {404: "Nothing is found at this address.", 405: "This address does not offer that method."}
+    return problem(
+        request,
+        status=error.status_code,
+        code=codes.get(error.status_code, "http_error"),
+        detail=details.get(error.status_code, phrase),
+        headers=error.headers,
+    )
+
+
+def of_invalid_request(request: Request, error: RequestValidationError) -> Response:
+    """Return the problem for a request that breaks the API's own schema, naming every violation."""
+    violations = [_violation(one["loc"], one["msg"]) for one in error.errors()]
+    return problem(
+        request,
+        status=422,
+        code="request_invalid",
+        detail=f"{len(violations)} problem(s) with the request.",
+        violations=violations,
+    )
+
+
+def _violation(place: Sequence[str | int], message: str) -> ProblemViolation:
+    source, *path = place
+    if source == "body":
+        return ProblemViolation(pointer="".join(f"/{_escaped(str(step))}" for step in path), message=message)
+    name = ".".join(str(step) for step in path)
+    return ProblemViolation(pointer="", message=f"{source} parameter {name!r}: {message}")
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")

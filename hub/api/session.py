@@ -1,0 +1,115 @@
+"""The session of a person: logging in, who is logged in, logging out."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from hub.api.access import Person, RuntimeParameter
+from hub.api.problems import problem
+from hub.identity.logins import Login, LoginRefused, log_in
+from hub.identity.principals import Principal
+from hub.identity.sessions import WebSession, close_session, cookie_name, session_of
+
+router = APIRouter(prefix="/session", tags=["session"])
+
+
+class NewSession(BaseModel):
+    """A name and a password."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "ada", "password": "..."}]})
+
+    name: str = Field(min_length=1, max_length=64)
+    password: SecretStr = Field(max_length=1024)
+
+
+class SessionView(BaseModel):
+    """Who is logged in, since when, and the token that changes must carry."""
+
+    principal_id: str
+    name: str
+    display_name: str
+    roles: list[str]
+    groups: list[str]
+    authenticated_at: datetime
+    csrf_token: str
+
+
+@router.post(
+    "",
+    operation_id="logIn",
+    summary="Log in",
+    status_code=201,
+    response_model=SessionView,
+    openapi_extra={"security": []},
+)
+async def log_in_here(request: Request, runtime: RuntimeParameter, wanted: Annotated[NewSession, Body()]) -> Response:
+    """Open a session and set its cookie. With the cookie of a session it is a fresh login: a new one replaces it."""
+    name = cookie_name(runtime.public_url)
+    login = Login(
+        name=wanted.name,
+        password=wanted.password.get_secret_value(),
+        source=request.client.host if request.client else None,
+        replaces=request.cookies.get(name),
+    )
+    outcome = await log_in(runtime.database, runtime.keys, login)
+    if isinstance(outcome, LoginRefused):
+        return _refused(request, outcome)
+    async with runtime.database.reading() as tx:
+        opened = await session_of(tx, outcome.cookie)
+    if opened is None:
+        return problem(
+            request, status=401, code="unauthenticated", detail="The session has ended already; log in again."
+        )
+    response = JSONResponse(view(opened, opened.principal).model_dump(mode="json"), status_code=201)
+    is_secure = runtime.public_url.startswith("https:")
+    response.set_cookie(name, outcome.cookie, path="/", httponly=True, samesite="lax", secure=is_secure)
+    return response
+
+
+@router.get("", operation_id="getSession", summary="Who is logged in")
+async def current_session(acting: Person) -> SessionView:
+    """Return the session at hand, with its CSRF token."""
+    return view(_session(acting.session), acting.principal)
+
+
+@router.delete("", operation_id="logOut", summary="Log out", status_code=204)
+async def log_out(request: Request, runtime: RuntimeParameter, acting: Person) -> Response:
+    """End the session at hand."""
+    name = cookie_name(runtime.public_url)
+    async with runtime.database.transaction() as tx:
+        await close_session(tx, request.cookies.get(name, ""))
+    response = Response(status_code=204)
+    response.delete_cookie(
+        name, path="/", httponly=True, samesite="lax", secure=runtime.public_url.startswith("https:")
+    )
+    return response
+
+
+def view(session: WebSession, principal: Principal) -> SessionView:
+    """Return what a person may know of its own session."""
+    return SessionView(
+        principal_id=principal.id,
+        name=principal.name,
+        display_name=principal.display_name,
+        roles=sorted(principal.roles),
+        groups=sorted(principal.groups),
+        authenticated_at=session.authenticated_at,
+        csrf_token=session.csrf_token,
+    )
+
+
+def _session(session: WebSession | None) -> WebSession:
+    if session is None:  # a person's only credential here is a session
+        raise TypeError("a person came in without a session")
+    return session
+
+
+def _refused(request: Request, refused: LoginRefused) -> Response:
+    if refused.retry_after_seconds is None:
+        return problem(request, status=401, code="login_refused", detail=refused.message)
+    headers = {"Retry-After": str(refused.retry_after_seconds)}
+    return problem(request, status=429, code="too_many_attempts", detail=refused.message, headers=headers)

@@ -1,0 +1,1 @@
+"""A whole hub for the tests of its doors."""

@@ -1,0 +1,185 @@
+"""A working hub over the test upstream: its people, its agents, and words for what they do."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from upstream.connector import connector
+from upstream.fixtures import Upstream
+
+import upstream
+from hub.bundles import Bundles
+from hub.credentials import Vault
+from hub.identity import scopes
+from hub.identity.accounts import NewUser, create_user
+from hub.identity.authority import Authority
+from hub.identity.clients import NewAgent, create_agent
+from hub.identity.grants import ACCESS_TOKEN_LIFETIME, AuthorizationServer, NewGrant, issue, open_grant
+from hub.identity.principals import Principal, Role
+from hub.identity.resources import EVERYTHING, resource_of
+from hub.identity.tokens import TokenVerifier
+from hub.invocations.group_commit import GroupCommit
+from hub.invocations.runtime import Executor, Runtime
+from hub.keys import Keyring
+from hub.registry import (
+    Catalog,
+    Connection,
+    Environment,
+    NewConnection,
+    create_connection,
+    register_connector,
+)
+from hub.storage import Database, Tx, now
+from hub.wiring import is_server
+from hub.worker import continue_due
+
+PUBLIC_URL = "http://127.0.0.1:8420"
+PASSWORD = "correct horse battery staple"
+ALL_SCOPES = frozenset({"upstream:read", "upstream:write"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkingHub:
+    """A hub in which `agent` acts for `requester`, and `approver` and `controller` decide."""
+
+    runtime: Runtime
+    upstream: Upstream
+    connection: Connection
+    agent: Principal
+    people: dict[str, Principal] = field(default_factory=dict)
+
+    @property
+    def database(self) -> Database:
+        """The hub's database."""
+        return self.runtime.database
+
+    @property
+    def authority(self) -> Authority:
+        """The authority of the hub's console."""
+        return Authority(database=self.runtime.database, keys=self.runtime.keys)
+
+    async def token(
+        self,
+        *,
+        of: Principal | None = None,
+        for_user: Principal | None = None,
+        granted: frozenset[str] = ALL_SCOPES,
+        server: str = EVERYTHING,
+    ) -> str:
+        """Return an access token of an agent, for the requester unless somebody else is named."""
+        client, user = of or self.agent, for_user or self.people["requester"]
+        async with self.database.transaction() as tx:
+            new = NewGrant(
+                kind="authorization_code",
+                client=client,
+                user_id=user.id,
+                scopes=granted,
+                resource=resource_of(server, PUBLIC_URL),
+                server=server,
+                authenticated_at=await now(tx),
+                lifetime=ACCESS_TOKEN_LIFETIME,
+            )
+            grant = await open_grant(tx, new)
+            issued = await issue(tx, self.runtime.authorization, grant, granted, with_refresh=False)
+        assert scopes.are_scopes(granted)
+        return issued.access_token
+
+    async def make_agent(self, name: str, *, allowed: frozenset[str] = ALL_SCOPES, servers: frozenset[str]) -> Principal:
+        """Register one more agent of the owner."""
+        async with self.database.transaction() as tx:
+            return await create_agent(
+                tx,
+                NewAgent(
+                    name=name,
+                    display_name=name.title(),
+                    owner_id=self.people["owner"].id,
+                    allowed_scopes=allowed,
+                    allowed_servers=servers,
+                ),
+                self.authority,
+            )
+
+    async def let_the_worker_work(self) -> None:
+        """Continue whatever is due until nothing is."""
+        while await continue_due(self.runtime):
+            pass
+
+
+@asynccontextmanager
+async def working_hub(database: Database, keys: Keyring, system: Upstream) -> AsyncGenerator[WorkingHub]:
+    """Yield a hub with the test connector connected to `system`."""
+    async with AsyncExitStack() as stack:
+        vault = Vault(keys)
+        executor = Executor(database, vault, paths=[Path(upstream.__file__).parent.parent])
+        await stack.enter_async_context(executor.running())
+        records = GroupCommit(database, keys)
+        await stack.enter_async_context(records.running())
+        verifier = TokenVerifier(database, keys, PUBLIC_URL)
+        await stack.enter_async_context(verifier.listening())
+        runtime = Runtime(
+            database=database,
+            keys=keys,
+            catalog=Catalog(database),
+            bundles=Bundles(database),
+            executor=executor,
+            vault=vault,
+            verifier=verifier,
+            records=records,
+            authorization=AuthorizationServer(
+                database=database, keys=keys, public_url=PUBLIC_URL, is_server=is_server
+            ),
+            public_url=PUBLIC_URL,
+            environment=Environment.DEV.value,
+        )
+        authority = Authority(database=database, keys=keys)
+        async with database.transaction() as tx:
+            people = await _people(tx, authority)
+            connection = await _connect(tx, runtime, system, authority, people["owner"])
+            agent = await create_agent(
+                tx,
+                NewAgent(
+                    name="assistant",
+                    display_name="Assistant",
+                    owner_id=people["owner"].id,
+                    allowed_scopes=ALL_SCOPES,
+                    allowed_servers=frozenset({EVERYTHING}),
+                ),
+                authority,
+            )
+        yield WorkingHub(runtime=runtime, upstream=system, connection=connection, agent=agent, people=people)
+        await runtime.tasks.drain(5)
+
+
+async def _people(tx: Tx, authority: Authority) -> dict[str, Principal]:
+    """Make one person for each part somebody can play."""
+    parts: dict[str, tuple[frozenset[Role], frozenset[str]]] = {
+        "requester": (frozenset({Role.MEMBER}), frozenset()),
+        "owner": (frozenset({Role.MEMBER}), frozenset()),
+        "approver": (frozenset({Role.MEMBER}), frozenset({"approvers"})),
+        "controller": (frozenset({Role.MEMBER}), frozenset({"controllers"})),
+        "administrator": (frozenset({Role.ADMINISTRATOR}), frozenset()),
+        "operator": (frozenset({Role.OPERATOR}), frozenset()),
+        "auditor": (frozenset({Role.AUDITOR}), frozenset()),
+        "nobody": (frozenset(), frozenset()),
+    }
+    people = dict[str, Principal]()
+    for name, (roles, groups) in parts.items():
+        new = NewUser(name=name, display_name=name.title(), password=PASSWORD, roles=roles, groups=groups)
+        people[name] = await create_user(tx, new, authority)
+    return people
+
+
+async def _connect(tx: Tx, runtime: Runtime, system: Upstream, authority: Authority, owner: Principal) -> Connection:
+    await register_connector(tx, connector.spec, authority, owner_id=owner.id)
+    new = NewConnection(
+        name="test-system",
+        connector=connector.spec.name,
+        environment=Environment.DEV,
+        base_url=system.base_url,
+        owner_id=owner.id,
+    )
+    connection = await create_connection(tx, new, authority)
+    await runtime.vault.put(tx, connection.id, {"token": system.token})
+    return connection
+
