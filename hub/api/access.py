@@ -70,14 +70,14 @@ class Access:
         return acting
 
 
+PERSON: Final = Access(kinds=frozenset({PrincipalKind.USER}))
+
 Anybody = Annotated[Acting, Depends(Access())]
 """Any person or agent that has proved who it is; what it sees is its own."""
-Person = Annotated[Acting, Depends(Access(kinds=frozenset({PrincipalKind.USER})))]
+Person = Annotated[Acting, Depends(PERSON)]
 """Any person; groups and ownership decide the rest, record by record."""
 AccountManager = Annotated[Acting, Depends(Access(Permission.MANAGE_ACCOUNTS))]
-RegistryManager = Annotated[Acting, Depends(Access(Permission.MANAGE_REGISTRY))]
 CatalogReader = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG))]
-Stopper = Annotated[Acting, Depends(Access(Permission.STOP_THINGS))]
 Auditor = Annotated[Acting, Depends(Access(Permission.SEE_AUDIT))]
 
 

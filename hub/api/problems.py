@@ -1,8 +1,9 @@
 """Problem details (RFC 9457): the one shape of every error of the API, with a stable code."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
@@ -77,63 +78,70 @@ class Problem(BaseModel):
     retryable: bool | None = None
 
 
-def problem(
-    request: Request, *, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
-) -> Response:  # more: further members of `Problem`
-    """Return the response for one problem."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What went wrong, before it is put into words on the wire."""
+
+    status: int
+    code: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    violations: Sequence[ProblemViolation] = ()
+    needed_scopes: Sequence[str] = ()
+    retryable: bool | None = None
+
+
+def problem(request: Request, trouble: Trouble) -> Response:
+    """Return the response that tells of `trouble`."""
     body = Problem(
-        type=f"{TYPE_PREFIX}{code}",
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=detail,
-        code=code,
+        type=f"{TYPE_PREFIX}{trouble.code}",
+        title=HTTPStatus(trouble.status).phrase,
+        status=trouble.status,
+        detail=trouble.detail,
+        code=trouble.code,
         trace_id=str(request.scope.get("trace_id", "")),
-        **more,
+        violations=list(trouble.violations) or None,
+        needed_scopes=list(trouble.needed_scopes) or None,
+        retryable=trouble.retryable,
     )
     content = body.model_dump_json(exclude_none=True)
-    return Response(content, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    return Response(content, status_code=trouble.status, headers=dict(trouble.headers), media_type=MEDIA_TYPE)
 
 
 def of_hub_error(request: Request, error: HubError) -> Response:
     """Return the problem that a domain error is at this door."""
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
-    more: dict[str, Any] = {}
-    headers: dict[str, str] = {}
-    if isinstance(error, ArgumentsInvalid):
-        more["violations"] = [ProblemViolation(pointer=one.pointer, message=one.message) for one in error.violations]
-    if isinstance(error, ScopeMissing):
-        more["needed_scopes"] = list(error.needed)
-    if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Unavailable):
-        headers["Retry-After"], more["retryable"] = "2", True
-    return problem(request, status=status, code=error.code, detail=error.message, headers=headers, **more)
+    trouble = Trouble(status=status, code=error.code, detail=error.message)
+    match error:
+        case ArgumentsInvalid():
+            violations = [ProblemViolation(pointer=one.pointer, message=one.message) for one in error.violations]
+            trouble = replace(trouble, violations=violations)
+        case ScopeMissing():
+            trouble = replace(trouble, needed_scopes=error.needed)
+        case Unauthenticated():
+            trouble = replace(trouble, headers={"WWW-Authenticate": "Bearer"})
+        case Unavailable():
+            trouble = replace(trouble, headers={"Retry-After": "2"}, retryable=True)
+        case _:
+            pass
+    return problem(request, trouble)
 
 
 def of_http_exception(request: Request, error: HTTPException) -> Response:
     """Return the problem for what the router itself refuses: an unknown path, a method that is not offered."""
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    phrase = HTTPStatus(error.status_code).phrase
-    details = {404: "Nothing is found at this address.", 405: "This address does not offer that method."}
-    return problem(
-        request,
-        status=error.status_code,
-        code=codes.get(error.status_code, "http_error"),
-        detail=details.get(error.status_code, phrase),
-        headers=error.headers,
-    )
+    usual = {
+        404: ("not_found", "Nothing is found at this address."),
+        405: ("method_not_allowed", "This address does not offer that method."),
+    }
+    code, detail = usual.get(error.status_code, ("http_error", HTTPStatus(error.status_code).phrase))
+    return problem(request, Trouble(status=error.status_code, code=code, detail=detail, headers=error.headers or {}))
 
 
 def of_invalid_request(request: Request, error: RequestValidationError) -> Response:
     """Return the problem for a request that breaks the API's own schema, naming every violation."""
     violations = [_violation(one["loc"], one["msg"]) for one in error.errors()]
-    return problem(
-        request,
-        status=422,
-        code="request_invalid",
-        detail=f"{len(violations)} problem(s) with the request.",
-        violations=violations,
-    )
+    detail = f"{len(violations)} problem(s) with the request."
+    return problem(request, Trouble(status=422, code="request_invalid", detail=detail, violations=violations))
 
 
 def _violation(place: Sequence[str | int], message: str) -> ProblemViolation:

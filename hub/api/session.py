@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Depends
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hub.api.access import Person, RuntimeParameter
-from hub.api.problems import problem
+from hub.api.access import PERSON, Person, RuntimeParameter
+from hub.api.problems import Trouble, problem
+from hub.core.errors import Unauthenticated
 from hub.identity.logins import Login, LoginRefused, log_in
 from hub.identity.principals import Principal
 from hub.identity.sessions import WebSession, close_session, cookie_name, session_of
@@ -61,9 +62,7 @@ async def log_in_here(request: Request, runtime: RuntimeParameter, wanted: Annot
     async with runtime.database.reading() as tx:
         opened = await session_of(tx, outcome.cookie)
     if opened is None:
-        return problem(
-            request, status=401, code="unauthenticated", detail="The session has ended already; log in again."
-        )
+        raise Unauthenticated("The session has ended already; log in again.")
     response = JSONResponse(view(opened, opened.principal).model_dump(mode="json"), status_code=201)
     is_secure = runtime.public_url.startswith("https:")
     response.set_cookie(name, outcome.cookie, path="/", httponly=True, samesite="lax", secure=is_secure)
@@ -76,8 +75,8 @@ async def current_session(acting: Person) -> SessionView:
     return view(_session(acting.session), acting.principal)
 
 
-@router.delete("", operation_id="logOut", summary="Log out", status_code=204)
-async def log_out(request: Request, runtime: RuntimeParameter, acting: Person) -> Response:
+@router.delete("", operation_id="logOut", summary="Log out", status_code=204, dependencies=[Depends(PERSON)])
+async def log_out(request: Request, runtime: RuntimeParameter) -> Response:
     """End the session at hand."""
     name = cookie_name(runtime.public_url)
     async with runtime.database.transaction() as tx:
@@ -110,6 +109,6 @@ def _session(session: WebSession | None) -> WebSession:
 
 def _refused(request: Request, refused: LoginRefused) -> Response:
     if refused.retry_after_seconds is None:
-        return problem(request, status=401, code="login_refused", detail=refused.message)
-    headers = {"Retry-After": str(refused.retry_after_seconds)}
-    return problem(request, status=429, code="too_many_attempts", detail=refused.message, headers=headers)
+        return problem(request, Trouble(status=401, code="login_refused", detail=refused.message))
+    later = {"Retry-After": str(refused.retry_after_seconds)}
+    return problem(request, Trouble(status=429, code="too_many_attempts", detail=refused.message, headers=later))

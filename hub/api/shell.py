@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.api.problems import of_hub_error, problem
+from hub.api.problems import Trouble, of_hub_error, problem
 from hub.core.canonical import parse_json
 from hub.core.errors import HubError
 from hub.core.tracing import trace_id_of
@@ -69,7 +69,7 @@ def _last_answer(request: Request, error: Exception) -> Response:
     if isinstance(error, HubError):
         return of_hub_error(request, error)
     detail = "Something went wrong inside the hub; its log says more under the trace id."
-    return problem(request, status=500, code="internal_error", detail=detail)
+    return problem(request, Trouble(status=500, code="internal_error", detail=detail))
 
 
 async def _strict_body(request: Request) -> bytes | Response:
@@ -85,10 +85,10 @@ async def _strict_body(request: Request) -> bytes | Response:
                 break
     if is_too_long:
         detail = f"The body is longer than {LONGEST_BODY} bytes; send less at once."
-        return problem(request, status=413, code="too_large", detail=detail)
+        return problem(request, Trouble(status=413, code="too_large", detail=detail))
     if body and not _is_json(request):
         detail = "Send the body as application/json."
-        return problem(request, status=415, code="unsupported_media_type", detail=detail)
+        return problem(request, Trouble(status=415, code="unsupported_media_type", detail=detail))
     try:
         if body:
             parse_json(bytes(body))

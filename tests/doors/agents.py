@@ -5,12 +5,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import httpx2
 import pytest
-from doors.working_hub import PUBLIC_URL, WorkingHub, working_hub
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
 from upstream.fixtures import Upstream
 
+from doors.working_hub import PUBLIC_URL, WorkingHub, working_hub
 from hub.keys import Keyring
 from hub.mcp import mcp_door
 from hub.storage import Database
@@ -39,7 +39,7 @@ async def http(app: Starlette) -> AsyncGenerator[httpx2.AsyncClient]:
 
 @pytest.fixture
 def connect(app: Starlette, hub: WorkingHub) -> Connect:
-    """Return an opener of MCP clients: `async with connect(mode="legacy", server="everything") as client`."""
+    """Opens MCP clients, of either era, with any token, at any server."""
 
     @asynccontextmanager
     async def opened(*, mode: str = "auto", token: str | None = None, path: str = "/mcp") -> AsyncIterator[Client]:

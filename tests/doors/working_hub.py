@@ -5,18 +5,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import upstream
 from upstream.connector import connector
 from upstream.fixtures import Upstream
 
-import upstream
 from hub.bundles import Bundles
 from hub.credentials import Vault
 from hub.identity import scopes
-from hub.identity.accounts import NewUser, create_user
+from hub.identity.accounts import set_groups, set_roles
 from hub.identity.authority import Authority
 from hub.identity.clients import NewAgent, create_agent
+from hub.identity.enrolment import enrol
 from hub.identity.grants import ACCESS_TOKEN_LIFETIME, AuthorizationServer, NewGrant, issue, open_grant
-from hub.identity.principals import Principal, Role
+from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.identity.resources import EVERYTHING, resource_of
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
@@ -85,7 +86,9 @@ class WorkingHub:
         assert scopes.are_scopes(granted)
         return issued.access_token
 
-    async def make_agent(self, name: str, *, allowed: frozenset[str] = ALL_SCOPES, servers: frozenset[str]) -> Principal:
+    async def make_agent(
+        self, name: str, *, allowed: frozenset[str] = ALL_SCOPES, servers: frozenset[str]
+    ) -> Principal:
         """Register one more agent of the owner."""
         async with self.database.transaction() as tx:
             return await create_agent(
@@ -126,9 +129,7 @@ async def working_hub(database: Database, keys: Keyring, system: Upstream) -> As
             vault=vault,
             verifier=verifier,
             records=records,
-            authorization=AuthorizationServer(
-                database=database, keys=keys, public_url=PUBLIC_URL, is_server=is_server
-            ),
+            authorization=AuthorizationServer(database=database, keys=keys, public_url=PUBLIC_URL, is_server=is_server),
             public_url=PUBLIC_URL,
             environment=Environment.DEV.value,
         )
@@ -152,12 +153,13 @@ async def working_hub(database: Database, keys: Keyring, system: Upstream) -> As
 
 
 async def _people(tx: Tx, authority: Authority) -> dict[str, Principal]:
-    """Make one person for each part somebody can play."""
+    """Enrol one person for each part somebody can play; they have no passwords, which take long to make."""
+    member = frozenset({Role.MEMBER})
     parts: dict[str, tuple[frozenset[Role], frozenset[str]]] = {
-        "requester": (frozenset({Role.MEMBER}), frozenset()),
-        "owner": (frozenset({Role.MEMBER}), frozenset()),
-        "approver": (frozenset({Role.MEMBER}), frozenset({"approvers"})),
-        "controller": (frozenset({Role.MEMBER}), frozenset({"controllers"})),
+        "requester": (member, frozenset()),
+        "owner": (member, frozenset()),
+        "approver": (member, frozenset({"approvers"})),
+        "controller": (member, frozenset({"controllers"})),
         "administrator": (frozenset({Role.ADMINISTRATOR}), frozenset()),
         "operator": (frozenset({Role.OPERATOR}), frozenset()),
         "auditor": (frozenset({Role.AUDITOR}), frozenset()),
@@ -165,8 +167,9 @@ async def _people(tx: Tx, authority: Authority) -> dict[str, Principal]:
     }
     people = dict[str, Principal]()
     for name, (roles, groups) in parts.items():
-        new = NewUser(name=name, display_name=name.title(), password=PASSWORD, roles=roles, groups=groups)
-        people[name] = await create_user(tx, new, authority)
+        person = await enrol(tx, kind=PrincipalKind.USER, name=name, display_name=name.title())
+        await set_roles(tx, person, roles, authority)
+        people[name] = await set_groups(tx, person, groups, authority)
     return people
 
 
@@ -182,4 +185,3 @@ async def _connect(tx: Tx, runtime: Runtime, system: Upstream, authority: Author
     connection = await create_connection(tx, new, authority)
     await runtime.vault.put(tx, connection.id, {"token": system.token})
     return connection
-

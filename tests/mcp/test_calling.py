@@ -4,7 +4,6 @@ import json
 
 import pytest
 from doors.agents import Connect
-from doors.working_hub import WorkingHub
 
 pytestmark = pytest.mark.anyio
 ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
