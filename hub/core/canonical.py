@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any, NoReturn, cast
 
 import rfc8785
@@ -55,7 +56,7 @@ def _check_texts(value: Any) -> None:  # noqa: ANN401  # any JSON value
             members = cast("dict[str, Any]", one)
             ahead.extend([*members.keys(), *members.values()])
         elif isinstance(one, list):
-            ahead.extend(cast("list[Any]", one))
+            ahead.extend(cast("Iterable[Any]", one))
         elif isinstance(one, str) and not (one.isascii() or _is_unicode(one)):
             raise Malformed("A text holds half a surrogate pair; send whole characters.")
         elif isinstance(one, str) and "\x00" in one:

@@ -7,7 +7,9 @@ from sqlalchemy import delete
 
 from hub.core.canonical import canonical_json
 from hub.credentials.tables import CredentialRow
+from hub.identity.authority import Authority
 from hub.keys import Keyring
+from hub.registry import renew_connection
 from hub.storage import Tx, now
 
 
@@ -36,8 +38,13 @@ class Vault:
     def __init__(self, keys: Keyring) -> None:
         self._keys = keys
 
-    async def put(self, tx: Tx, connection_id: str, secret: Mapping[str, str]) -> None:
-        """Keep `secret` for the connection in place of what was kept before."""
+    async def put(self, tx: Tx, connection_id: str, secret: Mapping[str, str], authority: Authority) -> None:
+        """Keep `secret` for the connection in place of what was kept before; its generation grows.
+
+        Raises:
+            Forbidden: it is neither the connection's owner nor an administrator.
+        """
+        await renew_connection(tx, connection_id, authority, changed="credential")
         sealed = self._keys.encrypt(canonical_json(dict(secret)), context=_context(connection_id))
         await tx.merge(CredentialRow(connection_id=connection_id, sealed=sealed, changed_at=await now(tx)))
         await tx.flush()

@@ -1,0 +1,163 @@
+"""A small world for tests: a hub without doors, the test upstream connected to it, an agent, and people who decide."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from upstream.connector import connector
+from upstream.fixtures import Upstream
+
+from hub.approvals import Ballot, Choice
+from hub.bundles import Bundles, publish_default
+from hub.credentials import Vault
+from hub.identity.accounts import NewUser, create_default_groups, create_user
+from hub.identity.authority import Authority
+from hub.identity.clients import NewAgent, create_agent
+from hub.identity.grants import AuthorizationServer
+from hub.identity.principals import Caller, Principal
+from hub.identity.tokens import TokenVerifier
+from hub.invocations.group_commit import GroupCommit
+from hub.invocations.invoke import invoke
+from hub.invocations.runtime import Executor, Runtime
+from hub.invocations.values import Call, Claims, Invocation
+from hub.invocations.votes import vote
+from hub.keys import Keyring
+from hub.registry import Catalog, Environment, NewConnection, create_connection, register_connector
+from hub.storage import Database
+from hub.wiring import is_server
+
+MASTER_KEY = bytes(range(32))
+PASSWORD = "correct-horse-battery"
+PUBLIC_URL = "http://127.0.0.1:8420"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The hub, its upstream and its people: an agent `bot` that acts for `rita`, approver `ann`, controller `carl`."""
+
+    runtime: Runtime
+    upstream: Upstream
+    connection_id: str
+    bot: Principal
+    rita: Principal
+    ann: Principal
+    carl: Principal
+
+    @property
+    def caller(self) -> Caller:
+        """The agent, acting for rita, with every scope of the connector."""
+        scopes = frozenset({"upstream:read", "upstream:write"})
+        return Caller(actor=self.bot, on_behalf_of=self.rita, scopes=scopes, client_id=self.bot.id)
+
+    async def call(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        caller: Caller | None = None,
+        run: str | None = None,
+        key: str | None = None,
+    ) -> Invocation:
+        """Invoke `tool` as the agent."""
+        call = Call(
+            caller=caller or self.caller,
+            server="everything",
+            tool=tool,
+            arguments=dict(arguments),
+            trace_id="trace",
+            claims=Claims(run=run, purpose="a test"),
+            idempotency_key=key,
+        )
+        return await invoke(call, self.runtime)
+
+    def edit_by_hand(self, number: int, *, quantity: int) -> None:
+        """Change an item as somebody else would, in the upstream itself."""
+        change = "UPDATE item SET quantity = ?, version = version + 1 WHERE id = ?"
+        self.upstream.store.rows(change, quantity, number)
+
+    async def vote(self, invocation: Invocation, voter: Principal, choice: Choice = Choice.APPROVE) -> Invocation:
+        """Let `voter` vote on what `invocation` shows."""
+        return await vote(self.ballot(invocation, voter, choice), self.runtime)
+
+    def ballot(self, invocation: Invocation, voter: Principal, choice: Choice = Choice.APPROVE) -> Ballot:
+        """Return the ballot of somebody who has read what `invocation` shows and has just logged in."""
+        assert invocation.question is not None
+        return Ballot(
+            invocation_id=invocation.id,
+            digest=invocation.question.digest,
+            choice=choice,
+            reason="looks right" if choice is Choice.APPROVE else "too much",
+            voter=voter,
+            authenticated_at=datetime.now(UTC),
+        )
+
+
+@asynccontextmanager
+async def open_world(
+    database: Database, keys: Keyring, upstream: Upstream, answer_seconds: float = 4.0
+) -> AsyncGenerator[World]:
+    """Yield a world over an empty database."""
+    async with AsyncExitStack() as stack:
+        vault = Vault(keys)
+        executor = Executor(database, vault, paths=[Path(__file__).parent])
+        await stack.enter_async_context(executor.running())
+        records = GroupCommit(database, keys)
+        await stack.enter_async_context(records.running())
+        runtime = Runtime(
+            database=database,
+            keys=keys,
+            catalog=Catalog(database),
+            bundles=Bundles(database),
+            executor=executor,
+            vault=vault,
+            verifier=TokenVerifier(database, keys, PUBLIC_URL),
+            records=records,
+            public_url=PUBLIC_URL,
+            environment="dev",
+            answer_seconds=answer_seconds,
+            authorization=AuthorizationServer(database=database, keys=keys, public_url=PUBLIC_URL, is_server=is_server),
+        )
+        world = await _settle(runtime, upstream)
+        try:
+            yield world
+        finally:
+            await runtime.tasks.drain(10)
+
+
+async def _settle(runtime: Runtime, upstream: Upstream) -> World:
+    authority = Authority(database=runtime.database, keys=runtime.keys)
+    async with runtime.database.transaction() as tx:
+        await create_default_groups(tx)
+        await publish_default(tx, runtime.database, runtime.keys, environment="dev")
+        people = {
+            name: await create_user(
+                tx,
+                NewUser(name=name, display_name=name.title(), password=PASSWORD, groups=frozenset(groups)),
+                authority,
+            )
+            for name, groups in {"rita": (), "ann": ("approvers",), "carl": ("controllers",)}.items()
+        }
+        bot = await create_agent(
+            tx,
+            NewAgent(
+                name="bot",
+                display_name="Bot",
+                owner_id=people["rita"].id,
+                allowed_scopes=frozenset({"upstream:read", "upstream:write"}),
+                allowed_servers=frozenset({"everything"}),
+            ),
+            authority,
+        )
+        await register_connector(tx, connector.spec, authority)
+        connection = await create_connection(
+            tx,
+            NewConnection(
+                name="upstream", connector="upstream", environment=Environment.DEV, base_url=upstream.base_url
+            ),
+            authority,
+        )
+        await runtime.vault.put(tx, connection.id, {"token": upstream.token}, authority)
+    return World(runtime=runtime, upstream=upstream, connection_id=connection.id, bot=bot, **people)
