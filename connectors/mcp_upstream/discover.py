@@ -60,6 +60,11 @@ class Discovery:
     refused: tuple[Refusal, ...]
 
 
+def before_discovery(owner: Owner) -> ConnectorSpec:
+    """Return the connector without tools: what a channel must know to let `discover` meet the server, and no more."""
+    return _connector(owner, [])
+
+
 async def discover(transport: Transport, owner: Owner) -> Discovery:
     """Return the server's tools as a connector.
 

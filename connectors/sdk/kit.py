@@ -151,7 +151,7 @@ async def _can_be_undone(trial: _Trial) -> None:
 
 async def _what_was_made_is_gone(trial: _Trial) -> None:
     result = await trial.run(Phase.OBSERVE, output=trial.output)
-    left = result.records if isinstance(result, Observed) else {}
+    left: Mapping[str, Mapping[str, Json] | None] = result.records if isinstance(result, Observed) else {}
     for change in trial.preview.changes:
         if change.before is None and left.get(change.target) is not None:
             raise _Broken(f"{change.target} is still there")

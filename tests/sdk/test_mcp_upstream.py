@@ -8,20 +8,16 @@ import httpx2
 import pytest
 from upstream.fixtures import McpUpstream, running_mcp_upstream
 
-from connectors.mcp_upstream import Discovery, Owner, carry_out, discover
+from connectors.mcp_upstream import Discovery, Owner, before_discovery, carry_out, discover
 from connectors.mcp_upstream.names import normalised
 from connectors.sdk.run import Done, Failed, PhaseCall, PhaseResult, Previewed
-from connectors.sdk.spec import ConnectorSpec, SafeRule
+from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Phase, Tier, UpstreamClass
 from connectors.sdk.workbench import PlainTransport
 
 pytestmark = pytest.mark.anyio
 
 OWNER = Owner(name="notes", reads=frozenset({"add", "chatty", "routed"}))
-MEETING = tuple(
-    SafeRule(method="POST", path="", operation=method)
-    for method in ("initialize", "notifications/initialized", "server/discover", "tools/list")
-)
 ERAS = {
     "modern, json": (),
     "modern, events": ("--sse",),
@@ -39,10 +35,7 @@ class Bench:
 
     async def discover(self, owner: Owner = OWNER) -> Discovery:
         """Return what the server offers, found by requests that cannot call a tool."""
-        before = ConnectorSpec(
-            name="new", version="0.0.0", title="", description="", entry="a:b", artefact_digest="0" * 64,
-            safe=MEETING, rpc="mcp", operations=(),
-        )  # fmt: skip
+        before = before_discovery(owner)
         return await discover(PlainTransport(before, self.client, self.url, Phase.READ), owner)
 
     async def run(self, spec: ConnectorSpec, phase: Phase, operation: str, **arguments: object) -> PhaseResult:
@@ -196,12 +189,14 @@ async def test_discovering_twice_finds_the_same_connector(bench: Bench) -> None:
     assert (await bench.discover()).spec == (await bench.discover()).spec
 
 
-async def test_a_server_that_is_down_is_said_to_be_down(bench: Bench, mcp_upstream: McpUpstream) -> None:
-    spec = (await bench.discover()).spec
-    mcp_upstream.process.kill()
-    mcp_upstream.process.wait()
+async def test_a_server_that_is_down_is_said_to_be_down(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    with running_mcp_upstream(tmp_path) as server:
+        bench = Bench(client, server.url)
+        spec = (await bench.discover()).spec
+        server.process.kill()
+        server.process.wait()
 
-    result = await bench.run(spec, Phase.COMMIT, "notes_post", text="hi")
+        result = await bench.run(spec, Phase.COMMIT, "notes_post", text="hi")
 
     assert isinstance(result, Failed)
     assert result.code == "upstream_unavailable"

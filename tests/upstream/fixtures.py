@@ -89,8 +89,15 @@ def running_mcp_upstream(folder: Path, *options: str) -> Iterator[McpUpstream]:
             store.close()
 
 
-@pytest.fixture
-def mcp_upstream(tmp_path: Path) -> Iterator[McpUpstream]:
-    """An MCP server that speaks both protocols and answers with JSON."""
-    with running_mcp_upstream(tmp_path) as started:
+@pytest.fixture(scope="session")
+def shared_mcp_upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[McpUpstream]:
+    """The process behind `mcp_upstream`; it takes seconds to start, so it is started once."""
+    with running_mcp_upstream(tmp_path_factory.mktemp("mcp-upstream")) as started:
         yield started
+
+
+@pytest.fixture
+def mcp_upstream(shared_mcp_upstream: McpUpstream) -> McpUpstream:
+    """An MCP server that speaks both protocols and answers with JSON, without any effect yet. Leave it running."""
+    shared_mcp_upstream.store.rows("DELETE FROM effect")
+    return shared_mcp_upstream
