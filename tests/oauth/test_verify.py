@@ -23,10 +23,13 @@ from hub.identity.clients import limit_client
 from hub.identity.grants import revoke_grant
 from hub.identity.tokens import TokenVerifier
 from hub.keys import Keyring
-from hub.oauth.routes import routes_of
+from hub.oauth import oauth_routes
 from hub.storage import Database
 
 pytestmark = pytest.mark.anyio
+
+MASTER_KEY = bytes(range(32))
+"""The one that the fixture `keys` was opened with."""
 
 
 def encoded(part: dict[str, Any]) -> str:
@@ -45,6 +48,14 @@ def signed(hub: Hub, header: dict[str, Any], claims: dict[str, Any]) -> str:
     return jwt.encode(
         {"alg": "ES256", "kid": key.id, **header}, claims, ECKey.import_key(key.private), default_type=None
     )
+
+
+async def is_accepted(hub: Hub, token: str) -> bool:
+    try:
+        await hub.caller(token)
+    except Unauthenticated:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -80,9 +91,9 @@ async def test_a_token_signed_by_the_hub_as_it_stands_is_accepted(hub: Hub, toke
     assert caller.on_behalf_of == hub.ada
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
+async def test_a_token_that_says_something_else_is_refused(hub: Hub, token: str) -> None:
+    _, claims = parts_of(token)
+    changes: list[dict[str, Any]] = [
         {"exp": 1},
         {"exp": "9999999999"},
         {"exp": 1e300},
@@ -98,38 +109,40 @@ async def test_a_token_signed_by_the_hub_as_it_stands_is_accepted(hub: Hub, toke
         {"grant": "grt_unknown"},
         {"jti": None},
         {"scope": None},
-    ],
-)
-async def test_a_token_that_says_something_else_is_refused(hub: Hub, token: str, changes: dict[str, Any]) -> None:
+    ]
+
+    accepted = [
+        change for change in changes if await is_accepted(hub, signed(hub, {"typ": "at+jwt"}, {**claims, **change}))
+    ]
+
+    assert accepted == []
+
+
+async def test_a_token_that_leaves_something_out_is_refused(hub: Hub, token: str) -> None:
     _, claims = parts_of(token)
+    needed = ["iss", "aud", "sub", "client_id", "exp", "iat", "jti", "scope", "grant", "act"]
+    without = {name: {key: value for key, value in claims.items() if key != name} for name in needed}
 
-    with pytest.raises(Unauthenticated):
-        await hub.caller(signed(hub, {"typ": "at+jwt"}, {**claims, **changes}))
+    accepted = [name for name in needed if await is_accepted(hub, signed(hub, {"typ": "at+jwt"}, without[name]))]
+
+    assert accepted == []
 
 
-@pytest.mark.parametrize("missing", ["iss", "aud", "sub", "client_id", "exp", "iat", "jti", "scope", "grant", "act"])
-async def test_a_token_that_leaves_something_out_is_refused(hub: Hub, token: str, missing: str) -> None:
+async def test_only_an_access_token_is_one(hub: Hub, token: str) -> None:
     _, claims = parts_of(token)
-    del claims[missing]
+    headers: list[dict[str, Any]] = [{}, {"typ": "JWT"}, {"typ": "at+jwt", "crit": ["b64"], "b64": False}]
 
-    with pytest.raises(Unauthenticated):
-        await hub.caller(signed(hub, {"typ": "at+jwt"}, claims))
+    accepted = [header for header in headers if await is_accepted(hub, signed(hub, header, claims))]
 
-
-@pytest.mark.parametrize("header", [{}, {"typ": "JWT"}, {"typ": "at+jwt", "crit": ["b64"], "b64": False}])
-async def test_only_an_access_token_is_one(hub: Hub, token: str, header: dict[str, Any]) -> None:
-    _, claims = parts_of(token)
-
-    with pytest.raises(Unauthenticated):
-        await hub.caller(signed(hub, header, claims))
+    assert accepted == []
 
 
-@pytest.mark.parametrize("algorithm", ["none", "None", "NONE"])
-async def test_a_token_without_a_signature_is_refused(hub: Hub, token: str, algorithm: str) -> None:
+async def test_a_token_without_a_signature_is_refused(hub: Hub, token: str) -> None:
     header, claims = parts_of(token)
 
-    with pytest.raises(Unauthenticated):
-        await hub.caller(f"{encoded({**header, 'alg': algorithm})}.{encoded(claims)}.")
+    for algorithm in ("none", "None", "NONE"):
+        with pytest.raises(Unauthenticated):
+            await hub.caller(f"{encoded({**header, 'alg': algorithm})}.{encoded(claims)}.")
 
 
 async def test_a_public_key_is_never_taken_for_a_shared_secret(hub: Hub, token: str) -> None:
@@ -161,10 +174,10 @@ async def test_a_changed_token_is_refused(hub: Hub, token: str) -> None:
             await hub.caller(forged)
 
 
-@pytest.mark.parametrize("garbage", ["", ".", "..", "a.b.c", "x" * 10_000, "é.é.é", "eyJhbGciOiJFUzI1NiJ9.e30.AA"])
-async def test_what_is_no_token_is_refused(hub: Hub, garbage: str) -> None:
-    with pytest.raises(Unauthenticated):
-        await hub.caller(garbage)
+async def test_what_is_no_token_is_refused(hub: Hub) -> None:
+    for garbage in ("", ".", "..", "a.b.c", "x" * 10_000, "é.é.é", "eyJhbGciOiJFUzI1NiJ9.e30.AA"):
+        with pytest.raises(Unauthenticated):
+            await hub.caller(garbage)
 
 
 async def test_a_token_for_one_server_opens_no_other(hub: Hub, token: str) -> None:
@@ -318,12 +331,8 @@ async def test_a_new_key_signs_and_the_old_one_still_verifies(hub: Hub, token: s
     assert {key["kid"] for key in published} == {parts_of(token)[0]["kid"], parts_of(newer)[0]["kid"]}
 
 
-async def test_a_key_made_by_another_process_is_found(hub: Hub, keys: Keyring, token: str) -> None:
-    master = keys._master
-    elsewhere = Keyring.__new__(Keyring)
-    elsewhere.__dict__.update({**keys.__dict__, "_keys": {}, "_current": {}})
-    await elsewhere.reload()
-    assert elsewhere._master is master
+async def test_a_key_made_by_another_process_is_found(hub: Hub, token: str) -> None:
+    elsewhere = await Keyring.open(hub.database, MASTER_KEY)
     async with hub.database.transaction() as tx:
         await elsewhere.rotate(tx, "tokens")
     await elsewhere.reload()
@@ -344,17 +353,19 @@ async def test_the_published_keys_verify_a_token_and_hold_nothing_private(hub: H
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-@pytest.mark.parametrize("place", ["", "/mcp", "/servers/sales/mcp"])
-async def test_the_metadata_is_found_wherever_clients_look(hub: Hub, place: str) -> None:
-    answer = await hub.http.get(f"/.well-known/oauth-authorization-server{place}")
+async def test_the_metadata_is_found_wherever_clients_look(hub: Hub) -> None:
+    places = ("", "/mcp", "/servers/sales/mcp")
 
-    document = answer.json()
-    assert document["issuer"] == PUBLIC_URL
-    assert document["token_endpoint"] == f"{PUBLIC_URL}/oauth/token"
-    assert document["code_challenge_methods_supported"] == ["S256"]
-    assert document["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]
-    assert document["authorization_response_iss_parameter_supported"] is True
-    assert answer.headers["access-control-allow-origin"] == "*"
+    answers = [await hub.http.get(f"/.well-known/oauth-authorization-server{place}") for place in places]
+
+    documents = [answer.json() for answer in answers]
+    assert documents[0] == documents[1] == documents[2]
+    assert documents[0]["issuer"] == PUBLIC_URL
+    assert documents[0]["token_endpoint"] == f"{PUBLIC_URL}/oauth/token"
+    assert documents[0]["code_challenge_methods_supported"] == ["S256"]
+    assert documents[0]["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]
+    assert documents[0]["authorization_response_iss_parameter_supported"] is True
+    assert {answer.headers["access-control-allow-origin"] for answer in answers} == {"*"}
 
 
 async def test_a_page_in_a_browser_may_ask_for_tokens(hub: Hub) -> None:
@@ -367,7 +378,7 @@ async def test_a_page_in_a_browser_may_ask_for_tokens(hub: Hub) -> None:
 async def test_without_the_database_nobody_is_let_in(hub: Hub, token: str, tmp_path: Path) -> None:
     gone = Database(f"sqlite+aiosqlite:///{tmp_path}/no/such/folder/hub.db")
     server = replace(hub.server, database=gone)
-    transport = httpx2.ASGITransport(app=Starlette(routes=routes_of(server)))
+    transport = httpx2.ASGITransport(app=Starlette(routes=oauth_routes(server)))
 
     with pytest.raises(Unavailable):
         await TokenVerifier(gone, hub.server.keys, PUBLIC_URL).verify(token, resource=RESOURCE)
