@@ -11,17 +11,17 @@ from hub.registry.connections import (
     enable_connection,
     renew_connection,
 )
-from hub.registry.current import read_current, refuse_unusable
+from hub.registry.current import read_current
 from hub.registry.reading import (
-    connections,
-    connectors,
     find_connection,
     find_tool,
     get_connection,
     get_tool,
-    servers,
-    tools,
-    versions,
+    list_connections,
+    list_connectors,
+    list_servers,
+    list_tools,
+    list_versions,
 )
 from hub.registry.registration import register_connector
 from hub.registry.servers import NewServer, Offer, create_server, publish, unpublish
@@ -63,8 +63,6 @@ __all__ = [
     "ToolVersion",
     "canonical_arguments",
     "change_connection",
-    "connections",
-    "connectors",
     "create_connection",
     "create_server",
     "disable_connection",
@@ -73,20 +71,21 @@ __all__ = [
     "find_tool",
     "get_connection",
     "get_tool",
+    "list_connections",
+    "list_connectors",
+    "list_servers",
+    "list_tools",
+    "list_versions",
     "publish",
     "quarantine",
     "raise_tier",
     "read_current",
-    "refuse_unusable",
     "register_connector",
     "release",
     "renew_connection",
-    "servers",
     "set_owner_tier",
     "set_tool_owner",
     "settle_tier",
-    "tools",
     "unpublish",
-    "versions",
     "withdraw_version",
 ]

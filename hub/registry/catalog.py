@@ -57,12 +57,10 @@ class Catalog:
         return callable_tool(shelf.entries.get(name), name, sight)
 
     async def current(self, tx: Tx, name: str, *, server: str, caller: Caller) -> PublishedTool:
-        """Return what `resolve` returns, from the database itself.
+        """Return what `server` publishes as `name`, from the database itself: for a commit about to be sent.
 
         Raises:
-            NotFound: there is none, or the caller may not see it.
-            Quarantined: it is held back until its owner has looked.
-            Unavailable: its connection is disabled.
+            NotFound: the caller may not call it, or no longer; the message says why where it may know.
         """
         return await read_entry(tx, name, server=server_name(server, self.default), sight=self._sight(caller))
 

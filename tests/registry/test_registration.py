@@ -1,0 +1,198 @@
+"""Registering connectors: immutable versions, one for every difference and none for a repetition."""
+
+import pytest
+from registry_crm import anybody, connect, crm, operation, register, write
+from sqlalchemy import select
+
+from connectors.sdk.vocabulary import Tier
+from hub.audit.tables import EventRow
+from hub.core.errors import Conflict, InputError
+from hub.identity.authority import Authority
+from hub.registry import (
+    Catalog,
+    Environment,
+    find_tool,
+    list_connectors,
+    list_tools,
+    list_versions,
+    register_connector,
+    withdraw_version,
+)
+from hub.registry.tables import ToolRow
+from hub.storage import Database
+
+pytestmark = pytest.mark.anyio
+
+
+async def events(database: Database) -> list[str]:
+    async with database.reading() as tx:
+        return list(await tx.scalars(select(EventRow.kind).order_by(EventRow.id)))
+
+
+async def test_registering_the_same_connector_again_makes_no_version_and_no_event(
+    database: Database, authority: Authority
+) -> None:
+    assert await register(database, authority) == ["deal_get", "deal_update"]
+    before = await events(database)
+
+    again = await register(database, authority)
+
+    assert again == []
+    assert await events(database) == before
+    assert sorted(before) == ["connector.registered", "tool.version_published", "tool.version_published"]
+
+
+async def test_a_changed_operation_makes_a_new_version_and_the_old_one_stays(
+    database: Database, authority: Authority
+) -> None:
+    await register(database, authority)
+
+    changed = await register(database, authority, crm(operation(), write(description="Change a deal, please.")))
+
+    assert changed == ["deal_update"]
+    async with database.reading() as tx:
+        tool = await find_tool(tx, "crm", "deal_update")
+        assert tool
+        newest, oldest = await list_versions(tx, tool.id)
+    assert (newest.number, newest.is_current, newest.spec.description) == (2, True, "Change a deal, please.")
+    assert (oldest.number, oldest.is_current, oldest.spec.description) == (1, False, "Change one deal.")
+    assert newest.digest != oldest.digest
+
+
+async def test_changed_code_or_a_changed_safe_rule_makes_new_versions_of_every_tool(
+    database: Database, authority: Authority
+) -> None:
+    await register(database, authority)
+
+    by_code = await register(database, authority, crm(artefact_digest="b" * 64))
+    by_rule = await register(database, authority, crm(artefact_digest="b" * 64, safe=[{"method": "GET"}]))
+
+    assert by_code == by_rule == ["deal_get", "deal_update"]
+
+
+async def test_a_new_title_of_the_connector_alone_is_no_new_version_of_its_tools(
+    database: Database, authority: Authority
+) -> None:
+    await register(database, authority)
+
+    assert await register(database, authority, crm(version="1.0.1", title="The CRM")) == []
+
+    async with database.reading() as tx:
+        assert [spec.version for spec in await list_connectors(tx)] == ["1.0.1"]
+
+
+async def test_going_back_to_earlier_code_goes_back_to_its_versions(database: Database, authority: Authority) -> None:
+    await register(database, authority)
+    await register(database, authority, crm(artefact_digest="b" * 64))
+
+    assert await register(database, authority) == []
+
+    async with database.reading() as tx:
+        tool = await find_tool(tx, "crm", "deal_get")
+        assert tool
+        assert [version.is_current for version in await list_versions(tx, tool.id)] == [False, True]
+
+
+async def test_an_operation_that_is_gone_is_no_longer_offered_and_stays_on_record(
+    database: Database, authority: Authority
+) -> None:
+    await register(database, authority)
+    await connect(database, authority)
+
+    await register(database, authority, crm(operation()))
+
+    offered = await Catalog(database).page(server="everything", caller=anybody())
+    assert [tool.name for tool in offered] == ["deal_get"]
+    async with database.reading() as tx:
+        assert [tool.name for tool in await list_tools(tx)] == ["deal_get", "deal_update"]
+
+
+async def test_a_withdrawn_version_does_not_come_back_by_registering_it_again(
+    database: Database, authority: Authority
+) -> None:
+    await register(database, authority)
+    await connect(database, authority)
+    catalog = Catalog(database)
+    version = (await catalog.resolve("deal_get", server="everything", caller=anybody())).version
+    async with database.transaction() as tx:
+        await withdraw_version(tx, version.id, "It leaked.", authority)
+
+    await register(database, authority, crm(version="1.0.1"))
+
+    assert [tool.name for tool in await catalog.page(server="everything", caller=anybody())] == ["deal_update"]
+
+
+async def test_a_new_operation_appears_on_every_connection_of_its_connector(
+    database: Database, authority: Authority
+) -> None:
+    await register(database, authority)
+    await connect(database, authority)
+    await connect(database, authority, name="sales-prod", environment=Environment.PROD)
+
+    await register(database, authority, crm(operation(), write(), operation("deal_find")))
+
+    catalog = Catalog(database)
+    for server in ("everything-dev", "everything-prod"):
+        offered = await catalog.page(server=server, caller=anybody())
+        assert [tool.name for tool in offered] == ["deal_find", "deal_get", "deal_update"]
+
+
+async def test_a_new_operation_whose_name_another_connector_has_is_refused_with_what_to_do(
+    database: Database, authority: Authority
+) -> None:
+    await register(database, authority)
+    await connect(database, authority)
+    await register(database, authority, crm(operation("party_get"), name="erp"))
+    await connect(database, authority, name="books", connector="erp")
+
+    with pytest.raises(Conflict, match=r"'deal_get' already, for the connection 'sales'.*prefix"):
+        await register(database, authority, crm(operation("party_get"), operation("deal_get"), name="erp"))
+
+    async with database.reading() as tx:
+        assert await find_tool(tx, "erp", "deal_get") is None
+
+
+async def test_every_problem_of_every_operation_is_named_at_once(database: Database, authority: Authority) -> None:
+    unbounded = operation("one", input_schema={"type": "object", "properties": {"id": {"type": "integer"}}})
+    noisy = operation("two", input_schema={"type": "object", "properties": {"Idempotency-Key": {"type": "string"}}})
+    wrong_example = operation("three", examples=[{"id": 0}])
+    rootless = operation("four", output_schema={"type": "array"})
+    reserved = operation("hub_five")
+
+    async with database.transaction() as tx:
+        with pytest.raises(InputError) as refused:
+            await register_connector(tx, crm(unbounded, noisy, wrong_example, rootless, reserved), authority)
+
+    for problem in (
+        "one: input schema /properties/id: an integer needs a minimum",
+        "two: input schema /properties/Idempotency-Key: this belongs to the request",
+        "three: example 1 breaks the input schema: /id",
+        "four: output schema /: the root must say type: object",
+        "'hub_five' begins with 'hub_'",
+    ):
+        assert problem in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("said", "applies"),
+    [
+        (("medium", None, None), Tier.MEDIUM),
+        (("medium", "high", None), Tier.HIGH),
+        (("high", "low", None), Tier.HIGH),
+        (("medium", "low", "critical"), Tier.CRITICAL),
+        (("medium", "tomorrow", None), Tier.HIGH),
+    ],
+)
+async def test_the_tier_is_the_highest_that_anybody_says_and_an_unknown_one_is_high(
+    database: Database, authority: Authority, said: tuple[str, str | None, str | None], applies: Tier
+) -> None:
+    declared, owner, raised = said
+    await register(database, authority, crm(write(tier=declared)))
+    async with database.transaction() as tx:
+        row = (await tx.scalars(select(ToolRow))).one()
+        row.owner_tier, row.raised_tier = owner, raised
+    await connect(database, authority)
+
+    tool = await Catalog(database).resolve("deal_update", server="everything", caller=anybody())
+
+    assert tool.tier is applies
