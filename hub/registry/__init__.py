@@ -2,7 +2,7 @@
 
 from hub.registry.arguments import canonical_arguments
 from hub.registry.catalog import Catalog
-from hub.registry.connections import (
+from hub.registry.connecting import (
     ConnectionChange,
     NewConnection,
     change_connection,
@@ -12,21 +12,7 @@ from hub.registry.connections import (
     renew_connection,
 )
 from hub.registry.current import read_current
-from hub.registry.reading import (
-    find_connection,
-    find_tool,
-    get_connection,
-    get_tool,
-    list_connections,
-    list_connectors,
-    list_servers,
-    list_tools,
-    list_versions,
-)
-from hub.registry.registration import register_connector
-from hub.registry.servers import NewServer, Offer, create_server, publish, unpublish
-from hub.registry.stewardship import CATALOG_CHANNEL
-from hub.registry.tools import (
+from hub.registry.keeping import (
     quarantine,
     raise_tier,
     release,
@@ -35,6 +21,20 @@ from hub.registry.tools import (
     settle_tier,
     withdraw_version,
 )
+from hub.registry.reading import (
+    connections,
+    connectors,
+    find_connection,
+    find_tool,
+    get_connection,
+    get_tool,
+    servers,
+    tools,
+    versions,
+)
+from hub.registry.registration import register_connector
+from hub.registry.serving import NewServer, Offer, create_server, publish, unpublish
+from hub.registry.stewardship import CATALOG_CHANNEL
 from hub.registry.values import (
     EVERYTHING,
     Annotations,
@@ -63,6 +63,8 @@ __all__ = [
     "ToolVersion",
     "canonical_arguments",
     "change_connection",
+    "connections",
+    "connectors",
     "create_connection",
     "create_server",
     "disable_connection",
@@ -71,11 +73,6 @@ __all__ = [
     "find_tool",
     "get_connection",
     "get_tool",
-    "list_connections",
-    "list_connectors",
-    "list_servers",
-    "list_tools",
-    "list_versions",
     "publish",
     "quarantine",
     "raise_tier",
@@ -83,9 +80,12 @@ __all__ = [
     "register_connector",
     "release",
     "renew_connection",
+    "servers",
     "set_owner_tier",
     "set_tool_owner",
     "settle_tier",
+    "tools",
     "unpublish",
+    "versions",
     "withdraw_version",
 ]

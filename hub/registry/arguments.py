@@ -38,7 +38,7 @@ def one_way(value: Json) -> Json:
     if isinstance(value, Mapping):
         return {name: one_way(member) for name, member in cast("Mapping[str, Json]", value).items()}
     if isinstance(value, list):
-        return [one_way(item) for item in cast("list[Json]", value)]  # type: ignore[redundant-cast]  # pyright needs it
+        return [one_way(item) for item in cast("list[Json]", value)]
     return value
 
 

@@ -106,7 +106,7 @@ async def server_row(tx: Tx, name: str) -> ServerRow:
     return row
 
 
-async def list_connections(tx: Tx) -> list[Connection]:
+async def connections(tx: Tx) -> list[Connection]:
     """Return every connection, in the order of the names."""
     rows = await tx.scalars(select(ConnectionRow).order_by(ConnectionRow.name))
     return [connection_of(row) for row in rows]
@@ -127,7 +127,7 @@ async def find_connection(tx: Tx, name: str) -> Connection | None:
     return None if row is None else connection_of(row)
 
 
-async def list_tools(tx: Tx, *, connector: str | None = None) -> list[Tool]:
+async def tools(tx: Tx, *, connector: str | None = None) -> list[Tool]:
     """Return every tool, offered or not, in the order of connectors and names."""
     query = select(ToolRow).order_by(ToolRow.connector, ToolRow.name)
     rows = await tx.scalars(query if connector is None else query.where(ToolRow.connector == connector))
@@ -149,7 +149,7 @@ async def find_tool(tx: Tx, connector: str, name: str) -> Tool | None:
     return None if row is None else tool_of(row)
 
 
-async def list_versions(tx: Tx, tool_id: str) -> list[ToolVersion]:
+async def versions(tx: Tx, tool_id: str) -> list[ToolVersion]:
     """Return every version of a tool, the newest first.
 
     Raises:
@@ -160,12 +160,12 @@ async def list_versions(tx: Tx, tool_id: str) -> list[ToolVersion]:
     return [version_of(row, tool) for row in await tx.scalars(query)]
 
 
-async def list_servers(tx: Tx) -> list[Server]:
+async def servers(tx: Tx) -> list[Server]:
     """Return every server, the built-in ones included, in the order of the names."""
     return [server_of(row) for row in await tx.scalars(select(ServerRow).order_by(ServerRow.name))]
 
 
-async def list_connectors(tx: Tx) -> list[ConnectorSpec]:
+async def connectors(tx: Tx) -> list[ConnectorSpec]:
     """Return the release in use of every connector, in the order of the names."""
     query = (
         select(ReleaseRow.spec).join(ConnectorRow, ConnectorRow.release_id == ReleaseRow.id).order_by(ConnectorRow.name)

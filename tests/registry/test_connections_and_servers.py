@@ -27,7 +27,7 @@ from hub.registry import (
     renew_connection,
     unpublish,
 )
-from hub.registry.connections import checked_base_url
+from hub.registry.connecting import checked_base_url
 from hub.registry.names import check_place, check_tool_name
 from hub.storage import Database, now
 

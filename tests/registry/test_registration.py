@@ -11,11 +11,11 @@ from hub.identity.authority import Authority
 from hub.registry import (
     Catalog,
     Environment,
+    connectors,
     find_tool,
-    list_connectors,
-    list_tools,
-    list_versions,
     register_connector,
+    tools,
+    versions,
     withdraw_version,
 )
 from hub.registry.tables import ToolRow
@@ -53,7 +53,7 @@ async def test_a_changed_operation_makes_a_new_version_and_the_old_one_stays(
     async with database.reading() as tx:
         tool = await find_tool(tx, "crm", "deal_update")
         assert tool
-        newest, oldest = await list_versions(tx, tool.id)
+        newest, oldest = await versions(tx, tool.id)
     assert (newest.number, newest.is_current, newest.spec.description) == (2, True, "Change a deal, please.")
     assert (oldest.number, oldest.is_current, oldest.spec.description) == (1, False, "Change one deal.")
     assert newest.digest != oldest.digest
@@ -78,7 +78,7 @@ async def test_a_new_title_of_the_connector_alone_is_no_new_version_of_its_tools
     assert await register(database, authority, crm(version="1.0.1", title="The CRM")) == []
 
     async with database.reading() as tx:
-        assert [spec.version for spec in await list_connectors(tx)] == ["1.0.1"]
+        assert [spec.version for spec in await connectors(tx)] == ["1.0.1"]
 
 
 async def test_going_back_to_earlier_code_goes_back_to_its_versions(database: Database, authority: Authority) -> None:
@@ -90,7 +90,7 @@ async def test_going_back_to_earlier_code_goes_back_to_its_versions(database: Da
     async with database.reading() as tx:
         tool = await find_tool(tx, "crm", "deal_get")
         assert tool
-        assert [version.is_current for version in await list_versions(tx, tool.id)] == [False, True]
+        assert [version.is_current for version in await versions(tx, tool.id)] == [False, True]
 
 
 async def test_an_operation_that_is_gone_is_no_longer_offered_and_stays_on_record(
@@ -104,7 +104,7 @@ async def test_an_operation_that_is_gone_is_no_longer_offered_and_stays_on_recor
     offered = await Catalog(database).page(server="everything", caller=anybody())
     assert [tool.name for tool in offered] == ["deal_get"]
     async with database.reading() as tx:
-        assert [tool.name for tool in await list_tools(tx)] == ["deal_get", "deal_update"]
+        assert [tool.name for tool in await tools(tx)] == ["deal_get", "deal_update"]
 
 
 async def test_a_withdrawn_version_does_not_come_back_by_registering_it_again(
