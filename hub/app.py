@@ -39,7 +39,7 @@ def create_app(runtime: Runtime, notify: Notify) -> Starlette:
 
     routes = [
         *door.routes,
-        *oauth_routes(runtime.authorization),
+        *oauth_routes(runtime),
         Mount("/api/v1", create_api(runtime)),
         *web_routes(runtime),
     ]

@@ -1,19 +1,20 @@
 """The wiring: builds the parts of one hub from its settings, and takes them down again."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from hub import registry
+from hub import outbox
+from hub.approvals.notify import LogNotifier
 from hub.bundles import Bundles
 from hub.credentials import Vault
-from hub.identity.grants import AuthorizationServer
 from hub.identity.tokens import TokenVerifier
+from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.runtime import Executor, Runtime
 from hub.keys import Keyring, load_master_key
 from hub.registry import Catalog
 from hub.settings import Settings
-from hub.storage import Database, Tx
+from hub.storage import Database
 
 DRAIN_SECONDS = 10
 """How long calls under way may take to end when the hub stops; then their leases bring them back."""
@@ -42,9 +43,10 @@ async def open_keyring(settings: Settings, database: Database) -> Keyring:
     return await Keyring.open(database, load_master_key(path, explicit=explicit, is_postgresql=not database.is_sqlite))
 
 
-async def is_server(tx: Tx, name: str) -> bool:
-    """Return whether a server of this name is published: the built-in one always is."""
-    return name == registry.EVERYTHING or any(server.name == name for server in await registry.servers(tx))
+def notifications(settings: Settings) -> Mapping[str, outbox.Handler]:
+    """Return who delivers the messages of each topic."""
+    notifier = LogNotifier(settings.address, settings.notices_file)
+    return {APPROVAL_REQUESTED: notifier.approval_requested}
 
 
 @asynccontextmanager
@@ -69,9 +71,6 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             vault=vault,
             verifier=verifier,
             records=records,
-            authorization=AuthorizationServer(
-                database=database, keys=keys, public_url=settings.address, is_server=is_server
-            ),
             public_url=settings.address,
             environment=settings.environment.value,
         )

@@ -16,7 +16,6 @@ from hub.credentials import Vault
 from hub.identity.accounts import NewUser, create_default_groups, create_user
 from hub.identity.authority import Authority
 from hub.identity.clients import NewAgent, create_agent
-from hub.identity.grants import AuthorizationServer
 from hub.identity.principals import Caller, Principal
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
@@ -27,7 +26,6 @@ from hub.invocations.votes import vote
 from hub.keys import Keyring
 from hub.registry import Catalog, Environment, NewConnection, create_connection, register_connector
 from hub.storage import Database
-from hub.wiring import is_server
 
 MASTER_KEY = bytes(range(32))
 PASSWORD = "correct-horse-battery"
@@ -118,7 +116,6 @@ async def open_world(
             public_url=PUBLIC_URL,
             environment="dev",
             answer_seconds=answer_seconds,
-            authorization=AuthorizationServer(database=database, keys=keys, public_url=PUBLIC_URL, is_server=is_server),
         )
         world = await _settle(runtime, upstream)
         try:

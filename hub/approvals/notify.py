@@ -4,12 +4,12 @@ A notice names the invocation and the groups, never its contents, and never deci
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import anyio
 import structlog
+
+from hub.outbox import Message
 
 _log = structlog.get_logger(__name__)
 
@@ -21,15 +21,16 @@ class LogNotifier:
         self._public_url = public_url
         self._file = file
 
-    async def approval_requested(self, payload: Mapping[str, Any]) -> None:
+    async def approval_requested(self, message: Message) -> None:
         """Say that a question waits, for which groups, and where it can be answered."""
+        payload = message.payload
         notice = {
             "notice": "approval requested",
             "invocation": payload["invocation_id"],
             "groups": payload["groups"],
             "link": f"{self._public_url}/approvals/{payload['invocation_id']}",
         }
-        _log.info(**{"event": "approval requested", **{k: v for k, v in notice.items() if k != "notice"}})
+        _log.info("approval requested", invocation=notice["invocation"], groups=notice["groups"], link=notice["link"])
         if self._file is not None:
             async with await anyio.open_file(self._file, "a", encoding="utf-8") as lines:
                 await lines.write(json.dumps(notice) + "\n")

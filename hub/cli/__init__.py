@@ -1,1 +1,27 @@
-"""The command line of the hub, toolhub."""
+"""The command line of the hub, `toolhub`: one file per command, the domain untouched by any of them."""
+
+import typer
+
+from hub.cli.account import account_app
+from hub.cli.doctor import doctor
+from hub.cli.migrate import migrate
+from hub.cli.serve import serve
+from hub.cli.work import worker
+
+app = typer.Typer(
+    name="toolhub",
+    help="The hub: agents propose writes, people approve exactly what was previewed, anybody can verify what happened.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,  # locals may hold secrets
+)
+app.command()(serve)
+app.command()(worker)
+app.command()(migrate)
+app.command()(doctor)
+app.add_typer(account_app, name="account")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,5 +1,6 @@
 """The only way to a connector."""
 
+from hub.execution.confinement import confinement_here
 from hub.execution.executor import Executor
 from hub.execution.outcomes import (
     CommitOrder,
@@ -42,4 +43,5 @@ __all__ = [
     "TranscriptEntry",
     "Unknown",
     "Violation",
+    "confinement_here",
 ]

@@ -5,9 +5,8 @@ from typing import Final
 
 from hub.bundles import Bundles
 from hub.credentials import Vault
-from hub.execution import Executor
+from hub.execution import Executor, confinement_here
 from hub.identity.authority import Authority
-from hub.identity.grants import AuthorizationServer
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.tasks import Tasks
@@ -15,7 +14,7 @@ from hub.keys import Keyring
 from hub.registry import Catalog
 from hub.storage import Database
 
-__all__ = ["ANSWER_SECONDS", "Executor", "Runtime"]  # the wiring makes an executor; nobody else may reach for one
+__all__ = ["ANSWER_SECONDS", "Executor", "Runtime", "confinement_here"]  # for the wiring and `toolhub doctor` alone
 
 ANSWER_SECONDS: Final = 4.0
 """No caller waits longer than this for an answer; what is still running then is reported as running (wire)."""
@@ -35,7 +34,6 @@ class Runtime:
     records: GroupCommit
     public_url: str
     environment: str
-    authorization: AuthorizationServer
     answer_seconds: float = ANSWER_SECONDS
     lease_seconds: int = 60
     tasks: Tasks = field(default_factory=Tasks)

@@ -1,0 +1,56 @@
+"""`toolhub account`: accounts without a browser."""
+
+from typing import Annotated
+
+import typer
+
+from hub.cli.console import out, run, settings
+from hub.identity.accounts import NewUser
+from hub.identity.authority import Authority
+from hub.identity.bootstrap import account_create
+from hub.identity.principals import Role
+from hub.settings import Settings
+from hub.wiring import open_database, open_keyring
+
+account_app = typer.Typer(help="Accounts of people.", no_args_is_help=True)
+
+
+@account_app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="The name to log in with.")],
+    password: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="TOOLHUB_PASSWORD")
+    ],
+    role: Annotated[list[Role] | None, typer.Option(help="A role; may be given several times.")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="A group; may be given several times.")] = None,
+    display_name: Annotated[str | None, typer.Option(help="The name that others see.")] = None,
+) -> None:
+    """Create an account. The first one becomes administrator, whatever its roles.
+
+    Examples:
+      toolhub account create alice
+
+      toolhub account create bob --group approvers --group controllers
+    """
+    new = NewUser(
+        name=name,
+        display_name=display_name or name,
+        password=password,
+        roles=frozenset(role or [Role.MEMBER]),
+        groups=frozenset(group or []),
+    )
+    run(_create(settings(), new))
+
+
+@account_app.callback()
+def _accounts() -> None:
+    """Accounts of people."""
+
+
+async def _create(chosen: Settings, new: NewUser) -> None:
+    async with open_database(chosen) as database:
+        keys = await open_keyring(chosen, database)
+        async with database.transaction() as tx:
+            principal = await account_create(tx, new, Authority(database=database, keys=keys))
+    roles = ", ".join(sorted(principal.roles))
+    out.print(f"[green]Created[/] {principal.name} ({roles}).")

@@ -1,0 +1,40 @@
+"""What commands share in talking to a person: one console, and errors as a sentence with an exit code."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from hub.core.errors import HubError
+from hub.settings import Settings
+
+T = TypeVar("T")
+
+out = Console()
+err = Console(stderr=True)
+
+
+def settings() -> Settings:
+    """Return the settings, or end the command saying which one is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"TOOLHUB_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+        fail("The settings cannot be used:\n  " + "\n  ".join(lines))
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` returns; an error that a caller may read ends the command with its sentence."""
+    try:
+        return asyncio.run(work)
+    except HubError as error:
+        fail(error.message)
+
+
+def fail(message: str) -> NoReturn:
+    """Print what is wrong and end with exit code 1."""
+    err.print(f"[bold red]Error:[/] {message}", highlight=False)
+    raise typer.Exit(1)

@@ -1,0 +1,71 @@
+"""`toolhub serve`: the hub with all its doors on one address."""
+
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from hub.app import create_app
+from hub.bundles import publish_default
+from hub.cli.console import fail, out, run, settings
+from hub.cli.logs import configure_logs
+from hub.identity.accounts import create_default_groups
+from hub.identity.bootstrap import offer_first_administrator
+from hub.invocations.runtime import Runtime
+from hub.settings import Settings
+from hub.storage import Database
+from hub.storage.migrations import current, head, upgrade
+from hub.wiring import notifications, open_database, open_runtime
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Where to listen; default TOOLHUB_HOST or 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on; default TOOLHUB_PORT or 8420.")] = None,
+) -> None:
+    """Serve the hub: the MCP endpoints, the authorization server, the API and the web pages.
+
+    On SQLite (the default) this one process is everything. On PostgreSQL run `toolhub worker` beside it.
+
+    Examples:
+      toolhub serve
+
+      toolhub serve --port 9000
+
+      TOOLHUB_DATABASE_URL=postgresql+asyncpg://hub@db/hub toolhub serve
+    """
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    chosen = settings().model_copy(update=given)
+    configure_logs()
+    run(_serve(chosen))
+
+
+async def _serve(chosen: Settings) -> None:
+    async with open_database(chosen) as database:
+        await _bring_up_to_date(database)
+    async with open_runtime(chosen) as runtime:
+        await _first_steps(runtime)
+        app = create_app(runtime, notifications(chosen))
+        config = uvicorn.Config(
+            app, host=chosen.host, port=chosen.port, log_config=None, access_log=False, server_header=False
+        )
+        out.print(f"The hub is at [bold]{chosen.address}[/]  (MCP: {chosen.address}/mcp)", highlight=False)
+        await uvicorn.Server(config).serve()
+
+
+async def _bring_up_to_date(database: Database) -> None:
+    revision = await current(database)
+    if revision == head():
+        return
+    if not database.is_sqlite:
+        fail(f"The database is at revision {revision}, this release needs {head()}. Run `toolhub migrate` first.")
+    await upgrade(database)
+
+
+async def _first_steps(runtime: Runtime) -> None:
+    """Put the default policy and groups on record, and offer the first administrator on an empty database."""
+    async with runtime.database.transaction() as tx:
+        await create_default_groups(tx)
+        await publish_default(tx, runtime.database, runtime.keys, environment=runtime.environment)
+        link = await offer_first_administrator(tx, runtime.public_url)
+    if link is not None:
+        out.print(f"Nobody has an account yet. Make the first administrator here, within the hour:\n  {link}")
