@@ -67,7 +67,7 @@ class _ContainsItself(Exception):
 
 def _follow(root: Mapping[str, Json], value: Json, path: tuple[str, ...]) -> None:
     if isinstance(value, list):
-        for item in cast("list[Json]", value):  # type: ignore[redundant-cast]  # pyright needs it
+        for item in cast("list[Json]", value):
             _follow(root, item, path)
     if not isinstance(value, dict):
         return

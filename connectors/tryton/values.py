@@ -12,7 +12,7 @@ Json = Any
 def decoded(value: Json) -> Json:
     """Return what Tryton answered, with decimals and dates in place of the objects that stand for them."""
     if isinstance(value, list):
-        return [decoded(item) for item in cast("list[Json]", value)]  # type: ignore[redundant-cast]  # pyright needs it
+        return [decoded(item) for item in cast("list[Json]", value)]
     if not isinstance(value, dict):
         return value
     members = cast("dict[str, Json]", value)

@@ -129,7 +129,7 @@ def _texts(value: Json) -> Iterator[str]:
         for member in cast("dict[str, Json]", value).values():
             yield from _texts(member)
     elif isinstance(value, list):
-        for item in cast("list[Json]", value):  # type: ignore[redundant-cast]  # pyright needs it
+        for item in cast("list[Json]", value):
             yield from _texts(item)
 
 

@@ -209,5 +209,5 @@ class _database_errors:  # noqa: N801  # used as a context manager, like context
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         gone = (OperationalError, InterfaceError, PoolTimeoutError, sqlite3.OperationalError, OSError)
-        if isinstance(error, gone) and not isinstance(error, IntegrityError):
+        if isinstance(error, gone) and not isinstance(error, IntegrityError) and "no such " not in str(error):
             raise Unavailable("The database is not available just now; try again. Nothing was changed.") from error

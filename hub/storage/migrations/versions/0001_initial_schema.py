@@ -30,7 +30,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "audit_checkpoints",
-        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("frontier", Json, nullable=False),
         sa.Column("made_at", Moment(), nullable=False),
@@ -38,6 +38,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "audit_events",
+        sa.Column("entry", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("subject", sa.String(length=80), nullable=False),
@@ -45,12 +46,34 @@ def upgrade() -> None:
         sa.Column("at", Moment(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
+        sa.PrimaryKeyConstraint("entry", name=op.f("pk_audit_events")),
+        sa.UniqueConstraint("id", name=op.f("uq_audit_events_id")),
         sa.UniqueConstraint("position", name=op.f("uq_audit_events_position")),
     )
     with op.batch_alter_table("audit_events", schema=None) as batch_op:
-        batch_op.create_index("ix_audit_events_subject", ["subject", "id"], unique=False)
+        batch_op.create_index("ix_audit_events_subject", ["subject", "entry"], unique=False)
+        batch_op.create_index(
+            "ix_audit_events_unnumbered",
+            ["entry"],
+            unique=False,
+            sqlite_where=sa.text("position IS NULL"),
+            postgresql_where=sa.text("position IS NULL"),
+        )
 
+    op.create_table(
+        "audit_tiles",
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("level", "number", name=op.f("pk_audit_tiles")),
+    )
+    op.create_table(
+        "audit_values",
+        sa.Column("event_id", sa.String(length=40), nullable=False),
+        sa.Column("field", sa.String(length=40), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", "field", name=op.f("pk_audit_values")),
+    )
     op.create_table(
         "bootstrap_links",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
@@ -152,7 +175,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keys")),
     )
     with op.batch_alter_table("keys", schema=None) as batch_op:
-        batch_op.create_index("ix_keys_purpose", ["purpose", "created_at"], unique=False)
+        batch_op.create_index(
+            "uq_keys_current",
+            ["purpose"],
+            unique=True,
+            sqlite_where=sa.text("retired_at IS NULL"),
+            postgresql_where=sa.text("retired_at IS NULL"),
+        )
 
     op.create_table(
         "outbox_messages",
@@ -243,14 +272,6 @@ def upgrade() -> None:
     with op.batch_alter_table("approval_stages", schema=None) as batch_op:
         batch_op.create_index("ix_approval_stages_inbox", ["group_name", "is_open"], unique=False)
 
-    op.create_table(
-        "audit_values",
-        sa.Column("event_id", sa.String(length=40), nullable=False),
-        sa.Column("field", sa.String(length=40), nullable=False),
-        sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(["event_id"], ["audit_events.id"], name=op.f("fk_audit_values_event_id_audit_events")),
-        sa.PrimaryKeyConstraint("event_id", "field", name=op.f("pk_audit_values")),
-    )
     op.create_table(
         "commit_attempts",
         sa.Column("invocation_id", sa.String(length=40), nullable=False),
@@ -613,7 +634,6 @@ def downgrade() -> None:
     op.drop_table("group_members")
     op.drop_table("connectors")
     op.drop_table("commit_attempts")
-    op.drop_table("audit_values")
     with op.batch_alter_table("approval_stages", schema=None) as batch_op:
         batch_op.drop_index("ix_approval_stages_inbox")
 
@@ -634,7 +654,11 @@ def downgrade() -> None:
 
     op.drop_table("outbox_messages")
     with op.batch_alter_table("keys", schema=None) as batch_op:
-        batch_op.drop_index("ix_keys_purpose")
+        batch_op.drop_index(
+            "uq_keys_current",
+            sqlite_where=sa.text("retired_at IS NULL"),
+            postgresql_where=sa.text("retired_at IS NULL"),
+        )
 
     op.drop_table("keys")
     with op.batch_alter_table("invocations", schema=None) as batch_op:
@@ -653,7 +677,14 @@ def downgrade() -> None:
     op.drop_table("credentials")
     op.drop_table("catalog_generation")
     op.drop_table("bootstrap_links")
+    op.drop_table("audit_values")
+    op.drop_table("audit_tiles")
     with op.batch_alter_table("audit_events", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_audit_events_unnumbered",
+            sqlite_where=sa.text("position IS NULL"),
+            postgresql_where=sa.text("position IS NULL"),
+        )
         batch_op.drop_index("ix_audit_events_subject")
 
     op.drop_table("audit_events")
