@@ -1,10 +1,12 @@
 """The append-only, verifiable record of everything the hub does."""
 
 from hub.audit.events import Event, append, append_many
+from hub.audit.exports import ExportOrder, export, export_lines
 from hub.audit.kinds import EventKind
-from hub.audit.notes import Checkpoint
-from hub.audit.reading import AuditEvent, EventFilter, event, events_of, page_of_events, private_values
-from hub.audit.sequencer import ensure_checkpoint, keep_sequencing, latest_checkpoint, sequence
+from hub.audit.notes import Checkpoint, NoteKey, parse_key
+from hub.audit.reading import AuditEvent, EventFilter, event, events_of, open_values, page_of_events
+from hub.audit.sequencer import ensure_checkpoint, keep_sequencing, latest_checkpoint, note_keys, sequence
+from hub.audit.verify import Finding, Held, Proof, Report, verify_export
 
 __all__ = [
     "AuditEvent",
@@ -12,14 +14,25 @@ __all__ = [
     "Event",
     "EventFilter",
     "EventKind",
+    "ExportOrder",
+    "Finding",
+    "Held",
+    "NoteKey",
+    "Proof",
+    "Report",
     "append",
     "append_many",
     "ensure_checkpoint",
     "event",
     "events_of",
+    "export",
+    "export_lines",
     "keep_sequencing",
     "latest_checkpoint",
+    "note_keys",
+    "open_values",
     "page_of_events",
-    "private_values",
+    "parse_key",
     "sequence",
+    "verify_export",
 ]

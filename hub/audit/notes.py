@@ -57,7 +57,7 @@ def parse_key(text: str) -> NoteKey:
         Malformed: not an Ed25519 verifier key, written exactly as the format says.
     """
     name, _, rest = text.partition("+")
-    blob = _decode(rest.partition("+")[2])
+    blob = decode_base64(rest.partition("+")[2])
     key = NoteKey(name=name, public=blob[1:])
     if len(key.public) != HASH_BYTES or str(key) != text:
         raise Malformed("This is not a verifier key: name+id+key.")
@@ -85,7 +85,7 @@ def read_checkpoint(note: str, keys: Iterable[NoteKey]) -> Checkpoint:
     if len(note) > _LONGEST or not gap or len(lines) != 3:  # noqa: PLR2004  # origin, size and head
         raise Malformed("This is not a checkpoint.")
     origin, digits, head = lines
-    root = _decode(head)
+    root = decode_base64(head)
     is_number = digits.isascii() and digits.isdecimal() and len(digits) <= _SIZE_DIGITS
     if not is_number or len(root) != HASH_BYTES or _text(origin, int(digits), root) != f"{text}\n":
         raise Malformed("This is not a checkpoint.")
@@ -111,7 +111,7 @@ def _is_signed(text: str, signatures: str, known: Mapping[tuple[str, bytes], Not
     is_signed = False
     for line in signatures[:-1].split("\n"):
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
-        blob = _decode(encoded)
+        blob = decode_base64(encoded)
         if not line.startswith(_DASH) or len(blob) <= _ID_BYTES:
             raise Malformed("A line of this checkpoint is not a signature.")
         key = known.get((name, blob[:_ID_BYTES]))
@@ -125,7 +125,7 @@ def _is_signed(text: str, signatures: str, known: Mapping[tuple[str, bytes], Not
     return is_signed
 
 
-def _decode(encoded: str) -> bytes:
+def decode_base64(encoded: str) -> bytes:
     """Return the bytes of a base64 text that is written in the one canonical way."""
     try:
         raw = base64.b64decode(encoded, validate=True)

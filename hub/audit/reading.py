@@ -86,7 +86,7 @@ async def event(tx: Tx, event_id: str) -> AuditEvent:
     return _event(row)
 
 
-async def private_values(tx: Tx, event_id: str, keys: Keyring) -> dict[str, Json]:
+async def open_values(tx: Tx, event_id: str, keys: Keyring) -> dict[str, Json]:
     """Return the private values of an event that have not been erased, checked against its commitments.
 
     The caller has made sure that the reader may, and records that they were read (`EventKind.BODIES_READ`).

@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, tuple_
 
 from hub.audit.merkle import HASH_BYTES, Node, Range, head_of, node_hash, nodes_of
 from hub.audit.tables import TileRow
+from hub.core.errors import Unavailable
 from hub.storage import Tx
 
 HEIGHT: Final = 8
@@ -50,23 +51,26 @@ async def _stored(tx: Tx, tile: Tile) -> bytes:
 class Prover:
     """Makes proofs from stored tiles; keeps the tiles it used last, since neighbours need mostly the same ones."""
 
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    def __init__(self) -> None:
         self._heads: dict[Tile, list[list[bytes]]] = {}
 
-    async def prove(self, proofs: Sequence[Sequence[Range]]) -> list[list[bytes]]:
-        """Return the heads of the ranges of each proof."""
+    async def prove(self, tx: Tx, proofs: Sequence[Sequence[Range]]) -> list[list[bytes]]:
+        """Return the heads of the ranges of each proof.
+
+        Raises:
+            Unavailable: a part of the stored tree is missing.
+        """
         wanted = {_tile_of(node) for ranges in proofs for span in ranges for node in nodes_of(span)}
-        await self._load(wanted)
+        await self._load(tx, wanted)
         return [[head_of(span, self._head) for span in ranges] for ranges in proofs]
 
-    async def _load(self, wanted: set[Tile]) -> None:
+    async def _load(self, tx: Tx, wanted: set[Tile]) -> None:
         missing = sorted(wanted - self._heads.keys())
         if len(self._heads) > _KEPT_TILES:
             self._heads = {tile: heads for tile, heads in self._heads.items() if tile in wanted}
         for start in range(0, len(missing), _LOOKED_UP_AT_ONCE):
             some = missing[start : start + _LOOKED_UP_AT_ONCE]
-            for row in await self._tx.execute(
+            for row in await tx.execute(
                 select(TileRow.level, TileRow.number, TileRow.hashes).where(
                     tuple_(TileRow.level, TileRow.number).in_(some)
                 )
@@ -76,7 +80,10 @@ class Prover:
     def _head(self, node: Node) -> bytes:
         level, index = node
         within = level % HEIGHT
-        return self._heads[_tile_of(node)][within][index % (WIDTH >> within)]
+        try:
+            return self._heads[_tile_of(node)][within][index % (WIDTH >> within)]
+        except LookupError as error:
+            raise Unavailable("A part of the audit log's tree is missing; restore the table audit_tiles.") from error
 
 
 def _tile_of(node: Node) -> Tile:

@@ -20,8 +20,8 @@ from hub.audit import (
     events_of,
     keep_sequencing,
     latest_checkpoint,
+    open_values,
     page_of_events,
-    private_values,
     sequence,
 )
 from hub.audit.merkle import consistency_ranges, includes, inclusion_ranges, is_consistent, leaf_hash, root_of
@@ -270,9 +270,9 @@ async def test_stored_tiles_prove_every_event_and_every_older_tree(
     indexes, olds = list(range(0, size, 13)), list(range(1, size, 29))
 
     async with database.reading() as tx:
-        prover = Prover(tx)
-        inclusion = await prover.prove([inclusion_ranges(index, size) for index in indexes])
-        consistency = await prover.prove([consistency_ranges(old, size) for old in olds])
+        prover = Prover()
+        inclusion = await prover.prove(tx, [inclusion_ranges(index, size) for index in indexes])
+        consistency = await prover.prove(tx, [consistency_ranges(old, size) for old in olds])
 
     assert all(includes(hashes[i], i, size, steps, root=root) for i, steps in zip(indexes, inclusion, strict=True))
     for old, steps in zip(olds, consistency, strict=True):
@@ -329,7 +329,7 @@ async def test_checkpoints_stay_readable_after_a_key_rotation(
     assert after.note.splitlines()[-1][:30] == before.note.splitlines()[-1][:30]
 
 
-async def test_private_values_are_encrypted_and_open_for_the_auditor(
+async def test_open_values_are_encrypted_and_open_for_the_auditor(
     database: Database, keys: Keyring, append_events: Append
 ) -> None:
     (event_id,) = await append_events(1)
@@ -337,7 +337,7 @@ async def test_private_values_are_encrypted_and_open_for_the_auditor(
     async with database.reading() as tx:
         stored = b"".join([row.sealed for row in await tx.scalars(select(ValueRow))])
         body = await tx.scalar(select(EventRow.body))
-        values = await private_values(tx, event_id, keys)
+        values = await open_values(tx, event_id, keys)
 
     assert body is not None
     assert b"example.org" not in stored + body
@@ -355,7 +355,7 @@ async def test_a_value_moved_to_another_event_is_refused(
 
     async with database.reading() as tx:
         with pytest.raises(Malformed):
-            await private_values(tx, one, keys)
+            await open_values(tx, one, keys)
 
 
 async def test_an_erased_value_is_gone_and_the_others_stay(
@@ -366,7 +366,7 @@ async def test_an_erased_value_is_gone_and_the_others_stay(
         await tx.execute(delete(ValueRow).where(ValueRow.field == "email"))
 
     async with database.reading() as tx:
-        assert await private_values(tx, event_id, keys) == {"arguments": {"party": "Müller 0"}}
+        assert await open_values(tx, event_id, keys) == {"arguments": {"party": "Müller 0"}}
 
 
 async def test_events_are_paged_newest_first_without_gap_or_repeat(database: Database, append_events: Append) -> None:

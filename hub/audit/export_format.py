@@ -1,0 +1,141 @@
+r"""The export's format: one line of canonical JSON for the header, then one for each event, each ending in "\n".
+
+    {"checkpoint": NOTE, "count": N, "first": P, "format": "toolhub-audit-export/1", "keys": [KEY, ...],
+     "since": null | {"checkpoint": NOTE, "proof": [HASH, ...]}, "values": "closed" | "open"}
+    {"body": {...}, "position": P, "proof": [HASH, ...], "values": null | {FIELD: null | {"salt": B, "value": V}}}
+
+* NOTE: a C2SP checkpoint; KEY: a C2SP verifier key; HASH and B: base64.
+* The leaf of an event is the canonical JSON (RFC 8785) of its `body`; `proof` is its RFC 9162 inclusion proof at
+  `position` in the tree of the header's checkpoint.
+* `since.proof` is the RFC 9162 consistency proof from the older checkpoint to the header's.
+* With open values, each field of `body.commitments` has its salt and value, or null once the value has been erased:
+  SHA-256(salt || canonical JSON of the value) is the commitment.
+* Every line is written in the one canonical way, so that no byte can be changed without a trace.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from hub.audit.notes import decode_base64
+from hub.core.canonical import canonical_json, parse_json
+from hub.core.errors import Malformed
+
+FORMAT: Final = "toolhub-audit-export/1"
+
+_Count = Annotated[int, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Since(_Strict):
+    """The older checkpoint that the export begins at, and the proof that the log continues it."""
+
+    checkpoint: str
+    proof: tuple[str, ...] = Field(strict=False)
+
+
+class Header(_Strict):
+    """The first line of an export."""
+
+    checkpoint: str
+    count: _Count
+    first: _Count
+    format: Literal["toolhub-audit-export/1"] = FORMAT
+    keys: tuple[str, ...] = Field(strict=False)
+    since: Since | None = None
+    values: Literal["closed", "open"]
+
+
+class Opened(_Strict):
+    """A private value with the salt of its commitment."""
+
+    salt: str
+    value: JsonValue
+
+
+class EventLine(_Strict):
+    """One event of an export."""
+
+    body: dict[str, JsonValue]
+    position: _Count
+    proof: tuple[str, ...] = Field(strict=False)
+    values: dict[str, Opened | None] | None
+
+    def commitments(self) -> dict[str, str]:
+        """Return the commitments of the body by field.
+
+        Raises:
+            Malformed: the body has none where they belong.
+        """
+        found = self.body.get("commitments")
+        if not isinstance(found, dict):
+            raise Malformed("The event's body has no commitments.")
+        return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def header_line(header: Header) -> bytes:
+    """Return the line that says `header`."""
+    return canonical_json(header.model_dump()) + b"\n"
+
+
+def event_line(body: bytes, position: int, proof: Sequence[bytes], values: Mapping[str, Any] | None) -> bytes:
+    """Return the line of an event whose canonical body is `body`; its members stand in canonical order."""
+    steps = json.dumps([base64.b64encode(step).decode() for step in proof], separators=(",", ":")).encode()
+    opened = canonical_json(None if values is None else dict(values))
+    return b'{"body":%b,"position":%d,"proof":%b,"values":%b}\n' % (body, position, steps, opened)
+
+
+def read_header(line: bytes) -> Header:
+    """Return the header that `line` says.
+
+    Raises:
+        Malformed: it is not the header of an export, or not written in the canonical way.
+    """
+    try:
+        header = Header.model_validate(parse_json(line))
+    except ValidationError as error:
+        raise Malformed(f"This is not the header of an export: {_first_problem(error)}") from error
+    if header_line(header) != line:
+        raise Malformed("The header is not written in the canonical way.")
+    return header
+
+
+def read_event(line: bytes) -> tuple[EventLine, bytes, list[bytes]]:
+    """Return the event that `line` says, the canonical bytes of its body, and the steps of its proof.
+
+    Raises:
+        Malformed: it is not an event line, or not written in the canonical way.
+    """
+    try:
+        event = EventLine.model_validate(parse_json(line))
+    except ValidationError as error:
+        raise Malformed(f"This is not an event: {_first_problem(error)}") from error
+    body, proof = canonical_json(event.body), decode_proof(event.proof)
+    values = None if event.values is None else {name: _plain(opened) for name, opened in event.values.items()}
+    if event_line(body, event.position, proof, values) != line:
+        raise Malformed("The line is not written in the canonical way.")
+    return event, body, proof
+
+
+def decode_proof(steps: Sequence[str]) -> list[bytes]:
+    """Return the hashes of a proof.
+
+    Raises:
+        Malformed: not canonical base64.
+    """
+    return [decode_base64(step) for step in steps]
+
+
+def _plain(opened: Opened | None) -> dict[str, Any] | None:
+    return None if opened is None else {"salt": opened.salt, "value": opened.value}
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    return f"/{'/'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
