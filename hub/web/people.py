@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from hub.core.errors import Conflict, Forbidden, InputError
+from hub.core.errors import Conflict, InputError
 from hub.identity.accounts import (
     NewUser,
     create_group,
@@ -26,6 +26,7 @@ from hub.identity.clients import (
     issue_secret,
 )
 from hub.identity.directory import get, get_many, page
+from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.storage import Tx
 from hub.web.inert import inert_name
@@ -51,25 +52,15 @@ _NOTICES: Final = {
 }
 
 
-def administrators_only(visit: Visit) -> None:
-    """Let an administrator pass.
-
-    Raises:
-        Forbidden: somebody else looks.
-    """
-    if not visit.person.has_role(Role.ADMINISTRATOR):
-        raise Forbidden("This page is for administrators of the hub.")
-
-
 async def show_people(visit: Visit) -> Response:
     """Show all accounts, and the forms that make more."""
-    administrators_only(visit)
+    demand(visit.person, Permission.MANAGE_ACCOUNTS)
     return await _people(visit)
 
 
 async def add_user(visit: Visit) -> Response:
     """Make a person's account."""
-    administrators_only(visit)
+    demand(visit.person, Permission.MANAGE_ACCOUNTS)
     form = visit.form
     try:
         new = NewUser(
@@ -88,7 +79,7 @@ async def add_user(visit: Visit) -> Response:
 
 async def add_agent(visit: Visit) -> Response:
     """Make an agent and show its first secret, once."""
-    administrators_only(visit)
+    demand(visit.person, Permission.MANAGE_ACCOUNTS)
     form = visit.form
     new = NewAgent(
         name=form.one("name").strip(),
@@ -109,7 +100,7 @@ async def add_agent(visit: Visit) -> Response:
 
 async def add_group(visit: Visit) -> Response:
     """Make a group that rules can ask."""
-    administrators_only(visit)
+    demand(visit.person, Permission.MANAGE_ACCOUNTS)
     try:
         async with visit.runtime.database.transaction() as tx:
             await create_group(tx, visit.form.one("name").strip(), visit.form.one("title").strip(), visit.own_authority)
@@ -120,7 +111,7 @@ async def add_group(visit: Visit) -> Response:
 
 async def show_person(visit: Visit) -> Response:
     """Show one account."""
-    administrators_only(visit)
+    demand(visit.person, Permission.MANAGE_ACCOUNTS)
     return await _person(visit)
 
 
@@ -166,7 +157,7 @@ async def issue_client_secret(visit: Visit) -> Response:
 
     The one POST that answers with a page: a secret that waited for the next GET would have to be kept somewhere.
     """
-    administrators_only(visit)
+    demand(visit.person, Permission.MANAGE_ACCOUNTS)
     try:
         async with visit.runtime.database.transaction() as tx:
             agent = await get(tx, visit.request.path_params["principal_id"])
@@ -183,7 +174,7 @@ async def issue_client_secret(visit: Visit) -> Response:
 
 
 async def _change(visit: Visit, change: Callable[[Tx, str, Authority], Awaitable[Principal]], *, done: str) -> Response:
-    administrators_only(visit)
+    demand(visit.person, Permission.MANAGE_ACCOUNTS)
     principal_id = visit.request.path_params["principal_id"]
     try:
         async with visit.runtime.database.transaction() as tx:

@@ -22,8 +22,8 @@ class Viewer:
     csrf_token: str
     waiting: int = 0
     """Approvals that wait for this person."""
-    is_administrator: bool = False
-    is_operator: bool = False
+    manages_accounts: bool = False
+    sees_health: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

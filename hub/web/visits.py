@@ -1,6 +1,5 @@
 """One request of one person: session, form and chrome; what stands before and after every screen's own work."""
 
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hub.core.errors import Forbidden, HubError
+from hub.core.tracing import trace_id_of
 from hub.identity.authority import Authority
-from hub.identity.principals import Principal, Role
+from hub.identity.permissions import Permission, may
+from hub.identity.principals import Principal
 from hub.identity.sessions import WebSession, cookie_name, session_of, touch_session
 from hub.invocations.runtime import Runtime
 from hub.web.forms import Form, check_origin, read_form
@@ -94,7 +95,7 @@ class Doorway:
         return partial(self._answer, partial(self._for_person, screen))
 
     async def _answer(self, screen: GuestScreen, request: Request) -> Response:
-        guest = Guest(request=request, runtime=self.runtime, form=_NO_FORM, trace_id=os.urandom(16).hex())
+        guest = Guest(request=request, runtime=self.runtime, form=_NO_FORM, trace_id=_trace_id(request))
         try:
             if request.method == "POST":
                 check_origin(request)
@@ -133,6 +134,10 @@ class Doorway:
             return problem_page(error, is_secure=guest.is_secure, viewer=viewer_of(visit))
 
 
+def _trace_id(request: Request) -> str:
+    return trace_id_of(request.headers.get("traceparent"))
+
+
 def to_login(request: Request) -> Response:
     """Send somebody to the login, and afterwards back to where they wanted to look; a form is never sent again."""
     wanted = request.url.path
@@ -154,8 +159,8 @@ def viewer_of(visit: Visit) -> Viewer:
         display_name=visit.person.display_name,
         csrf_token=visit.session.csrf_token,
         waiting=visit.waiting,
-        is_administrator=visit.person.has_role(Role.ADMINISTRATOR),
-        is_operator=visit.person.has_role(Role.OPERATOR),
+        manages_accounts=may(visit.person, Permission.MANAGE_ACCOUNTS),
+        sees_health=may(visit.person, Permission.SEE_HEALTH),
     )
 
 

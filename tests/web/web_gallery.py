@@ -29,7 +29,7 @@ from hub.web.wording import Word
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 SOON = NOW + timedelta(hours=3)
 VIEWER = Viewer(
-    display_name="Grace Hopper", csrf_token="csrf-example", waiting=2, is_administrator=True, is_operator=True
+    display_name="Grace Hopper", csrf_token="csrf-example", waiting=2, manages_accounts=True, sees_health=True
 )
 ACTIVE = Word(label="active", meaning="May sign in.", tone="good")
 SUSPENDED = Word(label="suspended", meaning="Refused everywhere.", tone="bad")

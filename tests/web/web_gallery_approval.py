@@ -11,7 +11,7 @@ from hub.web.moments import at
 from hub.web.money import money
 from hub.web.views.approval import (
     ApprovalPage,
-    ChangedLine,
+    Difference,
     Claim,
     Decision,
     Guard,
@@ -124,7 +124,7 @@ HIGH = ApprovalPage(
     undo=Undo(reversal=REVERSALS[Reversal.EXACT], tool="party_payment_term_set", window="30 days"),
     rules=(RuleLine(why=inert("Writes of tier high need one person who did not ask for them."), rule_id="tier-high"),),
     quorums=(Quorum(group="approvers", needed=1, given=0),),
-    rejections=(),
+    votes=(),
     expires=at(NOW + timedelta(hours=23, minutes=48), now=NOW),
     claims=(
         Claim(label="Purpose", text=inert("Dagobert Trading asked for longer terms")),
@@ -167,6 +167,7 @@ CRITICAL = replace(
             fresh="login younger than 10 minutes",
             votes=(
                 VoteLine(
+                groups=("approvers",),
                     voter="Barbara Liskov",
                     decision=APPROVED,
                     reason=inert("Checked against the order."),
@@ -218,8 +219,9 @@ APPROVALS = {
         state=Word(label="Rejected", meaning="", tone="bad"),
         decision=None,
         why_no_decision="It has been decided.",
-        rejections=(
+        votes=(
             VoteLine(
+                groups=("approvers",),
                 voter="Barbara Liskov", decision=REJECTED, reason=inert("Not before the audit."), at=at(NOW, now=NOW)
             ),
         ),

@@ -33,7 +33,7 @@ def card(name: str, title: str, description: str, tier: Tier, effect: Effect) ->
         tier=TIERS[tier],
         effect=EFFECTS[effect],
         connector="Tryton",
-        server="everything",
+        connection="tryton-demo",
         environment="dev",
     )
 
@@ -86,7 +86,6 @@ _TERM = ToolPage(
     connector=inert_name("Tryton"),
     connector_version="1.0.0",
     connection="Tryton (demo)",
-    connection_enabled=True,
     owner="Olive Owner",
     tier=TIERS[Tier.HIGH],
     tier_reason="",
@@ -99,7 +98,6 @@ _TERM = ToolPage(
     upstream_class=UPSTREAM_CLASSES[UpstreamClass.B],
     scopes=("tryton:write", "tool:party_payment_term_set"),
     data_classes=("customer",),
-    quarantined=None,
     inputs=(
         SchemaField(
             name="party_id",
@@ -123,10 +121,9 @@ _TERM = ToolPage(
     output_json=inert('{\n  "type": "object"\n}'),
     examples=(inert('{\n  "party_id": 7,\n  "payment_term": "30 days net"\n}'),),
     versions=(
-        VersionLine(digest="9f2c4be1a7d0", made=at(NOW - timedelta(days=2), now=NOW), is_current=True),
-        VersionLine(digest="03bb81c55f1e", made=at(NOW - timedelta(days=40), now=NOW), is_current=False),
-        VersionLine(
-            digest="77aa10ce9b21", made=at(NOW - timedelta(days=90), now=NOW), is_current=False, withdrawn="wrong unit"
+        VersionLine(number=3, digest="9f2c4be1a7d0" + "5c" * 26, is_current=True),
+        VersionLine(number=2, digest="03bb81c55f1e" + "a1" * 26, is_current=False),
+        VersionLine(number=1, digest="77aa10ce9b21" + "7e" * 26, is_current=False, withdrawn="wrong unit"
         ),
     ),
     is_read=False,
@@ -150,18 +147,15 @@ TOOLS = {
         upstream_class=UPSTREAM_CLASSES[UpstreamClass.D],
     ),
     "partial": replace(_TERM, reversal=REVERSALS[Reversal.PARTIAL], residue=(inert("the sale's number stays used"),)),
-    "quarantined": replace(
+    "raised": replace(
         _TERM,
-        quarantined=inert("A preview tried to write."),
         tier_reason="Raised after a preview and its result differed.",
-        connection_enabled=False,
     ),
     "bare": replace(_TERM, inputs=(), outputs=(), examples=(), data_classes=()),
     "hostile": replace(
         _TERM,
         title=inert_name(HOSTILE),
         description=inert(HOSTILE),
-        quarantined=inert(HOSTILE),
         examples=(inert(HOSTILE),),
         owner="\u202eevil",
         connection="<b>x",

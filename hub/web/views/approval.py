@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hub.web.comparison import Comparison
+from hub.web.comparison import Comparison, Field
 from hub.web.inert import Inert
 from hub.web.moments import At
 from hub.web.wording import Word
@@ -35,6 +35,7 @@ class VoteLine:
     """One vote that was cast."""
 
     voter: str
+    groups: tuple[str, ...]
     decision: Word
     reason: Inert | None
     at: At
@@ -42,14 +43,13 @@ class VoteLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quorum:
-    """How many people of one group must agree, and who has."""
+    """How many people of one group must agree, and how many have."""
 
     group: str
     needed: int
     given: int
     fresh: str = ""
     """In words, how recent each one's login must be; empty when any login will do."""
-    votes: tuple[VoteLine, ...] = ()
 
     @property
     def is_met(self) -> bool:
@@ -135,12 +135,11 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedLine:
-    """One thing that is different from what the voter saw."""
+class Difference:
+    """What is different about one record from what the voter saw: as it stands, or as it would become."""
 
-    what: str
-    then: Inert
-    now: Inert
+    title: Inert
+    fields: tuple[Field, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,13 +170,13 @@ class ApprovalPage:
     undo: Undo
     rules: tuple[RuleLine, ...]
     quorums: tuple[Quorum, ...]
-    rejections: tuple[VoteLine, ...]
+    votes: tuple[VoteLine, ...]
     expires: At
     claims: tuple[Claim, ...]
     arguments: Inert
     digests: tuple[tuple[str, str], ...]
     decision: Decision | None
     why_no_decision: str = ""
-    changed: tuple[ChangedLine, ...] = ()
-    """Filled when the viewer voted on something older than this."""
+    changed: tuple[Difference, ...] = ()
     has_changed: bool = False
+    """Whether the viewer just voted on something older than this."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from hub.web.inert import Inert
-from hub.web.moments import At
 from hub.web.wording import Word
 
 
@@ -18,7 +17,7 @@ class ToolCard:
     tier: Word
     effect: Word
     connector: str
-    server: str
+    connection: str
     environment: str
 
 
@@ -57,8 +56,8 @@ class SchemaField:
 class VersionLine:
     """One immutable version of a tool."""
 
+    number: int
     digest: str
-    made: At
     is_current: bool
     withdrawn: str = ""
 
@@ -75,7 +74,6 @@ class ToolPage:
     connector: Inert
     connector_version: str
     connection: str
-    connection_enabled: bool
     owner: str
     tier: Word
     tier_reason: str
@@ -88,7 +86,6 @@ class ToolPage:
     upstream_class: Word
     scopes: tuple[str, ...]
     data_classes: tuple[str, ...]
-    quarantined: Inert | None
     inputs: tuple[SchemaField, ...]
     outputs: tuple[SchemaField, ...]
     input_json: Inert

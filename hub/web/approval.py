@@ -1,0 +1,207 @@
+"""The approval page, the inbox that leads to it, and the vote."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from connectors.sdk.preview import Change, Preview
+from hub import approvals, dryrun
+from hub.approvals import Ballot, Choice, Question
+from hub.approvals.rules import login_is_fresh
+from hub.core.errors import ChangedSinceSeen, Conflict, FreshLoginNeeded, InputError, Malformed, NotFound
+from hub.identity.principals import Principal
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.votes import vote
+from hub.web.approval_views import approval_page, inbox_card
+from hub.web.comparison import comparison
+from hub.web.dossier import Dossier, is_asked, open_dossier
+from hub.web.inert import inert_name
+from hub.web.moments import span
+from hub.web.views.approval import ApprovalPage, Decision, Difference, InboxPage
+from hub.web.visits import Shown, Visit, redirect, show
+
+DRAFT_SECONDS: Final = 900
+_DRAFT: Final = "web draft of a reason"
+_NOTICES: Final = {
+    "approve": "Your approval is on record.",
+    "reject": "Your rejection is on record, and your reason goes back to the agent.",
+}
+
+
+async def count_waiting(runtime: Runtime, person: Principal) -> int:
+    """Return how many questions wait for a person."""
+    async with runtime.database.reading() as tx:
+        return len(await approvals.waiting_for(tx, person))
+
+
+async def show_inbox(visit: Visit) -> Response:
+    """Show the questions that wait for the visitor, the most urgent first."""
+    async with visit.runtime.database.reading() as tx:
+        waiting = await approvals.waiting_for(tx, visit.person)
+    dossiers = [await open_dossier(visit, invocation_id) for invocation_id in waiting]
+    cards = tuple(card for dossier in dossiers if (card := inbox_card(dossier)) is not None)
+    shown = Shown(template="inbox.html", title="Approvals", page=InboxPage(cards=cards), here="approvals")
+    return show(visit, shown)
+
+
+async def show_approval(visit: Visit) -> Response:
+    """Show one question with all that is known; looking decides nothing."""
+    invocation_id = visit.request.path_params["invocation_id"]
+    page = await _page(visit, invocation_id)
+    if page.decision is not None:
+        page = replace(page, decision=replace(page.decision, reason=_draft(visit)))
+    notice = _NOTICES.get(visit.request.query_params.get("done", ""), "")
+    return _shown(visit, page, notice=notice)
+
+
+async def submit_vote(visit: Visit) -> Response:
+    """Count the visitor's vote on exactly what the page showed."""
+    invocation_id, form = visit.request.path_params["invocation_id"], visit.form
+    await open_dossier(visit, invocation_id)  # whoever may not look learns nothing from voting either
+    ballot = Ballot(
+        invocation_id=invocation_id,
+        digest=form.one("approval_digest"),
+        choice=_choice(form.one("decision")),
+        reason=form.one("reason"),
+        voter=visit.person,
+        authenticated_at=visit.session.authenticated_at,
+    )
+    try:
+        await vote(ballot, visit.runtime)
+    except FreshLoginNeeded:
+        return _to_fresh_login(visit, invocation_id)
+    except ChangedSinceSeen:
+        return await _changed(visit, ballot)
+    except (InputError, Conflict) as error:
+        return await _refused(visit, ballot, error)
+    return redirect(f"/approvals/{invocation_id}?done={ballot.choice.value}")
+
+
+def _choice(pressed: str) -> Choice:
+    try:
+        return Choice(pressed)
+    except ValueError as error:
+        raise Malformed("Press Approve or Reject. Nothing was decided.") from error
+
+
+async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
+    dossier = await open_dossier(visit, invocation_id)
+    question, record = dossier.invocation.question, dossier.invocation.preview
+    if question is None or record is None:
+        raise NotFound("Nobody has been asked about this invocation.")
+    page = approval_page(dossier, record, question)
+    why_not = _why_not(visit.person, dossier, question)
+    if why_not:
+        return replace(page, why_no_decision=why_not)
+    decision = Decision(
+        action=f"/approvals/{invocation_id}",
+        digest=question.digest,
+        needs_fresh_login=_fresh_words(visit, dossier, question),
+    )
+    return replace(page, decision=decision)
+
+
+def _why_not(person: Principal, dossier: Dossier, question: Question) -> str:
+    """Return why there is no form; the vote itself is checked again where it is counted."""
+    if dossier.invocation.state is not State.AWAITING_APPROVAL or not question.is_open:
+        return "This question is closed; no more votes are counted."
+    if person.id in question.excluded:
+        return "You take part in this call yourself, so somebody else has to decide it."
+    if any(cast.voter_id == person.id for cast in question.votes):
+        return "You have voted. Other people still have to."
+    if not is_asked(person, dossier.invocation):
+        return "No rule asks one of your groups; you can look, and others decide."
+    return ""
+
+
+def _fresh_words(visit: Visit, dossier: Dossier, question: Question) -> str:
+    limits = [one.fresh_seconds for one in question.obligations if one.fresh_seconds is not None]
+    if login_is_fresh(question.obligations, authenticated_at=visit.session.authenticated_at, at=dossier.at):
+        return ""
+    return f"You will be asked for your password first: this needs a login younger than {_lifetime(min(limits))}."
+
+
+def _lifetime(seconds: int) -> str:
+    return span(timedelta(seconds=seconds))
+
+
+def _to_fresh_login(visit: Visit, invocation_id: str) -> Response:
+    draft = {"reason": visit.form.one("reason"), "person": visit.person.id}
+    sealed = visit.runtime.keys.seal(draft, purpose=_DRAFT, seconds=DRAFT_SECONDS)
+    back = f"/approvals/{invocation_id}?{urlencode({'draft': sealed})}"
+    return redirect(f"/fresh-login?{urlencode({'next': back})}")
+
+
+def _draft(visit: Visit) -> str:
+    """Return the reason that was typed before a fresh login interrupted; it decides nothing by itself."""
+    sealed = visit.request.query_params.get("draft", "")
+    if not sealed:
+        return ""
+    try:
+        draft = visit.runtime.keys.unseal(sealed, purpose=_DRAFT)
+    except Malformed:
+        return ""
+    return str(draft["reason"]) if draft["person"] == visit.person.id else ""
+
+
+async def _refused(visit: Visit, ballot: Ballot, error: InputError | Conflict) -> Response:
+    page = await _page(visit, ballot.invocation_id)
+    if page.decision is None:
+        return _shown(visit, page, status=409)
+    decision = replace(page.decision, reason=ballot.reason, problem=error.message)
+    return _shown(visit, replace(page, decision=decision), status=400 if isinstance(error, InputError) else 409)
+
+
+async def _changed(visit: Visit, ballot: Ballot) -> Response:
+    page = await _page(visit, ballot.invocation_id)
+    if page.decision is not None:
+        page = replace(page, decision=replace(page.decision, reason=ballot.reason))
+    changed = await _differences(visit, ballot)
+    return _shown(visit, replace(page, has_changed=True, changed=changed), status=409)
+
+
+async def _differences(visit: Visit, ballot: Ballot) -> tuple[Difference, ...]:
+    async with visit.runtime.database.reading() as tx:
+        seen = await approvals.by_digest(tx, ballot.digest)
+        if seen is None or seen.invocation_id != ballot.invocation_id:
+            return ()
+        then = await dryrun.of_revision(tx, ballot.invocation_id, seen.revision)
+        now = await dryrun.latest(tx, ballot.invocation_id)
+    return differences(then.preview, now.preview) if then and now else ()
+
+
+def differences(then: Preview, now: Preview) -> tuple[Difference, ...]:
+    """Return how `now` differs from `then`, record by record: as it stands, and as it would become."""
+    old, new = ({change.target: change for change in preview.changes} for preview in (then, now))
+    found: list[Difference] = []
+    for target in dict.fromkeys([*new, *old]):
+        found += _of_record(target, old.get(target), new.get(target))
+    return tuple(found)
+
+
+def _of_record(target: str, old: Change | None, new: Change | None) -> list[Difference]:
+    either = new or old
+    if either is None:
+        return []
+    sides = (
+        (f"{target} as it stands", old and old.before, new and new.before),
+        (f"{target} as it would become", old and old.after, new and new.after),
+    )
+    found: list[Difference] = []
+    for title, was, becomes in sides:
+        sensitive = tuple({*(old.sensitive if old else ()), *(new.sensitive if new else ())})
+        change = Change(target=target, effect=either.effect, before=was, after=becomes, sensitive=sensitive)
+        fields = comparison(change).changed
+        if fields:
+            found.append(Difference(title=inert_name(title), fields=fields))
+    return found
+
+
+def _shown(visit: Visit, page: ApprovalPage, *, notice: str = "", status: int = 200) -> Response:
+    title = "Approval" if page.decision is None else "Approve or reject"
+    shown = Shown(template="approval.html", title=title, page=page, here="approvals", notice=notice, status=status)
+    return show(visit, shown)

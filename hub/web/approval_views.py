@@ -1,0 +1,219 @@
+"""A dossier as the approval page and the inbox show it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from connectors.sdk.preview import Preview
+from hub.approvals import Choice, Question, Vote, Waiting, standing
+from hub.dryrun import PreviewRecord, TrackRecord
+from hub.invocations.states import State
+from hub.invocations.values import Claims, Invocation
+from hub.policy import Obligation
+from hub.web.comparison import comparison
+from hub.web.dossier import Dossier
+from hub.web.headlines import headline
+from hub.web.inert import inert, inert_name
+from hub.web.moments import at, span
+from hub.web.money import money
+from hub.web.state_words import STATES
+from hub.web.tool import json_text
+from hub.web.catalog import tool_url
+from hub.web.views.approval import (
+    ApprovalPage,
+    Claim,
+    Guard,
+    InboxCard,
+    Quorum,
+    Reach,
+    RuleLine,
+    SideLine,
+    Sureness,
+    Undo,
+    VoteLine,
+)
+from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Word
+
+_APPROVED: Final = Word(label="approved", meaning="", tone="good")
+_REJECTED: Final = Word(label="rejected", meaning="", tone="bad")
+_NO_RECORD: Final = Word(label="no record yet", meaning="")
+_GOOD_SHARE: Final = 0.98
+_CLAIMS: Final = (
+    ("Purpose", "purpose"),
+    ("Rationale", "rationale"),
+    ("Confidence", "confidence"),
+    ("Case", "case"),
+    ("Run", "run"),
+    ("Version", "agent_version"),
+)
+
+
+def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -> ApprovalPage:
+    """Return the page about `question`, without the form: whether there is one depends on who looks."""
+    invocation, preview = dossier.invocation, record.preview
+    agent = dossier.people.get(invocation.agent_id)
+    return ApprovalPage(
+        invocation_id=invocation.id,
+        invocation_url=f"/invocations/{invocation.id}",
+        headline=inert_name(headline(preview, title=dossier.operation.title, system=dossier.connection.name)),
+        state=STATES[invocation.state],
+        is_open=invocation.state is State.AWAITING_APPROVAL,
+        agent=inert_name(dossier.name_of(invocation.agent_id)),
+        agent_owner=dossier.name_of(agent.owner_id) if agent and agent.owner_id else "",
+        on_behalf_of=dossier.requester,
+        asked=at(invocation.created_at, now=dossier.at),
+        revision=invocation.revision,
+        tool=invocation.tool_name,
+        tool_title=inert_name(dossier.operation.title),
+        tool_url=tool_url(invocation.server, invocation.tool_name),
+        tier=TIERS[invocation.tier],
+        effect=EFFECTS[invocation.effect],
+        system=inert_name(dossier.connection.name),
+        environment=invocation.environment,
+        changes=tuple(comparison(change) for change in preview.changes),
+        reach=_reach(preview),
+        side_effects=_side_effects(preview),
+        sureness=_sureness(dossier, record),
+        undo=undo_of(dossier),
+        rules=_rules(question),
+        quorums=tuple(_quorums(question)),
+        votes=tuple(vote_line(vote, dossier) for vote in question.votes),
+        expires=at(question.expires_at, now=dossier.at),
+        claims=claim_lines(invocation.claims),
+        arguments=json_text(dict(invocation.arguments)),
+        digests=digest_lines(invocation),
+        decision=None,
+    )
+
+
+def undo_of(dossier: Dossier) -> Undo:
+    """Return whether and how the write can be taken back, as its tool declares it."""
+    operation = dossier.operation
+    compensation = operation.compensation
+    window = compensation.window_seconds if compensation else None
+    return Undo(
+        reversal=REVERSALS[operation.reversal],
+        tool=compensation.tool if compensation else "",
+        window=span(timedelta(seconds=window)) if window else "",
+        residue=tuple(inert(item) for item in operation.residue),
+    )
+
+
+def claim_lines(claims: Claims) -> tuple[Claim, ...]:
+    """Return what the agent said of itself, to be shown apart and as its claim."""
+    said = ((label, getattr(claims, name)) for label, name in _CLAIMS)
+    return tuple(Claim(label=label, text=inert(text)) for label, text in said if text)
+
+
+def digest_lines(invocation: Invocation) -> tuple[tuple[str, str], ...]:
+    """Return the digests that bind votes, preview and call to each other."""
+    preview = invocation.preview.digest if invocation.preview else None
+    lines = (
+        ("Approval", invocation.approval_digest),
+        ("Preview", preview),
+        ("Intent", invocation.intent_digest),
+        ("Tool version", invocation.tool_version_digest),
+        ("Policy", invocation.policy_digest),
+    )
+    return tuple((label, value) for label, value in lines if value)
+
+
+def vote_line(vote: Vote, dossier: Dossier) -> VoteLine:
+    """Return one vote with the voter's name."""
+    return VoteLine(
+        voter=dossier.name_of(vote.voter_id),
+        groups=tuple(sorted(vote.groups)),
+        decision=_APPROVED if vote.choice is Choice.APPROVE else _REJECTED,
+        reason=inert(vote.reason) if vote.reason else None,
+        at=at(vote.cast_at, now=dossier.at),
+    )
+
+
+def money_of(preview: Preview) -> str:
+    """Return the money that moves, as people write it; empty when none does."""
+    blast = preview.blast
+    return money(blast.money_minor, blast.currency) if blast.money_minor is not None else ""
+
+
+def _reach(preview: Preview) -> Reach:
+    return Reach(rows=preview.blast.rows, money=money_of(preview), parties=preview.blast.parties)
+
+
+def _side_effects(preview: Preview) -> tuple[SideLine, ...]:
+    return tuple(
+        SideLine(kind=inert(each.kind), recipient=inert(each.recipient), reversal=REVERSALS[each.reversal])
+        for each in preview.side_effects
+    )
+
+
+def _sureness(dossier: Dossier, record: PreviewRecord) -> Sureness:
+    preview, track = record.preview, dossier.track
+    return Sureness(
+        fidelity=FIDELITIES[preview.fidelity],
+        rank=preview.fidelity.rank,
+        observed=at(record.observed_at, now=dossier.at),
+        track=_track_sentence(track),
+        track_word=_track_word(track),
+        not_covered=tuple(inert(line) for line in preview.not_covered),
+        guards=tuple(
+            Guard(target=inert_name(guard.target), is_strong=guard.strength == "strong")
+            for guard in preview.preconditions
+        ),
+    )
+
+
+def _track_sentence(track: TrackRecord) -> str:
+    if track.judged == 0:
+        return "No preview of this tool has been compared with what was then written."
+    if track.judged == 1:
+        return f"The one preview of this tool that was compared {'matched' if track.matched else 'did not match'}."
+    return f"{track.matched} of the last {track.judged} previews of this tool matched what was then written."
+
+
+def _track_word(track: TrackRecord) -> Word:
+    if track.judged == 0:
+        return _NO_RECORD
+    share = track.matched / track.judged
+    tone = "good" if share == 1 else "warn" if share >= _GOOD_SHARE else "bad"
+    return Word(label=f"{int(share * 1000) / 10:g} % matched", meaning="", tone=tone)
+
+
+def _rules(question: Question) -> tuple[RuleLine, ...]:
+    unique = {one.rule_id: one for one in question.obligations}
+    return tuple(RuleLine(why=inert_name(one.why), rule_id=one.rule_id) for one in unique.values())
+
+
+def _quorums(question: Question) -> Iterator[Quorum]:
+    """Yield what each group still has to give; who is in two groups fills one seat, as the rules of approval say."""
+    in_favour = [vote for vote in question.votes if vote.choice is Choice.APPROVE]
+    reached = standing(question.obligations, in_favour)
+    missing = reached.missing if isinstance(reached, Waiting) else {}
+    for one in question.obligations:
+        given = one.count - missing.get(one.group, 0)
+        yield Quorum(group=one.group, needed=one.count, given=given, fresh=_fresh(one))
+
+
+def _fresh(one: Obligation) -> str:
+    if one.fresh_seconds is None:
+        return ""
+    return f"each with a login younger than {span(timedelta(seconds=one.fresh_seconds))}"
+
+
+def inbox_card(dossier: Dossier) -> InboxCard | None:
+    """Return an open question as a line of the inbox; None if it has been closed meanwhile."""
+    invocation = dossier.invocation
+    question, record = invocation.question, invocation.preview
+    if question is None or record is None or not question.is_open:
+        return None
+    told = headline(record.preview, title=dossier.operation.title, system=dossier.connection.name)
+    return InboxCard(
+        url=f"/approvals/{invocation.id}",
+        headline=inert_name(told),
+        agent=inert_name(dossier.name_of(invocation.agent_id)),
+        on_behalf_of=dossier.requester,
+        tool=invocation.tool_name,
+        tier=TIERS[invocation.tier],
+        expires=at(question.expires_at, now=dossier.at),
+        progress=" · ".join(f"{each.group}: {each.given} of {each.needed}" for each in _quorums(question)),
+        money=money_of(record.preview),
+    )

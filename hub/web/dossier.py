@@ -1,0 +1,81 @@
+"""What is known about one invocation, read once for a page: how it stands, who takes part, which tool it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from connectors.sdk.spec import OperationSpec
+from hub import dryrun
+from hub.core.errors import NotFound
+from hub.dryrun import TrackRecord
+from hub.identity.directory import get_many
+from hub.identity.principals import Principal
+from hub.invocations.queries import current, takes_part
+from hub.invocations.values import Invocation
+from hub.registry import Connection, reading
+from hub.storage import now
+from hub.web.visits import Visit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """One invocation with everything a page about it needs; `at` is the database's time of reading."""
+
+    invocation: Invocation
+    operation: OperationSpec
+    connection: Connection
+    track: TrackRecord
+    people: Mapping[str, Principal]
+    is_mine: bool
+    at: datetime
+
+    def name_of(self, principal_id: str | None) -> str:
+        """Return the display name of somebody who takes part; nobody is the hub itself."""
+        if principal_id is None:
+            return "the hub"
+        found = self.people.get(principal_id)
+        return found.display_name if found else principal_id
+
+    @property
+    def requester(self) -> str:
+        """For whom the agent asks; for itself where it acts for nobody."""
+        return self.name_of(self.invocation.on_behalf_of_id or self.invocation.agent_id)
+
+
+async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
+    """Return what is known about an invocation that the visitor takes part in or is asked about.
+
+    Raises:
+        NotFound: there is none, or it is none of the visitor's business.
+    """
+    invocation = await current(visit.runtime, invocation_id)
+    is_mine = takes_part(visit.session.caller, invocation)
+    if not (is_mine or is_asked(visit.person, invocation)):
+        raise NotFound("There is no such invocation.")
+    async with visit.runtime.database.reading() as tx:
+        versions = await reading.versions(tx, invocation.tool_id)
+        people = await get_many(tx, _participants(invocation))
+        owners = await get_many(tx, [one.owner_id for one in people.values() if one.owner_id])
+        return Dossier(
+            invocation=invocation,
+            operation=next(each.spec for each in versions if each.id == invocation.tool_version_id),
+            connection=await reading.get_connection(tx, invocation.connection_id),
+            track=await dryrun.track_record(tx, invocation.tool_id),
+            people={**owners, **people},
+            is_mine=is_mine,
+            at=await now(tx),
+        )
+
+
+def is_asked(person: Principal, invocation: Invocation) -> bool:
+    """Return whether a rule asks one of the person's groups about the invocation, or the person has voted on it."""
+    question = invocation.question
+    if question is None or person.is_suspended:
+        return False
+    asked = {one.group for one in question.obligations}
+    return bool(person.groups & asked) or any(vote.voter_id == person.id for vote in question.votes)
+
+
+def _participants(invocation: Invocation) -> list[str]:
+    voters = [vote.voter_id for vote in invocation.question.votes] if invocation.question else []
+    return [one for one in (invocation.agent_id, invocation.on_behalf_of_id, *voters) if one is not None]

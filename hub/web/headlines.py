@@ -1,0 +1,56 @@
+"""The sentence that says what will happen: made from the effect of a preview, never from anything an agent wrote."""
+
+from collections import Counter
+from typing import Final
+
+from connectors.sdk.preview import Change, Preview
+from connectors.sdk.vocabulary import Effect
+
+_VERBS: Final = {
+    Effect.READ: "Read",
+    Effect.CREATE: "Create",
+    Effect.UPDATE: "Change",
+    Effect.DELETE: "Delete",
+    Effect.SEND: "Send",
+}
+_FIELDS_NAMED: Final = 3
+
+
+def headline(preview: Preview | None, *, title: str, system: str) -> str:
+    """Return what committing would do, in one sentence; `title` is the tool's, for what changes no record."""
+    if preview is None or not preview.changes:
+        return f"{title} in {system}"
+    if len(preview.changes) == 1:
+        return f"{_one(preview.changes[0])} in {system}"
+    counted = Counter(change.effect for change in preview.changes)
+    parts = [f"{_VERBS[effect].lower()} {count} {_records(count)}" for effect, count in counted.items()]
+    sentence = " and ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]} in {system}"
+
+
+def _one(change: Change) -> str:
+    match change.effect:
+        case Effect.CREATE:
+            return f"Create a record {change.target}"
+        case Effect.UPDATE:
+            names = _changed(change)
+            return f"Change {_listed(names)} of {change.target}" if names else f"Change {change.target}"
+        case _:
+            return f"{_VERBS[change.effect]} {change.target}"
+
+
+def _changed(change: Change) -> list[str]:
+    before, after = change.before or {}, change.after or {}
+    absent = object()
+    names = [name for name in {**before, **after} if before.get(name, absent) != after.get(name, absent)]
+    return sorted({*names, *change.unknown})
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) > _FIELDS_NAMED:
+        return f"{len(names)} fields"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _records(count: int) -> str:
+    return "record" if count == 1 else "records"

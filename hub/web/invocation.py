@@ -1,0 +1,52 @@
+"""One invocation with its timeline, the list of one's own, and calling one off."""
+
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from hub.core.errors import InputError
+from hub.identity.directory import get_many
+from hub.invocations.queries import cancel, my_invocations
+from hub.storage import now
+from hub.web.dossier import open_dossier
+from hub.web.invocation_views import invocation_line, invocation_page
+from hub.web.timeline import read_timeline
+from hub.web.views.invocation import InvocationsPage
+from hub.web.visits import Shown, Visit, redirect, show
+
+_PAGE = 40
+
+
+async def show_invocations(visit: Visit) -> Response:
+    """Show what agents asked for in the visitor's name, newest first."""
+    after = visit.request.query_params.get("after")
+    found = await my_invocations(visit.runtime, visit.session.caller, after=after, limit=_PAGE)
+    async with visit.runtime.database.reading() as tx:
+        agents = await get_many(tx, [each.agent_id for each in found.items])
+        at = await now(tx)
+    page = InvocationsPage(
+        lines=tuple(invocation_line(each, agents, at) for each in found.items),
+        more_url=f"/invocations?{urlencode({'after': found.next_after})}" if found.next_after else "",
+    )
+    shown = Shown(template="invocations.html", title="My invocations", page=page, here="invocations")
+    return show(visit, shown)
+
+
+async def show_invocation(visit: Visit) -> Response:
+    """Show one invocation from request to outcome."""
+    dossier = await open_dossier(visit, visit.request.path_params["invocation_id"])
+    async with visit.runtime.database.reading() as tx:
+        events = await read_timeline(tx, dossier)
+    page = invocation_page(dossier, events)
+    notice = "It was called off." if visit.request.query_params.get("done") == "cancelled" else ""
+    shown = Shown(template="invocation.html", title=page.state.label, page=page, here="invocations", notice=notice)
+    return show(visit, shown)
+
+
+async def cancel_invocation(visit: Visit) -> Response:
+    """Call off one of the visitor's own invocations."""
+    invocation_id, reason = visit.request.path_params["invocation_id"], visit.form.one("reason").strip()
+    if not reason:
+        raise InputError("Say why you cancel it; the reason is kept on record.")
+    await cancel(visit.runtime, visit.session.caller, invocation_id, reason=reason[:500])
+    return redirect(f"/invocations/{invocation_id}?done=cancelled")

@@ -1,0 +1,76 @@
+"""A dossier as the invocation page shows it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from connectors.sdk.vocabulary import Effect
+from hub.identity.principals import Principal
+from hub.invocations.states import CANCELLABLE, DONE, State
+from hub.invocations.values import Invocation
+from hub.web.approval_views import claim_lines, digest_lines, undo_of
+from hub.web.catalog import tool_url
+from hub.web.dossier import Dossier
+from hub.web.inert import inert, inert_name
+from hub.web.moments import At, at
+from hub.web.state_words import STATES
+from hub.web.tool import json_text
+from hub.web.views.invocation import EventLine, InvocationLine, InvocationPage
+from hub.web.wording import EFFECTS, TIERS
+
+_VERDICTS: Final = {State.VERIFIED, State.DIVERGED, State.UNVERIFIABLE}
+
+
+def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> InvocationPage:
+    """Return one invocation in full; its answer is shown to those whose call it is, not to those who approved it."""
+    invocation = dossier.invocation
+    state = invocation.state
+    has_answer = dossier.is_mine and (state in DONE or state is State.SUCCEEDED)
+    is_write = invocation.effect is not Effect.READ
+    return InvocationPage(
+        id=invocation.id,
+        state=STATES[state],
+        tool=invocation.tool_name,
+        tool_url=tool_url(invocation.server, invocation.tool_name),
+        server=invocation.server,
+        environment=invocation.environment,
+        tier=TIERS[invocation.tier],
+        effect=EFFECTS[invocation.effect],
+        agent=inert_name(dossier.name_of(invocation.agent_id)),
+        on_behalf_of=dossier.requester,
+        asked=at(invocation.created_at, now=dossier.at),
+        changed_at=at(invocation.updated_at, now=dossier.at),
+        expires=_expires(dossier),
+        revision=invocation.revision,
+        error=inert(invocation.error_message) if invocation.error_message else None,
+        outcome=json_text(invocation.output) if has_answer else None,
+        findings=tuple(inert(finding) for finding in invocation.findings),
+        verification=STATES[state] if state in _VERDICTS else None,
+        undo=undo_of(dossier) if is_write else None,
+        arguments=json_text(dict(invocation.arguments)),
+        claims=claim_lines(invocation.claims),
+        digests=digest_lines(invocation),
+        events=events,
+        approval_url=f"/approvals/{invocation.id}" if invocation.question else "",
+        cancel_url=f"/invocations/{invocation.id}/cancel" if dossier.is_mine and state in CANCELLABLE else "",
+    )
+
+
+def invocation_line(invocation: Invocation, agents: Mapping[str, Principal], now: datetime) -> InvocationLine:
+    """Return one invocation as a line of the list."""
+    agent = agents.get(invocation.agent_id)
+    return InvocationLine(
+        url=f"/invocations/{invocation.id}",
+        id=invocation.id,
+        tool=invocation.tool_name,
+        tier=TIERS[invocation.tier],
+        state=STATES[invocation.state],
+        agent=inert_name(agent.display_name if agent else invocation.agent_id),
+        asked=at(invocation.created_at, now=now),
+    )
+
+
+def _expires(dossier: Dossier) -> At | None:
+    expires = dossier.invocation.expires_at
+    waits = dossier.invocation.state in {State.AWAITING_APPROVAL, State.APPROVED}
+    return at(expires, now=dossier.at) if expires and waits else None

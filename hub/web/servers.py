@@ -1,0 +1,75 @@
+"""Servers and connections, to look at: where agents connect, and the accounts behind the tools."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.responses import Response
+
+from hub.identity.directory import get_many
+from hub.identity.permissions import Permission, demand, may
+from hub.identity.principals import Principal
+from hub.identity.resources import resource_of
+from hub.invocations.runtime import Runtime
+from hub.registry import EVERYTHING, Connection, Server, reading
+from hub.registry.visibility import server_name
+from hub.web.inert import inert_name
+from hub.web.views.catalog import ConnectionLine, ServerLine, ServersPage
+from hub.web.visits import Shown, Visit, show
+from hub.web.wording import Word
+
+_ENABLED: Final = Word(label="enabled", meaning="Calls may use it.", tone="good")
+_DISABLED: Final = Word(label="disabled", meaning="No call may use it.", tone="bad")
+
+
+async def show_servers(visit: Visit) -> Response:
+    """Show every server; those who run the hub, and owners of their own, also see connections."""
+    demand(visit.person, Permission.SEE_CATALOG)
+    servers = await visit.runtime.catalog.servers(caller=visit.session.caller)
+    async with visit.runtime.database.reading() as tx:
+        connections = [each for each in await reading.connections(tx) if _may_see(visit.person, each)]
+        ids = [each.owner_id for each in (*servers, *connections) if each.owner_id]
+        owners = await get_many(tx, ids)
+    page = ServersPage(
+        servers=tuple(_server(server, owners, visit.runtime) for server in servers),
+        connections=tuple(_connection(connection, owners) for connection in connections),
+        shows_connections=bool(connections) or _runs_the_hub(visit.person),
+    )
+    return show(visit, Shown(template="servers.html", title="Servers", page=page, here="servers"))
+
+
+def _runs_the_hub(person: Principal) -> bool:
+    return may(person, Permission.MANAGE_REGISTRY) or may(person, Permission.STOP_THINGS)
+
+
+def _may_see(person: Principal, connection: Connection) -> bool:
+    return _runs_the_hub(person) or connection.owner_id == person.id
+
+
+def _server(server: Server, owners: Mapping[str, Principal], runtime: Runtime) -> ServerLine:
+    is_default = server.name == server_name(EVERYTHING, runtime.catalog.default)
+    return ServerLine(
+        name=server.name,
+        title=inert_name(server.title),
+        environment=server.environment.value,
+        address=resource_of(EVERYTHING if is_default else server.name, runtime.public_url),
+        owner=_owner(server.owner_id, owners),
+        catalog_url=f"/?server={server.name}",
+    )
+
+
+def _connection(connection: Connection, owners: Mapping[str, Principal]) -> ConnectionLine:
+    return ConnectionLine(
+        name=connection.name,
+        connector=connection.connector,
+        environment=connection.environment.value,
+        base_url=inert_name(connection.base_url),
+        generation=connection.generation,
+        owner=_owner(connection.owner_id, owners),
+        state=_ENABLED if connection.is_enabled else _DISABLED,
+    )
+
+
+def _owner(owner_id: str | None, owners: Mapping[str, Principal]) -> str:
+    if owner_id is None:
+        return "the hub"
+    return owners[owner_id].display_name if owner_id in owners else "nobody any more"

@@ -1,0 +1,114 @@
+"""States and events in people's words: where an invocation stands, and what has happened to it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hub.audit import EventKind
+from hub.invocations.states import State
+from hub.web.wording import Word
+
+STATES: Final[Mapping[State, Word]] = {
+    State.RECEIVED: Word(label="Received", meaning="The call is on record; nothing has been done yet.", tone="info"),
+    State.DENIED: Word(label="Refused by policy", meaning="A rule forbids it. Nothing was changed.", tone="bad"),
+    State.SUCCEEDED: Word(label="Answered", meaning="It was read, and the answer went back.", tone="good"),
+    State.PREVIEWING: Word(
+        label="Being previewed", meaning="The hub is finding out what it would change. Nothing was changed.", tone="info"
+    ),
+    State.PREVIEW_FAILED: Word(
+        label="Could not be previewed", meaning="What cannot be previewed is not done. Nothing was changed.", tone="bad"
+    ),
+    State.AWAITING_APPROVAL: Word(
+        label="Waiting for approval", meaning="Nothing has been changed. People have to agree first.", tone="warn"
+    ),
+    State.APPROVED: Word(
+        label="Approved, not yet carried out", meaning="It may be written exactly as previewed.", tone="info"
+    ),
+    State.REJECTED: Word(label="Rejected", meaning="Somebody said no. Nothing was changed.", tone="bad"),
+    State.EXPIRED: Word(
+        label="Expired", meaning="Its time ran out. Nothing was changed, and it can no longer be.", tone="neutral"
+    ),
+    State.CANCELLED: Word(label="Cancelled", meaning="It was called off. Nothing was changed.", tone="neutral"),
+    State.STALE: Word(
+        label="Overtaken",
+        meaning="Something changed since the preview, so the approval is void. Nothing was changed; a new preview follows.",
+        tone="warn",
+    ),
+    State.COMMITTING: Word(
+        label="About to be sent", meaning="Everything is being checked once more. Nothing was sent yet.", tone="info"
+    ),
+    State.SENT: Word(
+        label="Sent, answer awaited", meaning="The request has left; its outcome is not known yet.", tone="warn"
+    ),
+    State.RESENDING: Word(
+        label="Being sent again",
+        meaning="The answer was lost. The same request is sent again in a way that cannot take effect twice.",
+        tone="warn",
+    ),
+    State.IN_DOUBT: Word(
+        label="In doubt",
+        meaning="It was sent and the answer was lost: it may or may not have happened. The hub or an operator is "
+        "finding out.",
+        tone="bad",
+    ),
+    State.NOT_APPLIED: Word(
+        label="Did not arrive", meaning="It turned out that the system never carried it out.", tone="neutral"
+    ),
+    State.FAILED: Word(label="Failed", meaning="The system definitely refused it. Nothing was changed.", tone="bad"),
+    State.COMMITTED: Word(label="Done", meaning="The system has carried it out.", tone="good"),
+    State.VERIFIED: Word(
+        label="Done and verified",
+        meaning="The system has carried it out, and read back it is what the preview said.",
+        tone="good",
+    ),
+    State.DIVERGED: Word(
+        label="Done, but not as previewed",
+        meaning="The system has carried it out, and read back it differs from the preview. The tool's tier was raised "
+        "until its owner has looked.",
+        tone="bad",
+    ),
+    State.UNVERIFIABLE: Word(
+        label="Done, not verifiable",
+        meaning="The system has carried it out. It could not be read back to compare.",
+        tone="warn",
+    ),
+    State.RESOLVED_BY_HUMAN: Word(
+        label="Settled by a person", meaning="A person found out what had happened and put it on record.", tone="neutral"
+    ),
+}
+
+EVENTS: Final[Mapping[EventKind, Word]] = {
+    EventKind.INVOCATION_RECEIVED: Word(label="Received", meaning="", tone="info"),
+    EventKind.INVOCATION_READ: Word(label="Read and answered", meaning="", tone="good"),
+    EventKind.INVOCATION_DENIED: Word(label="Refused by policy", meaning="", tone="bad"),
+    EventKind.INVOCATION_REFUSED: Word(label="Refused", meaning="", tone="bad"),
+    EventKind.INVOCATION_PREVIEWING: Word(label="Preview begun", meaning="", tone="info"),
+    EventKind.INVOCATION_PREVIEWED: Word(label="Previewed", meaning="", tone="info"),
+    EventKind.INVOCATION_PREVIEW_FAILED: Word(label="Preview failed", meaning="", tone="bad"),
+    EventKind.INVOCATION_APPROVAL_REQUESTED: Word(label="Approval asked for", meaning="", tone="warn"),
+    EventKind.INVOCATION_APPROVED: Word(label="Approved", meaning="", tone="good"),
+    EventKind.INVOCATION_REJECTED: Word(label="Rejected", meaning="", tone="bad"),
+    EventKind.INVOCATION_EXPIRED: Word(label="Expired", meaning="", tone="neutral"),
+    EventKind.INVOCATION_CANCELLED: Word(label="Cancelled", meaning="", tone="neutral"),
+    EventKind.INVOCATION_STALE: Word(label="Overtaken by a change", meaning="", tone="warn"),
+    EventKind.COMMIT_CLAIMED: Word(label="Taken up to be carried out", meaning="", tone="info"),
+    EventKind.COMMIT_RELEASED: Word(label="Put back, nothing sent", meaning="", tone="neutral"),
+    EventKind.COMMIT_SENT: Word(label="Sent to the system", meaning="", tone="info"),
+    EventKind.COMMIT_RESENDING: Word(label="To be sent again", meaning="", tone="warn"),
+    EventKind.COMMIT_COMMITTED: Word(label="Carried out", meaning="", tone="good"),
+    EventKind.COMMIT_FAILED: Word(label="Refused by the system", meaning="", tone="bad"),
+    EventKind.COMMIT_IN_DOUBT: Word(label="In doubt", meaning="", tone="bad"),
+    EventKind.COMMIT_NOT_APPLIED: Word(label="Found not to have arrived", meaning="", tone="neutral"),
+    EventKind.COMMIT_VERIFIED: Word(label="Read back and verified", meaning="", tone="good"),
+    EventKind.COMMIT_DIVERGED: Word(label="Read back and different", meaning="", tone="bad"),
+    EventKind.COMMIT_UNVERIFIABLE: Word(label="Could not be read back", meaning="", tone="warn"),
+    EventKind.COMMIT_RESOLVED: Word(label="Settled by a person", meaning="", tone="neutral"),
+    EventKind.VOTE_CAST: Word(label="Vote cast", meaning="", tone="info"),
+    EventKind.VOTE_REFUSED: Word(label="Vote refused", meaning="", tone="bad"),
+    EventKind.BODIES_READ: Word(label="Read by an auditor", meaning="", tone="neutral"),
+}
+
+
+def event_word(kind: str) -> Word:
+    """Return the words for an event; one that this release does not know is shown by its name."""
+    known = {each.value: word for each, word in EVENTS.items()}
+    return known.get(kind) or Word(label=kind, meaning="")

@@ -1,0 +1,89 @@
+"""One tool: what it does, what it takes and gives, and how it is governed."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from connectors.sdk.vocabulary import Effect
+from hub.identity.directory import get_many
+from hub.identity.permissions import Permission, demand
+from hub.identity.scopes import sufficient_scopes
+from hub.registry import PublishedTool, ToolVersion, reading
+from hub.web.inert import Inert, inert, inert_name
+from hub.web.schema_words import schema_fields
+from hub.web.views.catalog import ToolPage, VersionLine
+from hub.web.visits import Shown, Visit, show
+from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, UPSTREAM_CLASSES
+
+Json = Any
+"""Any JSON value."""
+
+
+async def show_tool(visit: Visit) -> Response:
+    """Show one tool as a server publishes it."""
+    demand(visit.person, Permission.SEE_CATALOG)
+    path = visit.request.path_params
+    tool = await visit.runtime.catalog.resolve(path["name"], server=path["server"], caller=visit.session.caller)
+    async with visit.runtime.database.reading() as tx:
+        versions = await reading.versions(tx, tool.tool.id)
+        owners = await get_many(tx, [tool.tool.owner_id] if tool.tool.owner_id else [])
+    owner = owners[tool.tool.owner_id].display_name if tool.tool.owner_id in owners else "nobody yet"
+    page = _page(tool, versions, server=path["server"], owner=owner)
+    return show(visit, Shown(template="tool.html", title=tool.title, page=page, here="tools"))
+
+
+def json_text(value: Json) -> Inert:
+    """Return a JSON value as people read it: indented, its own characters, the hidden ones visible."""
+    return inert(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, owner: str) -> ToolPage:
+    operation = tool.operation
+    return ToolPage(
+        name=tool.name,
+        title=inert_name(tool.title),
+        description=inert(tool.description),
+        server=server,
+        environment=tool.environment.value,
+        connector=inert_name(tool.connector.title),
+        connector_version=tool.connector.version,
+        connection=tool.connection.name,
+        owner=owner,
+        tier=TIERS[tool.tier],
+        tier_reason=_tier_reason(tool),
+        effect=EFFECTS[tool.effect],
+        reversal=REVERSALS[operation.reversal],
+        residue=tuple(inert(item) for item in operation.residue),
+        undo_tool=operation.compensation.tool if operation.compensation else "",
+        fidelity=FIDELITIES[operation.fidelity],
+        fidelity_rank=operation.fidelity.rank,
+        upstream_class=UPSTREAM_CLASSES[operation.upstream_class],
+        scopes=sufficient_scopes(tool.tool.connector, tool.name, tool.effect),
+        data_classes=operation.data_classes,
+        inputs=schema_fields(operation.input_schema),
+        outputs=schema_fields(operation.output_schema),
+        input_json=json_text(operation.input_schema),
+        output_json=json_text(operation.output_schema),
+        examples=tuple(json_text(example) for example in operation.examples),
+        versions=tuple(
+            VersionLine(
+                number=version.number,
+                digest=version.digest,
+                is_current=version.is_current,
+                withdrawn=version.withdrawn or "",
+            )
+            for version in versions
+        ),
+        is_read=tool.effect is Effect.READ,
+    )
+
+
+def _tier_reason(tool: PublishedTool) -> str:
+    declared = f"The connector declares {tool.operation.tier.value}."
+    if tool.tool.raised_tier is tool.tier and tool.tier is not tool.operation.tier:
+        return f"{declared} The hub raised it after trouble; its owner can settle it."
+    if tool.tool.owner_tier is tool.tier and tool.tier is not tool.operation.tier:
+        return f"{declared} Its owner set it higher."
+    return ""
