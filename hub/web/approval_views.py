@@ -1,6 +1,6 @@
 """A dossier as the approval page and the inbox show it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -10,6 +10,7 @@ from hub.dryrun import PreviewRecord, TrackRecord
 from hub.invocations.states import State
 from hub.invocations.values import Claims, Invocation
 from hub.policy import Obligation
+from hub.web.catalog import tool_url
 from hub.web.comparison import comparison
 from hub.web.dossier import Dossier
 from hub.web.headlines import headline
@@ -18,7 +19,6 @@ from hub.web.moments import at, span
 from hub.web.money import money
 from hub.web.state_words import STATES
 from hub.web.tool import json_text
-from hub.web.catalog import tool_url
 from hub.web.views.approval import (
     ApprovalPage,
     Claim,
@@ -32,7 +32,7 @@ from hub.web.views.approval import (
     Undo,
     VoteLine,
 )
-from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Word
+from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Tone, Word
 
 _APPROVED: Final = Word(label="approved", meaning="", tone="good")
 _REJECTED: Final = Word(label="rejected", meaning="", tone="bad")
@@ -174,7 +174,7 @@ def _track_word(track: TrackRecord) -> Word:
     if track.judged == 0:
         return _NO_RECORD
     share = track.matched / track.judged
-    tone = "good" if share == 1 else "warn" if share >= _GOOD_SHARE else "bad"
+    tone: Tone = "good" if share == 1 else "warn" if share >= _GOOD_SHARE else "bad"
     return Word(label=f"{int(share * 1000) / 10:g} % matched", meaning="", tone=tone)
 
 
@@ -187,7 +187,7 @@ def _quorums(question: Question) -> Iterator[Quorum]:
     """Yield what each group still has to give; who is in two groups fills one seat, as the rules of approval say."""
     in_favour = [vote for vote in question.votes if vote.choice is Choice.APPROVE]
     reached = standing(question.obligations, in_favour)
-    missing = reached.missing if isinstance(reached, Waiting) else {}
+    missing: Mapping[str, int] = reached.missing if isinstance(reached, Waiting) else {}
     for one in question.obligations:
         given = one.count - missing.get(one.group, 0)
         yield Quorum(group=one.group, needed=one.count, given=given, fresh=_fresh(one))

@@ -2,19 +2,20 @@
 
 from starlette.routing import Route
 
-from hub.identity.principals import Principal
 from hub.invocations.runtime import Runtime
-from hub.web import consent, login, people, setup
+from hub.web import approval, catalog, consent, health, invocation, login, people, servers, setup, tool
 from hub.web.statics import static_file
 from hub.web.visits import Doorway
 
 
 def web_routes(runtime: Runtime) -> list[Route]:
     """Return the routes of everything people see."""
-    door = Doorway(runtime=runtime, waiting=_waiting)
+    door = Doorway(runtime=runtime, waiting=approval.count_waiting)
     return [
         Route("/static/{name}", static_file, methods=["GET"]),
         *_entry(door),
+        *_catalog(door),
+        *_governed(door),
         *_people(door),
     ]
 
@@ -33,6 +34,26 @@ def _entry(door: Doorway) -> list[Route]:
     ]
 
 
+def _catalog(door: Doorway) -> list[Route]:
+    return [
+        Route("/", door.private(catalog.show_catalog), methods=["GET"]),
+        Route("/servers", door.private(servers.show_servers), methods=["GET"]),
+        Route("/servers/{server}/tools/{name}", door.private(tool.show_tool), methods=["GET"]),
+        Route("/health", door.private(health.show_health), methods=["GET"]),
+    ]
+
+
+def _governed(door: Doorway) -> list[Route]:
+    return [
+        Route("/approvals", door.private(approval.show_inbox), methods=["GET"]),
+        Route("/approvals/{invocation_id}", door.private(approval.show_approval), methods=["GET"]),
+        Route("/approvals/{invocation_id}", door.private(approval.submit_vote), methods=["POST"]),
+        Route("/invocations", door.private(invocation.show_invocations), methods=["GET"]),
+        Route("/invocations/{invocation_id}", door.private(invocation.show_invocation), methods=["GET"]),
+        Route("/invocations/{invocation_id}/cancel", door.private(invocation.cancel_invocation), methods=["POST"]),
+    ]
+
+
 def _people(door: Doorway) -> list[Route]:
     one = "/people/{principal_id}"
     return [
@@ -47,7 +68,3 @@ def _people(door: Doorway) -> list[Route]:
         Route(f"{one}/resume", door.private(people.resume_person), methods=["POST"]),
         Route(f"{one}/secrets", door.private(people.issue_client_secret), methods=["POST"]),
     ]
-
-
-async def _waiting(_runtime: Runtime, _person: Principal) -> int:
-    return 0

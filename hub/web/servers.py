@@ -27,8 +27,8 @@ async def show_servers(visit: Visit) -> Response:
     servers = await visit.runtime.catalog.servers(caller=visit.session.caller)
     async with visit.runtime.database.reading() as tx:
         connections = [each for each in await reading.connections(tx) if _may_see(visit.person, each)]
-        ids = [each.owner_id for each in (*servers, *connections) if each.owner_id]
-        owners = await get_many(tx, ids)
+        ids = [*(each.owner_id for each in servers), *(each.owner_id for each in connections)]
+        owners = await get_many(tx, [one for one in ids if one is not None])
     page = ServersPage(
         servers=tuple(_server(server, owners, visit.runtime) for server in servers),
         connections=tuple(_connection(connection, owners) for connection in connections),

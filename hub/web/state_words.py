@@ -12,7 +12,9 @@ STATES: Final[Mapping[State, Word]] = {
     State.DENIED: Word(label="Refused by policy", meaning="A rule forbids it. Nothing was changed.", tone="bad"),
     State.SUCCEEDED: Word(label="Answered", meaning="It was read, and the answer went back.", tone="good"),
     State.PREVIEWING: Word(
-        label="Being previewed", meaning="The hub is finding out what it would change. Nothing was changed.", tone="info"
+        label="Being previewed",
+        meaning="The hub is finding out what it would change. Nothing was changed.",
+        tone="info",
     ),
     State.PREVIEW_FAILED: Word(
         label="Could not be previewed", meaning="What cannot be previewed is not done. Nothing was changed.", tone="bad"
@@ -30,7 +32,8 @@ STATES: Final[Mapping[State, Word]] = {
     State.CANCELLED: Word(label="Cancelled", meaning="It was called off. Nothing was changed.", tone="neutral"),
     State.STALE: Word(
         label="Overtaken",
-        meaning="Something changed since the preview, so the approval is void. Nothing was changed; a new preview follows.",
+        meaning="Something changed since the preview, so the approval is void. Nothing was changed; a new "
+        "preview follows.",
         tone="warn",
     ),
     State.COMMITTING: Word(
@@ -72,7 +75,9 @@ STATES: Final[Mapping[State, Word]] = {
         tone="warn",
     ),
     State.RESOLVED_BY_HUMAN: Word(
-        label="Settled by a person", meaning="A person found out what had happened and put it on record.", tone="neutral"
+        label="Settled by a person",
+        meaning="A person found out what had happened and put it on record.",
+        tone="neutral",
     ),
 }
 
@@ -108,7 +113,6 @@ EVENTS: Final[Mapping[EventKind, Word]] = {
 }
 
 
-def event_word(kind: str) -> Word:
-    """Return the words for an event; one that this release does not know is shown by its name."""
-    known = {each.value: word for each, word in EVENTS.items()}
-    return known.get(kind) or Word(label=kind, meaning="")
+def event_word(kind: EventKind) -> Word:
+    """Return the words for an event; one that is not about an invocation is shown by its name."""
+    return EVENTS.get(kind) or Word(label=kind.value, meaning="")

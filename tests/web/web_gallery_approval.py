@@ -11,9 +11,9 @@ from hub.web.moments import at
 from hub.web.money import money
 from hub.web.views.approval import (
     ApprovalPage,
-    Difference,
     Claim,
     Decision,
+    Difference,
     Guard,
     InboxCard,
     InboxPage,
@@ -160,22 +160,17 @@ CRITICAL = replace(
         ),
     ),
     quorums=(
-        Quorum(
-            group="approvers",
-            needed=1,
-            given=1,
-            fresh="login younger than 10 minutes",
-            votes=(
-                VoteLine(
-                groups=("approvers",),
-                    voter="Barbara Liskov",
-                    decision=APPROVED,
-                    reason=inert("Checked against the order."),
-                    at=at(NOW - timedelta(minutes=5), now=NOW),
-                ),
-            ),
+        Quorum(group="approvers", needed=1, given=1, fresh="each with a login younger than 10 minutes"),
+        Quorum(group="controllers", needed=1, given=0, fresh="each with a login younger than 10 minutes"),
+    ),
+    votes=(
+        VoteLine(
+            voter="Barbara Liskov",
+            groups=("approvers",),
+            decision=APPROVED,
+            reason=inert("Checked against the order."),
+            at=at(NOW - timedelta(minutes=5), now=NOW),
         ),
-        Quorum(group="controllers", needed=1, given=0, fresh="login younger than 10 minutes"),
     ),
     decision=replace(
         HIGH.decision,
@@ -199,8 +194,16 @@ APPROVALS = {
         has_changed=True,
         revision=2,
         changed=(
-            ChangedLine(
-                what="party.party/7: customer_payment_term", then=inert("30 days net"), now=inert("10 days net")
+            Difference(
+                title=inert_name("party.party/7 as it stands"),
+                fields=comparison(
+                    Change(
+                        target="party.party/7",
+                        effect=Effect.UPDATE,
+                        before={"customer_payment_term": "30 days net"},
+                        after={"customer_payment_term": "10 days net"},
+                    )
+                ).changed,
             ),
         ),
     ),
@@ -222,7 +225,10 @@ APPROVALS = {
         votes=(
             VoteLine(
                 groups=("approvers",),
-                voter="Barbara Liskov", decision=REJECTED, reason=inert("Not before the audit."), at=at(NOW, now=NOW)
+                voter="Barbara Liskov",
+                decision=REJECTED,
+                reason=inert("Not before the audit."),
+                at=at(NOW, now=NOW),
             ),
         ),
     ),

@@ -1,11 +1,10 @@
 """Typed examples of the catalog, tool and server pages."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from hub.web.inert import inert, inert_name
-from hub.web.moments import at
 from hub.web.views.catalog import (
     CatalogPage,
     Choice,
@@ -123,8 +122,7 @@ _TERM = ToolPage(
     versions=(
         VersionLine(number=3, digest="9f2c4be1a7d0" + "5c" * 26, is_current=True),
         VersionLine(number=2, digest="03bb81c55f1e" + "a1" * 26, is_current=False),
-        VersionLine(number=1, digest="77aa10ce9b21" + "7e" * 26, is_current=False, withdrawn="wrong unit"
-        ),
+        VersionLine(number=1, digest="77aa10ce9b21" + "7e" * 26, is_current=False, withdrawn="wrong unit"),
     ),
     is_read=False,
 )

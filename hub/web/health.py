@@ -1,0 +1,64 @@
+"""How the hub is, part by part, for those who run it."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.responses import Response
+
+from hub import audit, outbox
+from hub.audit import Checkpoint
+from hub.identity.permissions import Permission, demand
+from hub.outbox import Message
+from hub.registry import Connection, reading
+from hub.storage import now
+from hub.web.views.operations import HealthLine, HealthPage
+from hub.web.visits import Shown, Visit, show
+from hub.web.wording import Word
+
+_WELL: Final = Word(label="well", meaning="Every part that was looked at is well.", tone="good")
+_ILL: Final = Word(label="needs a look", meaning="At least one part needs a look.", tone="bad")
+_QUIET: Final = Word(label="off", meaning="", tone="neutral")
+
+
+async def show_health(visit: Visit) -> Response:
+    """Show how each part of the hub is."""
+    demand(visit.person, Permission.SEE_HEALTH)
+    runtime = visit.runtime
+    started = time.monotonic()
+    async with runtime.database.reading() as tx:
+        await now(tx)
+        milliseconds = round((time.monotonic() - started) * 1000)
+        connections = await reading.connections(tx)
+        checkpoint = await audit.latest_checkpoint(tx, runtime.keys)
+        lost = await outbox.given_up(tx)
+    engine = "SQLite" if runtime.database.is_sqlite else "PostgreSQL"
+    lines = (
+        HealthLine(part="Database", state=_WELL, detail=f"{engine} answers in {milliseconds} ms."),
+        _audit_line(checkpoint),
+        _outbox_line([message for message, _ in lost]),
+        *(_connection_line(connection) for connection in connections),
+    )
+    overall = _ILL if any(line.state is _ILL for line in lines) else _WELL
+    page = HealthPage(overall=overall, lines=lines)
+    return show(visit, Shown(template="health.html", title="Health", page=page, here="health"))
+
+
+def _audit_line(checkpoint: Checkpoint | None) -> HealthLine:
+    detail = f"{checkpoint.size:,} events are under a signed checkpoint." if checkpoint else "No checkpoint yet."
+    return HealthLine(part="Audit log", state=_WELL if checkpoint else _ILL, detail=detail)
+
+
+def _outbox_line(lost: Sequence[Message]) -> HealthLine:
+    if not lost:
+        return HealthLine(part="Messages", state=_WELL, detail="None was given up.")
+    topics = ", ".join(sorted({message.topic for message in lost}))
+    return HealthLine(part="Messages", state=_ILL, detail=f"{len(lost)} were given up: {topics}.")
+
+
+def _connection_line(connection: Connection) -> HealthLine:
+    part = f"Connection {connection.name}"
+    if not connection.is_enabled:
+        return HealthLine(part=part, state=_QUIET, detail="Disabled: no call may use it.")
+    detail = f"{connection.connector}, {connection.environment.value}, generation {connection.generation}."
+    return HealthLine(part=part, state=Word(label="enabled", meaning="", tone="good"), detail=detail)

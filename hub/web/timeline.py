@@ -1,0 +1,83 @@
+"""What has happened to one invocation, event by event, from the audit log."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+from hub.audit import AuditEvent, events_of
+from hub.identity.directory import get_many
+from hub.identity.principals import Principal
+from hub.storage import Tx
+from hub.web.dossier import Dossier
+from hub.web.inert import Inert, inert
+from hub.web.moments import at
+from hub.web.state_words import event_word
+from hub.web.views.invocation import EventLine
+
+Json = Any
+"""Any JSON value."""
+
+_SAID_ELSEWHERE: Final = frozenset(
+    {
+        "connection_generation",
+        "connection_id",
+        "connector",
+        "effect",
+        "environment",
+        "from",
+        "intent_digest",
+        "policy_digest",
+        "server",
+        "state",
+        "tier",
+        "tool",
+        "tool_version_digest",
+    }
+)
+"""Facts that every event of an invocation repeats; the page shows them once, beside the timeline."""
+
+_PEOPLE: Final = ("by", "voter", "voters")
+"""Facts that name people by their ids."""
+
+
+async def read_timeline(tx: Tx, dossier: Dossier) -> tuple[EventLine, ...]:
+    """Return the events of the dossier's invocation, oldest first, with the names of whoever acted."""
+    events = await events_of(tx, dossier.invocation.id)
+    actors = [each.actor for each in events if each.actor is not None]
+    voters = [fact for each in events for fact in _ids(each.facts)]
+    people = {**dossier.people, **await get_many(tx, [*actors, *voters])}
+    return tuple(_line(event, dossier, people) for event in events)
+
+
+def _line(event: AuditEvent, dossier: Dossier, people: Mapping[str, Principal]) -> EventLine:
+    facts = {name: value for name, value in event.facts.items() if name not in _SAID_ELSEWHERE}
+    return EventLine(
+        at=at(event.at, now=dossier.at),
+        what=event_word(event.kind),
+        who=_name(event.actor, people) if event.actor else "the hub",
+        facts=tuple((name.replace("_", " "), _shown(value, people)) for name, value in _told(facts)),
+    )
+
+
+def _told(facts: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
+    return ((name, value) for name, value in facts.items() if value not in (None, [], {}, ""))
+
+
+def _shown(value: Json, people: Mapping[str, Principal]) -> Inert:
+    if isinstance(value, str):
+        return inert(_name(value, people))
+    if isinstance(value, list):
+        parts = [each if isinstance(each, str) else json.dumps(each) for each in cast("list[Json]", value)]
+        return inert(", ".join(_name(part, people) for part in parts))
+    return inert(json.dumps(value, ensure_ascii=False))
+
+
+def _ids(facts: Mapping[str, Json]) -> Iterator[str]:
+    for name in _PEOPLE:
+        value = facts.get(name)
+        yield from (str(each) for each in (cast("list[Json]", value) if isinstance(value, list) else [value]) if each)
+
+
+def _name(principal_id: str, people: Mapping[str, Principal]) -> str:
+    found = people.get(principal_id)
+    return found.display_name if found else principal_id
