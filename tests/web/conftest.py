@@ -1,18 +1,33 @@
 """Puts this folder's own modules (the gallery, the browser) within reach of its tests, and gives them a hub."""
 
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from upstream.fixtures import Upstream
+from world import World, open_world
 
-from hub.invocations.runtime import Runtime
 from hub.keys import Keyring
 from hub.storage import Database
+from hub.web import web_routes
 
 sys.path.append(str(Path(__file__).parent))
 
+from web_visitor import Visitor  # it is in the folder added above
+
 
 @pytest.fixture
-def runtime(database: Database, keys: Keyring) -> Runtime:
-    """A hub with an empty database."""
-    return Runtime(database=database, keys=keys, public_url="http://hub.test")
+async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
+    """A hub with an upstream, an agent and people."""
+    async with open_world(database, keys, upstream) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def visitor(world: World) -> AsyncGenerator[Visitor]:
+    """Somebody at a browser, not logged in."""
+    app = Starlette(routes=web_routes(world.runtime))
+    async with Visitor(app, base_url=world.runtime.public_url) as opened:
+        yield opened
