@@ -12,7 +12,7 @@ from hub.audit import EventKind
 from hub.core.errors import InputError, NotFound
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
-from hub.identity.directory import get, get_many
+from hub.identity.directory import get, get_many, is_plain
 from hub.identity.enrolment import check_name, enrol
 from hub.identity.principals import Principal, PrincipalKind
 from hub.identity.redirects import check_redirect_uri
@@ -107,7 +107,7 @@ async def create_service(tx: Tx, new: NewService, authority: Authority) -> Princ
 
 async def find_client(tx: Tx, client_id: str) -> Client | None:
     """Return the client with this id, suspended or not, or None."""
-    row = await tx.get(ClientRow, client_id)
+    row = await tx.get(ClientRow, client_id) if is_plain(client_id) else None
     if row is None:
         return None
     return Client(

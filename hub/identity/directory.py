@@ -13,6 +13,14 @@ from hub.storage import Tx
 MAX_PAGE: Final = 200
 
 
+def is_plain(text: str) -> bool:
+    """Return whether `text` can be an id or a name at all; what is not is never put to the database.
+
+    A null character or half a surrogate pair, which a path or a form may carry, would make a query fail.
+    """
+    return text.isascii() and text.isprintable()
+
+
 async def get(tx: Tx, principal_id: str) -> Principal:
     """Return the principal with this id.
 
@@ -27,12 +35,15 @@ async def get(tx: Tx, principal_id: str) -> Principal:
 
 async def get_many(tx: Tx, principal_ids: Sequence[str]) -> dict[str, Principal]:
     """Return those of the principals that exist, by id."""
-    rows = (await tx.scalars(select(PrincipalRow).where(PrincipalRow.id.in_(set(principal_ids))))).all()
+    possible = {principal_id for principal_id in principal_ids if is_plain(principal_id)}
+    rows = (await tx.scalars(select(PrincipalRow).where(PrincipalRow.id.in_(possible)))).all()
     return {principal.id: principal for principal in await _principals(tx, rows)}
 
 
 async def find(tx: Tx, name: str) -> Principal | None:
     """Return the principal called `name`, whatever its case, or None."""
+    if not is_plain(name):
+        return None
     row = await tx.scalar(select(PrincipalRow).where(PrincipalRow.name == name.lower()))
     return None if row is None else (await _principals(tx, [row]))[0]
 

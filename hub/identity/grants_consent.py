@@ -12,7 +12,7 @@ from hub.core.errors import InputError, NotFound
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
 from hub.identity.clients import find_client
-from hub.identity.directory import get
+from hub.identity.directory import get, is_plain
 from hub.identity.grants import revoke_grants_between
 from hub.identity.principals import Principal
 from hub.identity.redirects import answer_uri
@@ -59,6 +59,8 @@ async def consent_question(tx: Tx, request_id: str, user: Principal) -> ConsentQ
     Raises:
         NotFound: unknown, expired, answered already, or somebody else's.
     """
+    if not is_plain(request_id):
+        raise _gone()
     open_to_user = or_(AuthorizationRequestRow.user_id.is_(None), AuthorizationRequestRow.user_id == user.id)
     row: AuthorizationRequestRow | None = await tx.scalar(
         update(AuthorizationRequestRow)
@@ -168,6 +170,8 @@ async def withdraw_consent(tx: Tx, user_id: str, client_id: str, authority: Auth
 
 async def _decide(tx: Tx, request_id: str, user: Principal) -> AuthorizationRequestRow:
     """Mark the request as answered; of two answers at the same moment only one gets through."""
+    if not is_plain(request_id):
+        raise _gone()
     at = await now(tx)
     row: AuthorizationRequestRow | None = await tx.scalar(
         update(AuthorizationRequestRow)

@@ -119,7 +119,7 @@ def _name_key(name: str) -> str:
 
 
 def _key(kind: str, value: str) -> str:
-    return hashlib.sha256(f"{kind}:{value}".encode()).hexdigest()
+    return hashlib.sha256(f"{kind}:{value}".encode(errors="surrogatepass")).hexdigest()
 
 
 async def _account(tx: Tx, name: str) -> tuple[Principal | None, str | None]:

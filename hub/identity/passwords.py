@@ -32,7 +32,7 @@ def check_strength(password: str) -> None:
 
 async def hash_password(password: str) -> str:
     """Return the argon2id hash of `password` with a fresh salt."""
-    return await asyncio.get_running_loop().run_in_executor(_WORKERS, _HASHER.hash, _normal(password))
+    return await asyncio.get_running_loop().run_in_executor(_WORKERS, _HASHER.hash, _bytes(password))
 
 
 async def matches(password: str, hashed: str | None) -> bool:
@@ -47,7 +47,7 @@ def needs_new_hash(hashed: str) -> bool:
 
 def _matches(password: str, hashed: str | None) -> bool:
     try:
-        return _HASHER.verify(hashed or _decoy(), _normal(password[: MAX_LENGTH + 1])) and hashed is not None
+        return _HASHER.verify(hashed or _decoy(), _bytes(password[: MAX_LENGTH + 1])) and hashed is not None
     except (VerificationError, InvalidHashError):
         return False
 
@@ -60,3 +60,7 @@ def _decoy() -> str:
 def _normal(password: str) -> str:
     # The same characters typed on two keyboards are the same password (NIST SP 800-63B section 3.1.1.2).
     return unicodedata.normalize("NFKC", password)
+
+
+def _bytes(password: str) -> bytes:
+    return _normal(password).encode(errors="surrogatepass")  # whatever a form can carry can be compared

@@ -1,5 +1,7 @@
 """Logging in: throttled, silent about what was wrong, and on record."""
 
+import time
+
 import anyio
 import pytest
 from sqlalchemy import select, update
@@ -10,6 +12,7 @@ from hub.identity.accounts import NewUser, create_user, set_password, suspend
 from hub.identity.authority import Authority
 from hub.identity.enrolment import enrol
 from hub.identity.logins import FREE_FAILURES_PER_NAME, LoggedIn, Login, LoginRefused, log_in
+from hub.identity.passwords import hash_password, matches
 from hub.identity.principals import PrincipalKind
 from hub.identity.sessions import session_of
 from hub.identity.tables import FailedLoginRow
@@ -80,13 +83,29 @@ async def test_every_refusal_reads_the_same(database: Database, keys: Keyring, a
     unknown = await attempt(database, keys, PASSWORD, name="nobody")
     agent = await attempt(database, keys, PASSWORD, name="robot")
     absurd = await attempt(database, keys, "x" * 10_000, name="y" * 10_000)
+    impossible = await attempt(database, keys, "\x00\ud800", name="ada\x00\ud800")
     async with database.transaction() as tx:
         await suspend(tx, ada, "left", authority)
     suspended = await attempt(database, keys, PASSWORD)
 
-    assert {repr(outcome) for outcome in (wrong, unknown, agent, absurd, suspended)} == {
+    assert {repr(outcome) for outcome in (wrong, unknown, agent, absurd, impossible, suspended)} == {
         repr(LoginRefused(message="Wrong name or password."))
     }
+
+
+async def test_an_unknown_name_is_not_told_by_how_long_the_answer_takes() -> None:
+    hashed = await hash_password(PASSWORD)
+
+    async def quickest(stored: str | None) -> float:
+        await matches(WRONG, stored)
+        took = list[float]()
+        for _ in range(3):
+            start = time.perf_counter()
+            assert not await matches(WRONG, stored)
+            took.append(time.perf_counter() - start)
+        return min(took)
+
+    assert await quickest(None) > await quickest(hashed) / 3
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody"])

@@ -102,6 +102,15 @@ class Hub:
         return await self.verifier.verify(token, resource=resource)
 
 
+def error_in(answer: httpx2.Response) -> str:
+    """Return the error of an answer that has the shape of RFC 6749 section 5.2."""
+    assert answer.status_code == 400, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert body.keys() == {"error", "error_description"}
+    return body["error"]
+
+
 def query_of(url: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 

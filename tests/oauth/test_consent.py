@@ -72,6 +72,14 @@ async def test_nobody_answers_a_request_without_having_seen_it(hub: Hub) -> None
         await agree(hub, request_id, hub.ada, "tryton:read")
 
 
+async def test_an_id_that_cannot_be_one_is_as_unknown_as_any_other(hub: Hub) -> None:
+    for request_id in ("azr_unknown", "", "azr\x00", "\ud800", "x" * 5_000):
+        with pytest.raises(NotFound):
+            await question(hub, request_id, hub.ada)
+        with pytest.raises(NotFound):
+            await agree(hub, request_id, hub.ada, "tryton:read")
+
+
 async def test_a_request_is_answered_once(hub: Hub) -> None:
     request_id = request_id_in(await hub.ask())
     await question(hub, request_id, hub.ada)
