@@ -7,14 +7,35 @@ from urllib.parse import urlsplit
 from starlette.routing import Route
 
 from hub.identity.grants import AuthorizationServer
+from hub.identity.resources import EVERYTHING
+from hub.invocations import Runtime
 from hub.oauth.authorize import authorize
 from hub.oauth.metadata import jwks, metadata, metadata_of
 from hub.oauth.token import token
+from hub.registry import servers
+from hub.storage import Tx
 
 WELL_KNOWN: Final = "/.well-known/oauth-authorization-server"
 
 
-def oauth_routes(server: AuthorizationServer) -> list[Route]:
+def oauth_routes(runtime: Runtime) -> list[Route]:
+    """Return the routes of the authorization server of a running hub.
+
+    Raises:
+        ValueError: the public URL is neither https nor on this very machine.
+    """
+    server = AuthorizationServer(
+        database=runtime.database, keys=runtime.keys, public_url=runtime.public_url, is_server=is_published
+    )
+    return routes_of(server)
+
+
+async def is_published(tx: Tx, name: str) -> bool:
+    """Return whether the registry has a server called `name`; the built-in one at `/mcp` is always there."""
+    return name == EVERYTHING or name in {server.name for server in await servers(tx)}
+
+
+def routes_of(server: AuthorizationServer) -> list[Route]:
     """Return the routes of an authorization server.
 
     The metadata also answers where clients look that put a path behind the well-known name: the path of the issuer

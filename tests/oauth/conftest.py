@@ -16,7 +16,7 @@ from hub.identity.grants import AuthorizationServer
 from hub.identity.principals import PrincipalKind
 from hub.identity.tokens import TokenVerifier
 from hub.keys import Keyring
-from hub.oauth import oauth_routes
+from hub.oauth.routes import routes_of
 from hub.storage import Database, Tx
 
 sys.path.append(str(Path(__file__).parent))
@@ -38,7 +38,7 @@ async def hub(database: Database, keys: Keyring) -> AsyncIterator[Hub]:
         ada = await get(tx, ada_id)
     server = AuthorizationServer(database=database, keys=keys, public_url=PUBLIC_URL, is_server=is_published)
     verifier = TokenVerifier(database, keys, PUBLIC_URL)
-    transport = httpx2.ASGITransport(app=Starlette(routes=oauth_routes(server)))
+    transport = httpx2.ASGITransport(app=Starlette(routes=routes_of(server)))
     async with verifier.listening(), httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
         yield Hub(
             server=server,

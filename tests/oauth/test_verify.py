@@ -23,7 +23,7 @@ from hub.identity.clients import limit_client
 from hub.identity.grants import revoke_grant
 from hub.identity.tokens import TokenVerifier
 from hub.keys import Keyring
-from hub.oauth import oauth_routes
+from hub.oauth.routes import routes_of
 from hub.storage import Database
 
 pytestmark = pytest.mark.anyio
@@ -378,7 +378,7 @@ async def test_a_page_in_a_browser_may_ask_for_tokens(hub: Hub) -> None:
 async def test_without_the_database_nobody_is_let_in(hub: Hub, token: str, tmp_path: Path) -> None:
     gone = Database(f"sqlite+aiosqlite:///{tmp_path}/no/such/folder/hub.db")
     server = replace(hub.server, database=gone)
-    transport = httpx2.ASGITransport(app=Starlette(routes=oauth_routes(server)))
+    transport = httpx2.ASGITransport(app=Starlette(routes=routes_of(server)))
 
     with pytest.raises(Unavailable):
         await TokenVerifier(gone, hub.server.keys, PUBLIC_URL).verify(token, resource=RESOURCE)
