@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from hub.identity.grants import AuthorizationServer
 from hub.identity.resources import EVERYTHING
-from hub.invocations import Runtime
+from hub.invocations.runtime import Runtime
 from hub.oauth.authorize import authorize
 from hub.oauth.metadata import jwks, metadata, metadata_of
 from hub.oauth.token import token
