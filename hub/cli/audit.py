@@ -1,0 +1,227 @@
+"""`toolhub audit`: exports the audit log, and verifies an export without the hub."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, TextIO
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from hub import audit
+from hub.cli.console import err, fail, out, run, settings
+from hub.core.errors import HubError
+from hub.settings import Settings
+from hub.wiring import open_database, open_keyring
+
+_LONGEST_NOTE = 64 * 1024
+_STEP = 256
+
+Advance = Callable[[int, int], None]
+
+audit_app = typer.Typer(help="The audit log: export it, and verify an export anywhere.", no_args_is_help=True)
+
+
+@audit_app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to write the export (one JSON line per event), mode 0600.")],
+    *,
+    with_values: Annotated[bool, typer.Option(help="Open private values; an auditor's export.")] = False,
+    since_checkpoint: Annotated[
+        Path | None, typer.Option(help="Export only what came after this older checkpoint, and prove that it follows.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Write the audit log to FILE so that anybody can verify it. That it was exported is an event of its own.
+
+    Examples:
+      toolhub audit export log.jsonl
+
+      toolhub audit export log.jsonl --with-values
+
+      toolhub audit export new.jsonl --since-checkpoint march.checkpoint
+    """
+    since = None if since_checkpoint is None else _read_note(since_checkpoint)
+    order = audit.ExportOrder(by=None, with_values=with_values, since=since)
+    with _written(file) as lines:
+        events = run(_export(settings(), lines, order))
+    if as_json:
+        typer.echo(json.dumps({"file": str(file), "events": events, "values": with_values}))
+    else:
+        out.print(f"[green]Exported[/] {events} events to {file}. Verify with: toolhub audit verify {file}")
+
+
+@audit_app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="An export.")],
+    *,
+    since_checkpoint: Annotated[
+        Path | None, typer.Option(help="A checkpoint you kept: nothing before it may have been rewritten or cut off.")
+    ] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="A verifier key you trust; without one, the keys in the export are used.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Verify an export, without a hub or a database: exit 0 if all of it is proven, 1 and where it breaks if not.
+
+    Examples:
+      toolhub audit verify log.jsonl
+
+      toolhub audit verify log.jsonl --since-checkpoint march.checkpoint
+
+      toolhub audit verify log.jsonl --key 'toolhub/key_01...+c74f20a3+ARpc2QcU...' --json
+    """
+    note = None if since_checkpoint is None else _read_note(since_checkpoint)
+    try:
+        held = audit.Held(keys=[audit.parse_key(text) for text in key or []], checkpoint=note)
+    except HubError as error:
+        fail(error.message)
+    with _opened(file) as lines, _progress("Verifying") as advance:
+        report = audit.verify_export(lines, held, progress=advance)
+    if as_json:
+        typer.echo(json.dumps(_as_json(report), indent=2))
+    else:
+        _print(report, holds_checkpoint=note is not None)
+    if not report.is_sound:
+        raise typer.Exit(1)
+
+
+@audit_app.command()
+def checkpoint() -> None:
+    """Print the newest signed checkpoint: keep it elsewhere, and no later export can hide a rewritten past from you.
+
+    Example:  toolhub audit checkpoint > "$(date -I).checkpoint"
+    """
+    typer.echo(run(_checkpoint(settings())), nl=False)
+
+
+@audit_app.command()
+def keys() -> None:
+    """Print the verifier keys that sign, or once signed, this hub's checkpoints: for auditors, ahead of time.
+
+    Example:  toolhub audit keys
+    """
+    for text in run(_keys(settings())):
+        typer.echo(text)
+
+
+async def _export(chosen: Settings, lines: TextIO, order: audit.ExportOrder) -> int:
+    async with open_database(chosen) as database:
+        keyring = await open_keyring(chosen, database)
+        with _progress("Exporting") as advance:
+            return await audit.export(database, keyring, lines, order, progress=advance)
+
+
+async def _checkpoint(chosen: Settings) -> str:
+    async with open_database(chosen) as database:
+        keyring = await open_keyring(chosen, database)
+        await audit.sequence(database, keyring)
+        async with database.reading() as tx:
+            newest = await audit.latest_checkpoint(tx, keyring)
+    if newest is None:
+        fail("The audit log is empty; there is nothing to sign yet.")
+    return newest.note
+
+
+async def _keys(chosen: Settings) -> list[str]:
+    async with open_database(chosen) as database:
+        return [str(key) for key in audit.note_keys(await open_keyring(chosen, database))]
+
+
+def _read_note(file: Path) -> str:
+    with _opened(file) as content:
+        return content.read(_LONGEST_NOTE).decode("utf-8", "replace")
+
+
+@contextmanager
+def _opened(file: Path) -> Generator[BinaryIO]:
+    try:
+        content = file.open("rb")
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}.")
+    with content:
+        yield content
+
+
+@contextmanager
+def _written(file: Path) -> Generator[TextIO]:
+    """Yield a file to write to that others may not read, and that takes its place whole or not at all."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # mkstemp makes it 0600
+    except OSError as error:
+        fail(f"{file} cannot be written: {error.strerror}.")
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as lines:
+            yield lines
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _progress(doing: str) -> Generator[Advance]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(doing, total=None)
+
+        def advance(done: int, total: int) -> None:
+            if done % _STEP == 0 or done == total:
+                bar.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def _print(report: audit.Report, *, holds_checkpoint: bool) -> None:
+    for finding in report.findings:
+        err.print(f"[bold red]Broken:[/] {_inert(str(finding))}", highlight=False, soft_wrap=True)
+    if report.more_findings:
+        err.print(f"... and {report.more_findings} more.")
+    if not report.is_sound:
+        err.print(f"[bold red]Not proven.[/] {len(report.findings) + report.more_findings} finding(s).")
+        return
+    out.print(f"[green]Proven:[/] {report.events} events, from number {report.first}, under one signed checkpoint.")
+    out.print(f"Private values: {report.opened} open and proven, {report.erased} erased, {report.closed} kept closed.")
+    if report.continues is not None:
+        out.print(f"It continues the older checkpoint over {report.continues} events.")
+    if not report.is_key_trusted:
+        out.print("Signed with the keys that the export brings; compare them with those you were given:")
+        for text in report.keys:
+            out.print(f"  {_inert(text)}", highlight=False, soft_wrap=True)
+    if not holds_checkpoint:
+        out.print("Keep its checkpoint: with --since-checkpoint a later export cannot hide a rewritten past.")
+
+
+def _inert(text: str) -> str:
+    """Return `text`, parts of which come from the file, without anything a terminal or rich would act on."""
+    return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in text))
+
+
+def _as_json(report: audit.Report) -> dict[str, Any]:
+    signed = report.checkpoint
+    return {
+        "proven": report.is_sound,
+        "checkpoint": None if signed is None else {"origin": signed.origin, "size": signed.size, "note": signed.note},
+        "first": report.first,
+        "events": report.events,
+        "values": {"open": report.opened, "erased": report.erased, "closed": report.closed},
+        "keys": list(report.keys),
+        "is_key_trusted": report.is_key_trusted,
+        "continues": report.continues,
+        "findings": [
+            {
+                "line": finding.line,
+                "event": finding.position,
+                "field": finding.field,
+                "proof": finding.proof.value,
+                "message": finding.message,
+            }
+            for finding in report.findings
+        ],
+        "more_findings": report.more_findings,
+    }
