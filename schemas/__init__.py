@@ -1,9 +1,10 @@
 """JSON Schemas of everything the hub publishes, and the only importer of jsonschema."""
 
-from schemas.compiled import CompiledSchema, Finding, SchemaInvalid, compile_schema
+from schemas.compiled import CompiledSchema, SchemaInvalid, compile_schema
 from schemas.envelope import ENVELOPE, envelope_schema
 from schemas.lint import lint_bounds, lint_input, lint_null, lint_output, lint_portable
 from schemas.walking import subschemas
+from schemas.wording import Finding
 
 __all__ = [
     "ENVELOPE",

@@ -1,69 +1,135 @@
-"""A JSON Schema made ready once, to validate many values: every violation, and defaults."""
+"""A JSON Schema made ready once, to validate many values: a quick verdict, every violation, and defaults."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, cast
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
 from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
+from schemas.checks import Check, Unsupported, compile_check
 from schemas.defaults import filler
-from schemas.pointers import pointer
+from schemas.formats import FORMATS
+from schemas.pointers import DanglingReference, pointer, resolve_reference
+from schemas.walking import subschemas
+from schemas.wording import Finding, findings_of
 
 Json = Any
 """Any JSON value."""
-
-
-class Finding(NamedTuple):
-    """One broken rule: where (a JSON pointer, "" for the whole value) and what was expected."""
-
-    pointer: str
-    message: str
 
 
 class SchemaInvalid(ValueError):
     """The schema itself cannot be used; the message says where and why."""
 
 
+def _format_checker() -> FormatChecker:
+    checker = FormatChecker(formats=())
+    for name, keeps in FORMATS.items():
+        checker.checks(name)(_for_texts(keeps))
+    return checker
+
+
+def _for_texts(keeps: Callable[[str], bool]) -> Callable[[object], bool]:
+    return lambda value: not isinstance(value, str) or keeps(value)
+
+
+_CHECKER: Final = _format_checker()
+_NOTHING_TO_FETCH: Final[Registry[Json]] = Registry()
+"""Knows no document and retrieves none: a reference out of the schema stays unresolved."""
+_TOO_DEEP: Final = Finding("", "is nested too deeply")
+
+
 class CompiledSchema:
     """One schema, checked and prepared; made by `compile_schema`."""
 
-    __slots__ = ("_fill", "_validator", "schema")
+    __slots__ = ("_check", "_fill", "_validator", "schema")
 
-    def __init__(self, schema: Mapping[str, Json], validator: Draft202012Validator) -> None:
-        self.schema = schema
-        self._validator = validator
-        self._fill = filler(schema, self._chosen)
+    def __init__(self, schema: Mapping[str, Json]) -> None:
+        self.schema: Final = schema
+        self._validator: Final = _validator(schema)
+        self._check: Final = _quick(schema) or self._slow(schema)
+        self._fill: Final = filler(schema, self._chooser)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether verdicts take the fast path; a schema with rare keywords does not."""
+        return _quick(self.schema) is not None
 
     def is_valid(self, value: Json) -> bool:
         """Return whether `value` keeps every rule."""
-        return bool(self._validator.is_valid(value))  # pyright: ignore[reportUnknownMemberType]  # partial stubs
+        try:
+            return self._check(value)
+        except RecursionError:
+            return False
 
     def violations(self, value: Json) -> list[Finding]:
         """Return every rule that `value` breaks, in the order of where."""
-        errors: Iterable[ValidationError] = self._validator.iter_errors(value)  # pyright: ignore[reportUnknownMemberType]  # partial stubs
-        return sorted(Finding(pointer(error.absolute_path), error.message) for error in errors)
+        try:
+            errors: Iterable[ValidationError] = self._validator.iter_errors(value)  # pyright: ignore[reportUnknownMemberType]  # partial stubs
+            return findings_of(errors)
+        except RecursionError:
+            return [_TOO_DEEP]
 
     def with_defaults(self, value: Json) -> Json:
-        """Return `value` with what it leaves out and the schema has a default for; `value` itself stays as it is."""
+        """Return `value` with what it leaves out and the schema has a default for; `value` itself stays as it is.
+
+        Raises:
+            SchemaInvalid: the defaults contain themselves without end.
+        """
         try:
             return self._fill(value)
         except RecursionError:
-            raise SchemaInvalid("its defaults contain themselves without end") from None
+            raise SchemaInvalid("the defaults contain themselves without end") from None
 
-    def _chosen(self, branch: Json) -> Callable[[Json], bool]:
-        validator = cast("Draft202012Validator", self._validator.evolve(schema=branch))  # pyright: ignore[reportUnknownMemberType]  # partial stubs
-        return validator.is_valid  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # partial stubs
+    def _chooser(self, branch: Json) -> Check:
+        if isinstance(branch, dict):
+            members = cast("dict[str, Json]", branch)
+            inner = {**members, "$defs": self.schema.get("$defs", {})}
+            if not any("$ref" in part and not _is_definition(part["$ref"]) for _, part in subschemas(inner)):
+                return _quick(inner) or self._slow(members)
+        return self._slow(branch)
+
+    def _slow(self, schema: Json) -> Check:
+        validator = cast("Draft202012Validator", self._validator.evolve(schema=schema))  # pyright: ignore[reportUnknownMemberType]  # partial stubs
+        return cast("Callable[[Json], bool]", validator.is_valid)  # pyright: ignore[reportUnknownMemberType]  # partial stubs
 
 
 def compile_schema(schema: Mapping[str, Json]) -> CompiledSchema:
-    """Return `schema` made ready to validate values.
+    """Return `schema` made ready to validate values. Nothing is ever fetched.
 
     Raises:
-        SchemaInvalid: it is no valid JSON Schema 2020-12, or a reference leads nowhere.
+        SchemaInvalid: it is no valid JSON Schema 2020-12, or a reference leads nowhere or out of it.
     """
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(dict(schema))
     except SchemaError as error:
         raise SchemaInvalid(f"{pointer(error.absolute_path) or '/'}: {error.message}") from error
-    return CompiledSchema(schema, Draft202012Validator(schema, registry=Registry()))
+    for place, part in subschemas(schema):
+        try:
+            if "$ref" in part:
+                resolve_reference(schema, part["$ref"])
+        except DanglingReference as error:
+            raise SchemaInvalid(f"{pointer(place) or '/'}: {error}") from error
+    try:
+        return CompiledSchema(schema)
+    except (Unresolvable, RecursionError) as error:
+        raise SchemaInvalid(f"/: {error}") from error
+
+
+def _validator(schema: Mapping[str, Json]) -> Draft202012Validator:
+    resource = DRAFT202012.create_resource(dict(schema))
+    registry = _NOTHING_TO_FETCH.with_resource("", resource)
+    return Draft202012Validator(dict(schema), registry=registry, format_checker=_CHECKER)
+
+
+def _quick(schema: Mapping[str, Json]) -> Check | None:
+    try:
+        return compile_check(schema)
+    except Unsupported:
+        return None
+
+
+def _is_definition(reference: str) -> bool:
+    return reference.startswith("#/$defs/")
