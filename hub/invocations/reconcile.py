@@ -6,11 +6,13 @@ counts only after a quarantine. What only a person can find out waits for a pers
 
 from datetime import datetime, timedelta
 
+from connectors.sdk.errors import NotFound as UpstreamNotFound
+from connectors.sdk.preview import Preview
 from connectors.sdk.vocabulary import UpstreamClass
 from hub import dryrun
 from hub.audit import EventKind
-from hub.dryrun import Verdict
-from hub.execution import Failed, Previewed, Succeeded, Target
+from hub.dryrun import Records, Verdict
+from hub.execution import Failed, Previewed, PreviewOutcome, Succeeded, Target
 from hub.invocations.conclude import MOST_SENDS, SENT_AGAIN, committed, in_doubt, passage_facts, pause_after
 from hub.invocations.journal import Step, load, move, put_off
 from hub.invocations.preview import ask_preview
@@ -75,20 +77,29 @@ async def _compare(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) 
     """Compare the record with the prediction: changed as predicted, untouched, or changed by somebody else."""
     if doubtful.preview is None:
         return None
+    approved = doubtful.preview.preview
     quarantine_is_over = await _quarantine_is_over(doubtful, tool, runtime)
-    records = await observe(doubtful, tool, runtime)
+    fresh = (await ask_preview(doubtful, tool, runtime)).outcome
+    records = _found_by(fresh, approved) or await observe(doubtful, tool, runtime)
     if records is not None:
-        verdict, _ = dryrun.judge(doubtful.preview.preview, records, volatile=tool.version.spec.volatile)
+        verdict, _ = dryrun.judge(approved, records, volatile=tool.version.spec.volatile)
         if verdict is Verdict.VERIFIED:
             return committed(doubtful.output, (), {"found_by": "comparison"})
-    fresh = await ask_preview(doubtful, tool, runtime)
-    is_untouched = (
-        isinstance(fresh.outcome, Previewed)
-        and fresh.outcome.preview.preconditions == doubtful.preview.preview.preconditions
-    )
+    is_untouched = isinstance(fresh, Previewed) and fresh.preview.preconditions == approved.preconditions
     if is_untouched and quarantine_is_over:
         return _not_applied("the record still has the version it had before", "comparison")
     return None
+
+
+def _found_by(fresh: PreviewOutcome, approved: Preview) -> Records | None:
+    """Return the records as a new preview found them: what it would start from is how they are now."""
+    match fresh:
+        case Previewed(preview=preview):
+            return {change.target: change.before for change in preview.changes}
+        case Failed(code=UpstreamNotFound.code):
+            return {change.target: None for change in approved.changes}
+        case _:
+            return None
 
 
 async def _quarantine_is_over(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> bool:

@@ -54,7 +54,7 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
         id=new_id("inv"),
         state=state.value,
         revision=1,
-        server=call.server,
+        server=tool.server,
         environment=tool.environment,
         tool_name=tool.name,
         connector=tool.connector.name,

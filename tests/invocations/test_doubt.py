@@ -1,0 +1,152 @@
+"""Answers that are lost: for each upstream class what was promised, counted in the upstream and nowhere else."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+from upstream.faults import Fault
+from world import World
+
+from hub.invocations.queries import current
+from hub.invocations.resume import resume
+from hub.invocations.states import State
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Invocation
+from hub.storage import now
+
+pytestmark = pytest.mark.anyio
+
+LOST_ANSWERS = [Fault.DROP_AFTER, Fault.ERROR_AFTER, Fault.HTML, Fault.REDIRECT, Fault.TRUNCATED, Fault.CUT]
+LOST_REQUESTS = [Fault.DROP_BEFORE, Fault.ERROR_BEFORE]
+
+
+async def approved(world: World, tool: str, arguments: dict[str, object]) -> Invocation:
+    """Return the invocation, approved by ann and not yet committed."""
+    asked = await world.call(tool, arguments)
+    assert asked.state is State.AWAITING_APPROVAL
+    return await world.vote(asked, world.ann)
+
+
+async def later(world: World, invocation: Invocation, *, sent_ago: timedelta = timedelta()) -> None:
+    """Let time pass for one invocation: its pause and its lease are over, and it was sent `sent_ago`."""
+    async with world.runtime.database.transaction() as tx:
+        at = await now(tx)
+        past = {"not_before": at - timedelta(seconds=1), "lease_until": None}
+        if sent_ago:
+            past["sent_at"] = at - sent_ago
+        await tx.execute(update(InvocationRow).where(InvocationRow.id == invocation.id).values(past))
+
+
+async def settled(world: World, invocation: Invocation, *, rounds: int = 6) -> Invocation:
+    """Return the invocation after as many steps of a worker as may follow."""
+    for _ in range(rounds):
+        await later(world, invocation)
+        invocation = await resume(invocation.id, world.runtime)
+        if invocation.state.is_terminal:
+            break
+    return invocation
+
+
+@pytest.mark.parametrize("fault", LOST_ANSWERS + LOST_REQUESTS)
+async def test_class_a_is_sent_again_under_the_same_key_and_takes_effect_once(world: World, fault: Fault) -> None:
+    world.upstream.store.plan_fault(fault, method="PUT")
+
+    lost = await world.call("item_put", {"id": 41, "name": "ruler", "quantity": 3})
+    assert lost.state is State.RESENDING
+    found = await settled(world, lost)
+
+    assert found.state is State.VERIFIED
+    assert len(world.upstream.store.effects(41)) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.DROP_AFTER, Fault.ERROR_AFTER])
+async def test_class_b_that_took_effect_is_found_by_comparing_with_the_prediction(world: World, fault: Fault) -> None:
+    world.upstream.store.plan_fault(fault, method="PATCH")
+
+    lost = await world.call("item_update", {"id": 1, "quantity": 90})
+    assert lost.state is State.RESENDING
+    found = await settled(world, lost)
+
+    assert found.state is State.VERIFIED
+    assert len(world.upstream.store.effects(1)) == 1
+
+
+@pytest.mark.parametrize("fault", LOST_REQUESTS)
+async def test_class_b_that_never_arrived_is_sent_again_and_takes_effect_once(world: World, fault: Fault) -> None:
+    world.upstream.store.plan_fault(fault, method="PATCH")
+
+    found = await settled(world, await world.call("item_update", {"id": 1, "quantity": 90}))
+
+    assert found.state is State.VERIFIED
+    assert len(world.upstream.store.effects(1)) == 1
+
+
+async def test_class_b_changed_by_somebody_else_meanwhile_stays_in_doubt(world: World) -> None:
+    world.upstream.store.plan_fault(Fault.DROP_BEFORE, method="PATCH")
+    lost = await world.call("item_update", {"id": 1, "quantity": 90})
+    world.edit_by_hand(1, quantity=55)
+
+    found = await settled(world, lost)
+
+    assert found.state is State.IN_DOUBT
+    assert world.upstream.store.effects(1) == []
+
+
+async def test_class_c_that_took_effect_is_found_by_its_reference(world: World) -> None:
+    ready = await approved(world, "ticket_create", {"title": "The pencil broke"})
+    world.upstream.store.plan_fault(Fault.DROP_AFTER, method="POST")
+
+    lost = await resume(ready.id, world.runtime)
+    assert lost.state is State.IN_DOUBT
+    found = await settled(world, lost)
+
+    assert found.state is State.VERIFIED
+    assert len(world.upstream.store.effects()) == 1
+
+
+async def test_class_c_that_is_not_found_counts_as_not_applied_only_after_the_quarantine(world: World) -> None:
+    ready = await approved(world, "ticket_create", {"title": "The pencil broke"})
+    world.upstream.store.plan_fault(Fault.DROP_BEFORE, method="POST")
+    lost = await resume(ready.id, world.runtime)
+
+    await later(world, lost)
+    early = await resume(lost.id, world.runtime)
+    await later(world, lost, sent_ago=timedelta(minutes=2))
+    late = await resume(lost.id, world.runtime)
+
+    assert early.state is State.IN_DOUBT
+    assert late.state is State.NOT_APPLIED
+    assert world.upstream.store.effects() == []
+
+
+@pytest.mark.parametrize("fault", [Fault.DROP_AFTER, Fault.DROP_BEFORE])
+async def test_class_d_is_never_sent_again_and_waits_for_a_person(world: World, fault: Fault) -> None:
+    ready = await approved(world, "note_post", {"text": "Back at noon"})
+    world.upstream.store.plan_fault(fault, method="POST")
+
+    lost = await resume(ready.id, world.runtime)
+    still = await settled(world, lost)
+
+    assert lost.state is still.state is State.IN_DOUBT
+    assert len(world.upstream.store.requests("POST")) == 1
+
+
+async def test_a_refused_first_request_is_failed_and_nothing_happened(world: World) -> None:
+    world.upstream.store.plan_fault(Fault.THROTTLED, method="PATCH")
+
+    ended = await world.call("item_update", {"id": 1, "quantity": 90})
+
+    assert ended.state is State.FAILED
+    assert world.upstream.store.effects() == []
+
+
+async def test_a_system_that_is_down_before_sending_leaves_the_approval_as_good_as_it_was(world: World) -> None:
+    world_upstream = world.upstream
+    ready = await approved(world, "item_delete", {"id": 1})
+    world_upstream.kill()
+
+    waiting = await resume(ready.id, world.runtime)
+
+    assert waiting.state is State.APPROVED
+    assert waiting.approval_digest == ready.approval_digest
+    assert (await current(world.runtime, ready.id)).sends == 0
