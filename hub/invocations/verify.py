@@ -1,11 +1,12 @@
 """Reading back: did the commit do what its preview said? A divergence raises the tool's tier until its owner looks."""
 
+from connectors.sdk.errors import NotFound as UpstreamNotFound
 from hub import dryrun
 from hub.audit import EventKind
 from hub.dryrun import Records, Verdict
-from hub.execution import Observed, Target
+from hub.execution import Failed, Observed, Previewed, Target
 from hub.invocations.journal import Step, move
-from hub.invocations.preview import before_of
+from hub.invocations.preview import ask_preview, before_of
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
@@ -39,21 +40,31 @@ async def verify(committed: Invocation, tool: PublishedTool, runtime: Runtime) -
 async def _judge(committed: Invocation, tool: PublishedTool, runtime: Runtime) -> tuple[Verdict, tuple[str, ...]]:
     if committed.preview is None:
         return Verdict.UNVERIFIABLE, ()
-    records = await observe(committed, tool, runtime)
-    if records is None:
-        return Verdict.UNVERIFIABLE, ()
+    records = await records_now(committed, tool, runtime)
     return dryrun.judge(committed.preview.preview, records, volatile=tool.version.spec.volatile)
 
 
-async def observe(committed: Invocation, tool: PublishedTool, runtime: Runtime) -> Records | None:
-    """Return the records that the preview named, as they are now; None if they cannot be read."""
-    if committed.preview is None:
-        return None
-    target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
-    ran = await runtime.executor.observe(
-        target,
-        dict(committed.arguments),
-        before=before_of(committed.preview.preview),
-        output=committed.output,
-    )
-    return ran.outcome.records if isinstance(ran.outcome, Observed) else None
+async def records_now(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Records:
+    """Return the records that the preview named, as they are now; those that cannot be read are missing.
+
+    The connector reads them back by what the commit answered. Where that answer was lost, or it cannot, a new preview
+    serves: what it would start from is how the records are. (Of a creation a new preview knows nothing.)
+    """
+    if standing.preview is None:
+        return {}
+    approved = standing.preview.preview
+    if standing.output is not None:
+        target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
+        ran = await runtime.executor.observe(
+            target, dict(standing.arguments), before=before_of(approved), output=standing.output
+        )
+        if isinstance(ran.outcome, Observed):
+            return ran.outcome.records
+    existed = {change.target for change in approved.changes if change.before is not None}
+    match (await ask_preview(standing, tool, runtime)).outcome:
+        case Previewed(preview=fresh):
+            return {change.target: change.before for change in fresh.changes if change.target in existed}
+        case Failed(code=UpstreamNotFound.code):
+            return dict.fromkeys(existed)
+        case _:
+            return {}
