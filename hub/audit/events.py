@@ -69,6 +69,7 @@ async def append_many(tx: Tx, events: Sequence[Event], keys: Keyring, *, at: dat
     if not events:
         return []
     moment = await now(tx) if at is None else at
+    written = moment.strftime(TIME_FORMAT)
     rows: list[dict[str, Any]] = []
     values: list[dict[str, Any]] = []
     for event in events:
@@ -82,7 +83,7 @@ async def append_many(tx: Tx, events: Sequence[Event], keys: Keyring, *, at: dat
                 "subject": event.subject,
                 "actor": event.actor,
                 "at": moment,
-                "body": _body(event, event_id, moment, commitments),
+                "body": _body(event, event_id, written, commitments),
             }
         )
         values += [
@@ -99,13 +100,13 @@ async def append_many(tx: Tx, events: Sequence[Event], keys: Keyring, *, at: dat
     return [row["id"] for row in rows]
 
 
-def _body(event: Event, event_id: str, at: datetime, commitments: Mapping[str, str]) -> bytes:
+def _body(event: Event, event_id: str, at: str, commitments: Mapping[str, str]) -> bytes:
     return canonical_json(
         {
             "v": 1,
             "id": event_id,
             "kind": event.kind.value,
-            "at": at.strftime(TIME_FORMAT),
+            "at": at,
             "subject": event.subject,
             "actor": event.actor,
             "agent": event.agent,

@@ -16,7 +16,7 @@ from hub.audit.reading import open_value
 from hub.audit.sequencer import ensure_checkpoint, note_keys
 from hub.audit.tables import EventRow, ValueRow
 from hub.audit.tiles import WIDTH, Prover
-from hub.core.canonical import parse_json
+from hub.core.canonical import read_canonical
 from hub.core.errors import Conflict
 from hub.keys import Keyring
 from hub.storage import Database, Tx
@@ -125,7 +125,7 @@ async def _page(tx: Tx, span: range, size: int, prover: Prover) -> list[_Line]:
 async def _open(tx: Tx, lines: Sequence[_Line], keys: Keyring) -> dict[str, dict[str, Any]]:
     """Return for each event its private fields: with salt and value, or None where they have been erased."""
     opened: dict[str, dict[str, Any]] = {
-        line.event_id: dict.fromkeys(parse_json(line.body)["commitments"]) for line in lines
+        line.event_id: dict.fromkeys(read_canonical(line.body)["commitments"]) for line in lines
     }
     query = select(ValueRow).where(ValueRow.event_id.in_(list(opened)))
     for row in await tx.scalars(query):

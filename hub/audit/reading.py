@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select
 from hub.audit.events import SALT_BYTES, commitment, value_context
 from hub.audit.kinds import EventKind
 from hub.audit.tables import EventRow, ValueRow
-from hub.core.canonical import parse_json
+from hub.core.canonical import read_canonical
 from hub.core.errors import NotFound, Unavailable
 from hub.keys import Keyring
 from hub.storage import Tx
@@ -112,11 +112,11 @@ def open_value(row: ValueRow, keys: Keyring) -> tuple[bytes, Json]:
         Malformed: it was changed, or belongs to another event or field.
     """
     plain = keys.decrypt(row.sealed, context=value_context(row.event_id, row.field))
-    return plain[:SALT_BYTES], parse_json(plain[SALT_BYTES:])
+    return plain[:SALT_BYTES], read_canonical(plain[SALT_BYTES:])
 
 
 def _event(row: EventRow) -> AuditEvent:
-    body = parse_json(row.body)
+    body = read_canonical(row.body)
     return AuditEvent(
         id=row.id,
         entry=row.entry,

@@ -13,6 +13,9 @@ SAFE_INTEGER = 2**53 - 1
 """The largest integer every JSON reader agrees on (RFC 8785 section 3.2.2.3)."""
 
 
+_LONGEST_INTEGER = 17  # 2^53 has 16 digits, and there may be a sign
+
+
 def canonical_json(value: Any) -> bytes:  # noqa: ANN401  # any JSON value
     """Return the RFC 8785 bytes of `value`.
 
@@ -20,9 +23,28 @@ def canonical_json(value: Any) -> bytes:  # noqa: ANN401  # any JSON value
         Malformed: an integer is beyond 2^53 - 1, a float is not finite, or a type is not JSON.
     """
     try:
+        if _is_simple(value):
+            return _write_simple(value).encode()
         return rfc8785.dumps(value)
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise Malformed(f"This value has no canonical JSON form: {error}") from error
+
+
+_SIMPLE_TYPES = frozenset({str, int, bool, type(None)})
+_write_simple = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
+def _is_simple(value: Any) -> bool:  # noqa: ANN401  # any JSON value
+    """Return whether the standard library writes `value` in the canonical way, which it does several times faster.
+
+    It differs for floats, for integers beyond 2^53 - 1, and in the order of keys outside of ASCII.
+    """
+    kind = cast("type[object]", type(value))
+    if kind in _SIMPLE_TYPES:
+        return kind is not int or abs(value) <= SAFE_INTEGER
+    if kind is dict:
+        return all(type(key) is str and key.isascii() and _is_simple(member) for key, member in value.items())
+    return kind is list and all(map(_is_simple, value))
 
 
 def digest(value: Any) -> str:  # noqa: ANN401  # any JSON value
@@ -44,6 +66,23 @@ def parse_json(text: bytes | str) -> Any:  # noqa: ANN401  # any JSON value
         raise Malformed(f"This is not valid JSON: {error}") from error
     if "\\u" in read:  # only an escape can hide a null character or half a surrogate pair
         _check_texts(value)
+    return value
+
+
+def read_canonical(text: bytes) -> Any:  # noqa: ANN401  # any JSON value
+    """Return the value whose canonical JSON is exactly `text`: what was written by `canonical_json` and kept.
+
+    It reads all that `canonical_json` writes; `parse_json` does not, since RFC 8785 writes the float 2.0**60 in digits.
+
+    Raises:
+        Malformed: these bytes are not the canonical JSON of any value.
+    """
+    try:
+        value = json.loads(text.decode(), parse_constant=_no_constant, parse_int=_number)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"This is not valid JSON: {error}") from error
+    if canonical_json(value) != text:
+        raise Malformed("This is not written in the one canonical way.")
     return value
 
 
@@ -84,7 +123,12 @@ def _no_constant(name: str) -> NoReturn:
     raise Malformed(f"{name} is not JSON; send a finite number.")
 
 
+def _number(digits: str) -> int | float:
+    is_safe = len(digits) <= _LONGEST_INTEGER and abs(int(digits)) <= SAFE_INTEGER
+    return int(digits) if is_safe else float(digits)
+
+
 def _safe_integer(digits: str) -> int:
-    if len(digits) > 17 or abs(int(digits)) > SAFE_INTEGER:  # noqa: PLR2004  # 2^53 has 16 digits and a sign
+    if len(digits) > _LONGEST_INTEGER or abs(int(digits)) > SAFE_INTEGER:
         raise Malformed(f"The integer {digits[:24]} is beyond 2^53 - 1; send large ids as strings.")
     return int(digits)

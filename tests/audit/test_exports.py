@@ -28,6 +28,7 @@ from hub.audit import (
     export_lines,
     latest_checkpoint,
     note_keys,
+    open_values,
     parse_key,
     sequence,
     verify_export,
@@ -420,6 +421,18 @@ def test_many_findings_are_counted_not_listed(sample_export: list[bytes]) -> Non
 
     assert len(report.findings) == 100
     assert report.more_findings > 300
+
+
+async def test_whatever_could_be_recorded_can_be_exported_and_verified(database: Database, keys: Keyring) -> None:
+    odd = {"float": 2.0**60, "null character": "a\x00b", "key \ue000\U00010000": [None, -0.0]}
+    async with database.transaction() as tx:
+        event_id = await append(tx, Event(kind=EventKind.VOTE_CAST, subject="s", facts=odd, private=odd), keys)
+        values = await open_values(tx, event_id, keys)
+
+    report = verify_export(await exported(database, keys))
+
+    assert (report.findings, report.opened) == ([], 3)
+    assert values == odd
 
 
 async def test_committed_values_differ_for_equal_values(database: Database, keys: Keyring) -> None:
