@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.sdk import Compensation, Context, Effect, Preview, Receipt, Reversal, Tier, UpstreamClass
+from connectors.sdk import Compensation, Context, Effect, Preview, Receipt, Refused, Reversal, Tier, UpstreamClass
 from connectors.tryton.records import Contact, Id, Line
-from connectors.tryton.rows import Named, Row, row, strong
+from connectors.tryton.rows import Named, Row, row, target
 from connectors.tryton.system import connector
 from connectors.tryton.writing import changed, read_back, write
 
@@ -15,6 +15,7 @@ Json = Any
 """Any JSON value."""
 
 CONTACT = "party.contact_mechanism"
+_PHONES = frozenset({"phone", "mobile", "fax"})
 
 
 class _Contact(Row):
@@ -67,24 +68,31 @@ async def party_contact_update(context: Context, contact_id: Id, value: Line) ->
 async def _(context: Context, contact_id: int, value: str) -> Preview:
     found = await row(context, CONTACT, _Contact, contact_id, called="contact")
     kept = await as_kept(context, found.type, value, party=found.party.id)
-    return changed(f"{CONTACT}/{contact_id}", _way(found), {"value": kept}, strong(CONTACT, found))
+    return changed(CONTACT, found, _way(found), {"value": kept})
 
 
 @party_contact_update.observe
 async def _(context: Context, receipt: Receipt[Contact]) -> Mapping[str, BaseModel]:
     found = await row(context, CONTACT, _Contact, receipt.input["contact_id"], called="contact")
-    return {f"{CONTACT}/{found.id}": _way(found)}
+    return {target(CONTACT, found.id): _way(found)}
 
 
 async def as_kept(context: Context, kind: str, value: str, *, party: int | None = None) -> str:
     """Return how Tryton would write `value`: it may put a phone number into the international form, for example.
 
-    Tryton tries it out without keeping anything. Where it would also take the value for another kind of contact, as a
-    person's screen does, the answer says nothing about this kind, and the value stays as given.
+    Tryton tries it out without keeping anything.
+
+    Raises:
+        Refused: it is to be a phone number, and Tryton cannot read it as one.
     """
     question = {"type": kind, "value": value, "party": party}
     guess = await context.rpc(f"model.{CONTACT}.on_change_value", question, {}, returns=_Guess)
-    return value if guess.type is not None or guess.value is None else guess.value
+    taken_for = guess.type or kind
+    if taken_for == kind or {taken_for, kind} <= _PHONES:
+        return guess.value or value
+    if kind in _PHONES:
+        raise Refused(f"Tryton does not take {value!r} for a phone number; give it with its country code.")
+    return value  # a person's screen would change the kind of contact, a write does not
 
 
 async def _contact(context: Context, contact_id: int) -> Contact:

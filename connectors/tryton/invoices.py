@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sdk import (
     Blast,
-    Change,
     Context,
     Effect,
     Preview,
@@ -21,11 +20,11 @@ from connectors.sdk import (
     UpstreamClass,
 )
 from connectors.tryton.records import After, Id, Invoice, InvoiceLine, Invoices, InvoiceSummary
-from connectors.tryton.rows import Named, Row, check_weak, row, rows, strong, under_guard, weak
+from connectors.tryton.rows import Named, Page, Row, check_weak, row, rows, strong, target, weak
 from connectors.tryton.sales import Currency
 from connectors.tryton.system import connector
 from connectors.tryton.values import minor_units
-from connectors.tryton.writing import read_back
+from connectors.tryton.writing import press, read_back
 
 Json = Any
 """Any JSON value."""
@@ -101,7 +100,7 @@ async def invoice_find(context: Context, state: State = "any", party_id: AnyPart
         wanted.append(("state", "=", state))
     if party_id:
         wanted.append(("party", "=", party_id))
-    found = await rows(context, INVOICE, _Invoice, wanted, limit=_PAGE + 1)
+    found = await rows(context, INVOICE, _Invoice, wanted, Page(limit=_PAGE + 1))
     return Invoices(
         invoices=[InvoiceSummary(**_summary(invoice)) for invoice in found[:_PAGE]], has_more=len(found) > _PAGE
     )
@@ -136,8 +135,7 @@ async def invoice_get(context: Context, invoice_id: Id) -> Invoice:
 async def invoice_post(context: Context, invoice_id: Id) -> Invoice:
     """Post a customer invoice: it gets its number and its entry in the books. It cannot be undone, only credited."""
     check_weak(context, _parts(invoice_id), await _parts_of(context, invoice_id))
-    guarded = under_guard(context, INVOICE, invoice_id)
-    await context.rpc(f"model.{INVOICE}.post", [invoice_id], guarded, returns=object)
+    await press(context, INVOICE, invoice_id, "post")
     return await read_back(invoice_get, context, invoice_id)
 
 
@@ -152,34 +150,30 @@ async def _(context: Context, invoice_id: int) -> Preview:
         raise Refused(f"Invoice {invoice_id} has no lines, so there is nothing to post.")
     are_taxes_current = _are_taxes_current(parts)
     before = _shown(invoice)
-    # With nothing to pay Tryton goes on to "paid" by itself.
-    after = {**before, "state": "posted" if invoice.total_amount else "paid"}
-    amounts = () if are_taxes_current else ("tax_minor", "total_minor")
-    assigned = tuple(name for name in ("number", "invoice_date") if not before[name])
-    change = Change(
-        target=f"{INVOICE}/{invoice_id}", effect=Effect.UPDATE, before=before, after=after, unknown=assigned + amounts
-    )
-    return Preview(
-        changes=(change,),
-        side_effects=(
-            SideEffect(kind="entry in the books", recipient=invoice.party.rec_name),
-            SideEffect(kind="invoice document", recipient=invoice.party.rec_name),
-        ),
-        preconditions=(strong(INVOICE, invoice), weak(_parts(invoice_id), parts)),
-        blast=Blast(
-            rows=1,
-            parties=1,
-            money_minor=abs(invoice.minor(invoice.total_amount)),
-            currency=invoice.currency.code,
-        ),
+    preview = Preview.update(
+        target(INVOICE, invoice_id),
+        before,
+        {"state": "posted" if invoice.total_amount else "paid"},  # with nothing to pay Tryton goes on by itself
+        unknown=_unknown(before, are_taxes_current=are_taxes_current),
+        side_effects=[
+            SideEffect(kind=kind, recipient=before.party) for kind in ("entry in the books", "invoice document")
+        ],
+        blast=Blast(rows=1, parties=1, money_minor=abs(before.total_minor), currency=before.currency),
         not_covered=_not_covered(are_taxes_current=are_taxes_current),
     )
+    guards = (strong(INVOICE, invoice), weak(_parts(invoice_id), parts))
+    return preview.model_copy(update={"preconditions": guards})
 
 
 @invoice_post.observe
-async def _(context: Context, receipt: Receipt[Invoice]) -> Mapping[str, Mapping[str, Json]]:
+async def _(context: Context, receipt: Receipt[Invoice]) -> Mapping[str, BaseModel]:
     invoice = await row(context, INVOICE, _Invoice, receipt.input["invoice_id"], called="customer invoice")
-    return {f"{INVOICE}/{invoice.id}": _shown(invoice)}
+    return {target(INVOICE, invoice.id): _shown(invoice)}
+
+
+def _unknown(before: _Shown, *, are_taxes_current: bool) -> tuple[str, ...]:
+    amounts = () if are_taxes_current else ("tax_minor", "total_minor")
+    return amounts + tuple(name for name in ("number", "invoice_date") if not getattr(before, name))
 
 
 async def _parts_of(context: Context, invoice_id: int) -> list[_Line | _Tax]:
@@ -224,7 +218,7 @@ def _summary(invoice: _Invoice) -> dict[str, Json]:
     }
 
 
-def _shown(invoice: _Invoice) -> dict[str, Json]:
+def _shown(invoice: _Invoice) -> _Shown:
     return _Shown(
         party=invoice.party.rec_name,
         number=invoice.number or "",
@@ -234,7 +228,7 @@ def _shown(invoice: _Invoice) -> dict[str, Json]:
         tax_minor=invoice.minor(invoice.tax_amount),
         total_minor=invoice.minor(invoice.total_amount),
         currency=invoice.currency.code,
-    ).model_dump(mode="json")
+    )
 
 
 def _line(invoice: _Invoice, line: _Line) -> InvoiceLine:

@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sdk import (
     Blast,
-    Change,
     Compensation,
     Context,
     Effect,
@@ -33,7 +32,7 @@ from connectors.tryton.records import (
     PartySummary,
     Text,
 )
-from connectors.tryton.rows import Row, containing, row, rows, strong
+from connectors.tryton.rows import Page, Row, containing, row, rows, target
 from connectors.tryton.system import connector
 from connectors.tryton.writing import changed, read_back, write
 
@@ -97,7 +96,7 @@ async def party_find(context: Context, text: Text = "", limit: Limit = 20, after
     Without a text all are listed. For the next page give `after`: the id of the last party you have.
     """
     wanted = [["OR", containing("name", text), containing("code", text)]] if text else []
-    found = await rows(context, PARTY, _Summary, [("id", ">", after), *wanted], limit=limit + 1)
+    found = await rows(context, PARTY, _Summary, [("id", ">", after), *wanted], Page(limit=limit + 1))
     return Parties(parties=[PartySummary(**_summary(party)) for party in found[:limit]], has_more=len(found) > limit)
 
 
@@ -124,7 +123,7 @@ async def party_get(context: Context, party_id: Id) -> Party:
     tier=Tier.MEDIUM,
     upstream_class=UpstreamClass.C,
     reversal=Reversal.PARTIAL,
-    residue=("the party stays in Tryton, archived", "its code is used up"),
+    residue=("code", "is_active"),
     compensation=Compensation(tool="party_deactivate", arguments={"party_id": "/output/id"}, kind=Reversal.PARTIAL),
     quarantine_seconds=120,
     data_classes=PERSONAL,
@@ -169,11 +168,8 @@ async def _(
         "postal_code": given.postal_code or "",
         "city": given.city or "",
     }
-    return Preview(
-        changes=(Change(target=NEW, effect=Effect.CREATE, after=after, unknown=("id", "code")),),
-        blast=Blast(rows=1, parties=1),
-        not_covered=("whether another party is the same customer under another name",),
-    )
+    not_covered = ("whether another party is the same customer under another name",)
+    return Preview.create(NEW, after, unknown=("id", "code"), blast=Blast(rows=1, parties=1), not_covered=not_covered)
 
 
 @party_create.observe
@@ -248,7 +244,7 @@ async def _(context: Context, receipt: Receipt[Party]) -> Mapping[str, Json]:
 
 async def _created(context: Context) -> Party | None:
     """Return the party that carries the reference of this call, if there is one already."""
-    found = await rows(context, PARTY, _Summary, [("identifiers.code", "=", _reference(context))], limit=2)
+    found = await rows(context, PARTY, _Summary, [("identifiers.code", "=", _reference(context))], Page(limit=2))
     if len(found) > 1:
         raise Unknown("More than one party in Tryton carries the reference of this call.")
     return await party_get(context, found[0].id) if found else None
@@ -263,12 +259,12 @@ async def _preview_active(context: Context, party_id: int, *, is_active: bool) -
     party = await row(context, PARTY, _Summary, party_id, called="party")
     if party.active is is_active:
         raise Refused(f"Party {party_id} is {'active' if is_active else 'archived'} already.")
-    return changed(f"{PARTY}/{party_id}", _standing(party), {"is_active": is_active}, strong(PARTY, party))
+    return changed(PARTY, party, _standing(party), {"is_active": is_active})
 
 
 async def _observed(context: Context, receipt: Receipt[Party]) -> Mapping[str, Json]:
     party = await row(context, PARTY, _Summary, receipt.input["party_id"], called="party")
-    return {f"{PARTY}/{party.id}": _standing(party)}
+    return {target(PARTY, party.id): _standing(party)}
 
 
 def _standing(party: _Summary) -> _Standing:

@@ -5,10 +5,21 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.sdk import Compensation, Context, Effect, NotFound, Preview, Receipt, Reversal, Tier, UpstreamClass
+from connectors.sdk import (
+    Compensation,
+    Context,
+    Effect,
+    NotFound,
+    Preview,
+    Receipt,
+    Refused,
+    Reversal,
+    Tier,
+    UpstreamClass,
+)
 from connectors.tryton.parties import PARTY, party_get
 from connectors.tryton.records import Id, Party, PaymentTerm, PaymentTerms
-from connectors.tryton.rows import Row, row, rows, strong
+from connectors.tryton.rows import Row, row, rows, target
 from connectors.tryton.system import connector
 from connectors.tryton.writing import changed, read_back, write
 
@@ -28,6 +39,7 @@ class _Pointed(BaseModel):
 
 class _Customer(Row):
     name: str | None
+    active: bool
     term: _Pointed | None = Field(alias="customer_payment_term.")
 
 
@@ -73,15 +85,17 @@ async def party_payment_term_set(context: Context, party_id: Id, payment_term_id
 @party_payment_term_set.preview
 async def _(context: Context, party_id: int, payment_term_id: int) -> Preview:
     customer = await row(context, PARTY, _Customer, party_id, called="party")
+    if not customer.active:
+        raise Refused(f"Party {party_id} is archived; Tryton changes no payment term of an archived party.")
     after = {"payment_term_id": payment_term_id, "payment_term": await _name_of(context, payment_term_id)}
-    preview = changed(f"{PARTY}/{party_id}", _terms(customer), after, strong(PARTY, customer))
-    return preview.model_copy(update={"not_covered": ("how much money the new term makes due later or sooner",)})
+    not_covered = "how much money the new term makes due later or sooner"
+    return changed(PARTY, customer, _terms(customer), after, not_covered)
 
 
 @party_payment_term_set.observe
 async def _(context: Context, receipt: Receipt[Party]) -> Mapping[str, BaseModel]:
     customer = await row(context, PARTY, _Customer, receipt.input["party_id"], called="party")
-    return {f"{PARTY}/{customer.id}": _terms(customer)}
+    return {target(PARTY, customer.id): _terms(customer)}
 
 
 async def _name_of(context: Context, payment_term_id: int) -> str:

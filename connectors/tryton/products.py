@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from connectors.sdk import Context
+from connectors.sdk import Context, NotFound
 from connectors.tryton.records import After, Id, Limit, Product, Products, Text
-from connectors.tryton.rows import Named, Row, containing, row, rows
+from connectors.tryton.rows import Named, Page, Row, company_of_account, containing, rows
 from connectors.tryton.system import connector
 
 PRODUCT = "product.product"
@@ -30,14 +30,19 @@ async def product_find(context: Context, text: Text = "", limit: Limit = 20, aft
     Without a text all are listed. For the next page give `after`: the id of the last product you have.
     """
     wanted = [["OR", containing("template.name", text), containing("code", text)]] if text else []
-    found = await rows(context, PRODUCT, _Product, [("id", ">", after), *wanted], limit=limit + 1)
+    page = Page(limit=limit + 1, company=await company_of_account(context))
+    found = await rows(context, PRODUCT, _Product, [("id", ">", after), *wanted], page)
     return Products(products=[_product(product) for product in found[:limit]], has_more=len(found) > limit)
 
 
 @connector.read("product_get", title="Read a product", examples=[{"product_id": 1}])
 async def product_get(context: Context, product_id: Id) -> Product:
     """Read one product."""
-    return _product(await row(context, PRODUCT, _Product, product_id, called="product"))
+    page = Page(company=await company_of_account(context))
+    found = await rows(context, PRODUCT, _Product, [("id", "=", product_id)], page)
+    if not found:
+        raise NotFound(f"There is no product {product_id} in Tryton.")
+    return _product(found[0])
 
 
 def _product(product: _Product) -> Product:

@@ -24,6 +24,25 @@ class Row(BaseModel):
     timestamp: str = Field(alias="_timestamp")
 
 
+class Page(BaseModel):
+    """Which rows to ask for, and in which company's eyes where that matters (prices)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    limit: int | None = None
+    company: int | None = None
+
+
+class _Preferences(BaseModel):
+    company: int | None = None
+
+
+class Owned(Row):
+    """A row that belongs to a company."""
+
+    company: int
+
+
 class Named(BaseModel):
     """A row that another one points to."""
 
@@ -34,20 +53,21 @@ class Named(BaseModel):
 
 
 R = TypeVar("R", bound=Row)
+EVERYTHING = Page()
 
 
 async def rows(
-    context: Context, model: str, kind: type[R], clauses: Iterable[Clause], *, limit: int | None = None
+    context: Context, model: str, kind: type[R], clauses: Iterable[Clause], page: Page = EVERYTHING
 ) -> list[R]:
     """Return the rows of `model` that match all `clauses`, archived ones among them, oldest first."""
     return await context.rpc(
         f"model.{model}.search_read",
         [list(clause) for clause in clauses],
         0,
-        limit,
+        page.limit,
         [["id", "ASC"]],
         fields_of(kind),
-        {"active_test": False},
+        {"active_test": False, **({} if page.company is None else {"company": page.company})},
         returns=list[kind],  # type: ignore[valid-type]  # a type made at run time, and checked then
     )
 
@@ -58,10 +78,16 @@ async def row(context: Context, model: str, kind: type[R], record: int, *, calle
     Raises:
         NotFound: there is none, or the connection's account may not see it; `called` says what it is to a reader.
     """
-    found = await rows(context, model, kind, [("id", "=", record)], limit=1)
+    found = await rows(context, model, kind, [("id", "=", record)])
     if not found:
         raise NotFound(f"There is no {called} {record} in Tryton.")
     return found[0]
+
+
+async def company_of_account(context: Context) -> int | None:
+    """Return the company in which the connection's account works."""
+    preferences = await context.rpc("model.res.user.get_preferences", True, {}, returns=_Preferences)
+    return preferences.company
 
 
 def fields_of(kind: type[BaseModel]) -> list[str]:
@@ -87,29 +113,34 @@ def containing(field: str, text: str) -> Clause:
     return (field, "ilike", f"%{escaped}%")
 
 
+def target(model: str, record: int) -> str:
+    """Return how previews and guards name a record."""
+    return f"{model}/{record}"
+
+
 def strong(model: str, guarded: Row) -> Precondition:
     """Return the guard that Tryton checks itself, in the transaction of the write."""
-    return Precondition(target=f"{model}/{guarded.id}", token=guarded.timestamp)
+    return Precondition(target=target(model, guarded.id), token=guarded.timestamp)
 
 
-def weak(target: str, parts: Iterable[Row]) -> Precondition:
+def weak(name: str, parts: Iterable[Row]) -> Precondition:
     """Return a guard over rows that the write does not touch: the connector checks it just before it writes."""
-    return Precondition(target=target, token=_token(parts), strength="weak")
+    return Precondition(target=name, token=_token(parts), strength="weak")
 
 
-def check_weak(context: Context, target: str, parts: Iterable[Row]) -> None:
+def check_weak(context: Context, name: str, parts: Iterable[Row]) -> None:
     """Return if the rows are those of the preview.
 
     Raises:
         Conflict: one was added, removed or changed.
     """
-    if context.guard[target] != _token(parts):
-        raise Conflict(f"Somebody changed {target} in Tryton first.")
+    if context.guard[name] != _token(parts):
+        raise Conflict(f"Somebody changed {name} in Tryton first.")
 
 
 def under_guard(context: Context, model: str, record: int, **more: Json) -> Mapping[str, Json]:
     """Return the context of a call that writes `record`: Tryton refuses it if the record is not as previewed."""
-    return {"_timestamp": {f"{model},{record}": context.guard[f"{model}/{record}"]}, **more}
+    return {"_timestamp": {f"{model},{record}": context.guard[target(model, record)]}, **more}
 
 
 def _token(parts: Iterable[Row]) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from connectors.sdk import Context
 from connectors.tryton.records import After, Id, Sale, SaleLine, Sales, SaleSummary, Stage, Text
-from connectors.tryton.rows import Named, Row, row, rows
+from connectors.tryton.rows import Named, Page, Row, row, rows
 from connectors.tryton.system import connector
 from connectors.tryton.values import minor_units
 
@@ -100,7 +100,7 @@ async def sale_find(
         wanted.append(("party", "=", party_id))
     if number:
         wanted.append(("number", "=", number))
-    found = await rows(context, SALE, SaleRow, wanted, limit=_PAGE + 1)
+    found = await rows(context, SALE, SaleRow, wanted, Page(limit=_PAGE + 1))
     return Sales(sales=[SaleSummary(**_summary(sale)) for sale in found[:_PAGE]], has_more=len(found) > _PAGE)
 
 

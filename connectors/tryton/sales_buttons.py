@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict
 
 from connectors.sdk import (
     Blast,
-    Change,
     Compensation,
     Context,
     Effect,
@@ -22,16 +21,15 @@ from connectors.sdk import (
     UpstreamClass,
 )
 from connectors.tryton.records import Id, Sale, Stage
-from connectors.tryton.rows import check_weak, row, strong, under_guard, weak
+from connectors.tryton.rows import check_weak, row, strong, target, weak
 from connectors.tryton.sales import SALE, SaleRow, lines_of, sale_get
 from connectors.tryton.system import connector
-from connectors.tryton.writing import read_back
+from connectors.tryton.writing import press, read_back
 
 Json = Any
 """Any JSON value."""
 
 _BACK_TO_DRAFT = Compensation(tool="sale_draft", arguments={"sale_id": "/input/sale_id"}, kind=Reversal.PARTIAL)
-_LEFT_BEHIND = "the number and the quotation date stay assigned"
 
 
 class _Sale(BaseModel):
@@ -74,7 +72,7 @@ _DRAFT = _Button(name="draft", allowed_in=("quotation", "cancelled"), stage="dra
     tier=Tier.HIGH,
     upstream_class=UpstreamClass.B,
     reversal=Reversal.PARTIAL,
-    residue=(_LEFT_BEHIND,),
+    residue=("number", "quotation_date"),
     compensation=_BACK_TO_DRAFT,
     examples=[{"sale_id": 1}],
 )
@@ -123,7 +121,7 @@ async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]
     tier=Tier.HIGH,
     upstream_class=UpstreamClass.B,
     reversal=Reversal.PARTIAL,
-    residue=("what was a quotation comes back as a draft", _LEFT_BEHIND),
+    residue=("stage", "state"),  # what was a quotation comes back as a draft
     compensation=_BACK_TO_DRAFT,
     examples=[{"sale_id": 1}],
 )
@@ -168,8 +166,7 @@ async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]
 async def _press(context: Context, sale_id: int, button: _Button) -> Sale:
     # Changing a line leaves the sale's own version as it is, so Tryton would not notice: look just before.
     check_weak(context, _lines(sale_id), await lines_of(context, sale_id))
-    guarded = under_guard(context, SALE, sale_id)
-    await context.rpc(f"model.{SALE}.{button.name}", [sale_id], guarded, returns=object)
+    await press(context, SALE, sale_id, button.name)
     return await read_back(sale_get, context, sale_id)
 
 
@@ -183,16 +180,17 @@ async def _preview(context: Context, sale_id: int, button: _Button) -> Preview:
     if button is _QUOTE and not lines:
         raise Refused(f"Sale {sale_id} has no lines, so there is nothing to quote.")
     before = _shown(sale)
-    after = {**before, "stage": button.stage, "state": button.stage}
-    target = f"{SALE}/{sale_id}"
-    unknown = _unknown(before, button)
-    return Preview(
-        changes=(Change(target=target, effect=Effect.UPDATE, before=before, after=after, unknown=unknown),),
+    preview = Preview.update(
+        target(SALE, sale_id),
+        before,
+        {"stage": button.stage, "state": button.stage},
+        unknown=_unknown(before, button),
         side_effects=_follows(sale) if button is _CONFIRM else (),
-        preconditions=(strong(SALE, sale), weak(_lines(sale_id), lines)),
         blast=Blast(rows=1, parties=1, money_minor=abs(sale.minor(sale.total_amount)), currency=sale.currency.code),
         not_covered=("when Tryton makes the invoice and the shipments",) if button is _CONFIRM else (),
     )
+    guards = (strong(SALE, sale), weak(_lines(sale_id), lines))
+    return preview.model_copy(update={"preconditions": guards})
 
 
 def _follows(sale: SaleRow) -> tuple[SideEffect, ...]:
@@ -203,18 +201,18 @@ def _follows(sale: SaleRow) -> tuple[SideEffect, ...]:
     )
 
 
-def _unknown(before: Mapping[str, Json], button: _Button) -> tuple[str, ...]:
+def _unknown(before: _Sale, button: _Button) -> tuple[str, ...]:
     # Tryton goes on to process a confirmed sale, at once or from its queue: `stage` covers both, `state` does not.
     by_queue = ("state",) if button is _CONFIRM else ()
-    return by_queue + tuple(name for name in button.fills if not before[name])
+    return by_queue + tuple(name for name in button.fills if not getattr(before, name))
 
 
 async def _observed(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]:
     sale = await row(context, SALE, SaleRow, receipt.input["sale_id"], called="sale")
-    return {f"{SALE}/{sale.id}": _Sale.model_validate(_shown(sale))}
+    return {target(SALE, sale.id): _shown(sale)}
 
 
-def _shown(sale: SaleRow) -> dict[str, Json]:
+def _shown(sale: SaleRow) -> _Sale:
     return _Sale(
         party=sale.party.rec_name,
         number=sale.number or "",
@@ -226,7 +224,7 @@ def _shown(sale: SaleRow) -> dict[str, Json]:
         currency=sale.currency.code,
         quotation_date=sale.quotation_date,
         sale_date=sale.sale_date,
-    ).model_dump(mode="json")
+    )
 
 
 def _lines(sale_id: int) -> str:

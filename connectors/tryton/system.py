@@ -18,8 +18,10 @@ Json = Any
 """Any JSON value."""
 
 _READS = ("read", "search", "search_count", "search_read", "fields_get")
-_TRIALS = ("model.party.contact_mechanism.on_change_value",)
-"""Methods by which Tryton says what it would make of a value, without keeping it."""
+_KEEP_NOTHING = (
+    "model.party.contact_mechanism.on_change_value",  # what Tryton would make of a value
+    "model.res.user.get_preferences",  # among them the company in which the account works
+)
 
 
 def error_of(error: Json) -> ConnectorError:
@@ -59,7 +61,7 @@ connector = Connector(
         },
     ),
     safe=[SafeRule(method="POST", path="/rpc/", operation=f"model.*.{name}") for name in _READS]
-    + [SafeRule(method="POST", path="/rpc/", operation=name) for name in _TRIALS],
+    + [SafeRule(method="POST", path="/rpc/", operation=name) for name in _KEEP_NOTHING],
     rpc=JsonRpc(path="/rpc/", version=None, error=error_of, decode=decoded),
     unprocessed=frozenset({401, 429}),  # a session that has ended, too many logins: turned away at the door
 )

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from connectors.sdk import Blast, Change, ConnectorError, Context, Effect, Precondition, Preview
+from connectors.sdk import Blast, Conflict, ConnectorError, Context, Preview, Refused
 from connectors.sdk.errors import Accepted
-from connectors.tryton.rows import Row, row, under_guard
+from connectors.tryton.rows import Owned, Row, row, target, under_guard
 
 Json = Any
 """Any JSON value."""
@@ -15,13 +15,12 @@ Json = Any
 T = TypeVar("T")
 
 
-def changed(
-    target: str, before: BaseModel, after: dict[str, Json], *guards: Precondition, unknown: tuple[str, ...] = ()
-) -> Preview:
-    """Return the preview of an update of one record of one party: `after` holds what will be different."""
-    then = before.model_dump(mode="json")
-    change = Change(target=target, effect=Effect.UPDATE, before=then, after={**then, **after}, unknown=unknown)
-    return Preview(changes=(change,), preconditions=guards, blast=Blast(rows=1, parties=1))
+def changed(model: str, found: Row, before: BaseModel, after: Mapping[str, Json], *not_covered: str) -> Preview:
+    """Return the preview of changing one record of one party: `after` holds what will be different."""
+    blast = Blast(rows=1, parties=1)
+    return Preview.update(
+        target(model, found.id), before, after, guard=found.timestamp, blast=blast, not_covered=not_covered
+    )
 
 
 async def write(context: Context, model: str, record: int, values: Mapping[str, Json]) -> None:
@@ -32,9 +31,17 @@ async def write(context: Context, model: str, record: int, values: Mapping[str, 
     """
     # A harmless question goes first: where the session has ended the hub signs in anew for it, but never for a write.
     await row(context, model, Row, record, called="record")
-    await context.rpc(
-        f"model.{model}.write", [record], dict(values), under_guard(context, model, record), returns=type(None)
-    )
+    await _send(context, model, record, ("write", dict(values)))
+
+
+async def press(context: Context, model: str, record: int, button: str) -> None:
+    """Press a button of one record, unless the record is no longer as previewed.
+
+    Raises:
+        Conflict: somebody changed it first; nothing was done.
+    """
+    owned = await row(context, model, Owned, record, called="record")
+    await _send(context, model, record, (button,), company=owned.company)
 
 
 async def read_back(read: Callable[[Context, int], Awaitable[T]], context: Context, record: int) -> T:
@@ -49,3 +56,21 @@ async def read_back(read: Callable[[Context, int], Awaitable[T]], context: Conte
         raise Accepted(
             f"It was carried out, but could not be read afterwards: {error.message}", {"id": record}
         ) from error
+
+
+async def _send(context: Context, model: str, record: int, what: tuple[Json, ...], **more: Json) -> None:
+    """Send a call that writes one record.
+
+    Raises:
+        Conflict: somebody changed it first. Tryton may notice that by its version, or because the call no longer fits
+            the state of the record; either way nothing was done by this call.
+    """
+    method, *values = what
+    try:
+        guarded = under_guard(context, model, record, **more)
+        await context.rpc(f"model.{model}.{method}", [record], *values, guarded, returns=object)
+    except Refused as refused:
+        now = await row(context, model, Row, record, called="record")
+        if now.timestamp == context.guard[target(model, record)]:
+            raise
+        raise Conflict(f"Somebody changed the record in Tryton first. {refused.message}") from refused

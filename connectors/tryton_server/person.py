@@ -42,6 +42,11 @@ class Person:
         """
         return self._ask(method, [*parameters, self._context])
 
+    def methods(self) -> list[str]:
+        """Return the names of all methods that Tryton offers."""
+        found: list[str] = self._ask("system.listMethods", [])
+        return found
+
     def read(self, model: str, record: int, *fields: str) -> dict[str, Json]:
         """Return `fields` of one record."""
         found: list[dict[str, Json]] = self.call(f"model.{model}.read", [record], list(fields))

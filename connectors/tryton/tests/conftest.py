@@ -48,7 +48,8 @@ async def bench(tryton: TrytonServer, authorization: str) -> AsyncIterator[Bench
 
 @pytest.fixture(params=CASES, ids=str)
 def case(request: pytest.FixtureRequest) -> Case:
-    return request.param
+    chosen: Case = request.param
+    return chosen
 
 
 @pytest.fixture

@@ -48,12 +48,12 @@ class Office:
 
     def contact(self) -> int:
         """Return the e-mail address of a new customer."""
-        return self.clerk.read("party.party", self.customer(), "contact_mechanisms")["contact_mechanisms"][0]
+        return self.first_of("party.party", self.customer(), "contact_mechanisms")
 
     def sale(self, *buttons: str) -> int:
         """Return a new sale of two desks, after pressing `buttons`."""
         party = self.customer()
-        address = self.clerk.read("party.party", party, "addresses")["addresses"][0]
+        address = self.first_of("party.party", party, "addresses")
         product = self.clerk.ids("product.product", ["code", "=", "OAK-1"])[0]
         unit = self.clerk.ids("product.uom", ["name", "=", "Unit"])[0]
         line = {"product": product, "quantity": 2.0, "unit": unit, "unit_price": decimal("480.0000")}
@@ -72,18 +72,28 @@ class Office:
             self.clerk.press("sale.sale", sale, button)
         return sale
 
-    def line_of_sale(self, sale: int) -> int:
-        """Return the first line of a sale."""
-        return self.clerk.read("sale.sale", sale, "lines")["lines"][0]
-
     def invoice(self) -> int:
         """Return a draft customer invoice."""
         seeded = self.clerk.ids("account.invoice", ["state", "=", "draft"], ["invoice_date", "=", None])
         return int(self.clerk.call("model.account.invoice.copy", [seeded[0]])[0])
 
-    def line_of_invoice(self, invoice: int) -> int:
-        """Return the first line of an invoice."""
-        return self.clerk.read("account.invoice", invoice, "lines")["lines"][0]
+    def suppliers_invoice(self) -> int:
+        """Return a draft supplier invoice without lines."""
+        party = self.customer()
+        return self.clerk.create(
+            "account.invoice",
+            type="in",
+            party=party,
+            invoice_address=self.first_of("party.party", party, "addresses"),
+            company=1,
+            currency=1,
+            account=self.clerk.ids("account.account", ["type.payable", "=", True], ["closed", "!=", True])[0],
+            journal=self.clerk.ids("account.journal", ["type", "=", "expense"])[0],
+        )
+
+    def first_of(self, model: str, record: int, relation: str) -> int:
+        """Return the first of the records that `record` points to."""
+        return int(self.clerk.read(model, record, relation)[relation][0])
 
 
 def decimal(text: str) -> Json:
