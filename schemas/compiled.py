@@ -1,6 +1,7 @@
 """A JSON Schema made ready once, to validate many values: a quick verdict, every violation, and defaults."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any, Final, cast
 
 from jsonschema import Draft202012Validator, FormatChecker
@@ -10,7 +11,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from schemas.checks import Check, Unsupported, compile_check
-from schemas.defaults import filler
+from schemas.defaults import Fill, filler
 from schemas.formats import FORMATS
 from schemas.pointers import DanglingReference, pointer, resolve_reference
 from schemas.walking import subschemas
@@ -42,15 +43,31 @@ _TOO_DEEP: Final = Finding("", "is nested too deeply")
 
 
 class CompiledSchema:
-    """One schema, checked and prepared; made by `compile_schema`."""
-
-    __slots__ = ("_check", "_fill", "_validator", "schema")
+    """One schema that has been checked; what it takes to use it is prepared once, when it is first used."""
 
     def __init__(self, schema: Mapping[str, Json]) -> None:
+        """Take a schema that `compile_schema` has accepted, now or before it was stored."""
         self.schema: Final = schema
-        self._validator: Final = _validator(schema)
-        self._check: Final = _quick(schema) or self._slow(schema)
-        self._fill: Final = filler(schema, self._chooser)
+
+    def prepare(self) -> "CompiledSchema":
+        """Prepare everything now, so that what cannot be prepared fails now, and return the schema itself."""
+        self.is_valid(None)
+        self._fill(None)
+        return self
+
+    @cached_property
+    def _validator(self) -> Draft202012Validator:
+        resource = DRAFT202012.create_resource(dict(self.schema))
+        registry = _NOTHING_TO_FETCH.with_resource("", resource)
+        return Draft202012Validator(dict(self.schema), registry=registry, format_checker=_CHECKER)
+
+    @cached_property
+    def _check(self) -> Check:
+        return _quick(self.schema) or self._slow(self.schema)
+
+    @cached_property
+    def _fill(self) -> Fill:
+        return filler(self.schema, self._chooser)
 
     @property
     def is_quick(self) -> bool:
@@ -113,15 +130,9 @@ def compile_schema(schema: Mapping[str, Json]) -> CompiledSchema:
         except DanglingReference as error:
             raise SchemaInvalid(f"{pointer(place) or '/'}: {error}") from error
     try:
-        return CompiledSchema(schema)
+        return CompiledSchema(schema).prepare()
     except (Unresolvable, RecursionError) as error:
         raise SchemaInvalid(f"/: {error}") from error
-
-
-def _validator(schema: Mapping[str, Json]) -> Draft202012Validator:
-    resource = DRAFT202012.create_resource(dict(schema))
-    registry = _NOTHING_TO_FETCH.with_resource("", resource)
-    return Draft202012Validator(dict(schema), registry=registry, format_checker=_CHECKER)
 
 
 def _quick(schema: Mapping[str, Json]) -> Check | None:

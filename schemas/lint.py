@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, cast
 
-from schemas.compiled import SchemaInvalid, compile_schema
+from schemas.compiled import CompiledSchema, SchemaInvalid, compile_schema
 from schemas.pointers import DanglingReference, pointer, resolve_reference
 from schemas.walking import Place, Schema, children, subschemas
 
@@ -127,7 +127,7 @@ def _bad_defaults(schema: Schema) -> list[str]:
     findings = list[str]()
     for place, part in subschemas(schema):
         if "default" in part:
-            rule = compile_schema({**part, "$defs": schema.get("$defs", {})})
+            rule = CompiledSchema({**part, "$defs": schema.get("$defs", {})})
             findings += [
                 _at(place, f"the default breaks its own schema: {message}")
                 for _, message in rule.violations(part["default"])

@@ -46,8 +46,10 @@ def _closest(error: ValidationError, place: tuple[str | int, ...]) -> Iterator[F
     """Word the branch that the value comes closest to; where none is close, say which types would do."""
     branches: dict[Json, list[ValidationError]] = {}
     for inner in error.context or ():
-        branches.setdefault(inner.relative_schema_path[0], []).append(inner)
-    wrong_type = [any(e.validator == "type" and not e.relative_path for e in each) for each in branches.values()]
+        branch = inner.relative_schema_path[0] if inner.relative_schema_path else ""  # a bare false has no path
+        branches.setdefault(branch, []).append(inner)
+    far = {"type", None}  # None: the branch is a bare false
+    wrong_type = [any(e.validator in far and not e.relative_path for e in each) for each in branches.values()]
     if all(wrong_type):
         types = [
             _type(cast("str | list[str]", e.validator_value))
@@ -63,6 +65,8 @@ def _closest(error: ValidationError, place: tuple[str | int, ...]) -> Iterator[F
 def _sentence(error: ValidationError, said: Mapping[str, Json]) -> str:
     word = str(error.validator)
     words = _SENTENCES.get(word)
+    if word not in said:
+        return "nothing is allowed here"  # the schema false
     if words is None:
         return f"breaks the rule {word}"
     if word == "type":
@@ -128,6 +132,7 @@ _SENTENCES: Final[Mapping[str, Callable[[Json], str]]] = {
     "exclusiveMaximum": lambda said: f"must be below {said}",
     "exclusiveMinimum": lambda said: f"must be above {said}",
     "format": lambda said: f"must have the format {said}",
+    "items": lambda _said: "has more items than are allowed",
     "maxItems": lambda said: f"has at most {said} items",
     "maxLength": lambda said: f"has at most {said} characters",
     "maxProperties": lambda said: f"has at most {said} members",

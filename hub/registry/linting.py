@@ -7,7 +7,7 @@ from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.canonical import canonical_json
 from hub.core.errors import HubError, InputError
 from hub.registry.names import check_tool_name
-from schemas import SchemaInvalid, compile_schema, lint_input, lint_output
+from schemas import CompiledSchema, lint_input, lint_output
 
 _MOST_SHOWN = 50
 
@@ -31,16 +31,15 @@ def _findings(operation: OperationSpec) -> Iterator[str]:
         canonical_json(operation.model_dump(mode="json"))
     except HubError as error:
         yield error.message.rstrip(".")
-    yield from (f"input schema {finding}" for finding in lint_input(operation.input_schema))
+    of_input = lint_input(operation.input_schema)
+    yield from (f"input schema {finding}" for finding in of_input)
     yield from (f"output schema {finding}" for finding in lint_output(operation.output_schema))
-    yield from _findings_in_examples(operation)
+    if not of_input:
+        yield from _findings_in_examples(operation)
 
 
 def _findings_in_examples(operation: OperationSpec) -> Iterator[str]:
-    try:
-        schema = compile_schema(operation.input_schema)
-    except SchemaInvalid:
-        return  # the lint has said so
+    schema = CompiledSchema(operation.input_schema)
     for number, example in enumerate(operation.examples):
         for pointer, message in schema.violations(dict(example)):
             yield f"example {number + 1} breaks the input schema: {pointer or '/'}: {message}"

@@ -1,17 +1,17 @@
 """What servers offer: entries of a published name, a tool and a connection; names that clash are refused."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import select
 
-from connectors.sdk.spec import TOOL_NAME
 from hub.core.errors import Conflict, InputError
 from hub.registry.names import built_in, check_tool_name
 from hub.registry.tables import ConnectionRow, EntryRow, ServerRow, ToolRow
 from hub.registry.values import Environment
 from hub.storage import Tx, now
 
-_LONGEST = 48
+_LONGEST: Final = 48
 
 
 async def open_built_in(tx: Tx, environment: Environment) -> str:
@@ -32,21 +32,19 @@ async def offer_connection(tx: Tx, connection: ConnectionRow) -> None:
         InputError: the connection's prefix makes a name too long.
     """
     tools = await tx.scalars(select(ToolRow).where(ToolRow.connector == connection.connector).order_by(ToolRow.name))
-    server = await open_built_in(tx, Environment(connection.environment))
-    await _offer(tx, server, [(tool, connection) for tool in tools])
+    await _offer(tx, connection, tools.all())
 
 
-async def offer_everywhere(tx: Tx, tool: ToolRow) -> None:
-    """Offer a new tool in the built-in servers, once for each connection of its connector.
+async def offer_tools(tx: Tx, connector: str, tools: Sequence[ToolRow]) -> None:
+    """Offer new tools in the built-in servers, once for each connection of their connector.
 
     Raises:
         Conflict: a name is taken there.
         InputError: a connection's prefix makes a name too long.
     """
-    query = select(ConnectionRow).where(ConnectionRow.connector == tool.connector).order_by(ConnectionRow.name)
+    query = select(ConnectionRow).where(ConnectionRow.connector == connector).order_by(ConnectionRow.name)
     for connection in await tx.scalars(query):
-        server = await open_built_in(tx, Environment(connection.environment))
-        await _offer(tx, server, [(tool, connection)])
+        await _offer(tx, connection, tools)
 
 
 async def add_entry(tx: Tx, entry: EntryRow) -> None:
@@ -57,16 +55,7 @@ async def add_entry(tx: Tx, entry: EntryRow) -> None:
         Conflict: the name is taken on this server, or the server offers this tool of this connection already.
     """
     check_tool_name(entry.name)
-    holder = await tx.scalar(
-        select(ConnectionRow.name)
-        .join(EntryRow, EntryRow.connection_id == ConnectionRow.id)
-        .where(EntryRow.server == entry.server, EntryRow.name == entry.name)
-    )
-    if holder is not None:
-        raise Conflict(
-            f"{entry.server!r} offers {entry.name!r} already, for the connection {holder!r}. Publish this one under "
-            "another name, or give its connection a prefix, such as 'erp2_'."
-        )
+    _refuse_taken(entry.server, entry.name, await _taken(tx, entry.server))
     same = (EntryRow.tool_id == entry.tool_id, EntryRow.connection_id == entry.connection_id)
     known = await tx.scalar(select(EntryRow.name).where(EntryRow.server == entry.server, *same))
     if known is not None:
@@ -75,10 +64,32 @@ async def add_entry(tx: Tx, entry: EntryRow) -> None:
     await tx.flush()
 
 
-async def _offer(tx: Tx, server: str, offers: Sequence[tuple[ToolRow, ConnectionRow]]) -> None:
-    for tool, connection in offers:
+async def _offer(tx: Tx, connection: ConnectionRow, tools: Sequence[ToolRow]) -> None:
+    server = await open_built_in(tx, Environment(connection.environment))
+    taken = await _taken(tx, server)
+    for tool in tools:
         name = connection.prefix + tool.name
         if len(name) > _LONGEST:
-            raise InputError(f"{name!r} is longer than {_LONGEST} characters ({TOOL_NAME}); take a shorter prefix.")
-        entry = EntryRow(server=server, name=name, tool_id=tool.id, connection_id=connection.id)
-        await add_entry(tx, entry)
+            raise InputError(f"{name!r} is longer than {_LONGEST} characters; give the connection a shorter prefix.")
+        check_tool_name(name)
+        _refuse_taken(server, name, taken)
+        tx.add(EntryRow(server=server, name=name, tool_id=tool.id, connection_id=connection.id))
+    await tx.flush()
+
+
+async def _taken(tx: Tx, server: str) -> dict[str, str]:
+    """Return the names that `server` offers, each with the name of its connection."""
+    query = (
+        select(EntryRow.name, ConnectionRow.name)
+        .join(ConnectionRow, ConnectionRow.id == EntryRow.connection_id)
+        .where(EntryRow.server == server)
+    )
+    return {name: connection for name, connection in await tx.execute(query)}  # noqa: C416  # rows are no pairs to dict()
+
+
+def _refuse_taken(server: str, name: str, taken: dict[str, str]) -> None:
+    if name in taken:
+        raise Conflict(
+            f"{server!r} offers {name!r} already, for the connection {taken[name]!r}. Publish this one under another "
+            "name, or give its connection a prefix, such as 'erp2_'."
+        )

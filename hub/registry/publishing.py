@@ -9,7 +9,7 @@ from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Effect, Reversal, Tier
 from hub.registry.reading import highest
 from hub.registry.values import Annotations, Connection, PublishedTool, Server, Tool, ToolVersion
-from schemas import CompiledSchema, compile_schema, envelope_schema
+from schemas import CompiledSchema, envelope_schema
 
 Json = Any
 """Any JSON value."""
@@ -32,7 +32,7 @@ class Parts:
 
 def published(parts: Parts) -> PublishedTool:
     """Return the tool as its server offers it."""
-    operation = parts.version.spec
+    operation = parts.version.spec  # its schemas were checked when it was registered
     tier = highest(operation.tier, parts.tool.owner_tier, parts.tool.raised_tier)
     schemas = _schemas(parts.version)
     return PublishedTool(
@@ -79,7 +79,7 @@ class _Schemas:
 @lru_cache(maxsize=_KEPT)
 def _schemas(version: ToolVersion) -> _Schemas:
     return _Schemas(
-        input=compile_schema(version.spec.input_schema),
-        output=compile_schema(version.spec.output_schema),
+        input=CompiledSchema(version.spec.input_schema),
+        output=CompiledSchema(version.spec.output_schema),
         published_output=envelope_schema(version.spec.output_schema),
     )

@@ -1,8 +1,9 @@
 """Registering a connector: new immutable tool versions for what changed, nothing for what did not."""
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.audit import EventKind
@@ -10,7 +11,7 @@ from hub.core.canonical import digest
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
 from hub.registry.linting import refuse_unfit
-from hub.registry.offering import offer_everywhere
+from hub.registry.offering import offer_tools
 from hub.registry.reading import version_of
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
 from hub.registry.tables import ConnectorRow, ReleaseRow, ToolRow, ToolVersionRow
@@ -90,52 +91,79 @@ async def _release(tx: Tx, spec: ConnectorSpec, release_digest: str) -> str:
 async def _publish_versions(
     tx: Tx, spec: ConnectorSpec, connector: ConnectorRow, authority: Authority
 ) -> list[ToolVersion]:
+    tools = await _tools_for(tx, spec, connector)
+    known = await _known_versions(tx, spec.name)
+    connector_digest, at = passport_digest(spec), await now(tx)
+    new = list[tuple[ToolVersionRow, ToolRow]]()
+    for operation in spec.operations:
+        tool, wanted = tools.pop(operation.name), version_digest(operation, connector_digest)
+        before = known.get(tool.id, {})
+        if wanted in before:
+            tool.current_version_id = None if before[wanted].withdrawn else before[wanted].id
+            continue
+        version = ToolVersionRow(
+            id=new_id("ver"),
+            tool_id=tool.id,
+            number=max((each.number for each in before.values()), default=0) + 1,
+            digest=wanted,
+            release_id=connector.release_id or "",
+            connector_digest=connector_digest,
+            spec=operation.model_dump_json(),
+            published_at=at,
+        )
+        tool.current_version_id = version.id
+        new.append((version, tool))
+    tx.add_all(version for version, _ in new)
+    await tx.flush()
+    await _record_versions(tx, new, authority)
+    await _retire(tx, tools.values(), authority)
+    return [version_of(version, tool) for version, tool in new]
+
+
+async def _tools_for(tx: Tx, spec: ConnectorSpec, connector: ConnectorRow) -> dict[str, ToolRow]:
+    """Return the tools of the connector by name, those included that `spec` brings for the first time."""
     rows = await tx.scalars(select(ToolRow).where(ToolRow.connector == spec.name))
     tools = {row.name: row for row in rows}
-    new = list[ToolVersion]()
-    for operation in spec.operations:
-        tool = tools.pop(operation.name, None)
-        if tool is None:
-            tool = ToolRow(id=new_id("tool"), connector=spec.name, name=operation.name, owner_id=connector.owner_id)
-            tx.add(tool)
-            await tx.flush()
-            await offer_everywhere(tx, tool)
-        version = await _publish_version(tx, tool, operation, spec, connector)
-        if version is not None:
-            new.append(version_of(version, tool))
-            facts = {"tool": tool.name, "version": version.id, "digest": version.digest}
-            await authority.record(tx, EventKind.TOOL_VERSION_PUBLISHED, tool.id, **facts)
-    for gone in tools.values():
-        if gone.current_version_id is not None:
-            gone.current_version_id = None
-            await authority.record(tx, EventKind.TOOL_CHANGED, gone.id, tool=gone.name, changed="no longer offered")
+    new = [
+        ToolRow(id=new_id("tool"), connector=spec.name, name=operation.name, owner_id=connector.owner_id)
+        for operation in spec.operations
+        if operation.name not in tools
+    ]
+    tx.add_all(new)
     await tx.flush()
-    return new
+    await offer_tools(tx, spec.name, new)
+    return tools | {tool.name: tool for tool in new}
 
 
-async def _publish_version(
-    tx: Tx, tool: ToolRow, operation: OperationSpec, spec: ConnectorSpec, connector: ConnectorRow
-) -> ToolVersionRow | None:
-    """Make the version for `operation` the current one of `tool`; return it if there was none like it before."""
-    connector_digest = passport_digest(spec)
-    wanted = version_digest(operation, connector_digest)
-    which = (ToolVersionRow.tool_id == tool.id, ToolVersionRow.digest == wanted)
-    known = await tx.scalar(select(ToolVersionRow).where(*which))
-    if known is not None:
-        tool.current_version_id = None if known.withdrawn else known.id
-        return None
-    last = await tx.scalar(select(func.max(ToolVersionRow.number)).where(ToolVersionRow.tool_id == tool.id))
-    version = ToolVersionRow(
-        id=new_id("ver"),
-        tool_id=tool.id,
-        number=(last or 0) + 1,
-        digest=wanted,
-        release_id=connector.release_id or "",
-        connector_digest=connector_digest,
-        spec=operation.model_dump_json(),
-        published_at=await now(tx),
+class _Known(NamedTuple):
+    id: str
+    number: int
+    withdrawn: str | None
+
+
+async def _known_versions(tx: Tx, connector: str) -> dict[str, dict[str, _Known]]:
+    """Return every version of the connector's tools, by the tool's id and the version's digest."""
+    columns = (ToolVersionRow.id, ToolVersionRow.number, ToolVersionRow.withdrawn)
+    query = (
+        select(ToolVersionRow.tool_id, ToolVersionRow.digest, *columns)
+        .join(ToolRow, ToolRow.id == ToolVersionRow.tool_id)
+        .where(ToolRow.connector == connector)
     )
-    tx.add(version)
-    tool.current_version_id = version.id
+    known = dict[str, dict[str, _Known]]()
+    for row in await tx.execute(query):
+        known.setdefault(row.tool_id, {})[row.digest] = _Known(row.id, row.number, row.withdrawn)
+    return known
+
+
+async def _record_versions(tx: Tx, new: list[tuple[ToolVersionRow, ToolRow]], authority: Authority) -> None:
+    for version, tool in new:
+        facts = {"tool": tool.name, "version": version.id, "digest": version.digest}
+        await authority.record(tx, EventKind.TOOL_VERSION_PUBLISHED, tool.id, **facts)
+
+
+async def _retire(tx: Tx, gone: Iterable[ToolRow], authority: Authority) -> None:
+    for tool in gone:
+        if tool.current_version_id is not None:
+            tool.current_version_id = None
+            await authority.record(tx, EventKind.TOOL_CHANGED, tool.id, tool=tool.name, changed="no longer offered")
     await tx.flush()
-    return version

@@ -57,6 +57,13 @@ def test_a_union_is_answered_with_the_branch_that_comes_closest() -> None:
     assert schema.violations({}) == [Finding("/id", "is required")]
 
 
+def test_where_nothing_is_allowed_the_message_says_so() -> None:
+    assert compile_schema({"not": {}}).violations(1) == [Finding("", "is what is excluded here")]
+    assert compile_schema({"properties": {"a": False}}).violations({"a": 1}) == [Finding("", "nothing is allowed here")]
+    union = compile_schema({"anyOf": [{"type": "object"}, False]})
+    assert union.violations(1) == [Finding("", "must be an object")]
+
+
 def test_a_message_never_repeats_a_long_value() -> None:
     schema = compile_schema({"type": "object", "properties": {"a": {"maxLength": 3}, "b": {"type": "integer"}}})
 
