@@ -10,6 +10,7 @@ from hub.core.errors import Forbidden, Unauthenticated
 from hub.identity.authority import Authority
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Caller, Principal, PrincipalKind
+from hub.identity.resources import API, resource_of
 from hub.identity.sessions import WebSession, cookie_name, session_of, touch_session
 from hub.invocations.runtime import Runtime
 
@@ -49,10 +50,14 @@ class Acting:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A dependency: who may use an endpoint. `permission` is the role's; without one it is anybody of `kinds`."""
+    """A dependency: who may use an endpoint.
+
+    People need `permission` through a role; without one it is any of them. Agents and services have no roles: they get
+    in only where `agents_may`, and see what is theirs.
+    """
 
     permission: Permission | None = None
-    kinds: frozenset[PrincipalKind] = frozenset(PrincipalKind)
+    agents_may: bool = False
 
     async def __call__(self, request: Request) -> Acting:
         """Return who asks.
@@ -63,21 +68,22 @@ class Access:
         """
         runtime = runtime_of(request)
         acting = await _bearer(request, runtime) if _has_token(request) else await _session(request, runtime)
-        if acting.principal.kind not in self.kinds:
-            raise Forbidden(f"This is for {' and '.join(sorted(self.kinds))}s only.")
-        if self.permission is not None:
+        if acting.principal.kind is not PrincipalKind.USER:
+            if not self.agents_may:
+                raise Forbidden("This is for people, not for agents.")
+        elif self.permission is not None:
             demand(acting.principal, self.permission)
         return acting
 
 
-PERSON: Final = Access(kinds=frozenset({PrincipalKind.USER}))
+PERSON: Final = Access()
 
-Anybody = Annotated[Acting, Depends(Access())]
+Anybody = Annotated[Acting, Depends(Access(agents_may=True))]
 """Any person or agent that has proved who it is; what it sees is its own."""
 Person = Annotated[Acting, Depends(PERSON)]
 """Any person; groups and ownership decide the rest, record by record."""
 AccountManager = Annotated[Acting, Depends(Access(Permission.MANAGE_ACCOUNTS))]
-CatalogReader = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG))]
+CatalogReader = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG, agents_may=True))]
 Auditor = Annotated[Acting, Depends(Access(Permission.SEE_AUDIT))]
 
 
@@ -89,8 +95,7 @@ async def _bearer(request: Request, runtime: Runtime) -> Acting:
     scheme, _, token = request.headers["authorization"].partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated("Send an access token as `Authorization: Bearer ...`.")
-    resource = f"{runtime.public_url.rstrip('/')}{API_PATH}"
-    caller = await runtime.verifier.verify(token.strip(), resource=resource)
+    caller = await runtime.verifier.verify(token.strip(), resource=resource_of(API, runtime.public_url))
     return Acting(caller=caller, session=None, trace_id=request.scope["trace_id"])
 
 

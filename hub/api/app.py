@@ -11,7 +11,19 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.api import session
+from hub.api import (
+    agents,
+    approvals,
+    audit,
+    connections,
+    connectors,
+    groups,
+    invocations,
+    servers,
+    session,
+    tools,
+    users,
+)
 from hub.api.access import API_PATH, CSRF_HEADER
 from hub.api.problems import MEDIA_TYPE, Problem, ProblemViolation, of_http_exception, of_hub_error, of_invalid_request
 from hub.api.shell import Shell
@@ -40,7 +52,19 @@ _SCHEMA: Final = {"$ref": "#/components/schemas/Problem"}
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": text, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}} for status, text in _PROBLEMS.items()
 }
-_RESOURCES: Final = (session,)
+_RESOURCES: Final = (
+    session,
+    tools,
+    connectors,
+    connections,
+    servers,
+    users,
+    groups,
+    agents,
+    invocations,
+    approvals,
+    audit,
+)
 
 
 def create_api(runtime: Runtime) -> FastAPI:

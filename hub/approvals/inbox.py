@@ -1,7 +1,9 @@
-"""The inbox: which open questions wait for a person."""
+"""The inbox: which open questions wait for a person, and which ones it may look at."""
 
 from sqlalchemy import select
 
+from hub.approvals.questions import Question
+from hub.approvals.rules import asked_groups
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
 from hub.identity.principals import Principal
 from hub.storage import Tx, database_now
@@ -25,3 +27,11 @@ async def waiting_for(tx: Tx, voter: Principal, *, limit: int = 100) -> list[str
     )
     rows = (await tx.execute(query)).all()
     return list(dict.fromkeys(row.invocation_id for row in rows if voter.id not in row.excluded))
+
+
+def is_asked(person: Principal, question: Question) -> bool:
+    """Return whether a rule asks one of the person's groups, or the person has voted: then it may look."""
+    if person.is_suspended:
+        return False
+    has_voted = any(vote.voter_id == person.id for vote in question.votes)
+    return has_voted or bool(person.groups & asked_groups(question.obligations))

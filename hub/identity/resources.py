@@ -1,4 +1,4 @@
-"""Resources: the URL that stands for each published server in tokens (RFC 8707), and back."""
+"""Resources: the URL that stands for each published server, and for the API, in tokens (RFC 8707), and back."""
 
 import re
 from typing import Final
@@ -9,13 +9,16 @@ EVERYTHING: Final = "everything"
 _BUILT_IN: Final = f"{EVERYTHING}-"
 """What the names of the built-in servers of single environments begin with; nobody may name another server so."""
 
+API: Final = "hub.api"
+"""What stands for the API among the servers an agent is allowed; no published server can have this name."""
+
+_PATHS: Final = {EVERYTHING: "/mcp", API: "/api/v1"}
 _SERVER_PATH: Final = re.compile(r"/servers/([a-z0-9][a-z0-9._-]{0,63})/mcp")
 
 
 def resource_of(server: str, public_url: str) -> str:
     """Return the resource identifier of `server`: its MCP URL."""
-    path = "/mcp" if server == EVERYTHING else f"/servers/{server}/mcp"
-    return public_url.rstrip("/") + path
+    return public_url.rstrip("/") + _PATHS.get(server, f"/servers/{server}/mcp")
 
 
 def may_use(allowed_servers: frozenset[str], server: str) -> bool:
@@ -36,7 +39,8 @@ def server_of(resource: str, public_url: str) -> str | None:
     if not resource.startswith(f"{base}/"):
         return None
     path = resource.removeprefix(base)
-    if path == "/mcp":
-        return EVERYTHING
+    for server, own_path in _PATHS.items():
+        if path == own_path:
+            return server
     match = _SERVER_PATH.fullmatch(path)
-    return match[1] if match and match[1] != EVERYTHING else None
+    return match[1] if match and match[1] not in _PATHS else None

@@ -9,19 +9,23 @@ import upstream
 from upstream.connector import connector
 from upstream.fixtures import Upstream
 
-from hub.bundles import Bundles
+from hub.approvals import Ballot, Choice
+from hub.bundles import Bundles, publish_default
 from hub.credentials import Vault
 from hub.identity import scopes
 from hub.identity.accounts import set_groups, set_roles
 from hub.identity.authority import Authority
 from hub.identity.clients import NewAgent, create_agent
+from hub.identity.directory import get
 from hub.identity.enrolment import enrol
 from hub.identity.grants import ACCESS_TOKEN_LIFETIME, AuthorizationServer, NewGrant, issue, open_grant
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.identity.resources import EVERYTHING, resource_of
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
+from hub.invocations.queries import current
 from hub.invocations.runtime import Executor, Runtime
+from hub.invocations.votes import vote
 from hub.keys import Keyring
 from hub.registry import (
     Catalog,
@@ -103,6 +107,21 @@ class WorkingHub:
                 self.authority,
             )
 
+    async def vote(self, invocation_id: str, voter: str, choice: Choice = Choice.APPROVE) -> None:
+        """Let one of the people vote on an invocation as it stands, after a fresh login."""
+        standing = await current(self.runtime, invocation_id)
+        assert standing.question is not None
+        async with self.database.reading() as tx:
+            ballot = Ballot(
+                invocation_id=invocation_id,
+                digest=standing.question.digest,
+                choice=choice,
+                reason="as agreed" if choice is Choice.APPROVE else "too much",
+                voter=await get(tx, self.people[voter].id),
+                authenticated_at=await now(tx),
+            )
+        await vote(ballot, self.runtime)
+
     async def let_the_worker_work(self) -> None:
         """Continue whatever is due until nothing is."""
         while await continue_due(self.runtime):
@@ -135,6 +154,7 @@ async def working_hub(database: Database, keys: Keyring, system: Upstream) -> As
         )
         authority = Authority(database=database, keys=keys)
         async with database.transaction() as tx:
+            await publish_default(tx, database, keys, environment=runtime.environment)
             people = await _people(tx, authority)
             connection = await _connect(tx, runtime, system, authority, people["owner"])
             agent = await create_agent(
@@ -183,5 +203,5 @@ async def _connect(tx: Tx, runtime: Runtime, system: Upstream, authority: Author
         owner_id=owner.id,
     )
     connection = await create_connection(tx, new, authority)
-    await runtime.vault.put(tx, connection.id, {"token": system.token})
+    await runtime.vault.put(tx, connection.id, {"token": system.token}, authority)
     return connection

@@ -1,0 +1,208 @@
+"""Agents and services: what their tokens may hold, and their secrets, each shown once."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from hub.api.access import AccountManager, Acting, Person, RuntimeParameter
+from hub.api.bodies import Body, Id, Why
+from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
+from hub.core.errors import NotFound
+from hub.identity import accounts, clients, directory
+from hub.identity.permissions import Permission, may
+from hub.identity.principals import Principal, PrincipalKind
+from hub.invocations.runtime import Runtime
+from hub.storage import Tx
+
+router = APIRouter(prefix="/agents", tags=["agents"])
+
+PLACE = "agents"
+
+
+class AgentView(BaseModel):
+    """An agent or a service; its id is its OAuth `client_id`."""
+
+    id: str = Field(examples=["agt_06dvh3x5m8qk2v7c1n4pz9tbwr"])
+    kind: Literal["agent", "service"]
+    name: str
+    display_name: str
+    owner_id: str | None
+    allowed_scopes: list[str] = Field(examples=[["tryton:read", "tryton:write"]])
+    allowed_servers: list[str] = Field(examples=[["everything"]])
+    is_suspended: bool
+
+
+class SecretView(BaseModel):
+    """A client secret, at the one moment when its value is known."""
+
+    id: str
+    client_secret: str
+    expires_at: datetime
+
+
+class NewAgentView(BaseModel):
+    """An agent that has just been registered, with its secret if it has one."""
+
+    agent: AgentView
+    secret: SecretView | None
+
+
+class Limits(Body):
+    """What an agent's tokens may ever hold, and at which servers."""
+
+    allowed_scopes: frozenset[str] = Field(default=frozenset(), examples=[["tryton:read", "tryton:write"]])
+    allowed_servers: frozenset[str] = Field(default=frozenset(), examples=[["everything"]])
+
+
+class NewAgentBody(Limits):
+    """An agent or a service to register."""
+
+    kind: Literal["agent", "service"] = "agent"
+    name: str = Field(max_length=64, examples=["sales-assistant"])
+    display_name: str = Field(max_length=120, examples=["Sales assistant"])
+    owner_id: str = Field(max_length=40, description="The user who answers for it.")
+    redirect_uris: list[str] = Field(default=[], max_length=20, examples=[["http://127.0.0.1/callback"]])
+    is_public: bool = Field(default=False, description="It cannot keep a secret and proves itself by PKCE alone.")
+
+
+class SecretLifetime(Body):
+    """How long a new secret is good for."""
+
+    days: int = Field(default=90, ge=1, le=366)
+
+
+@router.get("", operation_id="listAgents", summary="List agents and services")
+async def list_agents(
+    runtime: RuntimeParameter,
+    acting: AccountManager,
+    kind: Literal["agent", "service"] = "agent",
+    cursor: CursorParameter = None,
+    limit: LimitParameter = DEFAULT_LIMIT,
+) -> Page[AgentView]:
+    """Return agents, or services, in the order of their names."""
+    place = f"{PLACE}:{kind}"
+    after = unseal(runtime, acting, place, cursor)
+    async with runtime.database.reading() as tx:
+        found = await directory.page(tx, kind=PrincipalKind(kind), after=after, limit=limit + 1)
+    more = seal(runtime, acting, place, found[limit - 1].name) if len(found) > limit else None
+    return Page(items=[view(one) for one in found[:limit]], next_cursor=more)
+
+
+@router.post("", operation_id="createAgent", summary="Register an agent or a service", status_code=201)
+async def create_agent(runtime: RuntimeParameter, acting: AccountManager, wanted: NewAgentBody) -> NewAgentView:
+    """Register an agent or a service. Its secret is in this answer and nowhere else."""
+    authority = acting.authority(runtime)
+    async with runtime.database.transaction() as tx:
+        agent = await _create(tx, wanted, acting, runtime)
+        if wanted.is_public and wanted.kind == "agent":
+            return NewAgentView(agent=view(agent), secret=None)
+        secret = await clients.issue_secret(tx, agent.id, authority)
+    return NewAgentView(agent=view(agent), secret=_secret_view(secret))
+
+
+@router.get("/{agent_id}", operation_id="getAgent", summary="One agent")
+async def get_agent(runtime: RuntimeParameter, acting: Person, agent_id: Id) -> AgentView:
+    """Return an agent to its owner or an administrator."""
+    async with runtime.database.reading() as tx:
+        return view(await _answerable(tx, acting, agent_id))
+
+
+@router.put("/{agent_id}/limits", operation_id="setAgentLimits", summary="Set what an agent may ever hold")
+async def set_limits(runtime: RuntimeParameter, acting: AccountManager, agent_id: Id, wanted: Limits) -> AgentView:
+    """Set what the agent's tokens may ever hold and where; those already out are narrowed at once."""
+    async with runtime.database.transaction() as tx:
+        changed = await clients.limit_client(
+            tx,
+            agent_id,
+            scopes=wanted.allowed_scopes,
+            servers=wanted.allowed_servers,
+            authority=acting.authority(runtime),
+        )
+        return view(changed)
+
+
+@router.post("/{agent_id}/secrets", operation_id="issueAgentSecret", summary="Issue a secret", status_code=201)
+async def issue_secret(runtime: RuntimeParameter, acting: Person, agent_id: Id, wanted: SecretLifetime) -> SecretView:
+    """Give an agent one more secret, valid beside those it has; for its owner or an administrator."""
+    async with runtime.database.transaction() as tx:
+        await _answerable(tx, acting, agent_id)
+        lifetime = timedelta(days=wanted.days)
+        return _secret_view(await clients.issue_secret(tx, agent_id, acting.authority(runtime), lifetime=lifetime))
+
+
+@router.delete(
+    "/{agent_id}/secrets/{secret_id}", operation_id="revokeAgentSecret", summary="Revoke a secret", status_code=204
+)
+async def revoke_secret(runtime: RuntimeParameter, acting: Person, agent_id: Id, secret_id: Id) -> None:
+    """Make one secret of an agent useless; for its owner or an administrator."""
+    async with runtime.database.transaction() as tx:
+        await _answerable(tx, acting, agent_id)
+        await clients.revoke_secret(tx, agent_id, secret_id, acting.authority(runtime))
+
+
+@router.put("/{agent_id}/suspension", operation_id="suspendAgent", summary="Suspend an agent")
+async def suspend(runtime: RuntimeParameter, acting: Person, agent_id: Id, why: Why) -> AgentView:
+    """Stop an agent at once: its tokens are revoked; for its owner or an administrator."""
+    async with runtime.database.transaction() as tx:
+        await _answerable(tx, acting, agent_id)
+        return view(await accounts.suspend(tx, agent_id, why.reason, acting.authority(runtime)))
+
+
+@router.delete("/{agent_id}/suspension", operation_id="resumeAgent", summary="Let an agent act again")
+async def resume(runtime: RuntimeParameter, acting: AccountManager, agent_id: Id) -> AgentView:
+    """Let a suspended agent get new tokens; for administrators, whoever suspended it."""
+    async with runtime.database.transaction() as tx:
+        await _answerable(tx, acting, agent_id)
+        return view(await accounts.resume(tx, agent_id, acting.authority(runtime)))
+
+
+def view(agent: Principal) -> AgentView:
+    """Return an agent or a service as the API shows it."""
+    return AgentView(
+        id=agent.id,
+        kind="service" if agent.kind is PrincipalKind.SERVICE else "agent",
+        name=agent.name,
+        display_name=agent.display_name,
+        owner_id=agent.owner_id,
+        allowed_scopes=sorted(agent.allowed_scopes),
+        allowed_servers=sorted(agent.allowed_servers),
+        is_suspended=agent.is_suspended,
+    )
+
+
+async def _create(tx: Tx, wanted: NewAgentBody, acting: Acting, runtime: Runtime) -> Principal:
+    if wanted.kind == "service":
+        service = clients.NewService(
+            name=wanted.name,
+            display_name=wanted.display_name,
+            owner_id=wanted.owner_id,
+            allowed_scopes=wanted.allowed_scopes,
+            allowed_servers=wanted.allowed_servers,
+        )
+        return await clients.create_service(tx, service, acting.authority(runtime))
+    proof = clients.ClientAuthentication.NONE if wanted.is_public else clients.ClientAuthentication.SECRET
+    agent = clients.NewAgent(
+        name=wanted.name,
+        display_name=wanted.display_name,
+        owner_id=wanted.owner_id,
+        allowed_scopes=wanted.allowed_scopes,
+        allowed_servers=wanted.allowed_servers,
+        redirect_uris=tuple(wanted.redirect_uris),
+        authentication=proof,
+    )
+    return await clients.create_agent(tx, agent, acting.authority(runtime))
+
+
+async def _answerable(tx: Tx, acting: Acting, agent_id: str) -> Principal:
+    """Return the agent if whoever asks answers for it: its owner, or who manages accounts."""
+    agent = await directory.get(tx, agent_id)
+    answers = agent.owner_id == acting.principal.id or may(acting.principal, Permission.MANAGE_ACCOUNTS)
+    if agent.kind is PrincipalKind.USER or not answers:
+        raise NotFound(f"There is no agent {agent_id!r}.")
+    return agent
+
+
+def _secret_view(secret: clients.NewSecret) -> SecretView:
+    return SecretView(id=secret.id, client_secret=secret.value, expires_at=secret.expires_at)

@@ -1,0 +1,217 @@
+"""Approvals: the questions that wait for a person, all that is known about one, and the vote on it."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from connectors.sdk.preview import Preview
+from hub import approvals, dryrun
+from hub.api.access import Acting, Person, RuntimeParameter
+from hub.api.bodies import Body, Id
+from hub.api.invocations import InvocationView
+from hub.api.invocations import view as invocation_view
+from hub.approvals import Ballot, Choice, Question, Vote, Waiting
+from hub.core.errors import NotFound
+from hub.dryrun import PreviewRecord, TrackRecord
+from hub.invocations.queries import current, takes_part
+from hub.invocations.runtime import Runtime
+from hub.invocations.values import Invocation
+from hub.invocations.votes import vote
+
+router = APIRouter(prefix="/approvals", tags=["approvals"])
+
+
+class Summary(BaseModel):
+    """One question in the inbox."""
+
+    invocation_id: str
+    digest: str
+    tool: str
+    tier: str
+    effect: str
+    environment: str
+    agent_id: str
+    on_behalf_of_id: str | None
+    missing: dict[str, int] = Field(description="How many votes of which group are still missing.")
+    expires_at: datetime
+
+
+class Inbox(BaseModel):
+    """The questions that wait for the caller, the most urgent first."""
+
+    items: list[Summary]
+
+
+class ObligationView(BaseModel):
+    """What a rule asks for, in its own words."""
+
+    group: str
+    count: int
+    seconds: int
+    fresh_seconds: int | None = Field(description="How young each voter's login must be; null when any will do.")
+    rule_id: str
+    why: str
+
+
+class VoteView(BaseModel):
+    """One vote that was cast."""
+
+    voter_id: str
+    groups: list[str]
+    choice: Choice
+    reason: str
+    cast_at: datetime
+
+
+class TrackView(BaseModel):
+    """How many of the tool's latest judged previews came true."""
+
+    matched: int
+    judged: int
+
+
+class ApprovalView(Summary):
+    """Everything that is known about one write that waits for people. Looking at it decides nothing."""
+
+    invocation: InvocationView
+    is_open: bool
+    revision: int
+    opened_at: datetime
+    summary: dict[str, Any] = Field(
+        description="What will happen, built from the effect and never from the agent's words."
+    )
+    preview: Preview
+    preview_digest: str
+    sandbox_level: str
+    observed_at: datetime
+    track_record: TrackView
+    obligations: list[ObligationView]
+    votes: list[VoteView]
+    may_vote: bool = Field(description="Whether the caller's vote would be counted, apart from the age of its login.")
+
+
+class VoteBody(Body):
+    """A vote on exactly what was seen."""
+
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="`digest` of what was looked at.")]
+    choice: Choice
+    reason: str = Field(default="", max_length=2000, description="Needed for a rejection; it goes back to the agent.")
+
+
+@router.get("", operation_id="listApprovals", summary="The inbox")
+async def list_approvals(runtime: RuntimeParameter, acting: Person) -> Inbox:
+    """Return the open questions that the caller may vote on and has not."""
+    async with runtime.database.reading() as tx:
+        waiting = await approvals.waiting_for(tx, acting.principal)
+    invocations = [await current(runtime, one) for one in waiting]
+    return Inbox(items=[_summary(one, one.question) for one in invocations if one.question is not None])
+
+
+@router.get("/{invocation_id}", operation_id="getApproval", summary="All that is known about one question")
+async def get_approval(runtime: RuntimeParameter, acting: Person, invocation_id: Id) -> ApprovalView:
+    """Return a question to whoever is asked, has voted, or takes part in the call."""
+    invocation, question, preview = await _asked(runtime, acting, invocation_id)
+    async with runtime.database.reading() as tx:
+        track = await dryrun.track_record(tx, invocation.tool_id)
+    seen = _Seen(invocation=invocation_view(invocation, runtime), preview=preview, track=track)
+    return _view(seen, invocation, question, acting)
+
+
+@router.post("/{invocation_id}/votes", operation_id="castVote", summary="Vote", status_code=201)
+async def cast_vote(runtime: RuntimeParameter, acting: Person, invocation_id: Id, ballot: VoteBody) -> InvocationView:
+    """Count the caller's vote on exactly what `digest` stands for; on anything newer it is refused."""
+    await _asked(runtime, acting, invocation_id)  # whoever may not look learns nothing from voting either
+    if acting.caller.authenticated_at is None:
+        raise TypeError("a person came in without a login")
+    counted = await vote(
+        Ballot(
+            invocation_id=invocation_id,
+            digest=ballot.digest,
+            choice=ballot.choice,
+            reason=ballot.reason,
+            voter=acting.principal,
+            authenticated_at=acting.caller.authenticated_at,
+        ),
+        runtime,
+    )
+    return invocation_view(counted, runtime)
+
+
+class _Seen(BaseModel):
+    """What stands beside the question."""
+
+    model_config = {"arbitrary_types_allowed": True}
+
+    invocation: InvocationView
+    preview: PreviewRecord
+    track: TrackRecord
+
+
+async def _asked(runtime: Runtime, acting: Acting, invocation_id: str) -> tuple[Invocation, Question, PreviewRecord]:
+    invocation = await current(runtime, invocation_id)
+    question, preview = invocation.question, invocation.preview
+    if question is None or preview is None:
+        raise NotFound("Nobody is asked about such an invocation.")
+    if not (takes_part(acting.caller, invocation) or approvals.is_asked(acting.principal, question)):
+        raise NotFound("Nobody is asked about such an invocation.")
+    return invocation, question, preview
+
+
+def _summary(invocation: Invocation, question: Question) -> Summary:
+    standing = approvals.standing(question.obligations, question.votes)
+    return Summary(
+        invocation_id=invocation.id,
+        digest=question.digest,
+        tool=invocation.tool_name,
+        tier=invocation.tier.value,
+        effect=invocation.effect.value,
+        environment=invocation.environment,
+        agent_id=invocation.agent_id,
+        on_behalf_of_id=invocation.on_behalf_of_id,
+        missing=dict(standing.missing) if isinstance(standing, Waiting) else {},
+        expires_at=question.expires_at,
+    )
+
+
+def _view(seen: _Seen, invocation: Invocation, question: Question, acting: Acting) -> ApprovalView:
+    voter = acting.principal
+    has_voted = any(one.voter_id == voter.id for one in question.votes)
+    asked = bool(voter.groups & {one.group for one in question.obligations})
+    return ApprovalView(
+        **_summary(invocation, question).model_dump(),
+        invocation=seen.invocation,
+        is_open=question.is_open,
+        revision=question.revision,
+        opened_at=question.opened_at,
+        summary=dict(question.summary),
+        preview=seen.preview.preview,
+        preview_digest=seen.preview.digest,
+        sandbox_level=seen.preview.sandbox_level,
+        observed_at=seen.preview.observed_at,
+        track_record=TrackView(matched=seen.track.matched, judged=seen.track.judged),
+        obligations=[
+            ObligationView(
+                group=one.group,
+                count=one.count,
+                seconds=one.seconds,
+                fresh_seconds=one.fresh_seconds,
+                rule_id=one.rule_id,
+                why=one.why,
+            )
+            for one in question.obligations
+        ],
+        votes=[_vote(one) for one in question.votes],
+        may_vote=question.is_open and asked and not has_voted and voter.id not in question.excluded,
+    )
+
+
+def _vote(cast: Vote) -> VoteView:
+    return VoteView(
+        voter_id=cast.voter_id,
+        groups=sorted(cast.groups),
+        choice=cast.choice,
+        reason=cast.reason,
+        cast_at=cast.cast_at,
+    )

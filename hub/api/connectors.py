@@ -1,0 +1,89 @@
+"""Connectors: the code and manifests that provide tools."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from connectors.sdk.spec import ConnectorSpec
+from hub import registry
+from hub.api.access import CatalogReader, Person, RuntimeParameter
+from hub.api.bodies import Body
+from hub.registry import ToolVersion
+
+router = APIRouter(prefix="/connectors", tags=["connectors"])
+
+
+class ConnectorView(BaseModel):
+    """A connector in the release that is in use."""
+
+    name: str = Field(examples=["tryton"])
+    version: str = Field(examples=["1.0.0"])
+    title: str
+    description: str
+    runs: str
+    artefact_digest: str
+    secret_fields: list[str] = Field(description="What a connection's credential is made of.")
+    operations: list[str]
+
+
+class ConnectorList(BaseModel):
+    """Every connector; there are few."""
+
+    items: list[ConnectorView]
+
+
+class NewRelease(Body):
+    """A release to register."""
+
+    spec: ConnectorSpec
+    owner_id: str | None = Field(default=None, max_length=40, description="Who owns a connector that is new.")
+
+
+class VersionView(BaseModel):
+    """A tool version that registering has made."""
+
+    id: str
+    tool_id: str
+    name: str
+    number: int
+    digest: str
+
+
+class Registered(BaseModel):
+    """What registering has changed; nothing if the very same was registered before."""
+
+    new_versions: list[VersionView]
+
+
+@router.get("", operation_id="listConnectors", summary="List connectors")
+async def list_connectors(runtime: RuntimeParameter, _acting: CatalogReader) -> ConnectorList:
+    """Return every connector, in the order of the names."""
+    async with runtime.database.reading() as tx:
+        return ConnectorList(items=[_view(one) for one in await registry.connectors(tx)])
+
+
+@router.post("", operation_id="registerConnector", summary="Register a connector", status_code=201)
+async def register_connector(runtime: RuntimeParameter, acting: Person, wanted: NewRelease) -> Registered:
+    """Make a release the one in use: new immutable versions for what changed; for its owner or an administrator."""
+    async with runtime.database.transaction() as tx:
+        authority = acting.authority(runtime)
+        made = await registry.register_connector(tx, wanted.spec, authority, owner_id=wanted.owner_id)
+    return Registered(new_versions=[_version(one) for one in made])
+
+
+def _view(spec: ConnectorSpec) -> ConnectorView:
+    return ConnectorView(
+        name=spec.name,
+        version=spec.version,
+        title=spec.title,
+        description=spec.description,
+        runs=spec.runs,
+        artefact_digest=spec.artefact_digest,
+        secret_fields=list(spec.auth.secret_fields),
+        operations=[operation.name for operation in spec.operations],
+    )
+
+
+def _version(version: ToolVersion) -> VersionView:
+    return VersionView(
+        id=version.id, tool_id=version.tool_id, name=version.spec.name, number=version.number, digest=version.digest
+    )

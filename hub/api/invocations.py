@@ -1,0 +1,217 @@
+"""Invocations: making a call, how it stands, calling it off."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel, Field
+
+from hub import approvals, audit
+from hub.api.access import Acting, Anybody, RuntimeParameter
+from hub.api.bodies import Body, Id, Why
+from hub.api.events import EventView, event_view
+from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
+from hub.core.errors import Forbidden, NotFound
+from hub.identity.permissions import Permission, demand
+from hub.identity.principals import Caller, PrincipalKind
+from hub.identity.resources import EVERYTHING, may_use
+from hub.invocations import queries
+from hub.invocations.envelope import STANDINGS, Status, envelope
+from hub.invocations.invoke import invoke
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.values import Call, Claims, Invocation
+
+router = APIRouter(prefix="/invocations", tags=["invocations"])
+
+LONGEST_WAIT = 4
+
+
+class ClaimsBody(Body):
+    """What the caller says of itself and its purpose: kept and shown as a claim, never believed."""
+
+    run: str | None = Field(default=None, max_length=200)
+    case: str | None = Field(default=None, max_length=200)
+    purpose: str | None = Field(default=None, max_length=4000)
+    rationale: str | None = Field(default=None, max_length=4000)
+    confidence: str | None = Field(default=None, max_length=200)
+    agent_version: str | None = Field(default=None, max_length=200)
+
+
+class NewInvocation(Body):
+    """A call to make."""
+
+    tool: str = Field(max_length=48, examples=["party_read"])
+    arguments: dict[str, Any] = Field(default={}, examples=[{"id": 3}])
+    server: str = Field(default=EVERYTHING, max_length=64)
+    claims: ClaimsBody = ClaimsBody()
+
+
+class InvocationView(BaseModel):
+    """How one call stands."""
+
+    id: str = Field(examples=["inv_06dvh3x5m8qk2v7c1n4pz9tbwr"])
+    tool: str
+    server: str
+    environment: str
+    state: State
+    status: Status
+    is_error: bool
+    message: str
+    effect: str
+    tier: str
+    revision: int
+    agent_id: str
+    on_behalf_of_id: str | None
+    arguments: dict[str, Any]
+    claims: dict[str, str]
+    result: Any = Field(default=None, description="What the tool returned, once the call is done.")
+    findings: list[str] = []
+    reason_code: str | None = None
+    reason: str | None = None
+    retryable: bool | None = None
+    poll_after_seconds: int | None = None
+    expires_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    trace_id: str
+    status_url: str
+    repeats: bool = Field(description="The call joined an earlier one instead of starting a new one.")
+
+
+class Timeline(BaseModel):
+    """Everything on record about one invocation, in the order in which it happened."""
+
+    items: list[EventView]
+
+
+@router.post("", operation_id="createInvocation", summary="Make a call", status_code=201)
+async def create_invocation(
+    runtime: RuntimeParameter,
+    acting: Anybody,
+    wanted: NewInvocation,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> InvocationView:
+    """Carry a call out as far as it may go now, within four seconds; the same governed path as over MCP.
+
+    The same `Idempotency-Key` with the same call returns the same invocation. People may try reads; a write is
+    proposed by an agent.
+    """
+    call = Call(
+        caller=await _with_scopes(runtime, acting, wanted),
+        server=wanted.server,
+        tool=wanted.tool,
+        arguments=wanted.arguments,
+        trace_id=acting.trace_id,
+        claims=Claims(**wanted.claims.model_dump()),
+        idempotency_key=idempotency_key,
+    )
+    return view(await invoke(call, runtime), runtime)
+
+
+@router.get("", operation_id="listInvocations", summary="List one's own invocations")
+async def list_invocations(
+    runtime: RuntimeParameter,
+    acting: Anybody,
+    status: Status | None = None,
+    cursor: CursorParameter = None,
+    limit: LimitParameter = DEFAULT_LIMIT,
+) -> Page[InvocationView]:
+    """Return the caller's invocations, newest first."""
+    place = f"invocations:{status or ''}"
+    after = unseal(runtime, acting, place, cursor)
+    states = None if status is None else frozenset(one for one, way in STANDINGS.items() if way.status is status)
+    found = await queries.my_invocations(runtime, acting.caller, states=states, after=after, limit=limit)
+    more = None if found.next_after is None else seal(runtime, acting, place, found.next_after)
+    return Page(items=[view(one, runtime) for one in found.items], next_cursor=more)
+
+
+@router.get("/{invocation_id}", operation_id="getInvocation", summary="How an invocation stands")
+async def get_invocation(
+    runtime: RuntimeParameter,
+    acting: Anybody,
+    invocation_id: Id,
+    wait_seconds: Annotated[int, Query(ge=0, le=LONGEST_WAIT, description="How long to wait for news.")] = 0,
+) -> InvocationView:
+    """Return one of the caller's invocations."""
+    found = await queries.get_invocation(runtime, acting.caller, invocation_id, wait_seconds=wait_seconds)
+    return view(found, runtime)
+
+
+@router.put("/{invocation_id}/cancellation", operation_id="cancelInvocation", summary="Call an invocation off")
+async def cancel_invocation(runtime: RuntimeParameter, acting: Anybody, invocation_id: Id, why: Why) -> InvocationView:
+    """Call off one of the caller's invocations that has not been carried out yet."""
+    return view(await queries.cancel(runtime, acting.caller, invocation_id, reason=why.reason), runtime)
+
+
+@router.get("/{invocation_id}/timeline", operation_id="getTimeline", summary="What happened to an invocation")
+async def get_timeline(runtime: RuntimeParameter, acting: Anybody, invocation_id: Id) -> Timeline:
+    """Return the events about an invocation, to whoever takes part in it or is asked about it; no private values."""
+    invocation = await queries.current(runtime, invocation_id)
+    is_asked = invocation.question is not None and approvals.is_asked(acting.principal, invocation.question)
+    if not (is_asked or queries.takes_part(acting.caller, invocation)):
+        raise NotFound("There is no such invocation.")
+    async with runtime.database.reading() as tx:
+        return Timeline(items=[event_view(one) for one in await audit.events_of(tx, invocation_id)])
+
+
+def view(invocation: Invocation, runtime: Runtime) -> InvocationView:
+    """Return how an invocation stands, as the API shows it."""
+    said = envelope(invocation, public_url=runtime.public_url)
+    is_done = said.status is Status.DONE
+    told = {} if is_done else dict(said.structured)
+    return InvocationView(
+        id=invocation.id,
+        tool=invocation.tool_name,
+        server=invocation.server,
+        environment=invocation.environment,
+        state=invocation.state,
+        status=said.status,
+        is_error=said.is_error,
+        message=said.text,
+        effect=invocation.effect.value,
+        tier=invocation.tier.value,
+        revision=invocation.revision,
+        agent_id=invocation.agent_id,
+        on_behalf_of_id=invocation.on_behalf_of_id,
+        arguments=dict(invocation.arguments),
+        claims=_claims(invocation.claims),
+        result=dict(said.structured) if is_done else None,
+        findings=list(invocation.findings),
+        reason_code=told.get("reason_code"),
+        reason=told.get("reason"),
+        retryable=told.get("retryable"),
+        poll_after_seconds=told.get("poll_after_seconds"),
+        expires_at=invocation.expires_at,
+        created_at=invocation.created_at,
+        updated_at=invocation.updated_at,
+        trace_id=invocation.trace_id,
+        status_url=f"{runtime.public_url.rstrip('/')}/invocations/{invocation.id}",
+        repeats=invocation.repeats,
+    )
+
+
+def _claims(claims: Claims) -> dict[str, str]:
+    return ClaimsBody(
+        run=claims.run,
+        case=claims.case,
+        purpose=claims.purpose,
+        rationale=claims.rationale,
+        confidence=claims.confidence,
+        agent_version=claims.agent_version,
+    ).model_dump(exclude_none=True)
+
+
+async def _with_scopes(runtime: Runtime, acting: Acting, wanted: NewInvocation) -> Caller:
+    """Return the caller with what it may use: an agent its token's scopes, a person the scope of a read it may try."""
+    caller = acting.caller
+    if caller.actor.kind is not PrincipalKind.USER:
+        if not may_use(caller.actor.allowed_servers, wanted.server):
+            raise NotFound(f"There is no server {wanted.server!r}.")
+        return caller
+    demand(caller.actor, Permission.TRY_TOOLS)
+    tool = await runtime.catalog.resolve(wanted.tool, server=wanted.server, caller=caller)
+    if not tool.annotations.read_only:
+        raise Forbidden("People may try reads here; a write is proposed by an agent that acts for them.")
+    return replace(caller, scopes=frozenset(tool.needed_scopes()))

@@ -1,0 +1,150 @@
+"""Users: people with local accounts, their groups and roles."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field, SecretStr
+
+from hub.api.access import AccountManager, RuntimeParameter
+from hub.api.bodies import Body, Id, Why
+from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
+from hub.core.errors import NotFound
+from hub.identity import accounts, directory
+from hub.identity.principals import Principal, PrincipalKind, Role
+from hub.storage import Tx
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+PLACE = "users"
+
+
+class UserView(BaseModel):
+    """A person's account."""
+
+    id: str = Field(examples=["usr_06dvh3x5m8qk2v7c1n4pz9tbwr"])
+    name: str = Field(examples=["ada"])
+    display_name: str = Field(examples=["Ada Lovelace"])
+    roles: list[Role]
+    groups: list[str]
+    is_suspended: bool
+
+
+class NewUserBody(Body):
+    """A person to make an account for."""
+
+    name: str = Field(max_length=64, examples=["ada"])
+    display_name: str = Field(max_length=120, examples=["Ada Lovelace"])
+    password: SecretStr = Field(max_length=1024)
+    roles: frozenset[Role] = frozenset({Role.MEMBER})
+    groups: frozenset[str] = frozenset()
+
+
+class Groups(Body):
+    """The groups that somebody is in, all of them."""
+
+    groups: frozenset[str] = Field(examples=[["approvers"]])
+
+
+class Roles(Body):
+    """The roles that somebody holds, all of them."""
+
+    roles: frozenset[Role]
+
+
+class Password(Body):
+    """A new password."""
+
+    password: SecretStr = Field(max_length=1024)
+
+
+@router.get("", operation_id="listUsers", summary="List users")
+async def list_users(
+    runtime: RuntimeParameter,
+    acting: AccountManager,
+    cursor: CursorParameter = None,
+    limit: LimitParameter = DEFAULT_LIMIT,
+) -> Page[UserView]:
+    """Return users in the order of their names."""
+    after = unseal(runtime, acting, PLACE, cursor)
+    async with runtime.database.reading() as tx:
+        found = await directory.page(tx, kind=PrincipalKind.USER, after=after, limit=limit + 1)
+    more = seal(runtime, acting, PLACE, found[limit - 1].name) if len(found) > limit else None
+    return Page(items=[view(one) for one in found[:limit]], next_cursor=more)
+
+
+@router.post("", operation_id="createUser", summary="Create a user", status_code=201)
+async def create_user(runtime: RuntimeParameter, acting: AccountManager, wanted: NewUserBody) -> UserView:
+    """Make a local account with a password."""
+    new = accounts.NewUser(
+        name=wanted.name,
+        display_name=wanted.display_name,
+        password=wanted.password.get_secret_value(),
+        roles=wanted.roles,
+        groups=wanted.groups,
+    )
+    async with runtime.database.transaction() as tx:
+        return view(await accounts.create_user(tx, new, acting.authority(runtime)))
+
+
+@router.get("/{user_id}", operation_id="getUser", summary="One user")
+async def get_user(runtime: RuntimeParameter, _acting: AccountManager, user_id: Id) -> UserView:
+    """Return one user."""
+    async with runtime.database.reading() as tx:
+        return view(await _user(tx, user_id))
+
+
+@router.put("/{user_id}/groups", operation_id="setUserGroups", summary="Set a user's groups")
+async def set_groups(runtime: RuntimeParameter, acting: AccountManager, user_id: Id, wanted: Groups) -> UserView:
+    """Put a user into exactly these groups."""
+    async with runtime.database.transaction() as tx:
+        await _user(tx, user_id)
+        return view(await accounts.set_groups(tx, user_id, wanted.groups, acting.authority(runtime)))
+
+
+@router.put("/{user_id}/roles", operation_id="setUserRoles", summary="Set a user's roles")
+async def set_roles(runtime: RuntimeParameter, acting: AccountManager, user_id: Id, wanted: Roles) -> UserView:
+    """Give a user exactly these roles; the last administrator stays one."""
+    async with runtime.database.transaction() as tx:
+        await _user(tx, user_id)
+        return view(await accounts.set_roles(tx, user_id, wanted.roles, acting.authority(runtime)))
+
+
+@router.put("/{user_id}/password", operation_id="setUserPassword", summary="Set a user's password", status_code=204)
+async def set_password(runtime: RuntimeParameter, acting: AccountManager, user_id: Id, wanted: Password) -> None:
+    """Give a user a new password and end its sessions."""
+    async with runtime.database.transaction() as tx:
+        await _user(tx, user_id)
+        await accounts.set_password(tx, user_id, wanted.password.get_secret_value(), acting.authority(runtime))
+
+
+@router.put("/{user_id}/suspension", operation_id="suspendUser", summary="Suspend a user")
+async def suspend(runtime: RuntimeParameter, acting: AccountManager, user_id: Id, why: Why) -> UserView:
+    """Stop a user at once: sessions end, and tokens held for it are revoked."""
+    async with runtime.database.transaction() as tx:
+        await _user(tx, user_id)
+        return view(await accounts.suspend(tx, user_id, why.reason, acting.authority(runtime)))
+
+
+@router.delete("/{user_id}/suspension", operation_id="resumeUser", summary="Let a user act again")
+async def resume(runtime: RuntimeParameter, acting: AccountManager, user_id: Id) -> UserView:
+    """Let a suspended user log in again."""
+    async with runtime.database.transaction() as tx:
+        await _user(tx, user_id)
+        return view(await accounts.resume(tx, user_id, acting.authority(runtime)))
+
+
+def view(user: Principal) -> UserView:
+    """Return a user as the API shows it."""
+    return UserView(
+        id=user.id,
+        name=user.name,
+        display_name=user.display_name,
+        roles=sorted(user.roles),
+        groups=sorted(user.groups),
+        is_suspended=user.is_suspended,
+    )
+
+
+async def _user(tx: Tx, user_id: str) -> Principal:
+    found = await directory.get(tx, user_id)
+    if found.kind is not PrincipalKind.USER:
+        raise NotFound(f"There is no user {user_id!r}.")
+    return found
