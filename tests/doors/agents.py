@@ -11,9 +11,13 @@ from starlette.applications import Starlette
 from upstream.fixtures import Upstream
 
 from doors.working_hub import PUBLIC_URL, WorkingHub, working_hub
+from hub.invocations.runtime import Runtime
 from hub.keys import Keyring
 from hub.mcp import mcp_door
 from hub.storage import Database
+
+ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
+BOTH_ENGINES = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -24,11 +28,30 @@ async def hub(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGen
         yield running
 
 
-@pytest.fixture
-async def app(hub: WorkingHub) -> AsyncGenerator[Starlette]:
-    door = mcp_door(hub.runtime)
+@asynccontextmanager
+async def open_door(runtime: Runtime) -> AsyncGenerator[Starlette]:
+    """Yield an application with nothing but the door for agents in it."""
+    door = mcp_door(runtime)
     async with door.running():
         yield Starlette(routes=[*door.routes])
+
+
+@asynccontextmanager
+async def opened(app: Starlette, token: str, *, mode: str = "auto", path: str = "/mcp") -> AsyncIterator[Client]:
+    """Yield an MCP client that has come in through the door."""
+    headers = {"Authorization": f"Bearer {token}"}
+    transport = httpx2.ASGITransport(app)
+    async with (
+        httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL, headers=headers) as http,
+        Client(streamable_http_client(f"{PUBLIC_URL}{path}", http_client=http), mode=mode, cache=None) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def app(hub: WorkingHub) -> AsyncGenerator[Starlette]:
+    async with open_door(hub.runtime) as door:
+        yield door
 
 
 @pytest.fixture
@@ -42,13 +65,8 @@ def connect(app: Starlette, hub: WorkingHub) -> Connect:
     """Opens MCP clients, of either era, with any token, at any server."""
 
     @asynccontextmanager
-    async def opened(*, mode: str = "auto", token: str | None = None, path: str = "/mcp") -> AsyncIterator[Client]:
-        headers = {"Authorization": f"Bearer {token or await hub.token()}"}
-        transport = httpx2.ASGITransport(app)
-        async with (
-            httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL, headers=headers) as http,
-            Client(streamable_http_client(f"{PUBLIC_URL}{path}", http_client=http), mode=mode, cache=None) as client,
-        ):
+    async def connected(*, mode: str = "auto", token: str | None = None, path: str = "/mcp") -> AsyncIterator[Client]:
+        async with opened(app, token or await hub.token(), mode=mode, path=path) as client:
             yield client
 
-    return opened
+    return connected

@@ -1,5 +1,13 @@
 """Gives the tests of this folder a hub with its door for agents open."""
 
+import pytest
 from doors.agents import app, connect, http, hub
 
 __all__ = ["app", "connect", "http", "hub"]
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """SQLite, unless a test asks for `BOTH_ENGINES`: most of what a door does has nothing to do with the engine."""
+    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    return url

@@ -2,14 +2,15 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from doors.agents import Connect
+from doors.agents import BOTH_ENGINES, ERAS, Connect, open_door, opened
 from doors.working_hub import WorkingHub
 from mcp_types import CallToolResult
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from hub.approvals import Choice
 from hub.identity.accounts import set_groups
@@ -20,7 +21,6 @@ from hub.registry import disable_connection, find_tool, quarantine
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
-ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -43,11 +43,8 @@ async def test_a_read_answers_with_the_tools_own_result_as_text_too(connect: Con
     assert json.loads(text_of(result)) == result.structured_content
 
 
-@ERAS
-async def test_a_medium_write_commits_by_itself_and_names_its_invocation(
-    hub: WorkingHub, connect: Connect, mode: str
-) -> None:
-    async with connect(mode=mode) as client:
+async def test_a_medium_write_commits_by_itself_and_names_its_invocation(hub: WorkingHub, connect: Connect) -> None:
+    async with connect() as client:
         result = await client.call_tool("item_update", {"id": 1, "quantity": 9})
 
     assert not result.is_error
@@ -78,6 +75,7 @@ async def test_a_high_write_is_answered_with_the_pending_envelope(hub: WorkingHu
     assert hub.upstream.store.effects() == []
 
 
+@BOTH_ENGINES
 @ERAS
 async def test_the_result_is_fetched_after_the_approval(hub: WorkingHub, connect: Connect, mode: str) -> None:
     async with connect(mode=mode) as client:
@@ -106,8 +104,8 @@ async def test_the_same_call_again_in_one_run_is_the_same_invocation(hub: Workin
     assert hub.upstream.store.effects() == []
 
 
-@ERAS
-async def test_what_an_agent_says_of_itself_is_kept_as_a_claim(hub: WorkingHub, connect: Connect, mode: str) -> None:
+@BOTH_ENGINES
+async def test_what_an_agent_says_of_itself_is_kept_as_a_claim(hub: WorkingHub, connect: Connect) -> None:
     meta: Any = {
         "dev.toolhub/run": "run-1",
         "dev.toolhub/case": "case-7",
@@ -117,7 +115,7 @@ async def test_what_an_agent_says_of_itself_is_kept_as_a_claim(hub: WorkingHub, 
         "dev.toolhub/agent-version": "2.1",
         "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01",
     }
-    async with connect(mode=mode) as client:
+    async with connect() as client:
         asked = structured(await client.call_tool("ticket_create", {"title": "x"}, meta=meta))
 
     invocation = await current(hub.runtime, asked["invocation_id"])
@@ -136,6 +134,7 @@ async def test_a_run_that_is_too_long_to_be_kept_whole_is_refused(connect: Conne
     assert structured(result)["reason_code"] == "input_invalid"
 
 
+@BOTH_ENGINES
 async def test_an_idempotency_key_stands_for_one_request(connect: Connect) -> None:
     meta: Any = {"dev.toolhub/idempotency-key": "key-1"}
     async with connect() as client:
@@ -160,14 +159,11 @@ async def test_broken_arguments_are_a_result_that_names_every_violation(connect:
     assert "/quantity" in text_of(result)
 
 
-@ERAS
-async def test_an_unknown_tool_and_an_invisible_one_get_the_same_refusal(
-    hub: WorkingHub, connect: Connect, mode: str
-) -> None:
+async def test_an_unknown_tool_and_an_invisible_one_get_the_same_refusal(hub: WorkingHub, connect: Connect) -> None:
     stranger = await hub.make_agent("stranger", servers=frozenset({"elsewhere"}))
-    async with connect(mode=mode) as client:
+    async with connect() as client:
         unknown = await client.call_tool("no_such_tool", {})
-    async with connect(mode=mode, token=await hub.token(of=stranger)) as client:
+    async with connect(token=await hub.token(of=stranger)) as client:
         invisible = await client.call_tool("item_get", {"id": 1})
 
     for result, name in ((unknown, "no_such_tool"), (invisible, "item_get")):
@@ -229,6 +225,7 @@ async def test_a_disabled_connection_is_told_as_a_result_that_may_be_tried_again
     assert (structured(result)["reason_code"], structured(result)["retryable"]) == ("unavailable", True)
 
 
+@BOTH_ENGINES
 async def test_nobody_sees_or_cancels_anothers_invocation(hub: WorkingHub, connect: Connect) -> None:
     other = await hub.token(for_user=hub.people["owner"])
     async with connect() as client:
@@ -244,9 +241,8 @@ async def test_nobody_sees_or_cancels_anothers_invocation(hub: WorkingHub, conne
     assert structured(mine)["invocations"] == []
 
 
-@ERAS
-async def test_a_pending_write_can_be_called_off_once(hub: WorkingHub, connect: Connect, mode: str) -> None:
-    async with connect(mode=mode) as client:
+async def test_a_pending_write_can_be_called_off_once(hub: WorkingHub, connect: Connect) -> None:
+    async with connect() as client:
         asked = structured(await client.call_tool("ticket_create", {"title": "x"}))
         called_off = await client.call_tool(
             "hub_invocation_cancel", {"id": asked["invocation_id"], "reason": "not needed"}
@@ -264,6 +260,7 @@ async def test_a_pending_write_can_be_called_off_once(hub: WorkingHub, connect: 
     assert structured(too_late)["reason_code"] == "conflict"
 
 
+@BOTH_ENGINES
 async def test_ones_own_invocations_are_listed_newest_first_and_by_status(connect: Connect) -> None:
     async with connect() as client:
         await client.call_tool("item_get", {"id": 1})
@@ -286,7 +283,6 @@ async def test_ones_own_invocations_are_listed_newest_first_and_by_status(connec
         ("hub_invocations_mine", {"cursor": 7}),
     ],
 )
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_hubs_own_tools_take_nothing_but_their_arguments(
     connect: Connect, tool: str, arguments: dict[str, Any]
 ) -> None:
@@ -322,15 +318,9 @@ async def test_what_has_expired_is_told_as_expired_though_no_timer_ran(hub: Work
     assert (found["status"], found["retryable"]) == ("expired", True)
 
 
-async def test_a_hub_failure_is_a_result_without_internals_that_claims_nothing(
-    hub: WorkingHub, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("secret internals")
-
-    async with connect() as client:
-        monkeypatch.setattr(hub.runtime.catalog, "current", fail)
-        monkeypatch.setattr(type(hub.runtime.bundles), "active", fail)
+async def test_a_hub_failure_is_a_result_without_internals_that_claims_nothing(hub: WorkingHub) -> None:
+    badly_wired: Any = replace(hub.runtime, bundles="secret internals")
+    async with open_door(badly_wired) as app, opened(app, await hub.token()) as client:
         result = await client.call_tool("item_update", {"id": 1, "quantity": 9})
 
     told = structured(result)
@@ -338,6 +328,18 @@ async def test_a_hub_failure_is_a_result_without_internals_that_claims_nothing(
     assert (told["reason_code"], told["retryable"]) == ("internal_error", False)
     assert "secret" not in text_of(result)
     assert "hub_invocations_mine" in told["reason"]
+
+
+async def test_a_record_that_cannot_be_written_is_told_and_nothing_is_done(hub: WorkingHub, connect: Connect) -> None:
+    async with hub.database.transaction() as tx:
+        await tx.execute(text("ALTER TABLE repeat_keys RENAME TO lost"))
+
+    async with connect() as client:
+        result = await client.call_tool("item_update", {"id": 1, "quantity": 9})
+
+    assert result.is_error
+    assert (structured(result)["reason_code"], structured(result)["retryable"]) == ("unavailable", True)
+    assert hub.upstream.store.effects() == []
 
 
 async def test_groups_changed_since_the_token_was_issued_count_at_once(hub: WorkingHub, connect: Connect) -> None:
