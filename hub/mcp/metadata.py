@@ -22,8 +22,8 @@ async def resource_metadata(runtime: Runtime, request: Request) -> Response:
     """Answer `GET /.well-known/oauth-protected-resource/...`: where to get a token for the server, and which scopes."""
     if request.method == "OPTIONS":
         return Response(status_code=204, headers=_ANYWHERE)
-    name = server_name(request)
     try:
+        name = server_name(request)
         server = await runtime.catalog.server(name)
         scopes = await runtime.catalog.scopes(name)
     except NotFound:
@@ -45,5 +45,12 @@ def metadata_url(server: str, public_url: str) -> str:
 
 
 def server_name(request: Request) -> str:
-    """Return the name of the server that the request's path is about."""
-    return str(request.path_params.get("server", EVERYTHING))
+    """Return the name of the server that the request's path is about.
+
+    Raises:
+        NotFound: the path spells out the built-in server, which has one address, /mcp.
+    """
+    name = str(request.path_params.get("server", ""))
+    if name == EVERYTHING:
+        raise NotFound("The built-in server is at /mcp.")
+    return name or EVERYTHING
