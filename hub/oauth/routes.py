@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from starlette.routing import Route
 
 from hub.identity.grants import AuthorizationServer
-from hub.identity.resources import EVERYTHING
+from hub.identity.resources import API, EVERYTHING
 from hub.invocations.runtime import Runtime
 from hub.oauth.authorize import authorize
 from hub.oauth.metadata import jwks, metadata, metadata_of
@@ -31,8 +31,8 @@ def oauth_routes(runtime: Runtime) -> list[Route]:
 
 
 async def is_published(tx: Tx, name: str) -> bool:
-    """Return whether the registry has a server called `name`; the built-in one at `/mcp` is always there."""
-    return name == EVERYTHING or name in {server.name for server in await servers(tx)}
+    """Return whether the registry has a server called `name`; the built-in one and the API are always there."""
+    return name in {EVERYTHING, API} or name in {server.name for server in await servers(tx)}
 
 
 def routes_of(server: AuthorizationServer) -> list[Route]:

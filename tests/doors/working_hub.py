@@ -27,6 +27,7 @@ from hub.invocations.queries import current
 from hub.invocations.runtime import Executor, Runtime
 from hub.invocations.votes import vote
 from hub.keys import Keyring
+from hub.oauth.routes import is_published
 from hub.registry import (
     Catalog,
     Connection,
@@ -36,7 +37,6 @@ from hub.registry import (
     register_connector,
 )
 from hub.storage import Database, Tx, now
-from hub.wiring import is_server
 from hub.worker import continue_due
 
 PUBLIC_URL = "http://127.0.0.1:8420"
@@ -85,8 +85,10 @@ class WorkingHub:
                 authenticated_at=await now(tx),
                 lifetime=ACCESS_TOKEN_LIFETIME,
             )
-            grant = await open_grant(tx, new)
-            issued = await issue(tx, self.runtime.authorization, grant, granted, with_refresh=False)
+            authorization = AuthorizationServer(
+                database=self.database, keys=self.runtime.keys, public_url=PUBLIC_URL, is_server=is_published
+            )
+            issued = await issue(tx, authorization, await open_grant(tx, new), granted, with_refresh=False)
         assert scopes.are_scopes(granted)
         return issued.access_token
 
@@ -148,7 +150,6 @@ async def working_hub(database: Database, keys: Keyring, system: Upstream) -> As
             vault=vault,
             verifier=verifier,
             records=records,
-            authorization=AuthorizationServer(database=database, keys=keys, public_url=PUBLIC_URL, is_server=is_server),
             public_url=PUBLIC_URL,
             environment=Environment.DEV.value,
         )
