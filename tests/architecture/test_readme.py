@@ -1,0 +1,72 @@
+"""The README tells the truth: settings and their defaults, commands, tools and addresses are those of the hub."""
+
+import re
+import shlex
+from pathlib import PurePath
+
+import pytest
+import typer
+from click import Group
+
+from architecture.tree import ROOT, Tree
+from hub.cli import app
+from hub.identity.clients import AUTHENTICATION_METHODS
+from hub.identity.grants_types import GRANT_TYPES
+from hub.mcp.hub_tools import HUB_TOOLS
+from hub.settings import Settings
+
+TEXT = (ROOT / "README.md").read_text()
+SETTINGS = dict(re.findall(r"^\| `TOOLHUB_(\w+)` \| (.*?) \|", TEXT, re.MULTILINE))
+COMMANDS = [
+    (block.place, words)
+    for block in Tree.tracked().blocks()
+    if block.language == "sh"
+    for words in re.findall(r"^(?:\.venv/bin/)?toolhub ([^|>#\n]+)", block.text, re.MULTILINE)
+]
+
+
+def test_every_setting_is_in_the_table() -> None:
+    assert {name.lower() for name in SETTINGS} == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", ["home", "host", "port", "environment"])
+def test_defaults_are_those_of_the_hub(name: str) -> None:
+    default = Settings.model_fields[name].default
+
+    shown = str(default) if not isinstance(default, PurePath) else default.as_posix()
+
+    assert SETTINGS[name.upper()] == f"`{shown}`"
+
+
+@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"home", "host", "port", "environment"}))
+def test_what_is_shown_as_made_up_has_no_default(name: str) -> None:
+    assert not Settings.model_fields[name].default
+
+
+@pytest.mark.parametrize(("place", "words"), COMMANDS)
+def test_every_command_shown_is_one_of_the_hub(place: str, words: str) -> None:
+    command = typer.main.get_command(app)
+    for word in shlex.split(words):
+        if not isinstance(command, Group):
+            break
+        assert word in command.commands, f"{place}: toolhub {words}"
+        command = command.commands[word]
+
+
+def test_the_hub_offers_the_ways_to_a_token_that_it_names() -> None:
+    assert {"authorization_code", "client_credentials", "refresh_token"} <= set(GRANT_TYPES)
+    assert "client_secret_basic" in AUTHENTICATION_METHODS
+
+
+def test_the_tools_of_the_hub_that_it_names_exist() -> None:
+    named = set(re.findall(r"`(hub_\w+)`", TEXT))
+
+    assert named
+    assert named <= set(HUB_TOOLS)
+
+
+def test_the_picture_is_there() -> None:
+    picture = re.search(r"!\[[^\]]{20,}\]\(([^)]+\.png)\)", TEXT)
+
+    assert picture is not None
+    assert (ROOT / picture[1]).read_bytes().startswith(b"\x89PNG")
