@@ -32,6 +32,12 @@ PASSWORD = "correct-horse-battery"
 PUBLIC_URL = "http://127.0.0.1:8420"
 
 
+def caller_for(bot: Principal, user: Principal) -> Caller:
+    """Return `bot` acting for `user`, with every scope of the connector."""
+    scopes = frozenset({"upstream:read", "upstream:write"})
+    return Caller(actor=bot, on_behalf_of=user, scopes=scopes, client_id=bot.id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """The hub, its upstream and its people: an agent `bot` that acts for `rita`, approver `ann`, controller `carl`."""
@@ -47,8 +53,7 @@ class World:
     @property
     def caller(self) -> Caller:
         """The agent, acting for rita, with every scope of the connector."""
-        scopes = frozenset({"upstream:read", "upstream:write"})
-        return Caller(actor=self.bot, on_behalf_of=self.rita, scopes=scopes, client_id=self.bot.id)
+        return caller_for(self.bot, self.rita)
 
     async def call(
         self,
@@ -94,10 +99,8 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(
-    database: Database, keys: Keyring, upstream: Upstream, answer_seconds: float = 4.0
-) -> AsyncGenerator[World]:
-    """Yield a world over an empty database."""
+async def open_hub(database: Database, keys: Keyring, *, answer_seconds: float = 4.0) -> AsyncGenerator[Runtime]:
+    """Yield a running hub without doors."""
     async with AsyncExitStack() as stack:
         vault = Vault(keys)
         executor = Executor(database, vault, paths=[Path(__file__).parent])
@@ -117,11 +120,19 @@ async def open_world(
             environment="dev",
             answer_seconds=answer_seconds,
         )
-        world = await _settle(runtime, upstream)
         try:
-            yield world
+            yield runtime
         finally:
             await runtime.tasks.drain(10)
+
+
+@asynccontextmanager
+async def open_world(
+    database: Database, keys: Keyring, upstream: Upstream, *, answer_seconds: float = 4.0
+) -> AsyncGenerator[World]:
+    """Yield a world over an empty database."""
+    async with open_hub(database, keys, answer_seconds=answer_seconds) as runtime:
+        yield await _settle(runtime, upstream)
 
 
 async def _settle(runtime: Runtime, upstream: Upstream) -> World:

@@ -58,8 +58,8 @@ def preview_digest(preview: Preview) -> str:
 
 
 async def keep(tx: Tx, invocation_id: str, tool_id: str, record: PreviewRecord) -> None:
-    """Put `record` on record for its revision."""
-    tx.add(
+    """Put `record` on record for its revision, in place of one on which nothing was decided before a crash."""
+    await tx.merge(
         PreviewRow(
             invocation_id=invocation_id,
             revision=record.revision,
