@@ -1,1 +1,6 @@
-"""Confined processes, their channels and the egress broker."""
+"""Confined processes, their channels and the egress broker.
+
+On the hub's side: `launch` starts and feeds the zygote, `host` runs phases in a process of it, `broker` carries what
+comes out of one, with `requests` and `answers` reading both ways, `sign_in` and `upstream` holding what it must not
+see. On the other side of the fork: `zygote`, `child`, `confinement` with `landlock` and `seccomp`. `frames` is between.
+"""

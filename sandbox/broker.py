@@ -1,38 +1,30 @@
 """The egress broker: the only way from connector code to a system, and the fence that keeps previews from writing.
 
-It holds the credentials, sends to one base URL, follows no redirect, and lets pass what the channel's kind allows: on a
-read channel safe requests, on a preview channel also those meant for previews, and only on a write channel, each after
-its permit, requests that may change something.
+It holds the credentials, sends to one base URL, and lets pass what the channel's kind allows: on a read channel safe
+requests, on a preview channel also those meant for previews, and only on a write channel, each after its permit,
+requests that may change something. What it saw decides what may be said of a commit, whatever the connector reports.
 """
 
-import time
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 
 from connectors.sdk.errors import Fenced, Unavailable, Unknown
+from connectors.sdk.rpc import operation_of
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.wire import WireRequest, WireResponse
-from sandbox.rpc import operation_in
-from sandbox.sign_in import SignIn
-
-Json = Any
-"""Any JSON value."""
+from sandbox.answers import is_clear, says_no
+from sandbox.requests import problem_with
+from sandbox.sign_in import Proof
+from sandbox.transcript import Answer, Attempt, Fate, Transcript
+from sandbox.upstream import LARGEST_ANSWER, Exchange, Received, TooLarge, Upstream
 
 Permit = Callable[[], Awaitable[None]]
 
-_KEPT_REQUEST_HEADERS: Final = frozenset(
-    {"accept", "accept-language", "content-type", "if-match", "if-none-match", "if-modified-since"}
-    | {"if-unmodified-since", "idempotency-key", "prefer", "range"}
-)
-_DROPPED_ANSWER_HEADERS: Final = frozenset(
-    {"set-cookie", "authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate"}
-    | {"content-encoding", "transfer-encoding", "connection"}
-)
-_SERVER_ERROR, _REDIRECT, _OK = 500, 300, 200
 _SESSION_GONE: Final = frozenset({401, 403})
 
 
@@ -44,43 +36,8 @@ class ChannelKind(StrEnum):
     WRITE = "write"
 
 
-class Fate(StrEnum):
-    """What became of one request."""
-
-    FENCED = "fenced"
-    NOT_SENT = "not sent"
-    ANSWERED = "answered"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of a transcript: never a body, never a header, never a secret."""
-
-    method: str
-    path: str
-    operation: str | None
-    is_safe: bool
-    fate: Fate
-    status: int | None
-    milliseconds: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
-    """One connection as the broker sees it: clients to the base URL, and how to sign in."""
-
-    base_url: str
-    spec: ConnectorSpec
-    sign_in: SignIn
-    client: httpx2.AsyncClient
-    fresh_client: httpx2.AsyncClient
-    """Opens a connection per request, so that a closed one kept alive is never mistaken for a lost answer."""
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.client.aclose()
-        await self.fresh_client.aclose()
+class Stopped(Exception):
+    """The run is over: its code tried what its channel may not carry, or more than it may. The message says what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +46,7 @@ class Bounds:
 
     requests: int = 200
     unsafe_requests: int = 0
-    answer_bytes: int = 10 * 1024 * 1024
+    answer_bytes: int = LARGEST_ANSWER
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,158 +54,140 @@ class Channel:
     """The transport of one run of connector code, and what passed through it."""
 
     upstream: Upstream
+    spec: ConnectorSpec
     kind: ChannelKind
     bounds: Bounds = field(default_factory=Bounds)
     permit: Permit | None = None
-    transcript: list[Entry] = field(default_factory=list[Entry])
-    refusal: Exception | None = None
+    transcript: Transcript = field(default_factory=Transcript)
+    refusal: BaseException | None = None
     """Why the permit was refused, if it was."""
 
-    @property
-    def violations(self) -> list[Entry]:
-        """The requests that tried to write where this channel may not."""
-        return [entry for entry in self.transcript if entry.fate is Fate.FENCED and not entry.is_safe]
-
-    def unsafe(self, *fates: Fate) -> list[Entry]:
-        """Return the requests that may have changed something and ended with one of `fates`."""
-        return [entry for entry in self.transcript if not entry.is_safe and entry.fate in fates]
+    _asked: int = 0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def send(self, request: WireRequest) -> WireResponse:
         """Carry `request`, as `connectors.sdk.wire.Transport` says.
 
         Raises:
-            Fenced: this channel may not carry it; nothing was sent.
+            Fenced: nothing of the kind may leave; the connector may go on.
+            Stopped: the connector may not go on.
             Unavailable: it could not be sent, or it only reads and was not answered.
             Unknown: it may have changed something, and no clear answer came.
         """
-        started = time.monotonic()
-        is_safe = self._classify(request, started)
-        if is_safe:
-            return await self._send_safe(request, started)
-        return await self._send_unsafe(request, started)
+        attempt = self._admitted(request)
+        if attempt.is_safe:
+            return await self._send_safe(attempt)
+        async with self._turn:  # so that they can be counted
+            return await self._send_unsafe(attempt)
 
-    def _classify(self, request: WireRequest, started: float) -> bool:
-        if len(self.transcript) >= self.bounds.requests:
-            self._note(request, started, Fate.FENCED, is_safe=True)
-            raise Fenced(f"More than {self.bounds.requests} requests in one call.")
-        if self.upstream.spec.rpc == "json_rpc" and request.operation != operation_in(request.body):
-            self._note(request, started, Fate.FENCED, is_safe=False)
-            raise Fenced("The request is not what it says it is: its operation and its body differ.")
-        is_safe = self.upstream.spec.is_safe(request, previewing=self.kind is ChannelKind.PREVIEW)
-        if not is_safe and self.kind is not ChannelKind.WRITE:
-            self._note(request, started, Fate.FENCED, is_safe=False)
-            raise Fenced(f"{_name(request)} may change something, and this is a {self.kind.value} channel.")
-        return is_safe
+    def _admitted(self, request: WireRequest) -> Attempt:
+        if self._asked >= self.bounds.requests:
+            raise Stopped(f"It sent more than {self.bounds.requests} requests.")
+        self._asked += 1
+        attempt = Attempt(
+            transcript=self.transcript,
+            request=request,
+            operation=operation_of(self.spec.rpc, request.body),
+            is_safe=self.spec.is_safe(request, previewing=self.kind is ChannelKind.PREVIEW),
+        )
+        if not attempt.is_safe and self.kind is not ChannelKind.WRITE:
+            attempt.end(Fate.FENCED)
+            raise Stopped(f"{attempt.name} may change something, and this is a {self.kind.value} channel.")
+        if problem := problem_with(request, self.spec.rpc):
+            attempt.end(Fate.FENCED)
+            raise Fenced(f"{problem} Nothing was sent.")
+        return attempt
 
-    async def _send_safe(self, request: WireRequest, started: float) -> WireResponse:
+    async def _send_safe(self, attempt: Attempt) -> WireResponse:
         try:
-            answer = await self._exchange(self.upstream.client, request)
-            if answer.status in _SESSION_GONE and self.upstream.spec.auth.kind == "session_login":
-                self.upstream.sign_in.forget_session()
-                answer = await self._exchange(self.upstream.client, request)
-        except (httpx2.HTTPError, Unavailable, _TooLarge) as error:
-            self._note(request, started, Fate.NOT_SENT, is_safe=True)
-            if isinstance(error, Unavailable):
-                raise
+            received = await self._answer_to_safe(attempt.request)
+        except (httpx2.HTTPError, TooLarge) as error:
+            attempt.end(Fate.NO_ANSWER)
             raise Unavailable(_failure(error)) from error
-        self._note(request, started, Fate.ANSWERED, is_safe=True, status=answer.status)
-        return answer
-
-    async def _send_unsafe(self, request: WireRequest, started: float) -> WireResponse:
-        sent = len(self.unsafe(Fate.ANSWERED, Fate.UNKNOWN))
-        if sent >= self.bounds.unsafe_requests:
-            self._note(request, started, Fate.FENCED, is_safe=False)
-            raise Fenced(
-                f"The operation declares at most {self.bounds.unsafe_requests} request(s) that change something."
-            )
-        await self._ask_permit(request, started)
-        try:
-            answer = await self._exchange(self.upstream.fresh_client, request)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, Unavailable) as error:
-            self._note(request, started, Fate.NOT_SENT, is_safe=False)
-            raise Unavailable("The system cannot be reached; nothing was sent.") from error
-        except (httpx2.HTTPError, _TooLarge) as error:
-            self._note(request, started, Fate.UNKNOWN, is_safe=False)
-            raise Unknown(_failure(error)) from error
-        except BaseException:
-            self._note(request, started, Fate.UNKNOWN, is_safe=False)  # cancelled: a byte may have left
+        except BaseException:  # out of time, or not signed in
+            attempt.end(Fate.NO_ANSWER)
             raise
-        is_clear = _OK <= answer.status < _REDIRECT or _REDIRECT + 100 <= answer.status < _SERVER_ERROR
-        fate = Fate.ANSWERED if is_clear else Fate.UNKNOWN
-        self._note(request, started, fate, is_safe=False, status=answer.status)
-        if not is_clear:
-            raise Unknown(f"The system answered {answer.status}, which does not say whether it was done.")
-        return answer
+        attempt.end(Fate.ANSWERED, self._noted(received))
+        return received.response
 
-    async def _ask_permit(self, request: WireRequest, started: float) -> None:
-        if self.permit is None:
-            self._note(request, started, Fate.FENCED, is_safe=False)
-            raise Fenced("There is no permit to send anything that changes something.")
+    async def _answer_to_safe(self, request: WireRequest) -> Received:
+        sign_in = self.upstream.sign_in
+        proof = await sign_in.proof()
+        received = await self._exchange_twice(request, proof)
+        if received.response.status in _SESSION_GONE and sign_in.has_session:
+            sign_in.forget(proof)
+            proof = await sign_in.proof()
+            received = await self._exchange_twice(request, proof)
+        sign_in.worked(proof)
+        return received
+
+    async def _exchange_twice(self, request: WireRequest, proof: Proof) -> Received:
+        """Send what only reads, and again if the connection that had been kept alive turns out to be closed."""
         try:
-            await self.upstream.sign_in.headers(self.upstream.client, self.upstream.base_url)
-            await self.permit()
-        except Unavailable:
-            self._note(request, started, Fate.NOT_SENT, is_safe=False)
+            return await self.upstream.exchange(Exchange(request, proof, self.bounds.answer_bytes))
+        except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+            return await self.upstream.exchange(Exchange(request, proof, self.bounds.answer_bytes, is_alone=True))
+
+    async def _send_unsafe(self, attempt: Attempt) -> WireResponse:
+        if len(self.transcript.left) >= self.bounds.unsafe_requests or self.permit is None:
+            attempt.end(Fate.FENCED)
+            raise Stopped(f"It declares at most {self.bounds.unsafe_requests} request(s) that change something.")
+        proof = await self._permitted(attempt, self.permit)
+        exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True)
+        try:
+            received = await self.upstream.exchange(exchange)
+        except (httpx2.HTTPError, TooLarge) as error:
+            if not exchange.progress.has_begun:
+                attempt.end(Fate.NOT_SENT)
+                raise Unavailable("The system cannot be reached; nothing was sent.") from error
+            attempt.end(Fate.UNKNOWN)
+            raise Unknown(_failure(error)) from error
+        except BaseException:  # out of time
+            attempt.end(Fate.UNKNOWN if exchange.progress.has_begun else Fate.NOT_SENT)
+            raise
+        return self._understood(attempt, received, proof)
+
+    def _understood(self, attempt: Attempt, received: Received, proof: Proof) -> WireResponse:
+        """Return the answer to an unsafe request, if it says clearly what became of it."""
+        if received.response.status in _SESSION_GONE:
+            self.upstream.sign_in.forget(proof)
+        if not is_clear(attempt.request, received.response):
+            attempt.end(Fate.UNKNOWN, Answer(status=received.response.status, size=received.size))
+            raise Unknown(f"The system's answer ({received.response.status}) does not say whether it was done.")
+        attempt.end(Fate.ANSWERED, self._noted(received))
+        return received.response
+
+    def _noted(self, received: Received) -> Answer:
+        response = received.response
+        return Answer(status=response.status, size=received.size, says_no=says_no(self.spec.rpc, response))
+
+    async def _permitted(self, attempt: Attempt, permit: Permit) -> Proof:
+        """Return the proof to send with, once the permit has been given; a login that fails leaves it unasked."""
+        try:
+            proof = await self.upstream.sign_in.proof(fresh=True)
+        except BaseException:
+            attempt.end(Fate.NOT_SENT)
+            raise
+        asked = asyncio.ensure_future(permit())
+        try:
+            await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            # "sent" is on record or it is not; leaving now would leave it open which
+            await asyncio.wait({asked})
+            if not asked.cancelled() and isinstance(asked.exception(), Exception):
+                self.refusal = asked.exception()
+            attempt.end(Fate.NOT_SENT)
             raise
         except Exception as error:
             self.refusal = error
-            self._note(request, started, Fate.FENCED, is_safe=False)
-            raise Fenced("The permit to send was refused.") from error
-
-    async def _exchange(self, client: httpx2.AsyncClient, request: WireRequest) -> WireResponse:
-        proof = await self.upstream.sign_in.headers(self.upstream.client, self.upstream.base_url)
-        headers = {name: value for name, value in request.headers.items() if name.lower() in _KEPT_REQUEST_HEADERS}
-        content = None if request.body is None else request.body.encode()
-        async with client.stream(
-            request.method,
-            f"{self.upstream.base_url}{request.path}",
-            params=list(request.query) or None,
-            headers={**headers, **proof},
-            content=content,
-            follow_redirects=False,
-        ) as answer:
-            body = bytearray()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > self.bounds.answer_bytes:
-                    raise _TooLarge(f"The answer is larger than {self.bounds.answer_bytes} bytes.")
-        return WireResponse(status=answer.status_code, headers=_safe_headers(answer.headers), body=_text(bytes(body)))
-
-    def _note(
-        self, request: WireRequest, started: float, fate: Fate, *, is_safe: bool, status: int | None = None
-    ) -> None:
-        self.transcript.append(
-            Entry(
-                method=request.method,
-                path=request.path,
-                operation=request.operation,
-                is_safe=is_safe,
-                fate=fate,
-                status=status,
-                milliseconds=round((time.monotonic() - started) * 1000),
-            )
-        )
-
-
-class _TooLarge(Exception):
-    """The answer exceeds the bound."""
-
-
-def _name(request: WireRequest) -> str:
-    return request.operation or f"{request.method} {request.path or '/'}"
+            attempt.end(Fate.FENCED)
+            raise Stopped("The permit to send was refused.") from error
+        return proof
 
 
 def _failure(error: Exception) -> str:
-    if isinstance(error, _TooLarge):
+    if isinstance(error, TooLarge):
         return str(error)
     if isinstance(error, httpx2.TimeoutException):
         return "The system did not answer in time."
     return f"The connection to the system failed ({type(error).__name__})."
-
-
-def _safe_headers(headers: httpx2.Headers) -> Mapping[str, str]:
-    return {name.lower(): value for name, value in headers.items() if name.lower() not in _DROPPED_ANSWER_HEADERS}
-
-
-def _text(body: bytes) -> str:
-    return body.decode("utf-8", errors="replace")

@@ -1,4 +1,8 @@
-"""What a confined process does: confines itself, imports one connector, and runs the phases it is sent."""
+"""What a confined process does: confines itself, imports one connector, and runs the phases it is sent.
+
+The connector is imported after the confinement and never in the zygote: importing runs foreign code, and what it left
+behind there would be in every process forked later. `hub.execution` hides the price by keeping a fresh process ready.
+"""
 
 import asyncio
 import importlib.util
@@ -8,23 +12,29 @@ import signal
 import socket
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
-from connectors.sdk.connector import load
+from connectors.sdk.artefact import artefact_digest
+from connectors.sdk.connector import Connector, load
 from connectors.sdk.errors import ConnectorError, Fenced, Unavailable, Unknown
 from connectors.sdk.run import PhaseCall, run_phase
 from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox import frames
-from sandbox.confinement import Limits, confine
+from sandbox.confinement import Confinement, Limits, confine
 
 Json = Any
 """Any JSON value."""
 
 CHANNEL: Final = 3
-"""The only descriptor of a confined process beside its event loop's own and a closed standard input and output."""
+"""The only way out: the socket to the hub. Below it nothing but /dev/null, above it the event loop's own."""
 _ERRORS: Final[Mapping[str, type[ConnectorError]]] = {kind.code: kind for kind in (Fenced, Unavailable, Unknown)}
+_OURS: Final = ("connectors", "sandbox", "schemas")
+_MOST_DESCRIPTORS: Final = 4096
 
 
 class ChannelTransport:
@@ -39,40 +49,74 @@ class ChannelTransport:
         """Send `request` through the broker, as `connectors.sdk.wire.Transport` says."""
         async with self._turn:
             await frames.send(self._loop, self._channel, {"request": request.model_dump(mode="json")})
-            answer = await frames.receive(self._loop, self._channel)
+            answer = await frames.receive(self._loop, self._channel, largest=frames.LARGEST_TO_CHILD)
         if "error" in answer:
             kind = _ERRORS.get(str(answer["error"]["code"]), Unknown)
             raise kind(str(answer["error"]["message"]))
         return WireResponse.model_validate(answer["response"])
 
 
-def run(channel: socket.socket, order: Mapping[str, Json]) -> None:
-    """Serve phases on `channel` until it closes; never returns to the caller's own work."""
+class _Located(MetaPathFinder):
+    """Finds the packages that were located before the confinement: afterwards their folder cannot be listed."""
+
+    def __init__(self, located: Mapping[str, ModuleSpec]) -> None:
+        self._located = located
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return where `fullname` was located."""
+        del path, target
+        return self._located.get(fullname)
+
+
+def run(channel: socket.socket, order: Mapping[str, Json], *, parent: int) -> None:
+    """Serve phases on `channel` until it closes."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.environ.clear()
     channel = _only_descriptor(channel)
     channel.setblocking(False)
-    loop = asyncio.new_event_loop()  # it makes a socket pair for itself: before sockets are refused
+    loop = asyncio.new_event_loop()  # it makes a pair of sockets for itself: before sockets are refused
     asyncio.set_event_loop(loop)
-    entry = str(order["entry"])
     sys.path[:0] = [str(path) for path in order["paths"]]
-    level = confine(_readable(entry), Limits(**order["limits"]))
-    loop.run_until_complete(_serve(loop, channel, entry, level.value))
+    located = _located(str(order["entry"]))
+    sys.meta_path.insert(0, _Located(located))
+    confinement = confine(_readable(located), Limits(**order["limits"]), parent=parent)
+    loop.run_until_complete(_serve(loop, channel, order, confinement))
 
 
-async def _serve(loop: asyncio.AbstractEventLoop, channel: socket.socket, entry: str, level: str) -> None:
-    # foreign code runs from here on, its import included
+async def _serve(
+    loop: asyncio.AbstractEventLoop, channel: socket.socket, order: Mapping[str, Json], confinement: Confinement
+) -> None:
+    # said before any foreign code runs, which could say something else
+    await frames.send(loop, channel, {"missing": [layer.name for layer in confinement.missing]})
     try:
-        connector = load(entry)
+        connector = _loaded(str(order["entry"]), str(order["digest"]))
     except Exception as error:  # noqa: BLE001  # whatever a foreign module raises when it is imported
-        await frames.send(loop, channel, {"broken": f"{type(error).__name__} while importing {entry}", "level": level})
+        said = str(error) if isinstance(error, _NotRegistered) else f"importing it raised {type(error).__name__}"
+        await frames.send(loop, channel, {"broken": said})
         return
-    await frames.send(loop, channel, {"ready": True, "level": level})
+    await frames.send(loop, channel, {"ready": True})
     transport = ChannelTransport(loop, channel)
     while True:
-        call = PhaseCall.model_validate((await frames.receive(loop, channel))["call"])
-        result = await run_phase(connector, call, transport)
+        message = await frames.receive(loop, channel, largest=frames.LARGEST_TO_CHILD)
+        result = await run_phase(connector, PhaseCall.model_validate(message["call"]), transport)
         await frames.send(loop, channel, {"result": json.loads(result.model_dump_json())})
+
+
+class _NotRegistered(Exception):
+    """The code found is not the code that was registered."""
+
+
+def _loaded(entry: str, digest: str) -> Connector:
+    """Return the connector at `entry`. Foreign code runs from here on, the import of its packages included.
+
+    Raises:
+        _NotRegistered: the code has changed since it was registered, and what was approved speaks of the other.
+    """
+    if artefact_digest(entry.partition(":")[0]) != digest:
+        raise _NotRegistered("its code is not what was registered; register the connector again")
+    return load(entry)
 
 
 def _only_descriptor(channel: socket.socket) -> socket.socket:
@@ -80,32 +124,30 @@ def _only_descriptor(channel: socket.socket) -> socket.socket:
     descriptor = channel.detach()
     if descriptor != CHANNEL:
         os.dup2(descriptor, CHANNEL)
-    os.closerange(CHANNEL + 1, 4096)
+    os.closerange(CHANNEL + 1, _MOST_DESCRIPTORS)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in range(3):
+    for standard in range(CHANNEL):
         os.dup2(nothing, standard)
     os.close(nothing)
     return socket.socket(fileno=CHANNEL)
 
 
-def _readable(entry: str) -> list[Path]:
-    """Return the folders that running `entry` needs: the interpreter's, the installed packages', its own.
+def _located(entry: str) -> dict[str, ModuleSpec]:
+    """Return where the top-level packages are that `entry` needs; this finds them and runs nothing of them."""
+    names = {*_OURS, entry.partition(":")[0].partition(".")[0]}
+    found = {name: importlib.util.find_spec(name) for name in names}
+    return {name: spec for name, spec in found.items() if spec is not None}
+
+
+def _readable(located: Mapping[str, ModuleSpec]) -> list[Path]:
+    """Return what may be read: the interpreter, what is installed beside it, and the connector's own package.
 
     A folder that is on the path because the hub runs from a checkout is not readable as a whole: the hub's database
     may well lie below it. Only the packages of it that are needed are.
     """
-    installed = {Path(path) for path in sysconfig.get_paths().values()}
-    installed |= {
-        Path(sys.base_prefix) / "lib",
-        Path("/usr/lib"),
-        Path("/lib"),
-        Path("/lib64"),
-        Path("/usr/share/zoneinfo"),
-    }
-    installed |= {Path("/dev/urandom"), Path("/dev/null")}
-    needed: set[Path] = set()
-    for package in {"connectors", "sandbox", entry.partition(":")[0].partition(".")[0]}:
-        spec = importlib.util.find_spec(package)  # finds it, runs nothing of it
-        if spec is not None:
-            needed |= {Path(place) for place in spec.submodule_search_locations or [spec.origin or "/nonexistent"]}
-    return sorted(installed | needed)
+    installed = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    system = {"/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/dev/urandom", "/dev/null"}
+    readable = installed | {Path(sys.base_prefix) / "lib"} | {Path(path) for path in system}
+    for spec in located.values():
+        readable |= {Path(place) for place in spec.submodule_search_locations or [spec.origin or os.devnull]}
+    return sorted(readable)

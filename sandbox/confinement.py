@@ -1,10 +1,15 @@
-"""Confining this process for good: limits, a user without rights, Landlock, seccomp; and the level that was reached."""
+"""Confining this process for good: limits, a user without rights, Landlock, seccomp; and what of it holds.
+
+What is reported is what was tried afterwards: a layer that was accepted but does not hold counts as missing.
+"""
 
 import contextlib
 import ctypes
 import os
 import resource
-from collections.abc import Sequence
+import socket
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,18 +20,18 @@ from sandbox import landlock, seccomp
 NOBODY: Final = 65534
 _KEEP_CAPABILITIES, _SET_DUMPABLE, _DIE_WITH_PARENT, _SET_NO_NEW_PRIVS = 8, 4, 1, 38
 _KILL_SIGNAL: Final = 9
-_NEW_NETWORK, _NEW_IPC = 0x40000000, 0x08000000
+_NEW_UTS, _NEW_IPC, _NEW_NETWORK = 0x04000000, 0x08000000, 0x40000000
 _READ_EVERYTHING: Final = 1 << 2  # CAP_DAC_READ_SEARCH
 _CAPABILITY_VERSION: Final = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_is_linux: Final = sys.platform == "linux"
 
 
 class Level(StrEnum):
-    """How confined connector code ran, from not at all to fully; the order is that of the members."""
+    """How confined connector code runs; the order is that of the members."""
 
     NONE = "none"
-    LIMITS = "limits"
     PARTIAL = "partial"
     FULL = "full"
 
@@ -36,37 +41,67 @@ class Level(StrEnum):
         return list(Level).index(self)
 
 
+class Layer(StrEnum):
+    """What holds a confined process. Limits are always set; they are no layer of their own."""
+
+    USER = "own user"
+    FILES = "landlock"
+    CALLS = "seccomp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confinement:
+    """What a process is held by, told by what is missing. As text: `full`, `partial(no seccomp)`, `none`."""
+
+    missing: tuple[Layer, ...]
+
+    @property
+    def level(self) -> Level:
+        """Return the level: without file and call protection there is none, whatever else holds."""
+        if not self.missing:
+            return Level.FULL
+        return Level.NONE if {Layer.FILES, Layer.CALLS} <= {*self.missing} else Level.PARTIAL
+
+    def __str__(self) -> str:
+        if self.level is not Level.PARTIAL:
+            return self.level.value
+        return f"partial({', '.join(f'no {layer.value}' for layer in self.missing)})"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one process may use: processor seconds, bytes of address space, open files, bytes written to a file."""
+    """What one process may use: processor seconds, bytes of address space, open files.
+
+    It may write no file and start no process or thread.
+    """
 
     cpu_seconds: int = 30
-    memory_bytes: int = 1 << 30
+    memory_bytes: int = 512 * 1024 * 1024
     open_files: int = 64
-    file_bytes: int = 0
 
 
-def confine(readable: Sequence[Path], limits: Limits) -> Level:
-    """Confine this process and return the level reached. What it says is what holds; it never rounds up."""
-    _die_with_parent()
-    _limit(limits)
-    is_root = os.geteuid() == 0
-    if is_root:
-        # without a network namespace seccomp still refuses every socket; with it there is nothing to reach either
-        _libc.unshare(_NEW_NETWORK | _NEW_IPC)
-    can_lock = landlock.abi() > 0
-    is_nobody = not is_root or _become_nobody(keep_reading=can_lock)
-    _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+def isolate() -> None:
+    """Give this process, and all it forks, an empty network and no shared memory, where it has the right to."""
+    if _is_linux and os.geteuid() == 0:
+        _libc.unshare(_NEW_NETWORK | _NEW_IPC | _NEW_UTS)
+
+
+def confine(readable: Sequence[Path], limits: Limits, *, parent: int) -> Confinement:
+    """Confine this process, which `parent` forked, and return what holds it. There is no way back."""
+    started_as = os.geteuid()
+    if _is_linux:
+        _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     is_locked = landlock.restrict_to_reading(readable)
-    is_filtered = seccomp.restrict_calls()
-    if is_nobody and is_locked and is_filtered:
-        return Level.FULL
-    return Level.PARTIAL if is_locked or is_filtered else Level.LIMITS
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_DIE_WITH_PARENT, _KILL_SIGNAL, 0, 0, 0)
+    _limit(limits)
+    if started_as == 0:
+        _become_nobody(keep_reading=is_locked and not _open_to_everybody(readable))
+    if _is_linux:
+        _libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+        _libc.prctl(_DIE_WITH_PARENT, _KILL_SIGNAL, 0, 0, 0)  # a change of user would have undone it
+    if os.getppid() != parent:
+        os._exit(1)  # the parent died before that took hold
+    seccomp.restrict_calls()
+    return Confinement(missing=tuple(_missing(started_as)))
 
 
 def _limit(limits: Limits) -> None:
@@ -74,23 +109,46 @@ def _limit(limits: Limits) -> None:
         (resource.RLIMIT_CPU, limits.cpu_seconds),
         (resource.RLIMIT_AS, limits.memory_bytes),
         (resource.RLIMIT_NOFILE, limits.open_files),
-        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         with contextlib.suppress(ValueError, OSError):  # a lower hard limit is there already
             resource.setrlimit(kind, (value, value))
 
 
-def _become_nobody(*, keep_reading: bool) -> bool:
+def _become_nobody(*, keep_reading: bool) -> None:
     """Drop every right of root but, under Landlock, reading: the interpreter may live in a folder closed to others."""
-    _libc.prctl(_KEEP_CAPABILITIES, 1 if keep_reading else 0, 0, 0, 0)
-    try:
+    if _is_linux:
+        _libc.prctl(_KEEP_CAPABILITIES, 1 if keep_reading else 0, 0, 0, 0)
+    with contextlib.suppress(OSError):  # where it fails, the user is found missing afterwards
         os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    if _is_linux:
+        kept = _READ_EVERYTHING if keep_reading else 0
+        header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+        _libc.capset(header, (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0))
+
+
+def _open_to_everybody(paths: Iterable[Path]) -> bool:
+    """Return whether a user without rights could enter every one of `paths` that exists."""
+    steps = {step for path in paths if path.exists() for step in (path, *path.parents)}
+    return all(step.stat().st_mode & (0o001 if step.is_dir() else 0o004) for step in steps)
+
+
+def _missing(started_as: int) -> Iterable[Layer]:
+    if 0 in {os.getuid(), os.geteuid()} or os.geteuid() == started_as:
+        yield Layer.USER
+    if _can(lambda: os.close(os.open("/", os.O_RDONLY))):
+        yield Layer.FILES
+    if _can(lambda: socket.socket().close()):
+        yield Layer.CALLS
+
+
+def _can(attempt: Callable[[], None]) -> bool:
+    try:
+        attempt()
     except OSError:
         return False
-    kept = _READ_EVERYTHING if keep_reading else 0
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-    sets = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)
-    return int(_libc.capset(header, sets)) == 0
+    return True

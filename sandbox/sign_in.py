@@ -3,11 +3,12 @@
 import base64
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
-import httpx2
 
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.pointer import resolve
@@ -19,40 +20,92 @@ Json = Any
 Secrets = Callable[[], Awaitable[Mapping[str, str]]]
 """Opens the connection's credential; called only when it is needed."""
 
+Post = Callable[[str, bytes], Awaitable[bytes]]
+"""Posts JSON to a path below the base URL and returns the body of a 2xx answer; other answers raise `SignInRefused`."""
+
+FRESH_SECONDS: Final = 60.0
+"""A session that was used within this time is taken to be alive."""
+PAUSE_SECONDS: Final = 10.0
+"""After a refused login nobody tries again for so long: systems lock accounts that guess."""
+_SHORTEST_REDACTED: Final = 8
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]+)\}")
 
 
-class SignIn:
-    """The headers of one connection. A session is made on first need and renewed when the system forgets it."""
+class SignInRefused(Exception):
+    """The system answered the login with something else than yes."""
 
-    def __init__(self, auth: AuthSpec, secrets: Secrets) -> None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Headers that prove who the hub is. Its `repr` shows their names alone."""
+
+    headers: Mapping[str, str]
+    made_at: float = field(default_factory=time.monotonic)
+
+    def __repr__(self) -> str:
+        return f"Proof({', '.join(sorted(self.headers))})"
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the values of this proof: a system may echo what it was sent."""
+        for value in self.headers.values():
+            for part in {value, value.rpartition(" ")[2]}:
+                if len(part) >= _SHORTEST_REDACTED:
+                    text = text.replace(part, "[redacted]")
+        return text
+
+
+class SignIn:
+    """The proof of one connection. A session is made on first need and again when the system forgets it."""
+
+    def __init__(self, auth: AuthSpec, secrets: Secrets, post: Post) -> None:
         self._auth = auth
         self._secrets = secrets
-        self._session: dict[str, str] | None = None
+        self._post = post
+        self._proof: Proof | None = None
+        self._used_at = 0.0
+        self._refused_at: float | None = None
         self._turn = anyio.Lock()
 
-    async def headers(self, client: httpx2.AsyncClient, base_url: str) -> dict[str, str]:
-        """Return the headers to send with a request.
+    @property
+    def has_session(self) -> bool:
+        """Return whether there is something that the system may forget."""
+        return self._auth.kind == "session_login"
+
+    async def proof(self, *, fresh: bool = False) -> Proof:
+        """Return the headers to send. `fresh` makes a new session of one that has not been used lately.
 
         Raises:
-            Unavailable: the system does not let the hub in; nothing was sent.
+            Unavailable: the system does not let the hub in; nothing of the request was sent.
         """
-        if self._auth.kind == "none":
-            return {}
-        if self._auth.kind != "session_login":
-            return self._static(await self._opened())
         async with self._turn:
-            if self._session is None:
-                self._session = await self._log_in(client, base_url)
-            return dict(self._session)
+            is_stale = self.has_session and fresh and time.monotonic() - self._used_at > FRESH_SECONDS
+            if self._proof is None or is_stale:
+                self._proof = await self._made()
+                self._used_at = time.monotonic()
+            return self._proof
 
-    def forget_session(self) -> None:
-        """Log in again before the next request: the system no longer knows the session."""
-        self._session = None
+    def worked(self, proof: Proof) -> None:
+        """Note that the system has just accepted `proof`."""
+        if proof is self._proof:
+            self._used_at = time.monotonic()
+
+    def forget(self, proof: Proof) -> None:
+        """Make another proof before the next request: the system no longer accepts this one."""
+        if proof is self._proof:
+            self._proof = None
+
+    async def _made(self) -> Proof:
+        match self._auth.kind:
+            case "none":
+                return Proof(headers={})
+            case "session_login":
+                return await self._session(await self._opened())
+            case _:
+                return _sendable(self._static(await self._opened()))
 
     async def _opened(self) -> Mapping[str, str]:
         secret = await self._secrets()
-        missing = sorted(set(self._auth.secret_fields) - secret.keys())
+        missing = sorted({*self._auth.secret_fields} - secret.keys())
         if missing:
             raise Unavailable(f"The connection has no {', '.join(missing)}; its owner must enter the credential.")
         return secret
@@ -62,33 +115,46 @@ class SignIn:
             case "bearer":
                 return {"authorization": f"Bearer {secret['token']}"}
             case "basic":
-                pair = base64.b64encode(f"{secret['username']}:{secret['password']}".encode()).decode()
-                return {"authorization": f"Basic {pair}"}
+                return {"authorization": f"Basic {_base64(secret['username'] + ':' + secret['password'])}"}
             case _:
                 parameters = self._auth.parameters
                 return {parameters.get("header", "x-api-key").lower(): parameters.get("prefix", "") + secret["key"]}
 
-    async def _log_in(self, client: httpx2.AsyncClient, base_url: str) -> dict[str, str]:
-        """Post the login and make the header of its answer (see `AuthSpec` for the parameters)."""
-        parameters, secret = self._auth.parameters, await self._opened()
+    async def _session(self, secret: Mapping[str, str]) -> Proof:
+        """Post the login and make the header of its answer; `AuthSpec` says what the parameters mean."""
+        if self._refused_at is not None and time.monotonic() - self._refused_at < PAUSE_SECONDS:
+            raise Unavailable("The system refused the hub's login a moment ago; check the connection's credential.")
+        parameters = self._auth.parameters
         body = _filled(json.loads(parameters["body"]), lambda name: secret[name])
         try:
-            answer = await client.post(f"{base_url}{parameters.get('path', '')}", json=body)
-            answer.raise_for_status()
-            said = answer.json()
+            said = json.loads(await self._post(parameters.get("path", ""), json.dumps(body).encode()))
             credentials = _filled(parameters["credentials"], lambda name: _part(name, secret, said))
-        except (httpx2.HTTPError, ValueError, KeyError) as error:
+        except (SignInRefused, ValueError, LookupError) as error:
+            self._refused_at = time.monotonic()
             raise Unavailable("The system did not let the hub sign in; check the connection's credential.") from error
-        encoded = base64.b64encode(str(credentials).encode()).decode()
-        return {parameters.get("header", "authorization").lower(): f"{parameters['scheme']} {encoded}"}
+        self._refused_at = None
+        name, scheme = parameters.get("header", "authorization").lower(), parameters.get("scheme", "Bearer")
+        encoded = credentials if parameters.get("encoding") == "plain" else _base64(str(credentials))
+        return _sendable({name: f"{scheme} {encoded}".strip()})
+
+
+def _sendable(headers: Mapping[str, str]) -> Proof:
+    """Return `headers` as a proof, unless a value could break out of its header or an error could show it."""
+    if not all(value.isascii() and value.isprintable() for value in headers.values()):
+        raise Unavailable("The connection's credential holds characters that no header can carry; enter it again.")
+    return Proof(headers=headers)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")
 
 
 def _part(name: str, secret: Mapping[str, str], answer: Json) -> str:
     if not name.startswith("/"):
         return secret[name]
     found = resolve(answer, name)
-    if not isinstance(found, str | int):
-        raise KeyError(name)
+    if found is None or isinstance(found, dict | list):
+        raise LookupError(name)
     return str(found)
 
 

@@ -1,5 +1,7 @@
 """The operation spec: the frozen form every kind of connector compiles to, which the registry stores and pins."""
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
@@ -44,11 +46,68 @@ class SafeRule(_Spec):
 
 
 class AuthSpec(_Spec):
-    """How the broker proves who it is to the system; names of secret fields, never their values."""
+    """How the broker proves who it is to the system; names of secret fields, never their values.
+
+    | kind | secret_fields | parameters |
+    | --- | --- | --- |
+    | `none` | | |
+    | `api_key` | `key` | `header` (default `x-api-key`), `prefix` before the key (default none) |
+    | `basic` | `username`, `password` | |
+    | `bearer` | `token` | |
+    | `session_login` | any | `body`, `credentials`, `path`, `header`, `scheme`, `encoding` |
+
+    A session login posts `body`, JSON in which `{password}` stands for that secret field, to `path` below the base
+    URL (default: the base URL itself). Its answer makes the header `header` (default `authorization`): `scheme`
+    (default `Bearer`), a blank and `credentials`, in which `{login}` stands for a secret field and `{/result/0}` for
+    what that JSON pointer leads to in the answer; encoded by `encoding`, `base64` (default) or `plain`.
+    """
 
     kind: Literal["none", "api_key", "basic", "bearer", "session_login"] = "none"
     secret_fields: tuple[str, ...] = ()
     parameters: Mapping[str, str] = {}
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> Self:
+        fields = _FIELDS_OF_AUTH.get(self.kind)
+        if fields is not None and {*self.secret_fields} != fields:
+            raise ValueError(f"auth {self.kind}: its secret fields are {sorted(fields)}, not {[*self.secret_fields]}")
+        if unknown := {*self.parameters} - _PARAMETERS_OF_AUTH[self.kind]:
+            raise ValueError(f"auth {self.kind}: it has no parameters {sorted(unknown)}")
+        if self.kind == "session_login":
+            _check_session_login(self)
+        return self
+
+
+_FIELDS_OF_AUTH: Mapping[str, set[str]] = {
+    "none": set(),
+    "api_key": {"key"},
+    "basic": {"username", "password"},
+    "bearer": {"token"},
+}
+_PARAMETERS_OF_AUTH: Mapping[str, set[str]] = {
+    "none": set(),
+    "api_key": {"header", "prefix"},
+    "basic": set(),
+    "bearer": set(),
+    "session_login": {"body", "credentials", "path", "header", "scheme", "encoding"},
+}
+_PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
+
+
+def _check_session_login(auth: AuthSpec) -> None:
+    if missing := {"body", "credentials"} - {*auth.parameters}:
+        raise ValueError(f"auth session_login: say {' and '.join(sorted(missing))}")
+    if auth.parameters.get("encoding", "base64") not in {"base64", "plain"}:
+        raise ValueError("auth session_login: encoding is 'base64' or 'plain'")
+    try:
+        json.loads(auth.parameters["body"])
+    except ValueError as error:
+        raise ValueError("auth session_login: body is not JSON") from error
+    # a pattern of one name in braces, so that the braces of the body's own JSON do not count
+    named = {name for key in ("body", "credentials") for name in _PLACEHOLDER.findall(auth.parameters[key])}
+    unknown = {name for name in named if name.isidentifier()} - {*auth.secret_fields}
+    if unknown:
+        raise ValueError(f"auth session_login: {sorted(unknown)} are no secret fields")
 
 
 class Compensation(_Spec):

@@ -1,6 +1,8 @@
 """How confined connector code runs on this machine, found out by running some."""
 
-from sandbox.host import HostFailed, Zygote
+from connectors.sdk.artefact import artefact_digest
+from sandbox.host import HostFailed, start
+from sandbox.launch import Zygote
 
 PROBE = "sandbox.probe:connector"
 
@@ -9,8 +11,8 @@ async def confinement_here() -> str:
     """Return the level that a confined process reaches here, or why none can be started."""
     try:
         async with Zygote().running() as zygote:
-            host = await zygote.fork(PROBE)
-            await host.end()
-            return host.level.value
+            host = await start(zygote, PROBE, artefact_digest("sandbox.probe"))
+            host.end()
+            return str(host.confinement)
     except HostFailed as error:
         return f"none: {error}"

@@ -3,49 +3,48 @@
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from functools import partial
-from importlib import import_module
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import httpx2
 
-from connectors.sdk.errors import Conflict, ConnectorError, Refused, Unavailable
-from connectors.sdk.errors import NotFound as UpstreamNotFound
-from connectors.sdk.run import DirectRunner, Done, Found, NotFoundYet, PhaseCall, PhaseResult
+from connectors.mcp_upstream import carry_out
+from connectors.sdk.errors import ConnectorError
+from connectors.sdk.run import DirectRunner, PhaseCall, PhaseResult
 from connectors.sdk.run import Failed as PhaseFailed
-from connectors.sdk.run import Observed as PhaseObserved
-from connectors.sdk.run import Previewed as PhasePreviewed
+from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.vocabulary import Phase
 from hub.credentials import Vault
+from hub.execution import conclude
+from hub.execution.conclude import CONNECTOR_FAILED, OUT_OF_TIME, Evidence
+from hub.execution.hosts import Code, Hosts, Sharing
 from hub.execution.outcomes import (
     CommitOrder,
     CommitOutcome,
-    Conflicted,
-    Failed,
+    Health,
     LookUpOutcome,
-    Observed,
     ObserveOutcome,
     Passage,
-    Previewed,
+    Permit,
     PreviewOutcome,
     Ran,
+    Reachable,
     ReadOutcome,
-    Succeeded,
     Target,
-    TranscriptEntry,
-    Unknown,
-    Violation,
+    Unreachable,
 )
-from hub.execution.pool import PoolKey, ReadPool
+from hub.execution.outputs import OutputSchemas
+from hub.execution.upstreams import Upstreams
+from hub.registry import Connection
 from hub.storage import Database
-from sandbox.broker import Bounds, Channel, ChannelKind, Fate, Upstream
-from sandbox.confinement import Level, Limits
-from sandbox.host import HostFailed, Zygote
-from sandbox.sign_in import SignIn
-from schemas import compile_schema
+from sandbox.broker import Bounds, Channel, ChannelKind, Stopped
+from sandbox.confinement import Confinement, Level, Limits
+from sandbox.host import Host, HostFailed
+from sandbox.launch import Zygote
+from sandbox.requests import BadBaseUrl
+from sandbox.transcript import Transcript
 
 Json = Any
 """Any JSON value."""
@@ -53,11 +52,29 @@ Json = Any
 T = TypeVar("T")
 
 AT_ONCE_PER_CONNECTION: Final = 16
-MOST_UPSTREAMS: Final = 256
+IDLE_SECONDS: Final = 300.0
+CHECK_SECONDS: Final = 10.0
 DIRECT: Final = "direct"
 """The level that is reported for connectors that run no foreign code."""
-_DEFINITE: Final = frozenset({Refused.code, UpstreamNotFound.code, Conflict.code, Unavailable.code})
-"""What a connector may conclude from the clear answer to its only request."""
+NOT_RUN: Final = "not run"
+"""The level that is reported when no connector code has run at all."""
+DIRECT_RUNNERS: Final[Mapping[str, DirectRunner]] = {"connectors.mcp_upstream:carry_out": carry_out}
+"""Who may run in the hub itself, by entry. A spec that names another entry cannot bring its code in here."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run(Generic[T]):
+    """One phase to be run: what, over what kind of channel, for how long, and how to read what came of it."""
+
+    target: Target
+    call: PhaseCall
+    kind: ChannelKind
+    seconds: float
+    conclude: Callable[[Evidence], T]
+    permit: Permit | None = None
+    transcript: Transcript = field(default_factory=Transcript)
+    refusal: BaseException | None = None
+    level: str = NOT_RUN
 
 
 class Executor:
@@ -67,39 +84,43 @@ class Executor:
         self, database: Database, vault: Vault, *, minimum: str | None = None, paths: Sequence[Path] = ()
     ) -> None:
         """`minimum` is the level of confinement below which nothing is run; `paths` hold connectors not installed."""
-        self._database = database
-        self._vault = vault
         self._minimum = Level(minimum) if minimum else Level.NONE
         self._zygote = Zygote(paths=paths, limits=Limits())
-        self._pool = ReadPool(self._zygote)
-        self._upstreams: OrderedDict[tuple[str, int], Upstream] = OrderedDict()
+        self._hosts = Hosts(self._zygote)
+        self._upstreams = Upstreams(database, vault)
+        self._schemas = OutputSchemas()
         self._places: dict[str, asyncio.Semaphore] = {}
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator["Executor"]:
-        """Keep the zygote running for as long as the block lasts."""
+        """Keep the zygote running for as long as the block lasts; every process ends with it."""
         async with self._zygote.running():
+            tidying = asyncio.create_task(self._tidy())
             try:
                 yield self
             finally:
-                await self._pool.end_idle(older_than=0)
-                for upstream in self._upstreams.values():
-                    await upstream.close()
+                tidying.cancel()
+                await asyncio.gather(tidying, return_exceptions=True)
+                await self._hosts.close()
+                await self._upstreams.close_idle(older_than=0)
 
     async def read(self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float) -> Ran[ReadOutcome]:
         """Return what the read found, with its output checked against the tool's output schema."""
-        channel = self._channel(target, ChannelKind.READ)
         call = PhaseCall(operation=target.operation.name, phase=Phase.READ, arguments=arguments)
-        conclude: Callable[[PhaseResult], ReadOutcome] = partial(_read, target, channel)
-        return await self._run(target, call, channel, deadline_seconds, conclude)
+        run: _Run[ReadOutcome] = _Run(
+            target=target, call=call, kind=ChannelKind.READ, seconds=deadline_seconds, conclude=conclude.read
+        )
+        return await self._run(run)
 
     async def preview(
         self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float
     ) -> Ran[PreviewOutcome]:
         """Return what the write would do; a preview that tries to write is a Violation, whatever it answers."""
-        channel = self._channel(target, ChannelKind.PREVIEW)
         call = PhaseCall(operation=target.operation.name, phase=Phase.PREVIEW, arguments=arguments)
-        return await self._run(target, call, channel, deadline_seconds, partial(_preview, channel))
+        run: _Run[PreviewOutcome] = _Run(
+            target=target, call=call, kind=ChannelKind.PREVIEW, seconds=deadline_seconds, conclude=conclude.preview
+        )
+        return await self._run(run)
 
     async def commit(self, target: Target, arguments: Mapping[str, Json], *, order: CommitOrder) -> Ran[CommitOutcome]:
         """Carry out the write, once.
@@ -107,9 +128,6 @@ class Executor:
         Raises:
             Exception: what `order.permit` raised when it was asked and nothing had been sent.
         """
-        bounds = Bounds(unsafe_requests=target.operation.max_unsafe_requests)
-        channel = self._channel(target, ChannelKind.WRITE, bounds)
-        channel.permit = order.permit
         call = PhaseCall(
             operation=target.operation.name,
             phase=Phase.COMMIT,
@@ -118,188 +136,145 @@ class Executor:
             before=order.before,
             idempotency_key=order.idempotency_key,
         )
-        conclude: Callable[[PhaseResult], CommitOutcome] = partial(_commit, target, channel)
-        ran = await self._run(target, call, channel, order.deadline_seconds, conclude)
-        if channel.refusal is not None and not channel.unsafe(Fate.ANSWERED, Fate.UNKNOWN):
-            raise channel.refusal
+        run: _Run[CommitOutcome] = _Run(
+            target=target,
+            call=call,
+            kind=ChannelKind.WRITE,
+            seconds=order.deadline_seconds,
+            conclude=conclude.commit,
+            permit=order.permit,
+        )
+        ran = await self._run(run)
+        if run.refusal is not None and not run.transcript.left:
+            raise run.refusal
         return ran
 
     async def look_up(
         self, target: Target, arguments: Mapping[str, Json], *, idempotency_key: str
     ) -> Ran[LookUpOutcome]:
         """Return whether what a commit created is there: Succeeded with it, or Failed with code `not_applied`."""
-        channel = self._channel(target, ChannelKind.READ)
         call = PhaseCall(
             operation=target.operation.name, phase=Phase.LOOKUP, arguments=arguments, idempotency_key=idempotency_key
         )
-        return await self._run(target, call, channel, target.operation.timeout_seconds, _look_up)
+        seconds = target.operation.timeout_seconds
+        run: _Run[LookUpOutcome] = _Run(
+            target=target, call=call, kind=ChannelKind.READ, seconds=seconds, conclude=conclude.look_up
+        )
+        return await self._run(run)
 
     async def observe(
         self, target: Target, arguments: Mapping[str, Json], *, before: Mapping[str, Mapping[str, Json]], output: Json
     ) -> Ran[ObserveOutcome]:
         """Return the records that a commit concerned, as they are now."""
-        channel = self._channel(target, ChannelKind.READ)
         call = PhaseCall(
             operation=target.operation.name, phase=Phase.OBSERVE, arguments=arguments, before=before, output=output
         )
-        return await self._run(target, call, channel, target.operation.timeout_seconds, _observe)
+        seconds = target.operation.timeout_seconds
+        run: _Run[ObserveOutcome] = _Run(
+            target=target, call=call, kind=ChannelKind.READ, seconds=seconds, conclude=conclude.observe
+        )
+        return await self._run(run)
 
-    async def _run(
-        self,
-        target: Target,
-        call: PhaseCall,
-        channel: Channel,
-        seconds: float,
-        conclude: Callable[[PhaseResult], T],
-    ) -> Ran[T]:
+    async def check_connection(self, connector: ConnectorSpec, connection: Connection) -> Health:
+        """Sign in, ask for what stands at the base URL, and return whether the connection can be used."""
         started = time.monotonic()
-        place = self._places.setdefault(target.connection.id, asyncio.Semaphore(AT_ONCE_PER_CONNECTION))
-        level = DIRECT
         try:
-            async with place:
-                result, level = await self._phase(target, call, channel, seconds)
-        except HostFailed as error:
-            result = PhaseFailed(code="connector_failed", message=f"{error}.")
-        passage = Passage(
-            transcript=_transcript(channel),
-            sandbox_level=level,
-            latency_ms=round((time.monotonic() - started) * 1000),
+            async with asyncio.timeout(CHECK_SECONDS), self._upstreams.to(connector, connection) as upstream:
+                problem = _problem(await upstream.probe())
+        except TimeoutError:
+            problem = f"It did not answer within {CHECK_SECONDS:g} seconds."
+        except httpx2.HTTPError as error:
+            problem = f"It cannot be reached ({type(error).__name__}); check the base URL."
+        except (ConnectorError, BadBaseUrl) as error:
+            problem = str(error)
+        if problem is not None:
+            return Unreachable(message=problem)
+        return Reachable(latency_ms=round((time.monotonic() - started) * 1000))
+
+    async def _run(self, run: _Run[T]) -> Ran[T]:
+        started = time.monotonic()
+        result = await self._result(run)
+        outcome = run.conclude(
+            Evidence(target=run.target, result=result, transcript=run.transcript, schemas=self._schemas)
         )
-        return Ran(outcome=conclude(result), passage=passage)
+        latency_ms = round((time.monotonic() - started) * 1000)
+        passage = Passage(transcript=conclude.told(run.transcript), sandbox_level=run.level, latency_ms=latency_ms)
+        return Ran(outcome=outcome, passage=passage)
 
-    async def _phase(
-        self, target: Target, call: PhaseCall, channel: Channel, seconds: float
-    ) -> tuple[PhaseResult, str]:
-        if target.connector.runs == "direct":
-            return await _direct(target, call, channel, seconds), DIRECT
-        if channel.kind is ChannelKind.READ and call.phase is Phase.READ:
-            key = PoolKey(
-                artefact_digest=target.connector.artefact_digest,
-                connection_id=target.connection.id,
-                generation=target.connection.generation,
-            )
-            async with self._pool.host(key, target.connector.entry) as host:
-                self._check_level(host.level)
-                return await host.run(call, channel, seconds=seconds), host.level.value
-        host = await self._zygote.fork(target.connector.entry)
+    async def _result(self, run: _Run[T]) -> PhaseResult:
+        connection = run.target.connection
+        place = self._places.setdefault(connection.id, asyncio.Semaphore(AT_ONCE_PER_CONNECTION))
         try:
-            self._check_level(host.level)
-            return await host.run(call, channel, seconds=seconds), host.level.value
-        finally:
-            await host.end()
+            async with asyncio.timeout(run.seconds), place:
+                return await self._over_a_channel(run)
+        except TimeoutError:
+            message = f"The call took longer than {run.seconds:g} seconds and was stopped."
+            return PhaseFailed(code=OUT_OF_TIME, message=message)
+        except (HostFailed, Stopped) as error:
+            message = str(error)
+            return PhaseFailed(code=CONNECTOR_FAILED, message=f"{message[:1].upper()}{message[1:].rstrip('.')}.")
+        except BadBaseUrl as error:
+            return PhaseFailed(code=CONNECTOR_FAILED, message=f"Connection {connection.name} cannot be used: {error}")
 
-    def _check_level(self, level: Level) -> None:
-        if level.rank < self._minimum.rank:
+    async def _over_a_channel(self, run: _Run[T]) -> PhaseResult:
+        unsafe_requests = run.target.operation.max_unsafe_requests if run.kind is ChannelKind.WRITE else 0
+        async with self._upstreams.to(run.target.connector, run.target.connection) as upstream:
+            channel = Channel(
+                upstream=upstream,
+                spec=run.target.connector,
+                kind=run.kind,
+                bounds=Bounds(unsafe_requests=unsafe_requests),
+                permit=run.permit,
+                transcript=run.transcript,
+            )
+            try:
+                if run.target.connector.runs == "direct":
+                    return await _directly(run, channel)
+                async with self._host(run) as host:
+                    return await host.run(run.call, channel)
+            finally:
+                run.refusal = channel.refusal
+
+    @contextlib.asynccontextmanager
+    async def _host(self, run: _Run[T]) -> AsyncGenerator[Host]:
+        connector, connection = run.target.connector, run.target.connection
+        code = Code(entry=connector.entry, digest=connector.artefact_digest)
+        sharing = Sharing(
+            code=code,
+            connection_id=connection.id,
+            generation=connection.generation,
+            on_behalf_of=run.target.on_behalf_of,
+        )
+        is_shared = run.call.phase is Phase.READ
+        async with self._hosts.shared(sharing) if is_shared else self._hosts.fresh(code) as host:
+            self._check(host.confinement)
+            run.level = str(host.confinement)
+            yield host
+
+    def _check(self, confinement: Confinement) -> None:
+        if confinement.level.rank < self._minimum.rank:
             raise HostFailed(
-                f"connector code must run at confinement level {self._minimum.value}, and here it is {level.value}"
+                f"connector code must run confined at level {self._minimum.value}; here it is {confinement}"
             )
 
-    def _channel(self, target: Target, kind: ChannelKind, bounds: Bounds | None = None) -> Channel:
-        return Channel(upstream=self._upstream(target), kind=kind, bounds=bounds or Bounds())
-
-    def _upstream(self, target: Target) -> Upstream:
-        connection = target.connection
-        key = (connection.id, connection.generation)
-        if key not in self._upstreams:
-            timeout = httpx2.Timeout(60.0, connect=10.0)
-            self._upstreams[key] = Upstream(
-                base_url=connection.base_url.rstrip("/"),
-                spec=target.connector,
-                sign_in=SignIn(target.connector.auth, partial(self._secret, connection.id)),
-                client=httpx2.AsyncClient(timeout=timeout, trust_env=False),
-                fresh_client=httpx2.AsyncClient(
-                    timeout=timeout, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
-                ),
-            )
-            if len(self._upstreams) > MOST_UPSTREAMS:
-                self._upstreams.popitem(last=False)
-        return self._upstreams[key]
-
-    async def _secret(self, connection_id: str) -> Mapping[str, str]:
-        async with self._database.reading() as tx:
-            return await self._vault.open(tx, connection_id)
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(IDLE_SECONDS / 5)
+            await self._hosts.end_idle(older_than=IDLE_SECONDS)
+            await self._upstreams.close_idle(older_than=IDLE_SECONDS)
 
 
-async def _direct(target: Target, call: PhaseCall, channel: Channel, seconds: float) -> PhaseResult:
-    module, _, name = target.connector.entry.partition(":")
-    runner: DirectRunner = getattr(import_module(module), name)
-    try:
-        async with asyncio.timeout(seconds):
-            return await runner(target.connector, call, channel)
-    except TimeoutError as error:
-        raise HostFailed(f"the connector took longer than {seconds:g} seconds and was stopped") from error
-    except ConnectorError as error:
-        return PhaseFailed(code=error.code, message=error.message)
+def _problem(status: int) -> str | None:
+    if status in {401, 403}:
+        return f"It does not accept the credential ({status})."
+    if status >= 500:  # noqa: PLR2004  # RFC 9110 section 15.6
+        return f"It is there, but cannot answer at the moment ({status})."
+    return None
 
 
-def _read(target: Target, channel: Channel, result: PhaseResult) -> ReadOutcome:
-    if channel.violations:
-        return _violation(channel)
-    if isinstance(result, Done):
-        broken = compile_schema(target.operation.output_schema).violations(result.output)
-        if not broken:
-            return Succeeded(output=result.output, findings=result.findings)
-        where = "; ".join(f"{one.pointer or '/'}: {one.message}" for one in broken[:5])
-        return Failed(code="output_invalid", message=f"The system's answer is not what the tool declares: {where}")
-    return _failed(result)
-
-
-def _preview(channel: Channel, result: PhaseResult) -> PreviewOutcome:
-    if channel.violations:
-        return _violation(channel)
-    return Previewed(preview=result.preview) if isinstance(result, PhasePreviewed) else _failed(result)
-
-
-def _commit(target: Target, channel: Channel, result: PhaseResult) -> CommitOutcome:
-    """Say what a commit came to; what the broker saw counts for more than what the connector says."""
-    left = channel.unsafe(Fate.ANSWERED, Fate.UNKNOWN)
-    if channel.unsafe(Fate.UNKNOWN):
-        return Unknown(message=_failed(result).message if isinstance(result, PhaseFailed) else "An answer was lost.")
-    if isinstance(result, Done):
-        broken = compile_schema(target.operation.output_schema).violations(result.output)
-        findings = (f"{one.pointer or '/'}: {one.message}" for one in broken[:5])
-        return Succeeded(output=result.output, findings=(*result.findings, *findings))
-    failed = _failed(result)
-    if left and (len(left) > 1 or failed.code not in _DEFINITE):
-        return Unknown(message=failed.message)
-    return Conflicted(message=failed.message) if failed.code == Conflict.code else failed
-
-
-def _look_up(result: PhaseResult) -> LookUpOutcome:
-    match result:
-        case Found():
-            return Succeeded(output=result.output)
-        case NotFoundYet():
-            return Failed(code="not_applied", message="The system has no record with our reference.")
-        case _:
-            return Unknown(message=_failed(result).message)
-
-
-def _observe(result: PhaseResult) -> ObserveOutcome:
-    return Observed(records=result.records) if isinstance(result, PhaseObserved) else _failed(result)
-
-
-def _violation(channel: Channel) -> Violation:
-    tried = ", ".join(entry.operation or f"{entry.method} {entry.path}" for entry in channel.violations)
-    return Violation(message=f"It tried to send {tried}.")
-
-
-def _failed(result: PhaseResult) -> Failed:
-    if isinstance(result, PhaseFailed):
-        return Failed(code=result.code, message=result.message)
-    return Failed(code="connector_broken", message="The connector answered something that does not fit the question.")
-
-
-def _transcript(channel: Channel) -> tuple[TranscriptEntry, ...]:
-    return tuple(
-        TranscriptEntry(
-            method=entry.method,
-            path=entry.path,
-            operation=entry.operation,
-            is_safe=entry.is_safe,
-            status=entry.status,
-            verdict=entry.fate.value,
-            milliseconds=entry.milliseconds,
-        )
-        for entry in channel.transcript
-    )
+async def _directly(run: _Run[T], channel: Channel) -> PhaseResult:
+    runner = DIRECT_RUNNERS.get(run.target.connector.entry)
+    if runner is None:
+        raise HostFailed(f"{run.target.connector.entry} may not run in the hub itself")
+    run.level = DIRECT
+    return await runner(run.target.connector, run.call, channel)

@@ -14,11 +14,12 @@ Json = Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a call is carried out against."""
+    """What a call is carried out against. Calls on behalf of different people never share a process."""
 
     connector: ConnectorSpec
     operation: OperationSpec
     connection: Connection
+    on_behalf_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,21 @@ class Violation:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reachable:
+    """The system answers and lets the hub in."""
+
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable:
+    """The system cannot be used as it is; the message says why."""
+
+    message: str
+
+
+Health = Reachable | Unreachable
 ReadOutcome = Succeeded | Failed | Violation
 PreviewOutcome = Previewed | Failed | Violation
 CommitOutcome = Succeeded | Failed | Conflicted | Unknown
@@ -90,6 +106,8 @@ class TranscriptEntry:
     status: int | None
     verdict: str
     milliseconds: int
+    size: int = 0
+    """Bytes of the answer."""
 
     @property
     def line(self) -> str:

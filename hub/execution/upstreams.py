@@ -1,0 +1,82 @@
+"""Open ways to systems, one per connection and generation: kept while used, closed when idle or outdated."""
+
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from connectors.sdk.errors import Unavailable
+from connectors.sdk.spec import ConnectorSpec
+from hub.core.errors import HubError
+from hub.credentials import Vault
+from hub.registry import Connection, get_connection
+from hub.storage import Database
+from sandbox.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    connection_id: str
+    generation: int
+    base_url: str
+    auth: str
+
+
+@dataclass(slots=True)
+class _Kept:
+    upstream: Upstream
+    users: int = 0
+    idle_since: float = field(default_factory=time.monotonic)
+
+
+class Upstreams:
+    """The ways by connection. Credentials are read when a request needs them and forgotten with the way."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+        self._kept: dict[_Key, _Kept] = {}
+
+    @asynccontextmanager
+    async def to(self, connector: ConnectorSpec, connection: Connection) -> AsyncGenerator[Upstream]:
+        """Yield the way to the system of `connection`.
+
+        Raises:
+            BadBaseUrl: its base URL cannot be used.
+        """
+        key = _Key(connection.id, connection.generation, connection.base_url, connector.auth.model_dump_json())
+        if key not in self._kept:
+            secrets = partial(self._secret, connection)
+            self._kept[key] = _Kept(Upstream(connection.base_url, connector.auth, secrets))
+            await self._close(lambda other, _: other.connection_id == key.connection_id and other != key)
+        kept = self._kept[key]
+        kept.users += 1
+        try:
+            yield kept.upstream
+        finally:
+            kept.users -= 1
+            kept.idle_since = time.monotonic()
+
+    async def close_idle(self, *, older_than: float) -> None:
+        """Close what nobody has used for `older_than` seconds."""
+        limit = time.monotonic() - older_than
+        await self._close(lambda _, kept: kept.idle_since <= limit)
+
+    async def _close(self, is_over: Callable[[_Key, _Kept], bool]) -> None:
+        over = [key for key, kept in self._kept.items() if kept.users == 0 and is_over(key, kept)]
+        for kept in [self._kept.pop(key) for key in over]:
+            await kept.upstream.close()
+
+    async def _secret(self, connection: Connection) -> Mapping[str, str]:
+        try:
+            async with self._database.reading() as tx:
+                current = await get_connection(tx, connection.id)
+                # a credential that was entered for another address must never reach this one
+                if current.generation != connection.generation or not current.is_enabled:
+                    raise Unavailable("The connection has changed meanwhile; try again. Nothing was sent.")
+                return await self._vault.open(tx, connection.id)
+        except HubError as error:
+            raise Unavailable(
+                "The connection's credential cannot be opened at the moment. Nothing was sent."
+            ) from error

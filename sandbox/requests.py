@@ -1,0 +1,148 @@
+"""What may leave at all, on whatever channel: requests below the base URL that two readers read alike."""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, cast
+from urllib.parse import unquote, urlsplit
+
+from connectors.sdk.rpc import Rpc, operation_of
+from connectors.sdk.wire import WireRequest
+
+Json = Any
+"""Any JSON value."""
+
+LARGEST_BODY: Final = 10 * 1024 * 1024
+LARGEST_HEAD: Final = 16 * 1024
+"""Of path, query and headers together; servers refuse more, and some of them by cutting it off."""
+
+_ALLOWED_HEADERS: Final = frozenset(
+    {"accept", "accept-language", "content-type", "if-match", "if-none-match", "if-modified-since"}
+    | {"if-unmodified-since", "idempotency-key", "prefer", "range", "last-event-id"}
+    | {"mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name"}
+)
+"""The list says what is allowed, not what is refused: nobody knows every header that means something to a proxy."""
+_ALLOWED_PREFIX: Final = "mcp-param-"
+_HEADER_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
+_HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_HIDDEN: Final = re.compile(r"%(?:2f|5c|25[0-9a-f]{2}|[01][0-9a-f]|7f)", re.IGNORECASE)
+"""Escapes of slashes, of control characters and of escapes: a second reader could see another path in them."""
+_JSON_TYPES: Final = frozenset({"application/json", "application/json;charset=utf-8"})
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
+_WRAPPED: Final = re.compile(r"=\?base64\?([A-Za-z0-9+/=]*)\?=")
+
+
+class BadBaseUrl(ValueError):
+    """A connection's base URL cannot be used; the message says what to write instead."""
+
+
+def checked_base_url(url: str) -> str:
+    """Return `url` without a trailing slash.
+
+    Raises:
+        BadBaseUrl: it is not plain `http(s)://host[:port][/path]`.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise BadBaseUrl(f"The base URL is malformed: {error}.") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise BadBaseUrl("A base URL starts with https:// (or http://) and names a host.")
+    if "@" in parts.netloc:
+        raise BadBaseUrl("A base URL holds no user or password: enter them as the connection's credential.")
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        raise BadBaseUrl("A base URL has neither a query nor a fragment.")
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or _path_problem(parts.path):
+        raise BadBaseUrl("A base URL holds only plain ASCII characters and no '.' or '..' in its path.")
+    return url.rstrip("/")
+
+
+def problem_with(request: WireRequest, rpc: Rpc) -> str | None:
+    """Return why `request` may not leave on any channel, or None."""
+    return (
+        _path_problem(request.path)
+        or _headers_problem(request)
+        or _body_problem(request)
+        or (_rpc_problem(request, rpc) if rpc != "none" else None)
+    )
+
+
+def _path_problem(path: str) -> str | None:
+    if _BROKEN_ESCAPE.search(path) or _HIDDEN.search(path):
+        return "Its path hides a slash, a control character or another escape in an escape."
+    segments = [unquote(segment).partition(";")[0] for segment in path.split("/")]
+    if {".", ".."} & {*segments}:
+        return "Its path leads upwards."
+    return None
+
+
+def _headers_problem(request: WireRequest) -> str | None:
+    names = [name.lower() for name in request.headers]
+    for name in names:
+        if name not in _ALLOWED_HEADERS and not (name.startswith(_ALLOWED_PREFIX) and _HEADER_NAME.fullmatch(name)):
+            return f"A connector may not send the header {name[:64]!r}."
+    if len(set(names)) < len(names):
+        return "It has a header twice."
+    if not all(_HEADER_VALUE.fullmatch(value) for value in request.headers.values()):
+        return "A header holds something else than printable ASCII characters."
+    head = [request.path, *(text for pair in request.query for text in pair), *request.headers.values()]
+    if sum(len(text) for text in head) > LARGEST_HEAD:
+        return f"Its path, query and headers are longer than {LARGEST_HEAD} characters."
+    return None
+
+
+def _body_problem(request: WireRequest) -> str | None:
+    if request.body is None:
+        return None
+    if request.method in _WITHOUT_BODY:
+        return f"A {request.method} has no body."
+    try:
+        size = len(request.body.encode())
+    except UnicodeEncodeError:
+        return "Its body holds half a surrogate pair."
+    return f"Its body is larger than {LARGEST_BODY} bytes." if size > LARGEST_BODY else None
+
+
+def _rpc_problem(request: WireRequest, rpc: Rpc) -> str | None:
+    """Return how the server could find another call in `request` than the broker does."""
+    if request.method in _WITHOUT_BODY:
+        return None
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if headers.get("content-type", "").replace(" ", "").lower() not in _JSON_TYPES:
+        return "A call by JSON-RPC says that it is application/json."
+    operation = operation_of(rpc, request.body)
+    if operation is None:
+        return "Its body is not exactly one call by JSON-RPC."
+    call = cast("dict[str, Json]", json.loads(request.body or ""))
+    if request.operation not in {None, operation} or not _headers_agree(headers, call):
+        return "It is not what it says it is: what it claims and its body differ."
+    named = [call, call.get("params")] if rpc == "mcp" else [call]
+    return None if all(map(_is_unambiguous, named)) else "Its body names something twice, in different letters."
+
+
+def _headers_agree(headers: Mapping[str, str], call: Mapping[str, Json]) -> bool:
+    """Return whether the headers in which MCP repeats method and name say what the body says."""
+    params = call.get("params")
+    name = cast("dict[str, Json]", params).get("name") if isinstance(params, dict) else None
+    has_method = headers.get("mcp-method") in {None, call["method"]}
+    return has_method and ("mcp-name" not in headers or _unwrapped(headers["mcp-name"]) == name)
+
+
+def _unwrapped(value: str) -> str | None:
+    """Return what a header of MCP stands for: itself, or the text it wraps in base64."""
+    wrapped = _WRAPPED.fullmatch(value)
+    if wrapped is None:
+        return value
+    try:
+        return base64.b64decode(wrapped[1], validate=True).decode()
+    except ValueError:
+        return None
+
+
+def _is_unambiguous(value: Json) -> bool:
+    """Return whether no two keys differ in case alone: some readers do not tell them apart."""
+    keys = [key.casefold() for key in cast("dict[str, Json]", value)] if isinstance(value, dict) else []
+    return len(set(keys)) == len(keys)

@@ -1,0 +1,96 @@
+"""The transcript of one run: what connector code asked for and what became of it; never a body, header or secret."""
+
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from connectors.sdk.wire import WireRequest
+
+_LONGEST_PATH: Final = 300
+_LONGEST_OPERATION: Final = 120
+
+
+class Fate(StrEnum):
+    """What became of one request."""
+
+    FENCED = "fenced"
+    NOT_SENT = "not sent"
+    NO_ANSWER = "no answer"
+    ANSWERED = "answered"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a transcript says of an answer. `says_no` means that it refuses in so many words, by status or as RPC."""
+
+    status: int
+    size: int
+    says_no: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One request: `operation` is what its body asks for, whatever it claims; `is_safe` that it can change nothing."""
+
+    method: str
+    path: str
+    operation: str | None
+    is_safe: bool
+    fate: Fate
+    answer: Answer | None
+    milliseconds: int
+
+    @property
+    def name(self) -> str:
+        """Return what people call it."""
+        return self.operation or f"{self.method} {self.path or '/'}"
+
+
+@dataclass(slots=True)
+class Transcript:
+    """The requests of one run, in the order in which they ended."""
+
+    entries: list[Entry] = field(default_factory=list[Entry])
+
+    @property
+    def violations(self) -> list[Entry]:
+        """Return the requests that would have changed something where nothing may."""
+        return [entry for entry in self.entries if entry.fate is Fate.FENCED and not entry.is_safe]
+
+    @property
+    def left(self) -> list[Entry]:
+        """Return the requests that may have changed something: unsafe, and at least one byte of them has left."""
+        return [entry for entry in self.entries if not entry.is_safe and entry.fate in {Fate.ANSWERED, Fate.UNKNOWN}]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A request under way; ending it writes its line."""
+
+    transcript: Transcript
+    request: WireRequest
+    operation: str | None
+    is_safe: bool
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def name(self) -> str:
+        """Return what people call it."""
+        name = self.operation or f"{self.request.method} {self.request.path or '/'}"
+        return name[:_LONGEST_PATH]
+
+    def end(self, fate: Fate, answer: Answer | None = None) -> None:
+        """Write what became of it."""
+        self.transcript.entries.append(
+            Entry(
+                method=self.request.method,
+                path=self.request.path[:_LONGEST_PATH],
+                operation=None if self.operation is None else self.operation[:_LONGEST_OPERATION],
+                is_safe=self.is_safe,
+                fate=fate,
+                answer=answer,
+                milliseconds=round((time.monotonic() - self.started) * 1000),
+            )
+        )
