@@ -22,13 +22,13 @@ demo: .venv/ready $(LANGGRAPH)/ready tryton ## The main job against a real ERP; 
 	@$(BIN)/toolhub demo $(ARGS)
 
 .PHONY: test
-test: check tryton ## The gates, then every test on SQLite and PostgreSQL; ARGS go to pytest
+test: check $(LANGGRAPH)/ready tryton ## The gates, then every test on SQLite and PostgreSQL; ARGS go to pytest
 	@.ci/install-chromium
-	@echo "tests: SQLite, PostgreSQL, Chromium and Tryton"
+	@echo "tests: SQLite, PostgreSQL, Chromium, Tryton and LangGraph"
 	@$(BIN)/pytest -m "not more" --numprocesses 2 --dist worksteal $(ARGS)
 
 .PHONY: test-more
-test-more: .venv/ready tryton ## The tests that take minutes
+test-more: .venv/ready $(LANGGRAPH)/ready tryton ## The tests that take minutes
 	@$(BIN)/pytest -m more --collect-only -qq >/dev/null 2>&1; case $$? in \
 		5) echo "test-more: no test is marked 'more'" ;; \
 		*) $(BIN)/pytest -m more $(ARGS) ;; \
