@@ -12,7 +12,7 @@ from hub.invocations.runtime import Runtime
 from hub.mcp import mcp_door
 from hub.oauth import oauth_routes
 from hub.web import web_routes
-from hub.worker import Notify, work
+from hub.worker import LOOK_AGAIN_SECONDS, Notify, keep, work
 
 
 def create_app(runtime: Runtime, notify: Notify) -> Starlette:
@@ -26,7 +26,10 @@ def create_app(runtime: Runtime, notify: Notify) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(door.running())
-            background = [runtime.database.relay_signals()]
+            background = [
+                keep(runtime.database.relay_signals, pause=LOOK_AGAIN_SECONDS),
+                keep(runtime.keys.keep_fresh, pause=LOOK_AGAIN_SECONDS),
+            ]
             if runtime.database.is_sqlite:
                 background.append(work(runtime, notify))
             tasks = [asyncio.create_task(job) for job in background]

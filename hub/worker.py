@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from hub import audit, outbox
 from hub.core.errors import Conflict, HubError
+from hub.identity.sweeping import sweep
 from hub.invocations.journal import WORK
 from hub.invocations.resume import due, expire_overdue, resume
 from hub.invocations.runtime import Runtime
@@ -18,7 +20,8 @@ Notify = Mapping[str, outbox.Handler]
 _log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_SECONDS: Final = 1.0
-SEAL_SECONDS: Final = 1.0
+TIDY_SECONDS: Final = 3600.0
+DELIVERED_KEPT: Final = timedelta(days=7)
 AT_ONCE: Final = 8
 """How many invocations one worker continues at the same time."""
 
@@ -27,9 +30,10 @@ async def work(runtime: Runtime, notify: Notify) -> None:
     """Work until cancelled; what is under way then is finished or left to its lease."""
     async with asyncio.TaskGroup() as group:
         group.create_task(_continue_invocations(runtime))
-        group.create_task(_keep(lambda: audit.sequence(runtime.database, runtime.keys), pause=SEAL_SECONDS))
-        group.create_task(_keep(lambda: outbox.deliver(runtime.database, notify, limit=20), pause=LOOK_AGAIN_SECONDS))
-        group.create_task(_keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
+        group.create_task(keep(lambda: audit.keep_sequencing(runtime.database, runtime.keys), pause=LOOK_AGAIN_SECONDS))
+        group.create_task(keep(lambda: _tidy(runtime), pause=TIDY_SECONDS))
+        group.create_task(keep(lambda: outbox.deliver(runtime.database, notify, limit=20), pause=LOOK_AGAIN_SECONDS))
+        group.create_task(keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
 
 
 async def _continue_invocations(runtime: Runtime) -> None:
@@ -56,7 +60,15 @@ async def continue_due(runtime: Runtime) -> int:
     return len(waiting)
 
 
-async def _keep(action: Callable[[], Awaitable[object]], *, pause: float) -> None:
+async def _tidy(runtime: Runtime) -> None:
+    """Delete what ended long ago and nothing refers to: sessions, codes, delivered messages."""
+    async with runtime.database.transaction() as tx:
+        await sweep(tx)
+        await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
+
+
+async def keep(action: Callable[[], Awaitable[object]], *, pause: float) -> None:
+    """Do `action` again and again with `pause` seconds between, whatever goes wrong, until cancelled."""
     while True:
         await _guarded(action)
         await asyncio.sleep(pause)

@@ -3,6 +3,7 @@
 import typer
 
 from hub.cli.account import account_app
+from hub.cli.audit import audit_app
 from hub.cli.doctor import doctor
 from hub.cli.migrate import migrate
 from hub.cli.serve import serve
@@ -20,6 +21,7 @@ app.command()(worker)
 app.command()(migrate)
 app.command()(doctor)
 app.add_typer(account_app, name="account")
+app.add_typer(audit_app, name="audit")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from hub.cli.logs import configure_logs
 from hub.settings import Settings
 from hub.storage.migrations import current, head
 from hub.wiring import notifications, open_runtime
-from hub.worker import work
+from hub.worker import LOOK_AGAIN_SECONDS, keep, work
 
 
 def worker() -> None:
@@ -30,5 +30,6 @@ async def _work(chosen: Settings) -> None:
             fail("The database's schema is not that of this release. Run `toolhub migrate` first.")
         out.print("Working. Stop with Ctrl-C.")
         async with asyncio.TaskGroup() as group:
-            group.create_task(runtime.database.relay_signals())
+            group.create_task(keep(runtime.database.relay_signals, pause=LOOK_AGAIN_SECONDS))
+            group.create_task(keep(runtime.keys.keep_fresh, pause=LOOK_AGAIN_SECONDS))
             group.create_task(work(runtime, notifications(chosen)))

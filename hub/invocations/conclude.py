@@ -9,6 +9,7 @@ from hub.audit import EventKind
 from hub.execution import CommitOutcome, Conflicted, Failed, Passage, Ran, Succeeded, Unknown
 from hub.invocations.journal import Step, load, move, put_off
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import recorded_output
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.registry import PublishedTool
@@ -33,6 +34,8 @@ async def conclude(standing: Invocation, ran: Ran[CommitOutcome], tool: Publishe
         if step.to in {State.APPROVED, State.RESENDING, State.IN_DOUBT}:
             later = {"lease_until": None, "not_before": await now(tx) + pause_after(standing.sends)}
             step = replace(step, changes={**step.changes, **later})
+        if step.to is State.COMMITTED:
+            step = replace(step, private={"output": recorded_output(tool, step.changes["output"])})
         return await move(tx, runtime, standing, step)
 
 
@@ -69,7 +72,6 @@ def committed(output: Json, findings: tuple[str, ...], facts: dict[str, Json]) -
         to=State.COMMITTED,
         event=EventKind.COMMIT_COMMITTED,
         facts=facts | {"findings": list(findings)},
-        private={"output": output},
         changes={"output": output, "findings": list(findings), "error_code": None, "error_message": None},
     )
 

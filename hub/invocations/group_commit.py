@@ -72,7 +72,7 @@ class GroupCommit:
                 at = await now(tx)
                 rows = [_values(entry.row) | {"created_at": at, "updated_at": at} for entry in batch]
                 await tx.execute(insert(InvocationRow), rows)
-                await append_many(tx, [entry.event for entry in batch], self._keys)
+                await append_many(tx, [entry.event for entry in batch], self._keys, at=at)
         except Exception as error:  # noqa: BLE001  # every waiter must hear of it, whatever it was
             _fail(batch, error)
             return

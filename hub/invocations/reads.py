@@ -11,6 +11,7 @@ from hub.invocations.conclude import passage_facts
 from hub.invocations.journal import Step, event_of, move, record_event, snapshot
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import recorded_arguments
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
@@ -44,7 +45,7 @@ class _Reading:
         ran = await self.runtime.executor.read(target, self.request.arguments, deadline_seconds=seconds)
         if isinstance(ran.outcome, Violation):
             await self._quarantine(ran.outcome)
-        step = _step(ran, self.decision, self.row.arguments)
+        step = _step(ran, self.decision, recorded_arguments(tool, self.request.arguments))
         async with self.turn:
             if self.standing is None:
                 self.standing = await self._record(step)

@@ -12,6 +12,7 @@ from hub.core.errors import IdempotencyMismatch
 from hub.invocations.journal import Step, load, record_event, snapshot
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import recorded_arguments
 from hub.invocations.states import JOINABLE, State
 from hub.invocations.tables import InvocationRow, RepeatKeyRow
 from hub.invocations.values import Invocation
@@ -43,9 +44,11 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         tx.add(row)
         await tx.flush()
         received = snapshot(row)
-        facts = {"rule_ids": list(decision.rule_ids), "claims": dict(row.claims)}
         step = Step(
-            to=State.RECEIVED, event=EventKind.INVOCATION_RECEIVED, facts=facts, private={"arguments": row.arguments}
+            to=State.RECEIVED,
+            event=EventKind.INVOCATION_RECEIVED,
+            facts={"rule_ids": list(decision.rule_ids), "claims": dict(row.claims)},
+            private={"arguments": recorded_arguments(request.tool, row.arguments)},
         )
         await record_event(tx, runtime, received, step)
         return received

@@ -4,6 +4,7 @@ from hub.audit import EventKind
 from hub.invocations.journal import Step, event_of, move, snapshot
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import recorded_arguments
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.policy import Denied
@@ -19,7 +20,7 @@ async def refuse_at_once(request: Request, decision: Denied, runtime: Runtime) -
         to=State.DENIED,
         event=EventKind.INVOCATION_DENIED,
         facts=_facts(decision),
-        private={"arguments": row.arguments},
+        private={"arguments": recorded_arguments(request.tool, request.arguments)},
     )
     await runtime.records.record(row, event_of(snapshot(row), step))
     return snapshot(row)

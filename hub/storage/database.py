@@ -155,6 +155,8 @@ class Database:
 
             driver.add_termination_listener(ended)
             await driver.add_listener("hub", notified)
+            for channel in list(self._waiting):
+                self._wake(channel)  # whatever was signalled while nobody listened is lost: let everybody look again
             await lost.wait()
 
     def _publish(self, tx: Tx) -> None:
