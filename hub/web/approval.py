@@ -17,7 +17,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.votes import vote
 from hub.web.approval_views import approval_page, inbox_card
-from hub.web.comparison import comparison
+from hub.web.comparison import FieldState, Veil, compare_records
 from hub.web.dossier import Dossier, is_asked, open_dossier
 from hub.web.inert import inert_name
 from hub.web.moments import span
@@ -184,18 +184,14 @@ def differences(then: Preview, now: Preview) -> tuple[Difference, ...]:
 
 
 def _of_record(target: str, old: Change | None, new: Change | None) -> list[Difference]:
-    either = new or old
-    if either is None:
-        return []
     sides = (
-        (f"{target} as it stands", old and old.before, new and new.before),
-        (f"{target} as it would become", old and old.after, new and new.after),
+        (f"{target} as it stands", old.before if old else None, new.before if new else None),
+        (f"{target} as it would become", old.after if old else None, new.after if new else None),
     )
+    veil = Veil(sensitive=tuple(name for change in (old, new) if change for name in change.sensitive))
     found: list[Difference] = []
     for title, was, becomes in sides:
-        sensitive = tuple({*(old.sensitive if old else ()), *(new.sensitive if new else ())})
-        change = Change(target=target, effect=either.effect, before=was, after=becomes, sensitive=sensitive)
-        fields = comparison(change).changed
+        fields = tuple(one for one in compare_records(was, becomes, veil) if one.state is not FieldState.UNCHANGED)
         if fields:
             found.append(Difference(title=inert_name(title), fields=fields))
     return found

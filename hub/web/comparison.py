@@ -59,12 +59,17 @@ class Comparison:
     unchanged: tuple[Field, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Veil:
+    """What of a record is not shown: fields the system assigns (`unknown`), and fields that pages hide."""
+
+    unknown: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+
+
 def comparison(change: Change) -> Comparison:
     """Return `change` field by field; nested records become dotted names."""
-    before = _flat(change.before)
-    after = _flat(change.after)
-    names = list(dict.fromkeys([*after, *before, *change.unknown]))
-    fields = [_field(name, before, after, change) for name in names]
+    fields = compare_records(change.before, change.after, Veil(unknown=change.unknown, sensitive=change.sensitive))
     return Comparison(
         target=inert(change.target),
         effect=change.effect,
@@ -73,10 +78,17 @@ def comparison(change: Change) -> Comparison:
     )
 
 
-def _field(name: str, before: Mapping[str, Json], after: Mapping[str, Json], change: Change) -> Field:
+def compare_records(one: Mapping[str, Json] | None, other: Mapping[str, Json] | None, veil: Veil) -> list[Field]:
+    """Return every field of two records side by side; either may be missing altogether."""
+    before, after = _flat(one), _flat(other)
+    names = list(dict.fromkeys([*after, *before, *veil.unknown]))
+    return [_field(name, before, after, veil) for name in names]
+
+
+def _field(name: str, before: Mapping[str, Json], after: Mapping[str, Json], veil: Veil) -> Field:
     old, new = before.get(name, _ABSENT), after.get(name, _ABSENT)
-    state = _state(old, new, is_unknown=_names(change.unknown, name))
-    if _names(change.sensitive, name):
+    state = _state(old, new, is_unknown=_names(veil.unknown, name))
+    if _names(veil.sensitive, name):
         return Field(name=inert(name), state=state, before=_hidden(old), after=_hidden(new, state=state))
     shown_before, shown_after = _pair(name, old, new, currencies=(_currency(name, before), _currency(name, after)))
     if state is FieldState.ASSIGNED:

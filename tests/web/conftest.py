@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 from upstream.fixtures import Upstream
-from world import World, open_world
+from world import PASSWORD, World, open_world
 
 from hub.keys import Keyring
 from hub.storage import Database
@@ -28,6 +28,17 @@ async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncG
 @pytest.fixture
 async def visitor(world: World) -> AsyncGenerator[Visitor]:
     """Somebody at a browser, not logged in."""
-    app = Starlette(routes=web_routes(world.runtime))
-    async with Visitor(app, base_url=world.runtime.public_url) as opened:
+    async with browser_of(world) as opened:
         yield opened
+
+
+@pytest.fixture
+async def ann(visitor: Visitor) -> Visitor:
+    """The approver, logged in."""
+    await visitor.log_in("ann", PASSWORD)
+    return visitor
+
+
+def browser_of(world: World) -> Visitor:
+    """Return one more browser."""
+    return Visitor(Starlette(routes=web_routes(world.runtime)), base_url=world.runtime.public_url)

@@ -1,0 +1,255 @@
+"""The approval page: everything is on it, exactly what it shows is decided, and looking decides nothing."""
+
+import re
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+from starlette.applications import Starlette
+from web_visitor import Visitor
+from world import PASSWORD, World
+
+from connectors.sdk.vocabulary import Tier
+from hub.identity.tables import SessionRow
+from hub.invocations.queries import current
+from hub.invocations.resume import resume
+from hub.invocations.states import State
+from hub.invocations.values import Invocation
+from hub.registry import find_tool, set_owner_tier
+from hub.web import web_routes
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def rita(world: World) -> AsyncGenerator[Visitor]:
+    """The person the agent acts for, at her own browser."""
+    app = Starlette(routes=web_routes(world.runtime))
+    async with Visitor(app, base_url=world.runtime.public_url) as opened:
+        await opened.log_in("rita", PASSWORD)
+        yield opened
+
+
+async def asked_to_delete(world: World) -> tuple[Invocation, str]:
+    """Let the agent ask for something that needs an approval; return it and the address of its page."""
+    asked = await world.call("item_delete", {"id": 1})
+    assert asked.state is State.AWAITING_APPROVAL
+    return asked, f"/approvals/{asked.id}"
+
+
+async def state_of(world: World, invocation: Invocation) -> State:
+    """Return where the invocation stands."""
+    return (await current(world.runtime, invocation.id)).state
+
+
+def told(html: str) -> str:
+    """Return what a reader sees: the text without tags, spaces as one."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+async def test_the_page_tells_everything_a_decision_rests_on(world: World, ann: Visitor) -> None:
+    _, page = await asked_to_delete(world)
+
+    await ann.get(page)
+
+    text = told(ann.html)
+    for words in (
+        "Delete items/1 in upstream",
+        "Bot asks for Rita",
+        "Tier: High",
+        "pencil not there",
+        "Simulated 2 of 5",
+        "No preview of this tool has been compared",
+        "items/1 is unchanged since the preview — the system itself checks this",
+        "Cannot be undone",
+        "Writes of tier high need the approval of another person.",
+        "approvers 0 of 1",
+        "What the agent says claim, not checked",
+        "Purpose a test",
+    ):
+        assert words in text
+    assert re.search(r'<time datetime="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"', ann.html)
+
+
+async def test_an_approval_lets_the_write_happen_once(world: World, ann: Visitor) -> None:
+    asked, page = await asked_to_delete(world)
+    await ann.get("/approvals")
+    assert page in ann.html
+    await ann.get(page)
+
+    await ann.submit(page, decision="approve", reason="Stock was counted.")
+    await ann.follow()
+
+    assert "Your approval is on record." in ann.html
+    assert "Stock was counted." in ann.html
+    assert (await resume(asked.id, world.runtime)).state in {State.VERIFIED, State.UNVERIFIABLE}
+    assert len(world.upstream.store.effects()) == 1
+    assert page not in (await ann.get("/approvals")).text
+
+
+async def test_a_rejection_needs_a_reason_and_ends_the_call(world: World, ann: Visitor) -> None:
+    asked, page = await asked_to_delete(world)
+
+    await ann.get(page)
+    await ann.submit(page, decision="reject", reason="  ")
+    assert ann.page.status_code == 400
+    assert "Say why you reject it" in ann.html
+    assert await state_of(world, asked) is State.AWAITING_APPROVAL
+    await ann.submit(page, decision="reject", reason="We still sell it.")
+
+    ended = await current(world.runtime, asked.id)
+    assert (ended.state, ended.error_message) == (State.REJECTED, "We still sell it.")
+    assert world.upstream.store.effects() == []
+
+
+async def test_a_get_never_decides(world: World, ann: Visitor) -> None:
+    asked, page = await asked_to_delete(world)
+    await ann.get(page)
+    fields = dict(ann.form(page).fields)
+
+    for method in ("GET", "HEAD"):
+        await ann.client.request(method, page, params={**fields, "decision": "approve", "done": "approve"})
+    for method in ("PUT", "DELETE", "PATCH"):
+        assert (await ann.client.request(method, page)).status_code == 405
+
+    assert await state_of(world, asked) is State.AWAITING_APPROVAL
+
+
+async def test_a_post_without_a_decision_or_with_another_one_decides_nothing(world: World, ann: Visitor) -> None:
+    asked, page = await asked_to_delete(world)
+    await ann.get(page)
+
+    for pressed in ("", "yes", "APPROVE"):
+        await ann.get(page)
+        await ann.submit(page, decision=pressed)
+        assert ann.page.status_code == 400
+
+    assert await state_of(world, asked) is State.AWAITING_APPROVAL
+
+
+async def test_the_requester_sees_the_page_without_a_form_and_cannot_forge_one(world: World, rita: Visitor) -> None:
+    asked, page = await asked_to_delete(world)
+
+    await rita.get(page)
+    assert "somebody else has to decide it" in rita.html
+    assert f'action="{page}"' not in rita.html
+    token = dict(rita.form("/logout").fields)["csrf_token"]
+    assert asked.question is not None
+    forged = [("csrf_token", token), ("approval_digest", asked.question.digest), ("decision", "approve")]
+    await rita.post(page, forged)
+
+    assert rita.page.status_code == 403
+    assert await state_of(world, asked) is State.AWAITING_APPROVAL
+
+
+async def test_what_is_none_of_ones_business_looks_unknown(world: World, visitor: Visitor) -> None:
+    asked, page = await asked_to_delete(world)
+    await visitor.log_in("carl", PASSWORD)
+
+    answers = {
+        (await visitor.get(path)).text
+        for path in (page, f"/invocations/{asked.id}", "/approvals/inv_nothing", "/invocations/inv_nothing")
+    }
+
+    assert len(answers) == 1
+    assert visitor.page.status_code == 404
+    fields = [("csrf_token", dict(visitor.form("/logout").fields)["csrf_token"]), ("decision", "approve")]
+    assert (await visitor.post(page, fields)).status_code == 404
+
+
+async def test_a_vote_on_an_older_preview_shows_the_difference_instead(world: World, ann: Visitor) -> None:
+    asked, page = await asked_to_delete(world)
+    await ann.get(page)
+    outdated = ann.form(page).fields
+    await world.vote(asked, world.ann)
+    world.edit_by_hand(1, quantity=7)
+    for _ in range(2):
+        await resume(asked.id, world.runtime)
+    kept = [(name, value) for name, value in outdated if name != "reason"]
+
+    await ann.post(page, [*kept, ("reason", "Counted."), ("decision", "approve")])
+
+    assert ann.page.status_code == 409
+    assert "This has changed since you looked" in ann.html
+    assert "items/1 as it stands" in ann.html
+    assert re.search(r"quantity.*?changed.*?10.*?7", told(ann.html))
+    assert dict(ann.form(page).fields)["reason"] == "Counted."
+    assert dict(ann.form(page).fields)["approval_digest"] != dict(outdated)["approval_digest"]
+    assert await state_of(world, asked) is State.AWAITING_APPROVAL
+
+
+async def test_a_second_vote_of_the_same_person_is_not_counted(world: World, ann: Visitor) -> None:
+    await make_critical(world)
+    _, page = await asked_to_delete(world)
+    await ann.get(page)
+    fields = [*ann.form(page).fields, ("decision", "approve")]
+    await ann.post(page, fields)
+    await ann.follow()
+    assert "You have voted. Other people still have to." in ann.html
+
+    await ann.post(page, fields)
+
+    assert ann.page.status_code == 409
+    assert re.search(r"approvers 1 of 1.*controllers 0 of 1", told(ann.html))
+
+
+async def test_a_critical_write_asks_for_the_password_and_comes_back_with_the_reason(
+    world: World, ann: Visitor
+) -> None:
+    await make_critical(world)
+    asked, page = await asked_to_delete(world)
+    await grow_old(world)
+    await ann.get(page)
+    assert "You will be asked for your password first" in ann.html
+
+    await ann.submit(page, decision="approve", reason="Counted, with Zoë.")
+    assert ann.page.headers["location"].startswith("/fresh-login?next=%2Fapprovals%2F")
+    await ann.follow()
+    assert (await current(world.runtime, asked.id)).question.votes == ()
+    await ann.submit("/fresh-login", password=PASSWORD)
+    await ann.follow()
+
+    assert dict(ann.form(page).fields)["reason"] == "Counted, with Zoë."
+    await ann.submit(page, decision="approve")
+    (vote,) = (await current(world.runtime, asked.id)).question.votes
+    assert vote.reason == "Counted, with Zoë."
+
+
+async def test_somebody_elses_draft_is_not_shown(world: World, ann: Visitor) -> None:
+    _, page = await asked_to_delete(world)
+    draft = {"reason": "not hers", "person": world.carl.id}
+    sealed = world.runtime.keys.seal(draft, purpose="web draft of a reason", seconds=60)
+
+    for token in (sealed, "forged"):
+        assert (await ann.get(f"{page}?draft={token}")).status_code == 200
+        assert dict(ann.form(page).fields)["reason"] == ""
+
+
+async def test_what_an_agent_or_a_record_says_is_inert_and_visibly_marked(world: World, ann: Visitor) -> None:
+    hostile = "<script>alert(1)</script>\u202eevil\u200b"
+    world.upstream.store.rows("UPDATE item SET name = ? WHERE id = 1", hostile)
+    _, page = await asked_to_delete(world)
+
+    await ann.get(page)
+
+    assert "<script>alert" not in ann.html
+    assert "&lt;script&gt;alert(1)" in ann.html
+    assert "\u202e" not in ann.html
+    assert re.search(r'<span class="mark" title="Right-to-left override">U\+202E</span>', ann.html)
+    assert "Contains 2 hidden characters." in ann.html
+
+
+async def make_critical(world: World) -> None:
+    """Let the tool's owner set it to critical, which asks two groups and a fresh login."""
+    async with world.runtime.database.transaction() as tx:
+        tool = await find_tool(tx, "upstream", "item_delete")
+        assert tool is not None
+        await set_owner_tier(tx, tool.id, Tier.CRITICAL, world.runtime.authority)
+
+
+async def grow_old(world: World) -> None:
+    """Move every login half an hour into the past."""
+    earlier = datetime.now(UTC) - timedelta(minutes=30)
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(SessionRow).values(authenticated_at=earlier))

@@ -1,0 +1,76 @@
+"""The catalog: what can be called, found by words, explained in words; and how the hub is, for those who run it."""
+
+import pytest
+from web_visitor import Visitor
+from world import World
+
+from hub.identity.accounts import set_roles
+from hub.identity.principals import Role
+from hub.registry import find_tool, quarantine
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_tools_are_found_by_words_and_by_server(ann: Visitor) -> None:
+    await ann.get("/")
+    assert "item_get" in ann.html
+    assert "ticket_create" in ann.html
+
+    await ann.get("/?q=ticket&server=everything")
+    assert "ticket_create" in ann.html
+    assert "item_get" not in ann.html
+
+    await ann.get("/?q=%3Cb%3Eno-such-thing")
+    assert "No tool matches" in ann.html
+    assert "<b>no-such" not in ann.html
+
+
+async def test_the_tool_page_explains_a_tool_in_words(ann: Visitor) -> None:
+    await ann.get("/servers/everything/tools/item_update")
+
+    for words in (
+        "Change the name or the quantity of an item.",
+        "Class B: at most once, settled by condition",
+        "Can be undone",
+        "upstream:write",
+        "tool:item_update",
+        "whole number",
+        "&#34;quantity&#34;: 12",
+    ):
+        assert words in ann.html
+
+
+async def test_an_unknown_tool_and_an_unknown_server_look_alike(ann: Visitor) -> None:
+    for path in ("/servers/everything/tools/nothing", "/servers/nowhere/tools/item_get", "/?server=nowhere"):
+        assert (await ann.get(path)).status_code == 404
+        assert "There is nothing here" in ann.html
+
+
+async def test_a_quarantined_tool_is_not_offered_and_says_why(world: World, ann: Visitor) -> None:
+    async with world.runtime.database.transaction() as tx:
+        tool = await find_tool(tx, "upstream", "item_get")
+        assert tool is not None
+        await quarantine(tx, tool.id, "A preview tried to write.", world.runtime.authority)
+
+    assert "item_get" not in (await ann.get("/")).text
+    answer = await ann.get("/servers/everything/tools/item_get")
+
+    assert answer.status_code in {409, 503}
+    assert "A preview tried to write." in answer.text
+
+
+async def test_connections_and_health_are_for_those_who_run_the_hub(world: World, ann: Visitor) -> None:
+    await ann.get("/servers")
+    assert "http://127.0.0.1:8420/mcp" in ann.html
+    assert "Connections" not in ann.html
+    assert (await ann.get("/health")).status_code == 403
+    assert 'href="/health"' not in ann.html
+
+    async with world.runtime.database.transaction() as tx:
+        await set_roles(tx, world.ann.id, frozenset({Role.MEMBER, Role.OPERATOR}), world.runtime.authority)
+
+    await ann.get("/servers")
+    assert world.upstream.base_url in ann.html
+    assert world.upstream.token not in ann.html
+    await ann.get("/health")
+    assert "Connection upstream" in ann.html

@@ -1,0 +1,81 @@
+"""Invocations: one's own, with what happened to them in words; other people's do not exist."""
+
+import re
+
+import pytest
+from web_visitor import Visitor
+from world import PASSWORD, World
+
+from hub.invocations.queries import current
+from hub.invocations.resume import resume
+from hub.invocations.states import State
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def rita(visitor: Visitor) -> Visitor:
+    """The person the agent acts for, logged in."""
+    await visitor.log_in("rita", PASSWORD)
+    return visitor
+
+
+async def test_ones_own_calls_are_listed_newest_first(world: World, rita: Visitor) -> None:
+    first = await world.call("item_get", {"id": 1})
+    second = await world.call("item_delete", {"id": 1})
+
+    await rita.get("/invocations")
+
+    places = [rita.html.index(call.id) for call in (second, first)]
+    assert places == sorted(places)
+    assert "Answered" in rita.html
+    assert "Waiting for approval" in rita.html
+
+
+async def test_the_page_tells_the_whole_story_in_words(world: World, rita: Visitor) -> None:
+    asked = await world.call("item_update", {"id": 1, "quantity": 9})
+    assert asked.state is State.VERIFIED
+
+    await rita.get(f"/invocations/{asked.id}")
+
+    happened = re.findall(r'class="happened">([^<]+)', rita.html)
+    assert happened[0] == "Received"
+    assert happened[-1] == "Read back and verified"
+    assert "Sent to the system" in happened
+    assert "<h1>Done and verified</h1>" in rita.html
+    assert "Can be undone" in rita.html
+    assert "&#34;quantity&#34;: 9" in rita.html
+
+
+async def test_a_call_can_be_called_off_while_it_waits(world: World, rita: Visitor) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    page = f"/invocations/{asked.id}"
+    await rita.get(page)
+
+    await rita.submit(f"{page}/cancel", reason=" ")
+    assert rita.page.status_code == 400
+    await rita.get(page)
+    await rita.submit(f"{page}/cancel", reason="Not needed any more.")
+    await rita.follow()
+
+    assert (await current(world.runtime, asked.id)).state is State.CANCELLED
+    assert "It was called off." in rita.html
+    assert f"{page}/cancel" not in rita.html
+
+
+async def test_who_decides_sees_the_call_but_not_its_answer_and_cannot_call_it_off(
+    world: World, visitor: Visitor
+) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    await resume(asked.id, world.runtime)
+    await visitor.log_in("ann", PASSWORD)
+
+    await visitor.get(f"/invocations/{asked.id}")
+
+    assert visitor.page.status_code == 200
+    assert "Carried out" in visitor.html
+    assert 'id="outcome"' not in visitor.html
+    token = dict(visitor.form("/logout").fields)["csrf_token"]
+    await visitor.post(f"/invocations/{asked.id}/cancel", [("csrf_token", token), ("reason", "mine now")])
+    assert visitor.page.status_code == 404
