@@ -1,14 +1,17 @@
 """Consent: who asks for what is said in words, and allowing some of it or nothing is as easy as allowing all."""
 
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import AsyncGenerator
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from sqlalchemy import select, update
+from starlette.applications import Starlette
 from web_visitor import Visitor
 from world import PASSWORD, World
 
-from hub.identity.grants_authorize import Asked, AuthorizationQuery, begin_authorization
 from hub.identity.tables import AuthorizationCodeRow, ClientRow
+from hub.oauth import oauth_routes
+from hub.web import web_routes
 
 pytestmark = pytest.mark.anyio
 
@@ -16,14 +19,16 @@ BACK = "http://127.0.0.1:8765/callback"
 
 
 @pytest.fixture
-async def rita(visitor: Visitor) -> Visitor:
+async def rita(world: World) -> AsyncGenerator[Visitor]:
     """The person the agent wants to act for, logged in."""
-    await visitor.log_in("rita", PASSWORD)
-    return visitor
+    app = Starlette(routes=[*oauth_routes(world.runtime), *web_routes(world.runtime)])
+    async with Visitor(app, base_url=world.runtime.public_url) as opened:
+        await opened.log_in("rita", PASSWORD)
+        yield opened
 
 
-async def asked_for_consent(world: World) -> str:
-    """Let the agent start an authorization; return the address of the consent page."""
+async def asked_for_consent(world: World, browser: Visitor) -> str:
+    """Let the agent send the browser to the authorization endpoint; return where that leads."""
     parameters = {
         "response_type": "code",
         "client_id": world.bot.id,
@@ -36,10 +41,8 @@ async def asked_for_consent(world: World) -> str:
     }
     async with world.runtime.database.transaction() as tx:
         await tx.execute(update(ClientRow).values(redirect_uris=[BACK]))
-        query = AuthorizationQuery(values=parameters, repeated=frozenset())
-        asked = await begin_authorization(tx, world.runtime.authorization, query)
-    assert isinstance(asked, Asked), asked
-    return f"/consent/{asked.request_id}"
+    await browser.get(f"/oauth/authorize?{urlencode(parameters)}")
+    return browser.page.headers["location"].removeprefix(world.runtime.public_url)
 
 
 async def scopes_granted(world: World) -> list[str]:
@@ -49,18 +52,18 @@ async def scopes_granted(world: World) -> list[str]:
 
 
 async def test_the_page_says_who_asks_for_what_and_where_it_leads(world: World, rita: Visitor) -> None:
-    page = await asked_for_consent(world)
+    page = await asked_for_consent(world, rita)
 
     await rita.get(page)
 
     for words in ("Bot asks to act for you", "Looked after by", "upstream:write", "may write", "127.0.0.1:8765"):
-        assert words in rita.html
+        assert words in rita.text
     policy = rita.page.headers["content-security-policy"]
     assert policy.endswith("form-action 'self' http://127.0.0.1:8765")
 
 
 async def test_allowing_sends_the_agent_a_code_for_what_was_left_ticked(world: World, rita: Visitor) -> None:
-    page = await asked_for_consent(world)
+    page = await asked_for_consent(world, rita)
     await rita.get(page)
 
     await rita.submit(page, scope=["upstream:read"], answer="allow")
@@ -74,7 +77,7 @@ async def test_allowing_sends_the_agent_a_code_for_what_was_left_ticked(world: W
 
 @pytest.mark.parametrize("pressed", ["deny", ""])
 async def test_anything_but_allowing_denies(world: World, rita: Visitor, pressed: str) -> None:
-    page = await asked_for_consent(world)
+    page = await asked_for_consent(world, rita)
     await rita.get(page)
 
     await rita.submit(page, answer=pressed)
@@ -84,7 +87,7 @@ async def test_anything_but_allowing_denies(world: World, rita: Visitor, pressed
 
 
 async def test_allowing_nothing_or_more_than_was_asked_for_is_refused(world: World, rita: Visitor) -> None:
-    page = await asked_for_consent(world)
+    page = await asked_for_consent(world, rita)
     await rita.get(page)
 
     for scope in ([], ["upstream:read", "tool:item_delete"]):
@@ -94,7 +97,7 @@ async def test_allowing_nothing_or_more_than_was_asked_for_is_refused(world: Wor
 
 
 async def test_a_request_that_one_person_has_opened_is_nobody_elses(world: World, rita: Visitor) -> None:
-    page = await asked_for_consent(world)
+    page = await asked_for_consent(world, rita)
     await rita.get(page)
     await rita.submit("/logout")
     await rita.log_in("ann", PASSWORD)

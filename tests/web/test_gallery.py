@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import chromium, overflow, violations
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route
-from web_browser import chromium, open_everything, overflow, violations
 from web_gallery import Example, examples
 
 from hub.web.headers import page_headers
@@ -57,7 +57,6 @@ def test_a_page_is_accessible_fits_the_window_and_keeps_its_policy(page: Page, e
 
     page.on("console", note)
     page.goto(f"https://gallery.test/{example.name}")
-    open_everything(page)
 
     assert violations(page) == ""
     assert overflow(page) == 0

@@ -1,5 +1,6 @@
 """A person at a browser without JavaScript: follows links, fills in forms, keeps cookies."""
 
+import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Self
@@ -82,6 +83,11 @@ class Visitor:
     def html(self) -> str:
         """The last page."""
         return self.page.text
+
+    @property
+    def text(self) -> str:
+        """What a reader sees of the last page: without tags, each gap as one space."""
+        return " ".join(re.sub(r"<[^>]+>", " ", self.html).split())
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         """Open a page."""

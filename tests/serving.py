@@ -1,0 +1,34 @@
+"""A whole hub on a free loopback port, for tests that come from outside: browsers and clients."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from world import World
+
+from hub.app import create_app
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A hub that is being served, and where."""
+
+    world: World
+    address: str
+
+
+@asynccontextmanager
+async def serve(world: World) -> AsyncGenerator[Served]:
+    """Serve the application of `world`, with its worker, in this event loop until the block ends."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(world.runtime, {}), log_config=None))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield Served(world=world, address=f"http://127.0.0.1:{listening.getsockname()[1]}")
+    finally:
+        server.should_exit = True
+        await serving
+        listening.close()
