@@ -93,6 +93,9 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
     question, record = dossier.invocation.question, dossier.invocation.preview
     if question is None or record is None:
         raise NotFound("Nobody has been asked about this invocation.")
+    if record.revision != question.revision:  # a newer preview is under way; what was asked is what is shown
+        async with visit.runtime.database.reading() as tx:
+            record = await dryrun.of_revision(tx, invocation_id, question.revision) or record
     page = approval_page(dossier, record, question)
     why_not = _why_not(visit.person, dossier, question)
     if why_not:

@@ -9,7 +9,7 @@ from hub import dryrun
 from hub.core.errors import NotFound
 from hub.dryrun import TrackRecord
 from hub.identity.directory import get_many
-from hub.identity.principals import Principal
+from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.queries import current, takes_part
 from hub.invocations.values import Invocation
 from hub.registry import Connection, reading
@@ -38,8 +38,11 @@ class Dossier:
 
     @property
     def requester(self) -> str:
-        """For whom the agent asks; for itself where it acts for nobody."""
-        return self.name_of(self.invocation.on_behalf_of_id or self.invocation.agent_id)
+        """For whom it was asked."""
+        if self.invocation.on_behalf_of_id is not None:
+            return self.name_of(self.invocation.on_behalf_of_id)
+        asker = self.people.get(self.invocation.agent_id)
+        return "themselves" if asker and asker.kind is PrincipalKind.USER else "itself"
 
 
 async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:

@@ -42,8 +42,8 @@ def _one(change: Change) -> str:
 def _changed(change: Change) -> list[str]:
     before, after = change.before or {}, change.after or {}
     absent = object()
-    names = [name for name in {**before, **after} if before.get(name, absent) != after.get(name, absent)]
-    return sorted({*names, *change.unknown})
+    names = {name for name in {**before, **after} if before.get(name, absent) != after.get(name, absent)}
+    return sorted(names - set(change.unknown)) or sorted(change.unknown)
 
 
 def _listed(names: list[str]) -> str:

@@ -11,14 +11,19 @@ from hub.invocations.values import Invocation
 from hub.web.approval_views import claim_lines, digest_lines, undo_of
 from hub.web.catalog import tool_url
 from hub.web.dossier import Dossier
+from hub.web.headlines import headline
 from hub.web.inert import inert, inert_name
 from hub.web.moments import At, at
 from hub.web.state_words import STATES
 from hub.web.tool import json_text
 from hub.web.views.invocation import EventLine, InvocationLine, InvocationPage
-from hub.web.wording import EFFECTS, TIERS
+from hub.web.wording import EFFECTS, TIERS, Word
 
-_VERDICTS: Final = {State.VERIFIED, State.DIVERGED, State.UNVERIFIABLE}
+_VERDICTS: Final = {
+    State.VERIFIED: Word(label="as the preview said", meaning="", tone="good"),
+    State.DIVERGED: Word(label="not as the preview said", meaning="", tone="bad"),
+    State.UNVERIFIABLE: Word(label="could not be compared", meaning="", tone="warn"),
+}
 
 
 def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> InvocationPage:
@@ -29,6 +34,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
     is_write = invocation.effect is not Effect.READ
     return InvocationPage(
         id=invocation.id,
+        headline=inert_name(_headline(dossier)),
         state=STATES[state],
         tool=invocation.tool_name,
         tool_url=tool_url(invocation.server, invocation.tool_name),
@@ -45,7 +51,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         error=inert(invocation.error_message) if invocation.error_message else None,
         outcome=json_text(invocation.output) if has_answer else None,
         findings=tuple(inert(finding) for finding in invocation.findings),
-        verification=STATES[state] if state in _VERDICTS else None,
+        verification=_VERDICTS.get(state),
         undo=undo_of(dossier) if is_write else None,
         arguments=json_text(dict(invocation.arguments)),
         claims=claim_lines(invocation.claims),
@@ -68,6 +74,11 @@ def invocation_line(invocation: Invocation, agents: Mapping[str, Principal], now
         agent=inert_name(agent.display_name if agent else invocation.agent_id),
         asked=at(invocation.created_at, now=now),
     )
+
+
+def _headline(dossier: Dossier) -> str:
+    record = dossier.invocation.preview
+    return headline(record.preview if record else None, title=dossier.operation.title, system=dossier.connection.name)
 
 
 def _expires(dossier: Dossier) -> At | None:

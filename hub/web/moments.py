@@ -9,10 +9,11 @@ _UNITS: Final = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class At:
-    """A moment: `iso` for `<time datetime>`, `clock` in UTC for people, `relative` to when the page was made."""
+    """A moment: `iso` for machines, `clock` and (finer) `second` in UTC, `relative` to when the page was made."""
 
     iso: str
     clock: str
+    second: str
     relative: str
     is_past: bool
 
@@ -22,6 +23,7 @@ def at(moment: datetime, *, now: datetime) -> At:
     return At(
         iso=moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         clock=f"{moment.day} {moment.strftime('%b %Y, %H:%M')} UTC",
+        second=f"{moment.day} {moment.strftime('%b %Y, %H:%M:%S')} UTC",
         relative=relative(moment - now),
         is_past=moment <= now,
     )

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from starlette.responses import HTMLResponse, Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from hub.core.errors import (
     Conflict,
@@ -35,6 +36,16 @@ def problem_page(
     page = _unexpected(trace_id) if error is None else _expected(error)
     html = render("error.html", Chrome(title=page.heading, viewer=viewer), page)
     return HTMLResponse(html, status_code=page.status, headers=page_headers(is_secure=is_secure))
+
+
+async def page_not_found(request: Request, _error: Exception) -> Response:
+    """Answer for addresses that no door knows: a page for browsers, a line for everybody else.
+
+    It is the application's handler for 404.
+    """
+    if "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse("Not Found", status_code=404)
+    return problem_page(NotFound(_UNSEEN), is_secure=request.url.scheme == "https")
 
 
 def _expected(error: HubError) -> ErrorPage:

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
-from hub.audit import AuditEvent, events_of
+from hub.audit import AuditEvent, EventKind, events_of
 from hub.identity.directory import get_many
 from hub.identity.principals import Principal
 from hub.storage import Tx
 from hub.web.dossier import Dossier
-from hub.web.inert import Inert, inert
+from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at
 from hub.web.state_words import event_word
 from hub.web.views.invocation import EventLine
@@ -36,6 +36,8 @@ _SAID_ELSEWHERE: Final = frozenset(
 )
 """Facts that every event of an invocation repeats; the page shows them once, beside the timeline."""
 
+_NOTED: Final = ("choice", "reason", "reasons", "error", "message", "fidelity")
+"""Facts worth reading without unfolding anything, the first that there is."""
 _PEOPLE: Final = ("by", "voter", "voters")
 """Facts that name people by their ids."""
 
@@ -54,9 +56,25 @@ def _line(event: AuditEvent, dossier: Dossier, people: Mapping[str, Principal]) 
     return EventLine(
         at=at(event.at, now=dossier.at),
         what=event_word(event.kind),
-        who=_name(event.actor, people) if event.actor else "the hub",
+        who=inert_name(_who(event, dossier, people)),
+        note=_note(facts, people),
         facts=tuple((name.replace("_", " "), _shown(value, people)) for name, value in _told(facts)),
     )
+
+
+def _note(facts: dict[str, Json], people: Mapping[str, Principal]) -> Inert | None:
+    """Take the fact that matters most out of `facts`, and return it."""
+    if facts.get("approved_by"):
+        return inert(f"by {facts.pop('approved_by')}")
+    return next((_shown(facts.pop(name), people) for name in _NOTED if facts.get(name)), None)
+
+
+def _who(event: AuditEvent, dossier: Dossier, people: Mapping[str, Principal]) -> str:
+    if event.actor is not None:
+        return _name(event.actor, people)
+    if event.kind is EventKind.INVOCATION_RECEIVED:
+        return f"{dossier.name_of(dossier.invocation.agent_id)} for {dossier.requester}"
+    return "the hub"
 
 
 def _told(facts: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:

@@ -23,6 +23,8 @@ from hub.web.problems import problem_page
 from hub.web.rendering import Chrome, Viewer, render
 
 _LOG: Final = structlog.get_logger(__name__)
+POLLING: Final = frozenset({"inbox"})
+"""Ids of elements that ask again by themselves: nobody is there, so they do not keep a session alive."""
 _NO_FORM: Final = Form(fields={})
 
 
@@ -117,7 +119,7 @@ class Doorway:
             return to_login(guest.request)
         if guest.request.method == "POST" and not session.accepts(guest.form.one("csrf_token")):
             raise Forbidden("This form has expired or was not ours. Load the page again. Nothing was changed.")
-        if session.needs_touch:
+        if session.needs_touch and guest.request.headers.get("hx-trigger") not in POLLING:
             async with self.runtime.database.transaction() as tx:
                 await touch_session(tx, session.id)
         visit = Visit(
@@ -140,6 +142,8 @@ def _trace_id(request: Request) -> str:
 
 def to_login(request: Request) -> Response:
     """Send somebody to the login, and afterwards back to where they wanted to look; a form is never sent again."""
+    if "hx-request" in request.headers:  # a part of a page asked: the whole page has to go
+        return Response(status_code=204, headers={"HX-Redirect": "/login", "Cache-Control": "no-store"})
     wanted = request.url.path
     if request.method != "GET":
         return redirect("/login")

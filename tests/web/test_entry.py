@@ -13,7 +13,7 @@ from web_visitor import Visitor
 from hub.identity.accounts import NewUser, create_user
 from hub.identity.principals import Role
 from hub.settings import Settings
-from hub.web import web_routes
+from hub.web import page_not_found, web_routes
 from hub.wiring import open_runtime
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,8 @@ async def visitor(sqlite_url: str, tmp_path: Path) -> AsyncGenerator[Visitor]:
     async with open_runtime(settings) as runtime:
         async with runtime.database.transaction() as tx:
             await create_user(tx, new, runtime.authority)
-        async with Visitor(Starlette(routes=web_routes(runtime)), base_url=runtime.public_url) as opened:
+        app = Starlette(routes=web_routes(runtime), exception_handlers={404: page_not_found})
+        async with Visitor(app, base_url=runtime.public_url) as opened:
             yield opened
 
 
@@ -197,3 +198,18 @@ async def test_static_files_are_pinned_by_their_digest(visitor: Visitor) -> None
     assert "immutable" in (await visitor.get(address)).headers["cache-control"]
     assert "immutable" not in (await visitor.get("/static/hub.css?v=other")).headers["cache-control"]
     assert (await visitor.get("/static/%2e%2e%2froutes.py")).status_code == 404
+
+
+async def test_an_unknown_address_is_answered_in_the_way_it_was_asked(visitor: Visitor) -> None:
+    page = await visitor.get("/no/such/page", accept="text/html")
+    line = await visitor.get("/no/such/page", accept="application/json")
+
+    assert (page.status_code, line.status_code) == (404, 404)
+    assert "There is nothing here" in page.text
+    assert line.text == "Not Found"
+
+
+async def test_a_part_of_a_page_whose_session_has_ended_brings_the_whole_page_to_the_login(visitor: Visitor) -> None:
+    answer = await visitor.get("/approvals", hx_request="true", hx_trigger="inbox")
+
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (204, "/login")

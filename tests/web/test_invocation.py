@@ -42,7 +42,8 @@ async def test_the_page_tells_the_whole_story_in_words(world: World, rita: Visit
     assert happened[0] == "Received"
     assert happened[-1] == "Read back and verified"
     assert "Sent to the system" in happened
-    assert "<h1>Done and verified</h1>" in rita.html
+    assert "Change quantity of items/1 in upstream" in rita.text
+    assert "<h2>Done and verified</h2>" in rita.html
     assert "Can be undone" in rita.html
     assert "&#34;quantity&#34;: 9" in rita.html
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from web_gallery_approval import HIGH, HOSTILE
 
-from hub.web.inert import inert
+from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.views.invocation import EventLine, InvocationLine, InvocationPage, InvocationsPage
 from hub.web.wording import Word
@@ -25,13 +25,14 @@ def event(minutes_ago: int, label: str, who: str, *, tone: str = "info", **facts
     return EventLine(
         at=at(NOW - timedelta(minutes=minutes_ago), now=NOW),
         what=Word(label=label, meaning="", tone=tone),
-        who=who,
+        who=inert_name(who),
         facts=tuple((name, inert(value)) for name, value in facts.items()),
     )
 
 
 DONE = InvocationPage(
     id=HIGH.invocation_id,
+    headline=HIGH.headline,
     state=VERIFIED,
     tool=HIGH.tool,
     tool_url=HIGH.tool_url,
@@ -48,7 +49,7 @@ DONE = InvocationPage(
     error=None,
     outcome=inert('{\n  "id": 7,\n  "customer_payment_term": "60 days net"\n}'),
     findings=(),
-    verification=VERIFIED,
+    verification=Word(label="as the preview said", meaning="", tone="good"),
     undo=HIGH.undo,
     arguments=HIGH.arguments,
     claims=HIGH.claims,
@@ -92,7 +93,11 @@ INVOCATIONS = {
         error=inert(HOSTILE),
         outcome=inert(HOSTILE),
         findings=(inert(HOSTILE),),
-        events=(event(1, "Received", "\u202eevil", note=HOSTILE),),
+        headline=inert_name(HOSTILE),
+        events=(
+            event(1, "Received", "\u202eevil", note=HOSTILE),
+            replace(event(1, "Vote cast", HOSTILE), note=inert(HOSTILE)),
+        ),
     ),
 }
 _LINE = InvocationLine(

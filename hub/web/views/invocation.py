@@ -14,7 +14,9 @@ class EventLine:
 
     at: At
     what: Word
-    who: str
+    who: Inert
+    note: Inert | None = None
+    """What of it a reader wants at once: a choice, a reason."""
     facts: tuple[tuple[str, Inert], ...] = ()
 
 
@@ -44,6 +46,7 @@ class InvocationPage:
     """One call from request to outcome."""
 
     id: str
+    headline: Inert
     state: Word
     tool: str
     tool_url: str
