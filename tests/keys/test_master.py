@@ -1,7 +1,6 @@
 """The master key is made once, for its owner alone, or given; nothing else starts a hub."""
 
 import base64
-import os
 import stat
 from pathlib import Path
 
