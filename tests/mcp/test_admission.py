@@ -1,7 +1,9 @@
 """What is decided about a request before any message of it is served."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -14,6 +16,7 @@ from hub.identity.accounts import suspend
 from hub.identity.clients import limit_client
 from hub.mcp.messages import LONGEST_BODY
 from hub.registry import Environment, NewServer, create_server
+from hub.storage import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +42,19 @@ async def post(
     headers = {**HEADERS, **({"Authorization": f"Bearer {token}"} if token else {}), **more}
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return await http.post(path, content=content, headers=headers)
+
+
+@contextmanager
+def taken_away(database: Database) -> Iterator[None]:
+    """Put something that is no database where the file was."""
+    file = Path(str(database.url.database))
+    file.rename(file.with_suffix(".away"))
+    file.mkdir()
+    try:
+        yield
+    finally:
+        file.rmdir()
+        file.with_suffix(".away").rename(file)
 
 
 async def test_without_a_token_the_challenge_says_where_to_get_one(http: httpx2.AsyncClient) -> None:
@@ -209,19 +225,28 @@ async def test_a_server_that_is_not_published_is_not_found(hub: WorkingHub, http
     assert again.status_code == 404  # one address for one server: the built-in one is at /mcp
 
 
-async def test_a_database_that_does_not_answer_is_503_and_nobody_is_let_in(
-    hub: WorkingHub, http: httpx2.AsyncClient
-) -> None:
-    token = await hub.token()
-    await post(http, token, call("item_get", {"id": 1}))  # the catalog is known, the second token is not
-    other = await hub.token()
-    async with hub.database.transaction() as tx:
-        await tx.execute(text("ALTER TABLE oauth_grants RENAME TO lost"))
+async def test_a_database_that_is_gone_is_503_and_nobody_is_let_in(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
+    known, other = await hub.token(), await hub.token()
+    await post(http, known, call("item_get", {"id": 1}))
+    await hub.database.close()
 
-    response = await post(http, other, call("item_get", {"id": 1}))
+    with taken_away(hub.database):
+        response = await post(http, other, call("item_get", {"id": 1}))
 
     assert response.status_code == 503
     assert response.headers["retry-after"]
+
+
+async def test_a_failure_inside_the_hub_is_500_without_internals(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
+    token = await hub.token()
+    async with hub.database.transaction() as tx:
+        await tx.execute(text("ALTER TABLE oauth_grants RENAME TO lost"))
+
+    response = await post(http, token, call("item_get", {"id": 1}))
+
+    assert response.status_code == 500
+    assert "oauth_grants" not in response.text
+    assert response.json()["error"]["data"]["trace_id"]
 
 
 async def test_the_metadata_describes_each_server_as_a_resource(hub: WorkingHub, http: httpx2.AsyncClient) -> None:

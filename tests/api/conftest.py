@@ -1,0 +1,14 @@
+"""Gives the tests of this folder a hub with its API open."""
+
+import pytest
+from doors.agents import hub
+from doors.people import http, log_in
+
+__all__ = ["http", "hub", "log_in"]
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """SQLite, unless a test asks for `BOTH_ENGINES`: most of what a door does has nothing to do with the engine."""
+    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    return url
