@@ -70,7 +70,9 @@ class GroupCommit:
         try:
             async with self._database.transaction() as tx:
                 at = await now(tx)
-                rows = [_values(entry.row) | {"created_at": at, "updated_at": at} for entry in batch]
+                for entry in batch:
+                    entry.row.created_at = entry.row.updated_at = at  # what is answered from the row has them too
+                rows = [_values(entry.row) for entry in batch]
                 await tx.execute(insert(InvocationRow), rows)
                 await append_many(tx, [entry.event for entry in batch], self._keys, at=at)
         except Exception as error:  # noqa: BLE001  # every waiter must hear of it, whatever it was

@@ -19,7 +19,7 @@ from hub.identity.clients import NewAgent, create_agent
 from hub.identity.directory import get
 from hub.identity.enrolment import enrol
 from hub.identity.grants import ACCESS_TOKEN_LIFETIME, AuthorizationServer, NewGrant, issue, open_grant
-from hub.identity.principals import Principal, PrincipalKind, Role
+from hub.identity.principals import Caller, Principal, PrincipalKind, Role
 from hub.identity.resources import EVERYTHING, resource_of
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
@@ -33,7 +33,9 @@ from hub.registry import (
     Connection,
     Environment,
     NewConnection,
+    Tool,
     create_connection,
+    find_tool,
     register_connector,
 )
 from hub.storage import Database, Tx, now
@@ -63,6 +65,19 @@ class WorkingHub:
     def authority(self) -> Authority:
         """The authority of the hub's console."""
         return Authority(database=self.runtime.database, keys=self.runtime.keys)
+
+    @property
+    def caller(self) -> Caller:
+        """The agent, acting for the requester with every scope."""
+        return Caller(
+            actor=self.agent, on_behalf_of=self.people["requester"], scopes=ALL_SCOPES, client_id=self.agent.id
+        )
+
+    async def tool(self, tx: Tx, name: str) -> Tool:
+        """Return a tool of the test connector."""
+        found = await find_tool(tx, connector.spec.name, name)
+        assert found is not None
+        return found
 
     async def token(
         self,

@@ -1,0 +1,236 @@
+"""Who may do what: every operation against every role; what is not in the table, nobody may."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+from doors.people import API, LogIn, Person, api_of
+from doors.working_hub import WorkingHub
+from upstream.connector import connector
+
+from hub.identity.resources import API as API_SERVER
+from hub.invocations.invoke import invoke
+from hub.invocations.values import Call
+from hub.registry import Environment, NewServer, Offer, create_server, find_tool, publish
+
+pytestmark = pytest.mark.anyio
+
+MEMBER = frozenset({"requester"})
+ADMINISTRATOR = frozenset({"administrator"})
+OPERATOR = frozenset({"operator"})
+AUDITOR = frozenset({"auditor"})
+EVERYBODY = frozenset({"nobody"}) | MEMBER | ADMINISTRATOR | OPERATOR | AUDITOR
+
+MAY: Mapping[str, frozenset[str]] = {
+    "getSession": EVERYBODY,
+    "logOut": EVERYBODY,
+    "listTools": MEMBER,
+    "getTool": MEMBER,
+    "quarantineTool": ADMINISTRATOR | OPERATOR,
+    "releaseTool": ADMINISTRATOR,
+    "setToolTier": ADMINISTRATOR,
+    "listConnectors": MEMBER,
+    "registerConnector": ADMINISTRATOR,
+    "listConnections": EVERYBODY,  # its own; see test_registry
+    "createConnection": ADMINISTRATOR,
+    "getConnection": ADMINISTRATOR | OPERATOR,
+    "changeConnection": ADMINISTRATOR,
+    "setConnectionSecret": ADMINISTRATOR,
+    "disableConnection": ADMINISTRATOR | OPERATOR,
+    "enableConnection": ADMINISTRATOR | OPERATOR,
+    "listServers": MEMBER,
+    "createServer": ADMINISTRATOR,
+    "publishTool": ADMINISTRATOR,
+    "unpublishTool": ADMINISTRATOR,
+    "listUsers": ADMINISTRATOR,
+    "createUser": ADMINISTRATOR,
+    "getUser": ADMINISTRATOR,
+    "setUserGroups": ADMINISTRATOR,
+    "setUserRoles": ADMINISTRATOR,
+    "setUserPassword": ADMINISTRATOR,
+    "suspendUser": ADMINISTRATOR,
+    "resumeUser": ADMINISTRATOR,
+    "listGroups": ADMINISTRATOR,
+    "createGroup": ADMINISTRATOR,
+    "listAgents": ADMINISTRATOR,
+    "createAgent": ADMINISTRATOR,
+    "getAgent": ADMINISTRATOR,
+    "setAgentLimits": ADMINISTRATOR,
+    "issueAgentSecret": ADMINISTRATOR,
+    "revokeAgentSecret": ADMINISTRATOR,
+    "suspendAgent": ADMINISTRATOR,
+    "resumeAgent": ADMINISTRATOR,
+    "createInvocation": MEMBER,
+    "listInvocations": EVERYBODY,  # its own
+    "getInvocation": MEMBER,  # whose it is
+    "getTimeline": MEMBER,
+    "cancelInvocation": MEMBER,
+    "listApprovals": EVERYBODY,  # what waits for it
+    "getApproval": MEMBER,
+    "castVote": frozenset(),  # no role votes; groups do, and never the requester
+    "listEvents": AUDITOR,
+    "getCheckpoint": AUDITOR,
+}
+AGENTS_MAY = {
+    "listTools",
+    "getTool",
+    "listConnectors",
+    "listServers",
+    "createInvocation",
+    "listInvocations",
+    "getInvocation",
+    "getTimeline",
+    "cancelInvocation",
+}
+PUBLIC = {"logIn"}
+WHY = {"reason": "a test"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One operation, ready to be sent with arguments that are right."""
+
+    operation: str
+    method: str
+    path: str
+    body: Any
+
+
+@pytest.fixture
+async def requests(hub: WorkingHub) -> list[Request]:
+    """Every operation of the API, each on something that exists."""
+    ids = await things(hub)
+    spec = connector.spec.model_copy(update={"version": "1.0.1"})
+    bodies: dict[str, Any] = {
+        "quarantineTool": WHY,
+        "setToolTier": {"tier": "high"},
+        "registerConnector": {"spec": spec.model_dump(mode="json")},
+        "createConnection": {
+            "name": "second",
+            "connector": "upstream",
+            "base_url": "http://127.0.0.1:9",
+            "prefix": "b_",
+        },
+        "changeConnection": {"settings": {"a": 1}},
+        "setConnectionSecret": {"secret": {"token": "x"}},
+        "disableConnection": WHY,
+        "createServer": {"name": "fresh", "title": "Fresh"},
+        "publishTool": {"tool_id": ids["tool_id"], "connection_id": ids["connection_id"], "as_name": "again"},
+        "createUser": {"name": "ada", "display_name": "Ada", "password": "a long enough password"},
+        "setUserGroups": {"groups": ["approvers"]},
+        "setUserRoles": {"roles": ["member"]},
+        "setUserPassword": {"password": "a long enough password"},
+        "suspendUser": WHY,
+        "createGroup": {"title": "Finance"},
+        "createAgent": {"name": "bot", "display_name": "Bot", "owner_id": hub.people["owner"].id},
+        "setAgentLimits": {"allowed_scopes": [], "allowed_servers": []},
+        "issueAgentSecret": {"days": 1},
+        "suspendAgent": WHY,
+        "createInvocation": {"tool": "item_get", "arguments": {"id": 1}},
+        "cancelInvocation": WHY,
+        "castVote": {"digest": "0" * 64, "choice": "approve"},
+    }
+    document = api_of(hub.runtime)[1].openapi()
+    return [
+        Request(
+            operation=operation["operationId"],
+            method=method.upper(),
+            path=path.format(**ids),
+            body=bodies.get(operation["operationId"]),
+        )
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if operation["operationId"] not in PUBLIC
+    ]
+
+
+async def things(hub: WorkingHub) -> dict[str, str]:
+    """Make one of each thing an operation can be about, and return what they are called."""
+    async with hub.database.transaction() as tx:
+        await create_server(tx, NewServer(name="sales", environment=Environment.DEV, title="Sales"), hub.authority)
+        tool, other = await find_tool(tx, "upstream", "item_get"), await find_tool(tx, "upstream", "item_find")
+        assert tool is not None
+        assert other is not None
+        offer = Offer(server="sales", tool_id=other.id, connection_id=hub.connection.id)
+        await publish(tx, offer, hub.authority)
+    call = Call(
+        caller=hub.caller, server="everything", tool="ticket_create", arguments={"title": "x"}, trace_id="0" * 32
+    )
+    asked = await invoke(call, hub.runtime)
+    return {
+        "tool_id": tool.id,
+        "name": "item_get",
+        "connection_id": hub.connection.id,
+        "server": "sales",
+        "user_id": hub.people["nobody"].id,
+        "agent_id": hub.agent.id,
+        "secret_id": "sec_06dvh3x5m8qk2v7c1n4pz9tbwr",
+        "invocation_id": asked.id,
+    }
+
+
+async def send(person: Person, request: Request) -> httpx2.Response:
+    return await person.send(request.method, request.path, request.body)
+
+
+async def test_the_table_knows_every_operation(requests: list[Request]) -> None:
+    assert {request.operation for request in requests} == set(MAY)
+
+
+@pytest.mark.parametrize("role", sorted(EVERYBODY))
+async def test_each_role_is_refused_what_it_may_not_do(requests: list[Request], log_in: LogIn, role: str) -> None:
+    person = await log_in(role)
+
+    refused = {
+        request.operation: (await send(person, request)).status_code
+        for request in requests
+        if role not in MAY[request.operation]
+    }
+
+    assert {operation: status for operation, status in refused.items() if status not in {403, 404}} == {}
+
+
+@pytest.mark.parametrize("role", sorted(EVERYBODY))
+async def test_each_role_is_let_do_what_it_may(requests: list[Request], log_in: LogIn, role: str) -> None:
+    allowed = [request for request in requests if role in MAY[request.operation]]
+
+    statuses = {request.operation: (await send(await log_in(role), request)).status_code for request in allowed}
+
+    assert {operation: status for operation, status in statuses.items() if status in {401, 403, 422, 500}} == {}
+
+
+async def test_an_agent_with_a_token_for_the_api_may_only_what_is_for_agents(
+    hub: WorkingHub, http: httpx2.AsyncClient, requests: list[Request]
+) -> None:
+    agent = await hub.make_agent("script", servers=frozenset({API_SERVER, "everything"}))
+    headers = {"Authorization": f"Bearer {await hub.token(of=agent, server=API_SERVER)}"}
+
+    statuses = {
+        request.operation: (
+            await http.request(request.method, f"{API}{request.path}", json=request.body, headers=headers)
+        ).status_code
+        for request in requests
+    }
+
+    let_in = {operation for operation, status in statuses.items() if status != 403}
+    assert let_in == AGENTS_MAY
+    assert statuses["createInvocation"] == 201
+    assert statuses["getInvocation"] == 404  # another agent's
+
+
+async def test_the_owner_of_an_agent_answers_for_it_and_no_other(hub: WorkingHub, log_in: LogIn) -> None:
+    owner, stranger = await log_in("owner"), await log_in("requester")
+
+    seen = await owner.get(f"/agents/{hub.agent.id}")
+    secret = await owner.send("POST", f"/agents/{hub.agent.id}/secrets", {})
+    revoked = await owner.send("DELETE", f"/agents/{hub.agent.id}/secrets/{secret.json()['id']}")
+    suspended = await owner.send("PUT", f"/agents/{hub.agent.id}/suspension", WHY)
+    resumed = await owner.send("DELETE", f"/agents/{hub.agent.id}/suspension")
+    foreign = await stranger.get(f"/agents/{hub.agent.id}")
+
+    assert (seen.status_code, secret.status_code, revoked.status_code, suspended.status_code) == (200, 201, 204, 200)
+    assert suspended.json()["is_suspended"]
+    assert resumed.status_code == 403  # whoever suspended it may have had reasons
+    assert foreign.status_code == 404
