@@ -1,0 +1,164 @@
+"""Between approval and commit everything is checked again: one test for each check, which fails without it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+from upstream.connector import connector
+from world import World
+
+from connectors.sdk.vocabulary import Tier
+from hub.bundles import Publication, default_bundle_text, publish_bundle
+from hub.core.errors import Conflict
+from hub.dryrun.tables import PreviewRow
+from hub.identity.accounts import set_groups, suspend
+from hub.invocations.queries import current
+from hub.invocations.resume import expire_overdue, resume
+from hub.invocations.states import State
+from hub.invocations.tables import InvocationRow
+from hub.registry import find_tool, quarantine, register_connector, set_owner_tier
+from hub.storage import Tx, now
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+Change = Callable[[World, Tx], Awaitable[object]]
+
+
+async def tool_changes(world: World, tx: Tx) -> None:
+    spec = connector.spec
+    changed = [
+        one.model_copy(update={"description": "Remove an item for good."}) if one.name == "item_delete" else one
+        for one in spec.operations
+    ]
+    release = spec.model_copy(update={"version": "1.0.1", "operations": tuple(changed)})
+    await register_connector(tx, release, world.runtime.authority)
+
+
+async def connection_is_signed_in_anew(world: World, tx: Tx) -> None:
+    secret = {"token": world.upstream.token}
+    await world.runtime.vault.put(tx, world.connection_id, secret, world.runtime.authority)
+
+
+async def tool_is_quarantined(world: World, tx: Tx) -> None:
+    tool = await find_tool(tx, "upstream", "item_delete")
+    assert tool is not None
+    await quarantine(tx, tool.id, "It misbehaved.", world.runtime.authority)
+
+
+async def tier_is_raised(world: World, tx: Tx) -> None:
+    tool = await find_tool(tx, "upstream", "item_delete")
+    assert tool is not None
+    await set_owner_tier(tx, tool.id, Tier.CRITICAL, world.runtime.authority)
+
+
+async def policy_is_tightened(world: World, tx: Tx) -> None:
+    text = default_bundle_text().replace('@require("approvers:1")', '@require("approvers:2")')
+    publication = Publication(environment="dev", text=text, by=None)
+    await publish_bundle(tx, world.runtime.database, world.runtime.keys, publication)
+
+
+async def policy_forbids_commits(world: World, tx: Tx) -> None:
+    rule = '@id("stop") @why("Nothing is committed today.") forbid (principal, action == Action::"commit", resource);'
+    publication = Publication(environment="dev", text=f"{default_bundle_text()}\n{rule}", by=None)
+    await publish_bundle(tx, world.runtime.database, world.runtime.keys, publication)
+
+
+async def voter_leaves_the_group(world: World, tx: Tx) -> None:
+    await set_groups(tx, world.ann.id, frozenset(), world.runtime.authority)
+
+
+async def voter_is_suspended(world: World, tx: Tx) -> None:
+    await suspend(tx, world.ann.id, "left", world.runtime.authority)
+
+
+async def agent_is_suspended(world: World, tx: Tx) -> None:
+    await suspend(tx, world.bot.id, "out of control", world.runtime.authority)
+
+
+async def requester_is_suspended(world: World, tx: Tx) -> None:
+    await suspend(tx, world.rita.id, "left", world.runtime.authority)
+
+
+async def arguments_are_changed_in_the_database(_world: World, tx: Tx) -> None:
+    await tx.execute(update(InvocationRow).values(arguments={"id": 2}))
+
+
+async def preview_is_changed_in_the_database(_world: World, tx: Tx) -> None:
+    await tx.execute(update(PreviewRow).values(body={"changes": []}))
+
+
+async def preview_and_its_digest_are_changed_in_the_database(_world: World, tx: Tx) -> None:
+    from connectors.sdk.preview import Preview
+    from hub.dryrun import preview_digest
+
+    await tx.execute(update(PreviewRow).values(body={"changes": []}, digest=preview_digest(Preview(changes=()))))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        tool_changes,
+        connection_is_signed_in_anew,
+        tool_is_quarantined,
+        tier_is_raised,
+        policy_is_tightened,
+        policy_forbids_commits,
+        voter_leaves_the_group,
+        voter_is_suspended,
+        agent_is_suspended,
+        requester_is_suspended,
+        arguments_are_changed_in_the_database,
+        preview_is_changed_in_the_database,
+        preview_and_its_digest_are_changed_in_the_database,
+    ],
+)
+async def test_an_approval_is_void_when(world: World, change: Change) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    approved = await world.vote(asked, world.ann)
+    assert approved.state is State.APPROVED
+    async with world.runtime.database.transaction() as tx:
+        await change(world, tx)
+
+    after = await resume(asked.id, world.runtime)
+
+    assert after.state is State.STALE
+    assert after.error_message
+    assert world.upstream.store.effects() == []
+
+
+async def test_what_has_expired_is_never_committed_however_late_the_timer_is(world: World) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(InvocationRow).values(deadline=await now(tx) - timedelta(milliseconds=1)))
+
+    await resume(asked.id, world.runtime)
+
+    assert (await current(world.runtime, asked.id)).state is State.EXPIRED
+    assert world.upstream.store.effects() == []
+
+
+async def test_a_vote_after_the_deadline_is_refused(world: World) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    async with world.runtime.database.transaction() as tx:
+        past = await now(tx) - timedelta(milliseconds=1)
+        await tx.execute(update(InvocationRow).values(deadline=past))
+
+    assert await expire_overdue(world.runtime) == 1
+    with pytest.raises(Conflict):
+        await world.vote(asked, world.ann)
+
+
+async def test_a_third_stale_preview_is_the_last(world: World) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    for quantity in (11, 12, 13):
+        asked = await current(world.runtime, asked.id)
+        await world.vote(asked, world.ann)
+        world.edit_by_hand(1, quantity=quantity)
+        assert (await resume(asked.id, world.runtime)).state is State.STALE
+        asked = await resume(asked.id, world.runtime)
+
+    assert asked.state is State.EXPIRED
+    assert asked.revision == 3
+    assert world.upstream.store.effects() == []
