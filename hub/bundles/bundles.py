@@ -1,20 +1,29 @@
 """Which bundle decides: read once, kept until another one is published anywhere."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Select, select, update
 
 from hub.audit import Event, EventKind, append
 from hub.bundles.tables import BundleRow
+from hub.core.errors import Forbidden
 from hub.core.ids import new_id
+from hub.identity.directory import get
+from hub.identity.principals import Role
 from hub.keys import Keyring
-from hub.policy import Bundle
+from hub.policy import Bundle, refuse_failing
 from hub.storage import Database, Tx, now
 
 BUNDLES_CHANGED: Final = "bundles"
 """Signalled when a bundle has been published."""
+LOOK_AGAIN_SECONDS: Final = 1.0
+"""The bound: no decision is made by a bundle that was replaced longer ago than this, whichever process did it."""
+_DEFAULT: Final = "default"
+"""Stands for the row of an environment that has none."""
 
 
 def default_bundle_text() -> str:
@@ -23,35 +32,62 @@ def default_bundle_text() -> str:
 
 
 class Bundles:
-    """The active bundle of each environment, read once and kept until a newer one is announced.
+    """The active bundle of each environment, read once and kept until another one is published anywhere.
 
-    On PostgreSQL another process hears of it through the relay within moments; `fresh` asks the database itself, and
-    is what a commit uses.
+    A publication in this process is seen by the next call, one in another process by PostgreSQL's signal within
+    moments; what no signal tells of is found by asking the database again after `LOOK_AGAIN_SECONDS`. `fresh` asks
+    it at once, and is what a write uses.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._active: dict[str, Bundle] = {}
+        self._clock = clock
+        self._active: dict[str, _Kept] = {}
         self._heard = database.subscribe(BUNDLES_CHANGED)
 
     async def active(self, environment: str) -> Bundle:
         """Return the bundle that decides in `environment`."""
         if self._heard.is_set():
-            self._heard.clear()
-            self._active.clear()
-        if environment not in self._active:
-            async with self._database.reading() as tx:
-                self._active[environment] = await self.fresh(tx, environment)
-        return self._active[environment]
+            self._heard.clear()  # before looking: what is published from here on sets it again
+            self._look_again()
+        kept = self._active.get(environment)
+        if kept is not None and self._clock() < kept.look_at:
+            return kept.bundle
+        async with self._database.reading() as tx:
+            return await self.fresh(tx, environment)
 
     async def fresh(self, tx: Tx, environment: str) -> Bundle:
         """Return the bundle that the database says decides in `environment` now."""
-        which = (BundleRow.environment == environment, BundleRow.is_active)
-        row = (await tx.execute(select(BundleRow.digest, BundleRow.text).where(*which))).one_or_none()
+        look_at = self._clock() + LOOK_AGAIN_SECONDS
+        row_id = await tx.scalar(_newest_active(environment).with_only_columns(BundleRow.id)) or _DEFAULT
         kept = self._active.get(environment)
-        if kept is not None and row is not None and kept.digest == row.digest:
-            return kept
-        return Bundle.parse(default_bundle_text() if row is None else row.text)
+        bundle = kept.bundle if kept is not None and kept.row_id == row_id else await self._read(tx, row_id)
+        self._active[environment] = _Kept(row_id, bundle, look_at)
+        return bundle
+
+    def _look_again(self) -> None:
+        self._active = {name: kept._replace(look_at=self._clock()) for name, kept in self._active.items()}
+
+    async def _read(self, tx: Tx, row_id: str) -> Bundle:
+        """Return the bundle in a row, or the default one: rows are never changed, so their id stands for the text."""
+        text = default_bundle_text() if row_id == _DEFAULT else (await tx.get_one(BundleRow, row_id)).text
+        return Bundle.parse(text)
+
+
+class _Kept(NamedTuple):
+    row_id: str
+    bundle: Bundle
+    look_at: float
+
+
+def _newest_active(environment: str) -> Select[BundleRow]:
+    # Two publications at the same moment can leave two active rows; the later one decides, everywhere.
+    newest_first = (BundleRow.published_at.desc(), BundleRow.id.desc())
+    return select(BundleRow).where(*_active_in(environment)).order_by(*newest_first).limit(1)
+
+
+def _active_in(environment: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return BundleRow.environment == environment, BundleRow.is_active.is_(True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +103,14 @@ async def publish_bundle(tx: Tx, database: Database, keys: Keyring, publication:
     """Make the published text the bundle that decides in its environment, and return it.
 
     Raises:
-        BundleInvalid: it cannot be used; nothing has changed.
+        BundleInvalid: it cannot be used, or decides one of its own examples otherwise; nothing has changed.
+        Forbidden: it is no administrator.
     """
+    if publication.by is not None and not (await get(tx, publication.by)).has_role(Role.ADMINISTRATOR):
+        raise Forbidden("Only an administrator may publish policy.")
     bundle, environment = Bundle.parse(publication.text), publication.environment
-    which = (BundleRow.environment == environment, BundleRow.is_active)
-    await tx.execute(update(BundleRow).where(*which).values(is_active=False))
+    refuse_failing(bundle)
+    await tx.execute(update(BundleRow).where(*_active_in(environment)).values(is_active=False))
     tx.add(
         BundleRow(
             id=new_id("bdl"),
@@ -93,7 +132,15 @@ async def publish_bundle(tx: Tx, database: Database, keys: Keyring, publication:
 
 
 async def publish_default(tx: Tx, database: Database, keys: Keyring, *, environment: str) -> None:
-    """Put the default bundle on record where none is, so that every decision's digest leads to a text."""
-    if await tx.scalar(select(BundleRow.id).where(BundleRow.environment == environment).limit(1)) is None:
-        publication = Publication(environment=environment, text=default_bundle_text(), by=None)
-        await publish_bundle(tx, database, keys, publication)
+    """Put on record what decides in `environment`, so that every decision's digest leads to a text.
+
+    That is the default bundle where there is none, and the active one again where this release reads it with another
+    schema, and so under another digest.
+
+    Raises:
+        BundleInvalid: this release cannot use the active bundle; publish one that it can.
+    """
+    row = await tx.scalar(_newest_active(environment))
+    if row is None or Bundle.parse(row.text).digest != row.digest:
+        text = default_bundle_text() if row is None else row.text
+        await publish_bundle(tx, database, keys, Publication(environment=environment, text=text, by=None))

@@ -3,6 +3,8 @@
 from hub.policy.annotations import BundleInvalid
 from hub.policy.bundle import Bundle
 from hub.policy.decide import decide
+from hub.policy.exposed import Exposed, exposed_facts
+from hub.policy.trying import refuse_failing
 from hub.policy.values import (
     Action,
     Allowed,
@@ -22,10 +24,13 @@ __all__ = [
     "BundleInvalid",
     "Decision",
     "Denied",
+    "Exposed",
     "Facts",
     "Obligation",
     "Obliged",
     "PreviewFacts",
     "decide",
+    "exposed_facts",
+    "refuse_failing",
     "strictest",
 ]

@@ -10,7 +10,7 @@ from hub.policy.values import Obligation
 
 DEFAULT_TTL: Final = "PT24H"
 _SEAT: Final = re.compile(r"([a-z][a-z0-9-]{0,63}):([1-9]|[1-4][0-9])")
-_DURATION: Final = re.compile(r"P(?:(\d{1,3})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?")
+_DURATION: Final = re.compile(r"P(?:(\d{1,3})D)?(?:T(?!$)(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?", re.ASCII)
 
 
 class BundleInvalid(InputError):

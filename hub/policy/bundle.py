@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import cedarpy
 
 from hub.core.canonical import digest
 from hub.policy.annotations import BundleInvalid, Rule, read_rule
+from hub.policy.examples import Example, read_examples
+from hub.policy.values import Action
 
 Json = Any
 """Any JSON value."""
@@ -30,20 +32,25 @@ def _schema_text() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """Rules that decisions are made with. Two bundles with one digest decide everything alike."""
+    """Rules that decisions are made with, and the examples they must keep to.
+
+    Two bundles with one digest decide everything alike.
+    """
 
     text: str
     digest: str
     rules: Mapping[str, Rule]
     policies: cedarpy.PolicySet
     permits: cedarpy.PolicySet
+    reads_claims: bool
+    examples: tuple[Example, ...]
 
     @classmethod
     def parse(cls, text: str) -> "Bundle":
         """Return the bundle that `text` (Cedar) defines.
 
         Raises:
-            BundleInvalid: it is not Cedar, it does not fit the schema, or an annotation is wrong.
+            BundleInvalid: it is not Cedar, it does not fit the schema, or an annotation or an example is wrong.
         """
         validation = cedarpy.validate_policies(text, _schema_text())  # pyright: ignore[reportUnknownMemberType]  # bare dict
         if not validation.validation_passed:
@@ -57,6 +64,7 @@ class Bundle:
             for place, policy in static.items()
         }
         _check_ids(rules)
+        _check_scopes(static, rules)
         allowing = {place: policy for place, policy in static.items() if not rules[place].is_forbid}
         permits = cedarpy.policies_from_json_str(json.dumps({**parsed, "staticPolicies": allowing}))
         return cls(
@@ -65,6 +73,8 @@ class Bundle:
             rules=rules,
             policies=cedarpy.PolicySet.from_str(text),
             permits=cedarpy.PolicySet.from_str(permits),
+            reads_claims=any(_mentions(policy["conditions"], "claims") for policy in static.values()),
+            examples=read_examples(text),
         )
 
 
@@ -73,3 +83,18 @@ def _check_ids(rules: Mapping[str, Rule]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise BundleInvalid(f"Two rules have the @id {twice[0]}; decisions could not tell them apart.")
+
+
+def _check_scopes(static: Mapping[str, Mapping[str, Json]], rules: Mapping[str, Rule]) -> None:
+    """Refuse obligations on anything but autocommit: nobody would be asked, and the call would go on or end."""
+    for place, rule in rules.items():
+        scope = static[place]["action"]
+        if rule.obligations and (scope["op"] != "==" or scope["entity"]["id"] != Action.AUTOCOMMIT):
+            raise BundleInvalid(f'Rule {rule.id}: @require needs the scope action == Action::"autocommit".')
+
+
+def _mentions(value: Json, attribute: str) -> bool:
+    if isinstance(value, dict):
+        members = cast("dict[str, Json]", value)
+        return members.get("attr") == attribute or any(_mentions(member, attribute) for member in members.values())
+    return isinstance(value, list) and any(_mentions(item, attribute) for item in cast("list[Json]", value))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import cedarpy
@@ -16,22 +17,31 @@ _KINDS: Final = {"user": "User", "agent": "Agent", "service": "Service"}
 _HOLDERS: Final[Mapping[str, type]] = {"Flags": bool, "Numbers": int, "Texts": str}
 _CONTEXT_NAME: Final = "call"
 
+UNEVALUATED: Final = "A rule of the policy could not be evaluated."
+"""Why a call is denied whose facts some rule stumbles over, such as a sum beyond 64 bits."""
+
 
 def decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     """Return what `bundle` says about `action` on `facts`.
 
     Only a clean Allow is an Allow: one without any evaluation error, made with the schema. Obligations count only
-    where some rule would permit the call once they are met.
+    where some rule would permit the call once they are met. What the agent claims of itself can make a decision
+    stricter and never milder: where a rule reads claims, the call is also decided without them.
     """
+    decision = _decide(action, facts, bundle)
+    if bundle.reads_claims and facts.claims:
+        return _stricter(decision, _decide(action, replace(facts, claims=frozenset()), bundle))
+    return decision
+
+
+def _decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     request = _request(action, facts)
     entities = _entities(facts)
     answer = _ask(request, bundle.policies, entities)
     rules = [bundle.rules[place] for place in answer.diagnostics.reasons]
     ids = tuple(sorted(rule.id for rule in rules))
     if answer.diagnostics.errors:
-        return Denied(
-            reasons=("A rule of the policy could not be evaluated.",), rule_ids=ids, bundle_digest=bundle.digest
-        )
+        return Denied(reasons=(UNEVALUATED,), rule_ids=ids, bundle_digest=bundle.digest)
     if answer.allowed:
         return Allowed(rule_ids=ids, bundle_digest=bundle.digest)
     final = sorted(rule.why or f"Rule {rule.id} forbids it." for rule in rules if not rule.obligations)
@@ -39,6 +49,18 @@ def decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
         return Denied(reasons=tuple(final), rule_ids=ids, bundle_digest=bundle.digest)
     asked = strictest(one for rule in rules for one in rule.obligations)
     return Obliged(obligations=asked, rule_ids=ids, bundle_digest=bundle.digest)
+
+
+def _stricter(one: Decision, other: Decision) -> Decision:
+    ids, digest = tuple(sorted({*one.rule_ids, *other.rule_ids})), one.bundle_digest
+    denied = [decision for decision in (one, other) if isinstance(decision, Denied)]
+    if denied:
+        reasons = tuple(sorted({reason for decision in denied for reason in decision.reasons}))
+        return Denied(reasons=reasons, rule_ids=ids, bundle_digest=digest)
+    asked = [each for decision in (one, other) if isinstance(decision, Obliged) for each in decision.obligations]
+    if asked:
+        return Obliged(obligations=strictest(asked), rule_ids=ids, bundle_digest=digest)
+    return Allowed(rule_ids=ids, bundle_digest=digest)
 
 
 def _is_permitted(request: Mapping[str, Json], entities: cedarpy.Entities, bundle: Bundle) -> bool:
@@ -75,7 +97,9 @@ def _context(action: Action, facts: Facts) -> dict[str, Json]:
         "requester_groups": sorted(facts.requester_groups),
         "hour": facts.hour,
         "weekday": facts.weekday,
+        "missing": sorted(facts.missing),
         "claims": sorted(facts.claims),
+        "stops": sorted(facts.stops),
         **{holder.lower(): {"__entity": {"type": holder, "id": _CONTEXT_NAME}} for holder in _HOLDERS},
     }
     if action is Action.PROPOSE:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+from pydantic import TypeAdapter
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 
@@ -38,7 +40,12 @@ class PreviewFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything a decision may depend on; integers, texts and flags, never a float and never a missing one."""
+    """Everything a decision may depend on: integers, texts and flags, never a float.
+
+    `arguments` is what the tool exposes to policy and this call gives; `missing` names what it exposes and this call
+    does not give, or gives as something that is no fact. `claims` is what the agent says of itself. `stops` names the
+    kill switches that are on for this call: `hub`, `agent`, `tool`, `connection`.
+    """
 
     principal_kind: str
     principal_id: str
@@ -56,15 +63,30 @@ class Facts:
     hour: int
     weekday: int
     arguments: Mapping[str, int | str | bool] = field(default_factory=dict[str, int | str | bool])
+    missing: frozenset[str] = frozenset()
     claims: frozenset[str] = frozenset()
+    stops: frozenset[str] = frozenset()
     preview: PreviewFacts | None = None
 
     def as_json(self) -> dict[str, Json]:
         """Return the facts as they are stored beside a decision, so that it can be made again later."""
         stored = asdict(self)
-        for name in ("principal_groups", "requester_groups", "claims"):
+        for name in _SETS:
             stored[name] = sorted(stored[name])
         return stored
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Json]) -> "Facts":
+        """Return the facts that `as_json` wrote down.
+
+        Raises:
+            ValueError: they are not such facts.
+        """
+        return _READER.validate_python(stored)
+
+
+_SETS: Final = ("principal_groups", "requester_groups", "missing", "claims", "stops")
+_READER: Final = TypeAdapter(Facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +120,7 @@ class Obliged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denied:
-    """Policy does not allow it; `reasons` are the rules' own words, empty if no rule allows it in the first place."""
+    """Policy does not allow it; `reasons` are the rules' own words, empty if no rule permits it in the first place."""
 
     reasons: tuple[str, ...]
     rule_ids: tuple[str, ...]
@@ -111,9 +133,11 @@ Decision = Allowed | Obliged | Denied
 def strictest(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
     """Return one obligation a group: the highest count, the shortest times, and the rule that asks for most.
 
-    Every obligation gets the shortest time of all: a question is open as long as its most impatient rule allows.
+    Every obligation gets the shortest time of all: a question is open as long as its most impatient rule allows. In
+    which order or how often obligations are put together makes no difference.
     """
-    asked = sorted(obligations, key=lambda one: (one.group, -one.count, one.seconds, one.rule_id, one.why))
+    # The time is no part of the order: after a first round it is no longer the rule's own.
+    asked = sorted(obligations, key=lambda one: (one.group, -one.count, one.rule_id, one.why))
     if not asked:
         return ()
     seconds = min(one.seconds for one in asked)

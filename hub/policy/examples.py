@@ -1,0 +1,125 @@
+"""The examples that a bundle carries: what its rules must say about calls it describes, in comments of its text.
+
+An example is one JSON object in consecutive lines that begin with `//?`:
+
+    //? {"example": "a big refund needs finance", "action": "autocommit",
+    //?  "facts": {"tier": "medium", "arguments": {"amount_minor": 200000}},
+    //?  "expect": "obliged", "asks": ["finance:1"], "rules": ["refund-needs-finance"]}
+
+`facts` says what differs from `ORDINARY`, a previewed medium write by an agent in production.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
+from hub.core.canonical import parse_json
+from hub.core.errors import Malformed
+from hub.policy.annotations import BundleInvalid
+from hub.policy.values import Action, Allowed, Decision, Denied, Facts, Obliged, PreviewFacts
+
+Json = Any
+"""Any JSON value."""
+
+_MARK: Final = "//?"
+
+ORDINARY: Final = Facts(
+    principal_kind="agent",
+    principal_id="agt_example",
+    principal_groups=frozenset(),
+    requester_groups=frozenset(),
+    is_suspended=False,
+    tool="record_update",
+    connector="example",
+    environment="prod",
+    tier=Tier.MEDIUM,
+    effect=Effect.UPDATE,
+    upstream_class=UpstreamClass.B,
+    reversal=Reversal.EXACT,
+    undo_proven=True,
+    hour=12,
+    weekday=3,
+    preview=PreviewFacts(fidelity=Fidelity.SIMULATED, rows=1, parties=1, sandbox_level="full"),
+)
+"""The call that examples vary: one record changed, exactly undoable, at noon on a Wednesday."""
+
+
+class Example(BaseModel):
+    """One call, and what the bundle must say about it. What `asks` and `rules` leave out is not checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    example: str
+    action: Action
+    facts: Mapping[str, Json] = {}
+    expect: Literal["allowed", "obliged", "denied"]
+    asks: tuple[str, ...] | None = None
+    rules: tuple[str, ...] | None = None
+
+    def situation(self) -> Facts:
+        """Return the facts of the call.
+
+        Raises:
+            BundleInvalid: there are no such facts.
+        """
+        base, described = ORDINARY.as_json(), dict(self.facts)
+        preview = described.pop("preview", {})
+        try:
+            stored = _changed(base, described)
+            stored["preview"] = None if preview is None else _changed(base["preview"], preview)
+            return Facts.from_json(stored)
+        except (ValidationError, TypeError, KeyError) as error:
+            raise BundleInvalid(f"Example {self.example!r}: these are no facts: {error}") from error
+
+    def failure(self, decision: Decision) -> str | None:
+        """Return in which way `decision` is not what this example expects, or None."""
+        said = _NAMES[type(decision)]
+        if said != self.expect:
+            return f"{self.example!r} should be {self.expect} and is {said} (rules: {', '.join(decision.rule_ids)})"
+        asked = [f"{one.group}:{one.count}" for one in decision.obligations] if isinstance(decision, Obliged) else []
+        if self.asks is not None and sorted(self.asks) != sorted(asked):
+            return f"{self.example!r} should ask {', '.join(self.asks)} and asks {', '.join(asked) or 'nobody'}"
+        if self.rules is not None and set(self.rules) != set(decision.rule_ids):
+            return f"{self.example!r} should be decided by {', '.join(self.rules)}, not {', '.join(decision.rule_ids)}"
+        return None
+
+
+def read_examples(text: str) -> tuple[Example, ...]:
+    """Return the examples in the comments of a bundle.
+
+    Raises:
+        BundleInvalid: one cannot be read.
+    """
+    return tuple(_read(number, block) for number, block in _blocks(text))
+
+
+def _blocks(text: str) -> Iterator[tuple[int, str]]:
+    block, start = list[str](), 0
+    for number, line in enumerate([*text.splitlines(), ""], start=1):
+        if line.lstrip().startswith(_MARK):
+            start = start if block else number
+            block.append(line.lstrip().removeprefix(_MARK))
+        elif block:
+            yield start, "\n".join(block)
+            block = []
+
+
+def _read(number: int, block: str) -> Example:
+    try:
+        read = Example.model_validate(parse_json(block))
+    except (Malformed, ValidationError) as error:
+        raise BundleInvalid(f"The example in line {number} cannot be read: {error}") from error
+    read.situation()
+    return read
+
+
+def _changed(base: Mapping[str, Json], changes: Mapping[str, Json]) -> dict[str, Json]:
+    unknown = sorted(changes.keys() - base.keys())
+    if unknown:
+        raise KeyError(f"there is no fact {unknown[0]}")
+    return {**base, **changes}
+
+
+_NAMES: Final[Mapping[type, str]] = {Allowed: "allowed", Obliged: "obliged", Denied: "denied"}
