@@ -1,18 +1,23 @@
 """The audit log: pages of events, the newest signed checkpoint, the export that anybody can verify."""
 
-from typing import Annotated
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
+from starlette.responses import StreamingResponse
 
 from hub import audit
 from hub.api.access import Auditor, RuntimeParameter
+from hub.api.bodies import Body, Id
 from hub.api.events import EventView, event_view
 from hub.api.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, seal, unseal
 from hub.audit import EventFilter, EventKind
 from hub.core.errors import NotFound
 
 router = APIRouter(prefix="/audit", tags=["audit"])
+
+JSON_LINES: Final = "application/jsonl"
 
 
 class EventListing(BaseModel):
@@ -32,6 +37,21 @@ class CheckpointView(BaseModel):
     note: str = Field(description="The signed note (C2SP), as it can be kept elsewhere.")
 
 
+class Values(BaseModel):
+    """The private values of one event, each checked against its commitment."""
+
+    values: dict[str, Any]
+
+
+class ExportBody(Body):
+    """What to export."""
+
+    with_values: bool = Field(default=False, description="With the private values; that they left is on record.")
+    since: str | None = Field(
+        default=None, max_length=4000, description="An older checkpoint's note: only what came after it."
+    )
+
+
 @router.get("/events", operation_id="listEvents", summary="List events")
 async def list_events(
     runtime: RuntimeParameter, acting: Auditor, listing: Annotated[EventListing, Query()]
@@ -49,6 +69,15 @@ async def list_events(
     return Page(items=[event_view(one) for one in shown], next_cursor=more)
 
 
+@router.post("/events/{event_id}/values", operation_id="readEventValues", summary="Read the private values of an event")
+async def read_values(runtime: RuntimeParameter, acting: Auditor, event_id: Id) -> Values:
+    """Return what has not been erased of an event's private values. That they were read is an event too."""
+    async with runtime.database.transaction() as tx:
+        values = await audit.open_values(tx, event_id, runtime.keys)
+        await acting.authority(runtime).record(tx, EventKind.BODIES_READ, event_id, fields=sorted(values))
+    return Values(values=values)
+
+
 @router.get("/checkpoint", operation_id="getCheckpoint", summary="The newest checkpoint")
 async def get_checkpoint(runtime: RuntimeParameter, _acting: Auditor) -> CheckpointView:
     """Return the newest signed checkpoint; whoever keeps it finds out if the log is cut or rewritten later."""
@@ -57,3 +86,25 @@ async def get_checkpoint(runtime: RuntimeParameter, _acting: Auditor) -> Checkpo
     if checkpoint is None:
         raise NotFound("Nothing has been sealed yet; ask again in a second.")
     return CheckpointView(size=checkpoint.size, note=checkpoint.note)
+
+
+@router.post(
+    "/exports",
+    operation_id="createExport",
+    summary="Export the log",
+    response_class=StreamingResponse,
+    responses={200: {"description": "One JSON line after another, the header first.", "content": {JSON_LINES: {}}}},
+)
+async def create_export(runtime: RuntimeParameter, acting: Auditor, wanted: ExportBody) -> StreamingResponse:
+    """Stream the log with its proofs; `toolhub audit verify` checks it without the hub. The export is an event too."""
+    order = audit.ExportOrder(by=acting.principal.id, with_values=wanted.with_values, since=wanted.since)
+    lines = audit.export_lines(runtime.database, runtime.keys, order)
+    header = await anext(lines)  # what is wrong with the order is said before anything leaves
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield header
+        async for line in lines:
+            yield line
+
+    attachment = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
+    return StreamingResponse(whole(), media_type=JSON_LINES, headers=attachment)

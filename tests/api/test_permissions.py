@@ -10,6 +10,7 @@ from doors.people import API, LogIn, Person, api_of
 from doors.working_hub import WorkingHub
 from upstream.connector import connector
 
+from hub import audit
 from hub.identity.resources import API as API_SERVER
 from hub.invocations.invoke import invoke
 from hub.invocations.values import Call
@@ -71,7 +72,9 @@ MAY: Mapping[str, frozenset[str]] = {
     "getApproval": MEMBER,
     "castVote": frozenset(),  # no role votes; groups do, and never the requester
     "listEvents": AUDITOR,
+    "readEventValues": AUDITOR,
     "getCheckpoint": AUDITOR,
+    "createExport": AUDITOR,
 }
 AGENTS_MAY = {
     "listTools",
@@ -130,6 +133,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "suspendAgent": WHY,
         "createInvocation": {"tool": "item_get", "arguments": {"id": 1}},
         "cancelInvocation": WHY,
+        "createExport": {},
         "castVote": {"digest": "0" * 64, "choice": "approve"},
     }
     document = api_of(hub.runtime)[1].openapi()
@@ -159,7 +163,11 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         caller=hub.caller, server="everything", tool="ticket_create", arguments={"title": "x"}, trace_id="0" * 32
     )
     asked = await invoke(call, hub.runtime)
+    async with hub.database.reading() as tx:
+        first, *_ = await audit.events_of(tx, asked.id)
+    await audit.sequence(hub.database, hub.runtime.keys)
     return {
+        "event_id": first.id,
         "tool_id": tool.id,
         "name": "item_get",
         "connection_id": hub.connection.id,

@@ -280,3 +280,32 @@ async def test_the_auditor_pages_through_the_log_and_keeps_a_checkpoint(hub: Wor
     assert [event["kind"] for event in sent["items"]] == ["commit.sent"]
     assert is_problem(mixed, 400, "malformed")
     assert checkpoint["note"].startswith("toolhub/")
+
+
+@BOTH_ENGINES
+async def test_an_export_verifies_without_the_hub_and_says_where_it_was_changed(hub: WorkingHub, log_in: LogIn) -> None:
+    await propose(hub, "item_update", id=1, quantity=7)
+    auditor = await log_in("auditor")
+
+    export = await auditor.send("POST", "/audit/exports", {})
+    foreign = await auditor.send("POST", "/audit/exports", {"since": "no checkpoint of ours"})
+
+    lines = export.content.splitlines(keepends=True)
+    changed = [*lines[:3], lines[3].replace(b"commit", b"c0mmit", 1).replace(b"account", b"acc0unt", 1), *lines[4:]]
+    assert export.headers["content-type"].startswith("application/jsonl")
+    assert audit.verify_export(lines).is_sound
+    assert not audit.verify_export(changed).is_sound
+    assert is_problem(foreign, 400, "malformed")
+
+
+async def test_reading_private_values_is_on_record(hub: WorkingHub, log_in: LogIn) -> None:
+    asked = await propose(hub, "item_update", id=1, quantity=7)
+    auditor = await log_in("auditor")
+    received = (await auditor.get("/audit/events", subject=asked, kind="invocation.received")).json()["items"][0]
+
+    read = await auditor.send("POST", f"/audit/events/{received['id']}/values")
+
+    assert read.json()["values"]["arguments"] == {"id": 1, "quantity": 7}
+    assert "quantity" not in str(received)
+    noted = (await auditor.get("/audit/events", kind="bodies.read")).json()["items"]
+    assert [(one["subject"], one["actor"]) for one in noted] == [(received["id"], hub.people["auditor"].id)]
