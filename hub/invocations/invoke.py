@@ -1,6 +1,9 @@
 """One call, from request to outcome: `invoke()`. The order of its steps is the product."""
 
+from contextlib import suppress
+
 from connectors.sdk.vocabulary import Effect
+from hub.core.errors import Conflict, Forbidden, InputError, NotFound
 from hub.invocations.approve import approve_by_policy, ask
 from hub.invocations.commit import commit
 from hub.invocations.decisions import decide_on, understand
@@ -8,7 +11,7 @@ from hub.invocations.preview import dry_run
 from hub.invocations.queries import current
 from hub.invocations.reads import read
 from hub.invocations.receive import receive
-from hub.invocations.refuse import refuse, refuse_at_once
+from hub.invocations.refuse import Attempt, record_attempt, refuse, refuse_at_once
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Call, Invocation
@@ -26,18 +29,25 @@ async def invoke(call: Call, runtime: Runtime) -> Invocation:
         IdempotencyMismatch: the caller's key was used for another request.
         Unavailable: the record could not be written; nothing was done.
     """
-    request, decision = await understand(call, runtime)
+    try:
+        request, decision = await understand(call, runtime)
+    except (NotFound, Forbidden, InputError) as refusal:
+        attempt = Attempt(caller=call.caller, server=call.server, tool=call.tool, trace_id=call.trace_id)
+        await record_attempt(attempt, refusal, runtime)
+        raise
     if isinstance(decision, Denied):
         return await refuse_at_once(request, decision, runtime)
     if request.tool.effect is Effect.READ:
         return await read(request, decision, runtime)
 
     invocation = await receive(request, decision, runtime)  # on record, or the one it repeats
-    if not invocation.repeats:
+    if invocation.repeats:
+        return invocation
+    with suppress(Conflict):  # called off, or taken over by a worker: how it stands is on record
         work = carry_on(invocation, request.tool, runtime)
-        done = await runtime.tasks.within(runtime.answer_seconds, work)
-        return done or await current(runtime, invocation.id)
-    return invocation
+        if done := await runtime.tasks.within(runtime.answer_seconds, work):
+            return done
+    return await current(runtime, invocation.id)
 
 
 async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:

@@ -13,6 +13,7 @@ from hub.core.tracing import trace_id_of
 from hub.identity import scopes
 from hub.identity.principals import Caller
 from hub.identity.resources import resource_of
+from hub.invocations.refuse import Attempt, record_attempt
 from hub.invocations.runtime import Runtime
 from hub.mcp import challenges
 from hub.mcp.admission import CALLED, Admitted
@@ -62,7 +63,7 @@ class Endpoint:
         await self._runtime.catalog.server(server)
         caller = await self._caller(request, server)
         peeked = await peek(request)
-        await self._check_scopes(peeked, server, caller)
+        await self._check_scopes(peeked, server, caller, trace_id)
         admitted = Admitted(
             caller=caller,
             server=server,
@@ -84,7 +85,7 @@ class Endpoint:
         wanted = _first_scopes(await self._runtime.catalog.scopes(server))
         raise _TurnedAway(challenges.unauthenticated(refused, metadata=metadata, scopes=wanted))
 
-    async def _check_scopes(self, peeked: Peeked, server: str, caller: Caller) -> None:
+    async def _check_scopes(self, peeked: Peeked, server: str, caller: Caller, trace_id: str) -> None:
         """Decide a missing scope now: once the SDK serves the message, the status has gone out."""
         CALLED.set(None)
         if peeked.tool is None:
@@ -93,6 +94,8 @@ class Endpoint:
             tool = await self._runtime.catalog.resolve(peeked.tool, server=server, caller=caller)
             scopes.require(caller, tool.connector.name, tool.name, tool.effect)
         except ScopeMissing as error:
+            attempt = Attempt(caller=caller, server=server, tool=peeked.tool, trace_id=trace_id)
+            await record_attempt(attempt, error, self._runtime)
             metadata = metadata_url(server, self._runtime.public_url)
             raise _TurnedAway(challenges.scope_missing(error, peeked.request_id, metadata=metadata)) from error
         except HubError:

@@ -6,6 +6,7 @@ import pytest
 from world import World
 
 from hub.approvals import Choice
+from hub.audit import EventKind, events_of
 from hub.core.errors import ArgumentsInvalid, ChangedSinceSeen, Conflict, Forbidden, NotFound, ScopeMissing
 from hub.invocations.resume import resume
 from hub.invocations.states import State
@@ -83,6 +84,10 @@ async def test_a_call_without_the_scope_names_what_it_needs(world: World) -> Non
         await world.call("note_post", {"text": "hello"}, caller=narrow)
 
     assert refused.value.needed == ("upstream:write",)
+    async with world.runtime.database.reading() as tx:
+        (attempt,) = await events_of(tx, "tool:note_post")
+    assert attempt.kind is EventKind.INVOCATION_REFUSED
+    assert attempt.facts["code"] == "insufficient_scope"
 
 
 async def test_arguments_that_break_the_schema_name_every_violation(world: World) -> None:
