@@ -19,6 +19,14 @@ from web_visitor import Visitor  # it is in the folder added above
 
 
 @pytest.fixture
+async def database(sqlite_url: str) -> AsyncGenerator[Database]:
+    """One engine is enough where nothing but the door is looked at; voting is tested on both."""
+    opened = Database(sqlite_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
 async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
     """A hub with an upstream, an agent and people."""
     async with open_world(database, keys, upstream) as opened:

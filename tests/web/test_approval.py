@@ -17,9 +17,18 @@ from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.registry import find_tool, set_owner_tier
+from hub.storage import Database
 from hub.web import web_routes
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    """Both engines: votes race and count differently on each."""
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
-"""Sessions of the web: kept alive by people, not by pages that ask again by themselves."""
+"""Sessions of the web: hard to guess a way into, kept alive by people, not by pages that ask again by themselves."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
 from web_visitor import Visitor
-from world import World
+from world import PASSWORD, World
 
-from hub.identity.tables import SessionRow
+from hub.identity.tables import FailedLoginRow, SessionRow
 
 pytestmark = pytest.mark.anyio
 
@@ -22,6 +22,19 @@ async def test_a_page_that_asks_again_by_itself_does_not_keep_the_session_alive(
     await ann.get("/approvals")
 
     assert await idle_until(world) > soon
+
+
+async def test_guessing_is_slowed_down(world: World, visitor: Visitor) -> None:
+    await visitor.log_in("ann", "not the password!")
+    blocked = datetime.now(UTC) + timedelta(minutes=2)
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(FailedLoginRow).values(blocked_until=blocked))
+
+    await visitor.log_in("ann", PASSWORD)
+
+    assert visitor.page.status_code == 429
+    assert 0 < int(visitor.page.headers["retry-after"]) <= 120
+    assert "Too many failed attempts" in visitor.html
 
 
 async def idle_until(world: World) -> datetime:
