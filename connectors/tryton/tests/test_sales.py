@@ -6,7 +6,7 @@ import pytest
 
 from connectors.sdk.run import Failed
 from connectors.tryton.tests.desk import Bench, Office, decimal
-from connectors.tryton_server import Person
+from connectors.tryton_server import Person, TrytonSays
 
 pytestmark = [pytest.mark.anyio, pytest.mark.tryton]
 
@@ -66,6 +66,22 @@ async def test_an_added_line_stops_a_quote(bench: Bench, office: Office, clerk: 
     refusal = await bench.refusal("sale_quote", preview, sale_id=sale)
 
     assert refusal.code == "upstream_conflict"
+
+
+@pytest.mark.parametrize("buttons", [("quote",), ("cancel",)])
+async def test_once_a_sale_is_no_draft_tryton_lets_nobody_change_its_lines(
+    bench: Bench, office: Office, clerk: Person, buttons: tuple[str, ...]
+) -> None:
+    sale = office.sale(*buttons)
+    line = office.first_of("sale.sale", sale, "lines")
+
+    with pytest.raises(TrytonSays, match="not allowed to modify"):
+        clerk.write("sale.line", line, quantity=200.0)
+    with pytest.raises(TrytonSays):
+        clerk.create("sale.line", sale=sale, type="comment", description="urgent")
+
+    preview = await bench.foresee("sale_draft", sale_id=sale)
+    assert [(guard.target, guard.strength) for guard in preview.preconditions] == [(f"sale.sale/{sale}", "strong")]
 
 
 async def test_confirming_makes_the_invoice_and_the_shipment_that_the_preview_announced(
