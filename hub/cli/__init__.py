@@ -5,6 +5,7 @@ import typer
 from hub.cli.account import account_app
 from hub.cli.audit import audit_app
 from hub.cli.connector import connector_app
+from hub.cli.demo import demo
 from hub.cli.doctor import doctor
 from hub.cli.migrate import migrate
 from hub.cli.serve import serve
@@ -21,6 +22,7 @@ app.command()(serve)
 app.command()(worker)
 app.command()(migrate)
 app.command()(doctor)
+app.command()(demo)
 app.add_typer(account_app, name="account")
 app.add_typer(audit_app, name="audit")
 app.add_typer(connector_app, name="connector")
