@@ -94,7 +94,7 @@ HOSTILE_CHANGE = Change(
 HIGH = ApprovalPage(
     invocation_id="inv_01kb2x9m5q7n3",
     invocation_url="/invocations/inv_01kb2x9m5q7n3",
-    headline=inert_name("Change 1 record in Tryton (demo): party.party/7"),
+    headline=inert_name("Change credit_limit_minor and customer_payment_term of party.party/7 in Tryton (demo)"),
     state=WAITING,
     is_open=True,
     agent=inert_name("Invoice assistant"),
@@ -119,7 +119,7 @@ HIGH = ApprovalPage(
         track="497 of the last 500 previews of this tool matched what was written.",
         track_word=Word(label="99.4 % matched", meaning="", tone="good"),
         not_covered=(inert("What Tryton's own rules add or refuse when the record is saved"),),
-        guards=(Guard(target=inert("party.party/7"), is_strong=True),),
+        guards=(Guard(target=inert_name("party.party/7"), is_strong=True),),
     ),
     undo=Undo(reversal=REVERSALS[Reversal.EXACT], tool="party_payment_term_set", window="30 days"),
     rules=(RuleLine(why=inert("Writes of tier high need one person who did not ask for them."), rule_id="tier-high"),),
@@ -137,12 +137,13 @@ HIGH = ApprovalPage(
 )
 CRITICAL = replace(
     HIGH,
-    headline=inert_name("Change 1 record in Tryton (demo): account.invoice/3"),
+    headline=inert_name("Change invoice_date and state of account.invoice/3 in Tryton (demo)"),
     tool="invoice_post",
     tool_title=inert_name("Post an invoice"),
     tier=TIERS[Tier.CRITICAL],
     changes=(comparison(INVOICE),),
     reach=Reach(rows=1, money=money(1234550, "EUR"), parties=1),
+    sureness=replace(HIGH.sureness, guards=(Guard(target=inert_name("account.invoice/3"), is_strong=True),)),
     side_effects=(
         SideLine(
             kind=inert("Posting in the general ledger"),
