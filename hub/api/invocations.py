@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
 
 from hub import approvals, audit
-from hub.api.access import Acting, Anybody, RuntimeParameter
+from hub.api.access import Acting, Anybody, DoubtResolver, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.events import EventView, event_view
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
@@ -19,6 +19,7 @@ from hub.identity.resources import EVERYTHING, may_use
 from hub.invocations import queries
 from hub.invocations.envelope import STANDINGS, Status, envelope
 from hub.invocations.invoke import invoke
+from hub.invocations.resolve import Resolution, doubtful, resolve
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Call, Claims, Invocation
@@ -125,6 +126,36 @@ async def list_invocations(
     found = await queries.my_invocations(runtime, acting.caller, states=states, after=after, limit=limit)
     more = None if found.next_after is None else seal(runtime, acting, place, found.next_after)
     return Page(items=[view(one, runtime) for one in found.items], next_cursor=more)
+
+
+class Found(Body):
+    """What an operator found in the system itself."""
+
+    has_happened: bool
+    reason: str = Field(min_length=1, max_length=2000, description="Where you looked, and what you found.")
+
+
+class Doubts(BaseModel):
+    """The writes whose outcome nobody knows, the oldest first."""
+
+    items: list[InvocationView]
+
+
+@router.get("/doubts", operation_id="listDoubts", summary="List the writes in doubt")
+async def list_doubts(runtime: RuntimeParameter, _acting: DoubtResolver) -> Doubts:
+    """Return the writes that were sent and whose answer was lost, for operators to look into."""
+    return Doubts(items=[view(one, runtime) for one in await doubtful(runtime)])
+
+
+@router.put("/{invocation_id}/resolution", operation_id="resolveInvocation", summary="Say what became of a write")
+async def resolve_invocation(
+    runtime: RuntimeParameter, acting: DoubtResolver, invocation_id: Id, found: Found
+) -> InvocationView:
+    """Record what an operator found; one settles a write in doubt, two who agree settle a critical one."""
+    resolution = Resolution(
+        invocation_id=invocation_id, operator=acting.principal, has_happened=found.has_happened, reason=found.reason
+    )
+    return view(await resolve(resolution, runtime), runtime)
 
 
 @router.get("/{invocation_id}", operation_id="getInvocation", summary="How an invocation stands")

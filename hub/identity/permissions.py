@@ -17,6 +17,7 @@ class Permission(StrEnum):
     MANAGE_REGISTRY = "register connectors, connections and servers"
     STOP_THINGS = "quarantine tools and disable connections"
     SEE_HEALTH = "see how the hub is"
+    RESOLVE_DOUBTS = "say what became of a write in doubt"
     SEE_AUDIT = "read, export and verify the audit log"
 
 
@@ -27,6 +28,7 @@ ROLES: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.MANAGE_REGISTRY: frozenset({Role.ADMINISTRATOR}),
     Permission.STOP_THINGS: frozenset({Role.ADMINISTRATOR, Role.OPERATOR}),
     Permission.SEE_HEALTH: frozenset({Role.OPERATOR}),
+    Permission.RESOLVE_DOUBTS: frozenset({Role.OPERATOR}),
     Permission.SEE_AUDIT: frozenset({Role.AUDITOR}),
 }
 

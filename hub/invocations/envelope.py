@@ -77,6 +77,13 @@ STANDINGS: Final[Mapping[State, Standing]] = {
 """Every state, as `schemas/invocation.v1.json` publishes it."""
 
 
+def outward(invocation: Invocation) -> Standing:
+    """Return how the invocation looks from outside; one that people looked into is what they found."""
+    if invocation.state is State.RESOLVED_BY_HUMAN and invocation.error_code is not None:
+        return STANDINGS[State.NOT_APPLIED]
+    return STANDINGS[invocation.state]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """What goes back for one invocation."""
@@ -89,7 +96,7 @@ class Envelope:
 
 def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
     """Return what the caller of `invocation` is told; `public_url` is where its page is found."""
-    standing = STANDINGS[invocation.state]
+    standing = outward(invocation)
     url = f"{public_url}/invocations/{invocation.id}"
     if standing.status is Status.DONE:
         return Envelope(status=Status.DONE, text=_done(invocation), structured=_result(invocation), is_error=False)
@@ -121,7 +128,7 @@ def _result(invocation: Invocation) -> Mapping[str, Json]:
 
 
 def _done(invocation: Invocation) -> str:
-    if invocation.state not in DONE:
+    if invocation.state not in DONE | {State.RESOLVED_BY_HUMAN}:
         return ""
     joined = " This call repeats an earlier one and was not carried out again." if invocation.repeats else ""
     notes = f" Note: {'; '.join(invocation.findings)}" if invocation.findings else ""
@@ -134,6 +141,7 @@ def _ended(invocation: Invocation) -> str:
         State.PREVIEW_FAILED: "It could not be previewed, so nothing was changed.",
         State.FAILED: "It failed; nothing was changed.",
         State.NOT_APPLIED: "It did not arrive; nothing was changed.",
+        State.RESOLVED_BY_HUMAN: "It did not happen; nothing was changed.",
         State.REJECTED: "An approver rejected it; nothing was changed. Do not send the same call again.",
         State.EXPIRED: "It expired; nothing was changed.",
         State.CANCELLED: "It was cancelled; nothing was changed.",

@@ -85,3 +85,15 @@ class RepeatKeyRow(Base):
     intent_digest: Mapped[str] = mapped_column(String(64))
     is_explicit: Mapped[bool]
     expires_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class FindingRow(Base):
+    """What an operator found about a write in doubt; an operator has one say."""
+
+    __tablename__ = "doubt_findings"
+
+    invocation_id: Mapped[str] = mapped_column(ForeignKey("invocations.id"), primary_key=True)
+    operator_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    has_happened: Mapped[bool]
+    reason: Mapped[str] = mapped_column(Text)
+    found_at: Mapped[datetime] = mapped_column(Moment)

@@ -8,7 +8,7 @@ from mcp_types import CallToolResult, Tool
 
 from hub.core.errors import ArgumentsInvalid, Violation
 from hub.identity.principals import Caller
-from hub.invocations.envelope import STANDINGS, Status, envelope
+from hub.invocations.envelope import STANDINGS, Status, envelope, outward
 from hub.invocations.queries import cancel, get_invocation, my_invocations
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -92,7 +92,7 @@ def _line(invocation: Invocation, public_url: str) -> dict[str, Json]:
     return {
         "invocation_id": invocation.id,
         "tool": invocation.tool_name,
-        "status": STANDINGS[invocation.state].status.value,
+        "status": outward(invocation).status.value,
         "state": invocation.state.value,
         "created_at": invocation.created_at.isoformat(),
         "status_url": f"{public_url.rstrip('/')}/invocations/{invocation.id}",

@@ -68,6 +68,8 @@ MAY: Mapping[str, frozenset[str]] = {
     "getInvocation": MEMBER,  # whose it is
     "getTimeline": MEMBER,
     "cancelInvocation": MEMBER,
+    "listDoubts": OPERATOR,
+    "resolveInvocation": OPERATOR,
     "listApprovals": EVERYBODY,  # what waits for it
     "getApproval": MEMBER,
     "castVote": frozenset(),  # no role votes; groups do, and never the requester
@@ -133,6 +135,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "suspendAgent": WHY,
         "createInvocation": {"tool": "item_get", "arguments": {"id": 1}},
         "cancelInvocation": WHY,
+        "resolveInvocation": {"has_happened": True, "reason": "I looked."},
         "createExport": {},
         "castVote": {"digest": "0" * 64, "choice": "approve"},
     }

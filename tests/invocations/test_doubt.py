@@ -7,7 +7,13 @@ from sqlalchemy import update
 from upstream.faults import Fault
 from world import World
 
+from hub.core.errors import Conflict, Forbidden
+from hub.identity import directory
+from hub.identity.accounts import NewUser, create_user, set_roles
+from hub.identity.principals import Principal, Role
+from hub.invocations.envelope import envelope
 from hub.invocations.queries import current
+from hub.invocations.resolve import Resolution, doubtful, resolve
 from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
@@ -150,3 +156,60 @@ async def test_a_system_that_is_down_before_sending_leaves_the_approval_as_good_
     assert waiting.state is State.APPROVED
     assert waiting.approval_digest == ready.approval_digest
     assert (await current(world.runtime, ready.id)).sends == 0
+
+
+async def operator(world: World, name: str) -> Principal:
+    new = NewUser(name=name, display_name=name.title(), password="long-enough-words", roles=frozenset({Role.OPERATOR}))
+    async with world.runtime.database.transaction() as tx:
+        return await create_user(tx, new, world.runtime.authority)
+
+
+def finding(lost: Invocation, by: Principal, *, has_happened: bool) -> Resolution:
+    return Resolution(invocation_id=lost.id, operator=by, has_happened=has_happened, reason="I looked at the board.")
+
+
+@pytest.mark.parametrize("has_happened", [True, False])
+async def test_an_operator_settles_what_no_system_can_tell(world: World, *, has_happened: bool) -> None:
+    ready = await approved(world, "note_post", {"text": "Back at noon"})
+    world.upstream.store.plan_fault(Fault.DROP_AFTER if has_happened else Fault.DROP_BEFORE, method="POST")
+    lost = await resume(ready.id, world.runtime)
+    omar = await operator(world, "omar")
+
+    assert [one.id for one in await doubtful(world.runtime)] == [lost.id]
+    settled_one = await resolve(finding(lost, omar, has_happened=has_happened), world.runtime)
+
+    assert settled_one.state is State.RESOLVED_BY_HUMAN
+    assert envelope(settled_one, public_url="http://hub").is_error is not has_happened
+    with pytest.raises(Conflict):
+        await resolve(finding(lost, omar, has_happened=not has_happened), world.runtime)
+
+
+async def test_a_critical_doubt_needs_two_operators_who_agree(world: World) -> None:
+    ready = await approved(world, "note_post", {"text": "Back at noon"})
+    world.upstream.store.plan_fault(Fault.DROP_AFTER, method="POST")
+    lost = await resume(ready.id, world.runtime)
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(InvocationRow).values(tier="critical"))
+    omar, olga, otto = [await operator(world, name) for name in ("omar", "olga", "otto")]
+
+    first = await resolve(finding(lost, omar, has_happened=True), world.runtime)
+    again = await resolve(finding(lost, omar, has_happened=True), world.runtime)
+    with pytest.raises(Conflict, match="opposite"):
+        await resolve(finding(lost, olga, has_happened=False), world.runtime)
+    second = await resolve(finding(lost, otto, has_happened=True), world.runtime)
+
+    assert first.state is again.state is State.IN_DOUBT
+    assert second.state is State.RESOLVED_BY_HUMAN
+
+
+async def test_only_operators_who_take_no_part_may_settle_a_doubt(world: World) -> None:
+    ready = await approved(world, "note_post", {"text": "Back at noon"})
+    world.upstream.store.plan_fault(Fault.DROP_AFTER, method="POST")
+    lost = await resume(ready.id, world.runtime)
+    async with world.runtime.database.transaction() as tx:
+        await set_roles(tx, world.rita.id, frozenset({Role.OPERATOR}), world.runtime.authority)
+        requester = await directory.get(tx, world.rita.id)
+
+    for person in (world.ann, requester):
+        with pytest.raises(Forbidden):
+            await resolve(finding(lost, person, has_happened=True), world.runtime)

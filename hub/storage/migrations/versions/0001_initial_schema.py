@@ -295,6 +295,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_connectors")),
     )
     op.create_table(
+        "doubt_findings",
+        sa.Column("invocation_id", sa.String(length=40), nullable=False),
+        sa.Column("operator_id", sa.String(length=40), nullable=False),
+        sa.Column("has_happened", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("found_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invocation_id"], ["invocations.id"], name=op.f("fk_doubt_findings_invocation_id_invocations")
+        ),
+        sa.PrimaryKeyConstraint("invocation_id", "operator_id", name=op.f("pk_doubt_findings")),
+    )
+    op.create_table(
         "group_members",
         sa.Column("group_name", sa.String(length=64), nullable=False),
         sa.Column("principal_id", sa.String(length=40), nullable=False),
@@ -632,6 +644,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_group_members_principal_id"))
 
     op.drop_table("group_members")
+    op.drop_table("doubt_findings")
     op.drop_table("connectors")
     op.drop_table("commit_attempts")
     with op.batch_alter_table("approval_stages", schema=None) as batch_op:

@@ -1,0 +1,105 @@
+"""Resolving a doubt by people: when no system can say whether a write happened, somebody goes and looks."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+
+from connectors.sdk.vocabulary import Tier
+from hub.audit import EventKind
+from hub.core.errors import Conflict, Forbidden, InputError
+from hub.identity.permissions import Permission, demand
+from hub.identity.principals import Principal
+from hub.invocations.journal import Step, load, move, record_event
+from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.tables import FindingRow, InvocationRow
+from hub.invocations.values import Invocation
+from hub.storage import Tx, now
+
+LONGEST_REASON: Final = 2000
+NOT_DONE: Final = "found_not_done"
+"""The error code of an invocation that people found not to have happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What one operator found in the system itself."""
+
+    invocation_id: str
+    operator: Principal
+    has_happened: bool
+    reason: str
+
+
+async def doubtful(runtime: Runtime, *, limit: int = 100) -> list[Invocation]:
+    """Return the invocations that are in doubt, the oldest first."""
+    async with runtime.database.reading() as tx:
+        query = select(InvocationRow.id).where(InvocationRow.state == State.IN_DOUBT.value)
+        ids = list(await tx.scalars(query.order_by(InvocationRow.id).limit(limit)))
+        return [await load(tx, invocation_id) for invocation_id in ids]
+
+
+async def resolve(resolution: Resolution, runtime: Runtime) -> Invocation:
+    """Record what an operator found; once enough of them agree, one, or two for a critical write, it is settled.
+
+    Raises:
+        Conflict: it is not in doubt any more, or the operators disagree, or this one has said something else before.
+        Forbidden: the person is no operator, or takes part in the call.
+        InputError: the reason is missing or too long.
+        NotFound: there is no such invocation.
+    """
+    demand(resolution.operator, Permission.RESOLVE_DOUBTS)
+    reason = resolution.reason.strip()
+    if not reason or len(reason) > LONGEST_REASON:
+        raise InputError(f"Say in at most {LONGEST_REASON} characters where you looked and what you found.")
+    async with runtime.database.transaction() as tx:
+        await tx.execute(select(InvocationRow.id).where(InvocationRow.id == resolution.invocation_id).with_for_update())
+        standing = await load(tx, resolution.invocation_id)
+        if standing.state is not State.IN_DOUBT:
+            raise Conflict(f"It is not in doubt: it is {standing.state.value}.")
+        if resolution.operator.id in {standing.agent_id, standing.on_behalf_of_id}:
+            raise Forbidden("You take part in this call yourself; another operator must look.")
+        agreeing = await _record(tx, resolution, reason)
+        step = _step(standing, resolution, agreeing)
+        if step.to is State.IN_DOUBT:
+            await record_event(tx, runtime, standing, step)
+            return standing
+        return await move(tx, runtime, standing, step)
+
+
+async def _record(tx: Tx, resolution: Resolution, reason: str) -> int:
+    """Write the finding down; return how many operators have found the same."""
+    query = select(FindingRow).where(FindingRow.invocation_id == resolution.invocation_id)
+    said = {row.operator_id: row.has_happened for row in await tx.scalars(query)}
+    if said.get(resolution.operator.id, resolution.has_happened) is not resolution.has_happened:
+        raise Conflict("You have said the opposite before; another operator must look.")
+    if any(has_happened is not resolution.has_happened for has_happened in said.values()):
+        raise Conflict("Another operator found the opposite. Look together, in the system itself.")
+    if resolution.operator.id not in said:
+        finding = FindingRow(
+            invocation_id=resolution.invocation_id,
+            operator_id=resolution.operator.id,
+            has_happened=resolution.has_happened,
+            reason=reason,
+            found_at=await now(tx),
+        )
+        tx.add(finding)
+        await tx.flush()
+    return len(said.keys() | {resolution.operator.id})
+
+
+def _step(standing: Invocation, resolution: Resolution, agreeing: int) -> Step:
+    needed = 2 if standing.tier is Tier.CRITICAL else 1
+    facts = {"has_happened": resolution.has_happened, "operator": resolution.operator.id, "agreeing": agreeing}
+    changes: dict[str, str | None] = {"error_code": None, "error_message": None}
+    if not resolution.has_happened:
+        changes = {"error_code": NOT_DONE, "error_message": "An operator looked: it did not happen."}
+    return Step(
+        to=State.RESOLVED_BY_HUMAN if agreeing >= needed else State.IN_DOUBT,
+        event=EventKind.COMMIT_RESOLVED,
+        facts=facts,
+        private={"reason": resolution.reason},
+        changes=changes,
+        by=resolution.operator.id,
+    )
