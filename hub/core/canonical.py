@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from typing import Any, NoReturn, cast
 
@@ -61,7 +62,13 @@ def parse_json(text: bytes | str) -> Any:  # noqa: ANN401  # any JSON value
     """
     try:
         read = text.decode() if isinstance(text, bytes) else text
-        value = json.loads(read, object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_int=_safe_integer)
+        value = json.loads(
+            read,
+            object_pairs_hook=_unique_keys,
+            parse_constant=_no_constant,
+            parse_int=_safe_integer,
+            parse_float=_finite,
+        )
     except (ValueError, RecursionError) as error:
         raise Malformed(f"This is not valid JSON: {error}") from error
     if "\\u" in read:  # only an escape can hide a null character or half a surrogate pair
@@ -126,6 +133,13 @@ def _no_constant(name: str) -> NoReturn:
 def _number(digits: str) -> int | float:
     is_safe = len(digits) <= _LONGEST_INTEGER and abs(int(digits)) <= SAFE_INTEGER
     return int(digits) if is_safe else float(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise Malformed(f"The number {digits[:24]} is beyond what a float can hold; send a smaller one.")
+    return number
 
 
 def _safe_integer(digits: str) -> int:

@@ -16,6 +16,7 @@ from hub.registry import PublishedTool
 PAGE: Final = 100
 FRESH_MILLISECONDS: Final = 30_000
 CURSOR_SECONDS: Final = 3600
+MOST_DESCRIBED: Final = 20_000
 
 Handler = Callable[[ServerRequestContext[Any, Any], PaginatedRequestParams | None], Awaitable[ListToolsResult]]
 
@@ -28,6 +29,8 @@ def listing(runtime: Runtime) -> Handler:
         # A version never changes, so neither does what is said of it under one name.
         known = described.get((tool.version.id, tool.name))
         if known is None:
+            if len(described) >= MOST_DESCRIBED:
+                described.clear()
             known = described[tool.version.id, tool.name] = describe_tool(tool)
         return known
 

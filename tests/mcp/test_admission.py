@@ -147,6 +147,7 @@ async def test_an_agent_that_may_hold_one_tool_only_is_told_that_tools_scope(
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"item_get","arguments":{"id":1,"id":2}}}',
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"id":NaN}}}',
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"id":90071992547409930}}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"id":1e400}}}',
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"name":"\\u0000"}}}',
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"name":"\\ud800"}}}',
         b"[" * 100_000,
