@@ -85,7 +85,7 @@ def as_table(found: Balance, proof: Proof) -> Table:
         seen = ", ".join(f"{name} {value}" for name, value in effect.items())
         table.add_row(
             escape(call.tool),
-            call.tier,
+            call.tier or "-",
             escape(_decided(call)),
             f"{call.previews} ({call.stale} stale)" if call.stale else str(call.previews or "-"),
             call.state if call.is_write else "-",
@@ -110,6 +110,7 @@ def as_json(found: Balance, proof: Proof) -> dict[str, Json]:
                 "effect": call.effect,
                 "state": call.state,
                 "decision": call.decision,
+                "refusal": call.refusal or None,
                 "voters": call.voters,
                 "refused_votes": call.refused_votes,
                 "previews": call.previews,

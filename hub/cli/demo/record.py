@@ -15,6 +15,7 @@ Json = Any
 class Line:
     """One event of the export."""
 
+    id: str
     kind: str
     subject: str
     at: datetime
@@ -28,8 +29,7 @@ class RecordedCall:
 
     id: str
     tool: str
-    effect: str
-    requester: str
+    effect: str = ""
     tier: str = ""
     state: str = ""
     approved_by: str = ""
@@ -40,12 +40,13 @@ class RecordedCall:
     stale: int = 0
     sent: int = 0
     target: str = ""
+    refusal: str = ""
     output: Mapping[str, Json] | None = None
 
     @property
     def is_write(self) -> bool:
         """Return whether it was to change anything."""
-        return self.effect != "read"
+        return self.effect not in {"", "read"}
 
     @property
     def is_committed(self) -> bool:
@@ -55,6 +56,8 @@ class RecordedCall:
     @property
     def decision(self) -> str:
         """Return who decided, in words."""
+        if self.refusal:
+            return f"turned away: {self.refusal}"
         if not self.is_write:
             return "at once"
         if self.state == "REJECTED":
@@ -69,6 +72,8 @@ def recorded_calls(export: Path) -> list[RecordedCall]:
     for line in _lines(export):
         if line.kind == "account.created":
             names[line.subject] = str(line.private["name"])
+        elif line.kind == "invocation.refused":  # it never became an invocation
+            calls[line.id] = RecordedCall(id=line.id, tool=line.facts["tool"], refusal=line.facts["code"])
         elif line.kind == "vote.refused":
             calls[line.subject].refused_votes.append(f"{names[line.facts['voter']]}: {line.facts['code']}")
         elif "tool_version_digest" in line.facts:
@@ -78,7 +83,7 @@ def recorded_calls(export: Path) -> list[RecordedCall]:
 
 def _take(line: Line, calls: dict[str, RecordedCall], names: Mapping[str, str]) -> None:
     facts = line.facts
-    new = RecordedCall(id=line.subject, tool=facts["tool"], effect=facts["effect"], requester="")
+    new = RecordedCall(id=line.subject, tool=facts["tool"], effect=facts["effect"])
     call = calls.setdefault(line.subject, new)
     call.tier, call.state = facts["tier"], facts["state"]
     match line.kind:
@@ -112,6 +117,7 @@ def _lines(export: Path) -> list[Line]:
 def _line(event: Mapping[str, Json]) -> Line:
     body = event["body"]
     return Line(
+        id=body["id"],
         kind=body["kind"],
         subject=body["subject"],
         at=datetime.fromisoformat(body["at"]),

@@ -6,8 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +32,7 @@ from hub.cli.demo.telling import Teller, Unexpected
 from hub.core.errors import HubError
 
 _WIDTH: Final = 140
+_INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +46,21 @@ class Wish:
 
 
 def run_demo(wish: Wish) -> None:
-    """Run the demo; what does not go as it must ends it with exit code 1."""
+    """Run the demo; what does not go as it must ends it with exit code 1, and leaves its logs and data."""
     teller = Teller(_console(on_stderr=wish.as_json))
-    signal.signal(signal.SIGTERM, _end)  # so that children are ended then, too
-    with _home(wish.home) as home:
-        try:
-            _run(wish, teller, home)
-        except (Unexpected, HubError, DidNotStart, TrytonSays, httpx2.HTTPError) as error:
-            shutil.copytree(home, kept := Path(tempfile.mkdtemp(prefix="toolhub-demo-failed-")), dirs_exist_ok=True)
-            teller.console.print(f"\n[bold red]The demo went wrong:[/] {escape(str(error))}", highlight=False)
-            teller.console.print(f"Logs and data are kept in {kept}.", highlight=False, soft_wrap=True)
-            raise typer.Exit(1) from error
-        except KeyboardInterrupt:
-            teller.console.print("\nEnded.")
-            raise typer.Exit(0 if wish.is_unattended is False else 130) from None
+    signal.signal(signal.SIGTERM, _interrupt)  # so that children are ended then, too
+    home = _home(wish.home)
+    try:
+        _run(wish, teller, home)
+    except (Unexpected, HubError, DidNotStart, TrytonSays, httpx2.HTTPError) as error:
+        teller.console.print(f"\n[bold red]The demo went wrong:[/] {escape(str(error))}", highlight=False)
+        teller.console.print(f"Its logs and data are in {home}.", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        teller.console.print("\nInterrupted; everything that was started has been ended.")
+        _clear(wish, home)
+        raise typer.Exit(_INTERRUPTED) from None
+    _clear(wish, home)
 
 
 def _run(wish: Wish, teller: Teller, home: Path) -> None:
@@ -91,8 +92,15 @@ def _run(wish: Wish, teller: Teller, home: Path) -> None:
         found = _compare(proof, tryton)
         _show(wish, teller, found, proof)
         if not wish.is_unattended:
-            teller.console.print(f"\nThe hub goes on at {hub.url}. Press Ctrl-C to end it.", highlight=False)
-            hub.wait()
+            _serve(teller, hub)
+
+
+def _serve(teller: Teller, hub: HubProcess) -> None:
+    teller.console.print(f"\nThe hub goes on at {hub.url}; log in and look around. Ctrl-C ends it.", highlight=False)
+    try:
+        hub.wait()
+    except KeyboardInterrupt:
+        teller.console.print("\nEnded.")
 
 
 def _console(*, on_stderr: bool) -> Console:
@@ -128,17 +136,19 @@ def _show(wish: Wish, teller: Teller, found: Balance, proof: Proof) -> None:
         raise Unexpected("The audit export and Tryton differ:\n  " + "\n  ".join(found.differences))
 
 
-@contextmanager
-def _home(wanted: Path | None) -> Generator[Path]:
-    """Yield an empty folder: a temporary one, or a new one for this run in the folder that was asked for."""
+def _home(wanted: Path | None) -> Path:
+    """Return an empty folder: a temporary one, or a new one for this run in the folder that was asked for."""
     if wanted is None:
-        with tempfile.TemporaryDirectory(prefix="toolhub-demo-") as folder:
-            yield Path(folder)
-        return
+        return Path(tempfile.mkdtemp(prefix="toolhub-demo-"))
     wanted.mkdir(parents=True, exist_ok=True)
     stamp = datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S-")
-    yield Path(tempfile.mkdtemp(prefix=stamp, dir=wanted.resolve()))
+    return Path(tempfile.mkdtemp(prefix=stamp, dir=wanted.resolve()))
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
+def _clear(wish: Wish, home: Path) -> None:
+    if wish.home is None:
+        shutil.rmtree(home)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt

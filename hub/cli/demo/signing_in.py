@@ -69,9 +69,10 @@ class Browser:
     def _press(self, page: httpx2.Response, action: str, **typed: str) -> httpx2.Response:
         form = _Form(action)
         form.feed(page.text)
+        kept = [(name, value) for name, value in form.fields if name not in typed]
         answer = self._client.post(
             urljoin(str(page.url), action),
-            content=urlencode([*form.fields, *typed.items()]),
+            content=urlencode([*kept, *typed.items()]),
             headers={"content-type": "application/x-www-form-urlencoded"},
         )
         expect(answer.status_code == _SEE_OTHER, f"The form at {action} was answered with {answer.status_code}.")
@@ -79,7 +80,7 @@ class Browser:
 
 
 class _Form(HTMLParser):
-    """The fields that a form would send untouched, but those a person types."""
+    """The fields that a form would send untouched."""
 
     def __init__(self, action: str) -> None:
         super().__init__()
@@ -92,11 +93,10 @@ class _Form(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._is_inside = given.get("action") == self._action
-        elif tag == "input" and self._is_inside:
-            is_typed = given.get("type") in {"text", "password", None} and "value" not in given
-            is_chosen = given.get("type") != "checkbox" or "checked" in given
-            if "name" in given and is_chosen and not is_typed and given["name"] not in {"name", "password"}:
-                self.fields.append((given["name"], given.get("value", "")))
+            return
+        is_sent = given.get("type") != "checkbox" or "checked" in given
+        if tag == "input" and self._is_inside and "name" in given and is_sent:
+            self.fields.append((given["name"], given.get("value", "")))
 
     def handle_endtag(self, tag: str) -> None:
         """Leave a form."""
