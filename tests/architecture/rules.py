@@ -12,7 +12,7 @@ _LISTS_OF_TABLES = "hub/storage/migrations/versions/"
 _VAGUE = re.compile(r"(^|/)(utils?|commons?|services?|helpers?|managers?|misc|stuff)(\.py|/)")
 _SUPPRESSIONS = re.compile(r"#\s*(noqa|type:\s*ignore|pyright:\s*ignore)")
 _JUSTIFIED = re.compile(
-    r"#\s(noqa:\s[A-Z]+\d+(,\s?[A-Z]+\d+)*|type:\signore\[[\w, -]+\]|pyright:\signore\[\w+(,\s?\w+)*\])\s\s#\s\S+\s\S+"
+    r"#\s(noqa:\s[A-Z]+\d+(,\s?[A-Z]+\d+)*|type:\signore\[[\w, -]+\]|pyright:\signore\[\w+(,\s?\w+)*\])\s\s#\s\S+"
 )
 _WHOLE_FILE = re.compile(r"#\s*(ruff|flake8|mypy|pyright):\s*(noqa|disable|basic|ignore-errors|standard|off)")
 _READS_SETTINGS = ("hub/settings.py", "hub/wiring.py", "hub/app.py", "hub/worker.py", "hub/cli/", "hub/__main__.py")
