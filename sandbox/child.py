@@ -128,7 +128,8 @@ def _only_descriptor(channel: socket.socket) -> socket.socket:
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(CHANNEL):
         os.dup2(nothing, standard)
-    os.close(nothing)
+    if nothing >= CHANNEL:
+        os.close(nothing)
     return socket.socket(fileno=CHANNEL)
 
 

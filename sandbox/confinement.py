@@ -105,16 +105,16 @@ def confine(readable: Sequence[Path], limits: Limits, *, parent: int) -> Confine
 
 
 def _limit(limits: Limits) -> None:
-    for kind, value in (
-        (resource.RLIMIT_CPU, limits.cpu_seconds),
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_NOFILE, limits.open_files),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
+    for kind, value, grace in (
+        (resource.RLIMIT_CPU, limits.cpu_seconds, 1),  # told apart from other deaths by its own signal
+        (resource.RLIMIT_AS, limits.memory_bytes, 0),
+        (resource.RLIMIT_NOFILE, limits.open_files, 0),
+        (resource.RLIMIT_NPROC, 0, 0),
+        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
         with contextlib.suppress(ValueError, OSError):  # a lower hard limit is there already
-            resource.setrlimit(kind, (value, value))
+            resource.setrlimit(kind, (value, value + grace))
 
 
 def _become_nobody(*, keep_reading: bool) -> None:

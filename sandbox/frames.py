@@ -52,7 +52,7 @@ async def receive(loop: asyncio.AbstractEventLoop, channel: socket.socket, *, la
     except (ValueError, RecursionError) as error:
         raise ChannelBroken("what was sent is not JSON") from error
     if not isinstance(message, dict):
-        raise ChannelBroken("what was sent is not a message")
+        raise ChannelBroken("what was sent is no message")
     return cast("dict[str, Json]", message)
 
 

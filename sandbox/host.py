@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ class Host:
 
     @property
     def is_usable(self) -> bool:
-        """Return whether it could take another call."""
-        return not self.is_ended and not self.process.ended.done()
+        """Return whether it could take another call: it lives, and has said nothing that nobody asked for."""
+        return not self.is_ended and not self.process.ended.done() and self._is_silent()
 
     async def run(self, call: PhaseCall, transport: Transport) -> PhaseResult:
         """Return what the phase came to; its requests go through `transport`.
@@ -78,6 +79,16 @@ class Host:
         if not self.is_ended:
             self.is_ended = True
             self.process.kill()
+
+    def _is_silent(self) -> bool:
+        # a result written ahead would be taken for the answer to the next call
+        try:
+            self.process.channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     async def _converse(self, transport: Transport) -> PhaseResult:
         while True:
