@@ -11,7 +11,7 @@ from hub.api import create_api
 from hub.invocations.runtime import Runtime
 from hub.mcp import mcp_door
 from hub.oauth import oauth_routes
-from hub.web import web_routes
+from hub.web import page_not_found, web_routes
 from hub.worker import LOOK_AGAIN_SECONDS, Notify, keep, work
 
 
@@ -46,4 +46,4 @@ def create_app(runtime: Runtime, notify: Notify) -> Starlette:
         Mount("/api/v1", create_api(runtime)),
         *web_routes(runtime),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: page_not_found})

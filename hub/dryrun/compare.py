@@ -1,6 +1,6 @@
 """Comparing a prediction: with a newer one (drift), and with what reading back found (track record)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from connectors.sdk.preview import Change, Preview
@@ -39,10 +39,11 @@ def _drift(approved: Preview, fresh: Preview) -> Iterator[str]:
 
 
 def _drift_of_record(then: Change, now: Change) -> Iterator[str]:
-    for name, (old, new) in _differing(then.before or {}, now.before or {}):
-        yield f"{then.target}: {name} is now {_shown(new)}, it was {_shown(old)}"
-    for name, (old, new) in _differing(then.after or {}, now.after or {}):
-        yield f"{then.target}: {name} would become {_shown(new)} instead of {_shown(old)}"
+    hidden = {*then.sensitive, *now.sensitive}
+    for name, (old, new) in _differing(then.before or {}, now.before or {}, hidden):
+        yield f"{then.target}: {name} is now {new}, it was {old}"
+    for name, (old, new) in _differing(then.after or {}, now.after or {}, hidden):
+        yield f"{then.target}: {name} would become {new} instead of {old}"
 
 
 def judge(preview: Preview, found: Records, *, volatile: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
@@ -69,15 +70,19 @@ def _misses(change: Change, found: Records, volatile: tuple[str, ...]) -> Iterat
         return
     ignored = {*change.unknown, *volatile}
     predicted = {name: value for name, value in change.after.items() if name not in ignored}
-    for name, (expected, real) in _differing(predicted, {name: record.get(name, _ABSENT) for name in predicted}):
-        yield f"{change.target}: {name} is {_shown(real)}, the preview said {_shown(expected)}"
+    found_now = {name: record.get(name, _ABSENT) for name in predicted}
+    for name, (expected, real) in _differing(predicted, found_now, {*change.sensitive}):
+        yield f"{change.target}: {name} is {real}, the preview said {expected}"
 
 
-def _differing(left: Mapping[str, Json], right: Mapping[str, Json]) -> Iterator[tuple[str, tuple[Json, Json]]]:
+def _differing(
+    left: Mapping[str, Json], right: Mapping[str, Json], hidden: Set[str]
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield the fields that differ, with both values as they may be shown."""
     for name in sorted(left.keys() | right.keys()):
         pair = (left.get(name, _ABSENT), right.get(name, _ABSENT))
         if pair[0] != pair[1]:
-            yield name, pair
+            yield name, ("(hidden)", "(hidden)") if name in hidden else (_shown(pair[0]), _shown(pair[1]))
 
 
 def _shown(value: Json) -> str:

@@ -51,3 +51,15 @@ def test_what_cannot_be_read_back_is_unverifiable_and_never_verified() -> None:
 
 def test_a_record_that_is_gone_although_it_should_be_there_has_diverged() -> None:
     assert judge(preview(), {"party/3": None}, volatile=())[0] is Verdict.DIVERGED
+
+
+def test_a_sensitive_value_is_never_put_into_words() -> None:
+    change = Change(
+        target="party/3", effect=Effect.UPDATE, before={"iban": "DE1"}, after={"iban": "DE2"}, sensitive=("iban",)
+    )
+    predicted = Preview(changes=(change,))
+
+    _, differences = judge(predicted, {"party/3": {"iban": "DE3"}}, volatile=())
+
+    assert "iban" in differences[0]
+    assert "DE" not in differences[0]
