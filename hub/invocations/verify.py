@@ -47,19 +47,19 @@ async def _judge(committed: Invocation, tool: PublishedTool, runtime: Runtime) -
 async def records_now(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Records:
     """Return the records that the preview named, as they are now; those that cannot be read are missing.
 
-    The connector reads them back by what the commit answered. Where that answer was lost, or it cannot, a new preview
-    serves: what it would start from is how the records are. (Of a creation a new preview knows nothing.)
+    The connector reads them back, by what the commit answered or, where that was lost, by its arguments. Where it
+    cannot, a new preview serves: what it would start from is how the records are. (Of a creation a new preview knows
+    nothing, and once a button has been pressed a connector may refuse to preview pressing it again.)
     """
     if standing.preview is None:
         return {}
     approved = standing.preview.preview
-    if standing.output is not None:
-        target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
-        ran = await runtime.executor.observe(
-            target, dict(standing.arguments), before=before_of(approved), output=standing.output
-        )
-        if isinstance(ran.outcome, Observed):
-            return ran.outcome.records
+    target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
+    ran = await runtime.executor.observe(
+        target, dict(standing.arguments), before=before_of(approved), output=standing.output
+    )
+    if isinstance(ran.outcome, Observed):
+        return ran.outcome.records
     existed = {change.target for change in approved.changes if change.before is not None}
     match (await ask_preview(standing, tool, runtime)).outcome:
         case Previewed(preview=fresh):

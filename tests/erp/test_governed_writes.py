@@ -108,10 +108,11 @@ async def test_a_lost_contact_update_has_one_effect_and_a_true_end(company: Comp
     assert clerk.read("party.contact_mechanism", contact, "value")["value"] == "b@umber.example"
 
 
-async def test_a_button_that_did_not_arrive_is_pressed_once(company: Company, clerk: Person) -> None:
+@pytest.mark.parametrize("cut", Cut)
+async def test_a_lost_button_has_one_effect_and_a_true_end(company: Company, clerk: Person, cut: Cut) -> None:
     sale = company.office.sale("quote")
     asked = await company.call("sale_confirm", sale_id=sale)
-    company.wire.cut(Cut.REQUEST, method="model.sale.sale.confirm")
+    company.wire.cut(cut, method="model.sale.sale.confirm")
 
     done = await company.approved(asked)
 
@@ -119,11 +120,12 @@ async def test_a_button_that_did_not_arrive_is_pressed_once(company: Company, cl
     assert len(clerk.read("sale.sale", sale, "invoices")["invoices"]) == 1
 
 
-async def test_a_posting_that_did_not_arrive_is_done_once(company: Company, clerk: Person) -> None:
+@pytest.mark.parametrize("cut", Cut)
+async def test_a_lost_posting_has_one_effect_and_a_true_end(company: Company, clerk: Person, cut: Cut) -> None:
     invoice = company.office.invoice()
     entries = len(clerk.ids("account.move"))
     asked = await company.call("invoice_post", invoice_id=invoice)
-    company.wire.cut(Cut.REQUEST, method="model.account.invoice.post")
+    company.wire.cut(cut, method="model.account.invoice.post")
 
     done = await company.approved(asked)
 
