@@ -90,7 +90,7 @@ def connect(
     The credential's fields are asked for, or taken from TOOLHUB_SECRET_<FIELD>; they are never arguments, which other
     users of the machine can see.
 
-    Example:  toolhub connector connect tryton erp --base-url http://127.0.0.1:8000/erp/rpc
+    Example:  toolhub connector connect tryton erp --base-url http://127.0.0.1:8000/erp
     """
     new = NewConnection(name=name, connector=connector, environment=environment, base_url=base_url, prefix=prefix)
     run(_connect(settings(), new))

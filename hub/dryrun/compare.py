@@ -1,6 +1,7 @@
 """Comparing a prediction: with a newer one (drift), and with what reading back found (track record)."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from connectors.sdk.preview import Change, Preview
@@ -76,7 +77,7 @@ def _misses(change: Change, found: Records, volatile: tuple[str, ...]) -> Iterat
 
 
 def _differing(
-    left: Mapping[str, Json], right: Mapping[str, Json], hidden: Set[str]
+    left: Mapping[str, Json], right: Mapping[str, Json], hidden: AbstractSet[str]
 ) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield the fields that differ, with both values as they may be shown."""
     for name in sorted(left.keys() | right.keys()):

@@ -44,7 +44,9 @@ def _step(standing: Invocation, ran: Ran[CommitOutcome], tool: PublishedTool) ->
     if standing.state is State.SENT:
         return _after_sending(standing, ran.outcome, tool, facts)
     if standing.state is State.RESENDING:
-        return None  # this attempt sent nothing; the earlier one is as open as it was
+        if isinstance(ran.outcome, Failed) and ran.outcome.code == "upstream_unavailable":
+            return None  # this attempt sent nothing; the earlier one is as open as it was, and may be sent again
+        return in_doubt(sentence(ran.outcome), facts)  # it cannot be sent again: what it came to must be found out
     if isinstance(ran.outcome, Failed) and ran.outcome.code == "upstream_unavailable":
         return released(ran.outcome.message)
     return stale((sentence(ran.outcome),), facts)
