@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ CONNECT_SECONDS: Final = 10.0
 LARGEST_ANSWER: Final = 10 * 1024 * 1024
 _LARGEST_LOGIN: Final = 64 * 1024
 _MOST_CONNECTIONS: Final = 32
+_PATHS: Final = 512
 _FIRST_BYTE: Final = "send_request_headers.started"
 _DROPPED_HEADERS: Final = frozenset(
     {"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate"}
@@ -109,7 +110,7 @@ class Upstream:
         request, client = exchange.request, self._alone if exchange.is_alone else self._kept
         async with client.stream(
             request.method,
-            self._url(request.path),
+            _url(self.base_url, request.path),
             params=list(request.query) or None,
             headers={**request.headers, **exchange.proof.headers},
             content=None if request.body is None else request.body.encode(),
@@ -122,14 +123,6 @@ class Upstream:
                     raise TooLarge(f"The answer is larger than {exchange.largest} bytes.")
             headers = {name.lower(): value for name, value in answer.headers.items()}
             return answer.status_code, headers, bytes(body)
-
-    def _url(self, path: str) -> httpx2.URL:
-        base, url = httpx2.URL(self.base_url), httpx2.URL(f"{self.base_url}{path}")
-        # `problem_with` has read the path; this asks the client's own reader whether it sees the same in it
-        is_below = url.raw_path == base.raw_path or url.raw_path.startswith(base.raw_path.rstrip(b"/") + b"/")
-        if (url.scheme, url.netloc, url.userinfo) != (base.scheme, base.netloc, b"") or not is_below:
-            raise Unavailable("The request leads away from the connection's base URL; it was not sent.")
-        return url
 
     async def _log_in(self, path: str, body: bytes) -> bytes:
         request = WireRequest(
@@ -145,6 +138,17 @@ class Upstream:
         if not 200 <= status < 300:  # noqa: PLR2004  # RFC 9110 section 15.3
             raise SignInRefused
         return said
+
+
+@lru_cache(maxsize=_PATHS)
+def _url(base_url: str, path: str) -> httpx2.URL:
+    """Return where a request goes; a URL never changes, so those asked for again and again are read once."""
+    base, url = httpx2.URL(base_url), httpx2.URL(f"{base_url}{path}")
+    # `problem_with` has read the path; this asks the client's own reader whether it sees the same in it
+    is_below = url.raw_path == base.raw_path or url.raw_path.startswith(base.raw_path.rstrip(b"/") + b"/")
+    if (url.scheme, url.netloc, url.userinfo) != (base.scheme, base.netloc, b"") or not is_below:
+        raise Unavailable("The request leads away from the connection's base URL; it was not sent.")
+    return url
 
 
 @cache

@@ -5,9 +5,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import insert
+from sqlalchemy import Table, insert
 
 from hub.audit.kinds import EventKind
 from hub.audit.tables import EventRow, ValueRow
@@ -20,6 +20,9 @@ Json = Any
 """Any JSON value."""
 
 SALT_BYTES: Final = 16
+_INSERT_EVENTS: Final = insert(cast("Table", EventRow.__table__))
+_INSERT_VALUES: Final = insert(cast("Table", ValueRow.__table__))
+"""Past the ORM, which has nothing to add to rows that are complete."""
 
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 """How a body says when: UTC, microseconds."""
@@ -94,9 +97,9 @@ async def append_many(tx: Tx, events: Sequence[Event], keys: Keyring, *, at: dat
             }
             for name, (salt, value) in sealed.items()
         ]
-    await tx.execute(insert(EventRow), rows)
+    await tx.execute(_INSERT_EVENTS, rows)
     if values:
-        await tx.execute(insert(ValueRow), values)
+        await tx.execute(_INSERT_VALUES, values)
     return [row["id"] for row in rows]
 
 

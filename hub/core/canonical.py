@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any, NoReturn, cast
 
 import rfc8785
@@ -43,6 +44,8 @@ def _is_simple(value: Any) -> bool:  # noqa: ANN401  # any JSON value
     kind = cast("type[object]", type(value))
     if kind in _SIMPLE_TYPES:
         return kind is not int or abs(value) <= SAFE_INTEGER
+    if issubclass(kind, StrEnum):
+        return True
     if kind is dict:
         return all(type(key) is str and key.isascii() and _is_simple(member) for key, member in value.items())
     return kind is list and all(map(_is_simple, value))

@@ -33,7 +33,10 @@ class OutputSchemas:
 
     def violations(self, operation: OperationSpec, output: Json) -> tuple[str, ...]:
         """Return how `output` breaks the schema of `operation`, the first few."""
-        found = self._of(operation).violations(output)
+        schema = self._of(operation)
+        if schema.is_valid(output):  # many times faster than wording what is wrong, and nearly always enough
+            return ()
+        found = schema.violations(output)
         return tuple(f"{one.pointer or '/'}: {one.message[:_LONGEST_TEXT]}" for one in found[:MOST_NAMED])
 
     def _of(self, operation: OperationSpec) -> CompiledSchema:

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import insert, inspect
+from sqlalchemy import Table, insert
 
 from hub.audit import Event, append_many
 from hub.core.errors import HubError, Unavailable
@@ -15,6 +15,10 @@ from hub.keys import Keyring
 from hub.storage import Database, now
 
 LARGEST_BATCH: Final = 256
+_TABLE: Final = cast("Table", InvocationRow.__table__)
+_INSERT: Final = insert(_TABLE)
+"""Past the ORM, which has nothing to add to rows that are complete."""
+_COLUMNS: Final = tuple(_TABLE.columns.keys())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +76,7 @@ class GroupCommit:
                 at = await now(tx)
                 for entry in batch:
                     entry.row.created_at = entry.row.updated_at = at  # what is answered from the row has them too
-                rows = [_values(entry.row) for entry in batch]
-                await tx.execute(insert(InvocationRow), rows)
+                await tx.execute(_INSERT, [_values(entry.row) for entry in batch])
                 await append_many(tx, [entry.event for entry in batch], self._keys, at=at)
         except Exception as error:  # noqa: BLE001  # every waiter must hear of it, whatever it was
             _fail(batch, error)
@@ -93,5 +96,4 @@ def _fail(batch: list[_Entry], error: Exception) -> None:
 
 
 def _values(row: InvocationRow) -> dict[str, Any]:
-    columns = inspect(InvocationRow).column_attrs
-    return {column.key: getattr(row, column.key) for column in columns}
+    return {name: getattr(row, name) for name in _COLUMNS}

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import cedarpy
@@ -16,6 +17,10 @@ Json = Any
 _KINDS: Final = {"user": "User", "agent": "Agent", "service": "Service"}
 _HOLDERS: Final[Mapping[str, type]] = {"Flags": bool, "Numbers": int, "Texts": str}
 _CONTEXT_NAME: Final = "call"
+_REMEMBERED: Final = 1024
+"""Decisions kept: the reads of an agent differ in few facts, and the hour is one of them."""
+_ALIKE: Final = tuple(one.name for one in fields(Facts) if one.name != "arguments")
+"""The facts that are equal when Python says so, which is all but the arguments."""
 
 UNEVALUATED: Final = "A rule of the policy could not be evaluated."
 """Why a call is denied whose facts some rule stumbles over, such as a sum beyond 64 bits."""
@@ -28,10 +33,32 @@ def decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     where some rule would permit the call once they are met. What the agent claims of itself can make a decision
     stricter and never milder: where a rule reads claims, the call is also decided without them.
     """
-    decision = _decide(action, facts, bundle)
+    plain = replace(facts, claims=frozenset()) if facts.claims else facts
+    decision = _remembered(_Question(_everything(action, plain, bundle), action, plain, bundle))
     if bundle.reads_claims and facts.claims:
-        return _stricter(decision, _decide(action, replace(facts, claims=frozenset()), bundle))
+        return _stricter(_decide(action, facts, bundle), decision)
     return decision
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is to be decided; `everything` is all that the answer depends on."""
+
+    everything: tuple[object, ...]
+    action: Action = field(compare=False)
+    facts: Facts = field(compare=False)
+    bundle: Bundle = field(compare=False)
+
+
+def _everything(action: Action, facts: Facts, bundle: Bundle) -> tuple[object, ...]:
+    # with their types: to Python 1 equals true, and to a rule they are a number and a flag
+    arguments = frozenset((name, type(value), value) for name, value in facts.arguments.items())
+    return (action, bundle.digest, arguments, *(getattr(facts, name) for name in _ALIKE))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(question: _Question) -> Decision:
+    return _decide(question.action, question.facts, question.bundle)
 
 
 def _decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
