@@ -21,7 +21,7 @@ def redact(value: Any, schema: Any) -> Any:  # noqa: ANN401  # any JSON value un
     return _redact(value, [schema], _root(schema), 0)
 
 
-def _redact(value: Any, schemas: Sequence[Any], root: Schema, depth: int) -> Any:  # noqa: ANN401
+def _redact(value: Any, schemas: Sequence[Any], root: Schema, depth: int) -> Any:  # noqa: ANN401  # any JSON
     applying = _spread(schemas, root)
     if applying is None or depth > _DEEPEST or any(schema.get("x-secret") is True for schema in applying):
         return REDACTED

@@ -59,5 +59,5 @@ class XAES:
 
     def _encrypt_blocks(self, blocks: bytes) -> bytes:
         # One or two blocks that never repeat: ECB is the bare block cipher here, as in CMAC, whose first step this is.
-        encryptor = Cipher(self._key, modes.ECB()).encryptor()  # noqa: S305
+        encryptor = Cipher(self._key, modes.ECB()).encryptor()  # noqa: S305  # one block, as C2SP XAES says
         return encryptor.update(blocks) + encryptor.finalize()

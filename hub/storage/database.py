@@ -40,12 +40,12 @@ class database_now(GenericFunction[datetime]):  # noqa: N801  # reads as the SQL
 
 
 @compiles(database_now, "sqlite")
-def _now_on_sqlite(_element: database_now, _compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401
+def _now_on_sqlite(_element: database_now, _compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401  # SQLAlchemy's own signature
     return "(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z')"
 
 
 @compiles(database_now, "postgresql")
-def _now_on_postgresql(_element: database_now, _compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401
+def _now_on_postgresql(_element: database_now, _compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401  # SQLAlchemy's own signature
     return "clock_timestamp()"
 
 

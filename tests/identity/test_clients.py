@@ -80,7 +80,7 @@ async def test_an_agent_registered_with_nothing_may_do_nothing(
 async def test_an_agent_that_could_do_harm_is_not_registered(
     database: Database, authority: Authority, owner: str, changes: dict[str, object]
 ) -> None:
-    new = NewAgent(**{"name": "clerk", "display_name": "Clerk", "owner_id": owner, **changes})  # type: ignore[arg-type]
+    new = NewAgent(**{"name": "clerk", "display_name": "Clerk", "owner_id": owner, **changes})  # type: ignore[arg-type]  # wrong on purpose
 
     with pytest.raises(InputError):
         async with database.transaction() as tx:

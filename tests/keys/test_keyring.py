@@ -115,7 +115,7 @@ async def test_a_forged_token_is_refused_not_a_crash(keys: Keyring, forged: str)
 async def test_rotation_keeps_what_the_old_keys_made(database: Database, keys: Keyring) -> None:
     sealed = keys.encrypt(b"secret", context="c")
     old = keys.signing_key("tokens")
-    token = jwt.encode({"alg": "ES256", "kid": old.id}, {"sub": "a"}, ECKey.import_key(old.private))  # type: ignore[arg-type]
+    token = jwt.encode({"alg": "ES256", "kid": old.id}, {"sub": "a"}, ECKey.import_key(old.private))  # type: ignore[arg-type]  # wrong on purpose
 
     await rotate(database, keys, "data", "tokens", "checkpoints")
 

@@ -45,7 +45,7 @@ async def enrol(database: Database, name: str, *roles: Role) -> str:
 
 async def change(database: Database, authority: Authority, connection: Connection, **values: object) -> Connection:
     async with database.transaction() as tx:
-        return await change_connection(tx, connection.id, ConnectionChange(**values), authority)  # type: ignore[arg-type]
+        return await change_connection(tx, connection.id, ConnectionChange(**values), authority)  # type: ignore[arg-type]  # wrong on purpose
 
 
 async def test_the_generation_grows_with_every_real_change_and_with_no_other(

@@ -103,7 +103,7 @@ def test_a_body_is_text_that_can_be_sent() -> None:
 
 @pytest.mark.parametrize("spec", [PLAIN, RPC, MCP], ids=lambda spec: spec.rpc)
 def test_a_plain_call_passes(spec: object) -> None:
-    assert problem_with(rpc(call("model.party.read")), spec.rpc) is None  # type: ignore[attr-defined]
+    assert problem_with(rpc(call("model.party.read")), spec.rpc) is None  # type: ignore[attr-defined]  # frozen on purpose
 
 
 @pytest.mark.parametrize(
