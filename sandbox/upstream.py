@@ -1,6 +1,7 @@
 """One connection as the broker sees it: the only base URL, connections to it, and the proof of who the hub is."""
 
 import ssl
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -21,6 +22,7 @@ _LARGEST_LOGIN: Final = 64 * 1024
 _MOST_CONNECTIONS: Final = 32
 _PATHS: Final = 512
 _FIRST_BYTE: Final = "send_request_headers.started"
+_GZIP: Final = 31  # zlib's window size for the gzip format
 _DROPPED_HEADERS: Final = frozenset(
     {"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate"}
     | {"content-encoding", "content-length", "transfer-encoding", "connection", "location", "alt-svc"}
@@ -116,13 +118,12 @@ class Upstream:
             content=None if request.body is None else request.body.encode(),
             extensions={"trace": exchange.progress.follow},
         ) as answer:
-            body = bytearray()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > exchange.largest:
-                    raise TooLarge(f"The answer is larger than {exchange.largest} bytes.")
+            unpacking = _Unpacking(answer.headers.get("content-encoding", ""), exchange.largest)
+            async for chunk in answer.aiter_raw():
+                unpacking.take(chunk)
+            body = unpacking.whole()
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            return answer.status_code, headers, bytes(body)
+            return answer.status_code, headers, body
 
     async def _log_in(self, path: str, body: bytes) -> bytes:
         request = WireRequest(
@@ -151,6 +152,37 @@ def _url(base_url: str, path: str) -> httpx2.URL:
     return url
 
 
+class _Unpacking:
+    """Collects an answer of at most `largest` bytes, packed by gzip at most once: a little can unpack to anything."""
+
+    def __init__(self, encoding: str, largest: int) -> None:
+        name = encoding.strip().lower()
+        if name not in {"", "identity", "gzip"}:
+            raise httpx2.DecodingError("the answer is packed in a way that was not asked for")
+        self._unpacker = zlib.decompressobj(_GZIP) if name == "gzip" else None
+        self._largest = largest
+        self._body = bytearray()
+        self._has_begun = False
+
+    def take(self, chunk: bytes) -> None:
+        """Add what arrived."""
+        self._has_begun = True
+        room = self._largest - len(self._body) + 1
+        try:
+            self._body += chunk if self._unpacker is None else self._unpacker.decompress(chunk, room)
+        except zlib.error as error:
+            raise httpx2.DecodingError("the answer is marked as packed and is not") from error
+        if len(self._body) > self._largest:
+            raise TooLarge(f"The answer is larger than {self._largest} bytes.")
+
+    def whole(self) -> bytes:
+        """Return the answer, if it is complete."""
+        if self._unpacker is not None and self._has_begun:
+            if not self._unpacker.eof or self._unpacker.unused_data:
+                raise httpx2.DecodingError("the answer ends in the middle, or goes on after its end")
+        return bytes(self._body)
+
+
 @cache
 def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()  # reading the machine's certificates takes long; they are the same for all
@@ -161,7 +193,7 @@ def _client(*, kept: int) -> httpx2.AsyncClient:
         verify=_trusted(),
         timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),  # a run has one deadline for all it does
         limits=httpx2.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=kept),
-        # Tryton marks large answers as gzip even for a client that wants them plain. Unpacking is counted, and bounded.
+        # Tryton marks large answers as gzip even for a client that wants them plain
         headers={"accept-encoding": "gzip", "user-agent": "toolhub"},
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,

@@ -106,7 +106,8 @@ async def _received(reader: asyncio.StreamReader) -> Asked | None:
 
 def _bytes(reply: Reply) -> bytes:
     is_text = isinstance(reply.body, str)
-    body = (reply.body if is_text else json.dumps(reply.body)).encode()
+    is_packed = "content-encoding" in reply.headers
+    body = (reply.body if is_text else json.dumps(reply.body)).encode("latin-1" if is_packed else "utf-8")
     headers = {"content-type": "text/plain" if is_text else "application/json", **reply.headers}
     lines = [f"HTTP/1.1 {reply.status} Status", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode("latin-1") + body

@@ -1,6 +1,7 @@
 """The fence: what each kind of channel lets pass, and what may be said of a request afterwards."""
 
 import asyncio
+import gzip
 import socket
 from collections.abc import AsyncGenerator, Callable
 
@@ -302,6 +303,47 @@ async def test_an_answer_without_end_is_cut_off(to_items: Upstream, upstream: Sy
 
     with pytest.raises(Unavailable, match="larger than 100000 bytes"):
         await channel.send(get())
+
+
+def packed(text: bytes, times: int = 1) -> str:
+    """Return what a server sends for `text`, as text in which each character is a byte."""
+    for _ in range(times):
+        text = gzip.compress(text)
+    return text.decode("latin-1")
+
+
+@pytest.mark.parametrize(("encoding", "body", "kept"), [("gzip", packed(b"plain"), "plain"), ("identity", "a", "a")])
+async def test_an_answer_is_unpacked(encoding: str, body: str, kept: str, server: Server, way: Upstream) -> None:
+    server.answer = lambda _: Reply(headers={"content-encoding": encoding}, body=body)
+
+    answer = await channel_to(way).send(get())
+
+    assert answer.body == kept
+    assert "content-encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", packed(bytes(50_000_000))),
+        ("gzip, gzip", packed(bytes(1000), times=2)),
+        ("br", "x"),
+        ("gzip", "this is not packed"),
+        ("gzip", packed(b"plain")[:-5]),
+        ("gzip", packed(b"plain")[:10]),
+        ("gzip", packed(b"plain") + packed(b"more")),
+    ],
+    ids=["a bomb", "a bomb in a bomb", "another kind", "not packed", "cut", "cut early", "two"],
+)
+async def test_an_answer_that_cannot_be_unpacked_within_bounds_is_none(
+    encoding: str, body: str, server: Server, way: Upstream
+) -> None:
+    server.answer = lambda _: Reply(headers={"content-encoding": encoding}, body=body)
+
+    with pytest.raises(Unavailable):
+        await channel_to(way).send(get())
+    with pytest.raises(Unknown):
+        await channel_to(way, WRITE).send(post())
 
 
 @pytest.mark.parametrize(
