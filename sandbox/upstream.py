@@ -177,9 +177,9 @@ class _Unpacking:
 
     def whole(self) -> bytes:
         """Return the answer, if it is complete."""
-        if self._unpacker is not None and self._has_begun:
-            if not self._unpacker.eof or self._unpacker.unused_data:
-                raise httpx2.DecodingError("the answer ends in the middle, or goes on after its end")
+        unpacker = self._unpacker if self._has_begun else None
+        if unpacker is not None and (not unpacker.eof or unpacker.unused_data):
+            raise httpx2.DecodingError("the answer ends in the middle, or goes on after its end")
         return bytes(self._body)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import httpx2
 
-from connectors.mcp_upstream import carry_out
+from connectors.mcp_upstream import Discovery, Owner, before_discovery, carry_out, discover
 from connectors.sdk.errors import ConnectorError
 from connectors.sdk.run import DirectRunner, PhaseCall, PhaseResult
 from connectors.sdk.run import Failed as PhaseFailed
@@ -54,6 +54,7 @@ T = TypeVar("T")
 AT_ONCE_PER_CONNECTION: Final = 16
 IDLE_SECONDS: Final = 300.0
 CHECK_SECONDS: Final = 10.0
+DISCOVERY_SECONDS: Final = 60.0
 DIRECT: Final = "direct"
 """The level that is reported for connectors that run no foreign code."""
 NOT_RUN: Final = "not run"
@@ -190,6 +191,17 @@ class Executor:
         if problem is not None:
             return Unreachable(message=problem)
         return Reachable(latency_ms=round((time.monotonic() - started) * 1000))
+
+    async def discover(self, owner: Owner, connection: Connection) -> Discovery | Unreachable:
+        """Return what the MCP server at `connection` offers, as a connector; only requests that meet it are sent."""
+        spec = before_discovery(owner)
+        try:
+            async with asyncio.timeout(DISCOVERY_SECONDS), self._upstreams.to(spec, connection) as upstream:
+                return await discover(Channel(upstream=upstream, spec=spec, kind=ChannelKind.READ), owner)
+        except TimeoutError:
+            return Unreachable(message=f"It did not list its tools within {DISCOVERY_SECONDS:g} seconds.")
+        except (ConnectorError, BadBaseUrl, Stopped) as error:
+            return Unreachable(message=str(error))
 
     async def _run(self, run: _Run[T]) -> Ran[T]:
         started = time.monotonic()
