@@ -203,12 +203,14 @@ def _wait_until_quiet(on: Stage, more_at_upstream: int) -> None:
     `more_at_upstream` is by how much the upstream's calls outnumber the reads on record when all are.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
+    missing = unsealed = 0
     while time.monotonic() < deadline:
-        is_recorded = on.upstream_calls() - on.hub.governed_reads() == more_at_upstream
-        if is_recorded and on.hub.unsequenced() == 0:
+        missing = on.upstream_calls() - on.hub.governed_reads() - more_at_upstream
+        unsealed = on.hub.unsequenced()
+        if missing == 0 and unsealed == 0:
             return
         time.sleep(0.1)
-    raise LoadFailed("calls of the upstream are missing from the hub's audit log, or it was not sealed in time")
+    raise LoadFailed(f"the upstream was called {missing} times more than is on record; {unsealed} events are unsealed")
 
 
 # --------------------------------------------------------------------------------------------------------- telling
