@@ -1,17 +1,20 @@
 """Channels over which tests send what connector code might."""
 
 import json
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from connectors.sdk.spec import AuthSpec, ConnectorSpec, SafeRule
 from connectors.sdk.wire import WireRequest
 from sandbox.broker import Bounds, Channel, ChannelKind
+from sandbox.transcript import Fate
 from sandbox.upstream import Upstream
 
 Json = Any
 
 JSON: Final = {"content-type": "application/json"}
+BEARER: Final = AuthSpec(kind="bearer", secret_fields=("token",))
 PLAIN: Final = ConnectorSpec(
     name="plain",
     version="1.0.0",
@@ -91,3 +94,13 @@ def rpc(body: str, *, operation: str | None = None, path: str = "/rpc/", **heade
 def call(method: str, params: Json = None) -> str:
     """Return the body of a call."""
     return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params or []})
+
+
+def fates(channel: Channel) -> list[Fate]:
+    return [entry.fate for entry in channel.transcript.entries]
+
+
+def refusing_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
