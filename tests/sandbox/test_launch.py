@@ -25,7 +25,7 @@ async def test_a_killed_process_is_reaped(zygote: Zygote) -> None:
     prisoner.host.end()
     status = await asyncio.wait_for(prisoner.host.process.ended, 10)
 
-    assert status == -signal.SIGKILL
+    assert status in {-signal.SIGKILL, 1}  # it may see its closed channel, and give up, before the signal comes
     with pytest.raises(ProcessLookupError):
         os.kill(prisoner.host.process.pid, 0)
 
