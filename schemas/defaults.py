@@ -95,7 +95,7 @@ class _Compiler:
         def fill(value: Json) -> Json:
             if not isinstance(value, list):
                 return value
-            items = cast("list[Json]", value)  # type: ignore[redundant-cast]  # pyright needs it
+            items = cast("list[Json]", value)
             return [(first[at] if at < len(first) else other)(item) for at, item in enumerate(items)]
 
         return fill

@@ -35,7 +35,7 @@ def _member(value: Json, step: str, reference: str) -> Json:
     if isinstance(value, dict) and step in value:
         return cast("dict[str, Json]", value)[step]
     if isinstance(value, list) and step.isdecimal():
-        items = cast("list[Json]", value)  # type: ignore[redundant-cast]  # pyright needs it
+        items = cast("list[Json]", value)
         if int(step) < len(items):
             return items[int(step)]
     raise DanglingReference(f"{reference!r} leads nowhere; define it under '$defs'")

@@ -38,7 +38,7 @@ def children(schema: Schema) -> Iterator[tuple[Place, Schema]]:
     for keyword in LISTED:
         listed = schema.get(keyword)
         if isinstance(listed, list):
-            for number, child in enumerate(cast("list[Json]", listed)):  # type: ignore[redundant-cast]  # pyright needs it
+            for number, child in enumerate(cast("list[Json]", listed)):
                 yield from _if_schema((keyword, str(number)), child)
     for keyword in SINGLE:
         yield from _if_schema((keyword,), schema.get(keyword))
