@@ -3,15 +3,19 @@
 from schemas.compiled import CompiledSchema, SchemaInvalid, compile_schema
 from schemas.envelope import ENVELOPE, envelope_schema
 from schemas.lint import lint_bounds, lint_input, lint_null, lint_output, lint_portable
+from schemas.published import PUBLISHED, check_published, document
 from schemas.walking import subschemas
 from schemas.wording import Finding
 
 __all__ = [
     "ENVELOPE",
+    "PUBLISHED",
     "CompiledSchema",
     "Finding",
     "SchemaInvalid",
+    "check_published",
     "compile_schema",
+    "document",
     "envelope_schema",
     "lint_bounds",
     "lint_input",

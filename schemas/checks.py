@@ -4,11 +4,11 @@ Only keywords whose meaning is reproduced exactly are here; a schema with any ot
 words every violation. A test holds both to the same verdict on schemas and values made at random.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sized
 from typing import Any, Final, cast
 
 from schemas.formats import FORMATS
+from schemas.patterns import compile_pattern
 from schemas.pointers import resolve_reference
 
 Json = Any
@@ -206,7 +206,7 @@ def _enum(said: list[Json]) -> Check:
 
 
 def _pattern(said: str) -> Check:
-    search = re.compile(said).search
+    search = compile_pattern(said).search
     return lambda value: not isinstance(value, str) or search(value) is not None
 
 

@@ -1,11 +1,12 @@
 """A JSON Schema made ready once, to validate many values: a quick verdict, every violation, and defaults."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, cast
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend  # pyright: ignore[reportUnknownVariableType]  # no types
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
@@ -13,6 +14,7 @@ from referencing.jsonschema import DRAFT202012
 from schemas.checks import Check, Unsupported, compile_check
 from schemas.defaults import Fill, filler
 from schemas.formats import FORMATS
+from schemas.patterns import compile_pattern
 from schemas.pointers import DanglingReference, pointer, resolve_reference
 from schemas.walking import subschemas
 from schemas.wording import Finding, findings_of
@@ -36,6 +38,12 @@ def _for_texts(keeps: Callable[[str], bool]) -> Callable[[object], bool]:
     return lambda value: not isinstance(value, str) or keeps(value)
 
 
+def _keep_pattern(_validator: object, pattern: str, value: Json, _schema: object) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not compile_pattern(pattern).search(value):
+        yield ValidationError(f"does not match {pattern}")
+
+
+_Validator: Final = cast("type[Draft202012Validator]", extend(Draft202012Validator, {"pattern": _keep_pattern}))  # type: ignore[no-untyped-call]  # no types
 _CHECKER: Final = _format_checker()
 _NOTHING_TO_FETCH: Final[Registry[Json]] = Registry()
 """Knows no document and retrieves none: a reference out of the schema stays unresolved."""
@@ -58,8 +66,7 @@ class CompiledSchema:
     @cached_property
     def _validator(self) -> Draft202012Validator:
         resource = DRAFT202012.create_resource(dict(self.schema))
-        registry = _NOTHING_TO_FETCH.with_resource("", resource)
-        return Draft202012Validator(dict(self.schema), registry=registry, format_checker=_CHECKER)
+        return validator_for(self.schema, _NOTHING_TO_FETCH.with_resource("", resource))
 
     @cached_property
     def _check(self) -> Check:
@@ -133,6 +140,11 @@ def compile_schema(schema: Mapping[str, Json]) -> CompiledSchema:
         return CompiledSchema(schema).prepare()
     except (Unresolvable, RecursionError) as error:
         raise SchemaInvalid(f"/: {error}") from error
+
+
+def validator_for(schema: Mapping[str, Json], known: Registry[Json]) -> Draft202012Validator:
+    """Return jsonschema's validator of `schema`, which may refer to what is `known` and to nothing else."""
+    return _Validator(dict(schema), registry=known, format_checker=_CHECKER)
 
 
 def _quick(schema: Mapping[str, Json]) -> Check | None:

@@ -270,3 +270,14 @@ def test_the_fast_path_and_jsonschema_never_disagree(
 
     assert compiled.is_quick
     assert compiled.is_valid(value) == (compiled.violations(value) == [])
+
+
+def test_a_pattern_ends_where_the_text_ends_and_knows_ascii_only() -> None:
+    for keyword in ({}, {"uniqueItems": True}):  # on both paths
+        schema = compile_schema({"pattern": r"^\d+$", **keyword})
+
+        assert schema.is_valid("7")
+        assert not schema.is_valid("7\n")
+        assert not schema.is_valid("\u0667")
+        assert [finding.message for finding in schema.violations("7\n")] == ["must match '^\\\\d+$'"]
+    assert compile_schema({"pattern": r"^[$]\$$"}).is_valid("$$")
