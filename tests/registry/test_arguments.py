@@ -1,0 +1,140 @@
+"""Canonical arguments: checked with every violation named, defaults filled, each number written one way."""
+
+from typing import Any
+
+import pytest
+from registry_crm import crm, operation
+
+from hub.core.canonical import digest
+from hub.core.errors import ArgumentsInvalid
+from hub.registry import Connection, Environment, PublishedTool, Server, Tool, ToolVersion, canonical_arguments
+from hub.registry.publishing import Parts, published
+
+Json = Any
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
+        "ratio": {"type": "number"},
+        "filter": {"type": "object", "default": {}, "properties": {"limit": {"type": "integer", "default": 20}}},
+        "stage": {"enum": ["new", "won"]},
+    },
+    "required": ["id"],
+    "additionalProperties": False,
+}
+
+
+def tool(schema: Json = SCHEMA) -> PublishedTool:
+    """A published tool that takes these arguments."""
+    spec = operation(input_schema=schema)
+    return published(
+        Parts(
+            name=spec.name,
+            server=Server(name="desk", environment=Environment.DEV, title="Desk", owner_id=None),
+            tool=Tool(
+                id="tool_1",
+                name=spec.name,
+                connector="crm",
+                owner_id=None,
+                owner_tier=None,
+                raised_tier=None,
+                quarantined=None,
+            ),
+            version=ToolVersion(
+                id="ver_1",
+                tool_id="tool_1",
+                number=1,
+                digest="0" * 64,
+                spec=spec,
+                connector_digest="0" * 64,
+                withdrawn=None,
+                is_current=True,
+            ),
+            connector=crm(spec),
+            connection=Connection(
+                id="con_1",
+                name="sales",
+                connector="crm",
+                environment=Environment.DEV,
+                base_url="https://crm.example",
+                generation=1,
+                owner_id=None,
+                is_enabled=True,
+                settings={},
+            ),
+        )
+    )
+
+
+def test_defaults_are_filled_and_what_was_given_stays_as_it_is() -> None:
+    given = {"id": 7, "filter": {}}
+
+    assert canonical_arguments(tool(), given) == {"id": 7, "filter": {"limit": 20}}
+    assert canonical_arguments(tool(), {"id": 7}) == {"id": 7, "filter": {"limit": 20}}
+    assert given == {"id": 7, "filter": {}}
+
+
+def test_what_has_the_same_digest_is_forwarded_alike() -> None:
+    one, other = (
+        canonical_arguments(tool(), {"id": 7, "ratio": 2}),
+        canonical_arguments(tool(), {"id": 7.0, "ratio": 2.0}),
+    )
+
+    assert digest(one) == digest(other)
+    assert [type(value) for value in other.values()] == [type(value) for value in one.values()]
+    assert type(canonical_arguments(tool(), {"id": 1, "ratio": 0.5})["ratio"]) is float
+    assert canonical_arguments(tool(), {"id": 1, "ratio": -0.0})["ratio"] == 0
+
+
+def test_every_violation_is_named_at_once() -> None:
+    with pytest.raises(ArgumentsInvalid) as refused:
+        canonical_arguments(tool(), {"id": "7", "stage": "lost", "colour": "red", "filter": {"limit": 1.5}})
+
+    assert [violation.pointer for violation in refused.value.violations] == [
+        "/colour",
+        "/filter/limit",
+        "/id",
+        "/stage",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [[], "text", 7, True])
+def test_arguments_are_one_object(arguments: Json) -> None:
+    with pytest.raises(ArgumentsInvalid, match="must be an object"):
+        canonical_arguments(tool(), arguments)
+
+
+def test_no_arguments_are_an_empty_object() -> None:
+    with pytest.raises(ArgumentsInvalid, match="/id: is required"):
+        canonical_arguments(tool(), None)
+
+
+def test_true_is_no_number() -> None:
+    with pytest.raises(ArgumentsInvalid, match="/id: must be an integer, not true or false"):
+        canonical_arguments(tool(), {"id": True})
+
+
+def test_a_required_argument_is_not_made_up_from_its_default() -> None:
+    schema = {"type": "object", "properties": {"stage": {"enum": ["new"], "default": "new"}}, "required": ["stage"]}
+
+    with pytest.raises(ArgumentsInvalid, match="/stage: is required"):
+        canonical_arguments(tool(schema), {})
+
+
+def test_defaults_that_break_the_schema_never_reach_a_connector() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "integer", "default": 1}, "b": {"type": "integer"}},
+        "not": {"required": ["a", "b"]},
+    }
+
+    with pytest.raises(ArgumentsInvalid):
+        canonical_arguments(tool(schema), {"b": 2})
+
+
+def test_a_hundred_violations_are_enough() -> None:
+    with pytest.raises(ArgumentsInvalid) as refused:
+        canonical_arguments(tool(), {"id": 1} | {f"x{number}": 1 for number in range(500)})
+
+    assert len(refused.value.violations) == 100
