@@ -52,15 +52,20 @@ async def tier_is_raised(world: World, tx: Tx) -> None:
     await set_owner_tier(tx, tool.id, Tier.CRITICAL, world.runtime.authority)
 
 
+def _rules() -> str:
+    """The default bundle without its examples, which other rules would break."""
+    return "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith("//?"))
+
+
 async def policy_is_tightened(world: World, tx: Tx) -> None:
-    text = default_bundle_text().replace('@require("approvers:1")', '@require("approvers:2")')
+    text = _rules().replace('@require("approvers:1")', '@require("approvers:2")')
     publication = Publication(environment="dev", text=text, by=None)
     await publish_bundle(tx, world.runtime.database, world.runtime.keys, publication)
 
 
 async def policy_forbids_commits(world: World, tx: Tx) -> None:
     rule = '@id("stop") @why("Nothing is committed today.") forbid (principal, action == Action::"commit", resource);'
-    publication = Publication(environment="dev", text=f"{default_bundle_text()}\n{rule}", by=None)
+    publication = Publication(environment="dev", text=f"{_rules()}\n{rule}", by=None)
     await publish_bundle(tx, world.runtime.database, world.runtime.keys, publication)
 
 
