@@ -1,0 +1,53 @@
+"""`toolhub connector connect`: an account of a system, with its credential, for a registered connector."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from hub import registry
+from hub.cli.console import fail, out, run, settings
+from hub.credentials import Vault
+from hub.identity.authority import Authority
+from hub.registry import Environment, NewConnection, create_connection
+from hub.settings import Settings
+from hub.wiring import open_database, open_keyring
+
+
+def connect(
+    connector: Annotated[str, typer.Argument(help="A registered connector.")],
+    name: Annotated[str, typer.Argument(help="What to call the connection.")],
+    base_url: Annotated[str, typer.Option(help="Where the system's API is.")],
+    environment: Annotated[Environment, typer.Option(help="Which environment it leads to.")] = Environment.DEV,
+    prefix: Annotated[str, typer.Option(help="Put before its tools' names in the built-in server.")] = "",
+) -> None:
+    """Connect an account of a system, and offer its tools in the environment's built-in server.
+
+    The credential's fields are asked for, or taken from TOOLHUB_SECRET_<FIELD>; they are never arguments, which other
+    users of the machine can see.
+
+    Example:  toolhub connector connect tryton erp --base-url http://127.0.0.1:8000/erp
+    """
+    new = NewConnection(name=name, connector=connector, environment=environment, base_url=base_url, prefix=prefix)
+    run(_connect(settings(), new))
+    out.print(f"[green]Connected[/] {name}: the tools of {connector} are offered in {environment.value}.")
+
+
+async def _connect(chosen: Settings, new: NewConnection) -> None:
+    async with open_database(chosen) as database:
+        keys = await open_keyring(chosen, database)
+        async with database.reading() as tx:
+            specs = {spec.name: spec for spec in await registry.connectors(tx)}
+        if new.connector not in specs:
+            fail(f"{new.connector!r} is not registered. Run `toolhub connector register {new.connector}` first.")
+        secret = {field: _secret(field) for field in specs[new.connector].auth.secret_fields}
+        authority = Authority(database=database, keys=keys)
+        async with database.transaction() as tx:
+            connection = await create_connection(tx, new, authority)
+            if secret:
+                await Vault(keys).put(tx, connection.id, secret, authority)
+
+
+def _secret(field: str) -> str:
+    given = os.environ.get(f"TOOLHUB_SECRET_{field.upper()}")
+    return given if given is not None else str(typer.prompt(field, hide_input=True))
