@@ -1,5 +1,16 @@
 """What a connector author imports; `__all__` is a contract."""
 
+from connectors.sdk.auth import (
+    ApiKey,
+    AuthSpec,
+    Basic,
+    Bearer,
+    ClientCredentials,
+    JwtBearer,
+    OnBehalfOfUser,
+    SessionLogin,
+    TokenExchange,
+)
 from connectors.sdk.connector import Connector
 from connectors.sdk.context import Context, JsonRpc, Receipt, Request
 from connectors.sdk.errors import (
@@ -15,36 +26,47 @@ from connectors.sdk.errors import (
 from connectors.sdk.operations import Read, Write
 from connectors.sdk.preview import Blast, Change, Precondition, Preview, SideEffect
 from connectors.sdk.signature import BadDeclaration
-from connectors.sdk.spec import AuthSpec, Compensation, SafeRule
+from connectors.sdk.spec import Compensation, Cost, Idempotency, RateLimit, SafeRule
 from connectors.sdk.vocabulary import Effect, Fidelity, Phase, Reversal, Tier, UpstreamClass
 from connectors.sdk.wire import at
 
 __all__ = [
+    "ApiKey",
     "AuthSpec",
     "BadDeclaration",
+    "Basic",
+    "Bearer",
     "Blast",
     "Change",
+    "ClientCredentials",
     "Compensation",
     "Conflict",
     "Connector",
     "ConnectorError",
     "Context",
+    "Cost",
     "Effect",
     "Fenced",
     "Fidelity",
+    "Idempotency",
     "JsonRpc",
+    "JwtBearer",
     "NotFound",
+    "OnBehalfOfUser",
     "Phase",
     "Precondition",
     "Preview",
+    "RateLimit",
     "Read",
     "Receipt",
     "Refused",
     "Request",
     "Reversal",
     "SafeRule",
+    "SessionLogin",
     "SideEffect",
     "Tier",
+    "TokenExchange",
     "Unavailable",
     "Unknown",
     "Unreadable",

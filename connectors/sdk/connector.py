@@ -12,7 +12,7 @@ from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.context import Context, JsonRpc
 from connectors.sdk.operations import AnyOperation, Read, ReadOptions, Write, WriteOptions
 from connectors.sdk.signature import BadDeclaration
-from connectors.sdk.spec import AuthSpec, ConnectorSpec, SafeRule
+from connectors.sdk.spec import AuthSpec, ConnectorSpec, RateLimit, SafeRule
 from connectors.sdk.statuses import UNPROCESSED
 
 P = ParamSpec("P")
@@ -30,6 +30,7 @@ class ConnectorOptions(TypedDict, total=False):
     auth: AuthSpec
     safe: Sequence[SafeRule]
     rpc: JsonRpc
+    rate: RateLimit
     unprocessed: frozenset[int]
     entry: str
 
@@ -85,6 +86,7 @@ class Connector:
             "auth": self._options.get("auth", AuthSpec()),
             "safe": tuple(self._options.get("safe", ())),
             "rpc": "none" if self.rpc is None else "json_rpc",
+            "rate": self._options.get("rate"),
             "operations": tuple(operation.spec() for operation in self.operations.values()),
         }
         if self.operations and not declared["safe"]:

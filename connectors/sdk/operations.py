@@ -10,7 +10,7 @@ from connectors.sdk.context import Context, Receipt
 from connectors.sdk.pointer import resolve
 from connectors.sdk.preview import Preview
 from connectors.sdk.signature import BadDeclaration, Signature, parameters_of, signature_of
-from connectors.sdk.spec import Compensation, OperationSpec
+from connectors.sdk.spec import Compensation, Cost, Idempotency, OperationSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 
 Json = Any
@@ -27,6 +27,8 @@ class ReadOptions(TypedDict, total=False):
 
     title: str
     tier: Tier
+    tier_when: Mapping[Tier, str]
+    cost: Cost
     data_classes: Sequence[str]
     examples: Sequence[Mapping[str, Json]]
     facts: Mapping[str, str]
@@ -39,6 +41,9 @@ class WriteOptions(TypedDict, total=False):
 
     effect: Required[Effect]
     tier: Required[Tier]
+    tier_when: Mapping[Tier, str]
+    cost: Cost
+    idempotency: Idempotency
     title: str
     upstream_class: UpstreamClass
     fidelity: Fidelity
@@ -136,7 +141,9 @@ class Write(Generic[P, R]):
 
     def _declared(self) -> dict[str, Json]:
         fidelity = Fidelity.NONE if self.preview_function is None else Fidelity.SIMULATED
-        return {"fidelity": fidelity, **self.options}
+        idempotency = self.options.get("idempotency")
+        follows = {} if idempotency is None else {"upstream_class": idempotency.upstream_class}
+        return {"fidelity": fidelity, **follows, **self.options}
 
     def _contradictions(self) -> list[str]:
         options = self._declared()

@@ -1,13 +1,14 @@
 """The operation spec: the frozen form every kind of connector compiles to, which the registry stores and pins."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
 
+from connectors.sdk.auth import AuthSpec
+from connectors.sdk.cel import LONGEST, BadExpression, check
 from connectors.sdk.errors import Refused
 from connectors.sdk.pointer import resolve
 from connectors.sdk.rpc import Rpc, operation_of
@@ -20,6 +21,21 @@ Json = Any
 _DISGUISES = frozenset({"content-encoding", "x-http-method", "x-http-method-override", "x-method-override"})
 
 TOOL_NAME = r"^[a-z][a-z0-9_]{0,47}$"
+
+__all__ = [
+    "TOOL_NAME",
+    "AuthSpec",
+    "Compensation",
+    "ConnectorSpec",
+    "Cost",
+    "Idempotency",
+    "OperationSpec",
+    "RateLimit",
+    "SafeRule",
+]
+
+
+Condition = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 
 
 class _Spec(BaseModel):
@@ -43,71 +59,6 @@ class SafeRule(_Spec):
         if request.method != self.method or not fnmatchcase(request.path, self.path):
             return False
         return self.operation is None or (operation is not None and fnmatchcase(operation, self.operation))
-
-
-class AuthSpec(_Spec):
-    """How the broker proves who it is to the system; names of secret fields, never their values.
-
-    | kind | secret_fields | parameters |
-    | --- | --- | --- |
-    | `none` | | |
-    | `api_key` | `key` | `header` (default `x-api-key`), `prefix` before the key (default none) |
-    | `basic` | `username`, `password` | |
-    | `bearer` | `token` | |
-    | `session_login` | any | `body`, `credentials`, `path`, `header`, `scheme`, `encoding` |
-
-    A session login posts `body`, JSON in which `{password}` stands for that secret field, to `path` below the base
-    URL (default: the base URL itself). Its answer makes the header `header` (default `authorization`): `scheme`
-    (default `Bearer`), a blank and `credentials`, in which `{login}` stands for a secret field and `{/result/0}` for
-    what that JSON pointer leads to in the answer; encoded by `encoding`, `base64` (default) or `plain`.
-    """
-
-    kind: Literal["none", "api_key", "basic", "bearer", "session_login"] = "none"
-    secret_fields: tuple[str, ...] = ()
-    parameters: Mapping[str, str] = {}
-
-    @model_validator(mode="after")
-    def _no_contradictions(self) -> Self:
-        fields = _FIELDS_OF_AUTH.get(self.kind)
-        if fields is not None and {*self.secret_fields} != fields:
-            raise ValueError(f"auth {self.kind}: its secret fields are {sorted(fields)}, not {[*self.secret_fields]}")
-        if unknown := {*self.parameters} - _PARAMETERS_OF_AUTH[self.kind]:
-            raise ValueError(f"auth {self.kind}: it has no parameters {sorted(unknown)}")
-        if self.kind == "session_login":
-            _check_session_login(self)
-        return self
-
-
-_FIELDS_OF_AUTH: Mapping[str, set[str]] = {
-    "none": set(),
-    "api_key": {"key"},
-    "basic": {"username", "password"},
-    "bearer": {"token"},
-}
-_PARAMETERS_OF_AUTH: Mapping[str, set[str]] = {
-    "none": set(),
-    "api_key": {"header", "prefix"},
-    "basic": set(),
-    "bearer": set(),
-    "session_login": {"body", "credentials", "path", "header", "scheme", "encoding"},
-}
-_PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
-
-
-def _check_session_login(auth: AuthSpec) -> None:
-    if missing := {"body", "credentials"} - {*auth.parameters}:
-        raise ValueError(f"auth session_login: say {' and '.join(sorted(missing))}")
-    if auth.parameters.get("encoding", "base64") not in {"base64", "plain"}:
-        raise ValueError("auth session_login: encoding is 'base64' or 'plain'")
-    try:
-        json.loads(auth.parameters["body"])
-    except ValueError as error:
-        raise ValueError("auth session_login: body is not JSON") from error
-    # a pattern of one name in braces, so that the braces of the body's own JSON do not count
-    named = {name for key in ("body", "credentials") for name in _PLACEHOLDER.findall(auth.parameters[key])}
-    unknown = {name for name in named if name.isidentifier()} - {*auth.secret_fields}
-    if unknown:
-        raise ValueError(f"auth session_login: {sorted(unknown)} are no secret fields")
 
 
 class Compensation(_Spec):
@@ -137,6 +88,47 @@ class Compensation(_Spec):
         return {name: value for name, value in found.items() if value is not None}
 
 
+class Cost(_Spec):
+    """What one call costs, as declared: `amount` in minor units of a currency (`EUR`), or in `credits` or the like."""
+
+    amount: int = Field(ge=1, le=2**53 - 1)
+    unit: str = Field(pattern=r"^([A-Z]{3}|[a-z][a-z0-9_]{0,31})$")
+
+
+class Idempotency(_Spec):
+    """What makes sending a write again harmless; its upstream class follows from it.
+
+    | kind | what the system does | class |
+    | --- | --- | --- |
+    | `natural` | the same request twice has the effect of one: it keeps the record's number unique | A |
+    | `header`, `field` | it knows our key again, in the header or the body's field `name` | A |
+    | `lookup` | it finds what carries our key in the field `name` | C |
+    """
+
+    kind: Literal["natural", "header", "field", "lookup"]
+    name: str | None = Field(default=None, min_length=1, max_length=100)
+
+    @property
+    def upstream_class(self) -> UpstreamClass:
+        """Return the class of a write with this."""
+        return UpstreamClass.C if self.kind == "lookup" else UpstreamClass.A
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> Self:
+        if (self.kind == "natural") is not (self.name is None):
+            raise ValueError("idempotency: name the header or the field; a natural one has no name")
+        return self
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class RateLimit:
+    """How fast a system may be asked: `requests` per `per`, and at most `burst` at once (default: `requests`)."""
+
+    requests: int = Field(ge=1, le=1_000_000)
+    per: Literal["second", "minute", "hour", "day"] = Field(default="second", kw_only=True)
+    burst: int | None = Field(default=None, ge=1, le=1_000_000, kw_only=True)
+
+
 class OperationSpec(_Spec):
     """Everything the hub must know about one operation; one byte of difference is another tool version."""
 
@@ -146,6 +138,8 @@ class OperationSpec(_Spec):
     description: str = Field(min_length=1, max_length=1023)
     effect: Effect
     tier: Tier
+    tier_when: Mapping[Tier, Condition] = {}
+    """Conditions in CEL over `input` that raise the tier of one call; one that cannot be decided raises it too."""
     input_schema: Mapping[str, Json]
     output_schema: Mapping[str, Json]
     examples: tuple[Mapping[str, Json], ...] = ()
@@ -154,10 +148,12 @@ class OperationSpec(_Spec):
     compensation: Compensation | None = None
     fidelity: Fidelity = Fidelity.NONE
     upstream_class: UpstreamClass = UpstreamClass.D
+    idempotency: Idempotency | None = None
     volatile: tuple[str, ...] = ()
     data_classes: tuple[str, ...] = ()
     facts: Mapping[str, str] = {}
     """What policy may see of the arguments: name of the fact -> JSON pointer into the canonical arguments."""
+    cost: Cost | None = None
     repeatable: bool = False
     timeout_seconds: int = Field(default=30, ge=1, le=300)
     max_unsafe_requests: int = Field(default=1, ge=0, le=20)
@@ -165,6 +161,8 @@ class OperationSpec(_Spec):
     """Class C only: how long after sending "not found" does not yet mean "not applied"."""
     observable: bool = False
     """Whether the connector can read back what a commit did; else it stays UNVERIFIABLE."""
+    has_check: bool = False
+    """Whether the connector has rules of its own that run before the preview and again before sending."""
     binding: Mapping[str, Json] = {}
     """What a direct connector needs to carry the operation out, such as the upstream's own name for it."""
 
@@ -173,14 +171,17 @@ class OperationSpec(_Spec):
         problems = (
             [*_contradictions_of_a_read(self)] if self.effect is Effect.READ else [*_contradictions_of_a_write(self)]
         )
+        problems += [*_contradictions_of_tiers(self)]
         if problems:
             raise ValueError(f"{self.name}: {'; '.join(problems)}")
         return self
 
 
 def _contradictions_of_a_read(spec: OperationSpec) -> Iterator[str]:
-    if spec.tier is not Tier.LOW and not spec.data_classes:
+    if (spec.tier is not Tier.LOW or spec.tier_when) and not spec.data_classes:
         yield "a read above tier low must name the data classes that make it so"
+    if spec.has_check or spec.idempotency is not None:
+        yield "a read has no check and needs no idempotency: it changes nothing"
     if spec.compensation or spec.reversal is not Reversal.NONE:
         yield "a read has nothing to undo"
 
@@ -196,8 +197,20 @@ def _contradictions_of_a_write(spec: OperationSpec) -> Iterator[str]:
         yield "a partial undo must say what stays behind"
     if spec.reversal is Reversal.NONE and spec.compensation is not None:
         yield "a compensation needs a reversal: say exact, or partial with its residue"
+    if spec.idempotency is not None and spec.idempotency.upstream_class is not spec.upstream_class:
+        yield f"idempotency {spec.idempotency.kind} makes it of class {spec.idempotency.upstream_class}"
     if spec.effect is Effect.DELETE and spec.tier is Tier.MEDIUM and spec.reversal is not Reversal.EXACT:
         yield "a delete that cannot be undone is at least of tier high"
+
+
+def _contradictions_of_tiers(spec: OperationSpec) -> Iterator[str]:
+    for tier, condition in spec.tier_when.items():
+        if tier.rank <= spec.tier.rank:
+            yield f"tier_when only raises: {tier} is not above {spec.tier}"
+        try:
+            check(condition, spec.input_schema)
+        except BadExpression as error:
+            yield f"tier_when {tier}: {error}"
 
 
 class ConnectorSpec(_Spec):
@@ -218,6 +231,8 @@ class ConnectorSpec(_Spec):
     safe: tuple[SafeRule, ...] = ()
     rpc: Rpc = "none"
     """How the broker reads the operation's name from the body; see `operation_of`."""
+    rate: RateLimit | None = None
+    """How fast the broker may send, per connection."""
     operations: tuple[OperationSpec, ...]
 
     def is_safe(self, request: WireRequest, *, previewing: bool = False) -> bool:
