@@ -1,10 +1,10 @@
 """Settings: read once from the environment (`TOOLHUB_*`) or a `.env` file, and handed down as values."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.registry import Environment
@@ -28,11 +28,19 @@ class Settings(BaseSettings):
     master_key: Annotated[SecretStr | None, Field(description="32 random bytes, base64; needed on PostgreSQL.")] = None
     notices_file: Annotated[Path | None, Field(description="A file that gets one JSON line per notice.")] = None
     sandbox_minimum: Annotated[
-        str | None, Field(description="Refuse to run connector code below this level of confinement.")
+        Literal["partial", "full"] | None,
+        Field(description="Refuse to run connector code below this level of confinement."),
     ] = None
 
     connector_paths: Annotated[
         tuple[Path, ...], Field(description="Folders beside the installed packages to import connectors from.")
+    ] = ()
+    private_networks: Annotated[
+        tuple[IPvAnyNetwork, ...] | None,
+        Field(description="Networks of no public address that connections may lead to; default: RFC 1918 and alike."),
+    ] = None
+    private_names: Annotated[
+        tuple[str, ...], Field(description="Domains whose names may lead there, beside .internal, .local and alike.")
     ] = ()
 
     @model_validator(mode="after")

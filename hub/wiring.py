@@ -10,7 +10,7 @@ from hub.credentials import Vault
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.group_commit import GroupCommit
-from hub.invocations.runtime import Executor, Runtime
+from hub.invocations.runtime import Executor, Runtime, reach
 from hub.keys import Keyring, load_master_key
 from hub.registry import Catalog
 from hub.settings import Settings
@@ -56,7 +56,13 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         database = await stack.enter_async_context(open_database(settings))
         keys = await open_keyring(settings, database)
         vault = Vault(keys)
-        executor = Executor(database, vault, minimum=settings.sandbox_minimum, paths=settings.connector_paths)
+        executor = Executor(
+            database,
+            vault,
+            minimum=settings.sandbox_minimum,
+            paths=settings.connector_paths,
+            reach=reach(settings.private_networks, settings.private_names),
+        )
         await stack.enter_async_context(executor.running())
         verifier = TokenVerifier(database, keys, settings.address)
         await stack.enter_async_context(verifier.listening())

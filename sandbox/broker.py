@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-import httpx2
-
 from connectors.sdk.errors import Fenced, Unavailable, Unknown
 from connectors.sdk.rpc import operation_of
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.answers import is_clear, says_no
+from sandbox.line import Dropped, NoAnswer
 from sandbox.requests import problem_with
 from sandbox.sign_in import Proof
 from sandbox.transcript import Answer, Attempt, Fate, Transcript
-from sandbox.upstream import LARGEST_ANSWER, Exchange, Received, TooLarge, Upstream
+from sandbox.upstream import LARGEST_ANSWER, Exchange, Received, Upstream
 
 Permit = Callable[[], Awaitable[None]]
 
@@ -81,9 +80,7 @@ class Channel:
             return await self._send_unsafe(attempt)
 
     def _admitted(self, request: WireRequest) -> Attempt:
-        if self._asked >= self.bounds.requests:
-            raise Stopped(f"It sent more than {self.bounds.requests} requests.")
-        self._asked += 1
+        self._count()
         attempt = Attempt(
             transcript=self.transcript,
             request=request,
@@ -98,35 +95,60 @@ class Channel:
             raise Fenced(f"{problem} Nothing was sent.")
         return attempt
 
+    def _count(self) -> None:
+        if self._asked >= self.bounds.requests:
+            raise Stopped(f"It sent more than {self.bounds.requests} requests.")
+        self._asked += 1
+
     async def _send_safe(self, attempt: Attempt) -> WireResponse:
-        try:
-            received = await self._answer_to_safe(attempt.request)
-        except (httpx2.HTTPError, TooLarge) as error:
-            attempt.end(Fate.NO_ANSWER)
-            raise Unavailable(_failure(error)) from error
-        except BaseException:  # out of time, or not signed in
-            attempt.end(Fate.NO_ANSWER)
-            raise
+        sign_in = self.upstream.sign_in
+        proof = await self._proof(attempt)
+        attempt, received = await self._answer_to_safe(attempt, proof)
+        if received.response.status in _SESSION_GONE and sign_in.has_session:
+            attempt.end(Fate.ANSWERED, self._noted(received))
+            sign_in.forget(proof)
+            attempt = self._again(attempt)
+            proof = await self._proof(attempt)
+            attempt, received = await self._answer_to_safe(attempt, proof)
+        sign_in.worked(proof)
         attempt.end(Fate.ANSWERED, self._noted(received))
         return received.response
 
-    async def _answer_to_safe(self, request: WireRequest) -> Received:
-        sign_in = self.upstream.sign_in
-        proof = await sign_in.proof()
-        received = await self._exchange_twice(request, proof)
-        if received.response.status in _SESSION_GONE and sign_in.has_session:
-            sign_in.forget(proof)
-            proof = await sign_in.proof()
-            received = await self._exchange_twice(request, proof)
-        sign_in.worked(proof)
-        return received
-
-    async def _exchange_twice(self, request: WireRequest, proof: Proof) -> Received:
-        """Send what only reads, and again if the connection that had been kept alive turns out to be closed."""
+    async def _proof(self, attempt: Attempt, *, fresh: bool = False) -> Proof:
         try:
-            return await self.upstream.exchange(Exchange(request, proof, self.bounds.answer_bytes))
-        except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
-            return await self.upstream.exchange(Exchange(request, proof, self.bounds.answer_bytes, is_alone=True))
+            return await self.upstream.sign_in.proof(fresh=fresh)
+        except BaseException:
+            attempt.end(Fate.NOT_SENT)
+            raise
+
+    async def _answer_to_safe(self, attempt: Attempt, proof: Proof) -> tuple[Attempt, Received]:
+        """Return the answer to what only reads, asked again if the line had been kept and turns out to be closed.
+
+        What is asked again is another request, on the transcript too: so many arrive at the system.
+        """
+        exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes)
+        try:
+            return attempt, await self._exchanged(attempt, exchange)
+        except Unavailable as error:
+            if not (isinstance(error.__cause__, Dropped) and exchange.progress.has_begun):
+                raise
+        attempt = self._again(attempt)
+        alone = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True)
+        return attempt, await self._exchanged(attempt, alone)
+
+    async def _exchanged(self, attempt: Attempt, exchange: Exchange) -> Received:
+        try:
+            return await self.upstream.exchange(exchange)
+        except NoAnswer as error:
+            attempt.end(_fate_of_a_read(exchange))
+            raise Unavailable(str(error)) from error
+        except BaseException:  # out of time, or out of reach
+            attempt.end(_fate_of_a_read(exchange))
+            raise
+
+    def _again(self, attempt: Attempt) -> Attempt:
+        self._count()
+        return attempt.again()
 
     async def _send_unsafe(self, attempt: Attempt) -> WireResponse:
         if len(self.transcript.left) >= self.bounds.unsafe_requests or self.permit is None:
@@ -136,12 +158,12 @@ class Channel:
         exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True)
         try:
             received = await self.upstream.exchange(exchange)
-        except (httpx2.HTTPError, TooLarge) as error:
+        except NoAnswer as error:
             if not exchange.progress.has_begun:
                 attempt.end(Fate.NOT_SENT)
                 raise Unavailable("The system cannot be reached; nothing was sent.") from error
             attempt.end(Fate.UNKNOWN)
-            raise Unknown(_failure(error)) from error
+            raise Unknown(str(error)) from error
         except BaseException:  # out of time
             attempt.end(Fate.UNKNOWN if exchange.progress.has_begun else Fate.NOT_SENT)
             raise
@@ -163,11 +185,7 @@ class Channel:
 
     async def _permitted(self, attempt: Attempt, permit: Permit) -> Proof:
         """Return the proof to send with, once the permit has been given; a login that fails leaves it unasked."""
-        try:
-            proof = await self.upstream.sign_in.proof(fresh=True)
-        except BaseException:
-            attempt.end(Fate.NOT_SENT)
-            raise
+        proof = await self._proof(attempt, fresh=True)
         asked = asyncio.ensure_future(permit())
         try:
             await asyncio.shield(asked)
@@ -185,9 +203,5 @@ class Channel:
         return proof
 
 
-def _failure(error: Exception) -> str:
-    if isinstance(error, TooLarge):
-        return str(error)
-    if isinstance(error, httpx2.TimeoutException):
-        return "The system did not answer in time."
-    return f"The connection to the system failed ({type(error).__name__})."
+def _fate_of_a_read(exchange: Exchange) -> Fate:
+    return Fate.NO_ANSWER if exchange.progress.has_begun else Fate.NOT_SENT

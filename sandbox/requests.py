@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from connectors.sdk.rpc import Rpc, operation_of
 from connectors.sdk.wire import WireRequest
+from sandbox.reach import literal_address
 
 Json = Any
 """Any JSON value."""
@@ -26,6 +27,8 @@ _ALLOWED_HEADERS: Final = frozenset(
 _ALLOWED_PREFIX: Final = "mcp-param-"
 _HEADER_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+_HEXADECIMAL: Final = re.compile(r"0x[0-9a-f]*", re.IGNORECASE)
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HIDDEN: Final = re.compile(r"%(?:2f|5c|25[0-9a-f]{2}|[01][0-9a-f]|7f)", re.IGNORECASE)
 """Escapes of slashes, of control characters and of escapes: a second reader could see another path in them."""
@@ -51,13 +54,24 @@ def checked_base_url(url: str) -> str:
         raise BadBaseUrl(f"The base URL is malformed: {error}.") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise BadBaseUrl("A base URL starts with https:// (or http://) and names a host.")
+    if "%" in parts.netloc:
+        raise BadBaseUrl("A base URL has no escapes and no interface in its host.")
     if "@" in parts.netloc:
         raise BadBaseUrl("A base URL holds no user or password: enter them as the connection's credential.")
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise BadBaseUrl("A base URL has neither a query nor a fragment.")
+    if literal_address(parts.hostname) is None and not _is_plain_name(parts.hostname):
+        raise BadBaseUrl("Write the host as a plain name, as 192.0.2.1 or as [2001:db8::1]: no other form is read.")
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or _path_problem(parts.path):
         raise BadBaseUrl("A base URL holds only plain ASCII characters and no '.' or '..' in its path.")
     return url.rstrip("/")
+
+
+def _is_plain_name(host: str) -> bool:
+    """Return whether every reader takes `host` for a name: none for a number in octal, hexadecimal or one piece."""
+    labels = host.split(".")
+    is_number = labels[-1].isdigit() or _HEXADECIMAL.fullmatch(labels[-1]) is not None
+    return all(map(_LABEL.fullmatch, labels)) and not is_number
 
 
 def problem_with(request: WireRequest, rpc: Rpc) -> str | None:

@@ -1,7 +1,7 @@
 """The transcript of one run: what connector code asked for and what became of it; never a body, header or secret."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -80,6 +80,10 @@ class Attempt:
         """Return what people call it."""
         name = self.operation or f"{self.request.method} {self.request.path or '/'}"
         return name[:_LONGEST_PATH]
+
+    def again(self) -> "Attempt":
+        """Return another attempt at the same, which begins now and gets a line of its own."""
+        return replace(self, started=time.monotonic())
 
     def end(self, fate: Fate, answer: Answer | None = None) -> None:
         """Write what became of it."""

@@ -25,6 +25,7 @@ from hub.execution.outcomes import (
     Unreachable,
     Violation,
 )
+from hub.execution.upstreams import reach
 
 __all__ = [
     "CommitOrder",
@@ -50,4 +51,5 @@ __all__ = [
     "Unreachable",
     "Violation",
     "confinement_here",
+    "reach",
 ]

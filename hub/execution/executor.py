@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-import httpx2
-
 from connectors.mcp_upstream import Discovery, Owner, before_discovery, carry_out, discover
 from connectors.sdk.errors import ConnectorError
 from connectors.sdk.run import DirectRunner, PhaseCall, PhaseResult
@@ -43,6 +41,8 @@ from sandbox.broker import Bounds, Channel, ChannelKind, Stopped
 from sandbox.confinement import Confinement, Level, Limits
 from sandbox.host import Host, HostFailed
 from sandbox.launch import Zygote
+from sandbox.line import NoAnswer
+from sandbox.reach import Reach
 from sandbox.requests import BadBaseUrl
 from sandbox.transcript import Transcript
 
@@ -82,13 +82,22 @@ class Executor:
     """Runs connector code. Built once; use it within `running()`."""
 
     def __init__(
-        self, database: Database, vault: Vault, *, minimum: str | None = None, paths: Sequence[Path] = ()
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        minimum: str | None = None,
+        paths: Sequence[Path] = (),
+        reach: Reach | None = None,
     ) -> None:
-        """`minimum` is the level of confinement below which nothing is run; `paths` hold connectors not installed."""
+        """`minimum` is the level of confinement below which nothing is run; `paths` hold connectors not installed.
+
+        `reach` says which addresses connections may lead to.
+        """
         self._minimum = Level(minimum) if minimum else Level.NONE
         self._zygote = Zygote(paths=paths, limits=Limits())
         self._hosts = Hosts(self._zygote)
-        self._upstreams = Upstreams(database, vault)
+        self._upstreams = Upstreams(database, vault, reach or Reach())
         self._schemas = OutputSchemas()
         self._places: dict[str, asyncio.Semaphore] = {}
 
@@ -184,8 +193,8 @@ class Executor:
                 problem = _problem(await upstream.probe())
         except TimeoutError:
             problem = f"It did not answer within {CHECK_SECONDS:g} seconds."
-        except httpx2.HTTPError as error:
-            problem = f"It cannot be reached ({type(error).__name__}); check the base URL."
+        except NoAnswer as error:
+            problem = f"It cannot be reached; check the base URL. {error}"
         except (ConnectorError, BadBaseUrl) as error:
             problem = str(error)
         if problem is not None:

@@ -1,7 +1,7 @@
 """Open ways to systems, one per connection and generation: kept while used, closed when idle or outdated."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,14 @@ from hub.core.errors import HubError
 from hub.credentials import Vault
 from hub.registry import Connection, get_connection
 from hub.storage import Database
+from sandbox.reach import PRIVATE, Network, Reach
 from sandbox.upstream import Upstream
+
+
+def reach(private_networks: Sequence[Network] | None, private_names: Sequence[str]) -> Reach:
+    """Return where connections may lead; None for the networks stands for the usual private ones."""
+    networks = PRIVATE if private_networks is None else tuple(private_networks)
+    return Reach(private_networks=networks, private_names=tuple(private_names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +40,9 @@ class _Kept:
 class Upstreams:
     """The ways by connection. Credentials are read when a request needs them and forgotten with the way."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, database: Database, vault: Vault, reach: Reach) -> None:
         self._database = database
+        self._reach = reach
         self._vault = vault
         self._kept: dict[_Key, _Kept] = {}
 
@@ -48,7 +56,7 @@ class Upstreams:
         key = _Key(connection.id, connection.generation, connection.base_url, connector.auth.model_dump_json())
         if key not in self._kept:
             secrets = partial(self._secret, connection)
-            self._kept[key] = _Kept(Upstream(connection.base_url, connector.auth, secrets))
+            self._kept[key] = _Kept(Upstream(connection.base_url, connector.auth, secrets, self._reach))
             await self._close(lambda other, _: other.connection_id == key.connection_id and other != key)
         kept = self._kept[key]
         kept.users += 1

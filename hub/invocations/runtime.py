@@ -5,7 +5,7 @@ from typing import Final
 
 from hub.bundles import Bundles
 from hub.credentials import Vault
-from hub.execution import Executor, confinement_here
+from hub.execution import Executor, confinement_here, reach
 from hub.identity.authority import Authority
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
@@ -14,7 +14,13 @@ from hub.keys import Keyring
 from hub.registry import Catalog
 from hub.storage import Database
 
-__all__ = ["ANSWER_SECONDS", "Executor", "Runtime", "confinement_here"]  # for the wiring and `toolhub doctor` alone
+__all__ = [
+    "ANSWER_SECONDS",
+    "Executor",
+    "Runtime",
+    "confinement_here",
+    "reach",
+]  # for the wiring and `toolhub doctor` alone
 
 ANSWER_SECONDS: Final = 4.0
 """No caller waits longer than this for an answer; what is still running then is reported as running (wire)."""

@@ -12,7 +12,7 @@ from upstream.fixtures import Upstream as System
 
 from connectors.sdk.errors import Unavailable, Unknown
 from connectors.sdk.spec import ConnectorSpec
-from sandbox.broker import Bounds, ChannelKind
+from sandbox.broker import Bounds, ChannelKind, Stopped
 from sandbox.transcript import Fate
 from sandbox.upstream import Upstream
 
@@ -111,10 +111,23 @@ async def test_a_read_is_tried_once_more_on_a_new_connection(
     fault: Fault, to_items: Upstream, upstream: System
 ) -> None:
     upstream.store.plan_fault(fault, method="GET")
+    channel = channel_to(to_items)
 
-    answer = await channel_to(to_items).send(get())
+    answer = await channel.send(get())
 
     assert answer.status == 200
+    assert fates(channel) == [Fate.NO_ANSWER, Fate.ANSWERED]
+    assert len(upstream.store.requests()) == 2
+
+
+async def test_what_is_asked_again_counts_towards_the_requests_allowed(to_items: Upstream, upstream: System) -> None:
+    upstream.store.plan_fault(Fault.CUT, method="GET")
+    channel = channel_to(to_items, bounds=Bounds(requests=1))
+
+    with pytest.raises(Stopped, match="more than 1 requests"):
+        await channel.send(get())
+
+    assert len(upstream.store.requests()) == 1
 
 
 async def test_a_read_without_an_answer_is_unavailable(to_items: Upstream, upstream: System) -> None:
@@ -124,7 +137,7 @@ async def test_a_read_without_an_answer_is_unavailable(to_items: Upstream, upstr
     with pytest.raises(Unavailable):
         await channel.send(get())
 
-    assert fates(channel) == [Fate.NO_ANSWER]
+    assert fates(channel) == [Fate.NOT_SENT]
 
 
 async def test_an_answer_without_end_is_cut_off(to_items: Upstream, upstream: System) -> None:

@@ -28,6 +28,9 @@ def test_a_plain_base_url_is_kept(url: str, kept: str) -> None:
         *("https://user@erp.example", "https://user:password@erp.example", "https://erp.example?x=1"),
         *("https://erp.example/?", "https://erp.example/#part", "https://erp.example\\@elsewhere.example"),
         *("https://erp.example/a/../b", "https://erp.example/%2e%2e/", "https://erp.example/a b", "https://erp\n.x"),
+        *("http://2130706433", "http://0x7f000001", "http://0x7f.1", "http://0177.0.0.1", "http://127.1", "http://1."),
+        *("http://127.0.0.1.", "http://127.0.0.01", "http://%31%32%37.0.0.1", "http://[fe80::1%25eth0]", "http://a..b"),
+        *("http://erp.example.", "http://-a.example", "http://[::ffff:127.0.0.1", "http://①②⑦.⓪.⓪.①", "http://a,b"),
         *("https://erp.example:99999", "https://erp.example:0", "https://erp.example/%00", "https://erp.exämple"),
     ],
 )

@@ -1,0 +1,225 @@
+"""The HTTP/1.1 line to one origin: what goes out as it stands, and answers bounded in size, from judged addresses.
+
+It follows no redirect, keeps no cookie, obeys no proxy setting and never sends anything twice.
+"""
+
+import ssl
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final, NamedTuple, cast
+
+import anyio
+import httpcore2
+
+from sandbox.reach import Reach
+
+CONNECT_SECONDS: Final = 10.0
+_KEPT_SECONDS: Final = 4.0
+"""Common servers close what has been idle for 5: who reuses a line after that meets a closed door."""
+_MOST_CONNECTIONS: Final = 32
+_FIRST_BYTE: Final = "send_request_headers.started"
+_GZIP: Final = 31  # zlib's window size for the gzip format
+
+
+class NoAnswer(Exception):
+    """There is no complete answer; the message says why."""
+
+
+class Dropped(NoAnswer):
+    """The connection ended, or what came over it was no HTTP."""
+
+
+class TooLarge(NoAnswer):
+    """The answer exceeds the bound; the rest of it was not read."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a request has come: whether a byte of it may have left. Only before that is "not sent" the truth."""
+
+    has_begun: bool = False
+
+    async def follow(self, event: str, _details: Mapping[str, Any]) -> None:
+        """Take note of what the HTTP client does."""
+        if event.endswith(_FIRST_BYTE):
+            self.has_begun = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A request as it goes out: `target` is the path with the query, and every header is here but its framing."""
+
+    method: str
+    target: bytes
+    headers: Mapping[str, str]
+    body: bytes | None = None
+    largest: int
+    """Bytes of the answer's body, unpacked."""
+    is_alone: bool = False
+    """Open a connection for it alone, so that one kept alive and just closed is never mistaken for a lost answer."""
+    progress: Progress = field(default_factory=Progress)
+
+
+class Incoming(NamedTuple):
+    """A whole answer; names of headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Line:
+    """Connections to one origin."""
+
+    def __init__(self, scheme: str, host: str, port: int | None, reach: Reach) -> None:
+        self._origin = (scheme.encode(), host.encode(), port)
+        default = {"http": 80, "https": 443}[scheme]
+        self._host_header = host if port in {None, default} else f"{host}:{port}"
+        backend = _JudgedBackend(reach)
+        self._kept = _pool(backend, kept=_MOST_CONNECTIONS)
+        self._alone = _pool(backend, kept=0)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._kept.aclose()
+        await self._alone.aclose()
+
+    async def exchange(self, outgoing: Outgoing) -> Incoming:
+        """Send a request and return the whole answer.
+
+        Raises:
+            NoAnswer: there is none.
+            OutOfReach: the origin leads where it may not; nothing was sent.
+        """
+        scheme, host, port = self._origin
+        request = httpcore2.Request(
+            outgoing.method.encode(),
+            httpcore2.URL(scheme=scheme, host=host, port=port, target=outgoing.target),
+            headers=self._headers(outgoing),
+            content=outgoing.body or b"",
+            extensions={"timeout": {"connect": CONNECT_SECONDS}, "trace": outgoing.progress.follow},
+        )
+        pool = self._alone if outgoing.is_alone else self._kept
+        try:
+            response = await pool.handle_async_request(request)
+            try:
+                return await _whole(response, outgoing.largest)
+            finally:
+                await response.aclose()
+        except httpcore2.TimeoutException as error:
+            raise NoAnswer("The system did not answer in time.") from error
+        except _FAILURES as error:
+            raise Dropped(f"The connection to the system failed ({type(error).__name__}).") from error
+
+    def _headers(self, outgoing: Outgoing) -> list[tuple[bytes, bytes]]:
+        # Tryton marks large answers as gzip even for a client that wants them plain
+        headers = {"host": self._host_header, "accept-encoding": "gzip", "user-agent": "toolhub", **outgoing.headers}
+        if outgoing.body is not None or outgoing.method in {"POST", "PUT", "PATCH"}:
+            headers["content-length"] = str(len(outgoing.body or b""))
+        return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+
+
+_FAILURES: Final = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol)
+
+
+async def _whole(response: httpcore2.Response, largest: int) -> Incoming:
+    headers = _joined(response.headers)
+    unpacking = _Unpacking(headers.get("content-encoding", ""), largest)
+    async for chunk in response.aiter_stream():
+        unpacking.take(chunk)
+    return Incoming(response.status, headers, unpacking.whole())
+
+
+def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("ascii").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+class _JudgedBackend(httpcore2.AsyncNetworkBackend):
+    """Opens connections to addresses that were judged, and to nothing by name."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._plain = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  # the library's own signature
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Return a connection to one of the addresses of `host`; no local address or option is ever asked for."""
+        del local_address, socket_options
+        try:
+            with anyio.fail_after(timeout):
+                addresses = await self._reach.addresses(host)
+                return await self._first([str(address) for address in addresses], port)
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout from error
+        except OSError as error:
+            raise httpcore2.ConnectError(str(error)) from error
+
+    async def _first(self, addresses: list[str], port: int) -> httpcore2.AsyncNetworkStream:
+        for address in addresses[:-1]:
+            try:
+                return await self._plain.connect_tcp(address, port)
+            except httpcore2.ConnectError:
+                continue
+        return await self._plain.connect_tcp(addresses[-1], port)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, as the library asks for."""
+        await anyio.sleep(seconds)
+
+
+class _Unpacking:
+    """Collects an answer of at most `largest` bytes, packed by gzip at most once: a little can unpack to anything."""
+
+    def __init__(self, encoding: str, largest: int) -> None:
+        name = encoding.strip().lower()
+        if name not in {"", "identity", "gzip"}:
+            raise Dropped("The answer is packed in a way that was not asked for.")
+        self._unpacker = zlib.decompressobj(_GZIP) if name == "gzip" else None
+        self._largest = largest
+        self._body = bytearray()
+        self._has_begun = False
+
+    def take(self, chunk: bytes) -> None:
+        """Add what arrived."""
+        self._has_begun = True
+        room = self._largest - len(self._body) + 1
+        try:
+            self._body += chunk if self._unpacker is None else self._unpacker.decompress(chunk, room)
+        except zlib.error as error:
+            raise Dropped("The answer is marked as packed and is not.") from error
+        if len(self._body) > self._largest:
+            raise TooLarge(f"The answer is larger than {self._largest} bytes.")
+
+    def whole(self) -> bytes:
+        """Return the answer, if it is complete."""
+        unpacker = self._unpacker if self._has_begun else None
+        if unpacker is not None and (not unpacker.eof or unpacker.unused_data):
+            raise Dropped("The answer ends in the middle, or goes on after its end.")
+        return bytes(self._body)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    return ssl.create_default_context()  # reading the machine's certificates takes long; they are the same for all
+
+
+def _pool(backend: _JudgedBackend, *, kept: int) -> httpcore2.AsyncConnectionPool:
+    return httpcore2.AsyncConnectionPool(
+        ssl_context=_trusted(),
+        max_connections=_MOST_CONNECTIONS,
+        max_keepalive_connections=kept,
+        keepalive_expiry=_KEPT_SECONDS,
+        network_backend=backend,
+    )
