@@ -15,7 +15,7 @@ from hub.api.invocations import view as invocation_view
 from hub.approvals import Ballot, Choice, Question, Vote, Waiting
 from hub.core.errors import NotFound
 from hub.dryrun import PreviewRecord, TrackRecord
-from hub.invocations.queries import current, takes_part
+from hub.invocations.queries import current, look_at
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
 from hub.invocations.votes import vote
@@ -150,12 +150,10 @@ class _Seen(BaseModel):
 
 
 async def _asked(runtime: Runtime, acting: Acting, invocation_id: str) -> tuple[Invocation, Question, PreviewRecord]:
-    invocation = await current(runtime, invocation_id)
+    invocation = await look_at(runtime, acting.caller, invocation_id)
     question, preview = invocation.question, invocation.preview
     if question is None or preview is None:
-        raise NotFound("Nobody is asked about such an invocation.")
-    if not (takes_part(acting.caller, invocation) or approvals.is_asked(acting.principal, question)):
-        raise NotFound("Nobody is asked about such an invocation.")
+        raise NotFound("Nobody is asked about this invocation.")
     return invocation, question, preview
 
 

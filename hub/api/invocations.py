@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
 
-from hub import approvals, audit
+from hub import audit
 from hub.api.access import Acting, Anybody, DoubtResolver, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.events import EventView, event_view
@@ -179,10 +179,7 @@ async def cancel_invocation(runtime: RuntimeParameter, acting: Anybody, invocati
 @router.get("/{invocation_id}/timeline", operation_id="getTimeline", summary="What happened to an invocation")
 async def get_timeline(runtime: RuntimeParameter, acting: Anybody, invocation_id: Id) -> Timeline:
     """Return the events about an invocation, to whoever takes part in it or is asked about it; no private values."""
-    invocation = await queries.current(runtime, invocation_id)
-    is_asked = invocation.question is not None and approvals.is_asked(acting.principal, invocation.question)
-    if not (is_asked or queries.takes_part(acting.caller, invocation)):
-        raise NotFound("There is no such invocation.")
+    await queries.look_at(runtime, acting.caller, invocation_id)
     async with runtime.database.reading() as tx:
         return Timeline(items=[event_view(one) for one in await audit.events_of(tx, invocation_id)])
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from connectors.sdk.vocabulary import Effect
+from hub import approvals
 from hub.audit import EventKind
 from hub.core.errors import Conflict, NotFound
 from hub.identity.principals import Caller, PrincipalKind
@@ -61,6 +62,20 @@ async def get_invocation(
                 await asyncio.wait_for(moved.wait(), min(left, LOOK_AGAIN_SECONDS))
             moved.clear()
             standing = await current(runtime, invocation_id)
+    return standing
+
+
+async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
+    """Return an invocation that the caller takes part in or is asked about.
+
+    Raises:
+        NotFound: there is none, or it is none of the caller's business.
+    """
+    standing = await current(runtime, invocation_id)
+    question = standing.question
+    is_asked = question is not None and approvals.is_asked(caller.actor, question)
+    if not (is_asked or takes_part(caller, standing)):
+        raise NotFound("There is no such invocation.")
     return standing
 
 

@@ -18,7 +18,7 @@ from hub.invocations.states import State
 from hub.invocations.votes import vote
 from hub.web.approval_views import approval_page, inbox_card
 from hub.web.comparison import FieldState, Veil, compare_records
-from hub.web.dossier import Dossier, is_asked, open_dossier
+from hub.web.dossier import Dossier, open_dossier
 from hub.web.inert import inert_name
 from hub.web.moments import span
 from hub.web.views.approval import ApprovalPage, Decision, Difference, InboxPage
@@ -116,7 +116,7 @@ def _why_not(person: Principal, dossier: Dossier, question: Question) -> str:
         return "You take part in this call yourself, so somebody else has to decide it."
     if any(cast.voter_id == person.id for cast in question.votes):
         return "You have voted. Other people still have to."
-    if not is_asked(person, dossier.invocation):
+    if not approvals.is_asked(person, question):
         return "No rule asks one of your groups; you can look, and others decide."
     return ""
 

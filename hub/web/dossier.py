@@ -6,11 +6,10 @@ from datetime import datetime
 
 from connectors.sdk.spec import OperationSpec
 from hub import dryrun
-from hub.core.errors import NotFound
 from hub.dryrun import TrackRecord
 from hub.identity.directory import get_many
 from hub.identity.principals import Principal, PrincipalKind
-from hub.invocations.queries import current, takes_part
+from hub.invocations.queries import look_at, takes_part
 from hub.invocations.values import Invocation
 from hub.registry import Connection, reading
 from hub.storage import now
@@ -51,10 +50,7 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
     Raises:
         NotFound: there is none, or it is none of the visitor's business.
     """
-    invocation = await current(visit.runtime, invocation_id)
-    is_mine = takes_part(visit.session.caller, invocation)
-    if not (is_mine or is_asked(visit.person, invocation)):
-        raise NotFound("There is no such invocation.")
+    invocation = await look_at(visit.runtime, visit.session.caller, invocation_id)
     async with visit.runtime.database.reading() as tx:
         versions = await reading.versions(tx, invocation.tool_id)
         people = await get_many(tx, _participants(invocation))
@@ -65,18 +61,9 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
             connection=await reading.get_connection(tx, invocation.connection_id),
             track=await dryrun.track_record(tx, invocation.tool_id),
             people={**owners, **people},
-            is_mine=is_mine,
+            is_mine=takes_part(visit.session.caller, invocation),
             at=await now(tx),
         )
-
-
-def is_asked(person: Principal, invocation: Invocation) -> bool:
-    """Return whether a rule asks one of the person's groups about the invocation, or the person has voted on it."""
-    question = invocation.question
-    if question is None or person.is_suspended:
-        return False
-    asked = {one.group for one in question.obligations}
-    return bool(person.groups & asked) or any(vote.voter_id == person.id for vote in question.votes)
 
 
 def _participants(invocation: Invocation) -> list[str]:
