@@ -48,6 +48,7 @@ def tool_of(row: ToolRow) -> Tool:
         owner_tier=tier_of(row.owner_tier),
         raised_tier=tier_of(row.raised_tier),
         quarantined=row.quarantined,
+        raised_reason=row.raised_reason,
     )
 
 

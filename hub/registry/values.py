@@ -50,8 +50,8 @@ class Connection:
 class Tool:
     """One tool of a connector, whatever its version.
 
-    `owner_tier` is what its owner set, `raised_tier` what the hub raised it to after trouble; `quarantined` says why
-    it is held back, and is None when it is not.
+    `owner_tier` is what its owner set, `raised_tier` what the hub raised it to after trouble, and `raised_reason` says
+    after which; `quarantined` says why it is held back, and is None when it is not.
     """
 
     id: str
@@ -61,6 +61,7 @@ class Tool:
     owner_tier: Tier | None
     raised_tier: Tier | None
     quarantined: str | None
+    raised_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

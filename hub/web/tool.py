@@ -52,7 +52,7 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
         connection=tool.connection.name,
         owner=owner,
         tier=TIERS[tool.tier],
-        tier_reason=_tier_reason(tool),
+        tier_reason=inert(_tier_reason(tool)),
         effect=EFFECTS[tool.effect],
         reversal=REVERSALS[operation.reversal],
         residue=tuple(inert(item) for item in operation.residue),
@@ -83,7 +83,7 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
 def _tier_reason(tool: PublishedTool) -> str:
     declared = f"The connector declares {tool.operation.tier.value}."
     if tool.tool.raised_tier is tool.tier and tool.tier is not tool.operation.tier:
-        return f"{declared} The hub raised it after trouble; its owner can settle it."
+        return f"{declared} The hub raised it, and its owner can settle that. {tool.tool.raised_reason or ''}"
     if tool.tool.owner_tier is tool.tier and tool.tier is not tool.operation.tier:
         return f"{declared} Its owner set it higher."
     return ""

@@ -6,7 +6,7 @@ from world import World
 
 from hub.identity.accounts import set_roles
 from hub.identity.principals import Role
-from hub.registry import find_tool, quarantine
+from hub.registry import find_tool, quarantine, raise_tier
 
 pytestmark = pytest.mark.anyio
 
@@ -74,3 +74,14 @@ async def test_connections_and_health_are_for_those_who_run_the_hub(world: World
     assert world.upstream.token not in ann.html
     await ann.get("/health")
     assert "Connection upstream" in ann.html
+
+
+async def test_a_raised_tier_says_why(world: World, ann: Visitor) -> None:
+    async with world.runtime.database.transaction() as tx:
+        tool = await find_tool(tx, "upstream", "item_update")
+        assert tool is not None
+        await raise_tier(tx, tool.id, "Preview and result differed for <b>item 1</b>.", world.runtime.authority)
+
+    await ann.get("/servers/everything/tools/item_update")
+
+    assert "Preview and result differed for &lt;b&gt;item 1&lt;/b&gt;." in ann.html

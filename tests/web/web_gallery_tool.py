@@ -87,7 +87,7 @@ _TERM = ToolPage(
     connection="Tryton (demo)",
     owner="Olive Owner",
     tier=TIERS[Tier.HIGH],
-    tier_reason="",
+    tier_reason=inert(""),
     effect=EFFECTS[Effect.UPDATE],
     reversal=REVERSALS[Reversal.EXACT],
     residue=(),
@@ -147,7 +147,7 @@ TOOLS = {
     "partial": replace(_TERM, reversal=REVERSALS[Reversal.PARTIAL], residue=(inert("the sale's number stays used"),)),
     "raised": replace(
         _TERM,
-        tier_reason="Raised after a preview and its result differed.",
+        tier_reason=inert("Raised after a preview and its result differed."),
     ),
     "bare": replace(_TERM, inputs=(), outputs=(), examples=(), data_classes=()),
     "hostile": replace(

@@ -76,7 +76,7 @@ class ToolPage:
     connection: str
     owner: str
     tier: Word
-    tier_reason: str
+    tier_reason: Inert
     effect: Word
     reversal: Word
     residue: tuple[Inert, ...]
