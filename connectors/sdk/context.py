@@ -81,6 +81,7 @@ class Circumstances:
     guard: Mapping[str, str]
     before: Mapping[str, Mapping[str, Json]]
     idempotency_key: str | None
+    is_natural: bool
     is_safe: Callable[[WireRequest], bool]
     rpc: JsonRpc | None
     unprocessed: frozenset[int]
@@ -94,6 +95,8 @@ class Context:
         self._transport = transport
         self._guard = Approved(circumstances.guard)
         self._consulted: set[UpstreamClass] = {UpstreamClass.D}
+        if circumstances.is_natural:  # the request itself is all that the system needs to know it again
+            self._consulted.add(UpstreamClass.A)
         self._calls = 0
         self.unsettled = 0
         """How many requests that may have changed something were handed to the transport and not definitely refused."""
@@ -105,7 +108,10 @@ class Context:
 
     @property
     def guard(self) -> Mapping[str, str]:
-        """Return the version tokens that must still hold: `{target: token}`, from the approved preview."""
+        """Return the version tokens that must still hold: `{target: token}`, from the approved preview.
+
+        It is empty before there is one, as in the check that runs before the preview.
+        """
         self._consulted.add(UpstreamClass.B)
         return self._guard
 

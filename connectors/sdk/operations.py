@@ -20,6 +20,7 @@ P = ParamSpec("P")
 R = TypeVar("R", bound=BaseModel)
 Record = BaseModel | Mapping[str, Json]
 PreviewFunction = Callable[Concatenate[Context, ...], Awaitable[Preview]]
+CheckFunction = Callable[Concatenate[Context, ...], Awaitable[None]]
 
 
 class ReadOptions(TypedDict, total=False):
@@ -92,6 +93,7 @@ class Write(Generic[P, R]):
     options: WriteOptions
     signature: Signature = field(init=False)
     preview_function: PreviewFunction | None = field(init=False, default=None)
+    check_function: CheckFunction | None = field(init=False, default=None)
     lookup_function: Callable[Concatenate[Context, ...], Awaitable[R | None]] | None = field(init=False, default=None)
     observe_function: Callable[[Context, Receipt[R]], Awaitable[Mapping[str, Record | None]]] | None = field(
         init=False, default=None
@@ -109,6 +111,15 @@ class Write(Generic[P, R]):
         """Attach the function that says what would change; it takes the context and any of the write's arguments."""
         self._attach("preview", function, replaces=self.preview_function)
         self.preview_function = function
+        return function
+
+    def check(self, function: CheckFunction) -> CheckFunction:
+        """Attach the function that raises Refused, with a sentence for people, where the write must not be made.
+
+        It runs before the preview, and again before sending, then with the guard of the approved preview.
+        """
+        self._attach("check", function, replaces=self.check_function)
+        self.check_function = function
         return function
 
     def lookup(
@@ -137,7 +148,8 @@ class Write(Generic[P, R]):
         problems = [*self._contradictions()]
         if problems:
             raise BadDeclaration(f"{self.name}: {'; '.join(problems)}.")
-        return _spec(self.name, self.signature, {**self._declared(), "observable": self.observe_function is not None})
+        attached = {"observable": self.observe_function is not None, "has_check": self.check_function is not None}
+        return _spec(self.name, self.signature, {**self._declared(), **attached})
 
     def _declared(self) -> dict[str, Json]:
         fidelity = Fidelity.NONE if self.preview_function is None else Fidelity.SIMULATED

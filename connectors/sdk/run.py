@@ -13,7 +13,7 @@ from connectors.sdk.operations import AnyOperation, Read, Write
 from connectors.sdk.preview import Preview
 from connectors.sdk.signature import parameters_of
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
-from connectors.sdk.vocabulary import Fidelity, Phase
+from connectors.sdk.vocabulary import PREVIEWING, Fidelity, Phase
 from connectors.sdk.wire import Transport
 
 Json = Any
@@ -55,6 +55,12 @@ class Previewed(_Value):
     preview: Preview
 
 
+class Checked(_Value):
+    """The connector's own rules have nothing against the write."""
+
+    kind: Literal["checked"] = "checked"
+
+
 class Found(_Value):
     """A lookup found what the commit created."""
 
@@ -83,7 +89,7 @@ class Failed(_Value):
     message: str
 
 
-PhaseResult = Done | Previewed | Found | NotFoundYet | Observed | Failed
+PhaseResult = Done | Checked | Previewed | Found | NotFoundYet | Observed | Failed
 PHASE_RESULT: TypeAdapter[PhaseResult] = TypeAdapter(Annotated[PhaseResult, Field(discriminator="kind")])
 
 UNKNOWN_OPERATION = "unknown_operation"
@@ -139,6 +145,14 @@ async def _commit(operation: AnyOperation, spec: OperationSpec, call: PhaseCall,
     return _done(operation, await _with_arguments(operation, operation.function, call, context))
 
 
+async def _check(operation: AnyOperation, spec: OperationSpec, call: PhaseCall, context: Context) -> PhaseResult:
+    del spec
+    if not isinstance(operation, Write) or operation.check_function is None:
+        raise _missing(call)
+    await _with_arguments(operation, operation.check_function, call, context)
+    return Checked()
+
+
 async def _preview(operation: AnyOperation, spec: OperationSpec, call: PhaseCall, context: Context) -> PhaseResult:
     if not isinstance(operation, Write):
         raise _missing(call)
@@ -170,6 +184,7 @@ async def _observe(operation: AnyOperation, spec: OperationSpec, call: PhaseCall
 
 _PHASES: Mapping[Phase, Callable[[AnyOperation, OperationSpec, PhaseCall, Context], Awaitable[PhaseResult]]] = {
     Phase.READ: _read,
+    Phase.CHECK: _check,
     Phase.PREVIEW: _preview,
     Phase.COMMIT: _commit,
     Phase.LOOKUP: _lookup,
@@ -238,7 +253,8 @@ def _circumstances(connector: Connector, spec: OperationSpec, call: PhaseCall) -
         guard=call.guard,
         before=call.before,
         idempotency_key=call.idempotency_key,
-        is_safe=lambda request: connector.spec.is_safe(request, previewing=call.phase is Phase.PREVIEW),
+        is_natural=spec.idempotency is not None and spec.idempotency.kind == "natural",
+        is_safe=lambda request: connector.spec.is_safe(request, previewing=call.phase in PREVIEWING),
         rpc=connector.rpc,
         unprocessed=connector.unprocessed,
     )

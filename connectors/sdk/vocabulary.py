@@ -64,10 +64,17 @@ class UpstreamClass(StrEnum):
 
 
 class Phase(StrEnum):
-    """Why connector code runs: to read, preview, commit, look up whether a commit arrived, or read back what it did."""
+    """Why connector code runs: to read, check whether a write may be made, preview it, commit it, look up whether that
+    arrived, or read back what it did.
+    """
 
     READ = "read"
+    CHECK = "check"
     PREVIEW = "preview"
     COMMIT = "commit"
     LOOKUP = "lookup"
     OBSERVE = "observe"
+
+
+PREVIEWING = frozenset({Phase.CHECK, Phase.PREVIEW})
+"""Phases in which requests that are safe for previews alone may be sent."""

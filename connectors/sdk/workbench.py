@@ -15,7 +15,7 @@ from connectors.sdk.errors import Fenced, Unavailable, Unknown
 from connectors.sdk.preview import Preview
 from connectors.sdk.run import PhaseCall, PhaseResult, run_phase
 from connectors.sdk.spec import ConnectorSpec
-from connectors.sdk.vocabulary import Phase
+from connectors.sdk.vocabulary import PREVIEWING, Phase
 from connectors.sdk.wire import WireRequest, WireResponse
 
 Json = Any
@@ -39,7 +39,7 @@ class PlainTransport:
 
     async def send(self, request: WireRequest) -> WireResponse:
         """Send `request`, unless it may write and the phase may not."""
-        is_safe = self._spec.is_safe(request, previewing=self._phase is Phase.PREVIEW)
+        is_safe = self._spec.is_safe(request, previewing=self._phase in PREVIEWING)
         if not is_safe and self._phase is not Phase.COMMIT:
             raise Fenced(f"A {self._phase} may not send {request.method} {request.operation or request.path}.")
         self.sent.append(request)
@@ -86,6 +86,10 @@ class Workbench:
     async def read(self, operation: str, **arguments: Json) -> PhaseResult:
         """Run a read."""
         return await self.run(PhaseCall(operation=operation, phase=Phase.READ, arguments=arguments))
+
+    async def check(self, operation: str, **arguments: Json) -> PhaseResult:
+        """Run the check of a write, as it runs before the preview."""
+        return await self.run(PhaseCall(operation=operation, phase=Phase.CHECK, arguments=arguments))
 
     async def preview(self, operation: str, **arguments: Json) -> PhaseResult:
         """Run the preview of a write; anything it may not send ends it as `fenced`."""

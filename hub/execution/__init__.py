@@ -3,6 +3,7 @@
 from hub.execution.confinement import confinement_here
 from hub.execution.executor import Executor
 from hub.execution.outcomes import (
+    CheckOutcome,
     CommitOrder,
     CommitOutcome,
     Conflicted,
@@ -12,6 +13,7 @@ from hub.execution.outcomes import (
     Observed,
     ObserveOutcome,
     Passage,
+    Passed,
     Permit,
     Previewed,
     PreviewOutcome,
@@ -28,6 +30,7 @@ from hub.execution.outcomes import (
 from hub.execution.upstreams import reach
 
 __all__ = [
+    "CheckOutcome",
     "CommitOrder",
     "CommitOutcome",
     "Conflicted",
@@ -38,6 +41,7 @@ __all__ = [
     "ObserveOutcome",
     "Observed",
     "Passage",
+    "Passed",
     "Permit",
     "PreviewOutcome",
     "Previewed",

@@ -15,6 +15,7 @@ from connectors.sdk.run import (
     CONNECTOR_BROKEN,
     PHASE_MISSING,
     UNKNOWN_OPERATION,
+    Checked,
     Done,
     Found,
     NotFoundYet,
@@ -24,12 +25,14 @@ from connectors.sdk.run import Failed as PhaseFailed
 from connectors.sdk.run import Observed as PhaseObserved
 from connectors.sdk.run import Previewed as PhasePreviewed
 from hub.execution.outcomes import (
+    CheckOutcome,
     CommitOutcome,
     Conflicted,
     Failed,
     LookUpOutcome,
     Observed,
     ObserveOutcome,
+    Passed,
     Previewed,
     PreviewOutcome,
     ReadOutcome,
@@ -79,6 +82,13 @@ def read(evidence: Evidence) -> ReadOutcome:
         where = "; ".join(broken)
         return Failed(code=OUTPUT_INVALID, message=f"The system's answer is not what the tool declares: {where}")
     return Succeeded(output=output, findings=_findings(evidence.result))
+
+
+def check(evidence: Evidence) -> CheckOutcome:
+    """Return what a check came to; whatever is not a clear yes is a no."""
+    if evidence.transcript.violations:
+        return _violation(evidence.transcript)
+    return Passed() if isinstance(evidence.result, Checked) else _failed(evidence.result)
 
 
 def preview(evidence: Evidence) -> PreviewOutcome:

@@ -19,6 +19,7 @@ from hub.execution import conclude
 from hub.execution.conclude import CONNECTOR_FAILED, OUT_OF_TIME, Evidence
 from hub.execution.hosts import Code, Hosts, Sharing
 from hub.execution.outcomes import (
+    CheckOutcome,
     CommitOrder,
     CommitOutcome,
     Health,
@@ -119,6 +120,19 @@ class Executor:
         call = PhaseCall(operation=target.operation.name, phase=Phase.READ, arguments=arguments)
         run: _Run[ReadOutcome] = _Run(
             target=target, call=call, kind=ChannelKind.READ, seconds=deadline_seconds, conclude=conclude.read
+        )
+        return await self._run(run)
+
+    async def check(
+        self, target: Target, arguments: Mapping[str, Json], *, guard: Mapping[str, str], deadline_seconds: float
+    ) -> Ran[CheckOutcome]:
+        """Return whether the connector's own rules allow the write; `guard` is empty before there is a preview.
+
+        Ask only where the operation `has_check`.
+        """
+        call = PhaseCall(operation=target.operation.name, phase=Phase.CHECK, arguments=arguments, guard=guard)
+        run: _Run[CheckOutcome] = _Run(
+            target=target, call=call, kind=ChannelKind.PREVIEW, seconds=deadline_seconds, conclude=conclude.check
         )
         return await self._run(run)
 

@@ -31,6 +31,11 @@ class Succeeded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """The connector's own rules have nothing against the write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Previewed:
     """The preview was taken."""
 
@@ -89,6 +94,7 @@ class Unreachable:
 
 Health = Reachable | Unreachable
 ReadOutcome = Succeeded | Failed | Violation
+CheckOutcome = Passed | Failed | Violation
 PreviewOutcome = Previewed | Failed | Violation
 CommitOutcome = Succeeded | Failed | Conflicted | Unknown
 LookUpOutcome = Succeeded | Failed | Unknown

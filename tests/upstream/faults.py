@@ -15,6 +15,8 @@ class Fault(StrEnum):
     DROP_AFTER = "drop_after"
     ERROR_AFTER = "error_after"
     HANG_AFTER = "hang_after"
+    LATE = "late"
+    """It takes effect `argument` seconds later, whether or not anybody still waits, and no answer comes."""
     DELAY = "delay"
     HTML = "html"
     REDIRECT = "redirect"

@@ -1,8 +1,10 @@
 """The fixtures `upstream` and `mcp_upstream`: the test upstreams, each in a process of its own."""
 
 import json
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,13 @@ class Upstream:
     token: str
     store: Store
     process: subprocess.Popen[str]
+
+    def await_effect(self, reference: object) -> None:
+        """Return once there is an effect on `reference`, as when one is late."""
+        until = time.monotonic() + 20
+        while not self.store.effects(reference):
+            assert time.monotonic() < until, "the effect never came"
+            select.select([], [], [], 0.02)
 
     def kill(self) -> None:
         """Take the system down at once; its file stays readable."""
@@ -65,6 +74,13 @@ def upstream(tmp_path: Path) -> Iterator[Upstream]:
     folder.mkdir()
     with running_upstream(folder) as started:
         started.store.rows("INSERT INTO item VALUES (1, 'pencil', 10, 1)")
+        yield started
+
+
+@pytest.fixture(scope="session")
+def shared_upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """A test upstream for tests that charge an account of their own, and look at nothing else. Leave it running."""
+    with running_upstream(tmp_path_factory.mktemp("shared-upstream")) as started:
         yield started
 
 

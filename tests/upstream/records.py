@@ -3,23 +3,15 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from upstream import charges
+from upstream.answers import Answer, refused
 from upstream.store import Received, Store
 
 Json = Any
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A status, a JSON body and headers."""
-
-    status: int
-    body: Json
-    headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class Records:
@@ -32,12 +24,14 @@ class Records:
     def carry_out(self, request: Received) -> Answer:
         """Return the answer to `request`."""
         if self._token is not None and request.headers.get("authorization") != f"Bearer {self._token}":
-            return _no(401, "send the token of this account")
+            return refused(401, "send the token of this account")
         path = urlsplit(request.path).path
+        if path[:3] in charges.PREFIXES:
+            return self._store.atomically(partial(charges.carry_out, self._store, request))
         for (method, pattern), act in self._routes().items():
             if method == request.method and (match := re.fullmatch(pattern, path)):
                 return self._store.atomically(partial(self._once, request, act, match))
-        return _no(404, f"there is no {request.method} {path}")
+        return refused(404, f"there is no {request.method} {path}")
 
     def _routes(self) -> dict[tuple[str, str], Callable[[Received, str], Answer]]:
         return {
@@ -57,7 +51,7 @@ class Records:
         asked = f"{request.method} {request.path} {request.body}"
         if key is not None and (known := self._store.row("SELECT * FROM answer WHERE key = ?", key)):
             if known["request"] != asked:
-                return _no(422, "this idempotency key was used for another request")
+                return refused(422, "this idempotency key was used for another request")
             return Answer(known["status"], json.loads(known["body"]), {"idempotent-replayed": "true"})
         answer = act(request, match.group(1) if match.groups() else "")
         if key is not None and answer.status < 400:
@@ -71,11 +65,11 @@ class Records:
 
     def _get_item(self, _: Received, number: str) -> Answer:
         item = self._item(number)
-        return _item(200, item) if item else _no(404, f"item {number} does not exist")
+        return _item(200, item) if item else refused(404, f"item {number} does not exist")
 
     def _put_item(self, request: Received, number: str) -> Answer:
         if self._item(number):
-            return _no(409, f"item {number} exists already")
+            return refused(409, f"item {number} exists already")
         given = json.loads(request.body)
         self._store.rows("INSERT INTO item VALUES (?, ?, ?, 1)", int(number), given["name"], given["quantity"])
         self._store.note_effect("item.put", number, given)
@@ -123,20 +117,16 @@ class Records:
 
 def _condition(request: Received, number: str, item: dict[str, Json] | None) -> Answer | None:
     if item is None:
-        return _no(404, f"item {number} does not exist")
+        return refused(404, f"item {number} does not exist")
     if "if-match" not in request.headers:
-        return _no(428, "say which version you mean with If-Match")
+        return refused(428, "say which version you mean with If-Match")
     if request.headers["if-match"] != f'"{item["version"]}"':
-        return _no(412, f"item {number} is at version {item['version']} now")
+        return refused(412, f"item {number} is at version {item['version']} now")
     return None
 
 
 def _item(status: int, item: dict[str, Json] | None) -> Answer:
     return Answer(status, item, {"etag": f'"{item["version"]}"'} if item else {})
-
-
-def _no(status: int, detail: str) -> Answer:
-    return Answer(status, {"detail": detail}, {"content-type": "application/problem+json"})
 
 
 def _query(request: Received, name: str) -> str:

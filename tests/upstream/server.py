@@ -12,8 +12,9 @@ from pathlib import Path
 
 import httptools
 
+from upstream.answers import Answer
 from upstream.faults import Fault
-from upstream.records import Answer, Records
+from upstream.records import Records
 from upstream.store import Planned, Received, Store
 
 LARGEST_BODY = 1_000_000
@@ -63,6 +64,8 @@ class Server:
         fault = self._store.take_fault(request.method, request.path.partition("?")[0])
         if fault is None:
             return await _send(writer, self._records.carry_out(request))
+        if fault.kind is Fault.LATE:
+            await asyncio.sleep(fault.argument)
         answer = self._records.carry_out(request) if fault.kind.is_processed else Answer(500, {"detail": "failed"})
         return await _misbehave(fault, answer, reader, writer)
 
@@ -95,7 +98,7 @@ async def _misbehave(
             await _send(writer, _bytes(answer)[:-5])
         case Fault.GARBAGE:
             await _send(writer, b"\x00\xff this is not HTTP \r\n\r\n")
-        case Fault.DROP_BEFORE | Fault.DROP_AFTER:
+        case Fault.DROP_BEFORE | Fault.DROP_AFTER | Fault.LATE:
             pass
         case _:
             await asyncio.sleep(fault.argument)

@@ -21,6 +21,11 @@ PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS item (id INTEGER PRIMARY KEY, name TEXT, quantity INTEGER, version INTEGER);
 CREATE TABLE IF NOT EXISTS ticket (id INTEGER PRIMARY KEY, title TEXT, reference TEXT);
 CREATE TABLE IF NOT EXISTS note (id INTEGER PRIMARY KEY, text TEXT);
+CREATE TABLE IF NOT EXISTS account
+    (class TEXT, id INTEGER, balance INTEGER DEFAULT 0, version INTEGER DEFAULT 1, PRIMARY KEY (class, id));
+CREATE TABLE IF NOT EXISTS charge
+    (id INTEGER PRIMARY KEY, class TEXT, account INTEGER, amount INTEGER, reference TEXT);
+CREATE TABLE IF NOT EXISTS broken (class TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, request TEXT, status INTEGER, body TEXT);
 CREATE TABLE IF NOT EXISTS effect (number INTEGER PRIMARY KEY, kind TEXT, reference TEXT, detail TEXT);
 CREATE TABLE IF NOT EXISTS request (number INTEGER PRIMARY KEY, method TEXT, path TEXT, headers TEXT, body TEXT);
@@ -123,6 +128,18 @@ class Store:
     ) -> None:
         """Let the next `times` requests that match fail in the way of `kind`."""
         self.rows("INSERT INTO fault VALUES (NULL, ?, ?, ?, ?, ?)", kind, method, path, argument, times)
+
+    def break_promise(self, upstream_class: str) -> None:
+        """Let charges of `upstream_class` no longer keep what the class is about: its key, condition or lookup."""
+        self.rows("INSERT OR IGNORE INTO broken VALUES (?)", upstream_class.lower())
+
+    def mend_promises(self) -> None:
+        """Let every class keep what it is about again."""
+        self.rows("DELETE FROM broken")
+
+    def keeps_promise(self, upstream_class: str) -> bool:
+        """Return whether charges of `upstream_class` still keep what the class is about."""
+        return self.row("SELECT * FROM broken WHERE class = ?", upstream_class.lower()) is None
 
     def take_fault(self, method: str, path: str) -> Planned | None:
         """Return the fault planned for this request, and count it."""
