@@ -7,6 +7,7 @@ from hub.cli.audit import audit_app
 from hub.cli.connector import connector_app
 from hub.cli.demo import demo
 from hub.cli.doctor import doctor
+from hub.cli.keys import keys_app
 from hub.cli.migrate import migrate
 from hub.cli.serve import serve
 from hub.cli.work import worker
@@ -26,6 +27,7 @@ app.command()(demo)
 app.add_typer(account_app, name="account")
 app.add_typer(audit_app, name="audit")
 app.add_typer(connector_app, name="connector")
+app.add_typer(keys_app, name="keys")
 
 
 def main() -> None:
