@@ -1,5 +1,6 @@
 """One connection as the broker sees it: the only base URL, the line to it, and the proof of who the hub is."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -44,6 +45,16 @@ class Received(NamedTuple):
     size: int
 
 
+Onward = Callable[[], Awaitable[Received]]
+Around = Callable[[WireRequest, Onward], Awaitable[Received]]
+"""What stands around each exchange: it may carry the request `onward`, keep the answer, or answer by itself. It never
+sees a proof. The contract kit and its recordings stand there; around a hub's own exchanges stands nothing."""
+
+
+async def _plainly(_request: WireRequest, onward: Onward) -> Received:
+    return await onward()
+
+
 class Upstream:
     """The way to one base URL, as far as `reach` lets it lead."""
 
@@ -57,6 +68,7 @@ class Upstream:
         self.sign_in = SignIn(auth, secrets, self._log_in)
         parts = urlsplit(self.base_url)
         self._line = Line(parts.scheme, parts.hostname or "", parts.port, reach or Reach())
+        self.around: Around = _plainly
 
     async def close(self) -> None:
         """Close the connections."""
@@ -69,6 +81,9 @@ class Upstream:
             NoAnswer: there is no complete answer, or it is larger than allowed.
             Unavailable: the request leads elsewhere; it was not sent.
         """
+        return await self.around(exchange.request, lambda: self._received(exchange))
+
+    async def _received(self, exchange: Exchange) -> Received:
         status, headers, body = await self._exchange(exchange)
         redact = exchange.proof.redact
         kept = {name: redact(value) for name, value in headers.items() if name not in _DROPPED_HEADERS}

@@ -28,8 +28,11 @@ from hub.execution.outcomes import (
     Violation,
 )
 from hub.execution.upstreams import reach
+from sandbox.line import NoAnswer
+from sandbox.upstream import Around, Onward, Received
 
 __all__ = [
+    "Around",
     "CheckOutcome",
     "CommitOrder",
     "CommitOutcome",
@@ -38,8 +41,10 @@ __all__ = [
     "Failed",
     "Health",
     "LookUpOutcome",
+    "NoAnswer",
     "ObserveOutcome",
     "Observed",
+    "Onward",
     "Passage",
     "Passed",
     "Permit",
@@ -48,6 +53,7 @@ __all__ = [
     "Ran",
     "Reachable",
     "ReadOutcome",
+    "Received",
     "Succeeded",
     "Target",
     "TranscriptEntry",

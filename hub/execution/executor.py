@@ -46,6 +46,7 @@ from sandbox.line import NoAnswer
 from sandbox.reach import Reach
 from sandbox.requests import BadBaseUrl
 from sandbox.transcript import Transcript
+from sandbox.upstream import Around
 
 Json = Any
 """Any JSON value."""
@@ -101,6 +102,10 @@ class Executor:
         self._upstreams = Upstreams(database, vault, reach or Reach())
         self._schemas = OutputSchemas()
         self._places: dict[str, asyncio.Semaphore] = {}
+
+    def stand_around(self, around: Around) -> None:
+        """Put `around` around each exchange with a system, before anything runs. It is for the contract kit alone."""
+        self._upstreams.around = around
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator["Executor"]:

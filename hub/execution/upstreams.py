@@ -13,7 +13,7 @@ from hub.credentials import Vault
 from hub.registry import Connection, get_connection
 from hub.storage import Database
 from sandbox.reach import PRIVATE, Network, Reach
-from sandbox.upstream import Upstream
+from sandbox.upstream import Around, Upstream
 
 
 def reach(private_networks: Sequence[Network] | None, private_names: Sequence[str]) -> Reach:
@@ -44,6 +44,8 @@ class Upstreams:
         self._database = database
         self._reach = reach
         self._vault = vault
+        self.around: Around | None = None
+        """What stands around each exchange; in a hub nothing does."""
         self._kept: dict[_Key, _Kept] = {}
 
     @asynccontextmanager
@@ -56,7 +58,9 @@ class Upstreams:
         key = _Key(connection.id, connection.generation, connection.base_url, connector.auth.model_dump_json())
         if key not in self._kept:
             secrets = partial(self._secret, connection)
-            self._kept[key] = _Kept(Upstream(connection.base_url, connector.auth, secrets, self._reach))
+            way = Upstream(connection.base_url, connector.auth, secrets, self._reach)
+            way.around = self.around or way.around
+            self._kept[key] = _Kept(way)
             await self._close(lambda other, _: other.connection_id == key.connection_id and other != key)
         kept = self._kept[key]
         kept.users += 1

@@ -1,6 +1,7 @@
 """What can be called: connectors, connections, tools, versions, servers."""
 
 from hub.registry.arguments import canonical_arguments
+from hub.registry.badge_values import RULE_TITLES, Badge, BadgeLine, BadgeVerdict, Grade, Rule
 from hub.registry.catalog import Catalog
 from hub.registry.connecting import (
     ConnectionChange,
@@ -49,15 +50,21 @@ from hub.registry.values import (
 __all__ = [
     "CATALOG_CHANNEL",
     "EVERYTHING",
+    "RULE_TITLES",
     "Annotations",
+    "Badge",
+    "BadgeLine",
+    "BadgeVerdict",
     "Catalog",
     "Connection",
     "ConnectionChange",
     "Environment",
+    "Grade",
     "NewConnection",
     "NewServer",
     "Offer",
     "PublishedTool",
+    "Rule",
     "Server",
     "Tool",
     "ToolVersion",

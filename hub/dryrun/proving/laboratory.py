@@ -1,0 +1,204 @@
+"""The laboratory: a hub of one connector and one system, on which phases run as they do in every hub.
+
+The same executor, broker and confinement; a database of its own, which ends with it.
+"""
+
+import itertools
+import os
+import tempfile
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from uuid import uuid4
+
+from connectors.sdk.harness import Harness
+from connectors.sdk.preview import Preview
+from connectors.sdk.spec import ConnectorSpec
+from hub.credentials import Vault
+from hub.dryrun.proving.interference import Interference
+from hub.execution import (
+    Around,
+    CommitOrder,
+    CommitOutcome,
+    Executor,
+    LookUpOutcome,
+    ObserveOutcome,
+    Passage,
+    Permit,
+    PreviewOutcome,
+    Ran,
+    ReadOutcome,
+    Target,
+)
+from hub.identity.authority import Authority
+from hub.keys import Keyring
+from hub.registry import (
+    Connection,
+    Environment,
+    Grade,
+    NewConnection,
+    create_connection,
+    get_connection,
+    register_connector,
+)
+from hub.storage import Database
+from hub.storage.migrations import upgrade
+
+Json = Any
+"""Any JSON value."""
+
+T = TypeVar("T")
+
+_CONNECTION: Final = "trial"
+
+
+async def _leave() -> None:
+    """Give leave to send."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A commit to try: what was previewed, under which key, and who permits it."""
+
+    preview: Preview
+    key: str
+    permit: Permit = _leave
+
+
+@dataclass(slots=True, kw_only=True)
+class Laboratory:
+    """A connector on a system. `heard` is every text that came out of it, for finding secrets."""
+
+    spec: ConnectorSpec
+    harness: Harness
+    executor: Executor
+    connection: Connection
+    interference: Interference
+    grade: Grade
+    seed: str
+    heard: list[str] = field(default_factory=list[str])
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def new_key(self) -> str:
+        """Return an idempotency key that was never used; a replayed laboratory gives the recorded ones again."""
+        return f"kit-{self.seed}-{next(self._numbers)}"
+
+    async def read(self, operation: str, arguments: Mapping[str, Json]) -> ReadOutcome:
+        """Run a read."""
+        target = self._target(operation)
+        seconds = target.operation.timeout_seconds
+        return self._heard(await self.executor.read(target, arguments, deadline_seconds=seconds))
+
+    async def preview(self, operation: str, arguments: Mapping[str, Json]) -> PreviewOutcome:
+        """Run a preview."""
+        target = self._target(operation)
+        seconds = target.operation.timeout_seconds
+        return self._heard(await self.executor.preview(target, arguments, deadline_seconds=seconds))
+
+    async def commit(self, operation: str, arguments: Mapping[str, Json], order: Order) -> CommitOutcome:
+        """Run a commit.
+
+        Raises:
+            Exception: what the permit raised, when nothing has been sent.
+        """
+        target = self._target(operation)
+        ordered = CommitOrder(
+            idempotency_key=order.key,
+            guard={condition.target: condition.token for condition in order.preview.preconditions},
+            before=befores(order.preview),
+            deadline_seconds=target.operation.timeout_seconds,
+            permit=order.permit,
+        )
+        return self._heard(await self.executor.commit(target, arguments, order=ordered))
+
+    async def look_up(self, operation: str, arguments: Mapping[str, Json], key: str) -> LookUpOutcome:
+        """Ask whether what a commit with `key` created is there."""
+        return self._heard(await self.executor.look_up(self._target(operation), arguments, idempotency_key=key))
+
+    async def observe(
+        self, operation: str, arguments: Mapping[str, Json], *, preview: Preview, output: Json
+    ) -> ObserveOutcome:
+        """Read back what a commit did."""
+        before = befores(preview)
+        target = self._target(operation)
+        return self._heard(await self.executor.observe(target, arguments, before=before, output=output))
+
+    def _target(self, operation: str) -> Target:
+        return Target(connector=self.spec, operation=self.spec.operation(operation), connection=self.connection)
+
+    def _heard(self, ran: Ran[T]) -> T:
+        self.heard += [repr(ran.outcome), *_lines(ran.passage)]
+        return ran.outcome
+
+
+def befores(preview: Preview) -> dict[str, dict[str, Json]]:
+    """Return what the preview had found, by target."""
+    return {change.target: dict(change.before) for change in preview.changes if change.before is not None}
+
+
+def _lines(passage: Passage) -> list[str]:
+    return [entry.line for entry in passage.transcript]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What a laboratory may need beside connector and system. `beneath` is a recording, or stands for the system."""
+
+    beneath: Around | None = None
+    grade: Grade = Grade.LIVE
+    seed: str = field(default_factory=lambda: uuid4().hex)
+    minimum: str | None = None
+    """The level of confinement below which nothing is run."""
+    paths: Sequence[Path] = ()
+    """Folders beside the installed packages to import connectors from."""
+
+
+@asynccontextmanager
+async def open_laboratory(
+    spec: ConnectorSpec, harness: Harness, equipment: Equipment | None = None
+) -> AsyncGenerator[Laboratory]:
+    """Yield a laboratory with `spec` on the system of `harness`.
+
+    Raises:
+        InputError: the connector could not be registered with a hub; the message lists every problem.
+    """
+    equipment = equipment or Equipment()
+    interference = Interference(spec=spec, beneath=equipment.beneath)
+    with tempfile.TemporaryDirectory(prefix="toolhub-kit-") as folder:
+        database = Database(f"sqlite+aiosqlite:///{folder}/kit.sqlite")
+        try:
+            await upgrade(database)
+            keys = await Keyring.open(database, os.urandom(32))
+            connection = await _connect(database, keys, spec, harness)
+            executor = Executor(
+                database,
+                Vault(keys),
+                minimum=equipment.minimum,
+                paths=equipment.paths,
+            )
+            executor.stand_around(interference.around)
+            async with executor.running():
+                yield Laboratory(
+                    spec=spec,
+                    harness=harness,
+                    executor=executor,
+                    connection=connection,
+                    interference=interference,
+                    grade=equipment.grade,
+                    seed=equipment.seed,
+                )
+        finally:
+            await database.close()
+
+
+async def _connect(database: Database, keys: Keyring, spec: ConnectorSpec, harness: Harness) -> Connection:
+    authority = Authority(database=database, keys=keys)
+    new = NewConnection(name=_CONNECTION, connector=spec.name, environment=Environment.DEV, base_url=harness.base_url)
+    async with database.transaction() as tx:
+        await register_connector(tx, spec, authority)
+        made = await create_connection(tx, new, authority)
+        if spec.auth.secret_fields:
+            await Vault(keys).put(tx, made.id, dict(harness.secret), authority)
+        return await get_connection(tx, made.id)

@@ -1,0 +1,92 @@
+"""Badges as values: what the contract kit found of one connector's very code, line by line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+
+class Rule(StrEnum):
+    """What a line says, in the order in which the kit tries it."""
+
+    FENCE = "fence"
+    UNTOUCHED = "untouched"
+    DIGEST = "digest"
+    PERMIT = "permit"
+    GUARD = "guard"
+    PREDICTION = "prediction"
+    ONCE = "once"
+    UNDO = "undo"
+    SECRETS = "secrets"
+    THROTTLING = "throttling"
+    UNKNOWN_FIELDS = "unknown_fields"
+    ERRORS = "errors"
+
+
+RULE_TITLES: Final = {
+    Rule.FENCE: "a write inside a preview is refused by the transport",
+    Rule.UNTOUCHED: "a preview leaves the system unchanged",
+    Rule.DIGEST: "the same input has the same digest",
+    Rule.PERMIT: "what is not approved is refused, and nothing is written",
+    Rule.GUARD: "a stale guard is refused after somebody else's edit",
+    Rule.PREDICTION: "what was predicted is what came",
+    Rule.ONCE: "the same key applies once, also after a lost answer",
+    Rule.UNDO: "undo restores, and leaves exactly what was declared",
+    Rule.SECRETS: "secrets appear nowhere",
+    Rule.THROTTLING: "throttling is honoured",
+    Rule.UNKNOWN_FIELDS: "unknown answer fields are tolerated",
+    Rule.ERRORS: "every documented error is mapped",
+}
+"""Each line's text for people."""
+
+
+class BadgeVerdict(StrEnum):
+    """What became of a line."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
+
+
+class Grade(StrEnum):
+    """What a line was tried on: the system itself, or what was recorded of it."""
+
+    LIVE = "live"
+    RECORDED = "recorded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadgeLine:
+    """One line: `reason` says how it was judged, or what to do."""
+
+    operation: str
+    rule: Rule
+    verdict: BadgeVerdict
+    grade: Grade
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """What was found of the connector whose code has `artefact_digest`, on `system`; it speaks of no other code."""
+
+    connector: str
+    version: str
+    artefact_digest: str
+    system: str
+    checked_at: datetime
+    lines: Sequence[BadgeLine]
+
+    @property
+    def is_clean(self) -> bool:
+        """Return whether no line failed."""
+        return not any(line.verdict is BadgeVerdict.FAILED for line in self.lines)
+
+    def of(self, operation: str) -> list[BadgeLine]:
+        """Return the lines about one operation."""
+        return [line for line in self.lines if line.operation == operation]
+
+    def proves(self, operation: str, rule: Rule) -> bool:
+        """Return whether the line was tried and held."""
+        return any(line.rule is rule and line.verdict is BadgeVerdict.PASSED for line in self.of(operation))

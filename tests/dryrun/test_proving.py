@@ -1,0 +1,185 @@
+"""The contract kit passes an honest connector, and each of its lines catches a connector that breaks it."""
+
+import base64
+from collections.abc import AsyncGenerator
+
+import pytest
+from upstream.careless import connector as careless_connector
+from upstream.connector import connector as honest
+from upstream.fixtures import TOKEN, Upstream, running_upstream
+from upstream.harness import UpstreamHarness, honest_cases
+
+from connectors.sdk.harness import Case, PlainHarness, SystemAnswer
+from hub.dryrun.proving.kit import check, check_case
+from hub.dryrun.proving.laboratory import Laboratory, open_laboratory
+from hub.registry import BadgeLine, BadgeVerdict, Rule
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+async def careless(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncGenerator[Laboratory]:
+    del anyio_backend
+    with running_upstream(tmp_path_factory.mktemp("careless")) as running:
+        harness = UpstreamHarness(upstream=running)
+        async with open_laboratory(careless_connector.spec, harness) as laboratory:
+            yield laboratory
+
+
+@pytest.fixture
+def lab(careless: Laboratory) -> Laboratory:
+    rows = harness_of(careless).upstream.store.rows
+    for table in ("item", "ticket", "note", "effect", "answer"):
+        rows(f"DELETE FROM {table}")  # noqa: S608  # our own names
+    rows("INSERT INTO item VALUES (1, 'pencil', 10, 1)")
+    return careless
+
+
+def harness_of(lab: Laboratory) -> UpstreamHarness:
+    assert isinstance(lab.harness, UpstreamHarness)
+    return lab.harness
+
+
+def failed(lines: list[BadgeLine]) -> dict[Rule, str]:
+    return {line.rule: line.reason for line in lines if line.verdict is BadgeVerdict.FAILED}
+
+
+async def try_change(lab: Laboratory, operation: str) -> dict[Rule, str]:
+    """Return the lines that fail when `operation` sets the quantity of item 1, which somebody else can edit."""
+    return failed(await check_case(lab, harness_of(lab).write(operation, edits=1, id=1, quantity=5)))
+
+
+async def test_an_honest_connector_passes_every_line_that_applies(upstream: Upstream) -> None:
+    harness = UpstreamHarness(upstream=upstream)
+    harness.cases = honest_cases(harness)
+
+    async with open_laboratory(honest.spec, harness) as laboratory:
+        lines = await check(laboratory)
+
+    assert failed(lines) == {}
+    passed = {(line.operation, line.rule) for line in lines if line.verdict is BadgeVerdict.PASSED}
+    assert {rule for _, rule in passed} == {*Rule}
+    assert {("item_put", Rule.ONCE), ("item_update", Rule.GUARD), ("ticket_create", Rule.ONCE)} <= passed
+    assert {("item_put", Rule.UNDO), ("item_update", Rule.UNDO)} <= passed
+
+
+async def test_a_preview_that_writes_is_caught_and_nothing_was_written(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, harness_of(lab).write("writes_in_its_preview", id=1)))
+
+    assert found.keys() == {Rule.FENCE}
+    assert "DELETE /items/1" in found[Rule.FENCE]
+    assert harness_of(lab).upstream.store.effects() == []
+
+
+async def test_a_preview_that_leaves_something_is_caught(lab: Laboratory) -> None:
+    found = await try_change(lab, "leaves_a_note")
+
+    assert "took effect" in found[Rule.UNTOUCHED]
+
+
+async def test_a_preview_that_leaves_something_uncounted_is_caught_by_what_the_system_holds(lab: Laboratory) -> None:
+    case = Case(operation="leaves_a_note", arguments={"id": 1, "quantity": 5})
+
+    found = failed(await check_case(lab, case))
+
+    assert "is new" in found[Rule.UNTOUCHED]
+
+
+async def test_a_preview_that_is_never_the_same_is_caught(lab: Laboratory) -> None:
+    assert Rule.DIGEST in await try_change(lab, "changes_its_mind")
+
+
+async def test_a_write_that_needs_no_permit_is_caught(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, harness_of(lab).write("asks_nobody", title="hello")))
+
+    assert "without asking" in found[Rule.PERMIT]
+
+
+async def test_a_commit_without_its_guard_is_caught(lab: Laboratory) -> None:
+    found = await try_change(lab, "ignores_its_guard")
+
+    assert "as the condition of the write" in found[Rule.GUARD]
+
+
+async def test_a_commit_without_its_guard_is_caught_by_the_write_itself_where_nobody_can_edit(lab: Laboratory) -> None:
+    case = harness_of(lab).write("ignores_its_guard", id=1, quantity=5)
+
+    assert Rule.GUARD in failed(await check_case(lab, case))
+
+
+async def test_a_wrong_prediction_is_caught(lab: Laboratory) -> None:
+    found = await try_change(lab, "predicts_wrongly")
+
+    assert "items/1: quantity is 5, the preview said 6" in found[Rule.PREDICTION]
+
+
+async def test_a_repeat_that_does_it_again_is_caught(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, harness_of(lab).write("posts_twice", text="hello")))
+
+    assert "Sent again with its key" in found[Rule.ONCE]
+
+
+async def test_a_write_that_a_preview_could_send_is_caught(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, harness_of(lab).write("posts_twice", text="hello")))
+
+    assert "POST /notes" in found[Rule.FENCE]
+
+
+async def test_an_undo_that_leaves_more_than_declared_is_caught(lab: Laboratory) -> None:
+    found = await try_change(lab, "leaves_more_than_it_says")
+
+    assert found.keys() == {Rule.UNDO}
+    assert "item/1 name" in found[Rule.UNDO]
+
+
+async def test_a_secret_in_an_answer_is_caught(lab: Laboratory) -> None:
+    encoded = base64.b64encode(TOKEN.encode()).decode()
+    harness_of(lab).upstream.store.rows("UPDATE item SET name = ? WHERE id = 1", encoded)
+
+    found = failed(await check_case(lab, Case(operation="shows_everything", arguments={"id": 1})))
+
+    assert found.keys() == {Rule.SECRETS}
+    assert encoded not in found[Rule.SECRETS]
+
+
+async def test_asking_again_without_the_pause_asked_for_is_caught(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, Case(operation="asks_again_at_once", arguments={"id": 1})))
+
+    assert found.keys() == {Rule.THROTTLING}
+
+
+async def test_choking_on_a_field_of_a_later_release_is_caught(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, Case(operation="forbids_new_fields", arguments={"id": 1})))
+
+    assert found.keys() == {Rule.UNKNOWN_FIELDS}
+
+
+async def test_an_error_that_is_not_mapped_is_caught(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, Case(operation="breaks_on_a_refusal", arguments={"id": 1})))
+
+    assert found.keys() == {Rule.ERRORS}
+    assert "404" in found[Rule.ERRORS]
+
+
+async def test_a_documented_answer_that_is_mapped_to_something_else_is_caught(lab: Laboratory) -> None:
+    moved = SystemAnswer(name="locked", status=423, code="upstream_conflict", body='{"detail": "locked"}')
+
+    found = failed(await check_case(lab, Case(operation="shows_everything", arguments={"id": 1}, answers=[moved])))
+
+    assert "locked should be upstream_conflict" in found[Rule.ERRORS]
+
+
+async def test_without_a_view_into_the_system_it_is_judged_by_reading_back(upstream: Upstream) -> None:
+    harness = PlainHarness(
+        system="somewhere",
+        base_url=upstream.base_url,
+        secret={"token": upstream.token},
+        cases=[Case(operation="item_update", arguments={"id": 1, "quantity": 12})],
+    )
+
+    async with open_laboratory(honest.spec, harness) as laboratory:
+        lines = await check(laboratory)
+
+    reasons = {line.rule: line.reason for line in lines if line.verdict is BadgeVerdict.PASSED}
+    assert reasons.keys() == {*Rule}
+    assert all("reading back" in reasons[rule] for rule in (Rule.UNTOUCHED, Rule.UNDO))
