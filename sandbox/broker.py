@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from connectors.sdk.errors import Fenced, Unavailable, Unknown
 from connectors.sdk.rpc import operation_of
@@ -23,8 +22,6 @@ from sandbox.transcript import Answer, Attempt, Fate, Transcript
 from sandbox.upstream import LARGEST_ANSWER, Exchange, Received, Upstream
 
 Permit = Callable[[], Awaitable[None]]
-
-_SESSION_GONE: Final = frozenset({401, 403})
 
 
 class ChannelKind(StrEnum):
@@ -104,7 +101,7 @@ class Channel:
         sign_in = self.upstream.sign_in
         proof = await self._proof(attempt)
         attempt, received = await self._answer_to_safe(attempt, proof)
-        if received.response.status in _SESSION_GONE and sign_in.has_session:
+        if sign_in.has_lost(received.response.status):
             attempt.end(Fate.ANSWERED, self._noted(received))
             sign_in.forget(proof)
             attempt = self._again(attempt)
@@ -171,7 +168,7 @@ class Channel:
 
     def _understood(self, attempt: Attempt, received: Received, proof: Proof) -> WireResponse:
         """Return the answer to an unsafe request, if it says clearly what became of it."""
-        if received.response.status in _SESSION_GONE:
+        if self.upstream.sign_in.has_lost(received.response.status):
             self.upstream.sign_in.forget(proof)
         if not is_clear(attempt.request, received.response):
             attempt.end(Fate.UNKNOWN, Answer(status=received.response.status, size=received.size))

@@ -5,14 +5,15 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import anyio
 
+from connectors.sdk.auth import TOKEN_KINDS, AuthSpec
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.pointer import resolve
-from connectors.sdk.spec import AuthSpec
+from sandbox.tokens import Refused, TokenRequest, token_in, token_request
 
 Json = Any
 """Any JSON value."""
@@ -23,11 +24,19 @@ Secrets = Callable[[], Awaitable[Mapping[str, str]]]
 Post = Callable[[str, bytes], Awaitable[bytes]]
 """Posts JSON to a path below the base URL and returns the body of a 2xx answer; other answers raise `SignInRefused`."""
 
+Ask = Callable[[TokenRequest], Awaitable[tuple[int, bytes]]]
+"""Sends to a token endpoint and returns status and body of the answer."""
+
+Keep = Callable[[str, str], Awaitable[None]]
+"""Keeps the refresh token (second) that the system gave in place of the one it was shown (first)."""
+
 FRESH_SECONDS: Final = 60.0
 """A session that was used within this time is taken to be alive."""
 PAUSE_SECONDS: Final = 10.0
 """After a refused login nobody tries again for so long: systems lock accounts that guess."""
 _SHORTEST_REDACTED: Final = 8
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]+)\}")
 
 
@@ -41,6 +50,8 @@ class Proof:
 
     headers: Mapping[str, str]
     made_at: float = field(default_factory=time.monotonic)
+    good_until: float | None = None
+    """By the monotonic clock; None if nobody said when it ends."""
 
     def __repr__(self) -> str:
         return f"Proof({', '.join(sorted(self.headers))})"
@@ -54,13 +65,24 @@ class Proof:
         return text
 
 
-class SignIn:
-    """The proof of one connection. A session is made on first need and again when the system forgets it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How a sign-in reaches the system, and where it keeps what the system gives it for the next time."""
 
-    def __init__(self, auth: AuthSpec, secrets: Secrets, post: Post) -> None:
+    base_url: str
+    post: Post
+    ask: Ask
+    keep: Keep | None = None
+
+
+class SignIn:
+    """The proof of one connection. A session or a token is made on first need, and again when it has ended."""
+
+    def __init__(self, auth: AuthSpec, secrets: Secrets, ways: Ways) -> None:
         self._auth = auth
         self._secrets = secrets
-        self._post = post
+        self._ways = ways
+        self._rotated: tuple[str, str] | None = None
         self._proof: Proof | None = None
         self._used_at = 0.0
         self._refused_at: float | None = None
@@ -69,7 +91,18 @@ class SignIn:
     @property
     def has_session(self) -> bool:
         """Return whether there is something that the system may forget."""
-        return self._auth.kind == "session_login"
+        return self._auth.kind == "session_login" or self._auth.kind in TOKEN_KINDS
+
+    def has_lost(self, status: int) -> bool:
+        """Return whether an answer of `status` may mean that the system no longer knows the session or the token.
+
+        A token that is not enough for a request (403) would not be enough if it were new.
+        """
+        return self.has_session and (status == _UNAUTHORIZED or (status == _FORBIDDEN and not self._has_tokens))
+
+    @property
+    def _has_tokens(self) -> bool:
+        return self._auth.kind in TOKEN_KINDS
 
     async def proof(self, *, fresh: bool = False) -> Proof:
         """Return the headers to send. `fresh` makes a new session of one that has not been used lately.
@@ -78,11 +111,16 @@ class SignIn:
             Unavailable: the system does not let the hub in; nothing of the request was sent.
         """
         async with self._turn:
-            is_stale = self.has_session and fresh and time.monotonic() - self._used_at > FRESH_SECONDS
-            if self._proof is None or is_stale:
+            if self._proof is None or self._is_stale(self._proof, fresh=fresh):
                 self._proof = await self._made()
                 self._used_at = time.monotonic()
             return self._proof
+
+    def _is_stale(self, proof: Proof, *, fresh: bool) -> bool:
+        now = time.monotonic()
+        if proof.good_until is not None:
+            return now >= proof.good_until
+        return self.has_session and fresh and now - self._used_at > FRESH_SECONDS
 
     def worked(self, proof: Proof) -> None:
         """Note that the system has just accepted `proof`."""
@@ -100,6 +138,8 @@ class SignIn:
                 return Proof(headers={})
             case "session_login":
                 return await self._session(await self._opened())
+            case "client_credentials" | "refresh_token" | "jwt_bearer" | "token_exchange":
+                return await self._token(await self._opened())
             case _:
                 return _sendable(self._static(await self._opened()))
 
@@ -122,12 +162,11 @@ class SignIn:
 
     async def _session(self, secret: Mapping[str, str]) -> Proof:
         """Post the login and make the header of its answer; `AuthSpec` says what the parameters mean."""
-        if self._refused_at is not None and time.monotonic() - self._refused_at < PAUSE_SECONDS:
-            raise Unavailable("The system refused the hub's login a moment ago; check the connection's credential.")
+        self._pause()
         parameters = self._auth.parameters
         body = _filled(json.loads(parameters["body"]), lambda name: secret[name])
         try:
-            said = json.loads(await self._post(parameters.get("path", ""), json.dumps(body).encode()))
+            said = json.loads(await self._ways.post(parameters.get("path", ""), json.dumps(body).encode()))
             credentials = _filled(parameters["credentials"], lambda name: _part(name, secret, said))
         except (SignInRefused, ValueError, LookupError) as error:
             self._refused_at = time.monotonic()
@@ -136,6 +175,43 @@ class SignIn:
         name, scheme = parameters.get("header", "authorization").lower(), parameters.get("scheme", "Bearer")
         encoded = credentials if parameters.get("encoding") == "plain" else _base64(str(credentials))
         return _sendable({name: f"{scheme} {encoded}".strip()})
+
+    async def _token(self, secret: Mapping[str, str]) -> Proof:
+        """Fetch an access token; a refresh token that takes the place of the one used is kept before it is needed."""
+        self._pause()
+        if self._rotated is not None and secret.get("refresh_token") == self._rotated[0]:
+            secret = {**secret, "refresh_token": self._rotated[1]}
+        request = token_request(self._auth, secret, self._ways.base_url, now=time.time())
+        made_at = time.monotonic()
+        try:
+            token = token_in(*await self._ways.ask(request))
+        except Refused as error:
+            self._refused_at = time.monotonic()
+            raise Unavailable(_what_to_do(str(error))) from None  # the cause could show what was sent
+        self._refused_at = None
+        proof = _sendable({"authorization": f"Bearer {token.value}"})
+        if token.refresh_token not in {None, secret.get("refresh_token")}:
+            await self._rotate(secret["refresh_token"], str(token.refresh_token))
+        return replace(proof, made_at=made_at, good_until=None if token.seconds is None else made_at + token.seconds)
+
+    async def _rotate(self, old: str, new: str) -> None:
+        # remembered here as well: if it cannot be kept, it is still the only one that the system accepts
+        kept = old if self._rotated is None or self._rotated[1] != old else self._rotated[0]
+        self._rotated = (kept, new)
+        if self._ways.keep is not None:
+            await self._ways.keep(kept, new)
+            self._rotated = None
+
+    def _pause(self) -> None:
+        if self._refused_at is not None and time.monotonic() - self._refused_at < PAUSE_SECONDS:
+            raise Unavailable("The system refused the hub's login a moment ago; check the connection's credential.")
+
+
+def _what_to_do(reason: str) -> str:
+    if reason == "invalid_grant":
+        return "The system no longer accepts what the hub was granted; the connection's owner must grant it again."
+    because = f" ({reason})" if reason else ""
+    return f"The system gave the hub no token{because}; check the connection's credential."
 
 
 def _sendable(headers: Mapping[str, str]) -> Proof:

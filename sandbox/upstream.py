@@ -14,7 +14,8 @@ from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.line import Incoming, Line, NoAnswer, Outgoing, Progress, TooLarge
 from sandbox.reach import OutOfReach, Reach
 from sandbox.requests import checked_base_url
-from sandbox.sign_in import Proof, Secrets, SignIn, SignInRefused
+from sandbox.sign_in import Keep, Proof, Secrets, SignIn, SignInRefused, Ways
+from sandbox.tokens import TokenRequest
 
 LARGEST_ANSWER: Final = 10 * 1024 * 1024
 _LARGEST_LOGIN: Final = 64 * 1024
@@ -58,16 +59,20 @@ async def _plainly(_request: WireRequest, onward: Onward) -> Received:
 class Upstream:
     """The way to one base URL, as far as `reach` lets it lead."""
 
-    def __init__(self, base_url: str, auth: AuthSpec, secrets: Secrets, reach: Reach | None = None) -> None:
-        """`secrets` opens the credential and is asked only when a request needs it.
+    def __init__(
+        self, base_url: str, auth: AuthSpec, secrets: Secrets, reach: Reach | None = None, keep: Keep | None = None
+    ) -> None:
+        """`secrets` opens the credential and is asked only when a request needs it; `keep` keeps a renewed part of it.
 
         Raises:
             BadBaseUrl: the base URL cannot be used.
         """
         self.base_url = checked_base_url(base_url)
-        self.sign_in = SignIn(auth, secrets, self._log_in)
+        ways = Ways(base_url=self.base_url, post=self._log_in, ask=self._ask_for_token, keep=keep)
+        self.sign_in = SignIn(auth, secrets, ways)
         parts = urlsplit(self.base_url)
-        self._line = Line(parts.scheme, parts.hostname or "", parts.port, reach or Reach())
+        self._reach = reach or Reach()
+        self._line = Line(parts.scheme, parts.hostname or "", parts.port, self._reach)
         self.around: Around = _plainly
 
     async def close(self) -> None:
@@ -134,6 +139,30 @@ class Upstream:
         if not 200 <= status < 300:  # noqa: PLR2004  # RFC 9110 section 15.3
             raise SignInRefused
         return said
+
+    async def _ask_for_token(self, request: TokenRequest) -> tuple[int, bytes]:
+        """Post to a token endpoint, which may have an origin of its own; as far as `reach` lets that lead."""
+        at = request.address
+        line = Line(at.scheme, at.host, at.port, self._reach)
+        outgoing = Outgoing(
+            method="POST",
+            target=at.path.encode("ascii"),
+            headers=request.headers,
+            body=request.body,
+            largest=_LARGEST_LOGIN,
+            is_alone=True,
+        )
+        try:
+            answer = await line.exchange(outgoing)
+        except TooLarge:
+            return 200, b""  # so much of anything is no token
+        except NoAnswer as error:
+            raise Unavailable("The system's token endpoint cannot be reached. Nothing else was sent.") from error
+        except OutOfReach as error:
+            raise Unavailable(f"The token endpoint is out of reach: {error} Nothing was sent.") from error
+        finally:
+            await line.close()
+        return answer.status, answer.body
 
 
 @lru_cache(maxsize=_PATHS)

@@ -12,7 +12,7 @@ Json = Any
 
 ClientProof = Literal["basic", "body"]
 """How a client shows its secret at a token endpoint (RFC 6749 section 2.3.1)."""
-Algorithm = Literal["RS256", "PS256", "ES256", "EdDSA"]
+Algorithm = Literal["RS256", "PS256", "ES256", "Ed25519"]
 
 TOKEN_KINDS: Final = frozenset({"client_credentials", "refresh_token", "jwt_bearer", "token_exchange"})
 """Kinds whose proof is an access token that the broker fetches from `token_url`."""
@@ -119,7 +119,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 _CHOICES: Final[Mapping[str, frozenset[str]]] = {
     "encoding": _names("base64 plain"),
     "client": _names("basic body"),
-    "algorithm": _names("RS256 PS256 ES256 EdDSA"),
+    "algorithm": _names("RS256 PS256 ES256 Ed25519"),
 }
 
 

@@ -57,6 +57,20 @@ class Vault:
         plain = self._keys.decrypt(row.sealed, context=_context(connection_id))
         return Secret(json.loads(plain))
 
+    async def renew(self, tx: Tx, connection_id: str, field: str, *, old: str, new: str) -> None:
+        """Keep `new` as `field` of the connection's credential, if that is still `old`.
+
+        The system itself gave it in place of the old one: it is the same account, so the generation stays.
+        """
+        row = await tx.get(CredentialRow, connection_id, with_for_update=True)
+        if row is None:
+            return
+        secret = json.loads(self._keys.decrypt(row.sealed, context=_context(connection_id)))
+        if secret.get(field) == old:
+            sealed = self._keys.encrypt(canonical_json({**secret, field: new}), context=_context(connection_id))
+            row.sealed, row.changed_at = sealed, await now(tx)
+            await tx.flush()
+
     async def forget(self, tx: Tx, connection_id: str) -> None:
         """Delete the connection's credential."""
         await tx.execute(delete(CredentialRow).where(CredentialRow.connection_id == connection_id))

@@ -57,8 +57,8 @@ class Upstreams:
         """
         key = _Key(connection.id, connection.generation, connection.base_url, connector.auth.model_dump_json())
         if key not in self._kept:
-            secrets = partial(self._secret, connection)
-            way = Upstream(connection.base_url, connector.auth, secrets, self._reach)
+            secrets, keep = partial(self._secret, connection), partial(self._keep, connection)
+            way = Upstream(connection.base_url, connector.auth, secrets, self._reach, keep)
             way.around = self.around or way.around
             self._kept[key] = _Kept(way)
             await self._close(lambda other, _: other.connection_id == key.connection_id and other != key)
@@ -92,3 +92,10 @@ class Upstreams:
             raise Unavailable(
                 "The connection's credential cannot be opened at the moment. Nothing was sent."
             ) from error
+
+    async def _keep(self, connection: Connection, old: str, new: str) -> None:
+        try:
+            async with self._database.transaction() as tx:
+                await self._vault.renew(tx, connection.id, "refresh_token", old=old, new=new)
+        except HubError as error:
+            raise Unavailable("The connection's new credential cannot be kept at the moment; try again.") from error

@@ -161,3 +161,20 @@ async def test_what_is_printed_shows_names_and_no_value(
 
     assert repr(opened) == f"{opened}" == "Secret(login, password)"
     assert "correct-horse" not in repr(vault)
+
+
+async def test_a_system_renews_a_part_of_a_credential_without_a_new_generation(
+    database: Database, keys: Keyring, connections: tuple[str, str]
+) -> None:
+    await put(database, keys, connections[0])
+    async with database.reading() as tx:
+        generation = (await get_connection(tx, connections[0])).generation
+    async with database.transaction() as tx:
+        await Vault(keys).renew(tx, connections[0], "password", old=SECRET["password"], new="another")
+        await Vault(keys).renew(tx, connections[0], "password", old=SECRET["password"], new="too late")
+        await Vault(keys).renew(tx, connections[1], "password", old="", new="there is none")
+
+    async with database.reading() as tx:
+        assert dict(await Vault(keys).open(tx, connections[0])) == {**SECRET, "password": "another"}
+        assert dict(await Vault(keys).open(tx, connections[1])) == {}
+        assert (await get_connection(tx, connections[0])).generation == generation

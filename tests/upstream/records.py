@@ -23,6 +23,8 @@ class Records:
 
     def carry_out(self, request: Received) -> Answer:
         """Return the answer to `request`."""
+        if self._token is not None and request.path == "/oauth/token":
+            return self._store.atomically(partial(self._grant, self._token, request))
         if self._token is not None and request.headers.get("authorization") != f"Bearer {self._token}":
             return refused(401, "send the token of this account")
         path = urlsplit(request.path).path
@@ -44,6 +46,16 @@ class Records:
             ("POST", r"/tickets"): self._create_ticket,
             ("POST", r"/notes"): self._post_note,
         }
+
+    def _grant(self, token: str, request: Received) -> Answer:
+        """Give the account's token to whoever shows the last refresh token, and a new refresh token with it."""
+        form = parse_qs(request.body)
+        last = len(self._store.rows("SELECT * FROM granted"))
+        if form.get("grant_type") != ["refresh_token"] or form.get("refresh_token") != [f"refresh-{last}"]:
+            return Answer(400, {"error": "invalid_grant"})
+        self._store.rows("INSERT INTO granted VALUES (NULL)")
+        renewed = {"refresh_token": f"refresh-{last + 1}", "expires_in": 0}
+        return Answer(200, {"access_token": token, "token_type": "Bearer", **renewed})
 
     def _once(self, request: Received, act: Callable[[Received, str], Answer], match: re.Match[str]) -> Answer:
         """Answer a repeated idempotency key as before, without doing anything again."""
