@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -34,7 +35,7 @@ CHANNEL: Final = 3
 """The only way out: the socket to the hub. Below it nothing but /dev/null, above it the event loop's own."""
 _ERRORS: Final[Mapping[str, type[ConnectorError]]] = {kind.code: kind for kind in (Fenced, Unavailable, Unknown)}
 _OURS: Final = ("connectors", "sandbox", "schemas")
-_MOST_DESCRIPTORS: Final = 4096
+_LEAST_CLOSED: Final = 4096
 
 
 class ChannelTransport:
@@ -89,7 +90,8 @@ async def _serve(
     loop: asyncio.AbstractEventLoop, channel: socket.socket, order: Mapping[str, Json], confinement: Confinement
 ) -> None:
     # said before any foreign code runs, which could say something else
-    await frames.send(loop, channel, {"missing": [layer.name for layer in confinement.missing]})
+    missing = [layer.name for layer in confinement.missing]
+    await frames.send(loop, channel, {"missing": missing, "spaces": list(order["spaces"])})
     try:
         connector = _loaded(str(order["entry"]), str(order["digest"]))
     except Exception as error:  # noqa: BLE001  # whatever a foreign module raises when it is imported
@@ -124,7 +126,8 @@ def _only_descriptor(channel: socket.socket) -> socket.socket:
     descriptor = channel.detach()
     if descriptor != CHANNEL:
         os.dup2(descriptor, CHANNEL)
-    os.closerange(CHANNEL + 1, _MOST_DESCRIPTORS)
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.closerange(CHANNEL + 1, max(most, _LEAST_CLOSED))
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(CHANNEL):
         os.dup2(nothing, standard)
@@ -146,9 +149,14 @@ def _readable(located: Mapping[str, ModuleSpec]) -> list[Path]:
     A folder that is on the path because the hub runs from a checkout is not readable as a whole: the hub's database
     may well lie below it. Only the packages of it that are needed are.
     """
-    installed = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    system = {"/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/dev/urandom", "/dev/null"}
-    readable = installed | {Path(sys.base_prefix) / "lib"} | {Path(path) for path in system}
+    readable = {*interpreter()}
     for spec in located.values():
         readable |= {Path(place) for place in spec.submodule_search_locations or [spec.origin or os.devnull]}
     return sorted(readable)
+
+
+def interpreter() -> set[Path]:
+    """Return where the interpreter and what is installed beside it are, and what they read of the system."""
+    installed = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    system = {"/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/dev/urandom", "/dev/null"}
+    return installed | {Path(sys.base_prefix) / "lib"} | {Path(path) for path in system}

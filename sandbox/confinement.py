@@ -16,13 +16,19 @@ from pathlib import Path
 from typing import Final
 
 from sandbox import landlock, seccomp
+from sandbox.isolation import Space
 
 NOBODY: Final = 65534
 _KEEP_CAPABILITIES, _SET_DUMPABLE, _DIE_WITH_PARENT, _SET_NO_NEW_PRIVS = 8, 4, 1, 38
 _KILL_SIGNAL: Final = 9
-_NEW_UTS, _NEW_IPC, _NEW_NETWORK = 0x04000000, 0x08000000, 0x40000000
 _READ_EVERYTHING: Final = 1 << 2  # CAP_DAC_READ_SEARCH
 _CAPABILITY_VERSION: Final = 0x20080522
+
+_LINUX_LIMITS: Final = tuple(
+    getattr(resource, name)
+    for name in ("RLIMIT_MSGQUEUE", "RLIMIT_RTPRIO", "RLIMIT_SIGPENDING")
+    if hasattr(resource, name)
+)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _is_linux: Final = sys.platform == "linux"
@@ -54,6 +60,8 @@ class Confinement:
     """What a process is held by, told by what is missing. As text: `full`, `partial(no seccomp)`, `none`."""
 
     missing: tuple[Layer, ...]
+    spaces: tuple[Space, ...] = ()
+    """The namespaces that hold it on top of that; they count for no level, because few machines permit all of them."""
 
     @property
     def level(self) -> Level:
@@ -80,12 +88,6 @@ class Limits:
     open_files: int = 64
 
 
-def isolate() -> None:
-    """Give this process, and all it forks, an empty network and no shared memory, where it has the right to."""
-    if _is_linux and os.geteuid() == 0:
-        _libc.unshare(_NEW_NETWORK | _NEW_IPC | _NEW_UTS)
-
-
 def confine(readable: Sequence[Path], limits: Limits, *, parent: int) -> Confinement:
     """Confine this process, which `parent` forked, and return what holds it. There is no way back."""
     started_as = os.geteuid()
@@ -93,9 +95,11 @@ def confine(readable: Sequence[Path], limits: Limits, *, parent: int) -> Confine
         _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     is_locked = landlock.restrict_to_reading(readable)
     _limit(limits)
+    keep_reading = started_as == 0 and is_locked and not _open_to_everybody(readable)
     if started_as == 0:
-        _become_nobody(keep_reading=is_locked and not _open_to_everybody(readable))
+        _become_nobody(keep_reading=keep_reading)
     if _is_linux:
+        _drop_capabilities(keep_reading=keep_reading)
         _libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
         _libc.prctl(_DIE_WITH_PARENT, _KILL_SIGNAL, 0, 0, 0)  # a change of user would have undone it
     if os.getppid() != parent:
@@ -112,6 +116,8 @@ def _limit(limits: Limits) -> None:
         (resource.RLIMIT_NPROC, 0, 0),
         (resource.RLIMIT_FSIZE, 0, 0),
         (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_MEMLOCK, 0, 0),
+        *((kind, 0, 0) for kind in _LINUX_LIMITS),
     ):
         with contextlib.suppress(ValueError, OSError):  # a lower hard limit is there already
             resource.setrlimit(kind, (value, value + grace))
@@ -125,10 +131,13 @@ def _become_nobody(*, keep_reading: bool) -> None:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
-    if _is_linux:
-        kept = _READ_EVERYTHING if keep_reading else 0
-        header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-        _libc.capset(header, (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0))
+
+
+def _drop_capabilities(*, keep_reading: bool) -> None:
+    """Also what an ordinary user gets by making a namespace."""
+    kept = _READ_EVERYTHING if keep_reading else 0
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    _libc.capset(header, (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0))
 
 
 def _open_to_everybody(paths: Iterable[Path]) -> bool:

@@ -15,6 +15,7 @@ from connectors.sdk.run import PHASE_RESULT, PhaseCall, PhaseResult
 from connectors.sdk.wire import Transport, WireRequest
 from sandbox import frames
 from sandbox.confinement import Confinement, Layer
+from sandbox.isolation import Space
 from sandbox.launch import Forked, LaunchFailed, Zygote
 
 Json = Any
@@ -149,9 +150,11 @@ async def _greeted(process: Forked) -> Host:
         raise HostFailed(f"the connector cannot be loaded: {why}") from error
     if "broken" in loaded:
         raise HostFailed(f"the connector cannot be loaded: {str(loaded['broken'])[:_LONGEST_REASON]}")
-    return Host(
-        process=process, confinement=Confinement(missing=tuple(Layer[str(name)] for name in confined["missing"]))
+    confinement = Confinement(
+        missing=tuple(Layer[str(name)] for name in confined["missing"]),
+        spaces=tuple(Space(name) for name in confined["spaces"]),
     )
+    return Host(process=process, confinement=confinement)
 
 
 async def _epitaph(process: Forked) -> str | None:

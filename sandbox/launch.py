@@ -39,9 +39,12 @@ class _Lost(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forked:
-    """A process that the zygote forked: our end of its channel, and how it ended once it has (as `waitpid` says it)."""
+    """A process that the zygote forked: our end of its channel, and how it ended once it has (as `waitpid` says it).
 
-    pid: int
+    `number` is what it is called in the zygote's namespace of processes; here it may be called something else.
+    """
+
+    number: int
     channel: socket.socket
     ended: asyncio.Future[int]
     _ticket: int
@@ -58,7 +61,7 @@ class Zygote:
 
     def __init__(self, *, paths: Sequence[Path] = (), limits: Limits | None = None) -> None:
         """`paths` are folders beside the installed packages from which connectors may be imported."""
-        self._order = {"paths": [str(path) for path in paths], "limits": asdict(limits or Limits())}
+        self._order: dict[str, Json] = {"paths": [str(path) for path in paths], "limits": asdict(limits or Limits())}
         self._turn = asyncio.Lock()
         self._process: _Process | None = None
         self.restarts = 0
@@ -71,7 +74,7 @@ class Zygote:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator["Zygote"]:
         """Keep it running for as long as the block lasts; every process it forked ends with it."""
-        self._process = _Process()
+        self._process = _Process(self._order["paths"])
         try:
             yield self
         finally:
@@ -104,7 +107,7 @@ class Zygote:
                 raise LaunchFailed("confined processes are not run any more")
             if self._process is lost:  # else somebody has replaced it meanwhile
                 await lost.stop()
-                self._process = _Process()
+                self._process = _Process(self._order["paths"])
                 self.restarts += 1
                 _log.warning("the zygote was lost and has been started again", restarts=self.restarts)
             return self._process
@@ -113,12 +116,12 @@ class Zygote:
 class _Process:
     """One zygote process, the orders it was given, and the processes it has forked."""
 
-    def __init__(self) -> None:
+    def __init__(self, paths: Sequence[str]) -> None:
         self._control, theirs = socket.socketpair()
         self._control.setblocking(False)
         # no environment, no descriptor and no terminal of ours: there is nothing in it that could leak
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "-m", "sandbox.zygote"],
+        self._process = subprocess.Popen(  # noqa: S603  # our own program, with folders the operator names
+            [sys.executable, "-I", "-X", "utf8", "-m", "sandbox.zygote", *paths],
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             env=_ENVIRONMENT,
@@ -152,7 +155,7 @@ class _Process:
         try:
             self._tell({"fork": ticket, **order}, theirs)
             async with asyncio.timeout(FORK_SECONDS):
-                pid = await forked
+                number = await forked
         except BaseException as error:
             ours.close()
             self.kill(ticket)
@@ -162,7 +165,7 @@ class _Process:
         finally:
             theirs.close()
             self._forked.pop(ticket, None)
-        return Forked(pid=pid, channel=ours, ended=ended, _ticket=ticket, _zygote=self)
+        return Forked(number=number, channel=ours, ended=ended, _ticket=ticket, _zygote=self)
 
     def kill(self, ticket: int) -> None:
         """End the process of `ticket`, if it has not ended; when the zygote is gone, so is that process."""
@@ -222,7 +225,7 @@ class _Process:
             if waiting is not None and not waiting.done():
                 waiting.set_exception(LaunchFailed(f"no process could be forked: {message['reason']}"))
         else:
-            _settle(self._forked.get(message["forked"]), int(message["pid"]))
+            _settle(self._forked.get(message["forked"]), int(message["number"]))
 
     def _lose(self) -> None:
         self._is_lost = True

@@ -73,6 +73,8 @@ _MACHINE: Final[dict[str, Pair]] = {
     "setdomainname": (171, 162), "syslog": (103, 116), "settimeofday": (164, 170), "clock_settime": (227, 112),
     "adjtimex": (159, 171), "clock_adjtime": (305, 266), "iopl": (172, _ABSENT), "ioperm": (173, _ABSENT),
     "modify_ldt": (154, _ABSENT), "vhangup": (153, 58), "lsm_set_self_attr": (460, 460),
+    "io_setup": (206, 0), "io_submit": (209, 2), "mincore": (27, 232), "remap_file_pages": (216, 234),
+    "uselib": (134, _ABSENT), "lookup_dcookie": (212, 18), "sysfs": (139, _ABSENT),
 }  # fmt: skip
 _CLONE3: Final = 435
 

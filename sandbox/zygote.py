@@ -12,10 +12,13 @@ import os
 import select
 import signal
 import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from sandbox import child
-from sandbox.confinement import isolate
+from sandbox.isolation import Space, isolate
 
 Json = Any
 """Any JSON value."""
@@ -27,8 +30,9 @@ _MOST_AT_ONCE: Final = 16
 class Zygote:
     """The forked processes by ticket, and the conversation with the hub."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, spaces: Sequence[Space]) -> None:
         self._control = control
+        self._spaces = spaces
         self._received = b""
         self._channels: list[int] = []
         self._children: dict[int, int] = {}
@@ -76,10 +80,10 @@ class Zygote:
             return
         if pid == 0:
             self._control.close()
-            _become_child(socket.socket(fileno=channel), order, zygote)
+            _become_child(socket.socket(fileno=channel), {**order, "spaces": self._spaces}, zygote)
         os.close(channel)
         self._children[ticket] = pid
-        self._tell({"forked": ticket, "pid": pid})
+        self._tell({"forked": ticket, "number": pid})
 
     def _report_ended(self) -> None:
         for ticket, pid in list(self._children.items()):
@@ -112,10 +116,10 @@ def _become_child(channel: socket.socket, order: dict[str, Json], zygote: int) -
 
 
 def main() -> None:
-    """Serve the control socket on standard input."""
-    isolate()
+    """Serve the control socket on standard input; the arguments are folders to import connectors from."""
+    spaces = isolate({*child.interpreter(), *map(Path, [*sys.path, *sys.argv[1:]])})
     gc.freeze()  # what is here now is shared with every process to come, and stays shared
-    Zygote(socket.socket(fileno=0)).serve()
+    Zygote(socket.socket(fileno=0), spaces).serve()
 
 
 if __name__ == "__main__":

@@ -59,6 +59,9 @@ _NUMBERS: Final[dict[str, tuple[int, int]]] = {  # on x86_64 and on arm64
     "shmget": (29, 194),
     "landlock_create_ruleset": (444, 444),
     "prlimit64": (302, 261),
+    "pidfd_getfd": (438, 438),
+    "io_setup": (206, 0),
+    "mincore": (27, 232),
     "a_call_of_the_future": (1000, 1000),
 }
 
@@ -116,6 +119,12 @@ def _run(_: str) -> str:
 
 def _replace(_: str) -> str:
     os.execv("/bin/true", ["true"])  # noqa: S606  # the attempt
+
+
+def _become_memory(_: str) -> str:
+    descriptor = os.memfd_create("program")
+    os.write(descriptor, Path("/bin/true").read_bytes())
+    os.execve(descriptor, ["true"], {})  # noqa: S606  # the attempt
 
 
 def _read(where: str) -> str:
@@ -190,26 +199,6 @@ def _read_memory(where: str) -> str:
     return _system_call("process_vm_readv", int(where), 0, 0, 0, 0, 0)
 
 
-def _raise_limit(_: str) -> str:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
-    return "raised"
-
-
-def _limit_another(where: str) -> str:
-    resource.prlimit(int(where), resource.RLIMIT_NOFILE, (8, 8))
-    return "limited"
-
-
-def _slow_another(where: str) -> str:
-    os.setpriority(os.PRIO_PROCESS, int(where), 19)
-    return "slowed"
-
-
-def _pin_another(where: str) -> str:
-    os.sched_setaffinity(int(where), {0})
-    return "pinned"
-
-
 def _connect_channel(where: str) -> str:
     with socket.socket(fileno=os.dup(CHANNEL)) as channel:
         channel.connect(where)
@@ -253,11 +242,13 @@ ATTEMPTS: Final[dict[str, Callable[[str], str]]] = {
     "fork": _fork,
     "vfork": lambda _: _system_call("vfork"),
     "clone": lambda _: _system_call("clone", signal.SIGCHLD, 0, 0, 0, 0),
+    "clone into a namespace": lambda _: _system_call("clone", signal.SIGCHLD | 0x10000000, 0, 0, 0, 0),
     "clone3": lambda _: _system_call("clone3", 0, 0),
     "start a thread": _start_thread,
     "spawn a program": _spawn,
     "run a program": _run,
     "become another program": _replace,
+    "become a program in memory": _become_memory,
     "become another program by descriptor": lambda _: _system_call("execveat", CHANNEL, 0, 0, 0, 0),
     "read a file": _read,
     "list a folder": _list,
@@ -279,13 +270,14 @@ ATTEMPTS: Final[dict[str, Callable[[str], str]]] = {
     "send a signal by way of a descriptor": _signal_by_descriptor,
     "send a signal by way of a device control": _signal_by_ioctl,
     "hold a process by a descriptor": lambda where: _system_call("pidfd_open", int(where), 0),
+    "take a descriptor from a process": lambda where: _system_call("pidfd_getfd", int(where), 0, 0),
     "trace a process": _trace,
     "read another process's memory": _read_memory,
     "write another process's memory": lambda where: _system_call("process_vm_writev", int(where), 0, 0, 0, 0, 0),
-    "limit another process": _limit_another,
-    "slow another process down": _slow_another,
-    "pin another process": _pin_another,
-    "raise an own limit": _raise_limit,
+    "limit another process": lambda where: str(resource.prlimit(int(where), resource.RLIMIT_NOFILE, (8, 8))),
+    "slow another process down": lambda where: str(os.setpriority(os.PRIO_PROCESS, int(where), 19)),
+    "pin another process": lambda where: str(os.sched_setaffinity(int(where), {0})),
+    "raise an own limit": lambda _: str(resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))),
     "become root": lambda _: str(os.setuid(0)),
     "join the group of root": lambda _: str(os.setgroups([0])),
     "make a namespace": lambda _: _system_call("unshare", 0x10000000),
@@ -299,6 +291,8 @@ ATTEMPTS: Final[dict[str, Callable[[str], str]]] = {
     "watch the processor": lambda _: _system_call("perf_event_open", 0, 0, 0, 0, 0),
     "handle page faults": lambda _: _system_call("userfaultfd", 0),
     "queue calls in a ring": lambda _: _system_call("io_uring_setup", 1, 0),
+    "queue calls": lambda _: _system_call("io_setup", 1, 0),
+    "watch what others read": lambda _: _system_call("mincore", 0, 0, 0),
     "change the own rules": lambda _: _system_call("landlock_create_ruleset", 0, 0, 0),
     "use a call that nobody has reviewed": lambda _: _system_call("a_call_of_the_future"),
     "read the environment": _environment,
@@ -325,6 +319,13 @@ async def use_another_architecture(context: Context) -> Outcome:
     """Call the kernel as another architecture; whoever does is killed."""
     del context
     return Outcome(verdict="succeeded", detail=_other_architecture(""))
+
+
+@connector.read("use_the_numbers_of_x32")
+async def use_the_numbers_of_x32(context: Context) -> Outcome:
+    """Call `socket` by its other number; whoever does is killed."""
+    del context
+    return Outcome(verdict="succeeded", detail=str(_libc.syscall(ctypes.c_long(0x40000000 | 41), 2, 1, 0)))
 
 
 @connector.read("count")

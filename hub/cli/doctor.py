@@ -85,7 +85,8 @@ async def _keys(chosen: Settings) -> Finding:
 
 
 async def _confinement(_chosen: Settings) -> Finding:
-    level = await confinement_here()
-    found = f"{level} (as {'root' if os.geteuid() == 0 else 'an ordinary user'} on {platform.machine()})"
+    level, spaces = await confinement_here()
+    apart = f", with {', '.join(spaces)} of its own" if spaces else ""
+    found = f"{level}{apart} (as {'root' if os.geteuid() == 0 else 'an ordinary user'} on {platform.machine()})"
     advice = "" if level == "full" else "Needs Linux with Landlock and seccomp; set TOOLHUB_SANDBOX_MINIMUM to insist."
     return Finding(what="confinement", is_well=level == "full", found=found, advice=advice)

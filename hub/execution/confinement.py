@@ -7,12 +7,12 @@ from sandbox.launch import Zygote
 PROBE = "sandbox.probe:connector"
 
 
-async def confinement_here() -> str:
-    """Return the level that a confined process reaches here, or why none can be started."""
+async def confinement_here() -> tuple[str, tuple[str, ...]]:
+    """Return the level that a confined process reaches here, or why none can be started; and its namespaces."""
     try:
         async with Zygote().running() as zygote:
             host = await start(zygote, PROBE, artefact_digest("sandbox.probe"))
             host.end()
-            return str(host.confinement)
+            return str(host.confinement), tuple(space.value for space in host.confinement.spaces)
     except HostFailed as error:
-        return f"none: {error}"
+        return f"none: {error}", ()

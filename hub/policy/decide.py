@@ -142,6 +142,7 @@ def _context(action: Action, facts: Facts) -> dict[str, Json]:
         "money_minor": preview.money_minor,
         "currency": preview.currency,
         "sandbox_level": preview.sandbox_level,
+        "sandbox_rank": preview.sandbox_rank,
         "run_writes": preview.run_writes,
         "agent_writes_last_hour": preview.agent_writes_last_hour,
         "record_matched": preview.record_matched,

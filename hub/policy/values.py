@@ -37,6 +37,15 @@ class PreviewFacts:
     record_matched: int = 0
     record_judged: int = 0
 
+    @property
+    def sandbox_rank(self) -> int:
+        """Return 2 where nothing of a connector's code can get out, 1 where less holds it, 0 where nothing does."""
+        return _SANDBOX_RANKS.get(self.sandbox_level.partition("(")[0], 0)
+
+
+_SANDBOX_RANKS: Final[Mapping[str, int]] = {"partial": 1, "full": 2, "direct": 2}
+"""`direct` stands for connectors that bring no code, so that there is nothing to hold."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:

@@ -1,7 +1,6 @@
 """The processes that connector code runs in: which calls may share one, and when it ends."""
 
 import asyncio
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -61,7 +60,7 @@ async def test_two_reads_at_once_share_no_process(house: House) -> None:
 
 async def test_a_process_is_replaced_after_many_calls(house: House) -> None:
     first = await counted(house)
-    (idle,) = (idle for idle in house.executor._hosts._idle if str(idle.host.process.pid) == first[0])
+    (idle,) = (idle for idle in house.executor._hosts._idle if str(idle.host.process.number) == first[0])
     idle.host.calls = 10_000
 
     last, fresh = await counted(house), await counted(house)
@@ -72,8 +71,8 @@ async def test_a_process_is_replaced_after_many_calls(house: House) -> None:
 
 async def test_a_process_that_died_while_it_waited_is_not_used(house: House) -> None:
     first = await counted(house)
-    (idle,) = (idle for idle in house.executor._hosts._idle if str(idle.host.process.pid) == first[0])
-    os.kill(idle.host.process.pid, 9)
+    (idle,) = (idle for idle in house.executor._hosts._idle if str(idle.host.process.number) == first[0])
+    idle.host.process._zygote.kill(idle.host.process._ticket)
     await asyncio.wait_for(idle.host.process.ended, 10)
 
     second = await counted(house)

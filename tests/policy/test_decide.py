@@ -178,6 +178,22 @@ def test_a_commit_is_decided_on_a_preview_or_not_at_all() -> None:
         decide(Action.COMMIT, call(preview=None), rules())
 
 
+@pytest.mark.parametrize(
+    ("level", "is_enough"),
+    [
+        *(("full", True), ("direct", True), ("partial(no seccomp)", False), ("partial(no own user)", False)),
+        *(("none", False), ("not run", False), ("", False), ("fuller", False)),
+    ],
+)
+def test_a_rule_may_require_a_level_of_confinement(level: str, *, is_enough: bool) -> None:
+    bundle = rules(forbids("confined", when="context.sandbox_rank < 2", action='action == Action::"commit"'))
+    preview = PreviewFacts(fidelity=Fidelity.SIMULATED, sandbox_level=level)
+
+    decision = decide(Action.COMMIT, call(preview=preview), bundle)
+
+    assert isinstance(decision, Allowed) == is_enough
+
+
 def test_policy_sees_what_a_tool_exposes_and_knows_what_is_missing() -> None:
     operation = OperationSpec.model_validate(
         {
@@ -238,7 +254,7 @@ previews = st.builds(
     rows=st.integers(0, 2**53 - 1),
     parties=st.integers(0, 9),
     money_minor=st.integers(0, 2**53 - 1),
-    sandbox_level=st.sampled_from(["none", "full"]),
+    sandbox_level=st.sampled_from(["none", "partial(no seccomp)", "full", "direct"]),
 )
 situations = st.builds(
     Facts,

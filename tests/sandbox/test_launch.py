@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import attacker
 import pytest
@@ -22,18 +23,19 @@ pytestmark = pytest.mark.anyio
 async def test_a_killed_process_is_reaped(zygote: Zygote) -> None:
     prisoner = await imprison(zygote)
 
+    pid = prisoner.pid
     prisoner.host.end()
     status = await asyncio.wait_for(prisoner.host.process.ended, 10)
 
     assert status in {-signal.SIGKILL, 1}  # it may see its closed channel, and give up, before the signal comes
     with pytest.raises(ProcessLookupError):
-        os.kill(prisoner.host.process.pid, 0)
+        os.kill(pid, 0)
 
 
 async def test_one_that_ends_by_itself_is_noticed(zygote: Zygote) -> None:
     prisoner = await imprison(zygote)
 
-    os.kill(prisoner.host.process.pid, signal.SIGTERM)
+    os.kill(prisoner.pid, signal.SIGTERM)
     await asyncio.wait_for(prisoner.host.process.ended, 10)
 
     assert not prisoner.host.is_usable
@@ -96,7 +98,7 @@ async def test_a_cancelled_order_confuses_nobody(zygote: Zygote) -> None:
     prisoner = await orders[3]
     counted = await prisoner.run("count")
 
-    assert counted.model_dump()["output"]["text"] == f"{prisoner.host.process.pid} 1"
+    assert counted.model_dump()["output"]["text"] == f"{prisoner.host.process.number} 1"
     prisoner.host.end()
     await asyncio.gather(*orders, return_exceptions=True)
 
@@ -108,13 +110,15 @@ async def test_nothing_is_started_outside_of_running() -> None:
 
 HUB = f"""
 import asyncio, json, os, sys
+sys.path.append(sys.argv[2])
+from sandbox_prison import called_here
 from sandbox.host import start
 from sandbox.launch import Zygote
 
 async def main():
     async with Zygote().running() as zygote:
         host = await start(zygote, {ENTRY!r}, sys.argv[1])
-        print(json.dumps([zygote.pid, host.process.pid]), flush=True)
+        print(json.dumps([zygote.pid, called_here(host, zygote)]), flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -124,7 +128,7 @@ asyncio.run(main())
 @pytest.mark.parametrize("victim", ["the hub", "the zygote"])
 def test_no_confined_process_outlives(victim: str) -> None:
     digest = attacker.connector.spec.artefact_digest
-    command = [sys.executable, "-c", HUB, digest]
+    command = [sys.executable, "-c", HUB, digest, str(Path(__file__).parent)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
         assert hub.stdout is not None
         zygote, prisoner = json.loads(hub.stdout.readline())
