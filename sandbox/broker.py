@@ -87,7 +87,7 @@ class Channel:
         if not attempt.is_safe and self.kind is not ChannelKind.WRITE:
             attempt.end(Fate.FENCED)
             raise Stopped(f"{attempt.name} may change something, and this is a {self.kind.value} channel.")
-        if problem := problem_with(request, self.spec.rpc):
+        if problem := problem_with(request, self.spec.rpc, self.spec.headers):
             attempt.end(Fate.FENCED)
             raise Fenced(f"{problem} Nothing was sent.")
         return attempt

@@ -3,12 +3,12 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from connectors.sdk.rpc import Rpc, operation_of
-from connectors.sdk.wire import WireRequest
+from connectors.sdk.wire import WireRequest, is_reserved
 from sandbox.reach import literal_address
 
 Json = Any
@@ -74,11 +74,11 @@ def _is_plain_name(host: str) -> bool:
     return all(map(_LABEL.fullmatch, labels)) and not is_number
 
 
-def problem_with(request: WireRequest, rpc: Rpc) -> str | None:
-    """Return why `request` may not leave on any channel, or None."""
+def problem_with(request: WireRequest, rpc: Rpc, declared: Collection[str] = ()) -> str | None:
+    """Return why `request` may not leave on any channel, or None; `declared` are headers its connector may send."""
     return (
         _path_problem(request.path)
-        or _headers_problem(request)
+        or _headers_problem(request, declared)
         or _body_problem(request)
         or (_rpc_problem(request, rpc) if rpc != "none" else None)
     )
@@ -93,30 +93,37 @@ def _path_problem(path: str) -> str | None:
     return None
 
 
-def _headers_problem(request: WireRequest) -> str | None:
+def _headers_problem(request: WireRequest, declared: Collection[str]) -> str | None:
     names = [name.lower() for name in request.headers]
     for name in names:
-        if name not in _ALLOWED_HEADERS and not (name.startswith(_ALLOWED_PREFIX) and _HEADER_NAME.fullmatch(name)):
+        if not _may_send(name, declared):
             return f"A connector may not send the header {name[:64]!r}."
     if len(set(names)) < len(names):
         return "It has a header twice."
     if not all(_HEADER_VALUE.fullmatch(value) for value in request.headers.values()):
         return "A header holds something else than printable ASCII characters."
-    head = [request.path, *(text for pair in request.query for text in pair), *request.headers.values()]
+    head = [request.path, request.query_string, *request.headers.values()]
     if sum(len(text) for text in head) > LARGEST_HEAD:
         return f"Its path, query and headers are longer than {LARGEST_HEAD} characters."
     return None
 
 
+def _may_send(name: str, declared: Collection[str]) -> bool:
+    if name in _ALLOWED_HEADERS or (name in declared and not is_reserved(name)):
+        return True
+    return name.startswith(_ALLOWED_PREFIX) and _HEADER_NAME.fullmatch(name) is not None
+
+
 def _body_problem(request: WireRequest) -> str | None:
-    if request.body is None:
+    try:
+        content = request.content
+    except UnicodeEncodeError:
+        return "Its body holds half a surrogate pair."
+    if content is None:
         return None
     if request.method in _WITHOUT_BODY:
         return f"A {request.method} has no body."
-    try:
-        size = len(request.body.encode())
-    except UnicodeEncodeError:
-        return "Its body holds half a surrogate pair."
+    size = len(content)
     return f"Its body is larger than {LARGEST_BODY} bytes." if size > LARGEST_BODY else None
 
 

@@ -1,10 +1,11 @@
 """One connection as the broker sees it: the only base URL, the line to it, and the proof of who the hub is."""
 
+import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -92,7 +93,10 @@ class Upstream:
         status, headers, body = await self._exchange(exchange)
         redact = exchange.proof.redact
         kept = {name: redact(value) for name, value in headers.items() if name not in _DROPPED_HEADERS}
-        text = redact(body.decode("utf-8", errors="replace"))
+        if exchange.request.wants_bytes:
+            text = base64.b64encode(redact(body.decode("latin-1")).encode("latin-1")).decode("ascii")
+        else:
+            text = redact(body.decode("utf-8", errors="replace"))
         return Received(WireResponse(status=status, headers=kept, body=text), len(body))
 
     async def probe(self) -> int:
@@ -110,12 +114,12 @@ class Upstream:
     async def _exchange(self, exchange: Exchange) -> Incoming:
         request = exchange.request
         target = _target(self.base_url, request.path)
-        query = urlencode(request.query)
+        query = request.query_string
         outgoing = Outgoing(
             method=request.method,
             target=target + b"?" + query.encode("ascii") if query else target,
             headers={"accept": "*/*", **request.headers, **exchange.proof.headers},
-            body=None if request.body is None else request.body.encode(),
+            body=request.content,
             largest=exchange.largest,
             is_alone=exchange.is_alone,
             progress=exchange.progress,

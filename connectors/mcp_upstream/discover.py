@@ -9,10 +9,10 @@ from typing import Any, cast
 from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 from pydantic import ValidationError
 
-from connectors.mcp_upstream.names import normalised
 from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.errors import NotFound, Refused, Unreadable
+from connectors.sdk.names import normalised
 from connectors.sdk.portable import bound_integers, parts_of, reference_problem
 from connectors.sdk.rpc import tool_call
 from connectors.sdk.spec import AuthSpec, ConnectorSpec, OperationSpec, SafeRule

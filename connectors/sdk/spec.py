@@ -12,8 +12,9 @@ from connectors.sdk.cel import LONGEST, BadExpression, check
 from connectors.sdk.errors import Refused
 from connectors.sdk.pointer import resolve
 from connectors.sdk.rpc import Rpc, operation_of
+from connectors.sdk.templates import matches
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
-from connectors.sdk.wire import WireRequest
+from connectors.sdk.wire import WireRequest, is_reserved
 
 Json = Any
 """Any JSON value."""
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 
+HeaderName = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,100}$")]
 Condition = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 
 
@@ -47,18 +49,43 @@ class SafeRule(_Spec):
 
     Patterns are `fnmatch` patterns, matched against the whole value. `preview_only` marks what is harmless but meant
     for previews alone (native dry runs, drafts).
+
+    Where `*` would say too much, because it crosses slashes, `template` takes the place of `path`: in `/deals/{id}`
+    a variable stands for part of one segment. `besides` are templates of what is not meant though it looks alike:
+    `/deals/export` is no deal. `query` must be asked for, each once: only with `validateOnly=true` is it a dry run.
     """
 
-    method: Literal["GET", "HEAD", "POST"]
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
     path: str = "*"
+    template: str | None = None
+    besides: tuple[str, ...] = ()
+    query: Mapping[str, str] = {}
     operation: str | None = None
     preview_only: bool = False
 
     def covers(self, request: WireRequest, operation: str | None) -> bool:
         """Return whether `request`, whose body asks for `operation`, is of the kind this rule calls safe."""
-        if request.method != self.method or not fnmatchcase(request.path, self.path):
+        if request.method != self.method or not self._means(request.path) or not self._is_asked_in(request):
             return False
         return self.operation is None or (operation is not None and fnmatchcase(operation, self.operation))
+
+    def _means(self, path: str) -> bool:
+        # Some servers do not tell letters of different case apart, so what is not meant is not meant in any.
+        if any(matches(other.casefold(), path.casefold()) for other in self.besides):
+            return False
+        return fnmatchcase(path, self.path) if self.template is None else matches(self.template, path)
+
+    def _is_asked_in(self, request: WireRequest) -> bool:
+        asked = request.asked
+        return all([value for name, value in asked if name == key] == [wanted] for key, wanted in self.query.items())
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> Self:
+        if self.template is not None and self.path != "*":
+            raise ValueError("a safe rule has a path pattern or a path template, not both")
+        if self.method in {"PUT", "PATCH", "DELETE"} and not (self.preview_only and self.query):
+            raise ValueError(f"a {self.method} is safe only as a dry run: preview_only, and asked for in the query")
+        return self
 
 
 class Compensation(_Spec):
@@ -231,6 +258,8 @@ class ConnectorSpec(_Spec):
     safe: tuple[SafeRule, ...] = ()
     rpc: Rpc = "none"
     """How the broker reads the operation's name from the body; see `operation_of`."""
+    headers: tuple[HeaderName, ...] = ()
+    """Request headers that it may send beside the usual ones, in lower case."""
     rate: RateLimit | None = None
     """How fast the broker may send, per connection."""
     operations: tuple[OperationSpec, ...]
@@ -266,6 +295,9 @@ class ConnectorSpec(_Spec):
 
 
 def _contradictions_of_safety(spec: ConnectorSpec) -> Iterator[str]:
+    for name in spec.headers:
+        if is_reserved(name):
+            yield f"the header {name!r} belongs to the connection, a proxy or the hub; no connector may send it"
     for rule in spec.safe:
         if spec.rpc == "none" and rule.operation is not None:
             yield "a safe rule names an operation, but only with rpc can the broker read one"

@@ -1,12 +1,28 @@
 """What travels between a connector's code and the egress broker: one request out, one answer back, as JSON lines."""
 
+import base64
+import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, Protocol
-from urllib.parse import quote, unquote
+from typing import Annotated, Final, Literal, Protocol, Self
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 _FORBIDDEN_IN_PATH = frozenset("?#\\\t\r\n ")
+_QUERY: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
+"""What may stand in a query as it is sent. Source: RFC 3986 section 3.4."""
+_RESERVED: Final = frozenset(
+    {"host", "authorization", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
+    | {"content-length", "content-encoding", "accept-encoding", "via", "forwarded", "x-real-ip", "origin", "referer"}
+    | {"x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"}
+)
+_RESERVED_PREFIXES: Final = ("proxy-", "x-forwarded-", "sec-", "mcp-")
+
+
+def is_reserved(header: str) -> bool:
+    """Return whether the request header means something to the connection, to a proxy or to the hub itself."""
+    name = header.lower().replace("_", "-")  # some servers take one for the other
+    return name in _RESERVED or name.startswith(_RESERVED_PREFIXES)
 
 
 def _plain_path(path: str) -> str:
@@ -40,6 +56,9 @@ class WireRequest(BaseModel):
 
     `operation` is the RPC method name where the protocol is RPC over POST; the broker reads it from the body itself
     and refuses a request whose claim and body differ. Credentials are never here: the broker adds them.
+
+    Where an API demands a query of its own style, `encoded_query` is sent as it stands instead of `query`; a body
+    that is no text is given as `body_base64`. With `wants_bytes` the answer's body comes in base64.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,9 +66,45 @@ class WireRequest(BaseModel):
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
     path: RelativePath
     query: tuple[tuple[str, str], ...] = ()
+    encoded_query: str = ""
     headers: Mapping[str, str] = {}
     body: str | None = None
+    body_base64: str | None = None
+    wants_bytes: bool = False
     operation: str | None = None
+
+    @property
+    def query_string(self) -> str:
+        """Return the query as it is sent."""
+        return self.encoded_query or urlencode(self.query)
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """Return names and values of the query, as a server reads them."""
+        return parse_qsl(self.query_string, keep_blank_values=True)
+
+    @property
+    def content(self) -> bytes | None:
+        """Return the body as it is sent.
+
+        Raises:
+            UnicodeEncodeError: it holds half a surrogate pair.
+        """
+        if self.body_base64 is not None:
+            return base64.b64decode(self.body_base64)
+        return None if self.body is None else self.body.encode()
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> Self:
+        if self.query and self.encoded_query:
+            raise ValueError("a request has a query or an encoded query, not both")
+        if not _QUERY.fullmatch(self.encoded_query):
+            raise ValueError("an encoded query holds only what RFC 3986 allows in one, the rest in escapes")
+        if self.body is not None and self.body_base64 is not None:
+            raise ValueError("a request has one body")
+        if self.body_base64 is not None:
+            base64.b64decode(self.body_base64, validate=True)
+        return self
 
 
 class WireResponse(BaseModel):

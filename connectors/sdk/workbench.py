@@ -3,6 +3,7 @@
 It is no sandbox and keeps no record: it is for trying out a connector, never for use.
 """
 
+import base64
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -53,10 +54,9 @@ class PlainTransport:
     async def _exchange(self, request: WireRequest) -> WireResponse:
         async with self._client.stream(
             request.method,
-            self._base_url + request.path,
-            params=list(request.query),
+            self._base_url + request.path + (f"?{request.query_string}" if request.query_string else ""),
             headers=dict(request.headers),
-            content=request.body,
+            content=request.content,
         ) as answer:
             body = bytearray()
             async for chunk in answer.aiter_bytes():
@@ -64,7 +64,8 @@ class PlainTransport:
                 if len(body) > LARGEST_ANSWER:
                     raise httpx2.DecodingError("the answer is too large")
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            return WireResponse(status=answer.status_code, headers=headers, body=body.decode("utf-8", "replace"))
+            text = base64.b64encode(body).decode("ascii") if request.wants_bytes else body.decode("utf-8", "replace")
+            return WireResponse(status=answer.status_code, headers=headers, body=text)
 
 
 class Workbench:

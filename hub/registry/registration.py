@@ -21,7 +21,7 @@ from hub.storage import Tx, now
 Json = Any
 """Any JSON value."""
 
-_PASSPORT: Final = {"name", "entry", "runs", "artefact_digest", "auth", "safe", "rpc"}
+_PASSPORT: Final = {"name", "entry", "runs", "artefact_digest", "auth", "safe", "rpc", "headers"}
 """What a connector brings to each of its tools beside the operation itself."""
 
 

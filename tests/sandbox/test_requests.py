@@ -167,3 +167,23 @@ def test_a_tool_named_twice_in_different_letters_is_refused() -> None:
     body = '{"method": "tools/call", "params": {"name": "read_it", "Name": "delete_it"}}'
 
     assert problem_with(rpc(body, path=""), "mcp") is not None
+
+
+def test_a_header_leaves_only_if_its_connector_declares_it() -> None:
+    request = WireRequest(method="GET", path="/deals", headers={"x-tenant": "acme"})
+
+    assert problem_with(request, "none") == "A connector may not send the header 'x-tenant'."
+    assert problem_with(request, "none", ("x-tenant",)) is None
+
+
+@pytest.mark.parametrize("name", ["host", "authorization", "x-forwarded-for", "x_forwarded_for", "proxy-connection"])
+def test_a_header_that_is_not_the_connectors_to_send_stays_even_if_declared(name: str) -> None:
+    request = WireRequest(method="GET", path="/deals", headers={name: "evil"})
+
+    assert problem_with(request, "none", (name,)) is not None
+
+
+@pytest.mark.parametrize("query", ["a=1#b", "a=1 b", "a=%zz", "a=\n", "a=ü", "a[b]=1"])
+def test_an_encoded_query_holds_only_what_a_query_may(query: str) -> None:
+    with pytest.raises(ValueError, match="RFC 3986"):
+        WireRequest(method="GET", path="/deals", encoded_query=query)

@@ -9,7 +9,7 @@ import pytest
 from upstream.fixtures import McpUpstream, running_mcp_upstream
 
 from connectors.mcp_upstream import Discovery, Owner, before_discovery, carry_out, discover
-from connectors.mcp_upstream.names import normalised
+from connectors.sdk.names import normalised
 from connectors.sdk.run import Done, Failed, PhaseCall, PhaseResult, Previewed
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Phase, Tier, UpstreamClass

@@ -1,4 +1,4 @@
-"""Names for federated tools: what the hub allows, made from what upstreams choose, the same on every day."""
+"""Names for tools whose names others choose: what the hub allows, the same on every day."""
 
 import hashlib
 import re
