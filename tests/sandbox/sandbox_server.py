@@ -47,11 +47,13 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """An answer; a `body` that is no text is sent as JSON."""
+    """An answer; a `body` that is no text is sent as JSON. `raw` is sent as it stands, and `again` for ever after."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: Json = ""
+    raw: bytes | None = None
+    again: bytes | None = None
 
 
 Answering = Callable[[Asked], Reply]
@@ -71,8 +73,12 @@ class Server:
         self.connections += 1
         while (asked := await _received(reader)) is not None:
             self.asked.append(asked)
-            writer.write(_bytes(self.answer(asked)))
+            reply = self.answer(asked)
+            writer.write(_bytes(reply) if reply.raw is None else reply.raw)
             await writer.drain()
+            if reply.raw is not None:
+                await _go_on(reply, reader, writer)
+                break
         writer.close()
 
 
@@ -87,6 +93,15 @@ async def serving(answer: Answering) -> AsyncGenerator[Server]:
     finally:
         listener.close()
         await asyncio.sleep(0)
+
+
+async def _go_on(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send `again` until the other side has gone."""
+    gone = asyncio.ensure_future(reader.read())
+    while reply.again is not None and not gone.done():
+        writer.write(reply.again)
+        await asyncio.wait({gone}, timeout=0.01)
+    gone.cancel()
 
 
 async def _received(reader: asyncio.StreamReader) -> Asked | None:
