@@ -25,6 +25,7 @@ from connectors.sdk.errors import (
 )
 from connectors.sdk.operations import Read, Write
 from connectors.sdk.preview import Blast, Change, Precondition, Preview, SideEffect
+from connectors.sdk.resource import Found, Guard, Removed, Resource
 from connectors.sdk.signature import BadDeclaration
 from connectors.sdk.spec import Compensation, Cost, Idempotency, RateLimit, SafeRule
 from connectors.sdk.vocabulary import Effect, Fidelity, Phase, Reversal, Tier, UpstreamClass
@@ -48,6 +49,8 @@ __all__ = [
     "Effect",
     "Fenced",
     "Fidelity",
+    "Found",
+    "Guard",
     "Idempotency",
     "JsonRpc",
     "JwtBearer",
@@ -60,7 +63,9 @@ __all__ = [
     "Read",
     "Receipt",
     "Refused",
+    "Removed",
     "Request",
+    "Resource",
     "Reversal",
     "SafeRule",
     "SessionLogin",

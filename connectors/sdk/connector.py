@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.context import Context, JsonRpc
 from connectors.sdk.operations import AnyOperation, Read, ReadOptions, Write, WriteOptions
+from connectors.sdk.resource import Resource, ResourceOptions, resource_of
 from connectors.sdk.signature import BadDeclaration
 from connectors.sdk.spec import AuthSpec, ConnectorSpec, RateLimit, SafeRule
 from connectors.sdk.statuses import UNPROCESSED
@@ -67,6 +68,13 @@ class Connector:
             return self._add(Write(name, function, options))
 
         return declare
+
+    def resource(self, name: str, model: type[R], **options: Unpack[ResourceOptions]) -> Resource[R]:
+        """Make the tools to find, get, create, update and delete records of `model`, with their previews and guards."""
+        made = resource_of(name, model, options)
+        for operation in made.exposed():
+            self._add(operation)
+        return made
 
     @cached_property
     def spec(self) -> ConnectorSpec:

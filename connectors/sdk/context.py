@@ -140,6 +140,19 @@ class Context:
         """Return what stands at `path`."""
         return await self.request(Request("GET", path, query=query), returns)
 
+    async def get_tagged(self, path: str, returns: type[T], *, query: Query | None = None) -> tuple[T, str]:
+        """Return what stands at `path`, and its ETag as the system wrote it.
+
+        Raises:
+            Unreadable: the answer has none.
+        """
+        request = Request("GET", path, query=query).wire()
+        response = await self.exchange(request)
+        tag = response.headers.get("etag")
+        if not tag:
+            raise Unreadable(f"The system's answer to GET {path} has no ETag.")
+        return self._read(request, self._json(request, response), returns), tag
+
     async def post(
         self,
         path: str,

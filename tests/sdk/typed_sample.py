@@ -4,7 +4,26 @@ from typing import assert_type
 
 from pydantic import BaseModel
 
-from connectors.sdk import Connector, Context, Effect, Preview, Read, Receipt, SafeRule, Tier, Write
+from connectors.sdk import (
+    ClientCredentials,
+    Connector,
+    Context,
+    Cost,
+    Effect,
+    Found,
+    Guard,
+    Idempotency,
+    Preview,
+    RateLimit,
+    Read,
+    Receipt,
+    Refused,
+    Removed,
+    Resource,
+    SafeRule,
+    Tier,
+    Write,
+)
 
 
 class Deal(BaseModel):
@@ -14,7 +33,14 @@ class Deal(BaseModel):
     title: str
 
 
-crm = Connector("crm", version="1.0.0", description="Deals.", safe=[SafeRule(method="GET")])
+crm = Connector(
+    "crm",
+    version="1.0.0",
+    description="Deals.",
+    auth=ClientCredentials(token_url="{base_url}/oauth/token", scope="deals"),
+    rate=RateLimit(10, per="second"),
+    safe=[SafeRule(method="GET")],
+)
 
 
 @crm.read("deal_get")
@@ -26,11 +52,24 @@ async def deal_get(context: Context, number: int) -> Deal:
     return deal
 
 
-@crm.write("deal_rename", effect=Effect.UPDATE, tier=Tier.HIGH)
+@crm.write(
+    "deal_rename",
+    effect=Effect.UPDATE,
+    tier=Tier.MEDIUM,
+    tier_when={Tier.HIGH: "input.title == 'won'"},
+    idempotency=Idempotency(kind="natural"),
+    cost=Cost(amount=5, unit="EUR"),
+)
 async def deal_rename(context: Context, number: int, title: str = "") -> Deal:
     """Rename a deal."""
     assert_type(context.guard["deals/7"], str)
     return await context.patch(f"/deals/{number}", {"title": title}, Deal)
+
+
+@deal_rename.check
+async def _(context: Context, number: int) -> None:
+    if (await deal_get(context, number)).title == "won":
+        raise Refused("A deal that is won keeps its name.")
 
 
 @deal_rename.preview
@@ -45,10 +84,27 @@ async def _(context: Context, receipt: Receipt[Deal]) -> dict[str, Deal]:
     return {"deals": await deal_get(context, receipt.output.id)}
 
 
+deals = crm.resource("sale", Deal, path="/sales", key="id", guard=Guard(), writable={"title"})
+
+
+@deals.update.check
+async def _(context: Context, id: int) -> None:  # noqa: A002  # an argument's name
+    assert_type(await deals.get(context, id), Deal)
+    assert_type(await deals.find(context), Found[Deal])
+    assert_type(await deals.delete(context, id=id), Removed)
+
+
 async def misuse(context: Context) -> None:
     """Use the operations wrongly: each marked line must be an error, or the mark itself is one."""
     await deal_get(context, "seven")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await deal_get(context, 7, title="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    (await deals.get(context, 7)).price  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # noqa: B018
+    await deals.get(context)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    crm.resource("sale", Deal, key="id")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    crm.resource("sale", Deal, path="/", key="id", verbs={"remove"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    RateLimit("10")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ClientCredentials(scope="deals")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Idempotency(kind="hope")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     renamed = await deal_rename(context, 7)
     print(renamed.amount)  # type: ignore[attr-defined]  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownArgumentType]  # noqa: T201
 
@@ -63,4 +119,5 @@ def inferred() -> None:
     """State what the decorators make of the functions."""
     read: Read[..., Deal] = deal_get
     write: Write[..., Deal] = deal_rename
-    del read, write
+    resource: Resource[Deal] = deals
+    del read, write, resource
