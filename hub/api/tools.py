@@ -5,12 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
+from connectors.sdk.rules import Rule
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from hub import registry
 from hub.api.access import CatalogReader, Person, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, seal, unseal
 from hub.registry import EVERYTHING, PublishedTool, Tool
+from hub.registry.keeping import MOST_RULES
 
 router = APIRouter(prefix="/tools", tags=["tools"])
 
@@ -58,7 +60,15 @@ class StewardView(BaseModel):
     owner_id: str | None
     owner_tier: Tier | None
     raised_tier: Tier | None
+    raised_reason: str | None
     quarantined: str | None
+    rules: list[Rule]
+
+
+class Rules(Body):
+    """The business rules of a tool, in CEL; an empty list takes them back."""
+
+    rules: list[Rule] = Field(max_length=MOST_RULES)
 
 
 class OwnerTier(Body):
@@ -127,6 +137,13 @@ async def set_tier(runtime: RuntimeParameter, acting: Person, tool_id: Id, wante
         return _steward(await registry.set_owner_tier(tx, tool_id, wanted.tier, acting.authority(runtime)))
 
 
+@router.put("/{tool_id}/rules", operation_id="setToolRules", summary="Set the owner's business rules")
+async def set_rules(runtime: RuntimeParameter, acting: Person, tool_id: Id, wanted: Rules) -> StewardView:
+    """Replace the rules that each call must keep, asked before its preview, on the preview, and before it is sent."""
+    async with runtime.database.transaction() as tx:
+        return _steward(await registry.set_rules(tx, tool_id, wanted.rules, acting.authority(runtime)))
+
+
 def _summary(tool: PublishedTool) -> ToolSummary:
     return ToolSummary(
         name=tool.name,
@@ -168,5 +185,7 @@ def _steward(tool: Tool) -> StewardView:
         owner_id=tool.owner_id,
         owner_tier=tool.owner_tier,
         raised_tier=tool.raised_tier,
+        raised_reason=tool.raised_reason,
         quarantined=tool.quarantined,
+        rules=list(tool.rules),
     )

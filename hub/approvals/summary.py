@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.sdk.preview import Change, Preview
+from connectors.sdk.vocabulary import Tier
 from hub.registry import PublishedTool
 
 Json = Any
 """Any JSON value."""
 
 
-def decision_summary(tool: PublishedTool, preview: Preview) -> dict[str, Json]:
-    """Return the locale-free summary of committing `preview` with `tool`; nothing the agent wrote is in it."""
+def decision_summary(tool: PublishedTool, preview: Preview, tier: Tier) -> dict[str, Json]:
+    """Return the locale-free summary of committing `preview` with `tool` by a call of `tier`.
+
+    Nothing that the agent wrote is in it.
+    """
     operation = tool.version.spec
     return {
         "tool": tool.name,
@@ -19,7 +23,7 @@ def decision_summary(tool: PublishedTool, preview: Preview) -> dict[str, Json]:
         "connector": tool.connector.name,
         "connection": tool.connection.name,
         "environment": tool.environment,
-        "tier": tool.tier.value,
+        "tier": tier.value,
         "effect": operation.effect.value,
         "fidelity": preview.fidelity.value,
         "reversal": operation.reversal.value,

@@ -8,6 +8,7 @@ from hub import approvals, outbox
 from hub.approvals import Terms, decision_summary
 from hub.audit import EventKind
 from hub.invocations.callers import caller_of, voters_excluded
+from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, move
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -32,7 +33,8 @@ async def approve_by_policy(
         step = Step(
             to=State.APPROVED,
             event=EventKind.INVOCATION_APPROVED,
-            facts={"approved_by": "policy", "approval_digest": terms.digest, "rule_ids": list(decision.rule_ids)},
+            facts={"approved_by": "policy", "approval_digest": terms.digest, **on_record(decision)},
+            private=basis(decision) | {"terms": terms.as_json()},
             changes={
                 "approval_digest": terms.digest,
                 "approved_by": "policy",
@@ -56,11 +58,11 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Obliged, run
             event=EventKind.INVOCATION_APPROVAL_REQUESTED,
             facts={
                 "approval_digest": terms.digest,
-                "rule_ids": list(decision.rule_ids),
+                **on_record(decision),
                 "obligations": [f"{one.group}:{one.count} ({one.rule_id})" for one in decision.obligations],
                 "expires_at": terms.expires_at.isoformat(),
             },
-            private={"summary": dict(terms.summary)},
+            private=basis(decision) | {"summary": dict(terms.summary)},
             changes={
                 "approval_digest": terms.digest,
                 "policy_digest": decision.bundle_digest,
@@ -80,7 +82,7 @@ def _terms(previewed: Invocation, tool: PublishedTool, decision: Allowed | Oblig
         preview_digest=previewed.preview.digest,
         policy_digest=decision.bundle_digest,
         obligations=decision.obligations if isinstance(decision, Obliged) else (),
-        summary=decision_summary(tool, previewed.preview.preview),
+        summary=decision_summary(tool, previewed.preview.preview, previewed.tier),
         expires_at=expires_at,
         nonce=token_hex(16),
     )

@@ -1,4 +1,4 @@
-"""Understanding a call and deciding on it: the facts that policy is given, at each point where it is asked."""
+"""Understanding a call and deciding on it: the facts policy is given at each point, and what is kept of it."""
 
 import json
 from collections.abc import Mapping
@@ -12,11 +12,12 @@ from connectors.sdk.pointer import resolve
 from connectors.sdk.vocabulary import Reversal
 from hub import dryrun
 from hub.identity import scopes
-from hub.identity.principals import Caller
+from hub.identity.principals import Caller, Principal
 from hub.invocations.callers import caller_of
 from hub.invocations.journal import claims_json
 from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import recorded_arguments
 from hub.invocations.states import DONE, State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call, Claims, Invocation
@@ -51,14 +52,45 @@ async def understand(call: Call, runtime: Runtime) -> tuple[Request, Decision]:
 
 async def decide_on(action: Action, standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Decision:
     """Return what the current bundle says about `action` on a write that has been previewed."""
-    if standing.preview is None:
-        raise ValueError(f"{action.value} is decided on a preview, and there is none")
     async with runtime.database.reading() as tx:
         bundle = await runtime.bundles.fresh(tx, standing.environment)
-        caller = await caller_of(tx, standing)
-        facts = _facts(caller, tool, standing.arguments, standing.claims, await now(tx))
-        history = await _history(tx, standing)
-        record = await dryrun.track_record(tx, standing.tool_id)
+        facts = await _previewed(tx, standing, tool)
+    return decide(action, facts, bundle)
+
+
+async def decide_on_vote(
+    tx: Tx, voter: Principal, standing: Invocation, tool: PublishedTool, runtime: Runtime
+) -> Decision:
+    """Return what the current bundle says about `voter` approving a write that has been previewed."""
+    bundle = await runtime.bundles.fresh(tx, standing.environment)
+    asked = await _previewed(tx, standing, tool)
+    facts = replace(
+        asked,
+        principal_kind=voter.kind.value,
+        principal_id=voter.id,
+        principal_groups=voter.groups,
+        is_suspended=asked.is_suspended or voter.is_suspended,
+    )
+    return decide(Action.APPROVE, facts, bundle)
+
+
+def on_record(decision: Decision) -> dict[str, Json]:
+    """Return what the event of a decision says openly: by which bundle and which of its rules it was made."""
+    return {"policy_digest": decision.bundle_digest, "rule_ids": list(decision.rule_ids)}
+
+
+def basis(decision: Decision) -> dict[str, Json]:
+    """Return what the event of a decision keeps private: the facts with which it can be made again."""
+    return {"decided_on": decision.facts.as_json()}
+
+
+async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool) -> Facts:
+    if standing.preview is None:
+        raise ValueError("this is decided on a preview, and there is none")
+    caller = await caller_of(tx, standing)
+    facts = _facts(caller, tool, standing.arguments, standing.claims, await now(tx))
+    history = await _history(tx, standing)
+    record = await dryrun.track_record(tx, standing.tool_id)
     seen, blast = standing.preview, standing.preview.preview.blast
     preview = PreviewFacts(
         fidelity=seen.preview.fidelity,
@@ -72,7 +104,7 @@ async def decide_on(action: Action, standing: Invocation, tool: PublishedTool, r
         record_matched=record.matched,
         record_judged=record.judged,
     )
-    return decide(action, replace(facts, preview=preview), bundle)
+    return replace(facts, preview=preview)
 
 
 async def _history(tx: Tx, standing: Invocation) -> tuple[int, int]:
@@ -85,8 +117,9 @@ async def _history(tx: Tx, standing: Invocation) -> tuple[int, int]:
     return in_run or 0, lately or 0
 
 
-def _facts(caller: Caller, tool: PublishedTool, arguments: Mapping[str, Json], claims: Claims, at: datetime) -> Facts:
+def _facts(caller: Caller, tool: PublishedTool, given: Mapping[str, Json], claims: Claims, at: datetime) -> Facts:
     operation = tool.version.spec
+    arguments = exposed(operation.facts, recorded_arguments(tool, given))  # a secret is no fact
     return Facts(
         principal_kind=caller.actor.kind.value,
         principal_id=caller.actor.id,
@@ -96,14 +129,15 @@ def _facts(caller: Caller, tool: PublishedTool, arguments: Mapping[str, Json], c
         tool=operation.name,
         connector=tool.connector.name,
         environment=tool.environment,
-        tier=tool.tier,
+        tier=tool.tier_for(given),
         effect=operation.effect,
         upstream_class=operation.upstream_class,
         reversal=operation.reversal,
         undo_proven=operation.reversal is not Reversal.NONE and operation.compensation is not None,
         hour=at.hour,
         weekday=at.isoweekday(),
-        arguments=exposed(operation.facts, arguments),
+        arguments=arguments,
+        missing=frozenset({*operation.facts} - {*arguments}),
         claims=frozenset(f"{name}={value}" for name, value in claims_json(claims).items()),
     )
 

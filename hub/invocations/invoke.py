@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from connectors.sdk.rules import broken_rules
 from connectors.sdk.vocabulary import Effect
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
 from hub.invocations.approve import approve_by_policy, ask
@@ -11,7 +12,7 @@ from hub.invocations.preview import dry_run
 from hub.invocations.queries import current
 from hub.invocations.reads import read
 from hub.invocations.receive import receive
-from hub.invocations.refuse import Attempt, record_attempt, refuse, refuse_at_once
+from hub.invocations.refuse import Attempt, by_policy, by_rules, record_attempt, refuse, refuse_at_once
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Call, Invocation
@@ -36,7 +37,9 @@ async def invoke(call: Call, runtime: Runtime) -> Invocation:
         await record_attempt(attempt, refusal, runtime)
         raise
     if isinstance(decision, Denied):
-        return await refuse_at_once(request, decision, runtime)
+        return await refuse_at_once(request, by_policy(decision), runtime)
+    if broken := broken_rules(request.tool.tool.rules, request.arguments):
+        return await refuse_at_once(request, by_rules(broken), runtime)
     if request.tool.effect is Effect.READ:
         return await read(request, decision, runtime)
 
@@ -53,12 +56,14 @@ async def invoke(call: Call, runtime: Runtime) -> Invocation:
 async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
     """Take a received write on: preview it, let policy decide, then commit it, ask for approval, or refuse it."""
     previewed = await dry_run(invocation, tool, runtime)
-    if previewed.state is State.PREVIEW_FAILED:
+    if previewed.preview is None or previewed.state is State.PREVIEW_FAILED:
         return previewed
+    if broken := broken_rules(tool.tool.rules, previewed.arguments, previewed.preview.preview.model_dump(mode="json")):
+        return await refuse(previewed, by_rules(broken), runtime)
     match await decide_on(Action.AUTOCOMMIT, previewed, tool, runtime):
         case Allowed() as allowed:
             return await commit(await approve_by_policy(previewed, tool, allowed, runtime), runtime)
         case Obliged() as obliged:
             return await ask(previewed, tool, obliged, runtime)
         case Denied() as denied:
-            return await refuse(previewed, denied, runtime)
+            return await refuse(previewed, by_policy(denied), runtime)

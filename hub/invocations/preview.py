@@ -10,7 +10,7 @@ from hub import dryrun
 from hub.audit import EventKind
 from hub.core.errors import Malformed
 from hub.dryrun import PreviewRecord, preview_digest
-from hub.execution import Failed, Passage, Previewed, PreviewOutcome, Ran, Target, Violation
+from hub.execution import CheckOutcome, Failed, Passage, Passed, Previewed, PreviewOutcome, Ran, Target, Violation
 from hub.invocations.conclude import passage_facts
 from hub.invocations.journal import Step, load, move, record_event
 from hub.invocations.request import intent_digest
@@ -27,16 +27,31 @@ Json = Any
 async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
     """Take the preview of `standing` with `tool`; return it in PREVIEWING with its record, or in PREVIEW_FAILED."""
     previewing = await _begin(standing, tool, runtime)
-    ran = await ask_preview(previewing, tool, runtime)
+    ran: Ran[CheckOutcome] | Ran[PreviewOutcome] = await ask_check(previewing, tool, runtime)
+    if isinstance(ran.outcome, Passed):
+        ran = await ask_preview(previewing, tool, runtime)
     async with runtime.database.transaction() as tx:
         outcome = _checked(ran.outcome)
         if isinstance(outcome, Previewed):
             record = preview_record(previewing, outcome.preview, ran.passage, observed_at=await now(tx))
             return await _keep(tx, previewing, record, runtime)
         if isinstance(outcome, Violation):
-            reason = f"It tried to write during a preview: {outcome.message}"
+            reason = f"It tried to write during a check or a preview: {outcome.message}"
             await quarantine(tx, tool.tool.id, reason, runtime.authority)
         return await move(tx, runtime, previewing, _failed(outcome, ran))
+
+
+async def ask_check(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[CheckOutcome]:
+    """Ask the connector's own rules, with the guards of the preview once there is one; most tools have none."""
+    if not tool.version.spec.has_check:
+        return Ran(outcome=Passed(), passage=Passage(transcript=(), sandbox_level="not run", latency_ms=0))
+    seen = standing.preview
+    return await runtime.executor.check(
+        Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection),
+        dict(standing.arguments),
+        guard={} if seen is None else {one.target: one.token for one in seen.preview.preconditions},
+        deadline_seconds=tool.version.spec.timeout_seconds,
+    )
 
 
 async def ask_preview(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
@@ -75,7 +90,7 @@ def _next_revision(standing: Invocation, tool: PublishedTool) -> dict[str, Any]:
         "tool_version_digest": tool.version.digest,
         "connection_id": tool.connection.id,
         "connection_generation": tool.connection.generation,
-        "tier": tool.tier.value,
+        "tier": tool.tier_for(standing.arguments).value,
         "intent_digest": intent_digest(
             tool, agent_id=standing.agent_id, on_behalf_of_id=standing.on_behalf_of_id, arguments=standing.arguments
         ),
@@ -90,7 +105,7 @@ def _next_revision(standing: Invocation, tool: PublishedTool) -> dict[str, Any]:
     }
 
 
-def _checked(outcome: PreviewOutcome) -> PreviewOutcome:
+def _checked(outcome: CheckOutcome | PreviewOutcome) -> CheckOutcome | PreviewOutcome:
     """Return `outcome`, or a failure if its preview has no digest that everybody would agree on."""
     if isinstance(outcome, Previewed):
         try:
@@ -137,8 +152,8 @@ def before_of(preview: Preview) -> dict[str, dict[str, Json]]:
     return {change.target: dict(change.before) for change in preview.changes if change.before is not None}
 
 
-def _failed(outcome: PreviewOutcome, ran: Ran[PreviewOutcome]) -> Step:
-    assert not isinstance(outcome, Previewed)  # noqa: S101  # the caller keeps those
+def _failed(outcome: CheckOutcome | PreviewOutcome, ran: Ran[CheckOutcome] | Ran[PreviewOutcome]) -> Step:
+    assert not isinstance(outcome, Passed | Previewed)  # noqa: S101  # the caller goes on with those
     code = "preview_tried_to_write" if isinstance(outcome, Violation) else outcome.code
     return Step(
         to=State.PREVIEW_FAILED,

@@ -8,6 +8,7 @@ from typing import Any
 from hub.audit import EventKind
 from hub.execution import Ran, ReadOutcome, Succeeded, Target, Violation
 from hub.invocations.conclude import passage_facts
+from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, record_event, snapshot
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
@@ -84,13 +85,14 @@ class _Reading:
 
 
 def _step(ran: Ran[ReadOutcome], decision: Decision, arguments: dict[str, Any]) -> Step:
-    facts = passage_facts(ran.passage) | {"rule_ids": list(decision.rule_ids)}
+    facts = passage_facts(ran.passage) | on_record(decision)
+    private = {"arguments": arguments, **basis(decision)}
     if isinstance(ran.outcome, Succeeded):
         return Step(
             to=State.SUCCEEDED,
             event=EventKind.INVOCATION_READ,
             facts=facts,
-            private={"arguments": arguments},
+            private=private,
             changes={"output": ran.outcome.output, "lease_until": None},
         )
     code = "read_tried_to_write" if isinstance(ran.outcome, Violation) else ran.outcome.code
@@ -98,6 +100,6 @@ def _step(ran: Ran[ReadOutcome], decision: Decision, arguments: dict[str, Any]) 
         to=State.FAILED,
         event=EventKind.INVOCATION_READ,
         facts=facts | {"code": code, "reason": ran.outcome.message},
-        private={"arguments": arguments},
+        private=private,
         changes={"error_code": code, "error_message": ran.outcome.message, "lease_until": None},
     )

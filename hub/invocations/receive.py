@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.audit import EventKind
 from hub.core.errors import IdempotencyMismatch
+from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, load, record_event, snapshot
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
@@ -47,8 +48,8 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         step = Step(
             to=State.RECEIVED,
             event=EventKind.INVOCATION_RECEIVED,
-            facts={"rule_ids": list(decision.rule_ids), "claims": dict(row.claims)},
-            private={"arguments": recorded_arguments(request.tool, row.arguments)},
+            facts={**on_record(decision), "claims": dict(row.claims)},
+            private={"arguments": recorded_arguments(request.tool, row.arguments), **basis(decision)},
         )
         await record_event(tx, runtime, received, step)
         return received

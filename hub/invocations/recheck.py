@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from connectors.sdk.errors import Unavailable
+from connectors.sdk.rules import broken_rules
 from hub import approvals, dryrun
 from hub.core.canonical import digest
 from hub.core.errors import NotFound, Quarantined
 from hub.core.errors import Unavailable as HubUnavailable
 from hub.dryrun import preview_digest
-from hub.execution import Failed, Previewed, Violation
+from hub.execution import Failed, Passed, Previewed, Violation
 from hub.identity import directory
-from hub.identity.principals import Caller
+from hub.identity.principals import Caller, Principal
 from hub.invocations.callers import caller_of
-from hub.invocations.decisions import decide_on
-from hub.invocations.preview import ask_preview
+from hub.invocations.decisions import decide_on, decide_on_vote
+from hub.invocations.preview import ask_check, ask_preview
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
@@ -60,7 +61,7 @@ async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | No
         reasons = [
             *_of_caller(caller),
             *_of_tool(claimed, tool),
-            *await _of_approval(tx, claimed, tool),
+            *await _of_approval(tx, claimed, tool, runtime),
         ]
     reasons = reasons or await _of_policy(claimed, tool, runtime)
     if reasons:
@@ -81,11 +82,12 @@ def _of_tool(claimed: Invocation, tool: PublishedTool) -> Iterator[str]:
         yield "the tool now uses another connection"
     elif tool.connection.generation != claimed.connection_generation:
         yield "the connection has been changed or signed in anew"
-    if tool.tier.rank > claimed.tier.rank:
-        yield f"the tool's risk tier is now {tool.tier.value}"
+    tier = tool.tier_for(claimed.arguments)
+    if tier.rank > claimed.tier.rank:
+        yield f"its risk tier is now {tier.value}"
 
 
-async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool) -> list[str]:
+async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> list[str]:
     """Check that the permission is for exactly this, and that those who gave it still may."""
     preview, question = claimed.preview, claimed.question
     if preview is None or preview_digest(preview.preview) != preview.digest:
@@ -106,14 +108,23 @@ async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool) -> list
     )
     if not is_bound:
         return ["the approval on record is for something else"]
-    votes = [replace(vote, groups=await _groups_now(tx, vote.voter_id)) for vote in question.votes]
+    voters = await directory.get_many(tx, [vote.voter_id for vote in question.votes])
+    votes = [
+        replace(vote, groups=await _groups_now(tx, voters[vote.voter_id], claimed, tool, runtime))
+        for vote in question.votes
+        if vote.voter_id in voters
+    ]
     still = approvals.standing(question.obligations, votes)
     return [] if isinstance(still, approvals.Granted) else ["somebody who approved it may no longer do so"]
 
 
-async def _groups_now(tx: Tx, voter_id: str) -> frozenset[str]:
-    voter = (await directory.get_many(tx, [voter_id])).get(voter_id)
-    return frozenset() if voter is None or voter.is_suspended else voter.groups
+async def _groups_now(
+    tx: Tx, voter: Principal, claimed: Invocation, tool: PublishedTool, runtime: Runtime
+) -> frozenset[str]:
+    """Return for which groups a vote of `voter` still counts."""
+    if voter.is_suspended or isinstance(await decide_on_vote(tx, voter, claimed, tool, runtime), Denied):
+        return frozenset()
+    return voter.groups
 
 
 async def _of_policy(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> list[str]:
@@ -131,10 +142,22 @@ async def _of_policy(claimed: Invocation, tool: PublishedTool, runtime: Runtime)
 
 async def _of_record(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Holds | Changed | NotNow:
     """Look at the system again: would the same call still do the same?"""
+    checked = await ask_check(claimed, tool, runtime)
+    match checked.outcome:
+        case Failed(code=Unavailable.code):
+            return NotNow(reason=checked.outcome.message)
+        case Failed() | Violation():
+            return Changed(reasons=(f"the connector's own check says no: {checked.outcome.message}",))
+        case Passed():
+            return await _of_preview(claimed, tool, runtime)
+
+
+async def _of_preview(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Holds | Changed | NotNow:
     ran = await ask_preview(claimed, tool, runtime)
     match ran.outcome:
         case Previewed(preview=fresh) if claimed.preview is not None:
-            differences = dryrun.drift(claimed.preview.preview, fresh)
+            broken = broken_rules(tool.tool.rules, claimed.arguments, fresh.model_dump(mode="json"))
+            differences = (*broken, *dryrun.drift(claimed.preview.preview, fresh))
             return Changed(reasons=differences) if differences else Holds(tool=tool)
         case Failed(code=Unavailable.code):
             return NotNow(reason=ran.outcome.message)

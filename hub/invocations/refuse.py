@@ -1,20 +1,25 @@
-"""Refusing a call: on record with the rules and their reasons, and told to the caller as a result."""
+"""Refusing a call, by policy or by its owner's rules: on record with the reasons, told as a result."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from hub.audit import Event, EventKind, append
 from hub.core.errors import HubError
 from hub.identity.principals import Caller
+from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, snapshot
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import recorded_arguments
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
-from hub.policy import Denied
+from hub.policy import Decision, Denied
 
-REASON_CODE = "denied_by_policy"
-LONGEST_NAME = 64
+DENIED_BY_POLICY: Final = "denied_by_policy"
+BREAKS_RULE: Final = "breaks_business_rule"
+NO_RULE_ALLOWS: Final = "No rule of the policy allows this call."
+LONGEST_NAME: Final = 64
 """As much of a name that nobody may have is kept."""
 
 
@@ -48,37 +53,67 @@ async def record_attempt(attempt: Attempt, refusal: HubError, runtime: Runtime) 
         await append(tx, event, runtime.keys)
 
 
-async def refuse_at_once(request: Request, decision: Denied, runtime: Runtime) -> Invocation:
-    """Record a call that policy does not let even be proposed, and return it, DENIED."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a call goes no further: a stable code, reasons in their author's words, policy's decision if it was one."""
+
+    code: str
+    reasons: tuple[str, ...]
+    decision: Decision | None = None
+
+    @property
+    def message(self) -> str:
+        """What the caller is told."""
+        return "; ".join(self.reasons)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its event says openly."""
+        said = {} if self.decision is None else on_record(self.decision)
+        return {**said, "code": self.code, "reasons": list(self.reasons)}
+
+    @property
+    def private(self) -> dict[str, Any]:
+        """What its event keeps private."""
+        return {} if self.decision is None else basis(self.decision)
+
+
+def by_policy(denied: Denied) -> Refusal:
+    """Return the refusal of a policy."""
+    return Refusal(code=DENIED_BY_POLICY, reasons=denied.reasons or (NO_RULE_ALLOWS,), decision=denied)
+
+
+def by_rules(broken: Sequence[str]) -> Refusal:
+    """Return the refusal of a tool's owner, whose business rules a call breaks."""
+    return Refusal(code=BREAKS_RULE, reasons=tuple(broken))
+
+
+async def refuse_at_once(request: Request, refusal: Refusal, runtime: Runtime) -> Invocation:
+    """Record a call that may not even be proposed, and return it, DENIED."""
     row = new_row(request, state=State.DENIED)
-    row.error_code, row.error_message = REASON_CODE, reasons(decision)
+    row.error_code, row.error_message = refusal.code, refusal.message
+    arguments = {"arguments": recorded_arguments(request.tool, request.arguments)}
     step = Step(
         to=State.DENIED,
         event=EventKind.INVOCATION_DENIED,
-        facts=_facts(decision),
-        private={"arguments": recorded_arguments(request.tool, request.arguments)},
+        facts=refusal.facts,
+        private=arguments | refusal.private,
     )
     await runtime.records.record(row, event_of(snapshot(row), step))
     return snapshot(row)
 
 
-async def refuse(standing: Invocation, decision: Denied, runtime: Runtime) -> Invocation:
+async def refuse(standing: Invocation, refusal: Refusal, runtime: Runtime) -> Invocation:
     """Move a received write to DENIED."""
-    changes = {
-        "error_code": REASON_CODE,
-        "error_message": reasons(decision),
-        "policy_digest": decision.bundle_digest,
-        "lease_until": None,
-    }
-    step = Step(to=State.DENIED, event=EventKind.INVOCATION_DENIED, facts=_facts(decision), changes=changes)
+    changes: dict[str, Any] = {"error_code": refusal.code, "error_message": refusal.message, "lease_until": None}
+    if refusal.decision is not None:
+        changes["policy_digest"] = refusal.decision.bundle_digest
+    step = Step(
+        to=State.DENIED,
+        event=EventKind.INVOCATION_DENIED,
+        facts=refusal.facts,
+        private=refusal.private,
+        changes=changes,
+    )
     async with runtime.database.transaction() as tx:
         return await move(tx, runtime, standing, step)
-
-
-def reasons(decision: Denied) -> str:
-    """Return why policy refuses, in the words of its rules."""
-    return "; ".join(decision.reasons) or "No rule of the policy allows this call."
-
-
-def _facts(decision: Denied) -> dict[str, list[str]]:
-    return {"rule_ids": list(decision.rule_ids), "reasons": list(decision.reasons)}

@@ -64,7 +64,7 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
         connection_id=tool.connection.id,
         connection_generation=tool.connection.generation,
         effect=tool.effect.value,
-        tier=tool.tier.value,
+        tier=tool.tier_for(request.arguments).value,
         agent_id=call.caller.actor.id,
         on_behalf_of_id=call.caller.on_behalf_of.id if call.caller.on_behalf_of else None,
         arguments=request.arguments,

@@ -3,12 +3,16 @@
 from hub import approvals
 from hub.approvals import Ballot, Choice, Granted, Question, Rejected
 from hub.audit import Event, EventKind, append
-from hub.core.errors import ChangedSinceSeen, HubError, NotFound
+from hub.core.errors import ChangedSinceSeen, Forbidden, HubError, NotFound
 from hub.dryrun import drift, of_revision
+from hub.invocations.decisions import basis, decide_on_vote, on_record
 from hub.invocations.journal import Step, announce, load, move, record_event
+from hub.invocations.refuse import by_policy
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.policy import Decision, Denied
+from hub.registry import read_current
 from hub.storage import Tx
 
 
@@ -35,7 +39,9 @@ async def vote(ballot: Ballot, runtime: Runtime) -> Invocation:
 async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
     question = await approvals.cast(tx, ballot)
     standing = await load(tx, ballot.invocation_id)
+    decision = await _allowed_by_policy(tx, ballot, standing, runtime)
     facts = {
+        **on_record(decision),
         "voter": ballot.voter.id,
         "choice": ballot.choice.value,
         "approval_digest": ballot.digest,
@@ -46,7 +52,7 @@ async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
         to=standing.state,
         event=EventKind.VOTE_CAST,
         facts=facts,
-        private={"reason": ballot.reason},
+        private={"reason": ballot.reason, **basis(decision)},
         by=ballot.voter.id,
     )
     await record_event(tx, runtime, standing, cast)
@@ -55,6 +61,25 @@ async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
         return await move(tx, runtime, standing, step)
     await announce(tx, runtime, standing.id)
     return await load(tx, standing.id)
+
+
+async def _allowed_by_policy(tx: Tx, ballot: Ballot, standing: Invocation, runtime: Runtime) -> Decision:
+    """Return what policy says of this voter approving this; whom it lets say no is not its business.
+
+    Raises:
+        Forbidden: it does not allow the voter to approve.
+    """
+    tool = await read_current(
+        tx,
+        standing.tool_version_id,
+        standing.connection_id,
+        server=standing.server,
+        name=standing.tool_name,
+    )
+    decision = await decide_on_vote(tx, ballot.voter, standing, tool, runtime)
+    if ballot.choice is Choice.APPROVE and isinstance(decision, Denied):
+        raise Forbidden(f"Policy does not let you approve this. {by_policy(decision).message}")
+    return decision
 
 
 def _decided(question: Question) -> Step | None:

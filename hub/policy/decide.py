@@ -37,7 +37,7 @@ def decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     decision = _remembered(_Question(_everything(action, plain, bundle), action, plain, bundle))
     if bundle.reads_claims and facts.claims:
         return _stricter(_decide(action, facts, bundle), decision)
-    return decision
+    return replace(decision, facts=facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ def _decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     rules = [bundle.rules[place] for place in answer.diagnostics.reasons]
     ids = tuple(sorted(rule.id for rule in rules))
     if answer.diagnostics.errors:
-        return Denied(reasons=(UNEVALUATED,), rule_ids=ids, bundle_digest=bundle.digest)
+        return Denied(reasons=(UNEVALUATED,), rule_ids=ids, bundle_digest=bundle.digest, facts=facts)
     if answer.allowed:
-        return Allowed(rule_ids=ids, bundle_digest=bundle.digest)
+        return Allowed(rule_ids=ids, bundle_digest=bundle.digest, facts=facts)
     final = sorted(rule.why or f"Rule {rule.id} forbids it." for rule in rules if not rule.obligations)
     if final or not rules or not _is_permitted(request, entities, bundle):
-        return Denied(reasons=tuple(final), rule_ids=ids, bundle_digest=bundle.digest)
+        return Denied(reasons=tuple(final), rule_ids=ids, bundle_digest=bundle.digest, facts=facts)
     asked = strictest(one for rule in rules for one in rule.obligations)
-    return Obliged(obligations=asked, rule_ids=ids, bundle_digest=bundle.digest)
+    return Obliged(obligations=asked, rule_ids=ids, bundle_digest=bundle.digest, facts=facts)
 
 
 def _stricter(one: Decision, other: Decision) -> Decision:
@@ -83,11 +83,11 @@ def _stricter(one: Decision, other: Decision) -> Decision:
     denied = [decision for decision in (one, other) if isinstance(decision, Denied)]
     if denied:
         reasons = tuple(sorted({reason for decision in denied for reason in decision.reasons}))
-        return Denied(reasons=reasons, rule_ids=ids, bundle_digest=digest)
+        return Denied(reasons=reasons, rule_ids=ids, bundle_digest=digest, facts=one.facts)
     asked = [each for decision in (one, other) if isinstance(decision, Obliged) for each in decision.obligations]
     if asked:
-        return Obliged(obligations=strictest(asked), rule_ids=ids, bundle_digest=digest)
-    return Allowed(rule_ids=ids, bundle_digest=digest)
+        return Obliged(obligations=strictest(asked), rule_ids=ids, bundle_digest=digest, facts=one.facts)
+    return Allowed(rule_ids=ids, bundle_digest=digest, facts=one.facts)
 
 
 def _is_permitted(request: Mapping[str, Json], entities: cedarpy.Entities, bundle: Bundle) -> bool:

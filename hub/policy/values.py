@@ -116,6 +116,7 @@ class Allowed:
 
     rule_ids: tuple[str, ...]
     bundle_digest: str
+    facts: Facts = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,7 @@ class Obliged:
     obligations: tuple[Obligation, ...]
     rule_ids: tuple[str, ...]
     bundle_digest: str
+    facts: Facts = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,7 @@ class Denied:
     reasons: tuple[str, ...]
     rule_ids: tuple[str, ...]
     bundle_digest: str
+    facts: Facts = field(compare=False, repr=False)
 
 
 Decision = Allowed | Obliged | Denied

@@ -1,11 +1,13 @@
 """What owners and the hub do to tools: tiers, quarantine, withdrawal of versions, ownership."""
 
+from collections.abc import Sequence
 from typing import Final
 
+from connectors.sdk.rules import Rule
 from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import Tier
 from hub.audit import EventKind
-from hub.core.errors import NotFound
+from hub.core.errors import InputError, NotFound
 from hub.identity.authority import Authority
 from hub.registry.reading import highest, tier_of, tool_of, tool_row
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
@@ -13,6 +15,7 @@ from hub.registry.tables import ToolRow, ToolVersionRow
 from hub.registry.values import Tool
 from hub.storage import Tx
 
+MOST_RULES: Final = 20
 _LONGEST_REASON: Final = 500
 
 
@@ -28,6 +31,25 @@ async def set_owner_tier(tx: Tx, tool_id: str, tier: Tier | None, authority: Aut
     await tx.flush()
     facts = {"tool": row.name, "changed": "owner_tier", "before": before, "after": row.owner_tier}
     await authority.record(tx, EventKind.TOOL_CHANGED, row.id, **facts)
+    return tool_of(row)
+
+
+async def set_rules(tx: Tx, tool_id: str, rules: Sequence[Rule], authority: Authority) -> Tool:
+    """Replace the business rules that every call of a tool must keep; what waits is held to them too.
+
+    Raises:
+        InputError: there are too many.
+        NotFound: there is no such tool.
+        Forbidden: it is neither the owner nor an administrator.
+    """
+    if len(rules) > MOST_RULES:
+        raise InputError(f"A tool has at most {MOST_RULES} business rules; these are {len(rules)}.")
+    row = await _owned(tx, tool_id, authority)
+    before, after = tool_of(row).rules, tuple(rules)
+    row.rules = [rule.model_dump() for rule in rules]
+    await tx.flush()
+    facts = {"before": [rule.condition for rule in before], "after": [rule.condition for rule in after]}
+    await authority.record(tx, EventKind.TOOL_CHANGED, row.id, tool=row.name, changed="rules", **facts)
     return tool_of(row)
 
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from connectors.sdk.rules import Rule
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Tier
 from hub.core.errors import NotFound
@@ -49,6 +50,7 @@ def tool_of(row: ToolRow) -> Tool:
         raised_tier=tier_of(row.raised_tier),
         quarantined=row.quarantined,
         raised_reason=row.raised_reason,
+        rules=tuple(Rule.model_validate(rule) for rule in row.rules),
     )
 
 

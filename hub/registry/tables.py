@@ -65,6 +65,7 @@ class ToolRow(Base):
     raised_tier: Mapped[str | None] = mapped_column(String(16))
     raised_reason: Mapped[str | None] = mapped_column(String(500))
     quarantined: Mapped[str | None] = mapped_column(String(500))
+    rules: Mapped[list[dict[str, str]]] = mapped_column(Json, default=list)
     current_version_id: Mapped[str | None] = mapped_column(String(40))
 
 

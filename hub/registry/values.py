@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from connectors.sdk.rules import Rule, tier_of
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Effect, Tier
 from hub.identity.scopes import needed_scopes
@@ -51,7 +52,7 @@ class Tool:
     """One tool of a connector, whatever its version.
 
     `owner_tier` is what its owner set, `raised_tier` what the hub raised it to after trouble, and `raised_reason` says
-    after which; `quarantined` says why it is held back, and is None when it is not.
+    after which; `quarantined` says why it is held back, and is None when it is not. `rules` are its owner's.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Tool:
     raised_tier: Tier | None
     quarantined: str | None
     raised_reason: str | None = None
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,12 @@ class PublishedTool:
     def effect(self) -> Effect:
         """What a call does to the outside."""
         return self.version.spec.effect
+
+    def tier_for(self, arguments: Mapping[str, Json]) -> Tier:
+        """Return the tier of a call with `arguments`: a condition of the operation may raise it, never lower it."""
+        if not self.version.spec.tier_when:
+            return self.tier
+        return max(self.tier, tier_of(self.version.spec, arguments), key=lambda tier: tier.rank)
 
     def needed_scopes(self, *, allowed: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """Return every scope to ask for before calling it; `allowed` is all that the agent may ever hold."""

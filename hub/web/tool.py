@@ -1,7 +1,7 @@
 """One tool: what it does, what it takes and gives, and how it is governed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -13,7 +13,7 @@ from hub.identity.scopes import sufficient_scopes
 from hub.registry import PublishedTool, ToolVersion, reading
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.schema_words import schema_fields
-from hub.web.views.catalog import ToolPage, VersionLine
+from hub.web.views.catalog import ConditionLine, ToolPage, VersionLine
 from hub.web.visits import Shown, Visit, show
 from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, UPSTREAM_CLASSES
 
@@ -53,6 +53,7 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
         owner=owner,
         tier=TIERS[tool.tier],
         tier_reason=inert(_tier_reason(tool)),
+        conditions=tuple(_conditions(tool)),
         effect=EFFECTS[tool.effect],
         reversal=REVERSALS[operation.reversal],
         residue=tuple(inert(item) for item in operation.residue),
@@ -78,6 +79,14 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
         ),
         is_read=tool.effect is Effect.READ,
     )
+
+
+def _conditions(tool: PublishedTool) -> Iterator[ConditionLine]:
+    for tier, condition in tool.operation.tier_when.items():
+        says = inert(f"The tier of a call is {TIERS[tier].label.lower()} when")
+        yield ConditionLine(says=says, condition=inert_name(condition))
+    for rule in tool.tool.rules:
+        yield ConditionLine(says=inert(f"{rule.message} Every call must keep"), condition=inert_name(rule.condition))
 
 
 def _tier_reason(tool: PublishedTool) -> str:

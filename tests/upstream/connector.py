@@ -12,6 +12,7 @@ from connectors.sdk import (
     Effect,
     Preview,
     Receipt,
+    Refused,
     Reversal,
     SafeRule,
     Tier,
@@ -90,6 +91,7 @@ async def item_find(context: Context, name: str = "") -> ItemList:
     "item_put",
     effect=Effect.CREATE,
     tier=Tier.MEDIUM,
+    tier_when={Tier.HIGH: "input.quantity > 500000"},
     upstream_class=UpstreamClass.A,
     reversal=Reversal.EXACT,
     compensation=Compensation(tool="item_delete", arguments={"id": "/input/id"}, kind=Reversal.EXACT),
@@ -202,6 +204,13 @@ async def _(context: Context, receipt: Receipt[Ticket]) -> dict[str, Ticket | No
 async def note_post(context: Context, text: Name) -> Note:
     """Post a note that everybody reads at once."""
     return await context.post("/notes", {"text": text}, Note)
+
+
+@note_post.check
+async def _(context: Context, text: Name) -> None:
+    pencils = await item_get(context, 1)
+    if pencils.quantity == 0 and "pencil" in text:
+        raise Refused("There are no pencils to speak of.")
 
 
 @note_post.preview

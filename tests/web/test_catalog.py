@@ -4,9 +4,10 @@ import pytest
 from web_visitor import Visitor
 from world import World
 
+from connectors.sdk.rules import Rule
 from hub.identity.accounts import set_roles
 from hub.identity.principals import Role
-from hub.registry import find_tool, quarantine, raise_tier
+from hub.registry import find_tool, quarantine, raise_tier, set_rules
 
 pytestmark = pytest.mark.anyio
 
@@ -85,3 +86,17 @@ async def test_a_raised_tier_says_why(world: World, ann: Visitor) -> None:
     await ann.get("/servers/everything/tools/item_update")
 
     assert "Preview and result differed for &lt;b&gt;item 1&lt;/b&gt;." in ann.html
+
+
+async def test_conditions_and_business_rules_stand_on_the_tools_page(world: World, ann: Visitor) -> None:
+    async with world.runtime.database.transaction() as tx:
+        tool = await find_tool(tx, "upstream", "item_put")
+        assert tool is not None
+        rule = Rule(condition="input.quantity <= 900000", message="At most 900,000 <i>pieces</i>.")
+        await set_rules(tx, tool.id, [rule], world.runtime.authority)
+
+    await ann.get("/servers/everything/tools/item_put")
+
+    assert "input.quantity &gt; 500000" in ann.html
+    assert "At most 900,000 &lt;i&gt;pieces&lt;/i&gt;." in ann.html
+    assert "input.quantity &lt;= 900000" in ann.html

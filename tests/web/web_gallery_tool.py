@@ -8,6 +8,7 @@ from hub.web.inert import inert, inert_name
 from hub.web.views.catalog import (
     CatalogPage,
     Choice,
+    ConditionLine,
     ConnectionLine,
     SchemaField,
     ServerLine,
@@ -88,6 +89,7 @@ _TERM = ToolPage(
     owner="Olive Owner",
     tier=TIERS[Tier.HIGH],
     tier_reason=inert(""),
+    conditions=(),
     effect=EFFECTS[Effect.UPDATE],
     reversal=REVERSALS[Reversal.EXACT],
     residue=(),
@@ -148,6 +150,11 @@ TOOLS = {
     "raised": replace(
         _TERM,
         tier_reason=inert("Raised after a preview and its result differed."),
+        conditions=(
+            ConditionLine(
+                says=inert("At most 30 days. Every call must keep"), condition=inert_name("input.days <= 30")
+            ),
+        ),
     ),
     "bare": replace(_TERM, inputs=(), outputs=(), examples=(), data_classes=()),
     "hostile": replace(

@@ -63,6 +63,14 @@ class VersionLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionLine:
+    """A condition on single calls, in CEL, and what follows from it."""
+
+    says: Inert
+    condition: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolPage:
     """Everything a person needs to know about one tool."""
 
@@ -77,6 +85,7 @@ class ToolPage:
     owner: str
     tier: Word
     tier_reason: Inert
+    conditions: tuple[ConditionLine, ...]
     effect: Word
     reversal: Word
     residue: tuple[Inert, ...]

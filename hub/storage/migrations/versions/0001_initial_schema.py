@@ -542,6 +542,7 @@ def upgrade() -> None:
         sa.Column("raised_tier", sa.String(length=16), nullable=True),
         sa.Column("raised_reason", sa.String(length=500), nullable=True),
         sa.Column("quarantined", sa.String(length=500), nullable=True),
+        sa.Column("rules", Json, nullable=False),
         sa.Column("current_version_id", sa.String(length=40), nullable=True),
         sa.ForeignKeyConstraint(["connector"], ["connectors.name"], name=op.f("fk_tools_connector_connectors")),
         sa.ForeignKeyConstraint(["owner_id"], ["principals.id"], name=op.f("fk_tools_owner_id_principals")),
