@@ -1,5 +1,7 @@
 """Connectors: the code and manifests that provide tools."""
 
+from datetime import datetime
+
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
@@ -7,9 +9,28 @@ from connectors.sdk.spec import ConnectorSpec
 from hub import registry
 from hub.api.access import CatalogReader, Person, RuntimeParameter
 from hub.api.bodies import Body
-from hub.registry import ToolVersion
+from hub.registry import Badge, BadgeVerdict, Grade, Rule, ToolVersion
 
 router = APIRouter(prefix="/connectors", tags=["connectors"])
+
+
+class BadgeLineView(BaseModel):
+    """One line of a badge."""
+
+    operation: str
+    rule: Rule
+    verdict: BadgeVerdict
+    grade: Grade = Field(description="Whether it was tried on the system itself or on what was recorded of it.")
+    reason: str
+
+
+class BadgeView(BaseModel):
+    """What the contract kit found of exactly this code."""
+
+    system: str = Field(examples=["Tryton 8.0 on SQLite"])
+    checked_at: datetime
+    is_clean: bool = Field(description="Whether no line failed.")
+    lines: list[BadgeLineView]
 
 
 class ConnectorView(BaseModel):
@@ -23,6 +44,7 @@ class ConnectorView(BaseModel):
     artefact_digest: str
     secret_fields: list[str] = Field(description="What a connection's credential is made of.")
     operations: list[str]
+    badge: BadgeView | None = Field(default=None, description="Absent when this very code was not checked.")
 
 
 class ConnectorList(BaseModel):
@@ -58,7 +80,8 @@ class Registered(BaseModel):
 async def list_connectors(runtime: RuntimeParameter, _acting: CatalogReader) -> ConnectorList:
     """Return every connector, in the order of the names."""
     async with runtime.database.reading() as tx:
-        return ConnectorList(items=[_view(one) for one in await registry.connectors(tx)])
+        found = await registry.connectors(tx)
+        return ConnectorList(items=[_view(one, await registry.badge_for(tx, one)) for one in found])
 
 
 @router.post("", operation_id="registerConnector", summary="Register a connector", status_code=201)
@@ -70,7 +93,7 @@ async def register_connector(runtime: RuntimeParameter, acting: Person, wanted: 
     return Registered(new_versions=[_version(one) for one in made])
 
 
-def _view(spec: ConnectorSpec) -> ConnectorView:
+def _view(spec: ConnectorSpec, badge: Badge | None) -> ConnectorView:
     return ConnectorView(
         name=spec.name,
         version=spec.version,
@@ -80,6 +103,16 @@ def _view(spec: ConnectorSpec) -> ConnectorView:
         artefact_digest=spec.artefact_digest,
         secret_fields=list(spec.auth.secret_fields),
         operations=[operation.name for operation in spec.operations],
+        badge=None if badge is None else _badge(badge),
+    )
+
+
+def _badge(badge: Badge) -> BadgeView:
+    return BadgeView(
+        system=badge.system,
+        checked_at=badge.checked_at,
+        is_clean=badge.is_clean,
+        lines=[BadgeLineView.model_validate(line, from_attributes=True) for line in badge.lines],
     )
 
 

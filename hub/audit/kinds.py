@@ -52,6 +52,7 @@ class EventKind(StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
     TOKEN_REUSE_DETECTED = "token.reuse_detected"  # noqa: S105  # the name of an event
     CONNECTOR_REGISTERED = "connector.registered"
+    CONNECTOR_CHECKED = "connector.checked"
     CONNECTION_CREATED = "connection.created"
     CONNECTION_CHANGED = "connection.changed"
     CONNECTION_DISABLED = "connection.disabled"

@@ -2,6 +2,7 @@
 
 from hub.registry.arguments import canonical_arguments
 from hub.registry.badge_values import RULE_TITLES, Badge, BadgeLine, BadgeVerdict, Grade, Rule
+from hub.registry.badges import badge_for, keep_badge
 from hub.registry.catalog import Catalog
 from hub.registry.connecting import (
     ConnectionChange,
@@ -69,6 +70,7 @@ __all__ = [
     "Server",
     "Tool",
     "ToolVersion",
+    "badge_for",
     "canonical_arguments",
     "change_connection",
     "connections",
@@ -81,6 +83,7 @@ __all__ = [
     "find_tool",
     "get_connection",
     "get_tool",
+    "keep_badge",
     "publish",
     "quarantine",
     "raise_tier",

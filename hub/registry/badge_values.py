@@ -88,5 +88,6 @@ class Badge:
         return [line for line in self.lines if line.operation == operation]
 
     def proves(self, operation: str, rule: Rule) -> bool:
-        """Return whether the line was tried and held."""
-        return any(line.rule is rule and line.verdict is BadgeVerdict.PASSED for line in self.of(operation))
+        """Return whether the line was tried on the system itself, and held."""
+        held = (BadgeVerdict.PASSED, Grade.LIVE)
+        return any(line.rule is rule and (line.verdict, line.grade) == held for line in self.of(operation))

@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.core.errors import NotFound, Quarantined, Unavailable
+from hub.registry.badges import badge_for
 from hub.registry.entries import Entry, callable_tool
 from hub.registry.publishing import Parts, published
 from hub.registry.reading import connection_of, connection_row, server_of, server_row, tool_of, tool_row, version_of
@@ -24,13 +25,15 @@ async def read_current(tx: Tx, tool_version_id: str, connection_id: str, *, serv
     """
     row = await _version_row(tx, tool_version_id)
     tool = await tool_row(tx, row.tool_id)
+    connector = await _connector(tx, row)
     parts = Parts(
         name=name,
         server=server_of(await server_row(tx, server)),
         tool=tool_of(tool),
         version=version_of(row, tool),
-        connector=await _connector(tx, row),
+        connector=connector,
         connection=connection_of(await connection_row(tx, connection_id)),
+        badge=await badge_for(tx, connector),
     )
     return published(parts)
 
@@ -61,6 +64,7 @@ async def _entry(tx: Tx, row: EntryRow) -> Entry:
         connector=connector,
         connection=connection_of(await connection_row(tx, row.connection_id)),
         also_on=frozenset(await tx.scalars(select(EntryRow.server).where(*pair))),
+        badge=await badge_for(tx, connector) if connector else None,
     )
 
 

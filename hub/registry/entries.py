@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.core.errors import NotFound, Quarantined, Unavailable
+from hub.registry.badge_values import Badge
 from hub.registry.publishing import Parts, published
 from hub.registry.values import Connection, PublishedTool, Server, Tool, ToolVersion
 from hub.registry.visibility import Sight
@@ -24,6 +25,7 @@ class Entry:
     connector: ConnectorSpec | None
     connection: Connection
     also_on: frozenset[str]
+    badge: Badge | None = None
 
     @property
     def is_offered(self) -> bool:
@@ -49,6 +51,7 @@ class Entry:
             version=self.version,
             connector=self.connector,
             connection=self.connection,
+            badge=self.badge,
         )
         return published(parts)
 

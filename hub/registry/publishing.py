@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Effect, Reversal, Tier
+from hub.registry.badge_values import Badge
 from hub.registry.reading import highest
 from hub.registry.values import Annotations, Connection, PublishedTool, Server, Tool, ToolVersion
 from schemas import CompiledSchema, envelope_schema
@@ -28,6 +29,7 @@ class Parts:
     version: ToolVersion
     connector: ConnectorSpec
     connection: Connection
+    badge: Badge | None = None
 
 
 def published(parts: Parts) -> PublishedTool:
@@ -48,6 +50,7 @@ def published(parts: Parts) -> PublishedTool:
         output=schemas.output,
         output_schema=schemas.published_output,
         annotations=annotations(operation, tier),
+        badge=parts.badge,
     )
 
 

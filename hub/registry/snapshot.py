@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.errors import NotFound
+from hub.registry.badges import all_badges
 from hub.registry.entries import Entry
 from hub.registry.names import is_built_in
 from hub.registry.reading import connection_of, server_of, tool_of
@@ -69,7 +70,7 @@ async def _read(tx: Tx, generation: int, specs: Specs) -> Snapshot:
     servers = {row.name: server_of(row) for row in await tx.scalars(select(ServerRow))}
     connections = {row.id: connection_of(row) for row in await tx.scalars(select(ConnectionRow))}
     tools = {row.id: tool_of(row) for row in await tx.scalars(select(ToolRow))}
-    versions = await _current_versions(tx, specs)
+    versions, badges = await _current_versions(tx, specs), await all_badges(tx)
     rows = (await tx.scalars(select(EntryRow))).all()
     also_on = dict[tuple[str, str], set[str]]()
     for row in rows:
@@ -87,6 +88,7 @@ async def _read(tx: Tx, generation: int, specs: Specs) -> Snapshot:
             connector=connector,
             connection=connections[row.connection_id],
             also_on=frozenset(also_on[row.tool_id, row.connection_id]),
+            badge=badges.get((connector.name, connector.artefact_digest)) if connector else None,
         )
     shelves = {server: Shelf(entries=held, names=sorted(held)) for server, held in entries.items()}
     return Snapshot(generation=generation, servers=servers, shelves=shelves)

@@ -33,6 +33,19 @@ class ReleaseRow(Base):
     registered_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class BadgeRow(Base):
+    """What the contract kit found of one connector's very code, the last time it was asked."""
+
+    __tablename__ = "connector_badges"
+
+    connector: Mapped[str] = mapped_column(String(32), ForeignKey("connectors.name"), primary_key=True)
+    artefact_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[str] = mapped_column(String(32))
+    system: Mapped[str] = mapped_column(String(200))
+    checked_at: Mapped[datetime] = mapped_column(Moment)
+    lines: Mapped[list[dict[str, str]]] = mapped_column(Json)
+
+
 class ConnectionRow(Base):
     """One configured account of a connector; its secrets are elsewhere."""
 

@@ -9,6 +9,7 @@ from connectors.sdk.rules import Rule, tier_of
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Effect, Tier
 from hub.identity.scopes import needed_scopes
+from hub.registry.badge_values import Badge, Rule
 from schemas import CompiledSchema
 
 Json = Any
@@ -124,6 +125,13 @@ class PublishedTool:
     output: CompiledSchema
     output_schema: Mapping[str, Json]
     annotations: Annotations
+    badge: Badge | None = None
+    """What the contract kit found of exactly this code; None if it was not checked."""
+
+    @property
+    def undo_proven(self) -> bool:
+        """Whether the contract kit has done it and undone it on a live system, with exactly this code."""
+        return self.badge is not None and self.badge.proves(self.operation.name, Rule.UNDO)
 
     @property
     def operation(self) -> OperationSpec:

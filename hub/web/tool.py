@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -11,6 +12,8 @@ from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand
 from hub.identity.scopes import sufficient_scopes
 from hub.registry import PublishedTool, ToolVersion, reading
+from hub.storage import now
+from hub.web.badge import badge_of
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.schema_words import schema_fields
 from hub.web.views.catalog import ConditionLine, ToolPage, VersionLine
@@ -28,9 +31,10 @@ async def show_tool(visit: Visit) -> Response:
     tool = await visit.runtime.catalog.resolve(path["name"], server=path["server"], caller=visit.session.caller)
     async with visit.runtime.database.reading() as tx:
         versions = await reading.versions(tx, tool.tool.id)
+        badge = badge_of(tool, now=await now(tx))
         owners = await get_many(tx, [tool.tool.owner_id] if tool.tool.owner_id else [])
     owner = owners[tool.tool.owner_id].display_name if tool.tool.owner_id in owners else "nobody yet"
-    page = _page(tool, versions, server=path["server"], owner=owner)
+    page = replace(_page(tool, versions, server=path["server"], owner=owner), badge=badge)
     return show(visit, Shown(template="tool.html", title=tool.title, page=page, here="tools"))
 
 

@@ -1,13 +1,16 @@
 """The catalog: what can be called, found by words, explained in words; and how the hub is, for those who run it."""
 
+from datetime import UTC, datetime
+
 import pytest
+from upstream.connector import connector
 from web_visitor import Visitor
 from world import World
 
 from connectors.sdk.rules import Rule
 from hub.identity.accounts import set_roles
 from hub.identity.principals import Role
-from hub.registry import find_tool, quarantine, raise_tier, set_rules
+from hub.registry import Badge, BadgeLine, BadgeVerdict, Grade, Promise, find_tool, keep_badge, quarantine, raise_tier, set_rules
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +41,33 @@ async def test_the_tool_page_explains_a_tool_in_words(ann: Visitor) -> None:
         "whole number",
         "&#34;quantity&#34;: 12",
     ):
+        assert words in ann.html
+
+
+async def test_the_tool_page_shows_what_the_contract_kit_found(world: World, ann: Visitor) -> None:
+    await ann.get("/servers/everything/tools/item_update")
+    assert "This code was not checked." in ann.html
+    line = BadgeLine(
+        operation="item_update",
+        promise=Promise.GUARD,
+        verdict=BadgeVerdict.FAILED,
+        grade=Grade.RECORDED,
+        reason="With a stale guard <b>it</b> was carried out.",
+    )
+    badge = Badge(
+        connector="upstream",
+        version="1.0.0",
+        artefact_digest=connector.spec.artefact_digest,
+        system="the test upstream",
+        checked_at=datetime(2026, 11, 21, tzinfo=UTC),
+        lines=[line],
+    )
+    async with world.runtime.database.transaction() as tx:
+        await keep_badge(tx, badge, world.runtime.authority)
+
+    await ann.get("/servers/everything/tools/item_update")
+
+    for words in ("the test upstream", "a stale guard is refused", "failed", "on a recording", "&lt;b&gt;it&lt;/b&gt;"):
         assert words in ann.html
 
 

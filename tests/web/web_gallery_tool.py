@@ -1,10 +1,13 @@
 """Typed examples of the catalog, tool and server pages."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
+from hub.registry import RULE_TITLES, BadgeVerdict, Grade, Rule
+from hub.web.badge import GRADES, VERDICTS, BadgeLineShown, BadgeShown
 from hub.web.inert import inert, inert_name
+from hub.web.moments import at
 from hub.web.views.catalog import (
     CatalogPage,
     Choice,
@@ -128,6 +131,19 @@ _TERM = ToolPage(
     ),
     is_read=False,
 )
+_BADGE = BadgeShown(
+    system=inert_name("Tryton 8.0 on SQLite"),
+    checked_at=at(NOW - timedelta(days=2), now=NOW),
+    lines=tuple(
+        BadgeLineShown(
+            title=RULE_TITLES[rule],
+            verdict=VERDICTS[verdict],
+            grade=GRADES[Grade.LIVE],
+            reason=inert("By everything the system holds: 4,812 records."),
+        )
+        for rule, verdict in zip(Rule, [*BadgeVerdict] * 4, strict=True)
+    ),
+)
 TOOLS = {
     "high": _TERM,
     "read": replace(
@@ -156,6 +172,7 @@ TOOLS = {
             ),
         ),
     ),
+    "checked": replace(_TERM, badge=_BADGE),
     "bare": replace(_TERM, inputs=(), outputs=(), examples=(), data_classes=()),
     "hostile": replace(
         _TERM,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hub.web.badge import BadgeShown
 from hub.web.inert import Inert
 from hub.web.wording import Word
 
@@ -102,6 +103,7 @@ class ToolPage:
     examples: tuple[Inert, ...]
     versions: tuple[VersionLine, ...]
     is_read: bool
+    badge: BadgeShown | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

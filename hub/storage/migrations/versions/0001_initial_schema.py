@@ -481,6 +481,19 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_connections_connector"), ["connector"], unique=False)
 
     op.create_table(
+        "connector_badges",
+        sa.Column("connector", sa.String(length=32), nullable=False),
+        sa.Column("artefact_digest", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("system", sa.String(length=200), nullable=False),
+        sa.Column("checked_at", Moment(), nullable=False),
+        sa.Column("lines", Json, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connector"], ["connectors.name"], name=op.f("fk_connector_badges_connector_connectors")
+        ),
+        sa.PrimaryKeyConstraint("connector", "artefact_digest", name=op.f("pk_connector_badges")),
+    )
+    op.create_table(
         "connector_releases",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("connector", sa.String(length=32), nullable=False),
@@ -610,6 +623,7 @@ def downgrade() -> None:
 
     op.drop_table("oauth_codes")
     op.drop_table("connector_releases")
+    op.drop_table("connector_badges")
     with op.batch_alter_table("connections", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_connections_connector"))
 

@@ -1,0 +1,91 @@
+"""Keeping badges: one per connector and code, the latest; what a badge says of one code says nothing of another."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+
+from connectors.sdk.spec import ConnectorSpec
+from hub.audit import EventKind
+from hub.core.errors import NotFound
+from hub.identity.authority import Authority
+from hub.registry.badge_values import Badge, BadgeLine, BadgeVerdict, Grade, Rule
+from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
+from hub.registry.tables import BadgeRow, ConnectorRow, ReleaseRow
+from hub.storage import Tx
+
+BadgeKey = tuple[str, str]
+"""A connector's name and the digest of its code."""
+
+
+async def keep_badge(tx: Tx, badge: Badge, authority: Authority) -> None:
+    """Keep `badge` in place of the one before for the same code.
+
+    Raises:
+        NotFound: no such connector, or not with that code, is registered.
+        Forbidden: it is neither the connector's owner nor an administrator.
+    """
+    connector = await tx.get(ConnectorRow, badge.connector)
+    releases = select(ReleaseRow.spec).where(ReleaseRow.connector == badge.connector)
+    known = {ConnectorSpec.model_validate_json(spec).artefact_digest for spec in await tx.scalars(releases)}
+    if connector is None or badge.artefact_digest not in known:
+        raise NotFound(f"{badge.connector} is not registered with this code; publish it first, then check it again.")
+    await require_steward(
+        tx, authority, Stewards(owner_id=connector.owner_id, what=f"the badge of {badge.connector!r}")
+    )
+    await outdate_catalog(tx, authority)
+    await tx.merge(
+        BadgeRow(
+            connector=badge.connector,
+            artefact_digest=badge.artefact_digest,
+            version=badge.version,
+            system=badge.system,
+            checked_at=badge.checked_at,
+            lines=[_line_json(line) for line in badge.lines],
+        )
+    )
+    failed = [f"{line.operation}: {line.rule}" for line in badge.lines if line.verdict is BadgeVerdict.FAILED]
+    facts = {"artefact": badge.artefact_digest, "version": badge.version, "system": badge.system}
+    await authority.record(tx, EventKind.CONNECTOR_CHECKED, badge.connector, failed=failed, **facts)
+
+
+async def badge_for(tx: Tx, connector: ConnectorSpec) -> Badge | None:
+    """Return the badge of exactly this connector's code, if it was checked."""
+    row = await tx.get(BadgeRow, (connector.name, connector.artefact_digest), populate_existing=True)
+    return None if row is None else badge_of(row)
+
+
+async def all_badges(tx: Tx) -> Mapping[BadgeKey, Badge]:
+    """Return every badge by connector and code."""
+    return {(row.connector, row.artefact_digest): badge_of(row) for row in await tx.scalars(select(BadgeRow))}
+
+
+def badge_of(row: BadgeRow) -> Badge:
+    """Return the badge in `row`; lines of rules that this release does not know are left out."""
+    return Badge(
+        connector=row.connector,
+        version=row.version,
+        artefact_digest=row.artefact_digest,
+        system=row.system,
+        checked_at=row.checked_at,
+        lines=tuple(_line(line) for line in row.lines if line["rule"] in {*Rule}),
+    )
+
+
+def _line_json(line: BadgeLine) -> dict[str, str]:
+    return {
+        "operation": line.operation,
+        "rule": line.rule.value,
+        "verdict": line.verdict.value,
+        "grade": line.grade.value,
+        "reason": line.reason,
+    }
+
+
+def _line(stored: Mapping[str, str]) -> BadgeLine:
+    return BadgeLine(
+        operation=stored["operation"],
+        rule=Rule(stored["rule"]),
+        verdict=BadgeVerdict(stored["verdict"]),
+        grade=Grade(stored["grade"]),
+        reason=stored["reason"],
+    )

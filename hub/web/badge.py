@@ -1,0 +1,55 @@
+"""A connector's badge as people read it: what the contract kit found of one tool, line by line."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from hub.registry import RULE_TITLES, Badge, BadgeLine, BadgeVerdict, Grade, PublishedTool
+from hub.web.inert import Inert, inert, inert_name
+from hub.web.moments import At, at
+from hub.web.wording import Word
+
+VERDICTS: Final = {
+    BadgeVerdict.PASSED: Word(label="held", meaning="It was tried, and it held.", tone="good"),
+    BadgeVerdict.FAILED: Word(label="failed", meaning="It was tried, and it did not hold.", tone="bad"),
+    BadgeVerdict.NOT_APPLICABLE: Word(label="does not apply", meaning="It says nothing about this tool."),
+}
+GRADES: Final = {Grade.LIVE: "on the system itself", Grade.RECORDED: "on a recording"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadgeLineShown:
+    """One line."""
+
+    title: str
+    verdict: Word
+    grade: str
+    reason: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadgeShown:
+    """The lines about one tool, on which system, and when."""
+
+    system: Inert
+    checked_at: At
+    lines: tuple[BadgeLineShown, ...]
+
+
+def badge_of(tool: PublishedTool, *, now: datetime) -> BadgeShown | None:
+    """Return what was found of this tool; None if exactly this code was not checked."""
+    return None if tool.badge is None else _shown(tool.badge, tool.operation.name, now)
+
+
+def _shown(badge: Badge, operation: str, now: datetime) -> BadgeShown:
+    lines = tuple(_line(line) for line in badge.of(operation))
+    return BadgeShown(system=inert_name(badge.system), checked_at=at(badge.checked_at, now=now), lines=lines)
+
+
+def _line(line: BadgeLine) -> BadgeLineShown:
+    return BadgeLineShown(
+        title=RULE_TITLES[line.rule],
+        verdict=VERDICTS[line.verdict],
+        grade=GRADES[line.grade],
+        reason=inert(line.reason),
+    )
