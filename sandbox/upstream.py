@@ -47,6 +47,10 @@ class Received(NamedTuple):
     size: int
 
 
+class AnswerLost(NoAnswer):
+    """What stands around an exchange says that the request was sent, and that no answer came back."""
+
+
 Onward = Callable[[], Awaitable[Received]]
 Around = Callable[[WireRequest, Onward], Awaitable[Received]]
 """What stands around each exchange: it may carry the request `onward`, keep the answer, or answer by itself. It never
@@ -87,7 +91,11 @@ class Upstream:
             NoAnswer: there is no complete answer, or it is larger than allowed.
             Unavailable: the request leads elsewhere; it was not sent.
         """
-        return await self.around(exchange.request, lambda: self._received(exchange))
+        try:
+            return await self.around(exchange.request, lambda: self._received(exchange))
+        except AnswerLost:
+            exchange.progress.has_begun = True
+            raise
 
     async def _received(self, exchange: Exchange) -> Received:
         status, headers, body = await self._exchange(exchange)

@@ -29,9 +29,10 @@ from hub.execution.outcomes import (
 )
 from hub.execution.upstreams import reach
 from sandbox.line import NoAnswer
-from sandbox.upstream import Around, Onward, Received
+from sandbox.upstream import AnswerLost, Around, Onward, Received
 
 __all__ = [
+    "AnswerLost",
     "Around",
     "CheckOutcome",
     "CommitOrder",

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from connectors.sdk.harness import SystemAnswer
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.wire import WireRequest, WireResponse
-from hub.execution import Around, NoAnswer, Onward, Received
+from hub.execution import AnswerLost, Around, Onward, Received
 
 Json = Any
 """Any JSON value."""
@@ -71,7 +71,7 @@ async def lose_the_answer(passed: Passed, onward: Onward) -> Received:
     if passed.is_safe:
         return received
     passed.is_touched = True
-    raise NoAnswer("The answer was lost, by the contract kit.")
+    raise AnswerLost("The answer was lost, by the contract kit.")
 
 
 def throttle(*, writes: bool) -> Way:

@@ -24,12 +24,15 @@ from hub.execution import (
     CommitOutcome,
     Executor,
     LookUpOutcome,
+    Observed,
     ObserveOutcome,
     Passage,
     Permit,
+    Previewed,
     PreviewOutcome,
     Ran,
     ReadOutcome,
+    Succeeded,
     Target,
 )
 from hub.identity.authority import Authority
@@ -79,6 +82,8 @@ class Laboratory:
     grade: Grade
     seed: str
     heard: list[str] = field(default_factory=list[str])
+    said: list[Json] = field(default_factory=list[Json])
+    """What the connector made of the system's answers, in its own terms, for finding classified values."""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def new_key(self) -> str:
@@ -130,12 +135,25 @@ class Laboratory:
 
     def _heard(self, ran: Ran[T]) -> T:
         self.heard += [repr(ran.outcome), *_lines(ran.passage)]
+        self.said += _values(ran.outcome)
         return ran.outcome
 
 
 def befores(preview: Preview) -> dict[str, dict[str, Json]]:
     """Return what the preview had found, by target."""
     return {change.target: dict(change.before) for change in preview.changes if change.before is not None}
+
+
+def _values(outcome: object) -> list[Json]:
+    match outcome:
+        case Succeeded(output=output):
+            return [output]
+        case Previewed(preview=preview):
+            return [part for change in preview.changes for part in (change.before, change.after) if part is not None]
+        case Observed(records=records):
+            return [*records.values()]
+        case _:
+            return []
 
 
 def _lines(passage: Passage) -> list[str]:

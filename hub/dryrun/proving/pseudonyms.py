@@ -1,0 +1,168 @@
+"""Taking classified values out of what is recorded: each by the same made-up one everywhere, so that it still fits.
+
+A field is classified where a schema of the connector marks it: `x-secret: true`, or `x-data-class` with any class.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, cast
+
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from hub.core.errors import InputError
+
+Json = Any
+"""Any JSON value."""
+
+_SHORTEST: Final = 3
+"""Shorter texts are replaced only as whole values of classified fields: inside other texts they would hit anything."""
+_LEAST_NUMBER: Final = 1000
+"""Smaller numbers are replaced only as values of classified fields: elsewhere they are counts and versions."""
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+class Pseudonyms:
+    """Made-up values for classified ones. First `learn` everything that was said, then `text` and `json` replace."""
+
+    def __init__(self, spec: ConnectorSpec, secrets: Iterable[str]) -> None:
+        """Raise InputError if an operation has data classes and does not say which fields they are about."""
+        self._fields = frozenset(name for one in spec.operations for name in _classified_fields(one))
+        self._texts: dict[str, str] = {}
+        self._numbers: dict[int | float, int | float] = {}
+        for secret in secrets:
+            self._learn_text(secret)
+            self._learn_text(base64.b64encode(secret.encode()).decode().rstrip("="))
+
+    def learn(self, value: Json) -> None:
+        """Take note of the classified values in `value`."""
+        for found in _values_of(value, self._fields):
+            self._learn(found)
+
+    def learn_text(self, text: str | None) -> None:
+        """Take note of the classified values in `text`, if it is JSON."""
+        parsed = _parsed(text)
+        if parsed is not None:
+            self.learn(parsed)
+
+    def text(self, text: str) -> str:
+        """Return `text` without classified values, as JSON where it is JSON."""
+        parsed = _parsed(text)
+        if isinstance(parsed, dict | list):
+            return json.dumps(self.json(parsed))
+        return self._without(text)
+
+    def path(self, path: str) -> str:
+        """Return a path without classified values, whole segments that are large numbers included."""
+        numbers = {str(old): str(new) for old, new in self._numbers.items() if abs(old) >= _LEAST_NUMBER}
+        return "/".join(numbers.get(segment, segment) for segment in self._without(path).split("/"))
+
+    def json(self, value: Json, *, is_classified: bool = False) -> Json:
+        """Return `value` without classified values."""
+        if isinstance(value, dict):
+            members = cast("dict[str, Json]", value)
+            return {
+                self._without(name): self.json(member, is_classified=is_classified or name in self._fields)
+                for name, member in members.items()
+            }
+        if isinstance(value, list):
+            return [self.json(one, is_classified=is_classified) for one in cast("list[Json]", value)]
+        return self._leaf(value, is_classified=is_classified)
+
+    def _leaf(self, value: Json, *, is_classified: bool) -> Json:
+        if isinstance(value, bool):
+            return value and not is_classified
+        if isinstance(value, int | float):
+            is_meant = is_classified or abs(value) >= _LEAST_NUMBER
+            return self._numbers.get(value, value) if is_meant else value
+        if not isinstance(value, str):
+            return value
+        return self._texts.get(value, value) if is_classified else self._without(value)
+
+    def _without(self, text: str) -> str:
+        for old in sorted(self._texts, key=len, reverse=True):
+            if len(old) >= _SHORTEST and old in text:
+                text = text.replace(old, self._texts[old])
+        return text
+
+    def _learn(self, value: Json) -> None:
+        if isinstance(value, bool) or value is None:
+            return
+        if isinstance(value, int | float):
+            number = len(self._numbers) + 1
+            self._numbers.setdefault(value, number if isinstance(value, int) else float(number))
+        elif isinstance(value, str):
+            self._learn_text(value)
+
+    def _learn_text(self, text: str) -> None:
+        if text and text not in self._texts and text not in self._texts.values():
+            self._texts[text] = _made_up(text, len(self._texts) + 1)
+
+
+def rewritten(text: str) -> str:
+    """Return `text` as a recording writes it: JSON in one way, all else as it is."""
+    parsed = _parsed(text)
+    return json.dumps(parsed) if isinstance(parsed, dict | list) else text
+
+
+def _classified_fields(operation: OperationSpec) -> frozenset[str]:
+    schemas = (operation.input_schema, operation.output_schema)
+    fields = frozenset(name for schema in schemas for name in _marked(schema))
+    if operation.data_classes and not fields:
+        classes = ", ".join(operation.data_classes)
+        raise InputError(
+            f"{operation.name} has data of the classes {classes}, and none of its fields says which: mark them, for "
+            'example by Field(json_schema_extra={"x-data-class": "personal"}). Nothing was recorded.'
+        )
+    return fields
+
+
+def _marked(schema: Json) -> Iterator[str]:
+    """Yield the names of the fields that `schema` marks, at any depth."""
+    if isinstance(schema, list):
+        for one in cast("list[Json]", schema):
+            yield from _marked(one)
+    if not isinstance(schema, dict):
+        return
+    members = cast("dict[str, Json]", schema)
+    properties = members.get("properties")
+    if isinstance(properties, dict):
+        fields = cast("dict[str, Json]", properties)
+        yield from (name for name, one in fields.items() if _is_marked(one))
+    for member in members.values():
+        yield from _marked(member)
+
+
+def _is_marked(schema: Json) -> bool:
+    marks = cast("dict[str, Json]", schema) if isinstance(schema, dict) else {}
+    return marks.get("x-secret") is True or bool(marks.get("x-data-class"))
+
+
+def _values_of(value: Json, fields: frozenset[str], *, is_classified: bool = False) -> Iterator[Json]:
+    """Yield the single values under the names in `fields`, at any depth."""
+    if isinstance(value, Mapping):
+        for name, member in cast("Mapping[str, Json]", value).items():
+            yield from _values_of(member, fields, is_classified=is_classified or name in fields)
+    elif isinstance(value, list | tuple):
+        for one in cast("list[Json]", value):
+            yield from _values_of(one, fields, is_classified=is_classified)
+    elif is_classified:
+        yield value
+
+
+def _made_up(text: str, number: int) -> str:
+    """Return something of the same shape that means nothing."""
+    if text.isdecimal():
+        return str(number).rjust(len(text), "0")
+    if "@" in text:
+        return f"redacted-{number}@example.invalid"
+    if _DATE.fullmatch(text):
+        return f"2000-01-{number % 28 + 1:02}"
+    return f"redacted-{number}"
+
+
+def _parsed(text: str | None) -> Json:
+    try:
+        return json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,82 @@
+"""Checking a connector from end to end: on a system, on a system with a recording made of it, or on a recording."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from connectors.sdk.harness import Harness
+from connectors.sdk.spec import ConnectorSpec
+from hub.core.errors import InputError
+from hub.dryrun.proving.kit import check
+from hub.dryrun.proving.laboratory import Equipment, open_laboratory
+from hub.dryrun.proving.pseudonyms import Pseudonyms
+from hub.dryrun.proving.recording import Recorder, Recording, Replay, without_sign_in
+from hub.registry import Badge, BadgeLine, Grade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A badge, and the recording of how it came about."""
+
+    badge: Badge
+    recording: Recording
+
+
+async def check_live(spec: ConnectorSpec, harness: Harness, equipment: Equipment | None = None) -> Badge:
+    """Return what the kit finds of `spec` on the system of `harness`. It writes for real.
+
+    Raises:
+        InputError: the connector could not be registered with a hub, or the harness tries what it does not have.
+    """
+    _refuse_unknown(spec, harness)
+    async with open_laboratory(spec, harness, equipment) as laboratory:
+        return _badge(spec, harness, await check(laboratory))
+
+
+async def check_and_record(spec: ConnectorSpec, harness: Harness, equipment: Equipment | None = None) -> Recorded:
+    """Do the same, and return beside the badge a recording without classified values.
+
+    Raises:
+        InputError: as `check_live`, or an operation does not say which of its fields are classified.
+    """
+    _refuse_unknown(spec, harness)
+    Pseudonyms(spec, ())  # refuses now what could not be recorded afterwards
+    recorder, seed = Recorder(harness), uuid4().hex
+    equipped = replace(equipment or Equipment(), beneath=recorder.around, seed=seed)
+    async with open_laboratory(spec, recorder, equipped) as laboratory:
+        badge = _badge(spec, harness, await check(laboratory))
+        recording = recorder.recording(spec, said=laboratory.said, seed=seed, at=badge.checked_at)
+    return Recorded(badge=badge, recording=recording)
+
+
+async def check_recorded(spec: ConnectorSpec, recording: Recording, equipment: Equipment | None = None) -> Badge:
+    """Return what the kit finds of `spec` on what was recorded; nothing is sent anywhere.
+
+    Raises:
+        InputError: it is the recording of another connector.
+    """
+    if recording.connector != spec.name:
+        raise InputError(f"This is a recording of {recording.connector!r}, not of {spec.name!r}.")
+    replayed = Replay(recording)
+    _refuse_unknown(spec, replayed)
+    equipped = replace(equipment or Equipment(), beneath=replayed.around, seed=recording.seed, grade=Grade.RECORDED)
+    async with open_laboratory(without_sign_in(spec), replayed, equipped) as laboratory:
+        return _badge(spec, replayed, await check(laboratory))
+
+
+def _refuse_unknown(spec: ConnectorSpec, harness: Harness) -> None:
+    known = {operation.name for operation in spec.operations}
+    if unknown := sorted({case.operation for case in harness.cases} - known):
+        raise InputError(f"The harness tries {', '.join(unknown)}, which {spec.name} does not have.")
+
+
+def _badge(spec: ConnectorSpec, harness: Harness, lines: Sequence[BadgeLine]) -> Badge:
+    return Badge(
+        connector=spec.name,
+        version=spec.version,
+        artefact_digest=spec.artefact_digest,
+        system=harness.system[:200],
+        checked_at=datetime.now(UTC),
+        lines=tuple(lines),
+    )
