@@ -1,6 +1,6 @@
 """The harness: what a connector's author tells the contract kit about the system that the connector is tried on.
 
-`toolhub connector check --harness module:name` calls `name`, which is an async context manager that yields a harness.
+`toolhub connector check --on module:name` calls `name`, which is an async context manager that yields a harness.
 It writes for real: let it lead to a system where that does no harm.
 """
 

@@ -1,5 +1,6 @@
 """A connector for the test upstream that says which of its fields are personal, for tests of recordings."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -8,6 +9,7 @@ from connectors.sdk import (
     AuthSpec,
     Compensation,
     Connector,
+    ConnectorError,
     Context,
     Effect,
     Preview,
@@ -106,3 +108,21 @@ class Anything(BaseModel):
 async def anything_get(context: Context) -> Anything:
     """Read something."""
     return await context.get("/items", Anything)
+
+
+telling = Connector(
+    "telling",
+    version="1.0.0",
+    description="Falls over where there is no item.",
+    auth=AuthSpec(kind="bearer", secret_fields=("token",)),
+    safe=[SafeRule(method="GET")],
+)
+
+
+@telling.read("item_name", examples=[{"id": 1}])
+async def item_name(context: Context, id: ItemId) -> Anything:  # noqa: A002  # see above
+    """Read how an item is called."""
+    names = dict[int, str]()
+    with suppress(ConnectorError):
+        names[id] = (await item(context, id)).name
+    return Anything(text=names[id])

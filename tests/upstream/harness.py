@@ -61,6 +61,14 @@ async def opened() -> AsyncGenerator[UpstreamHarness]:
         yield harness
 
 
+@asynccontextmanager
+async def opened_briefly() -> AsyncGenerator[UpstreamHarness]:
+    """Yield the same with one case."""
+    async with opened() as harness:
+        harness.cases = [harness.write("item_update", edits=1, id=1, quantity=12)]
+        yield harness
+
+
 def honest_cases(harness: UpstreamHarness) -> list[Case]:
     """Return what the test connector is to be tried with."""
     return [

@@ -1,11 +1,11 @@
 """`toolhub connector connect`: an account of a system, with its credential, for a registered connector."""
 
-import os
 from typing import Annotated
 
 import typer
 
 from hub import registry
+from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, out, run, settings
 from hub.credentials import Vault
 from hub.identity.authority import Authority
@@ -40,14 +40,9 @@ async def _connect(chosen: Settings, new: NewConnection) -> None:
             specs = {spec.name: spec for spec in await registry.connectors(tx)}
         if new.connector not in specs:
             fail(f"{new.connector!r} is not registered. Run `toolhub connector register {new.connector}` first.")
-        secret = {field: _secret(field) for field in specs[new.connector].auth.secret_fields}
+        secret = ask_secret(specs[new.connector])
         authority = Authority(database=database, keys=keys)
         async with database.transaction() as tx:
             connection = await create_connection(tx, new, authority)
             if secret:
                 await Vault(keys).put(tx, connection.id, secret, authority)
-
-
-def _secret(field: str) -> str:
-    given = os.environ.get(f"TOOLHUB_SECRET_{field.upper()}")
-    return given if given is not None else str(typer.prompt(field, hide_input=True))

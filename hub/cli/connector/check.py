@@ -1,0 +1,68 @@
+"""`toolhub connector check`: tries a connector on a system or a recording, and prints its badge."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from connectors.sdk.spec import ConnectorSpec
+from hub.cli.connector.installed import declared
+from hub.cli.connector.trying import equipment, opened_harness, show_badge
+from hub.cli.console import fail, run, settings
+from hub.dryrun.proving.recording import Recording
+from hub.dryrun.proving.session import check_live, check_recorded
+from hub.identity.authority import Authority
+from hub.registry import Badge, keep_badge
+from hub.settings import Settings
+from hub.wiring import open_database, open_keyring
+
+
+def check(
+    name: Annotated[str, typer.Argument(help="An installed connector's name, or module:name.")],
+    *,
+    on: Annotated[str | None, typer.Option(help="The test system: its harness (module:name), or its base URL.")] = None,
+    recording: Annotated[Path | None, typer.Option(help="Try it on what `record` has written.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Show the badge in this hub's catalog.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the badge as JSON.")] = False,
+) -> None:
+    """Try everything a connector promises on a system where that does no harm, and print what held.
+
+    It writes for real, confined and through the broker as in every hub. Exit code 1 means that a line failed.
+
+    Examples:
+      toolhub connector check acme_crm --on acme_crm.harness:opened
+
+      toolhub connector check acme_crm --on http://127.0.0.1:8700
+
+      toolhub connector check acme_crm --recording acme.json --json
+    """
+    spec, chosen = declared(name), settings()
+    if recording is not None:
+        badge = run(check_recorded(spec, _read(recording), equipment(chosen)))
+    else:
+        badge = run(_check_live(spec, on, chosen))
+    if keep:
+        run(_keep(chosen, badge))
+    show_badge(badge, as_json=as_json)
+
+
+async def _check_live(spec: ConnectorSpec, on: str | None, chosen: Settings) -> Badge:
+    async with opened_harness(spec, on) as opened:
+        return await check_live(spec, opened, equipment(chosen))
+
+
+async def _keep(chosen: Settings, badge: Badge) -> None:
+    async with open_database(chosen) as database:
+        authority = Authority(database=database, keys=await open_keyring(chosen, database))
+        async with database.transaction() as tx:
+            await keep_badge(tx, badge, authority)
+
+
+def _read(file: Path) -> Recording:
+    try:
+        return Recording.model_validate_json(file.read_bytes())
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}.")
+    except ValidationError as error:
+        fail(f"{file} is no recording of this release ({error.error_count()} errors); record it again.")

@@ -1,0 +1,42 @@
+"""`toolhub connector record`: checks a connector on a system, and writes down what the system answered."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connectors.sdk.spec import ConnectorSpec
+from hub.cli.connector.installed import declared
+from hub.cli.connector.trying import equipment, opened_harness, show_badge
+from hub.cli.console import err, fail, run, settings
+from hub.dryrun.proving.session import Recorded, check_and_record
+from hub.settings import Settings
+
+
+def record(
+    name: Annotated[str, typer.Argument(help="An installed connector's name, or module:name.")],
+    file: Annotated[Path, typer.Argument(help="Where to write the recording.")],
+    *,
+    on: Annotated[str, typer.Option(help="The test system: its harness (module:name), or its base URL.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the badge as JSON.")] = False,
+) -> None:
+    """Check a connector on a test system and keep what it answered, so that `check --recording` can do without it.
+
+    Secrets, and values of fields marked `x-secret` or `x-data-class`, are replaced by made-up ones everywhere. Read the
+    file before you publish it all the same.
+
+    Example:  toolhub connector record acme_crm acme.json --on acme_crm.harness:opened
+    """
+    spec, chosen = declared(name), settings()
+    recorded = run(_record(spec, on, chosen))
+    try:
+        file.write_text(recorded.recording.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        fail(f"{file} cannot be written: {error.strerror}.")
+    err.print(f"[green]Recorded[/] {len(recorded.recording.exchanges)} exchanges in {file}.")
+    show_badge(recorded.badge, as_json=as_json)
+
+
+async def _record(spec: ConnectorSpec, on: str, chosen: Settings) -> Recorded:
+    async with opened_harness(spec, on) as opened:
+        return await check_and_record(spec, opened, equipment(chosen))

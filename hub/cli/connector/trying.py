@@ -1,0 +1,95 @@
+"""What `check` and `record` share: which system to try a connector on, and how what was found is shown."""
+
+import importlib
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from connectors.sdk.harness import Case, Harness, OpenHarness, PlainHarness
+from connectors.sdk.spec import ConnectorSpec
+from hub.cli.connector.secret import ask_secret
+from hub.cli.console import fail, out
+from hub.dryrun.proving.laboratory import Equipment
+from hub.registry import RULE_TITLES, Badge, BadgeVerdict
+from hub.settings import Settings
+
+Json = Any
+"""Any JSON value."""
+
+_COLOURS = {BadgeVerdict.PASSED: "green", BadgeVerdict.FAILED: "bold red", BadgeVerdict.NOT_APPLICABLE: "dim"}
+
+
+@asynccontextmanager
+async def opened_harness(spec: ConnectorSpec, on: str | None) -> AsyncGenerator[Harness]:
+    """Yield the harness `on` (module:name), or one that knows the address `on` and the connector's examples alone."""
+    if on is None:
+        fail("Say which system to try it on: --on module:name for its harness, or --on with its base URL.")
+    if on.startswith(("http://", "https://")):
+        cases = [Case(operation=one.name, arguments=example) for one in spec.operations for example in one.examples[:1]]
+        yield PlainHarness(system=on, base_url=on, secret=ask_secret(spec), cases=cases)
+    else:
+        async with _found(on)() as opened:
+            yield opened
+
+
+def equipment(settings: Settings) -> Equipment:
+    """Return what a laboratory takes from this hub's settings."""
+    return Equipment(minimum=settings.sandbox_minimum, paths=settings.connector_paths)
+
+
+def show_badge(badge: Badge, *, as_json: bool) -> None:
+    """Print what was found; end with exit code 1 if a line failed."""
+    if as_json:
+        typer.echo(json.dumps(badge_json(badge), indent=2))
+    else:
+        _print(badge)
+    if not badge.is_clean:
+        raise typer.Exit(1)
+
+
+def badge_json(badge: Badge) -> dict[str, Json]:
+    """Return the badge as JSON."""
+    return {
+        "connector": badge.connector,
+        "version": badge.version,
+        "artefact_digest": badge.artefact_digest,
+        "system": badge.system,
+        "checked_at": badge.checked_at.isoformat(),
+        "is_clean": badge.is_clean,
+        "lines": [
+            {
+                "operation": line.operation,
+                "rule": line.rule.value,
+                "title": RULE_TITLES[line.rule],
+                "verdict": line.verdict.value,
+                "grade": line.grade.value,
+                "reason": line.reason,
+            }
+            for line in badge.lines
+        ],
+    }
+
+
+def _print(badge: Badge) -> None:
+    table = Table("operation", "check", "found", "how", title=f"{badge.connector} {badge.version} on {badge.system}")
+    for line in badge.lines:
+        verdict = f"[{_COLOURS[line.verdict]}]{line.verdict.value}[/]"
+        table.add_row(line.operation, RULE_TITLES[line.rule], verdict, f"{line.grade.value}: {line.reason}")
+    out.print(table)
+    failed = sum(line.verdict is BadgeVerdict.FAILED for line in badge.lines)
+    out.print("[green]No line failed.[/]" if badge.is_clean else f"[bold red]{failed} line(s) failed.[/]")
+
+
+def _found(harness: str) -> OpenHarness:
+    module, _, name = harness.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        fail(f"The harness {harness} cannot be loaded: {error}")
+    if not callable(found):
+        fail(f"{harness} is no function: a harness is an async context manager that yields a `Harness`.")
+    return found  # type: ignore[no-any-return]  # what an author wrote; using it tells whether it is one

@@ -1,0 +1,81 @@
+"""`toolhub connector check` and `record` print a badge, keep it where it belongs, and fail when a line does."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+from upstream.fixtures import Upstream
+
+from hub.cli import app
+
+HONEST, HARNESS = "upstream.connector:connector", "upstream.harness:opened_briefly"
+
+
+@pytest.fixture
+def toolhub(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """The command line of a hub with an empty database."""
+    home = tmp_path / "var"
+    home.mkdir()
+    shutil.copyfile(sqlite_template, home / "toolhub.db")
+    monkeypatch.setenv("TOOLHUB_HOME", str(home))
+    return CliRunner()
+
+
+def test_a_connector_is_recorded_checked_again_and_its_badge_kept(toolhub: CliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "recording.json"
+
+    recorded = toolhub.invoke(app, ["connector", "record", HONEST, str(file), "--on", HARNESS])
+    assert recorded.exit_code == 0, recorded.output
+    assert "No line failed." in recorded.output
+
+    early = toolhub.invoke(app, ["connector", "check", HONEST, "--recording", str(file), "--keep"])
+    assert early.exit_code == 1
+    assert "publish it first" in early.stderr.replace("\n", " ")
+
+    assert toolhub.invoke(app, ["connector", "register", HONEST]).exit_code == 0
+    kept = toolhub.invoke(app, ["connector", "check", HONEST, "--recording", str(file), "--keep", "--json"])
+    assert kept.exit_code == 0, kept.output
+    badge = json.loads(kept.stdout)
+    assert badge["is_clean"] is True
+    assert {line["grade"] for line in badge["lines"]} == {"recorded"}
+
+
+def test_a_line_that_fails_is_an_exit_code(
+    toolhub: CliRunner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", upstream.token)
+    address = ["--on", upstream.base_url]
+
+    told = toolhub.invoke(app, ["connector", "check", "upstream.classified:telling", *address, "--json"])
+
+    assert told.exit_code == 1, told.output
+    failed = [line for line in json.loads(told.stdout)["lines"] if line["verdict"] == "failed"]
+    assert [line["rule"] for line in failed] == ["throttling", "errors"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([HONEST], "Say which system"),
+        ([HONEST, "--on", "nowhere:harness"], "cannot be loaded"),
+        ([HONEST, "--recording", "nothing.json"], "cannot be read"),
+        (["nobody"], "There is no connector 'nobody'"),
+    ],
+)
+def test_what_is_missing_is_said(toolhub: CliRunner, arguments: list[str], says: str) -> None:
+    told = toolhub.invoke(app, ["connector", "check", *arguments])
+
+    assert told.exit_code == 1
+    assert says in told.stderr.replace("\n", " ")
+
+
+def test_a_file_that_is_no_recording_is_said(toolhub: CliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "other.json"
+    file.write_text('{"format": 7}')
+
+    told = toolhub.invoke(app, ["connector", "check", HONEST, "--recording", str(file)])
+
+    assert told.exit_code == 1
+    assert "is no recording of this release" in told.stderr.replace("\n", " ")
