@@ -9,7 +9,7 @@ from connectors.sdk.spec import ConnectorSpec
 from hub import registry
 from hub.api.access import CatalogReader, Person, RuntimeParameter
 from hub.api.bodies import Body
-from hub.registry import Badge, BadgeVerdict, Grade, Rule, ToolVersion
+from hub.registry import Badge, BadgeVerdict, Grade, Promise, ToolVersion
 
 router = APIRouter(prefix="/connectors", tags=["connectors"])
 
@@ -18,7 +18,7 @@ class BadgeLineView(BaseModel):
     """One line of a badge."""
 
     operation: str
-    rule: Rule
+    promise: Promise
     verdict: BadgeVerdict
     grade: Grade = Field(description="Whether it was tried on the system itself or on what was recorded of it.")
     reason: str

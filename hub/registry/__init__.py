@@ -1,7 +1,7 @@
 """What can be called: connectors, connections, tools, versions, servers."""
 
 from hub.registry.arguments import canonical_arguments
-from hub.registry.badge_values import RULE_TITLES, Badge, BadgeLine, BadgeVerdict, Grade, Rule
+from hub.registry.badge_values import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Promise
 from hub.registry.badges import badge_for, keep_badge
 from hub.registry.catalog import Catalog
 from hub.registry.connecting import (
@@ -52,7 +52,7 @@ from hub.registry.values import (
 __all__ = [
     "CATALOG_CHANNEL",
     "EVERYTHING",
-    "RULE_TITLES",
+    "PROMISES",
     "Annotations",
     "Badge",
     "BadgeLine",
@@ -65,8 +65,8 @@ __all__ = [
     "NewConnection",
     "NewServer",
     "Offer",
+    "Promise",
     "PublishedTool",
-    "Rule",
     "Server",
     "Tool",
     "ToolVersion",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Rule(StrEnum):
+class Promise(StrEnum):
     """What a line says, in the order in which the kit tries it."""
 
     FENCE = "fence"
@@ -24,19 +24,19 @@ class Rule(StrEnum):
     ERRORS = "errors"
 
 
-RULE_TITLES: Final = {
-    Rule.FENCE: "a write inside a preview is refused by the transport",
-    Rule.UNTOUCHED: "a preview leaves the system unchanged",
-    Rule.DIGEST: "the same input has the same digest",
-    Rule.PERMIT: "what is not approved is refused, and nothing is written",
-    Rule.GUARD: "a stale guard is refused after somebody else's edit",
-    Rule.PREDICTION: "what was predicted is what came",
-    Rule.ONCE: "the same key applies once, also after a lost answer",
-    Rule.UNDO: "undo restores, and leaves exactly what was declared",
-    Rule.SECRETS: "secrets appear nowhere",
-    Rule.THROTTLING: "throttling is honoured",
-    Rule.UNKNOWN_FIELDS: "unknown answer fields are tolerated",
-    Rule.ERRORS: "every documented error is mapped",
+PROMISES: Final = {
+    Promise.FENCE: "a write inside a preview is refused by the transport",
+    Promise.UNTOUCHED: "a preview leaves the system unchanged",
+    Promise.DIGEST: "the same input has the same digest",
+    Promise.PERMIT: "what is not approved is refused, and nothing is written",
+    Promise.GUARD: "a stale guard is refused after somebody else's edit",
+    Promise.PREDICTION: "what was predicted is what came",
+    Promise.ONCE: "the same key applies once, also after a lost answer",
+    Promise.UNDO: "undo restores, and leaves exactly what was declared",
+    Promise.SECRETS: "secrets appear nowhere",
+    Promise.THROTTLING: "throttling is honoured",
+    Promise.UNKNOWN_FIELDS: "unknown answer fields are tolerated",
+    Promise.ERRORS: "every documented error is mapped",
 }
 """Each line's text for people."""
 
@@ -61,7 +61,7 @@ class BadgeLine:
     """One line: `reason` says how it was judged, or what to do."""
 
     operation: str
-    rule: Rule
+    promise: Promise
     verdict: BadgeVerdict
     grade: Grade
     reason: str
@@ -87,7 +87,7 @@ class Badge:
         """Return the lines about one operation."""
         return [line for line in self.lines if line.operation == operation]
 
-    def proves(self, operation: str, rule: Rule) -> bool:
+    def proves(self, operation: str, promise: Promise) -> bool:
         """Return whether the line was tried on the system itself, and held."""
         held = (BadgeVerdict.PASSED, Grade.LIVE)
-        return any(line.rule is rule and (line.verdict, line.grade) == held for line in self.of(operation))
+        return any(line.promise is promise and (line.verdict, line.grade) == held for line in self.of(operation))

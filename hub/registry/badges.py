@@ -8,7 +8,7 @@ from connectors.sdk.spec import ConnectorSpec
 from hub.audit import EventKind
 from hub.core.errors import NotFound
 from hub.identity.authority import Authority
-from hub.registry.badge_values import Badge, BadgeLine, BadgeVerdict, Grade, Rule
+from hub.registry.badge_values import Badge, BadgeLine, BadgeVerdict, Grade, Promise
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
 from hub.registry.tables import BadgeRow, ConnectorRow, ReleaseRow
 from hub.storage import Tx
@@ -43,7 +43,7 @@ async def keep_badge(tx: Tx, badge: Badge, authority: Authority) -> None:
             lines=[_line_json(line) for line in badge.lines],
         )
     )
-    failed = [f"{line.operation}: {line.rule}" for line in badge.lines if line.verdict is BadgeVerdict.FAILED]
+    failed = [f"{line.operation}: {line.promise}" for line in badge.lines if line.verdict is BadgeVerdict.FAILED]
     facts = {"artefact": badge.artefact_digest, "version": badge.version, "system": badge.system}
     await authority.record(tx, EventKind.CONNECTOR_CHECKED, badge.connector, failed=failed, **facts)
 
@@ -60,21 +60,21 @@ async def all_badges(tx: Tx) -> Mapping[BadgeKey, Badge]:
 
 
 def badge_of(row: BadgeRow) -> Badge:
-    """Return the badge in `row`; lines of rules that this release does not know are left out."""
+    """Return the badge in `row`; lines of promises that this release does not know are left out."""
     return Badge(
         connector=row.connector,
         version=row.version,
         artefact_digest=row.artefact_digest,
         system=row.system,
         checked_at=row.checked_at,
-        lines=tuple(_line(line) for line in row.lines if line["rule"] in {*Rule}),
+        lines=tuple(_line(line) for line in row.lines if line["promise"] in {*Promise}),
     )
 
 
 def _line_json(line: BadgeLine) -> dict[str, str]:
     return {
         "operation": line.operation,
-        "rule": line.rule.value,
+        "promise": line.promise.value,
         "verdict": line.verdict.value,
         "grade": line.grade.value,
         "reason": line.reason,
@@ -84,7 +84,7 @@ def _line_json(line: BadgeLine) -> dict[str, str]:
 def _line(stored: Mapping[str, str]) -> BadgeLine:
     return BadgeLine(
         operation=stored["operation"],
-        rule=Rule(stored["rule"]),
+        promise=Promise(stored["promise"]),
         verdict=BadgeVerdict(stored["verdict"]),
         grade=Grade(stored["grade"]),
         reason=stored["reason"],

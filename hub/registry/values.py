@@ -9,7 +9,7 @@ from connectors.sdk.rules import Rule, tier_of
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Effect, Tier
 from hub.identity.scopes import needed_scopes
-from hub.registry.badge_values import Badge, Rule
+from hub.registry.badge_values import Badge, Promise
 from schemas import CompiledSchema
 
 Json = Any
@@ -131,7 +131,7 @@ class PublishedTool:
     @property
     def undo_proven(self) -> bool:
         """Whether the contract kit has done it and undone it on a live system, with exactly this code."""
-        return self.badge is not None and self.badge.proves(self.operation.name, Rule.UNDO)
+        return self.badge is not None and self.badge.proves(self.operation.name, Promise.UNDO)
 
     @property
     def operation(self) -> OperationSpec:

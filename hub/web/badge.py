@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from hub.registry import RULE_TITLES, Badge, BadgeLine, BadgeVerdict, Grade, PublishedTool
+from hub.registry import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, PublishedTool
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import At, at
 from hub.web.wording import Word
@@ -48,7 +48,7 @@ def _shown(badge: Badge, operation: str, now: datetime) -> BadgeShown:
 
 def _line(line: BadgeLine) -> BadgeLineShown:
     return BadgeLineShown(
-        title=RULE_TITLES[line.rule],
+        title=PROMISES[line.promise],
         verdict=VERDICTS[line.verdict],
         grade=GRADES[line.grade],
         reason=inert(line.reason),

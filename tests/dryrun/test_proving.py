@@ -12,7 +12,7 @@ from upstream.harness import UpstreamHarness, honest_cases
 from connectors.sdk.harness import Case, PlainHarness, SystemAnswer
 from hub.dryrun.proving.kit import check, check_case
 from hub.dryrun.proving.laboratory import Laboratory, open_laboratory
-from hub.registry import BadgeLine, BadgeVerdict, Rule
+from hub.registry import BadgeLine, BadgeVerdict, Promise
 
 pytestmark = pytest.mark.anyio
 
@@ -40,11 +40,11 @@ def harness_of(lab: Laboratory) -> UpstreamHarness:
     return lab.harness
 
 
-def failed(lines: list[BadgeLine]) -> dict[Rule, str]:
-    return {line.rule: line.reason for line in lines if line.verdict is BadgeVerdict.FAILED}
+def failed(lines: list[BadgeLine]) -> dict[Promise, str]:
+    return {line.promise: line.reason for line in lines if line.verdict is BadgeVerdict.FAILED}
 
 
-async def try_change(lab: Laboratory, operation: str) -> dict[Rule, str]:
+async def try_change(lab: Laboratory, operation: str) -> dict[Promise, str]:
     """Return the lines that fail when `operation` sets the quantity of item 1, which somebody else can edit."""
     return failed(await check_case(lab, harness_of(lab).write(operation, edits=1, id=1, quantity=5)))
 
@@ -57,24 +57,24 @@ async def test_an_honest_connector_passes_every_line_that_applies(upstream: Upst
         lines = await check(laboratory)
 
     assert failed(lines) == {}
-    passed = {(line.operation, line.rule) for line in lines if line.verdict is BadgeVerdict.PASSED}
-    assert {rule for _, rule in passed} == {*Rule}
-    assert {("item_put", Rule.ONCE), ("item_update", Rule.GUARD), ("ticket_create", Rule.ONCE)} <= passed
-    assert {("item_put", Rule.UNDO), ("item_update", Rule.UNDO)} <= passed
+    passed = {(line.operation, line.promise) for line in lines if line.verdict is BadgeVerdict.PASSED}
+    assert {promise for _, promise in passed} == {*Promise}
+    assert {("item_put", Promise.ONCE), ("item_update", Promise.GUARD), ("ticket_create", Promise.ONCE)} <= passed
+    assert {("item_put", Promise.UNDO), ("item_update", Promise.UNDO)} <= passed
 
 
 async def test_a_preview_that_writes_is_caught_and_nothing_was_written(lab: Laboratory) -> None:
     found = failed(await check_case(lab, harness_of(lab).write("writes_in_its_preview", id=1)))
 
-    assert found.keys() == {Rule.FENCE}
-    assert "DELETE /items/1" in found[Rule.FENCE]
+    assert found.keys() == {Promise.FENCE}
+    assert "DELETE /items/1" in found[Promise.FENCE]
     assert harness_of(lab).upstream.store.effects() == []
 
 
 async def test_a_preview_that_leaves_something_is_caught(lab: Laboratory) -> None:
     found = await try_change(lab, "leaves_a_note")
 
-    assert "took effect" in found[Rule.UNTOUCHED]
+    assert "took effect" in found[Promise.UNTOUCHED]
 
 
 async def test_a_preview_that_leaves_something_uncounted_is_caught_by_what_the_system_holds(lab: Laboratory) -> None:
@@ -82,54 +82,54 @@ async def test_a_preview_that_leaves_something_uncounted_is_caught_by_what_the_s
 
     found = failed(await check_case(lab, case))
 
-    assert "is new" in found[Rule.UNTOUCHED]
+    assert "is new" in found[Promise.UNTOUCHED]
 
 
 async def test_a_preview_that_is_never_the_same_is_caught(lab: Laboratory) -> None:
-    assert Rule.DIGEST in await try_change(lab, "changes_its_mind")
+    assert Promise.DIGEST in await try_change(lab, "changes_its_mind")
 
 
 async def test_a_write_that_needs_no_permit_is_caught(lab: Laboratory) -> None:
     found = failed(await check_case(lab, harness_of(lab).write("asks_nobody", title="hello")))
 
-    assert "without asking" in found[Rule.PERMIT]
+    assert "without asking" in found[Promise.PERMIT]
 
 
 async def test_a_commit_without_its_guard_is_caught(lab: Laboratory) -> None:
     found = await try_change(lab, "ignores_its_guard")
 
-    assert "as the condition of the write" in found[Rule.GUARD]
+    assert "as the condition of the write" in found[Promise.GUARD]
 
 
 async def test_a_commit_without_its_guard_is_caught_by_the_write_itself_where_nobody_can_edit(lab: Laboratory) -> None:
     case = harness_of(lab).write("ignores_its_guard", id=1, quantity=5)
 
-    assert Rule.GUARD in failed(await check_case(lab, case))
+    assert Promise.GUARD in failed(await check_case(lab, case))
 
 
 async def test_a_wrong_prediction_is_caught(lab: Laboratory) -> None:
     found = await try_change(lab, "predicts_wrongly")
 
-    assert "items/1: quantity is 5, the preview said 6" in found[Rule.PREDICTION]
+    assert "items/1: quantity is 5, the preview said 6" in found[Promise.PREDICTION]
 
 
 async def test_a_repeat_that_does_it_again_is_caught(lab: Laboratory) -> None:
     found = failed(await check_case(lab, harness_of(lab).write("posts_twice", text="hello")))
 
-    assert "Sent again with its key" in found[Rule.ONCE]
+    assert "Sent again with its key" in found[Promise.ONCE]
 
 
 async def test_a_write_that_a_preview_could_send_is_caught(lab: Laboratory) -> None:
     found = failed(await check_case(lab, harness_of(lab).write("posts_twice", text="hello")))
 
-    assert "POST /notes" in found[Rule.FENCE]
+    assert "POST /notes" in found[Promise.FENCE]
 
 
 async def test_an_undo_that_leaves_more_than_declared_is_caught(lab: Laboratory) -> None:
     found = await try_change(lab, "leaves_more_than_it_says")
 
-    assert found.keys() == {Rule.UNDO}
-    assert "item/1 name" in found[Rule.UNDO]
+    assert found.keys() == {Promise.UNDO}
+    assert "item/1 name" in found[Promise.UNDO]
 
 
 async def test_a_secret_in_an_answer_is_caught(lab: Laboratory) -> None:
@@ -138,27 +138,27 @@ async def test_a_secret_in_an_answer_is_caught(lab: Laboratory) -> None:
 
     found = failed(await check_case(lab, Case(operation="shows_everything", arguments={"id": 1})))
 
-    assert found.keys() == {Rule.SECRETS}
-    assert encoded not in found[Rule.SECRETS]
+    assert found.keys() == {Promise.SECRETS}
+    assert encoded not in found[Promise.SECRETS]
 
 
 async def test_asking_again_without_the_pause_asked_for_is_caught(lab: Laboratory) -> None:
     found = failed(await check_case(lab, Case(operation="asks_again_at_once", arguments={"id": 1})))
 
-    assert found.keys() == {Rule.THROTTLING}
+    assert found.keys() == {Promise.THROTTLING}
 
 
 async def test_choking_on_a_field_of_a_later_release_is_caught(lab: Laboratory) -> None:
     found = failed(await check_case(lab, Case(operation="forbids_new_fields", arguments={"id": 1})))
 
-    assert found.keys() == {Rule.UNKNOWN_FIELDS}
+    assert found.keys() == {Promise.UNKNOWN_FIELDS}
 
 
 async def test_an_error_that_is_not_mapped_is_caught(lab: Laboratory) -> None:
     found = failed(await check_case(lab, Case(operation="breaks_on_a_refusal", arguments={"id": 1})))
 
-    assert found.keys() == {Rule.ERRORS}
-    assert "404" in found[Rule.ERRORS]
+    assert found.keys() == {Promise.ERRORS}
+    assert "404" in found[Promise.ERRORS]
 
 
 async def test_a_documented_answer_that_is_mapped_to_something_else_is_caught(lab: Laboratory) -> None:
@@ -166,7 +166,7 @@ async def test_a_documented_answer_that_is_mapped_to_something_else_is_caught(la
 
     found = failed(await check_case(lab, Case(operation="shows_everything", arguments={"id": 1}, answers=[moved])))
 
-    assert "locked should be upstream_conflict" in found[Rule.ERRORS]
+    assert "locked should be upstream_conflict" in found[Promise.ERRORS]
 
 
 async def test_without_a_view_into_the_system_it_is_judged_by_reading_back(upstream: Upstream) -> None:
@@ -180,6 +180,6 @@ async def test_without_a_view_into_the_system_it_is_judged_by_reading_back(upstr
     async with open_laboratory(honest.spec, harness) as laboratory:
         lines = await check(laboratory)
 
-    reasons = {line.rule: line.reason for line in lines if line.verdict is BadgeVerdict.PASSED}
-    assert reasons.keys() == {*Rule}
-    assert all("reading back" in reasons[rule] for rule in (Rule.UNTOUCHED, Rule.UNDO))
+    reasons = {line.promise: line.reason for line in lines if line.verdict is BadgeVerdict.PASSED}
+    assert reasons.keys() == {*Promise}
+    assert all("reading back" in reasons[promise] for promise in (Promise.UNTOUCHED, Promise.UNDO))

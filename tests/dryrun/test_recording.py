@@ -14,7 +14,7 @@ from connectors.sdk.spec import ConnectorSpec
 from hub.core.errors import InputError
 from hub.dryrun.proving.recording import Recording
 from hub.dryrun.proving.session import Recorded, check_and_record, check_recorded
-from hub.registry import Badge, BadgeVerdict, Grade, Rule
+from hub.registry import Badge, BadgeVerdict, Grade, Promise
 
 pytestmark = pytest.mark.anyio
 
@@ -22,11 +22,11 @@ OWNER, HEIR, STOCK, LEGACY = "Ada Lovelace", "ada@example.com", 48_151_623, 90_2
 CLASSIFIED = (OWNER, HEIR, str(STOCK), str(LEGACY), "Lovelace", TOKEN, base64.b64encode(TOKEN.encode()).decode())
 
 
-def verdicts(badge: Badge) -> dict[tuple[str, Rule], BadgeVerdict]:
-    return {(line.operation, line.rule): line.verdict for line in badge.lines}
+def verdicts(badge: Badge) -> dict[tuple[str, Promise], BadgeVerdict]:
+    return {(line.operation, line.promise): line.verdict for line in badge.lines}
 
 
-def passed(badge: Badge) -> set[tuple[str, Rule]]:
+def passed(badge: Badge) -> set[tuple[str, Promise]]:
     return {key for key, verdict in verdicts(badge).items() if verdict is BadgeVerdict.PASSED}
 
 
@@ -58,8 +58,8 @@ async def test_a_redacted_recording_still_proves_what_the_system_proved(upstream
 
     assert {line.grade for line in recorded.badge.lines} == {Grade.LIVE}
     assert {line.grade for line in again.lines} == {Grade.RECORDED}
-    proven = {key for key in passed(recorded.badge) if key[1] is not Rule.SECRETS}
-    assert {("item_give", Rule.UNDO), ("item_give", Rule.GUARD), ("item_give", Rule.PREDICTION)} <= proven
+    proven = {key for key in passed(recorded.badge) if key[1] is not Promise.SECRETS}
+    assert {("item_give", Promise.UNDO), ("item_give", Promise.GUARD), ("item_give", Promise.PREDICTION)} <= proven
     assert [line for line in again.lines if line.verdict is BadgeVerdict.FAILED] == []
     assert proven <= passed(again)
 
@@ -72,7 +72,7 @@ async def test_every_upstream_class_can_be_checked_from_a_recording(upstream: Up
 
     again = await check_recorded(honest.spec, recorded.recording)
 
-    assert {key for key in passed(recorded.badge) if key[1] is not Rule.SECRETS} <= passed(again)
+    assert {key for key in passed(recorded.badge) if key[1] is not Promise.SECRETS} <= passed(again)
 
 
 async def test_code_that_breaks_its_promise_is_caught_on_a_recording_too(upstream: Upstream) -> None:
@@ -82,7 +82,7 @@ async def test_code_that_breaks_its_promise_is_caught_on_a_recording_too(upstrea
 
     changed = await check_recorded(renamed(honest.spec), recording)
 
-    assert verdicts(changed)["item_update", Rule.UNDO] is BadgeVerdict.FAILED
+    assert verdicts(changed)["item_update", Promise.UNDO] is BadgeVerdict.FAILED
 
 
 def renamed(spec: ConnectorSpec) -> ConnectorSpec:

@@ -17,8 +17,8 @@ from hub.registry import (
     BadgeVerdict,
     Catalog,
     Grade,
+    Promise,
     PublishedTool,
-    Rule,
     badge_for,
     keep_badge,
     read_current,
@@ -33,7 +33,11 @@ CRM = crm(operation(), write(reversal="exact", compensation=UNDO))
 
 def line(**changes: object) -> BadgeLine:
     proven = BadgeLine(
-        operation="deal_update", rule=Rule.UNDO, verdict=BadgeVerdict.PASSED, grade=Grade.LIVE, reason="It was tried."
+        operation="deal_update",
+        promise=Promise.UNDO,
+        verdict=BadgeVerdict.PASSED,
+        grade=Grade.LIVE,
+        reason="It was tried.",
     )
     return replace(proven, **changes)
 
@@ -98,7 +102,7 @@ async def test_other_code_is_not_proven_by_it(database: Database, authority: Aut
         line(verdict=BadgeVerdict.NOT_APPLICABLE),
         line(grade=Grade.RECORDED),
         line(operation="deal_get"),
-        line(rule=Rule.ONCE),
+        line(promise=Promise.ONCE),
     ],
 )
 async def test_an_undo_is_proven_only_by_its_own_line_on_a_live_system(

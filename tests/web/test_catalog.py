@@ -10,7 +10,18 @@ from world import World
 from connectors.sdk.rules import Rule
 from hub.identity.accounts import set_roles
 from hub.identity.principals import Role
-from hub.registry import Badge, BadgeLine, BadgeVerdict, Grade, Promise, find_tool, keep_badge, quarantine, raise_tier, set_rules
+from hub.registry import (
+    Badge,
+    BadgeLine,
+    BadgeVerdict,
+    Grade,
+    Promise,
+    find_tool,
+    keep_badge,
+    quarantine,
+    raise_tier,
+    set_rules,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
-from hub.registry import RULE_TITLES, BadgeVerdict, Grade, Rule
+from hub.registry import PROMISES, BadgeVerdict, Grade, Promise
 from hub.web.badge import GRADES, VERDICTS, BadgeLineShown, BadgeShown
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
@@ -136,12 +136,12 @@ _BADGE = BadgeShown(
     checked_at=at(NOW - timedelta(days=2), now=NOW),
     lines=tuple(
         BadgeLineShown(
-            title=RULE_TITLES[rule],
+            title=PROMISES[promise],
             verdict=VERDICTS[verdict],
             grade=GRADES[Grade.LIVE],
             reason=inert("By everything the system holds: 4,812 records."),
         )
-        for rule, verdict in zip(Rule, [*BadgeVerdict] * 4, strict=True)
+        for promise, verdict in zip(Promise, [*BadgeVerdict] * 4, strict=True)
     ),
 )
 TOOLS = {

@@ -14,7 +14,7 @@ from connectors.sdk.spec import ConnectorSpec
 from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, out
 from hub.dryrun.proving.laboratory import Equipment
-from hub.registry import RULE_TITLES, Badge, BadgeVerdict
+from hub.registry import PROMISES, Badge, BadgeVerdict
 from hub.settings import Settings
 
 Json = Any
@@ -63,8 +63,8 @@ def badge_json(badge: Badge) -> dict[str, Json]:
         "lines": [
             {
                 "operation": line.operation,
-                "rule": line.rule.value,
-                "title": RULE_TITLES[line.rule],
+                "promise": line.promise.value,
+                "title": PROMISES[line.promise],
                 "verdict": line.verdict.value,
                 "grade": line.grade.value,
                 "reason": line.reason,
@@ -78,7 +78,7 @@ def _print(badge: Badge) -> None:
     table = Table("operation", "check", "found", "how", title=f"{badge.connector} {badge.version} on {badge.system}")
     for line in badge.lines:
         verdict = f"[{_COLOURS[line.verdict]}]{line.verdict.value}[/]"
-        table.add_row(line.operation, RULE_TITLES[line.rule], verdict, f"{line.grade.value}: {line.reason}")
+        table.add_row(line.operation, PROMISES[line.promise], verdict, f"{line.grade.value}: {line.reason}")
     out.print(table)
     failed = sum(line.verdict is BadgeVerdict.FAILED for line in badge.lines)
     out.print("[green]No line failed.[/]" if badge.is_clean else f"[bold red]{failed} line(s) failed.[/]")

@@ -9,25 +9,25 @@ from hub.dryrun.proving import answers, previews, writes
 from hub.dryrun.proving.laboratory import Laboratory
 from hub.dryrun.proving.trial import Broken, BrokenDown, NotApplicable, Trial
 from hub.execution import Succeeded
-from hub.registry import BadgeLine, BadgeVerdict, Rule
+from hub.registry import BadgeLine, BadgeVerdict, Promise
 
 Check = Callable[[Trial], Awaitable[str]]
 
-OF_WRITES: Final[Sequence[tuple[Rule, Check]]] = (
-    (Rule.FENCE, previews.fence),
-    (Rule.UNTOUCHED, previews.untouched),
-    (Rule.DIGEST, previews.digest),
-    (Rule.UNKNOWN_FIELDS, answers.unknown_fields),
-    (Rule.THROTTLING, answers.throttling),
-    (Rule.PERMIT, previews.permit),
-    (Rule.ERRORS, answers.errors),
-    (Rule.GUARD, writes.guard),
-    (Rule.PREDICTION, writes.prediction),
-    (Rule.FENCE, previews.fence_around_the_write),
-    (Rule.ONCE, writes.once),
-    (Rule.GUARD, writes.guard_after_the_write),
-    (Rule.UNDO, writes.undo),
-    (Rule.SECRETS, answers.secrets),
+OF_WRITES: Final[Sequence[tuple[Promise, Check]]] = (
+    (Promise.FENCE, previews.fence),
+    (Promise.UNTOUCHED, previews.untouched),
+    (Promise.DIGEST, previews.digest),
+    (Promise.UNKNOWN_FIELDS, answers.unknown_fields),
+    (Promise.THROTTLING, answers.throttling),
+    (Promise.PERMIT, previews.permit),
+    (Promise.ERRORS, answers.errors),
+    (Promise.GUARD, writes.guard),
+    (Promise.PREDICTION, writes.prediction),
+    (Promise.FENCE, previews.fence_around_the_write),
+    (Promise.ONCE, writes.once),
+    (Promise.GUARD, writes.guard_after_the_write),
+    (Promise.UNDO, writes.undo),
+    (Promise.SECRETS, answers.secrets),
 )
 """Each rests on what those before it have left, so what is only asked comes before what is written."""
 
@@ -35,7 +35,7 @@ _SEVERITY: Final = (BadgeVerdict.FAILED, BadgeVerdict.PASSED, BadgeVerdict.NOT_A
 
 
 async def check(lab: Laboratory) -> list[BadgeLine]:
-    """Return the lines about every case of the laboratory's harness, in the order of cases and rules."""
+    """Return the lines about every case of the laboratory's harness, in the order of cases and promises."""
     lines = list[BadgeLine]()
     for case in lab.harness.cases:
         lines += await check_case(lab, case)
@@ -46,25 +46,25 @@ async def check_case(lab: Laboratory, case: Case) -> list[BadgeLine]:
     """Return the lines about one case."""
     trial = Trial(lab=lab, case=case)
     lab.heard.clear()
-    of_reads = ((Rule.ERRORS, _reads), *((rule, one) for rule, one in OF_WRITES if one in _OF_READS))
+    of_reads = ((Promise.ERRORS, _reads), *((promise, one) for promise, one in OF_WRITES if one in _OF_READS))
     steps = of_reads if trial.spec.effect is Effect.READ else OF_WRITES
     is_broken_down = False
-    for rule, step in steps:
-        if is_broken_down and rule is not Rule.SECRETS:
-            trial.write_line(rule, BadgeVerdict.NOT_APPLICABLE, "Not tried: repair the line that failed first.")
+    for promise, step in steps:
+        if is_broken_down and promise is not Promise.SECRETS:
+            trial.write_line(promise, BadgeVerdict.NOT_APPLICABLE, "Not tried: repair the line that failed first.")
         else:
-            is_broken_down |= await _try(trial, rule, step)
+            is_broken_down |= await _try(trial, promise, step)
     return _worst(trial.lines)
 
 
-async def _try(trial: Trial, rule: Rule, step: Check) -> bool:
+async def _try(trial: Trial, promise: Promise, step: Check) -> bool:
     """Write the line of one step; return whether nothing after it can be tried."""
     try:
-        trial.write_line(rule, BadgeVerdict.PASSED, await step(trial))
+        trial.write_line(promise, BadgeVerdict.PASSED, await step(trial))
     except NotApplicable as because:
-        trial.write_line(rule, BadgeVerdict.NOT_APPLICABLE, str(because))
+        trial.write_line(promise, BadgeVerdict.NOT_APPLICABLE, str(because))
     except Broken as broken:
-        trial.write_line(broken.rule or rule, BadgeVerdict.FAILED, str(broken))
+        trial.write_line(broken.promise or promise, BadgeVerdict.FAILED, str(broken))
         return isinstance(broken, BrokenDown)
     return False
 
@@ -81,12 +81,12 @@ _OF_READS: Final = (answers.unknown_fields, answers.throttling, answers.errors, 
 
 
 def _worst(lines: Sequence[BadgeLine]) -> list[BadgeLine]:
-    """Return one line per operation and rule: what failed before what passed before what did not apply."""
-    kept = dict[tuple[str, Rule], BadgeLine]()
+    """Return one line per operation and promise: what failed before what passed before what did not apply."""
+    kept = dict[tuple[str, Promise], BadgeLine]()
     for line in lines:
-        known = kept.setdefault((line.operation, line.rule), line)
+        known = kept.setdefault((line.operation, line.promise), line)
         if _SEVERITY.index(line.verdict) <= _SEVERITY.index(known.verdict):
-            kept[line.operation, line.rule] = line
-    rules = [*Rule]
+            kept[line.operation, line.promise] = line
+    promises = [*Promise]
     operations = [*dict.fromkeys(line.operation for line in lines)]
-    return sorted(kept.values(), key=lambda line: (operations.index(line.operation), rules.index(line.rule)))
+    return sorted(kept.values(), key=lambda line: (operations.index(line.operation), promises.index(line.promise)))

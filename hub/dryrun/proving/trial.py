@@ -23,7 +23,7 @@ from hub.execution import (
     Unknown,
     Violation,
 )
-from hub.registry import BadgeLine, BadgeVerdict, Rule
+from hub.registry import BadgeLine, BadgeVerdict, Promise
 
 Json = Any
 """Any JSON value."""
@@ -32,11 +32,11 @@ Outcome = ReadOutcome | PreviewOutcome | CommitOutcome | LookUpOutcome | Observe
 
 
 class Broken(Exception):
-    """A line failed; the message says how, and what to do. `rule` names it where it is another than the one tried."""
+    """A line failed; the message says how, and what to do. `promise` names another one than was tried."""
 
-    def __init__(self, message: str, *, rule: Rule | None = None) -> None:
+    def __init__(self, message: str, *, promise: Promise | None = None) -> None:
         super().__init__(message)
-        self.rule = rule
+        self.promise = promise
 
 
 class BrokenDown(Broken):
@@ -106,10 +106,10 @@ class Trial:
         """Return how often the write has taken effect, None if nobody counts."""
         return None if self.case.effects is None else await self.case.effects()
 
-    def write_line(self, rule: Rule, verdict: BadgeVerdict, reason: str) -> None:
+    def write_line(self, promise: Promise, verdict: BadgeVerdict, reason: str) -> None:
         """Add a line."""
         line = BadgeLine(
-            operation=self.case.operation, rule=rule, verdict=verdict, grade=self.lab.grade, reason=reason[:600]
+            operation=self.case.operation, promise=promise, verdict=verdict, grade=self.lab.grade, reason=reason[:600]
         )
         self.lines.append(line)
 

@@ -13,7 +13,7 @@ from hub.dryrun.proving.laboratory import Order
 from hub.dryrun.proving.trial import Broken, BrokenDown, NotApplicable, Trial, told
 from hub.dryrun.records import Verdict
 from hub.execution import Conflicted, Failed, Observed, Previewed, Succeeded, Unknown
-from hub.registry import Rule
+from hub.registry import Promise
 
 Json = Any
 """Any JSON value."""
@@ -127,11 +127,11 @@ async def _found_again(trial: Trial) -> Succeeded:
         again = await trial.carry_out()
         if isinstance(again, Succeeded):
             return again
-        raise BrokenDown(f"After a lost answer, sent again with its key: {told(again)}", rule=Rule.ONCE)
+        raise BrokenDown(f"After a lost answer, sent again with its key: {told(again)}", promise=Promise.ONCE)
     found = await trial.lab.look_up(trial.case.operation, trial.arguments, trial.key)
     if isinstance(found, Succeeded):
         return found
-    raise BrokenDown(f"After a lost answer, looked up by our reference: {told(found)}", rule=Rule.ONCE)
+    raise BrokenDown(f"After a lost answer, looked up by our reference: {told(found)}", promise=Promise.ONCE)
 
 
 async def _is_refused(trial: Trial, stale: Preview, *, may_be_gone: bool = False) -> None:
