@@ -369,6 +369,14 @@ async def forge(context: Context, frame: str) -> Done:
         signal.pause()
 
 
+@connector.read("hand_over_descriptors")
+async def hand_over_descriptors(_context: Context, times: int) -> Done:
+    """Send descriptors along with bytes, for the other side to hold."""
+    with socket.socket(fileno=os.dup(CHANNEL)) as channel:
+        sent = [socket.send_fds(channel, [b"\x00"], [CHANNEL] * 10) for _ in range(times)]
+    return Done(text=str(len(sent)))
+
+
 @connector.read("ask")
 async def ask(context: Context, path: str) -> Done:
     """Send a GET to a path of the caller's choice."""
