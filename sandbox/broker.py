@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from connectors.sdk.errors import Fenced, Unavailable, Unknown
 from connectors.sdk.rpc import operation_of
@@ -16,12 +17,16 @@ from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.answers import is_clear, says_no
 from sandbox.line import Dropped, NoAnswer
+from sandbox.pace import LONGEST_WAIT_SECONDS, asked_to_wait
 from sandbox.requests import problem_with
 from sandbox.sign_in import Proof
 from sandbox.transcript import Answer, Attempt, Fate, Transcript
 from sandbox.upstream import LARGEST_ANSWER, Exchange, Received, Upstream
 
 Permit = Callable[[], Awaitable[None]]
+
+
+_BUSY: Final = frozenset({429, 502, 503, 504})
 
 
 class ChannelKind(StrEnum):
@@ -43,6 +48,8 @@ class Bounds:
     requests: int = 200
     unsafe_requests: int = 0
     answer_bytes: int = LARGEST_ANSWER
+    pauses: tuple[float, ...] = (0.1, 0.4)
+    """Seconds before each further attempt of a request that only reads and finds the system busy."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,6 +105,37 @@ class Channel:
         self._asked += 1
 
     async def _send_safe(self, attempt: Attempt) -> WireResponse:
+        """Send what only reads, and again after a pause if the system says that it is busy just now."""
+        attempt, received = await self._answered(attempt)
+        for seconds in self.bounds.pauses:
+            if received.response.status not in _BUSY or (asked_to_wait(received.response) or 0) > LONGEST_WAIT_SECONDS:
+                break
+            attempt.end(Fate.ANSWERED, self._noted(received))
+            attempt = self._again(attempt)
+            await self._pause(attempt, seconds)
+            attempt, received = await self._answered(attempt)
+        attempt.end(Fate.ANSWERED, self._noted(received))
+        return received.response
+
+    async def _pause(self, attempt: Attempt, seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+        except BaseException:  # out of time
+            attempt.end(Fate.NOT_SENT)
+            raise
+
+    async def _turn_comes(self, attempt: Attempt) -> None:
+        """Wait until the connection's pace lets another request leave."""
+        try:
+            seconds = self.upstream.pace.next()
+        except Unavailable:
+            attempt.end(Fate.NOT_SENT)
+            raise
+        if seconds > 0:
+            await self._pause(attempt, seconds)
+
+    async def _answered(self, attempt: Attempt) -> tuple[Attempt, Received]:
+        """Return the answer to what only reads; a session or a token that has ended is renewed once."""
         sign_in = self.upstream.sign_in
         proof = await self._proof(attempt)
         attempt, received = await self._answer_to_safe(attempt, proof)
@@ -108,8 +146,7 @@ class Channel:
             proof = await self._proof(attempt)
             attempt, received = await self._answer_to_safe(attempt, proof)
         sign_in.worked(proof)
-        attempt.end(Fate.ANSWERED, self._noted(received))
-        return received.response
+        return attempt, received
 
     async def _proof(self, attempt: Attempt, *, fresh: bool = False) -> Proof:
         try:
@@ -134,14 +171,17 @@ class Channel:
         return attempt, await self._exchanged(attempt, alone)
 
     async def _exchanged(self, attempt: Attempt, exchange: Exchange) -> Received:
+        await self._turn_comes(attempt)
         try:
-            return await self.upstream.exchange(exchange)
+            received = await self.upstream.exchange(exchange)
         except NoAnswer as error:
             attempt.end(_fate_of_a_read(exchange))
             raise Unavailable(str(error)) from error
         except BaseException:  # out of time, or out of reach
             attempt.end(_fate_of_a_read(exchange))
             raise
+        self.upstream.pace.heed(received.response)
+        return received
 
     def _again(self, attempt: Attempt) -> Attempt:
         self._count()
@@ -151,6 +191,7 @@ class Channel:
         if len(self.transcript.left) >= self.bounds.unsafe_requests or self.permit is None:
             attempt.end(Fate.FENCED)
             raise Stopped(f"It declares at most {self.bounds.unsafe_requests} request(s) that change something.")
+        await self._turn_comes(attempt)  # before the permit: what is on record as sent waits no more
         proof = await self._permitted(attempt, self.permit)
         exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True)
         try:
@@ -168,6 +209,7 @@ class Channel:
 
     def _understood(self, attempt: Attempt, received: Received, proof: Proof) -> WireResponse:
         """Return the answer to an unsafe request, if it says clearly what became of it."""
+        self.upstream.pace.heed(received.response)
         if self.upstream.sign_in.has_lost(received.response.status):
             self.upstream.sign_in.forget(proof)
         if not is_clear(attempt.request, received.response):

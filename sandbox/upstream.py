@@ -13,6 +13,7 @@ from connectors.sdk.errors import Unavailable
 from connectors.sdk.spec import AuthSpec
 from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.line import Incoming, Line, NoAnswer, Outgoing, Progress, TooLarge
+from sandbox.pace import Pace
 from sandbox.reach import OutOfReach, Reach
 from sandbox.requests import checked_base_url
 from sandbox.sign_in import Keep, Proof, Secrets, SignIn, SignInRefused, Ways
@@ -79,6 +80,7 @@ class Upstream:
         self._reach = reach or Reach()
         self._line = Line(parts.scheme, parts.hostname or "", parts.port, self._reach)
         self.around: Around = _plainly
+        self.pace = Pace()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -244,6 +244,17 @@ class Context:
             raise
         return response
 
+    def json_of(self, response: WireResponse, what: str) -> Json:
+        """Return the JSON in the answer to a request that only reads; `what` says which, for people.
+
+        Raises:
+            Unreadable: it holds none.
+        """
+        try:
+            return json.loads(response.body)
+        except (ValueError, RecursionError) as error:
+            raise Unreadable(f"The system answered {what} with an answer that is not JSON.") from error
+
     def _settle(self, error: ConnectorError, *, is_safe: bool) -> None:
         if not is_safe and not isinstance(error, Unknown):
             self.unsettled -= 1

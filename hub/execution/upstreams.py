@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from connectors.sdk.errors import Unavailable
-from connectors.sdk.spec import ConnectorSpec
+from connectors.sdk.spec import ConnectorSpec, RateLimit
 from hub.core.errors import HubError
 from hub.credentials import Vault
 from hub.registry import Connection, get_connection
 from hub.storage import Database
+from sandbox.pace import Pace
 from sandbox.reach import PRIVATE, Network, Reach
 from sandbox.upstream import Around, Upstream
 
@@ -28,6 +29,7 @@ class _Key:
     generation: int
     base_url: str
     auth: str
+    rate: RateLimit | None
 
 
 @dataclass(slots=True)
@@ -55,11 +57,13 @@ class Upstreams:
         Raises:
             BadBaseUrl: its base URL cannot be used.
         """
-        key = _Key(connection.id, connection.generation, connection.base_url, connector.auth.model_dump_json())
+        auth = connector.auth.model_dump_json()
+        key = _Key(connection.id, connection.generation, connection.base_url, auth, connector.rate)
         if key not in self._kept:
             secrets, keep = partial(self._secret, connection), partial(self._keep, connection)
             way = Upstream(connection.base_url, connector.auth, secrets, self._reach, keep)
             way.around = self.around or way.around
+            way.pace = Pace(connector.rate)
             self._kept[key] = _Kept(way)
             await self._close(lambda other, _: other.connection_id == key.connection_id and other != key)
         kept = self._kept[key]
