@@ -34,7 +34,7 @@ def test_a_connector_is_recorded_checked_again_and_its_badge_kept(toolhub: CliRu
     assert early.exit_code == 1
     assert "publish it first" in early.stderr.replace("\n", " ")
 
-    assert toolhub.invoke(app, ["connector", "register", HONEST]).exit_code == 0
+    assert toolhub.invoke(app, ["connector", "publish", HONEST]).exit_code == 0
     kept = toolhub.invoke(app, ["connector", "check", HONEST, "--recording", str(file), "--keep", "--json"])
     assert kept.exit_code == 0, kept.output
     badge = json.loads(kept.stdout)

@@ -5,16 +5,16 @@ import typer
 from hub.cli.connector.check import check
 from hub.cli.connector.connect import connect
 from hub.cli.connector.listing import list_connectors
+from hub.cli.connector.publish import publish
 from hub.cli.connector.record import record
-from hub.cli.connector.register import register
 from hub.cli.connector.show import show
 
 connector_app = typer.Typer(
-    help="Connectors: write and check them, register them, connect accounts.", no_args_is_help=True
+    help="Connectors: write and check them, publish them, connect accounts.", no_args_is_help=True
 )
 connector_app.command("list")(list_connectors)
 connector_app.command()(show)
-connector_app.command()(register)
+connector_app.command()(publish)
 connector_app.command()(connect)
 connector_app.command()(check)
 connector_app.command()(record)

@@ -39,7 +39,7 @@ async def _connect(chosen: Settings, new: NewConnection) -> None:
         async with database.reading() as tx:
             specs = {spec.name: spec for spec in await registry.connectors(tx)}
         if new.connector not in specs:
-            fail(f"{new.connector!r} is not registered. Run `toolhub connector register {new.connector}` first.")
+            fail(f"{new.connector!r} is not published. Run `toolhub connector publish {new.connector}` first.")
         secret = ask_secret(specs[new.connector])
         authority = Authority(database=database, keys=keys)
         async with database.transaction() as tx:

@@ -1,0 +1,95 @@
+"""`toolhub connector publish`: makes a connector's operations tools of this hub, and shows what that changes."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from connectors.sdk.spec import ConnectorSpec
+from hub.cli.connector.installed import declared
+from hub.cli.console import out, run, settings
+from hub.identity.authority import Authority
+from hub.registry import register_connector
+from hub.registry.differing import Difference, FieldChange, Kind, differences, registered
+from hub.settings import Settings
+from hub.wiring import open_database, open_keyring
+
+Json = Any
+"""Any JSON value."""
+
+_LONGEST_VALUE = 100
+_COLOURS = {Kind.NEW: "green", Kind.CHANGED: "yellow", Kind.GONE: "red"}
+
+
+def publish(
+    name: Annotated[str, typer.Argument(help="An installed connector's name, or module:name.")],
+    *,
+    only_show: Annotated[bool, typer.Option("--only-show", help="Show the difference and change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the difference as JSON.")] = False,
+) -> None:
+    """Publish a connector's tools, or the new versions of them. Publishing the same again changes nothing.
+
+    The connector's module is imported with your rights to read what it declares; its operations only ever run confined.
+    Its tools are offered where it has connections: `toolhub connector connect` makes one, in dev unless you say else.
+
+    Examples:
+      toolhub connector publish tryton
+
+      toolhub connector publish acme_crm --only-show --json
+    """
+    spec = declared(name)
+    found, versions = run(_publish(settings(), spec, only_show=only_show))
+    if as_json:
+        typer.echo(json.dumps({"versions": versions, "differences": [_json(one) for one in found]}, indent=2))
+        return
+    for one in found:
+        _print(one)
+    if not only_show:
+        out.print(f"[green]Published[/] {spec.name} {spec.version}: {versions} new tool version(s).")
+    elif not found:
+        out.print(f"{spec.name} {spec.version} is published already; nothing would change.")
+
+
+async def _publish(chosen: Settings, spec: ConnectorSpec, *, only_show: bool) -> tuple[Sequence[Difference], int]:
+    async with open_database(chosen) as database:
+        async with database.reading() as tx:
+            found = differences(await registered(tx, spec.name), spec)
+        if only_show:
+            return found, 0
+        authority = Authority(database=database, keys=await open_keyring(chosen, database))
+        async with database.transaction() as tx:
+            return found, len(await register_connector(tx, spec, authority))
+
+
+def _print(found: Difference) -> None:
+    out.print(f"[{_COLOURS[found.kind]}]{found.kind.value}[/] {found.operation or 'the connector itself'}")
+    for field in found.fields:
+        before, after = (
+            _side(field.before, is_absent=field.is_absent_before),
+            _side(field.after, is_absent=field.is_absent_after),
+        )
+        out.print(f"    {escape(field.pointer)}: {escape(before)} -> {escape(after)}", highlight=False)
+
+
+def _side(value: Json, *, is_absent: bool) -> str:
+    text = "nothing" if is_absent else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+
+
+def _json(found: Difference) -> dict[str, Json]:
+    return {
+        "operation": found.operation or None,
+        "kind": found.kind.value,
+        "fields": [_field_json(field) for field in found.fields],
+    }
+
+
+def _field_json(field: FieldChange) -> dict[str, Json]:
+    sides: dict[str, Json] = {"pointer": field.pointer}
+    if not field.is_absent_before:
+        sides["before"] = field.before
+    if not field.is_absent_after:
+        sides["after"] = field.after
+    return sides

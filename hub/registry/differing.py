@@ -1,0 +1,89 @@
+"""What a release of a connector changes: field by field, between what is registered and what is to be."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+from sqlalchemy import select
+
+from connectors.sdk.spec import ConnectorSpec
+from hub.registry.tables import ConnectorRow, ReleaseRow
+from hub.storage import Tx
+
+Json = Any
+"""Any JSON value."""
+
+_ABSENT = object()
+
+
+class Kind(StrEnum):
+    """What happens to an operation, or to the connector itself."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One field by its JSON pointer; what was not there, or will not be, is None and `is_absent_*` says so."""
+
+    pointer: str
+    before: Json
+    after: Json
+    is_absent_before: bool = False
+    is_absent_after: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What changes of one operation; `operation` is empty for what the connector brings to all of them."""
+
+    operation: str
+    kind: Kind
+    fields: tuple[FieldChange, ...] = ()
+
+
+async def registered(tx: Tx, name: str) -> ConnectorSpec | None:
+    """Return the release in use of the connector `name`, None if there is none."""
+    query = select(ReleaseRow.spec).join(ConnectorRow, ConnectorRow.release_id == ReleaseRow.id)
+    stored = await tx.scalar(query.where(ConnectorRow.name == name))
+    return None if stored is None else ConnectorSpec.model_validate_json(stored)
+
+
+def differences(before: ConnectorSpec | None, after: ConnectorSpec) -> list[Difference]:
+    """Return what registering `after` changes, the connector first, then its operations by name."""
+    if before is None:
+        return [Difference(operation=one.name, kind=Kind.NEW) for one in after.operations]
+    found = list[Difference]()
+    if fields := tuple(_fields("", _passport(before), _passport(after))):
+        found.append(Difference(operation="", kind=Kind.CHANGED, fields=fields))
+    then, now = ({one.name: one for one in spec.operations} for spec in (before, after))
+    for name in sorted(then.keys() | now.keys()):
+        old, new = then.get(name), now.get(name)
+        if old is None or new is None:
+            found.append(Difference(operation=name, kind=Kind.NEW if old is None else Kind.GONE))
+        elif fields := tuple(_fields("", old.model_dump(mode="json"), new.model_dump(mode="json"))):
+            found.append(Difference(operation=name, kind=Kind.CHANGED, fields=fields))
+    return found
+
+
+def _passport(spec: ConnectorSpec) -> dict[str, Json]:
+    return spec.model_dump(mode="json", exclude={"operations"})
+
+
+def _fields(pointer: str, before: Json, after: Json) -> Iterator[FieldChange]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        old, new = cast("Mapping[str, Json]", before), cast("Mapping[str, Json]", after)
+        for name in sorted(old.keys() | new.keys()):
+            step = name.replace("~", "~0").replace("/", "~1")
+            yield from _fields(f"{pointer}/{step}", old.get(name, _ABSENT), new.get(name, _ABSENT))
+    elif before != after:
+        yield FieldChange(
+            pointer=pointer,
+            before=None if before is _ABSENT else before,
+            after=None if after is _ABSENT else after,
+            is_absent_before=before is _ABSENT,
+            is_absent_after=after is _ABSENT,
+        )

@@ -1,0 +1,98 @@
+"""`toolhub connector publish` makes tools, and shows field by field what a release changes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from hub.cli import app
+
+CONNECTOR = """
+from typing import Annotated
+from pydantic import BaseModel, Field
+from connectors.sdk import Connector, Context, SafeRule
+
+connector = Connector("shop", version="{version}", description="A shop.", safe=[SafeRule(method="GET")])
+
+
+class Item(BaseModel):
+    \"\"\"An item.\"\"\"
+
+    name: str
+
+
+@connector.read("{read}")
+async def item(context: Context, id: Annotated[int, Field(ge=1, le={most})]) -> Item:
+    \"\"\"Read an item.\"\"\"
+    return await context.get("/items", Item)
+
+
+@connector.read("steady")
+async def steady(context: Context) -> Item:
+    \"\"\"Read the first item.\"\"\"
+    return await context.get("/first", Item)
+"""
+
+
+@pytest.fixture
+def toolhub(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """The command line of a hub with an empty database, beside a folder of connectors."""
+    home = tmp_path / "var"
+    home.mkdir()
+    shutil.copyfile(sqlite_template, home / "toolhub.db")
+    monkeypatch.setenv("TOOLHUB_HOME", str(home))
+    monkeypatch.syspath_prepend(tmp_path)
+    return CliRunner()
+
+
+def write(folder: Path, module: str, *, version: str, read: str = "item_get", most: int = 100) -> str:
+    """Write a release of the connector and return where it is found."""
+    (folder / f"{module}.py").write_text(CONNECTOR.format(version=version, read=read, most=most))
+    return f"{module}:connector"
+
+
+def test_a_release_is_published_with_the_difference_field_by_field(toolhub: CliRunner, tmp_path: Path) -> None:
+    first = toolhub.invoke(app, ["connector", "publish", write(tmp_path, "shop_one", version="1.0.0"), "--json"])
+    second = write(tmp_path, "shop_two", version="1.1.0", most=200)
+
+    shown = toolhub.invoke(app, ["connector", "publish", second, "--only-show"])
+    published = toolhub.invoke(app, ["connector", "publish", second, "--json"])
+    again = toolhub.invoke(app, ["connector", "publish", second])
+
+    assert json.loads(first.stdout) == {
+        "versions": 2,
+        "differences": [{"operation": name, "kind": "new", "fields": []} for name in ("item_get", "steady")],
+    }
+    assert "/input_schema/properties/id/maximum: 100 -> 200" in shown.stdout
+    told = json.loads(published.stdout)
+    assert told["versions"] == 2  # another code is another version of every tool
+    by_operation = {one["operation"]: one for one in told["differences"]}
+    changed = {field["pointer"]: (field["before"], field["after"]) for field in by_operation[None]["fields"]}
+    assert changed["/version"] == ("1.0.0", "1.1.0")
+    assert by_operation["item_get"]["fields"] == [
+        {"pointer": "/input_schema/properties/id/maximum", "before": 100, "after": 200}
+    ]
+    assert "steady" not in by_operation
+    assert "0 new tool version(s)" in again.stdout
+
+
+def test_what_a_release_brings_and_takes_away_is_named(toolhub: CliRunner, tmp_path: Path) -> None:
+    toolhub.invoke(app, ["connector", "publish", write(tmp_path, "shop_three", version="1.0.0")])
+    renamed = write(tmp_path, "shop_four", version="2.0.0", read="item_read")
+
+    shown = toolhub.invoke(app, ["connector", "publish", renamed, "--only-show"])
+
+    assert "gone item_get" in shown.stdout
+    assert "new item_read" in shown.stdout
+
+
+def test_nothing_is_changed_by_only_showing(toolhub: CliRunner, tmp_path: Path) -> None:
+    entry = write(tmp_path, "shop_five", version="1.0.0")
+
+    first = toolhub.invoke(app, ["connector", "publish", entry, "--only-show", "--json"])
+    second = toolhub.invoke(app, ["connector", "publish", entry, "--only-show", "--json"])
+
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+    assert json.loads(first.stdout)["versions"] == 0
