@@ -1,10 +1,10 @@
 """Conditions in CEL: checked when they are declared, compiled once, and never taken for true or false on an error."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cel_expr_python import cel
 
@@ -13,6 +13,7 @@ Json = Any
 
 LONGEST: Final = 1000
 """Characters of an expression; the library bounds its depth (32) and the iterations of one evaluation."""
+_DEEPEST: Final = 64
 _STRING: Final = re.compile(r"""r?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _MEMBER: Final = re.compile(r"\binput\s*(?:\.\s*(\w+)|\[\s*\x00(\d+)\x00\s*\])")
 _POSITION: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
@@ -40,8 +41,8 @@ def evaluate(expression: str, variables: Mapping[str, Json]) -> Truth:
     """
     compiled = _compiled(expression, tuple(sorted(variables)))
     try:
-        result = compiled.eval(data=variables)
-    except RuntimeError:  # out of its bounds
+        result = compiled.eval(data=_plain(variables))
+    except (RuntimeError, _NotPlain):  # out of its bounds
         return Truth.UNDECIDED
     if result.type() != cel.Type.BOOL:
         return Truth.UNDECIDED
@@ -73,6 +74,26 @@ def compiles(expression: str, variables: tuple[str, ...]) -> bool:
     except BadExpression:
         return False
     return True
+
+
+class _NotPlain(Exception):
+    """A value is not JSON, or nested too deeply for the library, which would end the process."""
+
+
+def _plain(value: Json, depth: int = 0) -> Json:
+    """Return `value` in the containers that the library reads."""
+    if depth > _DEEPEST:
+        raise _NotPlain
+    match value:
+        case Mapping():
+            members = cast("Mapping[str, Json]", value)
+            return {name: _plain(member, depth + 1) for name, member in members.items()}
+        case list() | tuple():
+            return [_plain(item, depth + 1) for item in cast("Sequence[Json]", value)]
+        case str() | bool() | int() | float() | None:
+            return value
+        case _:
+            raise _NotPlain
 
 
 @lru_cache(maxsize=2048)

@@ -1,5 +1,7 @@
 """Conditions in CEL: a bad one is refused with its place, and one that cannot be decided is never true or false."""
 
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -83,6 +85,29 @@ def test_an_evaluation_that_would_take_too_long_is_undecided() -> None:
     slow = "input.lines.exists(x, input.lines.exists(y, input.lines.exists(z, x + y + z < 0)))"
 
     assert evaluate(slow, {"input": {"lines": list(range(1000))}}) is Truth.UNDECIDED
+
+
+def nested(depth: int) -> Json:
+    value: Json = 1
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "truth"),
+    [
+        (MappingProxyType({"b": (1, 2)}), Truth.TRUE),
+        ({"b": [1, 2]}, Truth.TRUE),
+        ({"b": {1, 2}}, Truth.UNDECIDED),
+        ({"b": Decimal(2)}, Truth.UNDECIDED),
+        ({"b": "\ud800"}, Truth.UNDECIDED),
+        ({"b": [1, 2], "c": nested(100)}, Truth.UNDECIDED),
+        ({"b": [1, 2], "c": nested(5000)}, Truth.UNDECIDED),
+    ],
+)
+def test_values_that_are_no_plain_json_decide_nothing_and_harm_nobody(value: Json, truth: Truth) -> None:
+    assert evaluate("size(input.a.b) == 2", {"input": MappingProxyType({"a": value})}) is truth
 
 
 def test_what_is_no_truth_value_is_undecided() -> None:
