@@ -48,7 +48,7 @@ class Bounds:
     requests: int = 200
     unsafe_requests: int = 0
     answer_bytes: int = LARGEST_ANSWER
-    pauses: tuple[float, ...] = (0.1, 0.4)
+    pauses: tuple[float, ...] = (0.05, 0.25)
     """Seconds before each further attempt of a request that only reads and finds the system busy."""
 
 

@@ -111,6 +111,8 @@ class Connector:
         """Return where a process finds this connector: `module:name`."""
         if "entry" in self._options:
             return self._options["entry"]
+        if self._module == "__main__":
+            raise BadDeclaration(f"{self.name}: it stands in the program that is run; import it from a module instead.")
         for name, value in vars(sys.modules[self._module]).items():
             if value is self:
                 return f"{self._module}:{name}"

@@ -97,7 +97,7 @@ class Executor:
         `reach` says which addresses connections may lead to.
         """
         self._minimum = Level(minimum) if minimum else Level.NONE
-        self._zygote = Zygote(paths=paths, limits=Limits())
+        self._zygote = Zygote(paths=[path.resolve() for path in paths], limits=Limits())
         self._hosts = Hosts(self._zygote)
         self._upstreams = Upstreams(database, vault, reach or Reach())
         self._schemas = OutputSchemas()

@@ -142,10 +142,12 @@ async def test_a_secret_in_an_answer_is_caught(lab: Laboratory) -> None:
     assert encoded not in found[Promise.SECRETS]
 
 
-async def test_asking_again_without_the_pause_asked_for_is_caught(lab: Laboratory) -> None:
-    found = failed(await check_case(lab, Case(operation="asks_again_at_once", arguments={"id": 1})))
+async def test_asking_again_at_once_is_made_to_wait_by_the_broker(lab: Laboratory) -> None:
+    lines = await check_case(lab, Case(operation="asks_again_at_once", arguments={"id": 1}))
 
-    assert found.keys() == {Promise.THROTTLING}
+    (throttling,) = [line for line in lines if line.promise is Promise.THROTTLING]
+    assert throttling.verdict is BadgeVerdict.PASSED
+    assert "it waited" in throttling.reason
 
 
 async def test_choking_on_a_field_of_a_later_release_is_caught(lab: Laboratory) -> None:

@@ -1,10 +1,14 @@
 """The README's way to a connector is one that works: its code runs, and prints what it says it prints."""
 
+import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from upstream.fixtures import running
 
 README = Path(__file__).parents[2] / "connectors" / "README.md"
@@ -18,13 +22,57 @@ def blocks(kind: str) -> dict[str, str]:
     return found
 
 
-def test_the_connector_of_the_readme_passes_the_checks_it_shows(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A folder with the README's files, and the address of the system that its first command starts."""
+    folder = tmp_path_factory.mktemp("readme")
     for name, text in blocks("file").items():
-        (tmp_path / name).write_text(text)
+        (folder / name).write_text(text)
+    (module, *options) = commands()[0].partition("-m ")[2].split()
+    given = dict(zip(options[::2], options[1::2], strict=False)) | {"--database": str(folder / "stock.sqlite")}
+    assert options[-1] == "--example"
+    with running(module, "--database", given["--database"], "--example") as (_, port):
+        yield folder, f"http://127.0.0.1:{port}"
 
-    with running("upstream.server", "--database", str(tmp_path / "stock.sqlite")) as (_, port):
-        command = [sys.executable, "check.py", f"http://127.0.0.1:{port}"]
-        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
 
-    assert run.stderr == ""
-    assert run.stdout == blocks("output")["check.py"]
+def commands() -> list[str]:
+    """Return the shell commands."""
+    return re.findall(r"^```sh\n(.*?)\n```$", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def run_in(shop: tuple[Path, str], *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a reader of the README does."""
+    variables = {**os.environ, **environment}
+    return subprocess.run(command, cwd=shop[0], env=variables, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.more
+def test_the_connector_of_the_readme_keeps_all_that_it_promises(shop: tuple[Path, str]) -> None:
+    words = shlex.split(commands()[1].replace("http://127.0.0.1:8700", shop[1]))
+    environment = dict(word.split("=", 1) for word in words[:2])
+    assert words[2] == ".venv/bin/toolhub"
+
+    run = run_in(shop, str(Path(sys.executable).with_name("toolhub")), *words[3:], **environment)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "No line failed." in run.stdout
+
+
+def test_the_programs_of_the_readme_print_what_it_says_they_print(shop: tuple[Path, str]) -> None:
+    for name, printed in blocks("output").items():
+        run = run_in(shop, sys.executable, name, shop[1])
+        assert run.stderr == ""
+        assert run.stdout == printed
+
+
+def test_the_connectors_of_the_readme_are_declared_without_contradictions(shop: tuple[Path, str]) -> None:
+    for name, connector in (("stock", "stock"), ("shelf", "shelf"), ("lists", "crm")):
+        run = run_in(shop, sys.executable, "-c", f"import {name}; print({name}.{connector}.spec.entry)")
+        assert (run.stdout, run.stderr) == (f"{name}:{connector}\n", "")
+    assert set(blocks("file")) == {"stock.py", "shelf.py", "lists.py", *blocks("output")}
+
+
+def test_every_block_of_the_readme_is_run_or_is_no_program() -> None:
+    languages = re.findall(r"^```(\w+)(.*)$", README.read_text(), re.MULTILINE)
+
+    assert [kind for kind, name in languages if not name] == ["sh", "sh", "toml"]

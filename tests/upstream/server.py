@@ -163,6 +163,8 @@ async def until_alone(seconds: float) -> None:
 
 async def _main(arguments: argparse.Namespace) -> None:
     store = Store(arguments.database)
+    if arguments.example:
+        store.rows("INSERT OR REPLACE INTO item VALUES (7, 'pencil', 10, 1)")
     server = Server(store, token=arguments.token)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", arguments.port)
     print(json.dumps({"port": listener.sockets[0].getsockname()[1]}), flush=True)  # noqa: T201  # the starter reads it
@@ -176,6 +178,7 @@ def main() -> None:
     parser.add_argument("--database", type=Path, required=True, help="the SQLite file of records and effects")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--seconds", type=float, default=900, help="the longest it may run")
+    parser.add_argument("--example", action="store_true", help="put item 7, ten pencils, on the shelf")
     parser.add_argument("--token", help="refuse requests without this bearer token")
     asyncio.run(_main(parser.parse_args()))
 
