@@ -76,7 +76,10 @@ class EventLine(_Strict):
         found = self.body.get("commitments")
         if not isinstance(found, dict):
             raise Malformed("The event's body has no commitments.")
-        return {name: value for name, value in found.items() if isinstance(value, str)}
+        commitments = {name: value for name, value in found.items() if isinstance(value, str)}
+        if len(commitments) < len(found):
+            raise Malformed("A commitment in the event's body is not a text.")
+        return commitments
 
 
 def header_line(header: Header) -> bytes:

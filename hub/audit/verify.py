@@ -115,12 +115,37 @@ def _begin(line: bytes, held: Held, report: Report) -> "_Verifier | None":
     keys = held.keys or own
     try:
         report.checkpoint = read_checkpoint(header.checkpoint, keys)
+        _refuse_strange_key(header.checkpoint, held, own)
     except Malformed as error:
         report.add(Finding(proof=Proof.SIGNATURE, message=f"The checkpoint: {error.message}", line=1))
         return None
     verifier = _Verifier(header, report.checkpoint, report)
     verifier.expect(held.checkpoint, keys)
     return verifier
+
+
+def _refuse_strange_key(newest: str, held: Held, own: Sequence[NoteKey]) -> None:
+    """Refuse an export that only a key vouches for that did not sign what the auditor holds: whose it is, nobody knows.
+
+    Raises:
+        Malformed: so it is, and the auditor holds no keys that would tell.
+    """
+    if held.keys or held.checkpoint is None:
+        return
+    signers = [key for key in own if _has_signed(key, held.checkpoint)]
+    if signers and not any(_has_signed(key, newest) for key in signers):
+        raise Malformed(
+            "It is signed by another key than the checkpoint you hold. If the hub's key was rotated, "
+            "get the new verifier key from its operator and give it with --key."
+        )
+
+
+def _has_signed(key: NoteKey, note: str) -> bool:
+    try:
+        read_checkpoint(note, [key])
+    except Malformed:
+        return False
+    return True
 
 
 class _Verifier:

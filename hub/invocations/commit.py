@@ -15,8 +15,9 @@ from hub.core.errors import Conflict
 from hub.execution import CommitOrder, Target
 from hub.invocations.conclude import conclude, released, stale
 from hub.invocations.journal import Step, announce, load, move, record_event
-from hub.invocations.permit import Permit
+from hub.invocations.permit import Permit, TooLate
 from hub.invocations.preview import before_of
+from hub.invocations.queries import current
 from hub.invocations.recheck import Changed, Holds, NotNow, recheck
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -91,6 +92,10 @@ async def send(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> In
     )
     try:
         ran = await runtime.executor.commit(target, claimed.arguments, order=order)
+    except TooLate as late:
+        async with runtime.database.transaction() as tx:
+            await move(tx, runtime, claimed, released(late.message))
+        return await current(runtime, claimed.id)
     except Conflict:  # the permit was refused: the lease is lost, somebody else goes on
         return await _as_it_stands(claimed, runtime)
     concluded = await conclude(permit.standing, ran, tool, runtime)

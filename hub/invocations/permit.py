@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from connectors.sdk.vocabulary import Tier
 from hub.audit import EventKind, ensure_checkpoint
@@ -20,6 +20,10 @@ GRACE: Final = timedelta(seconds=30)
 """How much longer than the slowest request a lease on a sent commit lasts."""
 
 
+class TooLate(Conflict):
+    """The time to decide ran out between the claim and the first byte; nothing may leave."""
+
+
 @dataclass(slots=True)
 class Permit:
     """The leave for one attempt; `standing` follows the invocation as it is marked as sent."""
@@ -33,6 +37,7 @@ class Permit:
 
         Raises:
             Conflict: the lease is lost, or the approval is spent; nothing may leave.
+            TooLate: the approval has expired since it was claimed; nothing may leave.
             Unavailable: "sent" could not be written; nothing may leave.
         """
         if self.standing.state is State.SENT:
@@ -46,6 +51,8 @@ class Permit:
         standing, is_first = self.standing, self.standing.sends == 0
         async with self.runtime.database.transaction() as tx:
             at = await now(tx)
+            if is_first and not await tx.scalar(_in_time(standing.id)):
+                raise TooLate("The approval has expired; nothing was sent.")
             tx.add(
                 AttemptRow(
                     invocation_id=standing.id,
@@ -79,3 +86,7 @@ class Permit:
             )
         if mine is None:
             raise Conflict("The lease on this commit is lost; nothing more may be sent.")
+
+
+def _in_time(invocation_id: str) -> Select[bool]:
+    return select(InvocationRow.deadline > database_now()).where(InvocationRow.id == invocation_id)

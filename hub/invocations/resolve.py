@@ -8,8 +8,10 @@ from sqlalchemy import select
 from connectors.sdk.vocabulary import Tier
 from hub.audit import EventKind
 from hub.core.errors import Conflict, Forbidden, InputError
-from hub.identity.permissions import Permission, demand
+from hub.identity.directory import get_many
+from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
+from hub.invocations.callers import caller_of, voters_excluded
 from hub.invocations.journal import Step, load, move, record_event
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -58,7 +60,7 @@ async def resolve(resolution: Resolution, runtime: Runtime) -> Invocation:
         standing = await load(tx, resolution.invocation_id)
         if standing.state is not State.IN_DOUBT:
             raise Conflict(f"It is not in doubt: it is {standing.state.value}.")
-        if resolution.operator.id in {standing.agent_id, standing.on_behalf_of_id}:
+        if resolution.operator.id in voters_excluded(await caller_of(tx, standing)):
             raise Forbidden("You take part in this call yourself; another operator must look.")
         agreeing = await _record(tx, resolution, reason)
         step = _step(standing, resolution, agreeing)
@@ -69,13 +71,14 @@ async def resolve(resolution: Resolution, runtime: Runtime) -> Invocation:
 
 
 async def _record(tx: Tx, resolution: Resolution, reason: str) -> int:
-    """Write the finding down; return how many operators have found the same."""
+    """Write the finding down; return how many who are operators now have found the same."""
     query = select(FindingRow).where(FindingRow.invocation_id == resolution.invocation_id)
     said = {row.operator_id: row.has_happened for row in await tx.scalars(query)}
     if said.get(resolution.operator.id, resolution.has_happened) is not resolution.has_happened:
         raise Conflict("You have said the opposite before; another operator must look.")
     if any(has_happened is not resolution.has_happened for has_happened in said.values()):
         raise Conflict("Another operator found the opposite. Look together, in the system itself.")
+    agreeing = {one.id for one in (await get_many(tx, [*said])).values() if may(one, Permission.RESOLVE_DOUBTS)}
     if resolution.operator.id not in said:
         finding = FindingRow(
             invocation_id=resolution.invocation_id,
@@ -86,7 +89,7 @@ async def _record(tx: Tx, resolution: Resolution, reason: str) -> int:
         )
         tx.add(finding)
         await tx.flush()
-    return len(said.keys() | {resolution.operator.id})
+    return len(agreeing | {resolution.operator.id})
 
 
 def _step(standing: Invocation, resolution: Resolution, agreeing: int) -> Step:

@@ -6,7 +6,7 @@ from sqlalchemy import or_, select, update
 
 from connectors.sdk.vocabulary import Effect
 from hub.audit import EventKind
-from hub.core.errors import NotFound, Quarantined
+from hub.core.errors import Conflict, NotFound, Quarantined
 from hub.invocations.callers import caller_of
 from hub.invocations.commit import commit, send
 from hub.invocations.conclude import released
@@ -87,10 +87,14 @@ async def resume(invocation_id: str, runtime: Runtime) -> Invocation:
 
 
 async def _take_over(invocation_id: str, runtime: Runtime) -> Invocation:
-    """Lease the invocation to this process under a new fencing number, unless its state is claimed in its own way."""
+    """Lease the invocation to this process under a new fencing number, unless its state is claimed in its own way.
+
+    Raises:
+        Conflict: somebody else holds it, and is at work.
+    """
     async with runtime.database.transaction() as tx:
         at = await now(tx)
-        await tx.execute(
+        taken = await tx.scalar(
             update(InvocationRow)
             .where(
                 InvocationRow.id == invocation_id,
@@ -98,8 +102,12 @@ async def _take_over(invocation_id: str, runtime: Runtime) -> Invocation:
                 or_(InvocationRow.lease_until.is_(None), InvocationRow.lease_until <= database_now()),
             )
             .values(fence=InvocationRow.fence + 1, lease_until=at + timedelta(seconds=runtime.lease_seconds))
+            .returning(InvocationRow.id)
         )
-        return await load(tx, invocation_id)
+        standing = await load(tx, invocation_id)
+    if taken is None and standing.state in _GOES_ON and standing.state is not State.APPROVED:
+        raise Conflict("Somebody else is at work on this invocation.")
+    return standing
 
 
 async def _start_again(standing: Invocation, runtime: Runtime) -> Invocation:

@@ -13,6 +13,7 @@ from hub.audit import (
     Report,
     export_lines,
     latest_checkpoint,
+    parse_key,
     sequence,
     verify_export,
 )
@@ -159,9 +160,28 @@ async def test_exports_and_older_checkpoints_verify_across_a_key_rotation(
         await keys.rotate(tx, "data")
     await keys.reload()
 
-    report = verify_export(await exported(database, keys), Held(checkpoint=held.note))
+    lines = await exported(database, keys)
+    known = [parse_key(key) for key in verify_export(lines).keys]  # as the hub's operator hands them over
+    report = verify_export(lines, Held(checkpoint=held.note, keys=known))
 
     assert (report.findings, report.continues, len(report.keys)) == ([], 3, 2)
+
+
+async def test_a_key_that_did_not_sign_the_checkpoint_one_holds_is_not_believed(
+    database: Database, keys: Keyring, append_events: Append
+) -> None:
+    await append_events(3)
+    await sequence(database, keys)
+    held = await held_checkpoint(database, keys)
+    async with database.transaction() as tx:
+        await keys.rotate(tx, "checkpoints")  # or somebody signs a tail of their own with a key they made
+    await keys.reload()
+    await append_events(1)
+
+    report = verify_export(await exported(database, keys), Held(checkpoint=held.note))
+
+    assert [finding.proof for finding in report.findings] == [Proof.SIGNATURE]
+    assert "--key" in report.findings[0].message
 
 
 async def test_an_event_changed_in_the_database_is_found(

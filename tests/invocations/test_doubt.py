@@ -1,5 +1,6 @@
 """Answers that are lost: for each upstream class what was promised, counted in the upstream and nowhere else."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -200,6 +201,38 @@ async def test_a_critical_doubt_needs_two_operators_who_agree(world: World) -> N
 
     assert first.state is again.state is State.IN_DOUBT
     assert second.state is State.RESOLVED_BY_HUMAN
+
+
+async def test_the_finding_of_somebody_who_is_no_operator_any_more_does_not_count(world: World) -> None:
+    ready = await approved(world, "note_post", {"text": "Back at noon"})
+    world.upstream.store.plan_fault(Fault.DROP_AFTER, method="POST")
+    lost = await resume(ready.id, world.runtime)
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(InvocationRow).values(tier="critical"))
+    omar, olga, otto = [await operator(world, name) for name in ("omar", "olga", "otto")]
+    await resolve(finding(lost, omar, has_happened=True), world.runtime)
+    async with world.runtime.database.transaction() as tx:
+        await set_roles(tx, omar.id, frozenset({Role.MEMBER}), world.runtime.authority)
+
+    second = await resolve(finding(lost, olga, has_happened=True), world.runtime)
+    third = await resolve(finding(lost, otto, has_happened=True), world.runtime)
+
+    assert second.state is State.IN_DOUBT
+    assert third.state is State.RESOLVED_BY_HUMAN
+
+
+async def test_the_owner_of_an_agent_that_acts_for_nobody_does_not_settle_its_doubts(world: World) -> None:
+    alone = replace(world.caller, on_behalf_of=None)
+    asked = await world.call("note_post", {"text": "Back at noon"}, caller=alone)
+    ready = await world.vote(asked, world.ann)
+    world.upstream.store.plan_fault(Fault.DROP_AFTER, method="POST")
+    lost = await resume(ready.id, world.runtime)
+    async with world.runtime.database.transaction() as tx:
+        await set_roles(tx, world.rita.id, frozenset({Role.OPERATOR}), world.runtime.authority)
+        owner = await directory.get(tx, world.rita.id)
+
+    with pytest.raises(Forbidden, match="take part"):
+        await resolve(finding(lost, owner, has_happened=True), world.runtime)
 
 
 async def test_only_operators_who_take_no_part_may_settle_a_doubt(world: World) -> None:

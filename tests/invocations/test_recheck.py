@@ -4,16 +4,19 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from upstream.connector import connector
 from world import World
 
 from connectors.sdk.vocabulary import Tier
+from hub.approvals.tables import QuestionRow
 from hub.bundles import Publication, default_bundle_text, publish_bundle
 from hub.core.errors import Conflict
 from hub.dryrun.tables import PreviewRow
 from hub.identity.accounts import set_groups, suspend
+from hub.invocations.commit import claim, send
 from hub.invocations.queries import current
+from hub.invocations.recheck import Holds, recheck
 from hub.invocations.resume import expire_overdue, resume
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
@@ -100,6 +103,29 @@ async def preview_and_its_digest_are_changed_in_the_database(_world: World, tx: 
     await tx.execute(update(PreviewRow).values(body={"changes": []}, digest=preview_digest(Preview(changes=()))))
 
 
+async def terms_are_changed_in_the_database(_world: World, tx: Tx) -> None:
+    row = (await tx.scalars(select(QuestionRow))).one()
+    row.terms = {**row.terms, "nonce": "another"}
+
+
+async def summary_is_changed_in_the_database(_world: World, tx: Tx) -> None:
+    row = (await tx.scalars(select(QuestionRow))).one()
+    row.summary = {**row.summary, "title": "Something harmless"}
+
+
+async def obligations_are_changed_in_the_database(_world: World, tx: Tx) -> None:
+    row = (await tx.scalars(select(QuestionRow))).one()
+    row.obligations = [{**one, "why": "Nobody minds."} for one in row.obligations]
+
+
+async def time_is_extended_in_the_database(_world: World, tx: Tx) -> None:
+    await tx.execute(update(InvocationRow).values(deadline=await now(tx) + timedelta(days=900)))
+
+
+async def approval_is_exchanged_in_the_database(_world: World, tx: Tx) -> None:
+    await tx.execute(update(InvocationRow).values(approval_digest="0" * 64))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -116,6 +142,11 @@ async def preview_and_its_digest_are_changed_in_the_database(_world: World, tx: 
         arguments_are_changed_in_the_database,
         preview_is_changed_in_the_database,
         preview_and_its_digest_are_changed_in_the_database,
+        terms_are_changed_in_the_database,
+        summary_is_changed_in_the_database,
+        obligations_are_changed_in_the_database,
+        time_is_extended_in_the_database,
+        approval_is_exchanged_in_the_database,
     ],
 )
 async def test_an_approval_is_void_when(world: World, change: Change) -> None:
@@ -141,6 +172,22 @@ async def test_what_has_expired_is_never_committed_however_late_the_timer_is(wor
     await resume(asked.id, world.runtime)
 
     assert (await current(world.runtime, asked.id)).state is State.EXPIRED
+    assert world.upstream.store.effects() == []
+
+
+async def test_what_expires_after_its_claim_is_not_sent_any_more(world: World) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    claimed = await claim(asked.id, world.runtime)
+    assert claimed is not None
+    held = await recheck(claimed, world.runtime)
+    assert isinstance(held, Holds)
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(InvocationRow).values(deadline=await now(tx) - timedelta(milliseconds=1)))
+
+    after = await send(claimed, held.tool, world.runtime)
+
+    assert after.state is State.EXPIRED
     assert world.upstream.store.effects() == []
 
 
