@@ -1,6 +1,6 @@
 """Turning an MCP server's list of tools into a connector; nothing the server says can lower a tier."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from glob import escape
@@ -9,14 +9,16 @@ from typing import Any, cast
 from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 from pydantic import ValidationError
 
+from connectors.mcp_upstream.declared import declarations, fields_of
 from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.artefact import artefact_digest
+from connectors.sdk.declaration import Declared
 from connectors.sdk.errors import NotFound, Refused, Unreadable
 from connectors.sdk.names import normalised
 from connectors.sdk.portable import bound_integers, parts_of, reference_problem
 from connectors.sdk.rpc import tool_call
 from connectors.sdk.spec import AuthSpec, ConnectorSpec, OperationSpec, SafeRule
-from connectors.sdk.vocabulary import Effect, Tier
+from connectors.sdk.vocabulary import Effect, Phase, Tier
 from connectors.sdk.wire import Transport
 from schemas import SchemaInvalid, compile_schema
 
@@ -42,6 +44,8 @@ class Owner:
     auth: AuthSpec = field(default_factory=AuthSpec)
     reads: frozenset[str] = frozenset()
     refuses_definitely: frozenset[str] = frozenset()
+    vouches: bool = False
+    """Whether what tools declare under `dev.toolhub/operation` is believed: the server is a connector of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +78,18 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
     """
     session, opens_sessions = await _meet(transport)
     tools = await _tools(session)
-    names = normalised(list(tools))
+    declared = declarations(tools) if owner.vouches else {}
+    aside = _phase_tools(declared)
+    names = normalised([name for name in tools if name not in aside])
     manner = {"version": session.version, "opens_sessions": opens_sessions}
     operations: list[OperationSpec] = []
     refused: list[Refusal] = []
-    for name in sorted(tools):
+    for name in sorted(names):
         try:
-            operations.append(_operation(names[name], tools[name], owner, manner))
+            if (said := declared.get(name)) is None:
+                operations.append(_operation(names[name], tools[name], owner, manner))
+            else:
+                operations.append(_declared_operation(names[name], tools[name], said, manner))
         except (ValidationError, SchemaInvalid, ValueError, TypeError) as error:
             refused.append(Refusal(tool=name, reason=str(error)[:500]))
     return Discovery(spec=_connector(owner, operations), refused=tuple(refused))
@@ -123,6 +132,9 @@ async def _tools(session: Session) -> dict[str, dict[str, Json]]:
 def _connector(owner: Owner, operations: list[OperationSpec]) -> ConnectorSpec:
     reads = [operation for operation in operations if operation.effect is Effect.READ]
     safe = [*HANDSHAKE, *(tool_call(str(operation.binding["tool"])) for operation in reads)]
+    phases = [each for operation in operations for each in _phases_of(operation)]
+    safe += [tool_call(tool) for phase, tool in phases if phase != Phase.PREVIEW]
+    previews = [tool_call(tool) for phase, tool in phases if phase == Phase.PREVIEW]
     return ConnectorSpec(
         name=owner.name,
         version=owner.version,
@@ -132,7 +144,10 @@ def _connector(owner: Owner, operations: list[OperationSpec]) -> ConnectorSpec:
         runs="direct",
         artefact_digest=artefact_digest("connectors.mcp_upstream"),
         auth=owner.auth,
-        safe=tuple(SafeRule(method="POST", path="", operation=escape(operation)) for operation in safe),
+        safe=(
+            *(SafeRule(method="POST", path="", operation=escape(call)) for call in safe),
+            *(SafeRule(method="POST", path="", operation=escape(call), preview_only=True) for call in previews),
+        ),
         rpc="mcp",
         operations=tuple(operations),
     )
@@ -163,6 +178,42 @@ def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mappin
             "refuses_definitely": theirs in owner.refuses_definitely,
         },
     )
+
+
+def _declared_operation(
+    ours: str, tool: Mapping[str, Json], said: Declared | str, manner: Mapping[str, Json]
+) -> OperationSpec:
+    """Return the operation that a tool declares itself to be; its owner vouches for that."""
+    if isinstance(said, str):
+        raise ValueError(said)  # noqa: TRY004  # what is wrong is what the server said
+    title = str(tool.get("title") or ours.replace("_", " ").capitalize())
+    return OperationSpec.model_validate(
+        {
+            "name": ours,
+            "title": title[:120],
+            "description": (str(tool.get("description") or "") or title)[:1023],
+            "input_schema": _usable(tool.get("inputSchema")),
+            **fields_of(said, tool),
+            "binding": {
+                "tool": str(tool["name"]),
+                **manner,
+                "headers": {},
+                "refuses_definitely": False,
+                "phases": said.phases.tools,
+            },
+        }
+    )
+
+
+def _phase_tools(declared: Mapping[str, Declared | str]) -> set[str]:
+    """Return the tools that are phases of others, and so no tools of their own."""
+    return {tool for said in declared.values() if not isinstance(said, str) for tool in said.phases.tools.values()}
+
+
+def _phases_of(operation: OperationSpec) -> Iterator[tuple[str, str]]:
+    """Yield the phases of a declared operation with the tools that carry them out."""
+    for phase, tool in cast("dict[str, Json]", operation.binding.get("phases", {})).items():
+        yield phase, str(tool)
 
 
 def _effect(hints: Mapping[str, Json]) -> Effect:

@@ -83,10 +83,11 @@ class Session:
             headers["mcp-protocol-version"] = self.version
         if self.session_id is not None:
             headers["mcp-session-id"] = self.session_id
-        params = dict(call.params)
+        params = {**call.params, "_meta": dict(call.meta)} if call.meta else dict(call.params)
         if self.is_modern:
             headers["mcp-method"] = call.method
             params["_meta"] = {
+                **call.meta,
                 f"{_ABOUT}/protocolVersion": self.version,
                 f"{_ABOUT}/clientInfo": _CLIENT,
                 f"{_ABOUT}/clientCapabilities": {},
@@ -109,6 +110,7 @@ class Call:
     params: Mapping[str, Json]
     name: str | None = field(default=None, kw_only=True)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], kw_only=True)
+    meta: Mapping[str, Json] = field(default_factory=dict[str, Json], kw_only=True)
     is_safe: bool = field(default=True, kw_only=True)
     is_notification: bool = field(default=False, kw_only=True)
 

@@ -4,10 +4,12 @@ from typing import Any, cast
 
 from mcp.shared.inbound import mcp_param_headers
 
+from connectors.mcp_upstream.declared import error_of, question, understood
 from connectors.mcp_upstream.protocol import MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.errors import ConnectorError, Refused, Unknown
 from connectors.sdk.preview import Preview
 from connectors.sdk.run import (
+    CONNECTOR_BROKEN,
     PHASE_MISSING,
     UNKNOWN_OPERATION,
     Done,
@@ -32,6 +34,8 @@ async def carry_out(spec: ConnectorSpec, call: PhaseCall, transport: Transport) 
         operation = spec.operation(call.operation)
     except KeyError:
         return Failed(code=UNKNOWN_OPERATION, message=f"{spec.name} has no operation {call.operation!r}.")
+    if "phases" in operation.binding:
+        return await _of_declared(operation, call, transport)
     is_read = operation.effect is Effect.READ
     match call.phase:
         case Phase.PREVIEW if not is_read:
@@ -43,6 +47,44 @@ async def carry_out(spec: ConnectorSpec, call: PhaseCall, transport: Transport) 
             return await _answered(operation, call, transport)
         case _:
             return Failed(code=PHASE_MISSING, message=f"{call.operation} has no {call.phase}.")
+
+
+async def _of_declared(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
+    asked = question(operation, call)
+    if asked is None:
+        return Failed(code=PHASE_MISSING, message=f"{call.operation} has no {call.phase}.")
+    is_safe = call.phase is not Phase.COMMIT
+    tool_call = Call(
+        "tools/call",
+        {"name": asked.tool, "arguments": dict(asked.arguments)},
+        name=asked.tool,
+        meta=asked.meta,
+        is_safe=is_safe,
+    )
+    try:
+        session = await _session(operation, transport)
+        structured = _structured(await session.ask(tool_call), is_safe=is_safe)
+        return understood(operation, call.phase, structured) or Done(output=structured)
+    except RpcError as error:
+        refused = refusal(error, is_safe=is_safe)
+        return Failed(code=refused.code, message=refused.message)
+    except ConnectorError as error:
+        return Failed(code=error.code, message=error.message)
+    except ValueError as error:
+        return Failed(code=CONNECTOR_BROKEN, message=f"{asked.tool} answers something else than declared: {error}")
+
+
+def _structured(result: dict[str, Json], *, is_safe: bool) -> Json:
+    """Return what a declared tool answers.
+
+    Raises:
+        ConnectorError: the error that it says it is; one that does not say so is unclear to a write.
+    """
+    structured = result.get("structuredContent")
+    if result.get("isError"):
+        said = f"The tool reports an error: {_text(cast('list[dict[str, Json]]', result.get('content', [])))}"
+        raise error_of(structured, is_safe=is_safe) or (Refused if is_safe else Unknown)(said)
+    return structured
 
 
 async def _answered(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:

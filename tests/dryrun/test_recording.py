@@ -64,6 +64,7 @@ async def test_a_redacted_recording_still_proves_what_the_system_proved(upstream
     assert proven <= passed(again)
 
 
+@pytest.mark.more
 async def test_every_upstream_class_can_be_checked_from_a_recording(upstream: Upstream) -> None:
     harness = UpstreamHarness(upstream=upstream)
     harness.cases = honest_cases(harness)

@@ -76,7 +76,7 @@ def honest_cases(harness: UpstreamHarness) -> list[Case]:
         Case(operation="item_find", arguments={"name": "pen"}),
         harness.write("item_put", id=8, name="eraser", quantity=1),
         harness.write("item_update", edits=1, id=1, quantity=12),
-        harness.write("item_delete", edits=1, id=1),
         harness.write("ticket_create", title="The pencil broke"),
         harness.write("note_post", text="Back at noon"),
+        harness.write("item_delete", edits=1, id=1),
     ]

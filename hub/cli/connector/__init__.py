@@ -7,6 +7,7 @@ from hub.cli.connector.connect import connect
 from hub.cli.connector.listing import list_connectors
 from hub.cli.connector.publish import publish
 from hub.cli.connector.record import record
+from hub.cli.connector.run import run
 from hub.cli.connector.show import show
 
 connector_app = typer.Typer(
@@ -18,3 +19,4 @@ connector_app.command()(publish)
 connector_app.command()(connect)
 connector_app.command()(check)
 connector_app.command()(record)
+connector_app.command()(run)

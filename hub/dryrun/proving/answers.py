@@ -131,7 +131,7 @@ async def _to_a_write(trial: Trial, answer: SystemAnswer) -> list[str]:
     """Return what is wrong with the conclusion drawn from `answer` to a commit, which is never sent."""
     expected = _UNKNOWN if answer.name in _UNCLEAR_TO_A_WRITE and answer in USUAL_ANSWERS else answer.code
     with trial.lab.interference.by(answer_with(_as_to_a_write(answer))) as passed:
-        outcome = await trial.carry_out(Order(preview=trial.preview, key=trial.lab.new_key()))
+        outcome = await trial.carry_out(Order.of(trial.preview, key=trial.lab.new_key()))
     if not any(one.is_touched for one in passed):
         return [] if answer in USUAL_ANSWERS else [f"{answer.name}: the commit sends no request that writes"]
     found = _concluded(outcome)

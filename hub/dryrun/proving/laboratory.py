@@ -20,6 +20,7 @@ from hub.credentials import Vault
 from hub.dryrun.proving.interference import Interference
 from hub.execution import (
     Around,
+    CheckOutcome,
     CommitOrder,
     CommitOutcome,
     Executor,
@@ -27,6 +28,7 @@ from hub.execution import (
     Observed,
     ObserveOutcome,
     Passage,
+    Passed,
     Permit,
     Previewed,
     PreviewOutcome,
@@ -63,11 +65,18 @@ async def _leave() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A commit to try: what was previewed, under which key, and who permits it."""
+    """A commit to carry out: what was previewed, under which key, and who permits it."""
 
-    preview: Preview
+    guard: Mapping[str, str]
+    before: Mapping[str, Mapping[str, Json]]
     key: str
     permit: Permit = _leave
+
+    @classmethod
+    def of(cls, preview: Preview, *, key: str, permit: Permit = _leave) -> "Order":
+        """Return the order to do what `preview` shows."""
+        guard = {condition.target: condition.token for condition in preview.preconditions}
+        return cls(guard=guard, before=befores(preview), key=key, permit=permit)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +111,14 @@ class Laboratory:
         seconds = target.operation.timeout_seconds
         return self._heard(await self.executor.preview(target, arguments, deadline_seconds=seconds))
 
+    async def check(self, operation: str, arguments: Mapping[str, Json], guard: Mapping[str, str]) -> CheckOutcome:
+        """Ask the connector's own rules, if the operation has any."""
+        target = self._target(operation)
+        if not target.operation.has_check:
+            return Passed()
+        seconds = target.operation.timeout_seconds
+        return self._heard(await self.executor.check(target, arguments, guard=guard, deadline_seconds=seconds))
+
     async def commit(self, operation: str, arguments: Mapping[str, Json], order: Order) -> CommitOutcome:
         """Run a commit.
 
@@ -111,8 +128,8 @@ class Laboratory:
         target = self._target(operation)
         ordered = CommitOrder(
             idempotency_key=order.key,
-            guard={condition.target: condition.token for condition in order.preview.preconditions},
-            before=befores(order.preview),
+            guard=order.guard,
+            before=order.before,
             deadline_seconds=target.operation.timeout_seconds,
             permit=order.permit,
         )
@@ -123,10 +140,14 @@ class Laboratory:
         return self._heard(await self.executor.look_up(self._target(operation), arguments, idempotency_key=key))
 
     async def observe(
-        self, operation: str, arguments: Mapping[str, Json], *, preview: Preview, output: Json
+        self,
+        operation: str,
+        arguments: Mapping[str, Json],
+        *,
+        before: Mapping[str, Mapping[str, Json]],
+        output: Json,
     ) -> ObserveOutcome:
         """Read back what a commit did."""
-        before = befores(preview)
         target = self._target(operation)
         return self._heard(await self.executor.observe(target, arguments, before=before, output=output))
 

@@ -11,7 +11,7 @@ from hub.dryrun.proving.holdings import differences, listed
 from hub.dryrun.proving.laboratory import Order
 from hub.dryrun.proving.trial import Broken, BrokenDown, NotApplicable, Trial, told
 from hub.dryrun.records import preview_digest
-from hub.execution import Failed, Previewed, Violation
+from hub.execution import Failed, Passed, Previewed, Violation
 
 Json = Any
 """Any JSON value."""
@@ -23,6 +23,9 @@ class _NotPermitted(Exception):
 
 async def fence(trial: Trial) -> str:
     """The preview sends nothing that writes."""
+    checked = await trial.lab.check(trial.case.operation, trial.arguments, {})
+    if not isinstance(checked, Passed):
+        raise BrokenDown(f"Its own check refuses what the case would do: {told(checked)}")
     _require_preview(trial)
     match await trial.lab.preview(trial.case.operation, trial.arguments):
         case Violation(message=message):
@@ -78,7 +81,7 @@ async def permit(trial: Trial) -> str:
         raise _NotPermitted
 
     try:
-        outcome = await trial.carry_out(Order(preview=trial.preview, key=trial.lab.new_key(), permit=refuse))
+        outcome = await trial.carry_out(Order.of(trial.preview, key=trial.lab.new_key(), permit=refuse))
     except _NotPermitted:
         after = await trial.lab.harness.contents()
         if before is not None and after is not None:

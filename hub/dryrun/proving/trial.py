@@ -9,7 +9,7 @@ from connectors.sdk.preview import Preview
 from connectors.sdk.spec import OperationSpec
 from hub.dryrun.compare import Records
 from hub.dryrun.proving.interference import Passed
-from hub.dryrun.proving.laboratory import Laboratory, Order
+from hub.dryrun.proving.laboratory import Laboratory, Order, befores
 from hub.execution import (
     CommitOutcome,
     Conflicted,
@@ -87,9 +87,7 @@ class Trial:
 
     async def carry_out(self, order: Order | None = None) -> CommitOutcome:
         """Commit what was previewed, under the trial's key."""
-        return await self.lab.commit(
-            self.case.operation, self.arguments, order or Order(preview=self.preview, key=self.key)
-        )
+        return await self.lab.commit(self.case.operation, self.arguments, order or Order.of(self.preview, key=self.key))
 
     async def observe(self) -> Records:
         """Return the records that the commit concerned, as they are now.
@@ -97,7 +95,9 @@ class Trial:
         Raises:
             Broken: they cannot be read back.
         """
-        ran = await self.lab.observe(self.case.operation, self.arguments, preview=self.preview, output=self.output)
+        ran = await self.lab.observe(
+            self.case.operation, self.arguments, before=befores(self.preview), output=self.output
+        )
         if not isinstance(ran, Observed):
             raise Broken(f"What it did cannot be read back: {told(ran)}")
         return ran.records

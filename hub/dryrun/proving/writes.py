@@ -9,7 +9,7 @@ from connectors.sdk.vocabulary import UpstreamClass
 from hub.dryrun.compare import Records, drift, judge
 from hub.dryrun.proving.holdings import differences, kind_of, listed, undeclared
 from hub.dryrun.proving.interference import lose_the_answer
-from hub.dryrun.proving.laboratory import Order
+from hub.dryrun.proving.laboratory import Order, befores
 from hub.dryrun.proving.trial import Broken, BrokenDown, NotApplicable, Trial, told
 from hub.dryrun.records import Verdict
 from hub.execution import Conflicted, Failed, Observed, Previewed, Succeeded, Unknown
@@ -136,7 +136,7 @@ async def _found_again(trial: Trial) -> Succeeded:
 
 async def _is_refused(trial: Trial, stale: Preview, *, may_be_gone: bool = False) -> None:
     before, counted = await trial.lab.harness.contents(), await trial.effects()
-    outcome = await trial.carry_out(Order(preview=stale, key=trial.lab.new_key()))
+    outcome = await trial.carry_out(Order.of(stale, key=trial.lab.new_key()))
     is_gone = may_be_gone and isinstance(outcome, Failed) and outcome.code == NotFound.code
     if not isinstance(outcome, Conflicted) and not is_gone:
         raise Broken(f"With a stale guard: {told(outcome)} Send the guard as the condition of the write.")
@@ -168,7 +168,7 @@ async def _carry_out_undo(trial: Trial, tool: str, arguments: Mapping[str, Json]
     previewed = await trial.lab.preview(tool, arguments)
     if not isinstance(previewed, Previewed):
         raise Broken(f"The undo cannot be previewed: {told(previewed)}")
-    order = Order(preview=previewed.preview, key=trial.lab.new_key())
+    order = Order.of(previewed.preview, key=trial.lab.new_key())
     outcome = await trial.lab.commit(tool, arguments, order)
     if not isinstance(outcome, Succeeded):
         raise Broken(f"The undo cannot be carried out: {told(outcome)}")
@@ -186,7 +186,9 @@ async def _restored_by_reading_back(trial: Trial) -> str:
 
 
 async def _what_was_made_is_gone(trial: Trial) -> None:
-    ran = await trial.lab.observe(trial.case.operation, trial.arguments, preview=trial.preview, output=trial.output)
+    ran = await trial.lab.observe(
+        trial.case.operation, trial.arguments, before=befores(trial.preview), output=trial.output
+    )
     records: Records = ran.records if isinstance(ran, Observed) else {}
     for change in trial.preview.changes:
         if change.before is None and records.get(change.target) is not None:

@@ -1,0 +1,132 @@
+"""Tools of an MCP server that is a connector itself: what they declare, and their other phases as calls of tools."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from connectors.sdk.declaration import COMMIT, Commit, Declared, Phases, read_declaration
+from connectors.sdk.errors import Conflict, ConnectorError, NotFound, Refused, Unavailable, Unknown, Unreadable
+from connectors.sdk.preview import Blast, Change, Precondition, Preview, SideEffect
+from connectors.sdk.run import Found, NotFoundYet, Observed, PhaseCall, PhaseResult, Previewed
+from connectors.sdk.spec import OperationSpec
+from connectors.sdk.vocabulary import Fidelity, Phase
+
+Json = Any
+"""Any JSON value."""
+
+_ERRORS: dict[str, type[ConnectorError]] = {
+    error.code: error for error in (NotFound, Refused, Conflict, Unavailable, Unreadable, Unknown)
+}
+_LONGEST_REASON = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """The tool that carries a phase out, and what it is called with."""
+
+    tool: str
+    arguments: Mapping[str, Json]
+    meta: Mapping[str, Json]
+
+
+def declarations(tools: Mapping[str, Mapping[str, Json]]) -> dict[str, Declared | str]:
+    """Return what each tool declares, by its name, or why that cannot be; tools that declare nothing are left out."""
+    found = dict[str, Declared | str]()
+    for name, tool in tools.items():
+        try:
+            declared = read_declaration(_members(tool.get("_meta")))
+        except ValueError as error:
+            found[name] = str(error)
+            continue
+        if declared is not None:
+            missing = sorted({*declared.phases.tools.values()} - tools.keys())
+            found[name] = f"it names tools that there are not: {', '.join(missing)}" if missing else declared
+    return found
+
+
+def fields_of(declared: Declared, tool: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the operation's fields, as its spec takes them."""
+    return {
+        **declared.fields,
+        "output_schema": tool.get("outputSchema") or {"type": "object"},
+        "observable": declared.phases.observe is not None,
+    }
+
+
+def question(operation: OperationSpec, call: PhaseCall) -> Question | None:
+    """Return which tool to call for a phase of a declared operation, None if it has no such phase."""
+    phases = Phases.model_validate(operation.binding["phases"])
+    tool, arguments = str(operation.binding["tool"]), dict(call.arguments)
+    match call.phase:
+        case Phase.READ:
+            return Question(tool=tool, arguments=arguments, meta={})
+        case Phase.COMMIT:
+            commit = Commit(key=call.idempotency_key or "", guard=call.guard, before=call.before)
+            return Question(tool=tool, arguments=arguments, meta={COMMIT: commit.model_dump(mode="json")})
+        case Phase.PREVIEW if phases.preview:
+            return Question(tool=phases.preview, arguments=arguments, meta={})
+        case Phase.OBSERVE if phases.observe:
+            before = {target: dict(record) for target, record in call.before.items()}
+            asked = {"input": arguments, "output": call.output, "before": before}
+            return Question(tool=phases.observe, arguments=asked, meta={})
+        case Phase.LOOKUP if phases.lookup:
+            asked = {"input": arguments, "key": call.idempotency_key or ""}
+            return Question(tool=phases.lookup, arguments=asked, meta={})
+        case _:
+            return None
+
+
+def understood(operation: OperationSpec, phase: Phase, structured: Json) -> PhaseResult | None:
+    """Return what the answer of a phase that only reads says; None for an answer of the operation itself.
+
+    Raises:
+        ValueError: it is not what the phase answers.
+    """
+    members = _members(structured)
+    match phase:
+        case Phase.PREVIEW:
+            preview = Preview.model_validate(_known(members))
+            fidelity: Fidelity = min(preview.fidelity, operation.fidelity, key=lambda fidelity: fidelity.rank)
+            return Previewed(preview=preview.model_copy(update={"fidelity": fidelity}))
+        case Phase.OBSERVE:
+            return Observed.model_validate({"records": members.get("records")})
+        case Phase.LOOKUP:
+            if "found" not in members:
+                raise ValueError("a lookup says what it found, or null")
+            return NotFoundYet() if members["found"] is None else Found(output=members["found"])
+        case _:
+            return None
+
+
+def _known(preview: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a preview without fields of a later release of the connector's SDK; what stands in records stays."""
+    parts: dict[str, type[BaseModel]] = {"changes": Change, "side_effects": SideEffect, "preconditions": Precondition}
+    known = _fields_of(Preview, preview)
+    for name, part in parts.items():
+        if isinstance(known.get(name), list):
+            known[name] = [_fields_of(part, one) for one in cast("list[Json]", known[name])]
+    return {**known, "blast": _fields_of(Blast, known["blast"])} if "blast" in known else known
+
+
+def _fields_of(model: type[BaseModel], value: Json) -> Json:
+    """Return `value` without members that `model` does not know; what is no object is left for validation to refuse."""
+    if not isinstance(value, dict):
+        return value
+    return {name: member for name, member in _members(value).items() if name in model.model_fields}
+
+
+def _members(value: Json) -> Mapping[str, Json]:
+    """Return the members of a JSON object, none of anything else: a server may send anything."""
+    return cast("Mapping[str, Json]", value) if isinstance(value, dict) else {}
+
+
+def error_of(structured: Json, *, is_safe: bool) -> ConnectorError | None:
+    """Return the error that an error result says it is; None if it does not say so."""
+    members = _members(structured)
+    error = _ERRORS.get(str(members.get("code")))
+    if error is None:
+        return None
+    message = str(members.get("message", "It does not say why."))[:_LONGEST_REASON]
+    return Unavailable(message) if is_safe and error is Unknown else error(message)
