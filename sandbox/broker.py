@@ -125,9 +125,9 @@ class Channel:
             raise
 
     async def _turn_comes(self, attempt: Attempt) -> None:
-        """Wait until the connection's pace lets another request leave."""
+        """Wait until the connection's pace lets the request leave; what completes a write waits as long as it takes."""
         try:
-            seconds = self.upstream.pace.next()
+            seconds = self.upstream.pace.next(is_patient=not attempt.is_safe and bool(self.transcript.left))
         except Unavailable:
             attempt.end(Fate.NOT_SENT)
             raise

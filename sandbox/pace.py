@@ -27,15 +27,17 @@ class Pace:
         self._due = 0.0
         self._held_until = 0.0
 
-    def next(self, now: float | None = None) -> float:
+    def next(self, now: float | None = None, *, is_patient: bool = False) -> float:
         """Return how many seconds the next request has to wait, and count it as sent then.
+
+        A patient one waits as long as it takes: giving up halfway would be worse.
 
         Raises:
             Unavailable: it would be too long; the request is not counted.
         """
         now = time.monotonic() if now is None else now
         at = max(now, self._held_until, self._due - self._ahead)
-        if at - now > self._longest_wait:
+        if at - now > self._longest_wait and not is_patient:
             seconds = round(at - now + 0.5)
             raise Unavailable(
                 f"The system may not be asked so often; try again in {seconds} seconds. Nothing was sent."

@@ -133,6 +133,14 @@ class SignIn:
             self._proof = None
 
     async def _made(self) -> Proof:
+        proof = await self._proven()
+        if not self._auth.headers:
+            return proof
+        secret = await self._opened()
+        further = {name: _filled(value, lambda field: secret[field]) for name, value in self._auth.headers.items()}
+        return replace(proof, headers={**_sendable(further).headers, **proof.headers})
+
+    async def _proven(self) -> Proof:
         match self._auth.kind:
             case "none":
                 return Proof(headers={})

@@ -35,6 +35,7 @@ _KEYS: Final[Mapping[str, type[jwk.RSAKey | jwk.ECKey | jwk.OKPKey]]] = {
     "ES256": jwk.ECKey,
     "Ed25519": jwk.OKPKey,
 }
+_ONE_LINE: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----([^\n-]+)-----END \1-----")
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _ERRORS: Final = frozenset(
     {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type"}
@@ -182,13 +183,24 @@ def _assertion(auth: AuthSpec, secret: Mapping[str, str], address: Address, now:
     }
     header = {"alg": algorithm, **({"kid": secret["key_id"]} if secret.get("key_id") else {})}
     try:
-        key = _KEYS[algorithm].import_key(secret["private_key"])
+        key = _KEYS[algorithm].import_key(_pem(secret["private_key"]))
         return jwt.encode(header, claims, key, algorithms=[algorithm])
     except (JoseError, ValueError, TypeError):
         # the cause stays out of it: it could show the key
         raise Unavailable(
             f"The connection's private key is no PEM of a key for {algorithm}; its owner must enter it again."
         ) from None
+
+
+def _pem(text: str) -> str:
+    """Return a key as its file has it: entered in one line it has lost its line ends, or has them written out."""
+    text = text.strip().replace("\\n", "\n")
+    found = _ONE_LINE.fullmatch(text)
+    if found is None:
+        return text
+    body = "".join(found[2].split())
+    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
+    return "\n".join([f"-----BEGIN {found[1]}-----", *lines, f"-----END {found[1]}-----", ""])
 
 
 def _segment(name: str, secret: Mapping[str, str]) -> str:

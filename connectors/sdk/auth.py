@@ -66,10 +66,22 @@ class AuthSpec(BaseModel):
     ] = "none"
     secret_fields: tuple[str, ...] = ()
     parameters: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    """Further headers of every request, in whose values `{field}` stands for a secret field."""
+
+    def with_header(self, name: str, value: str) -> Self:
+        """Return the same sign-in with one more header, such as `with_header("x-api-key", "{api_key}")`.
+
+        Raises:
+            ValueError: it is a header of the sign-in itself, or none that may be chosen.
+        """
+        fields = [*self.secret_fields, *(one for one in _PLACEHOLDER.findall(value) if one not in self.secret_fields)]
+        declared = {"secret_fields": fields, "headers": {**self.headers, name.lower(): value}}
+        return type(self).model_validate({**self.model_dump(), **declared})
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
-        problems = [*_contradictions(self)]
+        problems = [*_contradictions(self), *_contradictions_of_headers(self)]
         if problems:
             raise ValueError(f"auth {self.kind}: {'; '.join(problems)}")
         return self
@@ -88,6 +100,13 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_HEADER: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_RESERVED: Final = _names(
+    "host content-length content-type content-encoding transfer-encoding connection upgrade te trailer expect cookie "
+    "accept accept-encoding user-agent if-match if-none-match idempotency-key x-http-method x-http-method-override "
+    "x-method-override proxy-authorization forwarded x-forwarded-for x-forwarded-host"
+)
+"""Headers that frame a request, or that change what it does: none of them is a proof of who the hub is."""
 _TOKEN_URL: Final = _names("token_url")
 _KINDS: Final[Mapping[str, _Kind]] = {
     "none": _Kind(),
@@ -138,10 +157,21 @@ def _contradictions(auth: AuthSpec) -> Iterator[str]:
         yield from _contradictions_of_fields(auth, kind)
 
 
+def _contradictions_of_headers(auth: AuthSpec) -> Iterator[str]:
+    default = "x-api-key" if auth.kind == "api_key" else "authorization"
+    taken = _RESERVED if auth.kind == "none" else _RESERVED | {auth.parameters.get("header", default).lower()}
+    for name, value in auth.headers.items():
+        if not _HEADER.fullmatch(name) or name in taken:
+            yield f"{name!r} is no header that may be added: write it in lower case, and leave framing and proof alone"
+        if unknown := {*_PLACEHOLDER.findall(value)} - {*auth.secret_fields}:
+            yield f"the header {name!r} names {sorted(unknown)}, which are no secret fields"
+
+
 def _contradictions_of_fields(auth: AuthSpec, kind: _Kind) -> Iterator[str]:
     token_url = auth.parameters.get("token_url", "")
     fields, in_url = {*auth.secret_fields}, _fields_in(token_url)
-    if kind.fields - fields or fields - kind.fields - kind.more_fields - in_url:
+    in_headers = {name for value in auth.headers.values() for name in _PLACEHOLDER.findall(value)}
+    if kind.fields - fields or fields - kind.fields - kind.more_fields - in_url - in_headers:
         yield f"its secret fields are {sorted(kind.fields)}, not {[*auth.secret_fields]}"
     if auth.kind not in TOKEN_KINDS:
         return

@@ -164,6 +164,21 @@ async def test_a_system_that_asks_to_wait_long_is_not_asked_meanwhile(
     assert len(server.asked) == 1
 
 
+async def test_what_completes_a_write_waits_instead_of_leaving_it_half_done(
+    way: Upstream, system: Busy, server: Server
+) -> None:
+    system.reply = Reply(body={}, headers={})
+    way.pace = Pace(RateLimit(10, per="second", burst=1), longest_wait=0)
+    channel = channel_to(way, ChannelKind.WRITE, bounds=Bounds(unsafe_requests=2))
+
+    assert (await channel.send(post())).status == 200
+    assert (await channel.send(post())).status == 200
+
+    with pytest.raises(Unavailable):
+        await channel_to(way).send(get())
+    assert len(server.asked) == 2
+
+
 async def test_a_write_that_may_not_be_sent_yet_asks_for_no_permit(way: Upstream, server: Server) -> None:
     asked: list[str] = []
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from sandbox_broker import RPC, call, channel_to, get, post, rpc, upstream_at
 from sandbox_server import Asked, Reply, Server, serving
 
+from connectors.sdk import Bearer
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.spec import AuthSpec
 from sandbox.broker import ChannelKind
@@ -111,6 +112,39 @@ async def test_a_fixed_credential_goes_into_its_header(
 
         assert server.asked[0].header(header) == value
         await way.close()
+
+
+@pytest.mark.parametrize(
+    ("auth", "secret", "proof"),
+    [
+        (AuthSpec(), {}, {}),
+        (Bearer(), {"token": "abc"}, {"authorization": "Bearer abc"}),
+        (SESSION, {"login": "hub", "password": PASSWORD}, {}),
+    ],
+)
+async def test_a_sign_in_is_joined_by_further_headers(
+    auth: AuthSpec, secret: dict[str, str], proof: dict[str, str], server: Server
+) -> None:
+    joined = auth.with_header("X-Tenant", "t-{tenant}").with_header("x-api-key", "{key}")
+    way = upstream_at(server.base_url, joined, **secret, tenant="acme", key="k\u00e9y" if not proof else "s3cret-key")
+
+    if proof:
+        server.answer = lambda asked: Reply(body={"echo": asked.header("x-api-key")})
+        answer = await channel_to(way).send(get())
+        sent = server.asked[0]
+        expected = {**proof, "x-tenant": "t-acme", "x-api-key": "s3cret-key"}
+        assert {name: sent.header(name) for name in expected} == expected
+        assert "s3cret" not in answer.body
+    else:
+        with pytest.raises(Unavailable, match="no header can carry"):
+            await channel_to(way).send(get())
+    await way.close()
+
+
+@pytest.mark.parametrize("name", ["authorization", "host", "if-match", "x-http-method-override", "a b", ""])
+def test_a_further_header_neither_frames_a_request_nor_takes_the_place_of_its_proof(name: str) -> None:
+    with pytest.raises(ValidationError, match="no header that may be added"):
+        Bearer().with_header(name, "{key}")
 
 
 async def test_a_session_is_made_once_and_used_again(way: Upstream, erp: Erp) -> None:

@@ -165,6 +165,19 @@ async def test_an_assertion_is_signed_with_the_private_key(
     await way.close()
 
 
+@pytest.mark.parametrize("as_entered", ["as its file has it", "in one line", "with its line ends written out"])
+async def test_a_private_key_is_read_however_it_was_entered(as_entered: str, server: Server, issuer: Issuer) -> None:
+    pem = jwk.ECKey.generate_key("P-256").as_pem(private=True).decode()
+    entered = {"in one line": pem.replace("\n", " "), "with its line ends written out": pem.replace("\n", "\\n")}
+    auth = JwtBearer(token_url="{base_url}/token", algorithm="ES256")
+    way = upstream_at(f"{server.base_url}/api", auth, issuer="hub", private_key=entered.get(as_entered, pem))
+
+    assert (await channel_to(way).send(get())).status == 200
+
+    assert issuer.issued == 1
+    await way.close()
+
+
 async def test_a_key_that_is_none_is_not_shown(server: Server) -> None:
     auth = JwtBearer(token_url="{base_url}/token")
     way = upstream_at(server.base_url, auth, issuer="hub", private_key="-----BEGIN NOTHING-----hunter2")
@@ -185,7 +198,7 @@ async def test_a_token_is_renewed_shortly_before_it_expires(way: Upstream, issue
     proof = way.sign_in._proof
     assert proof is not None
     assert proof.good_until is not None
-    assert 3500 < proof.good_until - proof.made_at <= 3540
+    assert proof.good_until - proof.made_at == pytest.approx(3540)
 
     object.__setattr__(proof, "good_until", proof.made_at - 1)
     assert (await channel_to(way).send(get())).status == 200
