@@ -21,7 +21,7 @@ from sandbox.pace import LONGEST_WAIT_SECONDS, asked_to_wait
 from sandbox.requests import problem_with
 from sandbox.sign_in import Proof
 from sandbox.transcript import Answer, Attempt, Fate, Transcript
-from sandbox.upstream import LARGEST_ANSWER, Exchange, Received, Upstream
+from sandbox.upstream import LARGEST_ANSWER, Exchange, Received, Way
 
 Permit = Callable[[], Awaitable[None]]
 
@@ -56,7 +56,7 @@ class Bounds:
 class Channel:
     """The transport of one run of connector code, and what passed through it."""
 
-    upstream: Upstream
+    upstream: Way
     spec: ConnectorSpec
     kind: ChannelKind
     bounds: Bounds = field(default_factory=Bounds)

@@ -211,13 +211,14 @@ class _Unpacking:
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
+    """Return what the machine trusts."""
     return ssl.create_default_context()  # reading the machine's certificates takes long; they are the same for all
 
 
 def _pool(backend: _JudgedBackend, *, kept: int) -> httpcore2.AsyncConnectionPool:
     return httpcore2.AsyncConnectionPool(
-        ssl_context=_trusted(),
+        ssl_context=trusted(),
         max_connections=_MOST_CONNECTIONS,
         max_keepalive_connections=kept,
         keepalive_expiry=_KEPT_SECONDS,

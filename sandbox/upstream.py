@@ -4,7 +4,7 @@ import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
@@ -58,8 +58,29 @@ Around = Callable[[WireRequest, Onward], Awaitable[Received]]
 sees a proof. The contract kit and its recordings stand there; around a hub's own exchanges stands nothing."""
 
 
-async def _plainly(_request: WireRequest, onward: Onward) -> Received:
+async def plainly(_request: WireRequest, onward: Onward) -> Received:
+    """Carry the request onward."""
     return await onward()
+
+
+class Way(Protocol):
+    """The way to one system, whatever is spoken there."""
+
+    sign_in: SignIn
+    pace: Pace
+    around: Around
+
+    async def exchange(self, exchange: Exchange) -> Received:
+        """Send a request and return the whole answer, as `Upstream.exchange` says."""
+        ...
+
+    async def probe(self) -> int:
+        """Sign in and return a status; below 400 says that the system can be used."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
 
 
 class Upstream:
@@ -79,7 +100,7 @@ class Upstream:
         parts = urlsplit(self.base_url)
         self._reach = reach or Reach()
         self._line = Line(parts.scheme, parts.hostname or "", parts.port, self._reach)
-        self.around: Around = _plainly
+        self.around: Around = plainly
         self.pace = Pace()
 
     async def close(self) -> None:

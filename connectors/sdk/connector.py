@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
-from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel, ValidationError
 
@@ -32,6 +32,7 @@ class ConnectorOptions(TypedDict, total=False):
     safe: Sequence[SafeRule]
     rpc: JsonRpc
     rate: RateLimit
+    speaks: Literal["http", "smtp"]
     unprocessed: frozenset[int]
     entry: str
 
@@ -95,6 +96,7 @@ class Connector:
             "safe": tuple(self._options.get("safe", ())),
             "rpc": "none" if self.rpc is None else "json_rpc",
             "rate": self._options.get("rate"),
+            "speaks": self._options.get("speaks", "http"),
             "operations": tuple(operation.spec() for operation in self.operations.values()),
         }
         if self.operations and not declared["safe"]:

@@ -260,6 +260,8 @@ class ConnectorSpec(_Spec):
     """How the broker reads the operation's name from the body; see `operation_of`."""
     headers: tuple[HeaderName, ...] = ()
     """Request headers that it may send beside the usual ones, in lower case."""
+    speaks: Literal["http", "smtp"] = "http"
+    """What is spoken with the system. With `smtp` the broker takes a few requests that stand for its commands."""
     rate: RateLimit | None = None
     """How fast the broker may send, per connection."""
     operations: tuple[OperationSpec, ...]
@@ -295,6 +297,8 @@ class ConnectorSpec(_Spec):
 
 
 def _contradictions_of_safety(spec: ConnectorSpec) -> Iterator[str]:
+    if spec.speaks == "smtp" and (spec.rpc != "none" or spec.auth.kind not in {"none", "basic"}):
+        yield "smtp has no rpc, and its auth is 'none' or 'basic'"
     for name in spec.headers:
         if is_reserved(name):
             yield f"the header {name!r} belongs to the connection, a proxy or the hub; no connector may send it"

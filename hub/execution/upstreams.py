@@ -12,9 +12,10 @@ from hub.core.errors import HubError
 from hub.credentials import Vault
 from hub.registry import Connection, get_connection
 from hub.storage import Database
+from sandbox.mail import MailWay
 from sandbox.pace import Pace
 from sandbox.reach import PRIVATE, Network, Reach
-from sandbox.upstream import Around, Upstream
+from sandbox.upstream import Around, Upstream, Way
 
 
 def reach(private_networks: Sequence[Network] | None, private_names: Sequence[str]) -> Reach:
@@ -34,7 +35,7 @@ class _Key:
 
 @dataclass(slots=True)
 class _Kept:
-    upstream: Upstream
+    upstream: Way
     users: int = 0
     idle_since: float = field(default_factory=time.monotonic)
 
@@ -51,7 +52,7 @@ class Upstreams:
         self._kept: dict[_Key, _Kept] = {}
 
     @asynccontextmanager
-    async def to(self, connector: ConnectorSpec, connection: Connection) -> AsyncGenerator[Upstream]:
+    async def to(self, connector: ConnectorSpec, connection: Connection) -> AsyncGenerator[Way]:
         """Yield the way to the system of `connection`.
 
         Raises:
@@ -61,7 +62,11 @@ class Upstreams:
         key = _Key(connection.id, connection.generation, connection.base_url, auth, connector.rate)
         if key not in self._kept:
             secrets, keep = partial(self._secret, connection), partial(self._keep, connection)
-            way = Upstream(connection.base_url, connector.auth, secrets, self._reach, keep)
+            way: Way = (
+                MailWay(connection.base_url, connector.auth, secrets, self._reach)
+                if connector.speaks == "smtp"
+                else Upstream(connection.base_url, connector.auth, secrets, self._reach, keep)
+            )
             way.around = self.around or way.around
             way.pace = Pace(connector.rate)
             self._kept[key] = _Kept(way)

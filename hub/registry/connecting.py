@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -151,8 +151,11 @@ async def enable_connection(tx: Tx, connection_id: str, authority: Authority) ->
     return connection_of(row)
 
 
+_SCHEMES: Final = frozenset({"http", "https", "smtp", "smtps"})
+
+
 def checked_base_url(url: str) -> str:
-    """Return `url` as it is stored: http or https, a host, perhaps a port and a path, no slash at the end.
+    """Return `url` as it is stored: http(s) or smtp(s), a host, perhaps a port and a path, no slash at the end.
 
     Raises:
         InputError: it is something else, or carries a user name, a query or a fragment.
@@ -162,7 +165,7 @@ def checked_base_url(url: str) -> str:
         port = parts.port
     except ValueError as error:
         raise InputError(f"{url[:200]!r} is no URL: {error}") from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+    if parts.scheme not in _SCHEMES or not parts.hostname or port == 0:
         raise InputError(f"{url[:200]!r} will not do: write 'https://host' with an optional port and path.")
     if parts.username is not None or parts.query or parts.fragment or not url.isascii() or not url.isprintable():
         raise InputError("A base URL holds no user name, query or fragment; credentials belong in the vault.")

@@ -2,6 +2,7 @@
 
 import json
 import select
+import ssl
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from upstream.certificates import for_localhost
 from upstream.store import Store
 
 TOKEN = "upstream-account-token"
@@ -82,6 +84,12 @@ def shared_upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstre
     """A test upstream for tests that charge an account of their own, and look at nothing else. Leave it running."""
     with running_upstream(tmp_path_factory.mktemp("shared-upstream")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What a server for `localhost` shows, and what a client needs to believe it."""
+    return for_localhost(tmp_path_factory.mktemp("tls"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
