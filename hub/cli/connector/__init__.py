@@ -4,6 +4,7 @@ import typer
 
 from hub.cli.connector.check import check
 from hub.cli.connector.connect import connect
+from hub.cli.connector.importing import import_app
 from hub.cli.connector.listing import list_connectors
 from hub.cli.connector.publish import publish
 from hub.cli.connector.record import record
@@ -20,3 +21,4 @@ connector_app.command()(connect)
 connector_app.command()(check)
 connector_app.command()(record)
 connector_app.command()(run)
+connector_app.add_typer(import_app, name="import")

@@ -40,7 +40,7 @@ def publish(
       toolhub connector publish acme_crm --only-show --json
     """
     spec = declared(name)
-    found, versions = run(_publish(settings(), spec, only_show=only_show))
+    found, versions = run(publish_spec(settings(), spec, only_show=only_show))
     if as_json:
         typer.echo(json.dumps({"versions": versions, "differences": [_json(one) for one in found]}, indent=2))
         return
@@ -52,7 +52,8 @@ def publish(
         out.print(f"{spec.name} {spec.version} is published already; nothing would change.")
 
 
-async def _publish(chosen: Settings, spec: ConnectorSpec, *, only_show: bool) -> tuple[Sequence[Difference], int]:
+async def publish_spec(chosen: Settings, spec: ConnectorSpec, *, only_show: bool) -> tuple[Sequence[Difference], int]:
+    """Return what publishing `spec` changes and how many tool versions are new; `only_show` changes nothing."""
     async with open_database(chosen) as database:
         async with database.reading() as tx:
             found = differences(await registered(tx, spec.name), spec)

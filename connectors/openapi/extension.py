@@ -1,0 +1,95 @@
+"""What an owner says of an operation in an overlay, under the one key `x-hub`."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.openapi.document import METHODS, Object, as_object
+from connectors.openapi.operations import HUB
+from connectors.sdk.spec import Idempotency
+from connectors.sdk.vocabulary import Effect, Reversal, Tier
+
+Json = Any
+"""Any JSON value."""
+
+
+class BadWord(ValueError):
+    """What the owner says cannot be followed; the message says why."""
+
+
+class _Word(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PreviewBy(_Word):
+    """The read that shows the record as it is: its operationId (or `GET /path`), and where its arguments come from.
+
+    `arguments` are JSON pointers into `{"input": arguments, "output": answer}`; those of the same name as the write's
+    need none. `record` leads to the record in the answer, and `volatile` are members that the API changes by itself.
+    """
+
+    read: str
+    arguments: Mapping[str, str] = {}
+    record: str = ""
+    volatile: tuple[str, ...] = ()
+
+
+class GuardBy(_Word):
+    """Where the version of a record is read (`etag`, or a pointer into the record), and where the write says it."""
+
+    read: str = Field(pattern="^(etag|/.+)$")
+    place: Literal["header", "query", "body"] = Field(default="header", alias="in")
+    name: str = "If-Match"
+
+
+class UndoBy(_Word):
+    """The operation that undoes this one, and where its arguments come from: pointers into the receipt."""
+
+    operation: str
+    arguments: Mapping[str, str] = {}
+    kind: Literal[Reversal.EXACT, Reversal.PARTIAL] = Reversal.PARTIAL
+    residue: tuple[str, ...] = ()
+    window_seconds: int | None = Field(default=None, ge=1)
+
+
+class OwnersWord(_Word):
+    """All that an owner may say of an operation; without `expose` it is not published."""
+
+    expose: bool = False
+    tier: Tier | None = None
+    effect: Effect | None = None
+    scopes: tuple[str, ...] | None = None
+    preview: PreviewBy | Literal["none"] | None = None
+    guard: GuardBy | Literal["etag"] | None = None
+    idempotency: Idempotency | None = None
+    undo: UndoBy | None = None
+
+
+def owners_word(said: Json) -> OwnersWord:
+    """Return what stands under `x-hub`.
+
+    Raises:
+        BadWord: it says something that is not known.
+    """
+    if said is None:
+        return OwnersWord()
+    try:
+        return OwnersWord.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise BadWord(f"{HUB}: {'/'.join(map(str, first['loc'])) or 'it'}: {first['msg']}") from error
+
+
+def without_owners_words(root: Mapping[str, Json]) -> tuple[Object, int]:
+    """Return the document without `x-hub`, and how many there were: its author is not the owner of the connector."""
+    removed = 0
+    paths = dict[str, Json]()
+    for path, item in as_object(root.get("paths")).items():
+        operations = dict(as_object(item))
+        for method in {*METHODS} & {*operations}:
+            if HUB in as_object(operations[method]):
+                operations[method] = {name: one for name, one in operations[method].items() if name != HUB}
+                removed += 1
+        paths[path] = operations
+    return {**root, "paths": paths}, removed

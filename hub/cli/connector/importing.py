@@ -1,0 +1,131 @@
+"""`toolhub connector import`: an API's own document becomes a connector, and a report says what came of it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from connectors.openapi import (
+    BadOverlay,
+    Compilation,
+    Importing,
+    UnknownKind,
+    Unreadable,
+    compile_document,
+    read_document,
+)
+from connectors.openapi.report import report_of
+from connectors.sdk.names import normalised
+from hub.cli.connector.publish import publish_spec
+from hub.cli.console import err, fail, out, run, settings
+
+Json = Any
+"""Any JSON value."""
+
+_SHOWN = 25
+_LONGEST_NAME = 32
+
+import_app = typer.Typer(help="Connectors made of an API's own document, without code.", no_args_is_help=True)
+
+
+@import_app.callback()
+def _imports() -> None:
+    """Keep `openapi` a command of its own beside those that may follow."""
+
+
+@import_app.command()
+def openapi(
+    file: Annotated[Path, typer.Argument(help="OpenAPI 3.1 or 3.0, or Swagger 2.0; JSON or YAML.", exists=True)],
+    *,
+    overlay: Annotated[list[Path] | None, typer.Option(help="What the owner says: an OpenAPI Overlay 1.1.")] = None,
+    name: Annotated[str, typer.Option(help="What to call the connector; else it is named after the file.")] = "",
+    report: Annotated[Path | None, typer.Option(help="Write the whole report to this file, as JSON.")] = None,
+    register: Annotated[bool, typer.Option("--register", help="Publish what the overlay exposes.")] = False,
+) -> None:
+    """Import an API: every operation becomes a tool, or is listed with the reason why it cannot be one.
+
+    Nothing is published unless an overlay exposes it (x-hub: {expose: true}) and --register is given. What each tool
+    does and how much care it needs is inferred; the report says why, for the owner to confirm.
+
+    Examples:
+      toolhub connector import openapi billing.yaml --report billing.json
+
+      toolhub connector import openapi billing.yaml --overlay billing.overlay.yaml --name billing --register
+    """
+    compilation = _compiled(file, overlay or [], Importing(name=name or _name_of(file)))
+    came = report_of(compilation)
+    _print(compilation, came)
+    if report is not None:
+        report.write_text(json.dumps(came, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if not register:
+        return
+    if not compilation.spec.operations:
+        fail("No operation is exposed, so nothing was published. Expose some in an overlay: x-hub: {expose: true}.")
+    _, versions = run(publish_spec(settings(), compilation.spec, only_show=False))
+    out.print(
+        f"[green]Published[/] {compilation.spec.name} {compilation.spec.version}: {versions} new tool version(s)."
+    )
+
+
+def _name_of(file: Path) -> str:
+    return normalised([file.name.partition(".")[0]]).popitem()[1][:_LONGEST_NAME].rstrip("_")
+
+
+def _compiled(file: Path, overlays: list[Path], importing: Importing) -> Compilation:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("Operations", total=None)
+        try:
+            said = [read_document(one.read_bytes()) for one in overlays]
+            return compile_document(
+                read_document(file.read_bytes()),
+                importing,
+                overlays=said,
+                progress=lambda done, of_all: progress.update(task, completed=done, total=of_all),
+            )
+        except (Unreadable, UnknownKind, BadOverlay) as error:
+            fail(str(error))
+        except ValidationError as error:
+            fail("; ".join(one["msg"] for one in error.errors(include_url=False)))
+
+
+def _print(compilation: Compilation, came: dict[str, Json]) -> None:
+    _print_tools(came)
+    _print_list("Refused", [f"{one['operation']}: {one['reason']}" for one in came["refusals"]])
+    _print_list("Found in the document", [f"{one['finding']} ({one['times']}x)" for one in came["findings"]])
+    figures = Table.grid(padding=(0, 2))
+    counts = {
+        "tools": len(came["tools"]),
+        "exposed": len(compilation.spec.operations),
+        "refused": len(came["refusals"]),
+    }
+    measured = {key: came[key] for key in ("dangling", "invalid", "non_portable", "bytes_per_tool")}
+    for what, count in {"operations": came["operations"], **counts, **measured}.items():
+        figures.add_row(what.replace("_", " "), str(count))
+    out.print(figures)
+    out.print(f"Base URL {came['base_url'] or '(the document names none)'}, sign-in: {came['sign_in']}.")
+
+
+def _print_tools(came: dict[str, Json]) -> None:
+    table = Table("tool", "effect", "tier", "class", "preview", "why")
+    for tool in came["tools"][:_SHOWN]:
+        name = f"[green]{tool['name']}[/]" if tool["exposed"] else tool["name"]
+        why = escape(f"{tool['reasons']['effect']}; {tool['reasons']['tier']}")
+        table.add_row(name, tool["effect"], tool["tier"], tool["upstream_class"], tool["fidelity"], why)
+    out.print(table)
+    if len(came["tools"]) > _SHOWN:
+        out.print(f"... and {len(came['tools']) - _SHOWN} more; --report FILE lists all of them.")
+
+
+def _print_list(title: str, lines: list[str]) -> None:
+    if lines:
+        out.print(f"[bold]{title}[/]")
+    for line in lines[:_SHOWN]:
+        out.print(f"  {escape(line)}", highlight=False)
+    if len(lines) > _SHOWN:
+        out.print(f"  ... and {len(lines) - _SHOWN} more in the report.")
