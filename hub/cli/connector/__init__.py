@@ -6,6 +6,7 @@ from hub.cli.connector.check import check
 from hub.cli.connector.connect import connect
 from hub.cli.connector.importing import import_app
 from hub.cli.connector.listing import list_connectors
+from hub.cli.connector.new import new
 from hub.cli.connector.publish import publish
 from hub.cli.connector.record import record
 from hub.cli.connector.run import run
@@ -16,6 +17,7 @@ connector_app = typer.Typer(
 )
 connector_app.command("list")(list_connectors)
 connector_app.command()(show)
+connector_app.command()(new)
 connector_app.command()(publish)
 connector_app.command()(connect)
 connector_app.command()(check)

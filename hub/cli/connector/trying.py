@@ -2,8 +2,10 @@
 
 import importlib
 import json
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -86,6 +88,8 @@ def _print(badge: Badge) -> None:
 
 def _found(harness: str) -> OpenHarness:
     module, _, name = harness.partition(":")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)  # an author's harness stands in the project at hand, not in what it installs
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:

@@ -1,0 +1,39 @@
+"""`toolhub connector new`: a project for a connector, with a stand-in system, tests and a CI workflow."""
+
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from hub.cli.console import fail, out
+
+_TEMPLATE: Final = Path(__file__).parent / "template"
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="The connector's name: lower case letters, digits and _.")],
+    folder: Annotated[Path | None, typer.Argument(help="Where to write the project; default: ./NAME.")] = None,
+    title: Annotated[str | None, typer.Option(help="What people call the system.")] = None,
+) -> None:
+    """Write a project for a new connector: a read, a write with preview, guard and undo, and tests that pass.
+
+    Examples:
+      toolhub connector new acme_crm
+
+      toolhub connector new acme_crm ~/acme --title "Acme CRM"
+    """
+    from copier import run_copy  # noqa: PLC0415  # half a second that no other command needs
+
+    target = folder or Path(name)
+    if _NAME.fullmatch(name) is None:
+        fail(f"{name!r} cannot be a connector's name: use lower case letters, digits and _, at most 32.")
+    if target.exists() and any(target.iterdir()):
+        fail(f"{target} is not empty; choose another folder.")
+    called = (title or name.replace("_", " ").capitalize()).replace('"', "'").replace("\\", "/")
+    data = {"name": name, "title": called, "toolhub_version": version("toolhub")}
+    run_copy(str(_TEMPLATE), target, data=data, defaults=True, quiet=True)
+    out.print(f"[green]Written[/] to {target}. Next:")
+    out.print(f"  cd {target} && pip install --editable . --group test && pytest", highlight=False)
