@@ -13,7 +13,7 @@ import anyio
 from connectors.sdk.auth import TOKEN_KINDS, AuthSpec
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.pointer import resolve
-from sandbox.tokens import Refused, TokenRequest, token_in, token_request
+from sandbox.tokens import Refused, Token, TokenRequest, token_in, token_request
 
 Json = Any
 """Any JSON value."""
@@ -189,18 +189,31 @@ class SignIn:
         self._pause()
         if self._rotated is not None and secret.get("refresh_token") == self._rotated[0]:
             secret = {**secret, "refresh_token": self._rotated[1]}
-        request = token_request(self._auth, secret, self._ways.base_url, now=time.time())
         made_at = time.monotonic()
         try:
-            token = token_in(*await self._ways.ask(request))
+            token, secret = await self._granted(secret)
         except Refused as error:
             self._refused_at = time.monotonic()
             raise Unavailable(_what_to_do(str(error))) from None  # the cause could show what was sent
         self._refused_at = None
         proof = _sendable({"authorization": f"Bearer {token.value}"})
-        if token.refresh_token not in {None, secret.get("refresh_token")}:
-            await self._rotate(secret["refresh_token"], str(token.refresh_token))
+        shown = secret.get("refresh_token")  # other grants are given one as well, and have no use for it
+        if shown is not None and token.refresh_token not in {None, shown}:
+            await self._rotate(shown, str(token.refresh_token))
         return replace(proof, made_at=made_at, good_until=None if token.seconds is None else made_at + token.seconds)
+
+    async def _granted(self, secret: Mapping[str, str]) -> tuple[Token, Mapping[str, str]]:
+        """Return a token, and the credential that it was given for: another process may have renewed it meanwhile."""
+        now = time.time()
+        try:
+            asked = token_request(self._auth, secret, self._ways.base_url, now=now)
+            return token_in(*await self._ways.ask(asked)), secret
+        except Refused:
+            kept = await self._opened()
+            if self._rotated is not None or kept.get("refresh_token") == secret.get("refresh_token"):
+                raise
+        again = token_request(self._auth, kept, self._ways.base_url, now=now)
+        return token_in(*await self._ways.ask(again)), kept
 
     async def _rotate(self, old: str, new: str) -> None:
         # remembered here as well: if it cannot be kept, it is still the only one that the system accepts

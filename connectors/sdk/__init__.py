@@ -25,7 +25,7 @@ from connectors.sdk.errors import (
 )
 from connectors.sdk.operations import Read, Write
 from connectors.sdk.preview import Blast, Change, Precondition, Preview, SideEffect
-from connectors.sdk.resource import Found, Guard, Removed, Resource
+from connectors.sdk.resource import Guard, Listed, Removed, Resource
 from connectors.sdk.signature import BadDeclaration
 from connectors.sdk.spec import Compensation, Cost, Idempotency, RateLimit, SafeRule
 from connectors.sdk.vocabulary import Effect, Fidelity, Phase, Reversal, Tier, UpstreamClass
@@ -49,11 +49,11 @@ __all__ = [
     "Effect",
     "Fenced",
     "Fidelity",
-    "Found",
     "Guard",
     "Idempotency",
     "JsonRpc",
     "JwtBearer",
+    "Listed",
     "NotFound",
     "OnBehalfOfUser",
     "Phase",

@@ -67,6 +67,7 @@ def check(expression: str, input_schema: Mapping[str, Json]) -> None:
         raise BadExpression(f"{expression!r}: {str(result.value()).partition(': ')[2]}.")
 
 
+@lru_cache(maxsize=2048)
 def compiles(expression: str, variables: tuple[str, ...]) -> bool:
     """Return whether `expression` is a condition over `variables` and nothing else."""
     try:

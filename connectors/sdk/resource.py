@@ -63,8 +63,8 @@ class ResourceOptions(TypedDict, total=False):
     update_with: Literal["PATCH", "PUT"]
 
 
-class Found(BaseModel, Generic[T]):
-    """Records found."""
+class Listed(BaseModel, Generic[T]):
+    """Records that were found."""
 
     items: list[T]
 
@@ -82,7 +82,7 @@ class Resource(Generic[T]):
     Those that `verbs` leaves out are here as well, but are no tools.
     """
 
-    find: Read[..., Found[T]]
+    find: Read[..., Listed[T]]
     get: Read[[int | str], T]
     create: Write[..., T]
     update: Write[..., T]
@@ -132,7 +132,7 @@ class _Kind(Generic[T]):
         guards = {self.guard.field} if self.guard and self.guard.field else set[str]()
         external = {self.external_id} if self.external_id else set[str]()
         asked = {self.key, *self._options.get("writable", ()), *self._options.get("searchable", ())}
-        if unknown := (asked | guards | external | {*self._options.get("volatile", ())}) - {*self.fields}:
+        if unknown := (asked | guards | {*self._options.get("volatile", ())}) - {*self.fields}:
             yield f"{self.model.__name__} has no field {', '.join(sorted(unknown))}"
         if assigned := ({self.key} | guards | external) & {*self.writable}:
             yield f"{', '.join(sorted(assigned))} cannot be writable: the hub or the system assigns it"
@@ -198,10 +198,10 @@ def _get(kind: _Kind[T]) -> Read[[int | str], T]:
     return Read(f"{kind.name}_get", get, options)
 
 
-def _find(kind: _Kind[T]) -> Read[..., Found[T]]:
-    found: type[Found[T]] = cast("Any", Found)[kind.model]
+def _find(kind: _Kind[T]) -> Read[..., Listed[T]]:
+    found: type[Listed[T]] = cast("Any", Listed)[kind.model]
 
-    async def find(context: Context, /, **named: Json) -> Found[T]:
+    async def find(context: Context, /, **named: Json) -> Listed[T]:
         del named
         return found(items=(await _found(kind, context, context.given(*kind.searchable)))[:MOST_FOUND])
 

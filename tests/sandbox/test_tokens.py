@@ -34,7 +34,9 @@ class Issuer:
     """A system that gives out tokens at `/api/oauth/token` and answers whoever shows the last one."""
 
     issued: int = 0
-    more: dict[str, Json] = field(default_factory=lambda: {"token_type": "Bearer", "expires_in": 3600})
+    more: dict[str, Json] = field(
+        default_factory=lambda: {"token_type": "Bearer", "expires_in": 3600, "refresh_token": "r"}
+    )
     refusal: Reply | None = None
     forms: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
 
@@ -79,7 +81,6 @@ async def test_a_token_for_the_hub_itself_is_asked_for_once_and_never_shown(
     way: Upstream, server: Server, issuer: Issuer
 ) -> None:
     answers = [await channel_to(way).send(get()) for _ in range(3)]
-
     assert [answer.status for answer in answers] == [200, 200, 200]
     assert issuer.token not in answers[0].body
     assert issuer.forms == [{"grant_type": "client_credentials", "scope": "deals", "audience": "crm"}]
@@ -313,6 +314,25 @@ async def test_a_rotated_refresh_token_that_cannot_be_kept_is_not_lost(server: S
     await way.close()
 
 
+async def test_a_refresh_token_that_another_process_has_renewed_is_read_again(server: Server, issuer: Issuer) -> None:
+    kept = Kept()
+    way = Upstream(server.base_url, OnBehalfOfUser(token_url="{base_url}/token"), kept.secrets, keep=kept.keep)
+
+    def refuse_the_old(asked: Asked) -> Reply:
+        if b"refresh_token=r0" in asked.body:
+            kept.token = "r1"  # the other process has just kept it
+            return Reply(status=400, body={"error": "invalid_grant"})
+        return issuer(asked)
+
+    server.answer = refuse_the_old
+    issuer.more = {"refresh_token": "r2"}
+
+    assert (await channel_to(way).send(get())).status == 200
+    assert [form["refresh_token"] for form in issuer.forms] == ["r1"]
+    assert kept.token == "r2"
+    await way.close()
+
+
 # -- refusals ---------------------------------------------------------------------------------------------------
 
 
@@ -378,4 +398,3 @@ def test_what_is_posted_shows_in_no_repr() -> None:
 
     assert "s3cret" not in repr(request)
     assert "hunter" not in repr(token)
-    assert request.address.path == "/api/oauth/token"

@@ -22,6 +22,7 @@ from connectors.sdk import (
     Tier,
     UpstreamClass,
 )
+from connectors.sdk.kit import Verdict, check_write
 from connectors.sdk.run import Done, Failed, Found, NotFoundYet, PhaseCall, PhaseResult, Previewed, run_phase
 from connectors.sdk.vocabulary import Phase
 from connectors.sdk.wire import WireRequest, WireResponse
@@ -149,6 +150,18 @@ async def test_a_create_carries_our_reference_and_is_found_by_it(bench: Workbenc
     assert await bench.run(lookup) == Found(output=done.output)
 
 
+async def test_a_resource_keeps_what_it_promises(bench: Workbench) -> None:
+    checks = await check_write(bench, "item_update", id=1, quantity=7)
+    checks += await check_write(bench, "ticket_create", title="broken")
+    checks += await check_write(bench, "item_delete", id=1)
+
+    assert [check for check in checks if check.verdict is Verdict.FAILED] == []
+    passed = {(check.operation, check.rule) for check in checks if check.verdict is Verdict.PASSED}
+    assert ("item_update", "a stale guard is refused") in passed
+    assert ("item_update", "the compensation restores what was there") in passed
+    assert ("ticket_create", "a lost answer is found by our reference") in passed
+
+
 class Line:
     """A transport at whose other end stands one record, with an ETag if it is to have one."""
 
@@ -222,7 +235,7 @@ async def test_a_put_sends_the_whole_of_what_may_be_written() -> None:
 
 
 def test_the_classes_and_the_undo_are_what_the_system_allows() -> None:
-    guarded, plain, referenced = deals(guard=Guard()).spec, deals().spec, deals(external_id="revision").spec
+    guarded, plain, referenced = deals(guard=Guard()).spec, deals().spec, deals(external_id="external_ref").spec
 
     assert [one.name for one in plain.operations] == [
         "deal_find",

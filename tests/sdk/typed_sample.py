@@ -10,9 +10,9 @@ from connectors.sdk import (
     Context,
     Cost,
     Effect,
-    Found,
     Guard,
     Idempotency,
+    Listed,
     Preview,
     RateLimit,
     Read,
@@ -90,7 +90,7 @@ deals = crm.resource("sale", Deal, path="/sales", key="id", guard=Guard(), writa
 @deals.update.check
 async def _(context: Context, id: int) -> None:  # noqa: A002  # an argument's name
     assert_type(await deals.get(context, id), Deal)
-    assert_type(await deals.find(context), Found[Deal])
+    assert_type(await deals.find(context), Listed[Deal])
     assert_type(await deals.delete(context, id=id), Removed)
 
 
