@@ -1,6 +1,33 @@
-"""The connector for Tryton 8: parties, products, sales and customer invoices, by its JSON-RPC."""
+"""The connector for Tryton 8: what sales and accounts receivable need of it, by its JSON-RPC."""
 
-from connectors.tryton import contacts, invoices, parties, payment_terms, products, sales, sales_buttons
+from connectors.tryton import (
+    addresses,
+    contacts,
+    invoices,
+    parties,
+    payment_terms,
+    products,
+    receivables,
+    sales,
+    sales_buttons,
+    sales_create,
+    sales_lines,
+    shipments,
+)
 from connectors.tryton.system import connector
 
-__all__ = ["connector", "contacts", "invoices", "parties", "payment_terms", "products", "sales", "sales_buttons"]
+__all__ = [
+    "addresses",
+    "connector",
+    "contacts",
+    "invoices",
+    "parties",
+    "payment_terms",
+    "products",
+    "receivables",
+    "sales",
+    "sales_buttons",
+    "sales_create",
+    "sales_lines",
+    "shipments",
+]

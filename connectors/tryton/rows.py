@@ -1,6 +1,7 @@
 """Asking Tryton for rows, and the guards that say whether they are still the same."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -31,6 +32,8 @@ class Page(BaseModel):
 
     limit: int | None = None
     company: int | None = None
+    more: Mapping[str, Json] = {}
+    """What else the context of the question says: for whom a price is, as of which day a balance."""
 
 
 class _Preferences(BaseModel):
@@ -67,7 +70,7 @@ async def rows(
         page.limit,
         [["id", "ASC"]],
         fields_of(kind),
-        {"active_test": False, **({} if page.company is None else {"company": page.company})},
+        {"active_test": False, **({} if page.company is None else {"company": page.company}), **page.more},
         returns=list[kind],  # type: ignore[valid-type]  # a type made at run time, and checked then
     )
 
@@ -138,9 +141,29 @@ def check_weak(context: Context, name: str, parts: Iterable[Row]) -> None:
         raise Conflict(f"Somebody changed {name} in Tryton first.")
 
 
-def under_guard(context: Context, model: str, record: int, **more: Json) -> Mapping[str, Json]:
-    """Return the context of a call that writes `record`: Tryton refuses it if the record is not as previewed."""
-    return {"_timestamp": {f"{model},{record}": context.guard[target(model, record)]}, **more}
+def under_guard(context: Context, guarded: Iterable[tuple[str, int]], **more: Json) -> Mapping[str, Json]:
+    """Return the context of a call that writes the records `guarded`: Tryton refuses it unless all are as previewed."""
+    tokens = {f"{model},{record}": context.guard[target(model, record)] for model, record in guarded}
+    return {"_timestamp": tokens, **more}
+
+
+def computed(name: str, values: Json) -> Precondition:
+    """Return a weak guard over what Tryton computed for a preview (prices, taxes, addresses)."""
+    return Precondition(target=name, token=_digest(values), strength="weak")
+
+
+def check_computed(context: Context, name: str, values: Json) -> None:
+    """Return if Tryton computes the same as it did for the preview.
+
+    Raises:
+        Conflict: a price, a tax or whatever else it fills in has changed since.
+    """
+    if context.guard[name] != _digest(values):
+        raise Conflict("What Tryton fills in (prices, taxes, addresses) has changed since the preview.")
+
+
+def _digest(values: Json) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _token(parts: Iterable[Row]) -> str:

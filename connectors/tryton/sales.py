@@ -1,6 +1,6 @@
 """Sales: finding and reading them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from connectors.sdk import Context
+from connectors.tryton.drafts import ShownLine, Unit, price_text, quantity_text
 from connectors.tryton.records import After, Id, Sale, SaleLine, Sales, SaleSummary, Stage, Text
 from connectors.tryton.rows import Named, Page, Row, row, rows
 from connectors.tryton.system import connector
@@ -56,6 +57,9 @@ class SaleRow(Row):
     sale_date: date | None
     invoice_method: str
     shipment_method: str
+    company: int
+    currency_id: int = Field(alias="currency")
+    invoice_party: int | None
 
     @property
     def stage(self) -> Stage:
@@ -81,8 +85,20 @@ class LineRow(Row):
     quantity: float | None
     unit_price: Decimal | None
     amount: Decimal | None
+    taxes: list[int]
+    unit: Unit | None = Field(alias="unit.")
     product: Named | None = Field(alias="product.")
     rec_name: str
+
+    def shown(self, minor: Callable[[Decimal], int]) -> ShownLine:
+        """Return the line as previews show it."""
+        return ShownLine(
+            product_id=self.product.id if self.product else None,
+            product=self.product.rec_name if self.product else self.rec_name,
+            quantity=quantity_text(self.quantity),
+            unit_price=price_text(self.unit_price),
+            amount_minor=minor(self.amount or Decimal(0)),
+        )
 
 
 @connector.read("sale_find", title="Find sales", examples=[{"stage": "quotation"}, {"party_id": 6, "stage": "any"}])
@@ -150,7 +166,7 @@ def _line(sale: SaleRow, line: LineRow) -> SaleLine:
         id=line.id,
         product_id=line.product.id if line.product else None,
         product=line.product.rec_name if line.product else line.rec_name,
-        quantity=f"{line.quantity or 0:g}",
+        quantity=quantity_text(line.quantity),
         unit_price=format(line.unit_price or Decimal(0), "f"),
         amount_minor=sale.minor(line.amount or Decimal(0)),
     )

@@ -21,6 +21,16 @@ _READS = ("read", "search", "search_count", "search_read", "fields_get")
 _KEEP_NOTHING = (
     "model.party.contact_mechanism.on_change_value",  # what Tryton would make of a value
     "model.res.user.get_preferences",  # among them the company in which the account works
+    "model.sale.sale.default_get",  # what a new sale starts with
+    "model.sale.sale.on_change_party",  # the addresses and the payment term a customer brings
+    "model.sale.sale.on_change_lines",  # the totals and taxes of lines
+    "model.sale.line.on_change_product",  # the price and the taxes of a product for this customer
+    "model.sale.line.on_change_with_amount",
+    "model.account.invoice.on_change_type",  # the journal of customer invoices
+    "model.account.invoice.on_change_party",
+    "model.account.invoice.on_change_lines",
+    "model.account.invoice.line.on_change_product",
+    "model.account.invoice.line.on_change_with_amount",
 )
 
 

@@ -20,6 +20,16 @@ def decoded(value: Json) -> Json:
     return {name: decoded(item) for name, item in members.items()} if read is None else read(members)
 
 
+def encoded(amount: Decimal) -> Json:
+    """Return `amount` as Tryton wants it in a call."""
+    return {"__class__": "Decimal", "decimal": format(amount, "f")}
+
+
+def encoded_day(day: date) -> Json:
+    """Return `day` as Tryton wants it in a call."""
+    return {"__class__": "date", "year": day.year, "month": day.month, "day": day.day}
+
+
 def minor_units(amount: Decimal, digits: int) -> int:
     """Return `amount` in minor units of a currency with `digits` decimal places.
 

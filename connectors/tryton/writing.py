@@ -1,6 +1,6 @@
 """What all writes share: a preview that changes one record, and reading back after a write that Tryton accepted."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -23,15 +23,18 @@ def changed(model: str, found: Row, before: BaseModel, after: Mapping[str, Json]
     )
 
 
-async def write(context: Context, model: str, record: int, values: Mapping[str, Json]) -> None:
-    """Write `values` into one record, unless it is no longer as previewed.
+async def write(
+    context: Context, model: str, record: int, values: Mapping[str, Json], *, with_it: tuple[str, int] | None = None
+) -> None:
+    """Write `values` into one record, unless it is no longer as previewed, nor the record that is written `with_it`.
 
     Raises:
         Conflict: somebody changed it first; nothing was written.
     """
     # A harmless question goes first: where the session has ended the hub signs in anew for it, but never for a write.
     await row(context, model, Row, record, called="record")
-    await _send(context, model, record, ("write", dict(values)))
+    guarded = [(model, record)] if with_it is None else [(model, record), with_it]
+    await _send(context, guarded, ("write", dict(values)))
 
 
 async def press(context: Context, model: str, record: int, button: str) -> None:
@@ -41,7 +44,7 @@ async def press(context: Context, model: str, record: int, button: str) -> None:
         Conflict: somebody changed it first; nothing was done.
     """
     owned = await row(context, model, Owned, record, called="record")
-    await _send(context, model, record, (button,), company=owned.company)
+    await _send(context, [(model, record)], (button,), company=owned.company)
 
 
 async def read_back(read: Callable[[Context, int], Awaitable[T]], context: Context, record: int) -> T:
@@ -58,17 +61,18 @@ async def read_back(read: Callable[[Context, int], Awaitable[T]], context: Conte
         ) from error
 
 
-async def _send(context: Context, model: str, record: int, what: tuple[Json, ...], **more: Json) -> None:
-    """Send a call that writes one record.
+async def _send(context: Context, guarded: Sequence[tuple[str, int]], what: tuple[Json, ...], **more: Json) -> None:
+    """Send a call that writes the first of the records `guarded`, and the others with it.
 
     Raises:
         Conflict: somebody changed it first. Tryton may notice that by its version, or because the call no longer fits
             the state of the record; either way nothing was done by this call.
     """
     method, *values = what
+    model, record = guarded[0]
     try:
-        guarded = under_guard(context, model, record, **more)
-        await context.rpc(f"model.{model}.{method}", [record], *values, guarded, returns=object)
+        guard = under_guard(context, guarded, **more)
+        await context.rpc(f"model.{model}.{method}", [record], *values, guard, returns=object)
     except Refused as refused:
         now = await row(context, model, Row, record, called="record")
         if now.timestamp == context.guard[target(model, record)]:

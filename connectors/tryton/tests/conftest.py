@@ -46,7 +46,10 @@ async def bench(tryton: TrytonServer, authorization: str) -> AsyncIterator[Bench
         yield bench
 
 
-@pytest.fixture(params=CASES, ids=str)
+ALL = [pytest.param(case, id=str(case), marks=pytest.mark.more if case.is_alike else ()) for case in CASES]
+
+
+@pytest.fixture(params=ALL)
 def case(request: pytest.FixtureRequest) -> Case:
     chosen: Case = request.param
     return chosen

@@ -1,7 +1,7 @@
 """What tests put on the desk: a colleague's records, a bench for the connector, and every write with its arguments."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.sdk import Preview, Unknown
@@ -49,6 +49,16 @@ class Office:
     def contact(self) -> int:
         """Return the e-mail address of a new customer."""
         return self.first_of("party.party", self.customer(), "contact_mechanisms")
+
+    def address(self) -> int:
+        """Return the address of a new customer."""
+        return self.first_of("party.party", self.customer(), "addresses")
+
+    def archived_address(self) -> int:
+        """Return an address that has been archived."""
+        address = self.address()
+        self.clerk.write("party.address", address, active=False)
+        return address
 
     def sale(self, *buttons: str) -> int:
         """Return a new sale of two desks, after pressing `buttons`."""
@@ -178,6 +188,8 @@ class Case:
     arguments: Callable[[Office], dict[str, Json]]
     meddle: Callable[[Office, dict[str, Json]], None]
     model: str
+    is_alike: bool = False
+    """Whether another case shows the same way of writing: then its tests run with those that take minutes."""
 
     def __str__(self) -> str:
         return self.operation
@@ -201,8 +213,52 @@ def of_sale(operation: str, *buttons: str) -> Case:
     )
 
 
+def of_sale_with(operation: str, **more: Json) -> Case:
+    plain = of_sale(operation)
+    return replace(plain, arguments=lambda office: {**plain.arguments(office), **more})
+
+
+def line_of(office: Office) -> dict[str, Json]:
+    sale = office.sale()
+    return {"sale_id": sale, "line_id": office.first_of("sale.sale", sale, "lines")}
+
+
+def of_line(operation: str, **more: Json) -> Case:
+    return Case(
+        operation=operation,
+        arguments=lambda office: {**line_of(office), **more},
+        meddle=lambda office, given: office.clerk.write("sale.line", given["line_id"], quantity=7.0),
+        model="sale.sale",
+    )
+
+
+def of_address(operation: str, address: Callable[[Office], int], **more: Json) -> Case:
+    return Case(
+        operation=operation,
+        arguments=lambda office: {"address_id": address(office), **more},
+        meddle=lambda office, given: office.clerk.write("party.address", given["address_id"], city="Gouda"),
+        model="party.address",
+        is_alike=True,
+    )
+
+
 CONTACT = "party.contact_mechanism"
 CASES = (
+    replace(
+        of_party("party_address_add", Office.customer, address={"street": "1 Quay", "city": "Delft"}), is_alike=True
+    ),
+    of_address("party_address_update", Office.address, street="2 Quay", postal_code="2611", city=""),
+    of_address("party_address_archive", Office.address),
+    Case(
+        operation="party_address_restore",
+        arguments=lambda office: {"address_id": office.archived_address()},
+        meddle=lambda office, given: office.clerk.write("party.address", given["address_id"], active=True),
+        model="party.address",
+        is_alike=True,
+    ),
+    of_sale_with("sale_line_add", product_id=3, quantity="3"),
+    of_line("sale_line_update", quantity="3", unit_price="450.00"),
+    replace(of_line("sale_line_remove"), is_alike=True),
     Case(
         operation="party_contact_update",
         arguments=lambda office: {"contact_id": office.contact(), "value": "b@umber.example"},
