@@ -20,7 +20,7 @@ from sandbox.line import Dropped, NoAnswer
 from sandbox.pace import LONGEST_WAIT_SECONDS, asked_to_wait
 from sandbox.requests import problem_with
 from sandbox.sign_in import Proof
-from sandbox.transcript import Answer, Attempt, Fate, Transcript
+from sandbox.transcript import Answer, Attempt, Fate, Transcript, noting_sign_ins
 from sandbox.upstream import LARGEST_ANSWER, Exchange, Received, Way
 
 Permit = Callable[[], Awaitable[None]]
@@ -150,7 +150,8 @@ class Channel:
 
     async def _proof(self, attempt: Attempt, *, fresh: bool = False) -> Proof:
         try:
-            return await self.upstream.sign_in.proof(fresh=fresh)
+            with noting_sign_ins(self.transcript):
+                return await self.upstream.sign_in.proof(fresh=fresh)
         except BaseException:
             attempt.end(Fate.NOT_SENT)
             raise

@@ -1,12 +1,17 @@
 """The transcript of one run: what connector code asked for and what became of it; never a body, header or secret."""
 
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 from connectors.sdk.wire import WireRequest
 
+SIGN_IN: Final = "sign in"
+"""The operation of a request that the broker sends by itself, to prove who the hub is."""
 _LONGEST_PATH: Final = 300
 _LONGEST_OPERATION: Final = 120
 
@@ -98,3 +103,31 @@ class Attempt:
                 milliseconds=round((time.monotonic() - self.started) * 1000),
             )
         )
+
+
+_asking: ContextVar[Transcript | None] = ContextVar("_asking", default=None)
+
+
+@contextmanager
+def noting_sign_ins(transcript: Transcript) -> Generator[None]:
+    """Note on `transcript` what is sent within the block to sign in, because a request on it needed that."""
+    before = _asking.set(transcript)
+    try:
+        yield
+    finally:
+        _asking.reset(before)
+
+
+@contextmanager
+def signing_in(path: str) -> Generator[Attempt]:
+    """Yield the attempt to sign in at `path`; if nobody ends it, it was not answered."""
+    request = WireRequest.model_construct(method="POST", path=path)
+    attempt = Attempt(transcript=Transcript(), request=request, operation=SIGN_IN, is_safe=True)
+    try:
+        yield attempt
+    finally:
+        if not attempt.transcript.entries:
+            attempt.end(Fate.NO_ANSWER)
+        asking = _asking.get()
+        if asking is not None:
+            asking.entries += attempt.transcript.entries

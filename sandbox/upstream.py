@@ -18,6 +18,7 @@ from sandbox.reach import OutOfReach, Reach
 from sandbox.requests import checked_base_url
 from sandbox.sign_in import Keep, Proof, Secrets, SignIn, SignInRefused, Ways
 from sandbox.tokens import TokenRequest
+from sandbox.transcript import Answer, Fate, signing_in
 
 LARGEST_ANSWER: Final = 10 * 1024 * 1024
 _LARGEST_LOGIN: Final = 64 * 1024
@@ -166,7 +167,9 @@ class Upstream:
         )
         exchange = Exchange(request, Proof(headers={}), largest=_LARGEST_LOGIN)
         try:
-            status, _, said = await self._exchange(exchange)
+            with signing_in(path) as attempt:
+                status, _, said = await self._exchange(exchange)
+                attempt.end(Fate.ANSWERED, Answer(status=status, size=len(said)))
         except TooLarge as error:
             raise SignInRefused from error
         except NoAnswer as error:
@@ -188,7 +191,9 @@ class Upstream:
             is_alone=True,
         )
         try:
-            answer = await line.exchange(outgoing)
+            with signing_in(at.path) as attempt:
+                answer = await line.exchange(outgoing)
+                attempt.end(Fate.ANSWERED, Answer(status=answer.status, size=len(answer.body)))
         except TooLarge:
             return 200, b""  # so much of anything is no token
         except NoAnswer as error:

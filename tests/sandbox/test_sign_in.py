@@ -215,8 +215,20 @@ async def test_a_write_without_a_login_asks_for_no_permit(way: Upstream, server:
         await channel.send(WRITE)
 
     assert asked == []
-    assert [entry.fate for entry in channel.transcript.entries] == [Fate.NOT_SENT]
+    told = [(entry.name, entry.fate) for entry in channel.transcript.entries]
+    assert told == [("sign in", Fate.ANSWERED), (channel.transcript.entries[1].name, Fate.NOT_SENT)]
     assert len(server.asked) == 1
+
+
+async def test_a_transcript_shows_each_request_that_was_sent_logins_too(way: Upstream, server: Server) -> None:
+    channel, other = channel_to(way, spec=RPC), channel_to(way, spec=RPC)
+
+    await channel.send(READ)
+    await other.send(READ)
+
+    assert len(channel.transcript.entries) + len(other.transcript.entries) == len(server.asked) == 3
+    assert [entry.name for entry in channel.transcript.entries] == ["sign in", "model.party.read"]
+    assert "secret" not in repr(channel.transcript)
 
 
 async def test_a_refused_login_is_not_repeated_at_once(way: Upstream, server: Server, erp: Erp) -> None:
