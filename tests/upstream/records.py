@@ -43,6 +43,7 @@ class Records:
             ("PATCH", r"/items/(\d+)"): self._patch_item,
             ("DELETE", r"/items/(\d+)"): self._delete_item,
             ("GET", r"/tickets"): self._find_tickets,
+            ("GET", r"/tickets/(\d+)"): self._get_ticket,
             ("POST", r"/tickets"): self._create_ticket,
             ("POST", r"/notes"): self._post_note,
         }
@@ -109,6 +110,10 @@ class Records:
         return Answer(
             200, {"tickets": self._store.rows("SELECT * FROM ticket WHERE reference = ? ORDER BY id", reference)}
         )
+
+    def _get_ticket(self, _: Received, number: str) -> Answer:
+        ticket = self._store.row("SELECT * FROM ticket WHERE id = ?", int(number))
+        return Answer(200, ticket) if ticket else refused(404, f"ticket {number} does not exist")
 
     def _create_ticket(self, request: Received, _: str) -> Answer:
         given = json.loads(request.body)
