@@ -24,6 +24,7 @@ _NOISE: Final = frozenset(
 """Headers that belong to the request. Those that OpenAPI itself tells readers to ignore are among them."""
 KEY_HEADERS: Final = frozenset({"idempotency-key", "x-idempotency-key", "idempotencykey", "x-idempotencykey"})
 _DRY_RUNS: Final = frozenset({"validateonly", "dryrun"})
+_CREDENTIALS: Final = frozenset({"accesstoken", "apikey", "oauthtoken", "authtoken", "clientsecret"})
 _UNUSABLE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _NOT_OFFERED: Final = frozenset({"accept", "authorization", "contenttype", "idempotencykey", "useragent", "xrequestid"})
 
@@ -60,6 +61,8 @@ def arguments_of(operation: Operation, shaper: Shaper, secret_headers: frozenset
             key_header = name
         elif parameter.place == "query" and squeezed(name) in _DRY_RUNS and _is_boolean(shaper, parameter):
             dry_run = parameter.name
+        elif _is_credential(parameter.name, parameter.description, in_body=False):
+            continue
         elif parameter.place in {"header", "cookie"} and _is_noise(name, secret_headers | {without}):
             if name == "accept" and (value := _only_value(shaper, parameter)):
                 fixed["accept"] = value
@@ -120,10 +123,12 @@ class _Offer:
             if body.required:
                 self._required.append(name)
             return {**binding, "whole": name}
-        names = {theirs: self._name(theirs, "body") for theirs in members.properties}
+        told = {theirs: as_text(as_object(one).get("description")) for theirs, one in members.properties.items()}
+        kept = [theirs for theirs, said in told.items() if not _is_credential(theirs, said, in_body=True)]
+        names = {theirs: self._name(theirs, "body") for theirs in kept}
         for theirs, ours in names.items():
             self._schemas[ours] = (members.properties[theirs], "")
-        self._required += [names[theirs] for theirs in members.required if body.required]
+        self._required += [names[theirs] for theirs in members.required if body.required and theirs in names]
         binding["members"] = {ours: theirs for theirs, ours in names.items()}
         if body.media_type != "application/json" and (parts := self._parts(body, members.properties)):
             binding["encoding"] = parts
@@ -134,7 +139,7 @@ class _Offer:
         properties = dict[str, Json]()
         for name, (schema, said) in self._schemas.items():
             shaped = dict(self._shaper.shape(schema, detail, name))
-            if text := short(said, detail.text or 40):
+            if text := short(said, detail.text):
                 shaped["description"] = text
             properties[name] = shaped
         whole: Object = {"type": "object", "properties": properties, "additionalProperties": False}
@@ -173,6 +178,13 @@ def _has_members(media_type: str) -> bool:
 
 def _is_text(media_type: str) -> bool:
     return any(part in media_type for part in ("xml", "text/", "yaml", "csv", "graphql", "javascript"))
+
+
+def _is_credential(name: str, said: str, *, in_body: bool) -> bool:
+    """Return whether this would carry the account's own credential, which is the broker's; in a body it may be data."""
+    if squeezed(name) == "token" and "authentication" in said.lower():
+        return True
+    return not in_body and squeezed(name) in _CREDENTIALS
 
 
 def _is_noise(name: str, secret_headers: frozenset[str]) -> bool:

@@ -118,9 +118,10 @@ def _verb(operation: Operation) -> tuple[str, str]:
     """Return the word that says what is done, and where it stands: the worst of the places where one may."""
     last = next((part for part in reversed(operation.path.split("/")) if part and not _VARIABLE.search(part)), "")
     places = (
-        ([word for part in _SEPARATOR.split(operation.operation_id) for word in words_of(part)[:1]], "name"),
+        (_leading(operation.operation_id), "name"),
         (words_of(last.rpartition(":")[2])[:1], "path"),
-        ([word.removesuffix("s") for word in words_of(operation.summary)[:1]], "summary"),
+        (_first_words(operation.summary), "summary"),
+        (_first_words(operation.description), "description"),
     )
     found = [(word, where) for words, where in places for word in words]
     for vocabulary in (DELETES, SENDS, RUNS - {"post"}, UPDATES, CREATES, READS, RUNS):
@@ -130,12 +131,24 @@ def _verb(operation: Operation) -> tuple[str, str]:
     return "", ""
 
 
+def _first_words(text: str) -> list[str]:
+    """Return the first word of `text`, as it stands and as an imperative: "Removes" and "remove"."""
+    return [
+        form for word in words_of(text[:200])[:1] for form in (word, word.removesuffix("s"), word.removesuffix("es"))
+    ]
+
+
 def _is_noun(operation: Operation, word: str, where: str) -> bool:
-    """Return whether `word` names what a path leads to: `GET /messages` reads, and `/change` in a path is a record."""
-    if where != "path":
-        first = words_of(operation.operation_id)[:1]
-        return where == "name" and first != [word] and bool(first) and _is_any_verb(first[0])
-    return operation.method in {"GET", "HEAD"} and bool({*words_of(operation.operation_id)[:1]} & READS)
+    """Return whether `word` names a thing: what a GET reads that says so, or what another verb is done to."""
+    if operation.method in {"GET", "HEAD"} and where != "summary":
+        return bool({*_leading(operation.operation_id)} & READS)
+    first = words_of(operation.operation_id)[:1]
+    return where == "name" and first != [word] and bool(first) and _is_any_verb(first[0])
+
+
+def _leading(name: str) -> list[str]:
+    """Return the first word of each part of a name: of `Brands_GetBrand` both `brands` and `get`."""
+    return [word for part in _SEPARATOR.split(name) for word in words_of(part)[:1]]
 
 
 def _is_any_verb(word: str) -> bool:

@@ -41,7 +41,7 @@ SENDS: Final = _words(
 
 RUNS: Final = _words(
     "run execute start stop trigger invoke process apply approve reject post release launch restart sync import logout "
-    "login complete confirm activate pay charge refund capture transfer"
+    "login complete completed confirm activate request indicate join leave kick pay charge refund capture transfer"
 )
 
 MONEY: Final = _words(

@@ -147,6 +147,8 @@ paths:
         - {name: X-Early, in: header, required: true, schema: {type: string, default: yes please}}
         - {name: Idempotency-Key, in: header, schema: {type: string}}
         - {name: X-Tenant, in: header, required: true, schema: {type: string}}
+        - {name: access_token, in: query, required: true, schema: {type: string}}
+        - {name: token, in: query, description: Authentication token., schema: {type: string}}
         - {name: limit, in: query, schema: {type: integer}}
       responses: {201: {description: Yes.}}
 """)

@@ -26,6 +26,10 @@ CASES = {
     "a GET that deletes": (("get", "/deals/{id}/delete"), ("delete", "high")),
     "a GET that sends": (("get", "/reminders/send", "sendReminders"), ("send", "high")),
     "a GET of messages is no sending": (("get", "/messages", "listMessages"), ("read", "low")),
+    "a GET that says so in its summary alone": (
+        ("get", "/steps.done", "steps", "Marks a step as done."),
+        ("update", "high"),
+    ),
     "a creation": (("post", "/deals", "createDeal"), ("create", "medium")),
     "a change of one record": (("patch", "/deals/{id}", "updateDeal"), ("update", "medium")),
     "a change of nothing in particular": (("patch", "/deals", "updateDeals"), ("update", "high")),
