@@ -5,6 +5,7 @@ import typer
 from hub.cli.connector.check import check
 from hub.cli.connector.connect import connect
 from hub.cli.connector.importing import import_app
+from hub.cli.connector.importing_mcp import mcp
 from hub.cli.connector.listing import list_connectors
 from hub.cli.connector.new import new
 from hub.cli.connector.publish import publish
@@ -23,4 +24,5 @@ connector_app.command()(connect)
 connector_app.command()(check)
 connector_app.command()(record)
 connector_app.command()(run)
+import_app.command()(mcp)
 connector_app.add_typer(import_app, name="import")

@@ -7,8 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from connectors.sdk.spec import ConnectorSpec
-from hub.cli.connector.installed import declared
-from hub.cli.connector.trying import equipment, opened_harness, show_badge
+from hub.cli.connector.trying import equipment, opened_harness, show_badge, spec_called
 from hub.cli.console import fail, run, settings
 from hub.dryrun.proving.recording import Recording
 from hub.dryrun.proving.session import check_live, check_recorded
@@ -19,7 +18,7 @@ from hub.wiring import open_database, open_keyring
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="An installed connector's name, or module:name.")],
+    name: Annotated[str, typer.Argument(help="An installed or imported connector's name, or module:name.")],
     *,
     on: Annotated[str | None, typer.Option(help="The test system: its harness (module:name), or its base URL.")] = None,
     recording: Annotated[Path | None, typer.Option(help="Try it on what `record` has written.")] = None,
@@ -37,7 +36,8 @@ def check(
 
       toolhub connector check acme_crm --recording acme.json --json
     """
-    spec, chosen = declared(name), settings()
+    chosen = settings()
+    spec = spec_called(name, chosen)
     if recording is not None:
         badge = run(check_recorded(spec, _read(recording), equipment(chosen)))
     else:

@@ -6,15 +6,14 @@ from typing import Annotated
 import typer
 
 from connectors.sdk.spec import ConnectorSpec
-from hub.cli.connector.installed import declared
-from hub.cli.connector.trying import equipment, opened_harness, show_badge
+from hub.cli.connector.trying import equipment, opened_harness, show_badge, spec_called
 from hub.cli.console import err, fail, run, settings
 from hub.dryrun.proving.session import Recorded, check_and_record
 from hub.settings import Settings
 
 
 def record(
-    name: Annotated[str, typer.Argument(help="An installed connector's name, or module:name.")],
+    name: Annotated[str, typer.Argument(help="An installed or imported connector's name, or module:name.")],
     file: Annotated[Path, typer.Argument(help="Where to write the recording.")],
     *,
     on: Annotated[str, typer.Option(help="The test system: its harness (module:name), or its base URL.")],
@@ -27,7 +26,8 @@ def record(
 
     Example:  toolhub connector record acme_crm acme.json --on acme_crm.harness:opened
     """
-    spec, chosen = declared(name), settings()
+    chosen = settings()
+    spec = spec_called(name, chosen)
     recorded = run(_record(spec, on, chosen))
     try:
         file.write_text(recorded.recording.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -13,11 +13,15 @@ from rich.table import Table
 
 from connectors.sdk.harness import Case, Harness, OpenHarness, PlainHarness
 from connectors.sdk.spec import ConnectorSpec
+from hub.cli.connector.installed import declared, installed
 from hub.cli.connector.secret import ask_secret
-from hub.cli.console import fail, out
+from hub.cli.console import fail, out, run
+from hub.core.errors import Unavailable
 from hub.dryrun.proving.laboratory import Equipment
 from hub.registry import PROMISES, Badge, BadgeVerdict
+from hub.registry.differing import registered
 from hub.settings import Settings
+from hub.wiring import open_database
 
 Json = Any
 """Any JSON value."""
@@ -32,10 +36,27 @@ async def opened_harness(spec: ConnectorSpec, on: str | None) -> AsyncGenerator[
         fail("Say which system to try it on: --on module:name for its harness, or --on with its base URL.")
     if on.startswith(("http://", "https://")):
         cases = [Case(operation=one.name, arguments=example) for one in spec.operations for example in one.examples[:1]]
+        if not cases:
+            fail(f"{spec.name} has no example to try: give its operations examples, or write a harness.")
         yield PlainHarness(system=on, base_url=on, secret=ask_secret(spec), cases=cases)
     else:
         async with _found(on)() as opened:
             yield opened
+
+
+def spec_called(name: str, chosen: Settings) -> ConnectorSpec:
+    """Return what the connector `name` declares: the installed one, else the one that was imported into this hub."""
+    is_code = ":" in name or name in installed()
+    imported = None if is_code else run(_registered(name, chosen))
+    return imported or declared(name)
+
+
+async def _registered(name: str, chosen: Settings) -> ConnectorSpec | None:
+    try:
+        async with open_database(chosen) as database, database.reading() as tx:
+            return await registered(tx, name)
+    except Unavailable:  # a hub that has never run has imported nothing
+        return None
 
 
 def equipment(settings: Settings) -> Equipment:

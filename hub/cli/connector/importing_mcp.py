@@ -1,0 +1,60 @@
+"""`toolhub connector import mcp`: another MCP server's tools become a connector, by the word of its owner."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from connectors.mcp_upstream import Discovery, Owner, before_discovery
+from connectors.sdk.harness import PlainHarness
+from hub.cli.connector.publish import publish_spec
+from hub.cli.connector.trying import equipment
+from hub.cli.console import fail, out, run, settings
+from hub.dryrun.proving.laboratory import open_laboratory
+from hub.settings import Settings
+
+
+def mcp(
+    url: Annotated[str, typer.Argument(help="The server's endpoint, such as https://notes.example/mcp.")],
+    name: Annotated[str, typer.Option(help="What to call the connector.")],
+    *,
+    reads: Annotated[list[str] | None, typer.Option(help="A tool that changes nothing; may be repeated.")] = None,
+    vouch: Annotated[bool, typer.Option("--vouch", help="Believe what its tools declare of themselves.")] = False,
+    register: Annotated[bool, typer.Option("--register", help="Publish what was found.")] = False,
+) -> None:
+    """Import the tools of an MCP server that asks for no credential.
+
+    Without your word every tool is a write of tier high that cannot be previewed. --reads names tools that change
+    nothing. --vouch believes what a connector in another language declares under dev.toolhub/operation: effects, tiers,
+    previews, guards and undo. `toolhub connector check` can then prove it.
+
+    Examples:
+      toolhub connector import mcp http://127.0.0.1:8800/mcp --name notes --reads search
+
+      toolhub connector import mcp http://127.0.0.1:8800/mcp --name acme_crm --vouch --register
+    """
+    owner = Owner(name=name, reads=frozenset(reads or ()), vouches=vouch)
+    found = run(_discovered(owner, url, settings()))
+    _print(found)
+    if register:
+        _, versions = run(publish_spec(settings(), found.spec, only_show=False))
+        out.print(f"[green]Published[/] {name}: {versions} new tool version(s).")
+
+
+async def _discovered(owner: Owner, url: str, chosen: Settings) -> Discovery:
+    system = PlainHarness(system=url, base_url=url)
+    async with open_laboratory(before_discovery(owner), system, equipment(chosen)) as laboratory:
+        found = await laboratory.executor.discover(owner, laboratory.connection)
+    if not isinstance(found, Discovery):
+        fail(f"{url} cannot be imported: {found.message}")
+    return found
+
+
+def _print(found: Discovery) -> None:
+    table = Table("tool", "effect", "tier", "class", "preview", "undo", title=found.spec.title)
+    for one in found.spec.operations:
+        row = (one.effect, one.tier, one.upstream_class, one.fidelity, one.reversal)
+        table.add_row(one.name, *(value.value for value in row))
+    out.print(table)
+    for refusal in found.refused:
+        out.print(f"[yellow]Left out[/] {refusal.tool}: {refusal.reason}", highlight=False)

@@ -1,0 +1,47 @@
+"""`toolhub connector import mcp` takes an MCP server's tools in, as cautiously as its owner's word allows."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+from upstream.fixtures import McpUpstream
+
+from hub.cli import app
+
+
+@pytest.fixture
+def toolhub(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """The command line of a hub with an empty database."""
+    home = tmp_path / "var"
+    home.mkdir()
+    shutil.copyfile(sqlite_template, home / "toolhub.db")
+    monkeypatch.setenv("TOOLHUB_HOME", str(home))
+    return CliRunner()
+
+
+def test_tools_are_found_named_and_published(toolhub: CliRunner, mcp_upstream: McpUpstream) -> None:
+    command = ["connector", "import", "mcp", mcp_upstream.url, "--name", "notes", "--reads", "add"]
+
+    shown = toolhub.invoke(app, command)
+    published = toolhub.invoke(app, [*command, "--register"])
+    again = toolhub.invoke(app, [*command, "--register"])
+
+    assert shown.exit_code == 0, shown.output
+    assert "Left out tree" in shown.stdout
+    assert "Published" not in shown.stdout
+    lines = {line.split("│")[1].strip(): line for line in shown.stdout.splitlines() if line.startswith("│")}
+    assert "read" in lines["add"]
+    assert "high" in lines["liar"]
+    assert "new tool version(s)" in published.stdout
+    assert "0 new tool version(s)" in again.stdout
+    assert mcp_upstream.store.effects() == []
+    checked = toolhub.invoke(app, ["connector", "check", "notes", "--on", mcp_upstream.url])
+    assert "no example to try" in checked.stderr.replace("\n", " "), checked.exception
+
+
+def test_a_server_that_is_not_there_is_said(toolhub: CliRunner) -> None:
+    told = toolhub.invoke(app, ["connector", "import", "mcp", "http://127.0.0.1:9/mcp", "--name", "notes"])
+
+    assert told.exit_code == 1
+    assert "cannot be imported" in told.stderr.replace("\n", " ")
