@@ -19,19 +19,17 @@ _HTML: Final = {"content-type": "text/html"}
 _UNKNOWN: Final = "upstream_unknown"
 
 USUAL_ANSWERS: Final = (
-    SystemAnswer(name="400", status=400, code=Refused.code, body='{"detail": "no"}'),
     SystemAnswer(name="403", status=403, code=Refused.code, body='{"detail": "no"}'),
     SystemAnswer(name="404", status=404, code=NotFound.code, body='{"detail": "no"}'),
     SystemAnswer(name="409", status=409, code=Conflict.code, body='{"detail": "no"}'),
     SystemAnswer(name="422", status=422, code=Refused.code, body='{"detail": "no"}'),
     SystemAnswer(name="429", status=429, code=Unavailable.code, body='{"detail": "no"}'),
     SystemAnswer(name="500", status=500, code=Unavailable.code),
-    SystemAnswer(name="503", status=503, code=Unavailable.code),
     SystemAnswer(name="a login page", status=200, code=Unreadable.code, body=_PAGE, headers=_HTML),
     SystemAnswer(name="a redirect", status=302, code=Unreadable.code),
 )
 """What every HTTP system may answer. Where a record is missing (404), a read may also find nothing and say so."""
-_UNCLEAR_TO_A_WRITE: Final = frozenset({"500", "503", "a login page", "a redirect"})
+_UNCLEAR_TO_A_WRITE: Final = frozenset({"500", "a login page", "a redirect"})
 _MAPPED: Final = frozenset({Refused.code, NotFound.code, Conflict.code, Unavailable.code, Unreadable.code})
 
 
