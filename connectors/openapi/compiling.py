@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -102,6 +103,11 @@ def compile_document(
     return _Compiling(document, importing, progress or _quiet).done()
 
 
+@cache
+def _artefact() -> str:
+    return artefact_digest("connectors.openapi")  # these files do not change while they run
+
+
 def _quiet(done: int, of_all: int) -> None:
     del done, of_all
 
@@ -157,7 +163,7 @@ class _Compiling:
             description=f"{len(operations)} of {len(self._operations)} operations of an API.",
             entry=ENTRY,
             runs="direct",
-            artefact_digest=artefact_digest("connectors.openapi"),
+            artefact_digest=_artefact(),
             auth=auth_of(self._document, sorted(scopes)),
             safe=tuple(_safe_rules(operations, _not_reads(drafts, tools))),
             headers=tuple(sorted(_headers(operations))),

@@ -94,7 +94,7 @@ def _of_numbers(said: Mapping[str, Json], types: list[str]) -> Object:
 
 def _of_texts(said: Mapping[str, Json], document: Document) -> Object:
     rules = _counts(said, ("minLength", "maxLength"))
-    if said.get("format") in _FORMATS:
+    if as_text(said.get("format")) in _FORMATS:
         rules["format"] = said["format"]
     pattern = said.get("pattern")
     if isinstance(pattern, str):
