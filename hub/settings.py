@@ -42,11 +42,16 @@ class Settings(BaseSettings):
     private_names: Annotated[
         tuple[str, ...], Field(description="Domains whose names may lead there, beside .internal, .local and alike.")
     ] = ()
+    sqlite_folders: Annotated[
+        tuple[Path, ...], Field(description="Folders whose files connections may open as SQLite databases.")
+    ] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.public_url is not None and urlsplit(str(self.public_url)).path not in {"", "/"}:
             raise ValueError("public_url must have no path: the hub is served at the root of its address")
+        if any(self.home.resolve().is_relative_to(folder.resolve()) for folder in self.sqlite_folders):
+            raise ValueError("sqlite_folders must not hold the hub's own home: its database is no system of record")
         return self
 
     @property

@@ -61,7 +61,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             vault,
             minimum=settings.sandbox_minimum,
             paths=settings.connector_paths,
-            reach=reach(settings.private_networks, settings.private_names),
+            reach=reach(settings.private_networks, settings.private_names, settings.sqlite_folders),
         )
         await stack.enter_async_context(executor.running())
         verifier = TokenVerifier(database, keys, settings.address)

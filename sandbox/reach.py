@@ -19,6 +19,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
 from typing import Final
 
 Address = IPv4Address | IPv6Address
@@ -56,10 +57,13 @@ async def look_up(host: str) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """What the operator allows: which private networks at all, and which further names may lead into them."""
+    """What the operator allows: which private networks at all, which further names may lead into them; and in which
+    folders files may be that are databases.
+    """
 
     private_networks: tuple[Network, ...] = PRIVATE
     private_names: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
     resolve: Resolve = look_up
 
     async def addresses(self, host: str) -> list[Address]:

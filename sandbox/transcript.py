@@ -28,9 +28,12 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a transcript says of an answer. `says_no` means that it refuses in so many words, by status or as RPC."""
+    """What a transcript says of an answer. `says_no` means that it refuses in so many words, by status or as RPC.
 
-    status: int
+    Answers of databases have no status.
+    """
+
+    status: int | None
     size: int
     says_no: bool = False
 

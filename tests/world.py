@@ -1,6 +1,6 @@
 """A small world for tests: a hub without doors, the test upstream connected to it, an agent, and people who decide."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from hub.identity.principals import Caller, Principal
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.invoke import invoke
-from hub.invocations.runtime import Executor, Runtime
+from hub.invocations.runtime import Executor, Runtime, reach
 from hub.invocations.values import Call, Claims, Invocation
 from hub.invocations.votes import vote
 from hub.keys import Keyring
@@ -99,11 +99,13 @@ class World:
 
 
 @asynccontextmanager
-async def open_hub(database: Database, keys: Keyring, *, answer_seconds: float = 4.0) -> AsyncGenerator[Runtime]:
-    """Yield a running hub without doors."""
+async def open_hub(
+    database: Database, keys: Keyring, *, answer_seconds: float = 4.0, folders: Sequence[Path] = ()
+) -> AsyncGenerator[Runtime]:
+    """Yield a running hub without doors; `folders` may hold SQLite files to connect to."""
     async with AsyncExitStack() as stack:
         vault = Vault(keys)
-        executor = Executor(database, vault, paths=[Path(__file__).parent])
+        executor = Executor(database, vault, paths=[Path(__file__).parent], reach=reach(None, (), folders))
         await stack.enter_async_context(executor.running())
         records = GroupCommit(database, keys)
         await stack.enter_async_context(records.running())

@@ -260,7 +260,7 @@ class ConnectorSpec(_Spec):
     """How the broker reads the operation's name from the body; see `operation_of`."""
     headers: tuple[HeaderName, ...] = ()
     """Request headers that it may send beside the usual ones, in lower case."""
-    speaks: Literal["http", "smtp"] = "http"
+    speaks: Literal["http", "smtp", "sql"] = "http"
     """What is spoken with the system. With `smtp` the broker takes a few requests that stand for its commands."""
     rate: RateLimit | None = None
     """How fast the broker may send, per connection."""
@@ -297,6 +297,8 @@ class ConnectorSpec(_Spec):
 
 
 def _contradictions_of_safety(spec: ConnectorSpec) -> Iterator[str]:
+    if spec.speaks == "sql" and (spec.runs != "direct" or spec.rpc != "none" or spec.safe):
+        yield "what speaks sql runs direct, has no rpc and no safe requests: its statements say what they do"
     if spec.speaks == "smtp" and (spec.rpc != "none" or spec.auth.kind not in {"none", "basic"}):
         yield "smtp has no rpc, and its auth is 'none' or 'basic'"
     for name in spec.headers:

@@ -1,6 +1,7 @@
 """The only way to a connector."""
 
 from hub.execution.confinement import confinement_here
+from hub.execution.databases import describe
 from hub.execution.executor import Executor
 from hub.execution.outcomes import (
     CheckOutcome,
@@ -62,5 +63,6 @@ __all__ = [
     "Unreachable",
     "Violation",
     "confinement_here",
+    "describe",
     "reach",
 ]

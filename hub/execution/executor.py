@@ -15,9 +15,12 @@ from connectors.sdk.run import DirectRunner, PhaseCall, PhaseResult
 from connectors.sdk.run import Failed as PhaseFailed
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.vocabulary import Phase
+from connectors.sql.run import SqlRunner
+from connectors.sql.run import carry_out as carry_out_sql
 from hub.credentials import Vault
 from hub.execution import conclude
 from hub.execution.conclude import CONNECTOR_FAILED, OUT_OF_TIME, Evidence
+from hub.execution.databases import Databases
 from hub.execution.hosts import Code, Hosts, Sharing
 from hub.execution.outcomes import (
     CheckOutcome,
@@ -46,6 +49,7 @@ from sandbox.launch import Zygote
 from sandbox.line import NoAnswer
 from sandbox.reach import Reach
 from sandbox.requests import BadBaseUrl
+from sandbox.sql.channel import SqlChannel
 from sandbox.transcript import Transcript
 from sandbox.upstream import Around
 
@@ -67,6 +71,8 @@ DIRECT_RUNNERS: Final[Mapping[str, DirectRunner]] = {
     "connectors.openapi:carry_out": openapi.carry_out,
 }
 """Who may run in the hub itself, by entry. A spec that names another entry cannot bring its code in here."""
+SQL_RUNNERS: Final[Mapping[str, SqlRunner]] = {"connectors.sql.run:carry_out": carry_out_sql}
+"""The same for what speaks SQL."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,6 +110,7 @@ class Executor:
         self._zygote = Zygote(paths=[path.resolve() for path in paths], limits=Limits())
         self._hosts = Hosts(self._zygote)
         self._upstreams = Upstreams(database, vault, reach or Reach())
+        self._databases = Databases(self._upstreams.secret, reach or Reach())
         self._schemas = OutputSchemas()
         self._places: dict[str, asyncio.Semaphore] = {}
 
@@ -123,6 +130,7 @@ class Executor:
                 await asyncio.gather(tidying, return_exceptions=True)
                 await self._hosts.close()
                 await self._upstreams.close_idle(older_than=0)
+                await self._databases.close_idle(older_than=0)
 
     async def read(self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float) -> Ran[ReadOutcome]:
         """Return what the read found, with its output checked against the tool's output schema."""
@@ -212,8 +220,8 @@ class Executor:
         """Sign in, ask for what stands at the base URL, and return whether the connection can be used."""
         started = time.monotonic()
         try:
-            async with asyncio.timeout(CHECK_SECONDS), self._upstreams.to(connector, connection) as upstream:
-                problem = _problem(await upstream.probe())
+            async with asyncio.timeout(CHECK_SECONDS):
+                problem = await self._problem_with(connector, connection)
         except TimeoutError:
             problem = f"It did not answer within {CHECK_SECONDS:g} seconds."
         except NoAnswer as error:
@@ -223,6 +231,12 @@ class Executor:
         if problem is not None:
             return Unreachable(message=problem)
         return Reachable(latency_ms=round((time.monotonic() - started) * 1000))
+
+    async def _problem_with(self, connector: ConnectorSpec, connection: Connection) -> str | None:
+        if connector.speaks == "sql":
+            return await self._databases.problem_with(connector, connection)
+        async with self._upstreams.to(connector, connection) as upstream:
+            return _problem(await upstream.probe())
 
     async def discover(self, owner: Owner, connection: Connection) -> Discovery | Unreachable:
         """Return what the MCP server at `connection` offers, as a connector; only requests that meet it are sent."""
@@ -261,6 +275,8 @@ class Executor:
             return PhaseFailed(code=CONNECTOR_FAILED, message=f"Connection {connection.name} cannot be used: {error}")
 
     async def _over_a_channel(self, run: _Run[T]) -> PhaseResult:
+        if run.target.connector.speaks == "sql":
+            return await self._in_a_database(run)
         unsafe_requests = run.target.operation.max_unsafe_requests if run.kind is ChannelKind.WRITE else 0
         async with self._upstreams.to(run.target.connector, run.target.connection) as upstream:
             channel = Channel(
@@ -276,6 +292,24 @@ class Executor:
                     return await _directly(run, channel)
                 async with self._host(run) as host:
                     return await host.run(run.call, channel)
+            finally:
+                run.refusal = channel.refusal
+
+    async def _in_a_database(self, run: _Run[T]) -> PhaseResult:
+        runner = SQL_RUNNERS.get(run.target.connector.entry)
+        if runner is None:
+            raise HostFailed(f"{run.target.connector.entry} may not run in the hub itself")
+        run.level = DIRECT
+        async with self._databases.to(run.target.connection) as system:
+            channel = SqlChannel(
+                system=system,
+                spec=run.target.connector,
+                kind=run.kind,
+                permit=run.permit,
+                transcript=run.transcript,
+            )
+            try:
+                return await runner(run.target.connector, run.call, channel)
             finally:
                 run.refusal = channel.refusal
 
@@ -306,6 +340,7 @@ class Executor:
             await asyncio.sleep(IDLE_SECONDS / 5)
             await self._hosts.end_idle(older_than=IDLE_SECONDS)
             await self._upstreams.close_idle(older_than=IDLE_SECONDS)
+            await self._databases.close_idle(older_than=IDLE_SECONDS)
 
 
 def _problem(status: int) -> str | None:

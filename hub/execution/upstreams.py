@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.spec import ConnectorSpec, RateLimit
@@ -18,10 +19,12 @@ from sandbox.reach import PRIVATE, Network, Reach
 from sandbox.upstream import Around, Upstream, Way
 
 
-def reach(private_networks: Sequence[Network] | None, private_names: Sequence[str]) -> Reach:
+def reach(
+    private_networks: Sequence[Network] | None, private_names: Sequence[str], folders: Sequence[Path] = ()
+) -> Reach:
     """Return where connections may lead; None for the networks stands for the usual private ones."""
     networks = PRIVATE if private_networks is None else tuple(private_networks)
-    return Reach(private_networks=networks, private_names=tuple(private_names))
+    return Reach(private_networks=networks, private_names=tuple(private_names), folders=tuple(folders))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Upstreams:
         auth = connector.auth.model_dump_json()
         key = _Key(connection.id, connection.generation, connection.base_url, auth, connector.rate)
         if key not in self._kept:
-            secrets, keep = partial(self._secret, connection), partial(self._keep, connection)
+            secrets, keep = partial(self.secret, connection), partial(self._keep, connection)
             way: Way = (
                 MailWay(connection.base_url, connector.auth, secrets, self._reach)
                 if connector.speaks == "smtp"
@@ -89,7 +92,12 @@ class Upstreams:
         for kept in [self._kept.pop(key) for key in over]:
             await kept.upstream.close()
 
-    async def _secret(self, connection: Connection) -> Mapping[str, str]:
+    async def secret(self, connection: Connection) -> Mapping[str, str]:
+        """Return the credential of `connection`, opened now.
+
+        Raises:
+            Unavailable: it cannot be opened, or the connection is no longer what it was.
+        """
         try:
             async with self._database.reading() as tx:
                 current = await get_connection(tx, connection.id)

@@ -5,7 +5,7 @@ from typing import Final
 
 from hub.bundles import Bundles
 from hub.credentials import Vault
-from hub.execution import Executor, confinement_here, reach
+from hub.execution import Executor, confinement_here, describe, reach
 from hub.identity.authority import Authority
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
@@ -19,8 +19,9 @@ __all__ = [
     "Executor",
     "Runtime",
     "confinement_here",
+    "describe",
     "reach",
-]  # for the wiring and `toolhub doctor` alone
+]  # for the wiring and the command line alone
 
 ANSWER_SECONDS: Final = 4.0
 """No caller waits longer than this for an answer; what is still running then is reported as running (wire)."""

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
+from connectors.sql.addresses import BadAddress, address, is_sql
 from hub.audit import EventKind
 from hub.core.canonical import canonical_json
 from hub.core.errors import Conflict, InputError, NotFound
@@ -160,6 +161,8 @@ def checked_base_url(url: str) -> str:
     Raises:
         InputError: it is something else, or carries a user name, a query or a fragment.
     """
+    if is_sql(url):
+        return _checked_database(url)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -170,6 +173,13 @@ def checked_base_url(url: str) -> str:
     if parts.username is not None or parts.query or parts.fragment or not url.isascii() or not url.isprintable():
         raise InputError("A base URL holds no user name, query or fragment; credentials belong in the vault.")
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def _checked_database(url: str) -> str:
+    try:
+        return address(url).url
+    except BadAddress as error:
+        raise InputError(str(error)) from error
 
 
 async def _owned(tx: Tx, connection_id: str, authority: Authority, *, operators_may: bool = False) -> ConnectionRow:

@@ -4,6 +4,7 @@ import typer
 
 from hub.cli.connector.check import check
 from hub.cli.connector.connect import connect
+from hub.cli.connector.import_sql import import_sql
 from hub.cli.connector.importing import import_app
 from hub.cli.connector.importing_mcp import mcp
 from hub.cli.connector.listing import list_connectors
@@ -25,4 +26,5 @@ connector_app.command()(check)
 connector_app.command()(record)
 connector_app.command()(run)
 import_app.command()(mcp)
+import_app.command("sql")(import_sql)
 connector_app.add_typer(import_app, name="import")

@@ -1,0 +1,85 @@
+"""A wire to PostgreSQL that can be cut at COMMIT: TCP on loopback in front of the server's Unix socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+COMMIT = b"COMMIT\x00"
+
+
+@dataclass(kw_only=True)
+class Wire:
+    """What passes, and when it is cut: at COMMIT before the server gets it, or once it has answered."""
+
+    port: int = 0
+    cut: Literal["never", "before", "after"] = "never"
+    cuts: int = 0
+    sent: bytearray = field(default_factory=bytearray)
+
+
+@asynccontextmanager
+async def wired(socket_path: str) -> AsyncGenerator[Wire]:
+    """Yield a wire to the server whose socket is at `socket_path`."""
+    wire, tasks = Wire(), set[asyncio.Task[None]]()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        await _carried(wire, reader, writer, socket_path)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    wire.port = server.sockets[0].getsockname()[1]
+    try:
+        yield wire
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _carried(wire: Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:
+    from_server, to_server = await asyncio.open_unix_connection(path)
+    back = asyncio.ensure_future(_answers(from_server, writer))
+    try:
+        while data := await reader.read(65536):
+            wire.sent += data
+            if COMMIT in data and wire.cut != "never":
+                await _cut(wire, data, back, to_server, from_server)
+                return
+            to_server.write(data)
+            await to_server.drain()
+    except ConnectionError:
+        pass
+    finally:
+        back.cancel()
+        await asyncio.gather(back, return_exceptions=True)
+        for end in (writer, to_server):
+            end.close()
+            with contextlib.suppress(ConnectionError):
+                await end.wait_closed()
+
+
+async def _cut(
+    wire: Wire, data: bytes, back: asyncio.Task[None], to_server: asyncio.StreamWriter, answers: asyncio.StreamReader
+) -> None:
+    how, wire.cut = wire.cut, "never"
+    wire.cuts += 1
+    back.cancel()
+    await asyncio.gather(back, return_exceptions=True)
+    if how == "after":
+        to_server.write(data)
+        await to_server.drain()
+        await answers.read(65536)  # the server has committed and says so, to nobody
+
+
+async def _answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
