@@ -106,7 +106,11 @@ class Desk:
 
     async def go_on(self, invocation: Invocation) -> Invocation:
         """Take `invocation` one step further, as the worker does."""
-        return await resume(invocation.id, self.runtime)
+        return await self.go_on_with(invocation.id)
+
+    async def go_on_with(self, invocation_id: str) -> Invocation:
+        """Take the invocation one step further, as the worker does."""
+        return await resume(invocation_id, self.runtime)
 
     def target(self, tool: str, spec: ConnectorSpec | None = None) -> Target:
         """Return the tool on the connection."""

@@ -151,5 +151,11 @@ class Shop:
     def _file(self) -> str:
         return self.url.removeprefix("sqlite://")
 
+    async def held(self, sql: str) -> Line:
+        """Do something by hand and keep it open; close what is returned to let go."""
+        connection = await self._connected()
+        await connection.execute(f"BEGIN; {sql}")
+        return connection
+
     async def _connected(self) -> Line:
         return await asyncpg.connect(host=self.socket, user="postgres", database=self.database)

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Literal
 
 COMMIT = b"COMMIT\x00"
 
@@ -15,7 +14,8 @@ class Wire:
     """What passes, and when it is cut: at COMMIT before the server gets it, or once it has answered."""
 
     port: int = 0
-    cut: Literal["never", "before", "after"] = "never"
+    cut: str = "never"
+    """`never`, `before` or `after`."""
     cuts: int = 0
     sent: bytearray = field(default_factory=bytearray)
 
