@@ -52,7 +52,7 @@ def test_a_line_that_fails_is_an_exit_code(
 
     assert told.exit_code == 1, told.output
     failed = [line for line in json.loads(told.stdout)["lines"] if line["verdict"] == "failed"]
-    assert [line["promise"] for line in failed] == ["errors"]
+    assert [line["promise"] for line in failed] == ["throttling", "errors"]
 
 
 @pytest.mark.parametrize(

@@ -221,6 +221,15 @@ async def asks_again_at_once(context: Context, id: ItemId) -> Item:  # noqa: A00
         return await item(context, id)
 
 
+@connector.read("makes_up_an_answer")
+async def makes_up_an_answer(context: Context, id: ItemId) -> Item:  # noqa: A002  # see above
+    """Read an item; when turned away, say something."""
+    try:
+        return await item(context, id)
+    except Unavailable:
+        return Item(id=id, name="pencil", quantity=0, version=1)
+
+
 @connector.read("forbids_new_fields")
 async def forbids_new_fields(context: Context, id: ItemId) -> Item:  # noqa: A002  # see above
     """Read an item of which every field is known."""

@@ -74,16 +74,17 @@ async def lose_the_answer(passed: Passed, onward: Onward) -> Received:
     raise AnswerLost("The answer was lost, by the contract kit.")
 
 
-def throttle(*, writes: bool) -> Way:
-    """Return the way that turns the first request that writes (or reads) away, as a busy system does (RFC 6585)."""
-    done: list[Passed] = []
+def throttle() -> Way:
+    """Return the way that turns every read away, as a busy system does (RFC 6585), and asks once to wait."""
+    seen: list[Passed] = []
 
     async def way(passed: Passed, onward: Onward) -> Received:
-        if done or passed.is_safe is writes:
+        if not passed.is_safe:
             return await onward()
-        done.append(passed)
+        headers = {} if seen else {"retry-after": str(WAIT_SECONDS)}
+        seen.append(passed)
         passed.is_touched = True
-        return _made_up(429, '{"detail": "too many requests"}', {"retry-after": str(WAIT_SECONDS)})
+        return _made_up(429, '{"detail": "too many requests"}', headers)
 
     return way
 
