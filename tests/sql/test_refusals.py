@@ -256,7 +256,7 @@ async def test_too_many_rows_are_refused(desk: Desk) -> None:
 
 async def test_a_statement_that_takes_too_long_is_stopped(desk: Desk) -> None:
     numbers = " CROSS JOIN ".join(f"customer AS t{one}" for one in range(14))
-    slow = f"queries:\n  slow: {{sql: 'SELECT count(*) AS n FROM {numbers}', description: Slow.}}\n"
+    slow = f"queries:\n  slow: {{sql: 'SELECT count(*) AS n FROM {numbers}', description: Slow.}}\n"  # noqa: S608  # a statement of the test
     spec = await spec_of(desk.shop, desk.shop.manifest.replace("queries:\n", slow))
 
     outcome = await desk.read("slow", spec)
