@@ -12,6 +12,7 @@ from connectors.sdk import (
     Compensation,
     Context,
     Effect,
+    Fidelity,
     Preview,
     Receipt,
     Refused,
@@ -23,7 +24,9 @@ from connectors.sdk import (
 from connectors.tryton.records import Id, Sale, Stage
 from connectors.tryton.rows import check_weak, row, strong, target, weak
 from connectors.tryton.sales import SALE, SaleRow, lines_of, sale_get
+from connectors.tryton.sales_follow import asked, foreseen, observed
 from connectors.tryton.system import connector
+from connectors.tryton.trials import NOT_INSTALLED, Asked, tried
 from connectors.tryton.writing import press, read_back
 
 Json = Any
@@ -71,6 +74,7 @@ _DRAFT = _Button(name="draft", allowed_in=("quotation", "cancelled"), stage="dra
     effect=Effect.UPDATE,
     tier=Tier.HIGH,
     upstream_class=UpstreamClass.B,
+    fidelity=Fidelity.EXECUTED,
     reversal=Reversal.PARTIAL,
     residue=("number", "quotation_date"),
     compensation=_BACK_TO_DRAFT,
@@ -97,6 +101,7 @@ async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]
     effect=Effect.UPDATE,
     tier=Tier.HIGH,
     upstream_class=UpstreamClass.B,
+    fidelity=Fidelity.EXECUTED,
     examples=[{"sale_id": 5}],
 )
 async def sale_confirm(context: Context, sale_id: Id) -> Sale:
@@ -111,7 +116,7 @@ async def _(context: Context, sale_id: int) -> Preview:
 
 @sale_confirm.observe
 async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]:
-    return await _observed(context, receipt)
+    return {**await _observed(context, receipt), **await observed(context, receipt.input["sale_id"])}
 
 
 @connector.write(
@@ -120,6 +125,7 @@ async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]
     effect=Effect.UPDATE,
     tier=Tier.HIGH,
     upstream_class=UpstreamClass.B,
+    fidelity=Fidelity.EXECUTED,
     reversal=Reversal.PARTIAL,
     residue=("stage", "state"),  # what was a quotation comes back as a draft
     compensation=_BACK_TO_DRAFT,
@@ -146,6 +152,7 @@ async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]
     effect=Effect.UPDATE,
     tier=Tier.HIGH,
     upstream_class=UpstreamClass.B,
+    fidelity=Fidelity.EXECUTED,
     examples=[{"sale_id": 5}],
 )
 async def sale_draft(context: Context, sale_id: Id) -> Sale:
@@ -191,7 +198,29 @@ async def _preview(context: Context, sale_id: int, button: _Button) -> Preview:
     )
     # Changing a line leaves the sale's own version as it is; after the draft Tryton itself lets nobody change lines.
     lines_guard = (weak(_lines(sale_id), lines),) if sale.state == "draft" else ()
-    return preview.model_copy(update={"preconditions": (strong(SALE, sale), *lines_guard)})
+    simulated = preview.model_copy(update={"preconditions": (strong(SALE, sale), *lines_guard)})
+    return await _executed(context, simulated, sale, button)
+
+
+async def _executed(context: Context, simulated: Preview, sale: SaleRow, button: _Button) -> Preview:
+    """Return what a trial inside Tryton shows, or what was simulated where Tryton cannot try."""
+    follows = asked(sale.id) if button is _CONFIRM else []
+    itself = Asked(model=SALE, clauses=[("id", "=", sale.id)], kind=SaleRow)
+    trial = await tried(context, simulated.preconditions[0], button.name, [itself, *follows])
+    if trial is None:
+        return simulated.model_copy(update={"not_covered": (*simulated.not_covered, NOT_INSTALLED)})
+    (change,) = simulated.changes
+    (found,) = trial.rows(0, SaleRow)
+    # Numbers and days are those of the moment, and the commit has another one. The state is known if nothing waits.
+    unknown = [name for name in change.unknown if name != "state" or not trial.is_settled]
+    after = {name: value for name, value in _shown(found).model_dump(mode="json").items() if name not in unknown}
+    changes = (
+        change.model_copy(update={"after": after, "unknown": tuple(unknown)}),
+        *(foreseen(sale.id, trial, 1) if follows and trial.is_settled else ()),
+    )
+    late = () if trial.is_settled else simulated.not_covered
+    done = {"changes": changes, "fidelity": Fidelity.EXECUTED, "not_covered": late}
+    return simulated.model_copy(update=done)
 
 
 def _follows(sale: SaleRow) -> tuple[SideEffect, ...]:

@@ -27,6 +27,10 @@ _SETUP = Path(__file__).parent / "setup"
 _REQUIREMENTS = _SETUP / "requirements.txt"
 _SEED = _SETUP / "seed.py"
 _PASSWORDS = "passwords.json"
+_TRIAL_MODULE = Path(__file__).parent / "trial_module"
+"""GPL, and no part of the hub's wheel: only a checkout has it."""
+
+_WITH_TRIAL = "with-trial.sqlite"
 _LINES_OF_OUTPUT_SHOWN = 15
 
 
@@ -40,6 +44,8 @@ class Installation:
 
     programs: Path
     template: Path
+    template_with_trial: Path
+    """The same with the module `hub_trial` in it; only made in a checkout."""
     passwords: Mapping[str, str] = field(repr=False)
 
 
@@ -57,7 +63,12 @@ def install(home: Path, say: Say) -> Installation:
         programs = _environment(home / "tryton", say)
         folder = _seeded(home / "tryton-seeded", programs, say)
     passwords = json.loads((folder / _PASSWORDS).read_text())
-    return Installation(programs=programs, template=folder / f"{DATABASE}.sqlite", passwords=passwords)
+    return Installation(
+        programs=programs,
+        template=folder / f"{DATABASE}.sqlite",
+        template_with_trial=folder / _WITH_TRIAL,
+        passwords=passwords,
+    )
 
 
 def configuration(folder: Path, *, port: int | None = None) -> str:
@@ -76,7 +87,7 @@ def _alone(lock: Path) -> Generator[None]:
 
 
 def _environment(folder: Path, say: Say) -> Path:
-    programs, mark = folder / "bin", folder / f"ready-{_digest(_REQUIREMENTS.read_bytes())}"
+    programs, mark = folder / "bin", folder / f"ready-{_digest(_made_of())}"
     if mark.exists():
         return programs
     shutil.rmtree(folder, ignore_errors=True)
@@ -85,13 +96,20 @@ def _environment(folder: Path, say: Say) -> Path:
     say("Tryton: its packages")
     pip = [str(programs / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     _run([*pip, "--no-deps", "--requirement", str(_REQUIREMENTS)])
+    if _TRIAL_MODULE.exists():
+        _run([*pip, "--no-deps", str(_TRIAL_MODULE)])
     mark.touch()
     return programs
 
 
+def _made_of() -> bytes:
+    files = [_REQUIREMENTS, *sorted(file for file in _TRIAL_MODULE.glob("*/*") if file.suffix in {".py", ".cfg"})]
+    return b"\0".join(file.read_bytes() for file in files)
+
+
 def _seeded(home: Path, programs: Path, say: Say) -> Path:
     year = str(datetime.now(UTC).year).encode()  # the seed opens the fiscal years of this year and the next
-    made_of = b"\0".join([_REQUIREMENTS.read_bytes(), _SEED.read_bytes(), Path(__file__).read_bytes(), year])
+    made_of = b"\0".join([_made_of(), _SEED.read_bytes(), Path(__file__).read_bytes(), year])
     folder = home / _digest(made_of)
     if folder.exists():
         return folder
@@ -118,7 +136,19 @@ def _seed(folder: Path, programs: Path, say: Say) -> None:
     say(f"Tryton: modules {', '.join(MODULES)} and what they need")
     _run([*admin, "-u", *MODULES, "--activate-dependencies"], environment=environment)
     _run([str(programs / "python"), str(_SEED), str(settings), DATABASE, str(passwords_file)], say=say)
+    if _TRIAL_MODULE.exists():
+        say("Tryton: a second database with the module hub_trial")
+        _add_trial(folder, [*admin, "-u", "hub_trial"], environment)
     admin_file.unlink()
+
+
+def _add_trial(folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Activate the module in a copy of the seeded database, and keep the copy beside it."""
+    database, aside = folder / f"{DATABASE}.sqlite", folder / "aside.sqlite"
+    shutil.copyfile(database, aside)
+    _run(command, environment=environment)
+    database.rename(folder / _WITH_TRIAL)
+    aside.rename(database)
 
 
 def _write_secret(file: Path, secret: str) -> None:

@@ -28,11 +28,12 @@ class DidNotStart(Exception):
 class TrytonServer:
     """A Tryton with its own copy of the seeded company in `folder`. It may be stopped and started again.
 
-    Use it as a context manager, or call `start` and `stop`.
+    Use it as a context manager, or call `start` and `stop`. `with_trial`, its module hub_trial is active.
     """
 
-    def __init__(self, installation: Installation, folder: Path) -> None:
+    def __init__(self, installation: Installation, folder: Path, *, with_trial: bool = False) -> None:
         self._installation = installation
+        self._template = installation.template_with_trial if with_trial else installation.template
         self._folder = folder.resolve()
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -62,7 +63,7 @@ class TrytonServer:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         if not self.database_file.exists():
-            shutil.copyfile(self._installation.template, self.database_file)
+            shutil.copyfile(self._template, self.database_file)
         self._port = self._port or _free_port()
         settings = self._folder / "tryton.conf"
         settings.write_text(configuration(self._folder, port=self._port))

@@ -1,0 +1,131 @@
+"""Previews executed inside Tryton and rolled back: they leave nothing, and what they show is what comes."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from connectors.sdk import Fidelity
+from connectors.sdk.run import Failed
+from connectors.sdk.wire import WireRequest
+from connectors.tryton import connector
+from connectors.tryton.tests.desk import Bench, Office
+from connectors.tryton_server import Person, TrytonSays, TrytonServer, install
+
+pytestmark = [pytest.mark.anyio, pytest.mark.tryton]
+
+Json = Any
+
+RUN = "model.hub.trial.run"
+BUTTONS = [
+    ("sale_quote", ()),
+    ("sale_confirm", ("quote",)),
+    pytest.param("sale_cancel", (), marks=pytest.mark.more),
+    pytest.param("sale_draft", ("quote",), marks=pytest.mark.more),
+]
+
+
+@pytest.fixture(scope="module")
+def tryton_that_tries(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TrytonServer]:
+    installation = install(request.config.rootpath / ".venvs", print)
+    with TrytonServer(installation, tmp_path_factory.mktemp("trying"), with_trial=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def colleague(tryton_that_tries: TrytonServer) -> Iterator[Person]:
+    person = tryton_that_tries.person("clerk")
+    yield person
+    person.close()
+
+
+@pytest.fixture
+def shop(colleague: Person) -> Office:
+    return Office(colleague)
+
+
+@pytest.fixture
+async def trying(tryton_that_tries: TrytonServer) -> AsyncIterator[Bench]:
+    account = tryton_that_tries.person("hub")
+    header = {"authorization": account.authorization}
+    async with Bench(connector, tryton_that_tries.base_url, headers=header) as bench:
+        yield bench
+    account.close()
+
+
+def test_a_trial_is_safe_in_previews_alone() -> None:
+    request = WireRequest(method="POST", path="/rpc/", body=f'{{"id": 1, "method": "{RUN}"}}', operation=RUN)
+
+    assert connector.spec.is_safe(request, previewing=True)
+    assert not connector.spec.is_safe(request)
+
+
+@pytest.mark.parametrize(("operation", "before"), BUTTONS)
+async def test_an_executed_preview_leaves_every_row_and_number_as_it_was(
+    trying: Bench, shop: Office, tryton_that_tries: TrytonServer, operation: str, before: tuple[str, ...]
+) -> None:
+    sale = shop.sale(*before)
+    found = tryton_that_tries.snapshot()
+
+    first = await trying.foresee(operation, sale_id=sale)
+    second = await trying.foresee(operation, sale_id=sale)
+
+    assert tryton_that_tries.snapshot() == found
+    assert first == second
+    assert first.fidelity is Fidelity.EXECUTED
+
+
+@pytest.mark.parametrize(("operation", "before"), BUTTONS)
+async def test_what_was_executed_in_the_preview_is_what_comes(
+    trying: Bench, shop: Office, operation: str, before: tuple[str, ...]
+) -> None:
+    sale = shop.sale(*before)
+    preview = await trying.foresee(operation, sale_id=sale)
+
+    output = await trying.carry_out(operation, preview, sale_id=sale)
+    records = await trying.observe(operation, preview, output, sale_id=sale)
+
+    for change in preview.changes:
+        assert change.after == {name: records[change.target][name] for name in change.after or {}}
+    assert {change.target for change in preview.changes} == records.keys()
+
+
+async def test_a_confirmation_shows_the_invoice_and_the_shipment_that_will_be_made(trying: Bench, shop: Office) -> None:
+    sale = shop.sale("quote")
+
+    preview = await trying.foresee("sale_confirm", sale_id=sale)
+
+    confirmed, invoice, shipment = preview.changes
+    assert (confirmed.after or {})["state"] == "processing"
+    assert (invoice.after or {})["total_minor"] == 96_000
+    assert (shipment.after or {}) == {"party": "Umber Paints", "state": "waiting", "goods": 1}
+    assert preview.not_covered == ()
+
+
+async def test_without_the_module_the_preview_is_simulated_and_says_so(bench: Bench, office: Office) -> None:
+    preview = await bench.foresee("sale_quote", sale_id=office.sale())
+
+    assert preview.fidelity is Fidelity.SIMULATED
+    assert any("hub_trial" in sentence for sentence in preview.not_covered)
+
+
+async def test_what_tryton_would_refuse_is_refused_in_the_preview(trying: Bench, shop: Office) -> None:
+    sale = shop.sale()
+    shop.clerk.write("sale.sale", sale, invoice_address=None)
+
+    result = await trying.preview("sale_quote", sale_id=sale)
+
+    assert isinstance(result, Failed)
+    assert result.code == "upstream_refused"
+
+
+def test_a_trial_may_do_no_more_than_its_caller(tryton_that_tries: TrytonServer) -> None:
+    account = tryton_that_tries.person("hub")
+
+    with pytest.raises(TrytonSays, match="not allowed"):
+        account.call(RUN, "res.user", "write", [[1], {"name": "Mallory"}], [])
+    with pytest.raises(TrytonSays, match="no method"):
+        account.call(RUN, "sale.sale", "set_number", [[1]], [])
+    account.close()

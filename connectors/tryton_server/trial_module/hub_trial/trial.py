@@ -1,0 +1,149 @@
+# Copyright the toolhub maintainers. Licence: GPL-3.0-or-later, see LICENSE.
+"""The trial of a call inside one transaction that is always rolled back."""
+
+import threading
+from contextlib import contextmanager
+
+from trytond import config
+from trytond.exceptions import UserError
+from trytond.model import Model
+from trytond.pool import Pool, PoolMeta
+from trytond.rpc import RPC, RPCReturnException
+from trytond.transaction import Transaction, without_check_access
+
+_here = threading.local()
+
+
+class _Found(RPCReturnException):
+    """Carries what was found past the rollback that it causes."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self._answer = answer
+
+    def result(self):
+        return self._answer
+
+
+class _Running:
+    """What a running trial knows: the work it queued, and how often it looked at each sequence."""
+
+    def __init__(self):
+        self.queued = []
+        self.is_settled = True
+        self.looked_at = {}
+
+
+def _running():
+    return getattr(_here, "trial", None)
+
+
+def _refuse(*args, **kwargs):
+    raise UserError("This cannot be tried: it commits, or works in a transaction of its own.")
+
+
+@contextmanager
+def _kept_from_committing(transaction):
+    """Let nothing that runs inside commit, and forget what it wanted done at the end."""
+    at_exit = list(transaction._atexit)
+    transaction.commit = transaction.new_transaction = _refuse
+    _here.trial = _Running()
+    try:
+        yield _here.trial
+    finally:
+        _here.trial = None
+        del transaction.commit, transaction.new_transaction
+        transaction._atexit[:] = at_exit
+        transaction.tasks.clear()
+
+
+def _callable_by_rpc(model, method):
+    """Return the model and how `method` of it may be called; what nobody may call cannot be tried."""
+    try:
+        target = Pool().get(model)
+        return target, target.__rpc__[method]
+    except KeyError as error:
+        raise UserError(f"There is no method {method!r} of {model!r} to try.") from error
+
+
+def _call(model, method, arguments):
+    """Call a method as the dispatcher would: same access, same context, same guard."""
+    transaction = Transaction()
+    target, rpc = _callable_by_rpc(model, method)
+    args, kwargs, context, _ = rpc.convert(target, *arguments, dict(transaction.context))
+    with transaction.set_context(context):
+        rpc.decorate(getattr(target, method))(*args, **kwargs)
+
+
+class Trial(Model):
+    """Try calls."""
+
+    __name__ = "hub.trial"
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        # Not read-only: it writes, and takes all of it back.
+        cls.__rpc__ = {"run": RPC(readonly=False)}
+
+    @classmethod
+    def run(cls, model, method, arguments, reads):
+        """Return what `reads` would find after `method` of `model`, and keep nothing of it."""
+        with _kept_from_committing(Transaction()) as running:
+            _call(model, method, arguments)
+            cls._work_off(running)
+            found = [cls._read(*read) for read in reads]
+            answer = {"found": found, "is_settled": running.is_settled}
+        raise _Found(answer)
+
+    @classmethod
+    def _work_off(cls, running):
+        queue = Pool().get("ir.queue")
+        while running.queued:
+            task = queue(running.queued.pop(0))
+            if task.scheduled_at:
+                running.is_settled = False
+            else:
+                # As the dispatcher does: started by nobody, then as whoever the task names, access unchecked.
+                with Transaction().set_user(0), without_check_access():
+                    task.run()
+
+    @classmethod
+    def _read(cls, model, domain, names):
+        target, rpc = _callable_by_rpc(model, "search_read")
+        arguments = [domain, 0, None, [["id", "ASC"]], names, dict(Transaction().context)]
+        args, kwargs, context, _ = rpc.convert(target, *arguments)
+        with Transaction().set_context(context):
+            return rpc.result(target.search_read(*args, **kwargs))
+
+
+class Queue(metaclass=PoolMeta):
+    """Work that is queued in a trial is done in it."""
+
+    __name__ = "ir.queue"
+
+    @classmethod
+    def push(cls, *args, **kwargs):
+        pushed = super().push(*args, **kwargs)
+        if running := _running():
+            running.queued.append(pushed)
+            if config.getboolean("queue", "worker", default=False):
+                running.is_settled = False
+        return pushed
+
+
+class Sequence(metaclass=PoolMeta):
+    """A number that the database would not take back is looked at, not taken."""
+
+    __name__ = "ir.sequence"
+
+    def _get_many(self, n=1):
+        running = _running()
+        if not running or self._strict or self.type != "incremental":
+            yield from super()._get_many(n=n)
+            return
+        ahead = running.looked_at.get(self.id, 0)
+        running.looked_at[self.id] = ahead + n
+        first = self.number_next + ahead * self.number_increment
+        for place in range(n):
+            yield f"{first + place * self.number_increment:0>{self.padding}d}"
