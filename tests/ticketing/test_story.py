@@ -6,12 +6,14 @@ import pytest
 from sqlalchemy import update
 from ticketing_desk import ServiceDesk
 
+from connectors.openapi.report import listed_bytes
 from connectors.ticketing import ticketing
 from hub.core.errors import ArgumentsInvalid, NotFound
 from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
+from hub.mcp.listing import describe_tool
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -140,3 +142,14 @@ async def test_what_the_overlay_does_not_expose_is_not_there(service_desk: Servi
 async def test_what_only_the_desk_writes_is_no_argument(service_desk: ServiceDesk) -> None:
     with pytest.raises(ArgumentsInvalid, match="number"):
         await service_desk.call("create_ticket", title="x", priority="low", number="INC0000009")
+
+
+async def test_what_the_report_calls_bytes_per_tool_is_what_a_client_gets(service_desk: ServiceDesk) -> None:
+    catalog = service_desk.world.runtime.catalog
+    tools = await catalog.page(server="everything", caller=service_desk.caller, after=None, limit=100)
+
+    ours = [tool for tool in tools if tool.tool.connector == "ticketing"]
+    for tool in ours:
+        listed = describe_tool(tool).model_dump_json(by_alias=True, exclude_none=True)
+        assert abs(len(listed.encode()) - listed_bytes(tool.operation)) <= 10  # true is shorter than false
+    assert len(ours) == 6
