@@ -1,38 +1,15 @@
 """A line that is cut at COMMIT, before the server has it and after: what is said is true, and nothing happens twice."""
 
-from datetime import timedelta
-
 import pytest
 from sql_desk import Desk, Permits, spec_of
+from sql_settling import settled
 from sql_shop import Shop
-from sqlalchemy import update
 
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.execution import Conflicted, Succeeded, Unknown
 from hub.invocations.states import State
-from hub.invocations.tables import InvocationRow
-from hub.storage import now
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("shop", ["postgresql"], indirect=True)]
-
-
-async def settled(desk: Desk, invocation_id: str) -> State:
-    """Let all pauses be over, again and again, until nothing is left to do."""
-    state = State.SENT
-    for _ in range(8):
-        async with desk.runtime.database.transaction() as tx:
-            at = await now(tx)
-            past = {"not_before": None, "sent_at": at - timedelta(hours=1)}
-            await tx.execute(update(InvocationRow).values(past))
-            await tx.execute(
-                update(InvocationRow)
-                .where(InvocationRow.lease_until.is_not(None))
-                .values(lease_until=at - timedelta(seconds=1))
-            )
-        state = (await desk.go_on_with(invocation_id)).state
-        if state.is_terminal:
-            break
-    return state
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
