@@ -32,6 +32,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "quarantineTool": ADMINISTRATOR | OPERATOR,
     "releaseTool": ADMINISTRATOR,
     "setToolTier": ADMINISTRATOR,
+    "setToolRules": ADMINISTRATOR,
     "listConnectors": MEMBER,
     "registerConnector": ADMINISTRATOR,
     "listConnections": EVERYBODY,  # its own; see test_registry
@@ -111,6 +112,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
     bodies: dict[str, Any] = {
         "quarantineTool": WHY,
         "setToolTier": {"tier": "high"},
+        "setToolRules": {"rules": [{"condition": "true", "message": "Never."}]},
         "registerConnector": {"spec": spec.model_dump(mode="json")},
         "createConnection": {
             "name": "second",
