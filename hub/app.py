@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 
 from hub.api import create_api
@@ -46,4 +48,13 @@ def create_app(runtime: Runtime, notify: Notify) -> Starlette:
         Mount("/api/v1", create_api(runtime)),
         *web_routes(runtime),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: page_not_found})
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: page_not_found})
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_own_names(runtime.public_url), www_redirect=False)
+    return app
+
+
+def _own_names(public_url: str) -> list[str]:
+    """Return the names under which this hub may be asked, against DNS rebinding; the MCP door checks the port too."""
+    name = urlsplit(public_url).hostname or ""
+    loopback = ["127.0.0.1", "localhost", "::1", "[::1]"]
+    return loopback if name in loopback else [name]

@@ -48,8 +48,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if self.public_url is not None and urlsplit(str(self.public_url)).path not in {"", "/"}:
-            raise ValueError("public_url must have no path: the hub is served at the root of its address")
+        if self.public_url is not None:
+            _check_public(str(self.public_url))
+        if not self.database.startswith(_ENGINES):
+            raise ValueError(f"database_url must begin with {' or '.join(_ENGINES)}")
         if any(self.home.resolve().is_relative_to(folder.resolve()) for folder in self.sqlite_folders):
             raise ValueError("sqlite_folders must not hold the hub's own home: its database is no system of record")
         return self
@@ -68,3 +70,14 @@ class Settings(BaseSettings):
     def master_key_file(self) -> Path:
         """Where the embedded default keeps the master key."""
         return self.home / "master.key"
+
+
+_ENGINES = ("postgresql+asyncpg://", "sqlite+aiosqlite://")
+
+
+def _check_public(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.path not in {"", "/"}:
+        raise ValueError("public_url must have no path: the hub is served at the root of its address")
+    if parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        raise ValueError("public_url must begin with https:// unless it is this machine: tokens travel there")

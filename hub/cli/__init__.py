@@ -1,16 +1,22 @@
 """The command line of the hub, `toolhub`: one file per command, the domain untouched by any of them."""
 
-import typer
+import sys
 
+import typer
+from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
+
+from connectors.sdk.signature import BadDeclaration
 from hub.cli.account import account_app
 from hub.cli.audit import audit_app
 from hub.cli.connector import connector_app
+from hub.cli.console import told
 from hub.cli.demo import demo
 from hub.cli.doctor import doctor
 from hub.cli.keys import keys_app
 from hub.cli.migrate import migrate
 from hub.cli.serve import serve
 from hub.cli.work import worker
+from hub.core.errors import HubError
 
 app = typer.Typer(
     name="toolhub",
@@ -31,5 +37,22 @@ app.add_typer(keys_app, name="keys")
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; what goes wrong outside the hub (files, networks, databases) ends it with a sentence."""
+    try:
+        app()
+    except HubError as error:
+        sys.exit(told(error.message))
+    except (BadDeclaration, OSError, SQLAlchemyError) as error:
+        sys.exit(told(_sentence(error)))
+
+
+def _sentence(error: BadDeclaration | OSError | SQLAlchemyError) -> str:
+    match error:
+        case OperationalError() | ProgrammingError() if "no such table" in str(error) or "UndefinedTable" in str(error):
+            return "The database has no tables yet. Run `toolhub migrate` first; on SQLite `toolhub serve` does it too."
+        case SQLAlchemyError():
+            return f"The database cannot be used: {str(error).splitlines()[0]}. See TOOLHUB_DATABASE_URL."
+        case OSError(filename=str(file)):
+            return f"{file}: {error.strerror or error}."
+        case _:
+            return str(error)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from hub.core.errors import HubError
 from hub.settings import Settings
@@ -44,5 +45,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def fail(message: str) -> NoReturn:
     """Print what is wrong and end with exit code 1."""
-    err.print(f"[bold red]Error:[/] {message}", highlight=False)
-    raise typer.Exit(1)
+    raise typer.Exit(told(message))
+
+
+def told(message: str) -> int:
+    """Print what is wrong, and return the exit code that says so."""
+    err.print(f"[bold red]Error:[/] {escape(message)}", highlight=False)
+    return 1

@@ -1,5 +1,7 @@
 """`toolhub serve`: the hub with all its doors on one address."""
 
+import errno
+import socket
 from typing import Annotated
 
 import typer
@@ -20,7 +22,9 @@ from hub.wiring import notifications, open_database, open_runtime
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Where to listen; default TOOLHUB_HOST or 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="The port to listen on; default TOOLHUB_PORT or 8420.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The port to listen on; default TOOLHUB_PORT or 8420.")
+    ] = None,
 ) -> None:
     """Serve the hub: the MCP endpoints, the authorization server, the API and the web pages.
 
@@ -40,6 +44,22 @@ def serve(
 
 
 async def _serve(chosen: Settings) -> None:
+    with _listening(chosen) as listener:
+        await _serve_on(listener, chosen)
+
+
+def _listening(chosen: Settings) -> socket.socket:
+    """Take the address before anything is changed: a hub that cannot be reached must not disturb one that can."""
+    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
+    try:
+        return socket.create_server((chosen.host, chosen.port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            fail(f"Port {chosen.port} of {chosen.host} is in use. Choose another one with --port or TOOLHUB_PORT.")
+        fail(f"The hub cannot listen on {chosen.host}, port {chosen.port}: {error.strerror}. See --host and --port.")
+
+
+async def _serve_on(listener: socket.socket, chosen: Settings) -> None:
     async with open_database(chosen) as database:
         await _bring_up_to_date(database)
     async with open_runtime(chosen) as runtime:
@@ -49,7 +69,7 @@ async def _serve(chosen: Settings) -> None:
             app, host=chosen.host, port=chosen.port, log_config=None, access_log=False, server_header=False
         )
         out.print(f"The hub is at [bold]{chosen.address}[/]  (MCP: {chosen.address}/mcp)", highlight=False)
-        await uvicorn.Server(config).serve()
+        await uvicorn.Server(config).serve(sockets=[listener])
 
 
 async def _bring_up_to_date(database: Database) -> None:

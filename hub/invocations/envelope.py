@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, cast
 
+from connectors.sdk.errors import Unavailable
 from hub import approvals
 from hub.approvals import Waiting
 from hub.invocations.states import DONE, State
@@ -105,7 +106,7 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
             "status": standing.status.value,
             "reason_code": invocation.error_code or invocation.state.value.lower(),
             "reason": invocation.error_message or "",
-            "retryable": standing.retryable,
+            "retryable": standing.retryable or invocation.error_code == Unavailable.code,
             "invocation_id": invocation.id,
             "status_url": url,
         }

@@ -73,6 +73,8 @@ class HubProcess:
         Raises:
             Unexpected: it did not start; the message holds the end of its log.
         """
+        if not _is_free(self.port):
+            raise Unexpected(f"Port {self.port} is in use by another program; choose another one with --port.")
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # our own program
                 [sys.executable, "-m", "hub", "serve"],
@@ -129,3 +131,11 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,56 @@
+"""Whatever goes wrong outside the hub ends a command with a sentence that says what to do, never with a traceback."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def toolhub(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run `toolhub` as a person would, with its data in `home`."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TOOLHUB_")}
+    return subprocess.run(
+        [sys.executable, "-m", "hub", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home.parent,
+        env=environment | {"TOOLHUB_HOME": str(home), "COLUMNS": "200"} | settings,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "says"),
+    [
+        (("account", "create", "al"), {"TOOLHUB_PASSWORD": "long-enough-words"}, "toolhub migrate"),
+        (("audit", "export", "log.jsonl"), {}, "toolhub migrate"),
+        (("keys", "list"), {"TOOLHUB_DATABASE_URL": "mysql://x"}, "postgresql+asyncpg://"),
+        (("doctor",), {"TOOLHUB_PUBLIC_URL": "http://hub.example"}, "https://"),
+        (("connector", "publish", "os:path"), {}, "not a connector"),
+        (("serve", "--port", "99999"), {}, "65535"),
+        (("serve", "--host", "999.1.1.1"), {}, "cannot listen"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_is_wrong_is_said_in_a_sentence(
+    tmp_path: Path, words: tuple[str, ...], settings: dict[str, str], says: str
+) -> None:
+    ended = toolhub(tmp_path / "home", *words, **settings)
+
+    assert ended.returncode != 0
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_port_in_use_changes_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = toolhub(tmp_path / "home", "serve", "--port", str(taken.getsockname()[1]))
+
+    assert ended.returncode == 1
+    assert "in use" in ended.stderr
+    assert "first administrator" not in ended.stdout
+    assert not (tmp_path / "home" / "toolhub.db").exists()
