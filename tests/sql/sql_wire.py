@@ -37,31 +37,46 @@ async def wired(socket_path: str) -> AsyncGenerator[Wire]:
         yield wire
     finally:
         server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(3):  # whoever was let in last begins only now
+            await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _carried(wire: Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:
-    from_server, to_server = await asyncio.open_unix_connection(path)
-    back = asyncio.ensure_future(_answers(from_server, writer))
+    ends = [writer]
     try:
-        while data := await reader.read(65536):
-            wire.sent += data
-            if COMMIT in data and wire.cut != "never":
-                await _cut(wire, data, back, to_server, from_server)
-                return
-            to_server.write(data)
-            await to_server.drain()
+        from_server, to_server = await asyncio.open_unix_connection(path)
+        ends.append(to_server)
+        back = asyncio.ensure_future(_answers(from_server, writer))
+        try:
+            await _questions(wire, reader, to_server, from_server, back)
+        finally:
+            back.cancel()
+            await asyncio.gather(back, return_exceptions=True)
     except ConnectionError:
         pass
     finally:
-        back.cancel()
-        await asyncio.gather(back, return_exceptions=True)
-        for end in (writer, to_server):
-            end.close()
-            with contextlib.suppress(ConnectionError):
-                await end.wait_closed()
+        for end in ends:
+            end.transport.abort()
+        await asyncio.sleep(0)  # an aborted transport lets go of its socket in the loop's next round
+
+
+async def _questions(
+    wire: Wire,
+    reader: asyncio.StreamReader,
+    to_server: asyncio.StreamWriter,
+    from_server: asyncio.StreamReader,
+    back: asyncio.Task[None],
+) -> None:
+    while data := await reader.read(65536):
+        wire.sent += data
+        if COMMIT in data and wire.cut != "never":
+            await _cut(wire, data, back, to_server, from_server)
+            return
+        to_server.write(data)
+        await to_server.drain()
 
 
 async def _cut(
