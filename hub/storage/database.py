@@ -181,7 +181,7 @@ def _session(engine: AsyncEngine) -> AsyncSession:
 
 
 def _sqlite_engine(url: str, busy_seconds: float) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": busy_seconds})
+    engine = create_async_engine(url, connect_args={"timeout": busy_seconds}, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -200,7 +200,14 @@ def _sqlite_engine(url: str, busy_seconds: float) -> AsyncEngine:
 
 
 def _postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
-    return create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, pool_timeout=10)
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        hide_parameters=True,  # an error is logged, and what was to be stored may be private
+    )
 
 
 class _database_errors:  # noqa: N801  # used as a context manager, like contextlib's

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from hub.core.errors import Unavailable
 from hub.keys.tables import KeyRow
@@ -251,3 +252,17 @@ asyncio.run(main())
     async with database.transaction() as tx:
         await add_key(tx, "next")
     assert await names(database) == {"next"}
+
+
+async def test_an_error_of_the_database_does_not_tell_what_was_to_be_stored(database: Database) -> None:
+    async with database.transaction() as tx:
+        await add_key(tx, "private words")
+
+    async def repeat() -> None:
+        async with database.transaction() as tx:
+            await add_key(tx, "private words")
+
+    with pytest.raises(IntegrityError) as refused:
+        await repeat()
+
+    assert "private words" not in str(refused.value)
