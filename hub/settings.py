@@ -46,6 +46,11 @@ class Settings(BaseSettings):
         tuple[Path, ...], Field(description="Folders whose files connections may open as SQLite databases.")
     ] = ()
 
+    trusted_proxies: Annotated[
+        tuple[IPvAnyNetwork, ...],
+        Field(description="Proxies whose word is taken for where a request came from; default: nobody's."),
+    ] = ()
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.public_url is not None:
@@ -54,6 +59,8 @@ class Settings(BaseSettings):
             raise ValueError(f"database_url must begin with {' or '.join(_ENGINES)}")
         if any(self.home.resolve().is_relative_to(folder.resolve()) for folder in self.sqlite_folders):
             raise ValueError("sqlite_folders must not hold the hub's own home: its database is no system of record")
+        if any(network.prefixlen == 0 for network in self.trusted_proxies):
+            raise ValueError("trusted_proxies must name the proxies: whoever is trusted may claim any address")
         return self
 
     @property

@@ -4,12 +4,13 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import uvicorn
 from world import World
 
 from hub.app import create_app
+from hub.identity.tokens import TokenVerifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +25,13 @@ class Served:
 async def serve(world: World) -> AsyncGenerator[Served]:
     """Serve the application of `world`, with its worker, in this event loop until the block ends."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(world.runtime, {}), log_config=None))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    verifier = TokenVerifier(world.runtime.database, world.runtime.keys, address)
+    there = replace(world, runtime=replace(world.runtime, public_url=address, verifier=verifier))
+    server = uvicorn.Server(uvicorn.Config(create_app(there.runtime, {}), log_config=None))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        yield Served(world=world, address=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        yield Served(world=there, address=address)
     finally:
         server.should_exit = True
         await serving

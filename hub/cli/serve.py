@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from starlette.types import ASGIApp
 
 from hub.app import create_app
 from hub.bundles import publish_default
@@ -45,7 +46,7 @@ def serve(
 
 async def _serve(chosen: Settings) -> None:
     with _listening(chosen) as listener:
-        await _serve_on(listener, chosen)
+        await _serve_on(listener, chosen.model_copy(update={"port": listener.getsockname()[1]}))
 
 
 def _listening(chosen: Settings) -> socket.socket:
@@ -65,11 +66,20 @@ async def _serve_on(listener: socket.socket, chosen: Settings) -> None:
     async with open_runtime(chosen) as runtime:
         await _first_steps(runtime)
         app = create_app(runtime, notifications(chosen))
-        config = uvicorn.Config(
-            app, host=chosen.host, port=chosen.port, log_config=None, access_log=False, server_header=False
-        )
         out.print(f"The hub is at [bold]{chosen.address}[/]  (MCP: {chosen.address}/mcp)", highlight=False)
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await uvicorn.Server(server_config(app, chosen)).serve(sockets=[listener])
+
+
+def server_config(app: ASGIApp, chosen: Settings) -> uvicorn.Config:
+    """Return how `app` is served: where a request came from is what the socket says, or a proxy the settings trust."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(chosen.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in chosen.trusted_proxies],
+    )
 
 
 async def _bring_up_to_date(database: Database) -> None:

@@ -52,8 +52,12 @@ async def create_user(tx: Tx, new: NewUser, authority: Authority) -> Principal:
     return await get(tx, user_id)
 
 
-async def set_password(tx: Tx, principal_id: str, password: str, authority: Authority) -> None:
-    """Give a user a new password and end its sessions: whoever knew the old one is out.
+async def set_password(
+    tx: Tx, principal_id: str, password: str, authority: Authority, *, keep_session: str | None = None
+) -> None:
+    """Give a user a new password; whoever came in by the old one is out: sessions end, tokens are revoked.
+
+    `keep_session` is the id of the one session that stays: the user's own, in which the old password was just given.
 
     Raises:
         InputError: the password will not do, or the principal is no local user.
@@ -68,8 +72,10 @@ async def set_password(tx: Tx, principal_id: str, password: str, authority: Auth
     )
     if changed is None:
         raise InputError(f"{principal_id!r} has no local password to change.")
-    await close_sessions_of(tx, principal_id)
-    await authority.record(tx, EventKind.ACCOUNT_CHANGED, principal_id, changed="password")
+    ended = await close_sessions_of(tx, principal_id, keep=keep_session)
+    revoked = await revoke_grants_of(tx, principal_id, "password changed", authority)
+    facts = {"changed": "password", "sessions_ended": str(ended), "grants_revoked": str(revoked)}
+    await authority.record(tx, EventKind.ACCOUNT_CHANGED, principal_id, **facts)
 
 
 async def create_default_groups(tx: Tx) -> None:

@@ -15,7 +15,7 @@ from hub.identity.authority import Authority
 from hub.identity.principals import Principal
 from hub.identity.scopes import parse_scopes, scope_text
 from hub.identity.secrets import hash_secret, new_secret
-from hub.identity.tables import GrantRow, RefreshTokenRow
+from hub.identity.tables import AuthorizationCodeRow, GrantRow, RefreshTokenRow
 from hub.keys import Keyring
 from hub.storage import Database, Tx, now
 
@@ -162,7 +162,13 @@ async def revoke_grant(tx: Tx, grant_id: str, reason: str, authority: Authority)
 
 
 async def revoke_grants_of(tx: Tx, principal_id: str, reason: str, authority: Authority) -> int:
-    """Stop every token that a principal holds and every token that others hold for it; return how many grants."""
+    """Stop every token that a principal holds and every token that others hold for it; return how many grants.
+
+    A code that nobody has redeemed yet would become tokens a moment later: it has expired from now on.
+    """
+    codes = or_(AuthorizationCodeRow.client_id == principal_id, AuthorizationCodeRow.user_id == principal_id)
+    unused = update(AuthorizationCodeRow).where(codes, AuthorizationCodeRow.used_at.is_(None))
+    await tx.execute(unused.values(expires_at=await now(tx)))
     theirs = or_(GrantRow.client_id == principal_id, GrantRow.user_id == principal_id)
     return await _revoke(tx, theirs, reason, authority)
 

@@ -47,7 +47,7 @@ def needs_new_hash(hashed: str) -> bool:
 
 def _matches(password: str, hashed: str | None) -> bool:
     try:
-        return _HASHER.verify(hashed or _decoy(), _bytes(password[: MAX_LENGTH + 1])) and hashed is not None
+        return _HASHER.verify(hashed or _decoy(), _bytes(password)) and hashed is not None
     except (VerificationError, InvalidHashError):
         return False
 
@@ -63,4 +63,6 @@ def _normal(password: str) -> str:
 
 
 def _bytes(password: str) -> bytes:
-    return _normal(password).encode(errors="surrogatepass")  # whatever a form can carry can be compared
+    # Cut only after it is normal: typed in parts, a password that is short enough can be several times as long. What is
+    # longer than any password matches none. Whatever a form can carry can be compared.
+    return _normal(password)[: MAX_LENGTH + 1].encode(errors="surrogatepass")

@@ -104,9 +104,10 @@ async def close_session(tx: Tx, cookie: str) -> None:
     await tx.execute(delete(SessionRow).where(SessionRow.cookie_hash == hash_secret(cookie)))
 
 
-async def close_sessions_of(tx: Tx, principal_id: str) -> None:
-    """End every session of a principal at once."""
-    await tx.execute(delete(SessionRow).where(SessionRow.principal_id == principal_id))
+async def close_sessions_of(tx: Tx, principal_id: str, *, keep: str | None = None) -> int:
+    """End every session of a principal at once but the one with the id `keep`; return how many there were."""
+    theirs = delete(SessionRow).where(SessionRow.principal_id == principal_id).returning(SessionRow.id)
+    return len((await tx.scalars(theirs if keep is None else theirs.where(SessionRow.id != keep))).all())
 
 
 def local_path(target: str | None, *, default: str = "/") -> str:

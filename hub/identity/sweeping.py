@@ -1,4 +1,4 @@
-"""Clearing away what has ended: sessions, codes, requests, refresh tokens, grants, counts of failed logins."""
+"""Clearing away what has ended: sessions, codes, requests, refresh tokens, grants, budgets of logins."""
 
 from datetime import timedelta
 from typing import Final
@@ -9,8 +9,8 @@ from hub.identity.tables import (
     AuthorizationCodeRow,
     AuthorizationRequestRow,
     BootstrapRow,
-    FailedLoginRow,
     GrantRow,
+    LoginBudgetRow,
     RefreshTokenRow,
     SessionRow,
 )
@@ -26,7 +26,7 @@ async def sweep(tx: Tx) -> None:
     ended_grants = select(GrantRow.id).where(GrantRow.expires_at < before)
     sweepable: list[tuple[type[Base], ColumnElement[bool]]] = [
         (SessionRow, SessionRow.expires_at < before),
-        (FailedLoginRow, FailedLoginRow.last_at < before),
+        (LoginBudgetRow, LoginBudgetRow.full_at < before),
         (BootstrapRow, BootstrapRow.expires_at < before),
         (AuthorizationRequestRow, AuthorizationRequestRow.expires_at < before),
         (AuthorizationCodeRow, AuthorizationCodeRow.grant_id.in_(ended_grants)),

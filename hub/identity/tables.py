@@ -1,4 +1,4 @@
-"""Tables of principals, groups, clients, secrets, sessions and failed logins."""
+"""Tables of principals, groups, clients, secrets, sessions and budgets of logins."""
 
 from datetime import datetime
 
@@ -52,18 +52,13 @@ class PasswordRow(Base):
     changed_at: Mapped[datetime] = mapped_column(Moment)
 
 
-class FailedLoginRow(Base):
-    """How often logins failed lately for one name or from one source.
+class LoginBudgetRow(Base):
+    """How much is left of one budget of attempts to log in, told by when it will be full again."""
 
-    `key` is a hash, since what somebody typed as a name may have been a password.
-    """
-
-    __tablename__ = "failed_logins"
+    __tablename__ = "login_budgets"
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    failures: Mapped[int] = mapped_column(Integer)
-    last_at: Mapped[datetime] = mapped_column(Moment, index=True)
-    blocked_until: Mapped[datetime | None] = mapped_column(Moment)
+    full_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 
 class SessionRow(Base):

@@ -11,6 +11,8 @@ from hub.core.errors import Forbidden, Malformed
 
 MAX_BODY: Final = 64 * 1024
 MAX_FIELDS: Final = 200
+_PORTS: Final = {"http": 80, "https": 443}
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -59,17 +61,28 @@ async def read_form(request: Request) -> Form:
     return Form(fields=fields)
 
 
-def check_origin(request: Request) -> None:
+def check_origin(request: Request, public_url: str) -> None:
     """Let a change pass that a page of this very hub sends; the token in the form is the proof, this the first sieve.
+
+    Ours is what comes from `public_url`: the Host of the request is the word of whoever sent it.
 
     Raises:
         Forbidden: the browser says that it comes from elsewhere.
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    if site is not None:
-        is_ours = site in {"same-origin", "none"}
-    else:
-        is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not is_ours:
-        raise Forbidden("This form was sent from another site. Nothing was changed.")
+    if site not in {None, "same-origin", "none"} or not (origin is None or _is_ours(origin, public_url)):
+        raise Forbidden(
+            f"This form was not sent from {public_url}. Open the hub under that address. Nothing was changed."
+        )
+
+
+def _is_ours(origin: str, public_url: str) -> bool:
+    """Return whether both are one origin (RFC 6454); this machine is the same under each of its names."""
+    theirs, ours = urlsplit(origin), urlsplit(public_url)
+    try:
+        ports = {one.port or _PORTS.get(one.scheme) for one in (theirs, ours)}
+    except ValueError:
+        return False
+    names = {theirs.hostname, ours.hostname}
+    return theirs.scheme == ours.scheme and len(ports) == 1 and (len(names) == 1 or names <= _THIS_MACHINE)

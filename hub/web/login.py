@@ -6,6 +6,7 @@ from typing import Final
 from starlette.responses import Response
 
 from hub.core.errors import Malformed
+from hub.identity.known_browsers import LIFETIME, mark_cookie_name
 from hub.identity.logins import LoggedIn, Login, LoginRefused, log_in
 from hub.identity.sessions import close_session, cookie_name, local_path
 from hub.web.views.entry import FreshLoginPage, LoginPage
@@ -27,10 +28,9 @@ async def submit_login(guest: Guest) -> Response:
     wanted, name = local_path(guest.form.one("next")), guest.form.one("name")
     if not has_form_token(guest):
         return _login_form(guest, LoginPage(form_token="", next=wanted, name=name, problem=_EXPIRED), status=400)
-    login = Login(name=name, password=guest.form.one("password"), source=guest.source, replaces=guest.cookie)
-    match await log_in(guest.runtime.database, guest.runtime.keys, login):
-        case LoggedIn(cookie=cookie):
-            return with_session(guest, redirect(wanted), cookie)
+    match await log_in(guest.runtime.database, guest.runtime.keys, attempt(guest, name, "password")):
+        case LoggedIn() as logged_in:
+            return with_session(guest, redirect(wanted), logged_in)
         case LoginRefused() as refused:
             page = LoginPage(form_token="", next=wanted, name=name, problem=refused.message)
             return _login_form(guest, page, status=_status(refused), refused=refused)
@@ -54,12 +54,9 @@ async def show_fresh_login(visit: Visit) -> Response:
 async def submit_fresh_login(visit: Visit) -> Response:
     """Put a new session in the place of the old one, and go back to what needed it."""
     wanted = local_path(visit.form.one("next"))
-    login = Login(
-        name=visit.person.name, password=visit.form.one("password"), source=visit.source, replaces=visit.cookie
-    )
-    match await log_in(visit.runtime.database, visit.runtime.keys, login):
-        case LoggedIn(cookie=cookie):
-            return with_session(visit, redirect(wanted), cookie)
+    match await log_in(visit.runtime.database, visit.runtime.keys, attempt(visit, visit.person.name, "password")):
+        case LoggedIn() as logged_in:
+            return with_session(visit, redirect(wanted), logged_in)
         case LoginRefused() as refused:
             return _fresh_form(visit, wanted, problem=refused.message, status=_status(refused))
 
@@ -86,10 +83,27 @@ def with_form_mark(guest: Guest, response: Response, mark: str) -> Response:
     return response
 
 
-def with_session(guest: Guest, response: Response, cookie: str) -> Response:
-    """Give the browser its session; it ends with the browser, or earlier by the hub's own clock."""
-    name = cookie_name(guest.runtime.public_url)
-    response.set_cookie(name, cookie, path="/", secure=guest.is_secure, httponly=True, samesite="lax")
+def attempt(guest: Guest, name: str, field: str) -> Login:
+    """Return the attempt to log in as `name` with the password in `field` of the form, from this very browser."""
+    password = guest.form.one(field)
+    return Login(name=name, password=password, source=guest.source, replaces=guest.cookie, mark=guest.mark)
+
+
+def with_session(guest: Guest, response: Response, logged_in: LoggedIn) -> Response:
+    """Give the browser its session, which ends with it or earlier by the hub's own clock, and its lasting mark."""
+    public_url, seconds = guest.runtime.public_url, int(LIFETIME.total_seconds())
+    response.set_cookie(
+        cookie_name(public_url), logged_in.cookie, path="/", secure=guest.is_secure, httponly=True, samesite="lax"
+    )
+    response.set_cookie(
+        mark_cookie_name(public_url),
+        logged_in.mark,
+        max_age=seconds,
+        path="/",
+        secure=guest.is_secure,
+        httponly=True,
+        samesite="lax",
+    )
     return response
 
 

@@ -3,7 +3,7 @@
 from starlette.routing import Route
 
 from hub.invocations.runtime import Runtime
-from hub.web import approval, catalog, consent, health, invocation, login, people, servers, setup, tool
+from hub.web import approval, catalog, consent, health, invocation, login, password, people, servers, setup, tool
 from hub.web.statics import static_file
 from hub.web.visits import Doorway
 
@@ -27,6 +27,8 @@ def _entry(door: Doorway) -> list[Route]:
         Route("/logout", door.private(login.log_out), methods=["POST"]),
         Route("/fresh-login", door.private(login.show_fresh_login), methods=["GET"]),
         Route("/fresh-login", door.private(login.submit_fresh_login), methods=["POST"]),
+        Route("/password", door.private(password.show_password), methods=["GET"]),
+        Route("/password", door.private(password.change_password), methods=["POST"]),
         Route("/setup/{token}", door.public(setup.show_setup), methods=["GET"]),
         Route("/setup/{token}", door.public(setup.submit_setup), methods=["POST"]),
         Route("/consent/{request_id}", door.private(consent.show_consent), methods=["GET"]),

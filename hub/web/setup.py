@@ -5,7 +5,7 @@ from starlette.responses import Response
 from hub.core.errors import Conflict, InputError, NotFound
 from hub.identity.accounts import NewUser
 from hub.identity.bootstrap import create_first_administrator, is_offered
-from hub.identity.sessions import open_session
+from hub.identity.logins import enter
 from hub.web.login import form_token, has_form_token, with_form_mark, with_session
 from hub.web.views.entry import FirstAdministratorPage
 from hub.web.visits import Guest, Shown, redirect, show
@@ -36,10 +36,10 @@ async def submit_setup(guest: Guest) -> Response:
     try:
         async with guest.runtime.database.transaction() as tx:
             first = await create_first_administrator(tx, link, new, guest.authority(by=None))
-            cookie = await open_session(tx, first.id)
+            logged_in = await enter(tx, guest.runtime.keys, first, guest.mark)
     except (InputError, Conflict) as error:
         return _form(guest, typed, problem=error.message)
-    return with_session(guest, redirect("/people"), cookie)
+    return with_session(guest, redirect("/people"), logged_in)
 
 
 def _form(guest: Guest, page: FirstAdministratorPage, *, problem: str = "") -> Response:

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from hub.core.errors import Forbidden, HubError
 from hub.core.tracing import trace_id_of
 from hub.identity.authority import Authority
+from hub.identity.known_browsers import mark_cookie_name
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal
 from hub.identity.sessions import WebSession, cookie_name, session_of, touch_session
@@ -46,6 +47,11 @@ class Guest:
     def cookie(self) -> str | None:
         """The value of the session cookie that came along."""
         return self.request.cookies.get(cookie_name(self.runtime.public_url))
+
+    @property
+    def mark(self) -> str | None:
+        """The value of the cookie by which this browser is known."""
+        return self.request.cookies.get(mark_cookie_name(self.runtime.public_url))
 
     @property
     def source(self) -> str | None:
@@ -100,7 +106,7 @@ class Doorway:
         guest = Guest(request=request, runtime=self.runtime, form=_NO_FORM, trace_id=_trace_id(request))
         try:
             if request.method == "POST":
-                check_origin(request)
+                check_origin(request, self.runtime.public_url)
                 guest = replace(guest, form=await read_form(request))
             return await screen(guest)
         except HubError as error:

@@ -13,7 +13,7 @@ from sqlalchemy import text, update
 from hub.api.shell import LONGEST_BODY
 from hub.identity.accounts import NewUser, create_user, suspend
 from hub.identity.sessions import SESSION_COOKIE
-from hub.identity.tables import FailedLoginRow, SessionRow
+from hub.identity.tables import LoginBudgetRow, SessionRow
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -64,6 +64,28 @@ async def test_a_second_login_replaces_the_first_and_is_younger(
     assert is_problem(replaced, 401, "unauthenticated")
 
 
+async def test_somebody_changes_their_password_and_stays_logged_in_here_alone(
+    http: httpx2.AsyncClient, ada: str
+) -> None:
+    elsewhere = await http.post(f"{API}/session", json={"name": ada, "password": PASSWORD})
+    http.cookies.clear()
+    token = (await http.post(f"{API}/session", json={"name": ada, "password": PASSWORD})).json()["csrf_token"]
+    path, new = f"{API}/session/password", "another horse battery"
+
+    forged = await http.put(path, json={"current": PASSWORD, "new": new})
+    wrong = await http.put(path, json={"current": "wrong", "new": new}, headers={"X-CSRF-Token": token})
+    right = await http.put(path, json={"current": PASSWORD, "new": new}, headers={"X-CSRF-Token": token})
+
+    assert is_problem(forged, 403, "forbidden")
+    assert is_problem(wrong, 401, "login_refused")
+    assert right.status_code == 200
+    assert (await http.get(f"{API}/session")).json() == right.json()
+    http.cookies.clear()
+    old = elsewhere.headers["set-cookie"].partition(";")[0]
+    assert is_problem(await http.get(f"{API}/session", headers={"Cookie": old}), 401, "unauthenticated")
+    assert (await http.post(f"{API}/session", json={"name": ada, "password": new})).status_code == 201
+
+
 @pytest.mark.parametrize(("name", "password"), [("ada", "wrong"), ("nobody-such", PASSWORD), ("ada", "")])
 async def test_a_wrong_login_does_not_say_what_was_wrong(
     http: httpx2.AsyncClient, ada: str, name: str, password: str
@@ -80,13 +102,13 @@ async def test_guessing_is_throttled_and_says_when_to_come_back(
 ) -> None:
     await http.post(f"{API}/session", json={"name": ada, "password": "guess"})
     async with hub.database.transaction() as tx:
-        later = await now(tx) + timedelta(minutes=5)
-        await tx.execute(update(FailedLoginRow).values(blocked_until=later))
+        later = await now(tx) + timedelta(minutes=39)
+        await tx.execute(update(LoginBudgetRow).values(full_at=later))
 
     response = await http.post(f"{API}/session", json={"name": ada, "password": PASSWORD})
 
     assert is_problem(response, 429, "too_many_attempts")
-    assert 0 < int(response.headers["retry-after"]) <= 300
+    assert 0 < int(response.headers["retry-after"]) <= 600
 
 
 async def test_nobody_gets_in_without_a_credential(http: httpx2.AsyncClient) -> None:

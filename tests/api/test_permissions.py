@@ -27,6 +27,7 @@ EVERYBODY = frozenset({"nobody"}) | MEMBER | ADMINISTRATOR | OPERATOR | AUDITOR
 MAY: Mapping[str, frozenset[str]] = {
     "getSession": EVERYBODY,
     "logOut": EVERYBODY,
+    "changeOwnPassword": EVERYBODY,
     "listTools": MEMBER,
     "getTool": MEMBER,
     "quarantineTool": ADMINISTRATOR | OPERATOR,
@@ -130,6 +131,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "setUserRoles": {"roles": ["member"]},
         "setUserPassword": {"password": "a long enough password"},
         "suspendUser": WHY,
+        "changeOwnPassword": {"current": "a long enough password", "new": "a long enough password"},
         "createGroup": {"title": "Finance"},
         "createAgent": {"name": "bot", "display_name": "Bot", "owner_id": hub.people["owner"].id},
         "setAgentLimits": {"allowed_scopes": [], "allowed_servers": []},

@@ -5,17 +5,15 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
 from upstream.fixtures import Upstream
 from world import PASSWORD, World, open_world
 
 from hub.keys import Keyring
 from hub.storage import Database
-from hub.web import web_routes
 
 sys.path.append(str(Path(__file__).parent))
 
-from web_visitor import Visitor  # it is in the folder added above
+from web_visitor import Visitor, browser_of  # it is in the folder added above
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncG
 @pytest.fixture
 async def visitor(world: World) -> AsyncGenerator[Visitor]:
     """Somebody at a browser, not logged in."""
-    async with browser_of(world) as opened:
+    async with browser_of(world.runtime) as opened:
         yield opened
 
 
@@ -45,8 +43,3 @@ async def ann(visitor: Visitor) -> Visitor:
     """The approver, logged in."""
     await visitor.log_in("ann", PASSWORD)
     return visitor
-
-
-def browser_of(world: World) -> Visitor:
-    """Return one more browser."""
-    return Visitor(Starlette(routes=web_routes(world.runtime)), base_url=world.runtime.public_url)

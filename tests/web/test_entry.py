@@ -129,7 +129,20 @@ async def test_a_form_that_another_site_sends_is_refused(visitor: Visitor) -> No
 
     for header in ({"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"}, {"origin": "https://evil.test"}):
         assert (await visitor.post("/logout", fields, **header)).status_code == 403
+    for forged in ("http://evil.test", "http://127.0.0.1:8421", "https://127.0.0.1:8420", "null", "http://127.0.0.1:x"):
+        same_host = {"origin": forged, "host": forged.rpartition("/")[2]}
+        assert (await visitor.post("/logout", fields, **same_host)).status_code == 403
+    assert "http://127.0.0.1:8420" in visitor.text
     assert (await visitor.post("/logout", fields, origin=str(visitor.client.base_url))).status_code == 303
+
+
+async def test_a_form_may_come_from_this_machine_under_its_other_name(visitor: Visitor) -> None:
+    await visitor.log_in("grace", PASSWORD)
+    await visitor.get("/people")
+
+    answer = await visitor.post("/logout", visitor.form("/logout").fields, origin="http://localhost:8420")
+
+    assert answer.status_code == 303
 
 
 async def test_after_logging_out_the_cookie_is_worthless(visitor: Visitor) -> None:

@@ -11,7 +11,7 @@ from web_gallery_tool import CATALOGS, HOSTILE, SERVERS, TOOLS
 from hub.web.inert import inert_name
 from hub.web.rendering import Chrome, Viewer
 from hub.web.views.catalog import Choice
-from hub.web.views.entry import ConsentPage, FirstAdministratorPage, FreshLoginPage, LoginPage, ScopeLine
+from hub.web.views.entry import ConsentPage, FirstAdministratorPage, FreshLoginPage, LoginPage, PasswordPage, ScopeLine
 from hub.web.views.operations import ErrorPage, HealthLine, HealthPage
 from hub.web.views.people import (
     AgentLine,
@@ -157,6 +157,10 @@ def _entry() -> Iterator[Example]:
     )
     yield entry("fresh-login", "fresh_login.html", FRESH, VIEWER)
     yield entry("fresh-login-wrong", "fresh_login.html", replace(FRESH, problem="This password is not right."), VIEWER)
+    yield entry("password", "password.html", PasswordPage(name="grace"), VIEWER)
+    yield entry(
+        "password-wrong", "password.html", PasswordPage(name="grace", problem="The two new passwords differ."), VIEWER
+    )
     yield entry("consent", "consent.html", CONSENT, VIEWER)
     yield entry(
         "consent-hostile", "consent.html", replace(CONSENT, agent=inert_name(HOSTILE), agent_owner=HOSTILE), VIEWER

@@ -7,7 +7,11 @@ from typing import Self
 from urllib.parse import urlencode
 
 import httpx2 as httpx
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
+
+from hub.invocations.runtime import Runtime
+from hub.web import web_routes
 
 Fields = list[tuple[str, str]]
 VOID_OF_CHOICE = {"checkbox", "radio"}
@@ -129,3 +133,8 @@ class Visitor:
         """Log in with the login form."""
         await self.get("/login")
         return await self.submit("/login", name=name, password=password)
+
+
+def browser_of(runtime: Runtime) -> Visitor:
+    """Return a browser that looks at this hub."""
+    return Visitor(Starlette(routes=web_routes(runtime)), base_url=runtime.public_url)

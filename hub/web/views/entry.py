@@ -37,6 +37,14 @@ class FreshLoginPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordPage:
+    """One's own password, to change it."""
+
+    name: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeLine:
     """One scope that is asked for, and what it lets the agent do."""
 

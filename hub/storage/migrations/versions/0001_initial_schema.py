@@ -95,17 +95,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_credentials")),
     )
     op.create_table(
-        "failed_logins",
-        sa.Column("key", sa.String(length=64), nullable=False),
-        sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("last_at", Moment(), nullable=False),
-        sa.Column("blocked_until", Moment(), nullable=True),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_failed_logins")),
-    )
-    with op.batch_alter_table("failed_logins", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_failed_logins_last_at"), ["last_at"], unique=False)
-
-    op.create_table(
         "groups",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("title", sa.String(length=120), nullable=False),
@@ -182,6 +171,15 @@ def upgrade() -> None:
             sqlite_where=sa.text("retired_at IS NULL"),
             postgresql_where=sa.text("retired_at IS NULL"),
         )
+
+    op.create_table(
+        "login_budgets",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("full_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_login_budgets")),
+    )
+    with op.batch_alter_table("login_budgets", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_login_budgets_full_at"), ["full_at"], unique=False)
 
     op.create_table(
         "outbox_messages",
@@ -681,6 +679,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_outbox_messages_state_due_at")
 
     op.drop_table("outbox_messages")
+    with op.batch_alter_table("login_budgets", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_login_budgets_full_at"))
+
+    op.drop_table("login_budgets")
     with op.batch_alter_table("keys", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_keys_current",
@@ -698,10 +700,6 @@ def downgrade() -> None:
     op.drop_table("invocations")
     op.drop_table("identity_generation")
     op.drop_table("groups")
-    with op.batch_alter_table("failed_logins", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_failed_logins_last_at"))
-
-    op.drop_table("failed_logins")
     op.drop_table("credentials")
     op.drop_table("catalog_generation")
     op.drop_table("bootstrap_links")
