@@ -6,6 +6,7 @@ requests that may change something. What it saw decides what may be said of a co
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +17,7 @@ from connectors.sdk.rpc import operation_of
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.answers import is_clear, says_no
-from sandbox.line import Dropped, NoAnswer
+from sandbox.line import Dropped, KeptWaiting, NoAnswer, Progress
 from sandbox.pace import LONGEST_WAIT_SECONDS, asked_to_wait
 from sandbox.requests import problem_with
 from sandbox.sign_in import Proof
@@ -50,6 +51,8 @@ class Bounds:
     answer_bytes: int = LARGEST_ANSWER
     pauses: tuple[float, ...] = (0.05, 0.25)
     """Seconds before each further attempt of a request that only reads and finds the system busy."""
+    until: float = math.inf
+    """When nothing unsafe may begin to leave any more, by the monotonic clock."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -194,9 +197,13 @@ class Channel:
             raise Stopped(f"It declares at most {self.bounds.unsafe_requests} request(s) that change something.")
         await self._turn_comes(attempt)  # before the permit: what is on record as sent waits no more
         proof = await self._permitted(attempt, self.permit)
-        exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True)
+        progress = Progress(until=self.bounds.until)
+        exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True, progress=progress)
         try:
             received = await self.upstream.exchange(exchange)
+        except KeptWaiting as error:
+            attempt.end(Fate.NOT_SENT)
+            raise Unavailable(f"{error} Nothing was sent.") from error
         except NoAnswer as error:
             if not exchange.progress.has_begun:
                 attempt.end(Fate.NOT_SENT)

@@ -3,7 +3,9 @@
 It follows no redirect, keeps no cookie, obeys no proxy setting and never sends anything twice.
 """
 
+import math
 import ssl
+import time
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -35,16 +37,33 @@ class TooLarge(NoAnswer):
     """The answer exceeds the bound; the rest of it was not read."""
 
 
+class KeptWaiting(NoAnswer):
+    """The time in which the request might leave was over before its first byte; nothing was sent."""
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a request has come: whether a byte of it may have left. Only before that is "not sent" the truth."""
 
     has_begun: bool = False
+    until: float = math.inf
+    """When it may no longer begin, by the monotonic clock. A process that was stopped and woken up does not hear of
+    its timers first: without this it could send what others have meanwhile found not to have arrived."""
+
+    def begin(self) -> None:
+        """Let the first byte leave.
+
+        Raises:
+            KeptWaiting: it may not leave any more.
+        """
+        if time.monotonic() >= self.until:
+            raise KeptWaiting("It was kept waiting for too long.")
+        self.has_begun = True
 
     async def follow(self, event: str, _details: Mapping[str, Any]) -> None:
         """Take note of what the HTTP client does."""
         if event.endswith(_FIRST_BYTE):
-            self.has_begun = True
+            self.begin()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

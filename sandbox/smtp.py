@@ -132,7 +132,7 @@ class Session:
         if reply.code != 354:  # noqa: PLR2004  # RFC 5321 section 4.1.1.4
             raise SaidNo("DATA", reply)
         stuffed = (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:]  # RFC 5321 section 4.5.2
-        progress.has_begun = True
+        progress.begin()
         await self._send(stuffed + (b"" if stuffed.endswith(b"\r\n") else b"\r\n") + b".\r\n")
         taken = await self.reply()
         if not (taken.is_yes or taken.is_no):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,6 +88,8 @@ class _Run(Generic[T]):
     permit: Permit | None = None
     transcript: Transcript = field(default_factory=Transcript)
     refusal: BaseException | None = None
+    until: float = math.inf
+    """When it is over, by the monotonic clock."""
     level: str = NOT_RUN
 
 
@@ -261,6 +264,7 @@ class Executor:
 
     async def _result(self, run: _Run[T]) -> PhaseResult:
         connection = run.target.connection
+        run.until = time.monotonic() + run.seconds
         place = self._places.setdefault(connection.id, asyncio.Semaphore(AT_ONCE_PER_CONNECTION))
         try:
             async with asyncio.timeout(run.seconds), place:
@@ -283,7 +287,7 @@ class Executor:
                 upstream=upstream,
                 spec=run.target.connector,
                 kind=run.kind,
-                bounds=Bounds(unsafe_requests=unsafe_requests),
+                bounds=Bounds(unsafe_requests=unsafe_requests, until=run.until),
                 permit=run.permit,
                 transcript=run.transcript,
             )
@@ -307,6 +311,7 @@ class Executor:
                 kind=run.kind,
                 permit=run.permit,
                 transcript=run.transcript,
+                until=run.until,
             )
             try:
                 return await runner(run.target.connector, run.call, channel)

@@ -1,13 +1,16 @@
 """What an attempt to commit came to: every outcome of the executor, and the one state that says so truthfully."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from connectors.sdk.errors import Unavailable
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.audit import EventKind
 from hub.execution import CommitOutcome, Conflicted, Failed, Passage, Ran, Succeeded, Unknown
 from hub.invocations.journal import Step, load, move, put_off
+from hub.invocations.protocol import Answer, after_sending, before_sending, before_sending_again
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import recorded_output
 from hub.invocations.states import State
@@ -18,19 +21,17 @@ from hub.storage import now
 Json = Any
 """Any JSON value."""
 
-MOST_SENDS: Final = 5
-"""How often a write of class A or B is sent before people have to look."""
 FIRST_PAUSE: Final = timedelta(seconds=1)
-SENT_AGAIN: Final = frozenset({UpstreamClass.A, UpstreamClass.B})
 
 
 async def conclude(standing: Invocation, ran: Ran[CommitOutcome], tool: PublishedTool, runtime: Runtime) -> Invocation:
     """Record what the attempt came to, and return how the invocation stands."""
     async with runtime.database.transaction() as tx:
-        step = _step(standing, ran, tool)
-        if step is None:
+        to = _state(standing, answer_of(ran.outcome), tool.version.spec.upstream_class)
+        if to is standing.state:
             await put_off(tx, standing, pause_after(standing.sends))
             return await load(tx, standing.id)
+        step = _step(to, ran)
         if step.to in {State.APPROVED, State.RESENDING, State.IN_DOUBT}:
             later = {"lease_until": None, "not_before": await now(tx) + pause_after(standing.sends)}
             step = replace(step, changes={**step.changes, **later})
@@ -39,41 +40,54 @@ async def conclude(standing: Invocation, ran: Ran[CommitOutcome], tool: Publishe
         return await move(tx, runtime, standing, step)
 
 
-def _step(standing: Invocation, ran: Ran[CommitOutcome], tool: PublishedTool) -> Step | None:
-    facts = passage_facts(ran.passage)
-    if standing.state is State.SENT:
-        return _after_sending(standing, ran.outcome, tool, facts)
-    if standing.state is State.RESENDING:
-        if isinstance(ran.outcome, Failed) and ran.outcome.code == "upstream_unavailable":
-            return None  # this attempt sent nothing; the earlier one is as open as it was, and may be sent again
-        return in_doubt(sentence(ran.outcome), facts)  # it cannot be sent again: what it came to must be found out
-    if isinstance(ran.outcome, Failed) and ran.outcome.code == "upstream_unavailable":
-        return released(ran.outcome.message)
-    return stale((sentence(ran.outcome),), facts)
-
-
-def _after_sending(standing: Invocation, outcome: CommitOutcome, tool: PublishedTool, facts: dict[str, Json]) -> Step:
-    is_first = standing.sends == 1
-    match outcome:
-        case Succeeded():
+def _step(to: State, ran: Ran[CommitOutcome]) -> Step:
+    facts, outcome = passage_facts(ran.passage), ran.outcome
+    match to, outcome:
+        case State.COMMITTED, Succeeded():
             return committed(outcome.output, outcome.findings, facts)
-        case Failed() if is_first:
+        case State.FAILED, Failed():
             return _failed(outcome, facts)
-        case Conflicted() if is_first:
-            return stale((outcome.message,), facts)
-        case Unknown() if tool.version.spec.upstream_class in SENT_AGAIN and standing.sends < MOST_SENDS:
+        case State.STALE, _:
+            return stale((sentence(outcome),), facts)
+        case State.APPROVED, _:
+            return released(sentence(outcome))
+        case State.RESENDING, _:
             return Step(to=State.RESENDING, event=EventKind.COMMIT_RESENDING, facts=facts | reason(outcome))
         case _:
-            # a refusal of a later attempt proves nothing about the first, which may have arrived
             return in_doubt(sentence(outcome), facts)
 
 
-def committed(output: Json, findings: tuple[str, ...], facts: dict[str, Json]) -> Step:
+def _state(standing: Invocation, answer: Answer, upstream_class: UpstreamClass) -> State:
+    match standing.state:
+        case State.SENT:
+            return after_sending(answer, upstream_class, standing.sends)
+        case State.RESENDING:
+            return before_sending_again(answer)
+        case _:
+            return before_sending(answer)
+
+
+def answer_of(outcome: CommitOutcome) -> Answer:
+    """Return the outcome of an attempt as the protocol sees it."""
+    match outcome:
+        case Succeeded():
+            return Answer.DONE
+        case Failed(code=Unavailable.code):
+            return Answer.NOT_SENT
+        case Failed():
+            return Answer.REFUSED
+        case Conflicted():
+            return Answer.CONFLICTED
+        case Unknown():
+            return Answer.UNKNOWN
+
+
+def committed(output: Json, findings: tuple[str, ...], facts: Mapping[str, Json]) -> Step:
     """Return the move that says the write has happened."""
     return Step(
         to=State.COMMITTED,
         event=EventKind.COMMIT_COMMITTED,
-        facts=facts | {"findings": list(findings)},
+        facts={**facts, "findings": list(findings)},
         changes={"output": output, "findings": list(findings), "error_code": None, "error_message": None},
     )
 

@@ -4,16 +4,21 @@ Class A and B are sent again under the same key or condition. Class C is looked 
 counts only after a quarantine. What only a person can find out waits for a person.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from connectors.sdk.vocabulary import UpstreamClass
 from hub import dryrun
 from hub.audit import EventKind
 from hub.dryrun import Verdict
 from hub.execution import Failed, Previewed, Succeeded, Target
-from hub.invocations.conclude import MOST_SENDS, SENT_AGAIN, committed, in_doubt, passage_facts, pause_after
+from hub.invocations import protocol
+from hub.invocations.conclude import committed, in_doubt, passage_facts, pause_after
 from hub.invocations.journal import Step, load, move, put_off
 from hub.invocations.preview import ask_preview
+from hub.invocations.protocol import Sight, after_sight
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
@@ -21,11 +26,25 @@ from hub.invocations.verify import records_now
 from hub.registry import PublishedTool
 from hub.storage import now
 
+Json = Any
+"""Any JSON value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What a look at the system showed, and what goes on record with it."""
+
+    sight: Sight = Sight.UNCLEAR
+    output: Json = None
+    findings: tuple[str, ...] = ()
+    why: str = ""
+    facts: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
 
 async def after_lost_lease(sent: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
     """Take over a commit whose process died after it was marked as sent: send again, or say that it is in doubt."""
     why = "the process that sent it ended before the answer was on record"
-    if tool.version.spec.upstream_class in SENT_AGAIN and sent.sends < MOST_SENDS:
+    if protocol.after_lost_lease(tool.version.spec.upstream_class, sent.sends) is State.RESENDING:
         step = Step(to=State.RESENDING, event=EventKind.COMMIT_RESENDING, facts={"reason": why})
     else:
         step = in_doubt(why, {})
@@ -47,46 +66,54 @@ async def reconcile(doubtful: Invocation, tool: PublishedTool, runtime: Runtime)
 
 
 async def _findings(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> Step | None:
+    quarantine_is_over = await _quarantine_is_over(doubtful, tool, runtime)  # asked before the look, not after
+    seen = await _look(doubtful, tool, runtime)
+    match after_sight(seen.sight, quarantine_is_over=quarantine_is_over):
+        case State.COMMITTED:
+            return committed(seen.output, seen.findings, seen.facts)
+        case State.NOT_APPLIED:
+            return _not_applied(seen)
+        case _:
+            return None
+
+
+async def _look(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> _Seen:
     match tool.version.spec.upstream_class:
         case UpstreamClass.C:
             return await _look_up(doubtful, tool, runtime)
         case UpstreamClass.B:
             return await _compare(doubtful, tool, runtime)
         case _:
-            return None
+            return _Seen()
 
 
-async def _look_up(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> Step | None:
+async def _look_up(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> _Seen:
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
-    quarantine_is_over = await _quarantine_is_over(doubtful, tool, runtime)  # asked before the look-up, not after
     ran = await runtime.executor.look_up(target, dict(doubtful.arguments), idempotency_key=doubtful.upstream_key)
+    facts = {"found_by": "lookup"} | passage_facts(ran.passage)
     match ran.outcome:
-        case Succeeded():
-            return committed(
-                ran.outcome.output, ran.outcome.findings, {"found_by": "lookup"} | passage_facts(ran.passage)
-            )
-        case Failed(code="not_applied") if quarantine_is_over:
-            return _not_applied("the system has no record with our reference", "lookup")
+        case Succeeded(output=output, findings=findings):
+            return _Seen(sight=Sight.DONE, output=output, findings=findings, facts=facts)
+        case Failed(code="not_applied"):
+            return _Seen(sight=Sight.ABSENT, why="the system has no record with our reference", facts=facts)
         case _:
-            return None
+            return _Seen()
 
 
-async def _compare(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> Step | None:
+async def _compare(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> _Seen:
     """Compare the record with the prediction: changed as predicted, untouched, or changed by somebody else."""
     if doubtful.preview is None:
-        return None
-    approved = doubtful.preview.preview
-    quarantine_is_over = await _quarantine_is_over(doubtful, tool, runtime)
+        return _Seen()
+    approved, facts = doubtful.preview.preview, {"found_by": "comparison"}
     records = await records_now(doubtful, tool, runtime)
     verdict, _ = dryrun.judge(approved, records, volatile=tool.version.spec.volatile)
     if verdict is Verdict.VERIFIED:
         finding = "The system's answer was lost; that it was done was found by reading the record back."
-        return committed(doubtful.output, (finding,), {"found_by": "comparison"})
+        return _Seen(sight=Sight.DONE, output=doubtful.output, findings=(finding,), facts=facts)
     fresh = (await ask_preview(doubtful, tool, runtime)).outcome
-    is_untouched = isinstance(fresh, Previewed) and fresh.preview.preconditions == approved.preconditions
-    if is_untouched and quarantine_is_over:
-        return _not_applied("the record still has the version it had before", "comparison")
-    return None
+    if isinstance(fresh, Previewed) and fresh.preview.preconditions == approved.preconditions:
+        return _Seen(sight=Sight.ABSENT, why="the record still has the version it had before", facts=facts)
+    return _Seen()
 
 
 async def _quarantine_is_over(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> bool:
@@ -96,10 +123,14 @@ async def _quarantine_is_over(doubtful: Invocation, tool: PublishedTool, runtime
     return at - sent_at > timedelta(seconds=tool.version.spec.quarantine_seconds)
 
 
-def _not_applied(why: str, found_by: str) -> Step:
+def _not_applied(seen: _Seen) -> Step:
     return Step(
         to=State.NOT_APPLIED,
         event=EventKind.COMMIT_NOT_APPLIED,
-        facts={"reason": why, "found_by": found_by},
-        changes={"error_code": "not_applied", "error_message": f"Nothing was changed: {why}.", "lease_until": None},
+        facts={"reason": seen.why} | dict(seen.facts),
+        changes={
+            "error_code": "not_applied",
+            "error_message": f"Nothing was changed: {seen.why}.",
+            "lease_until": None,
+        },
     )

@@ -12,6 +12,7 @@ says so, not done if the database says so, and unknown if it says nothing.
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,8 @@ class SqlChannel:
     transcript: Transcript = field(default_factory=Transcript)
     refusal: BaseException | None = None
     """Why the permit was refused, if it was."""
+    until: float = math.inf
+    """When no COMMIT may leave any more, by the monotonic clock."""
 
     async def read(self, name: str, arguments: Mapping[str, Json]) -> Rows:
         """Return what the read `name` answers."""
@@ -130,6 +133,8 @@ class SqlChannel:
         return rows
 
     async def _commit(self, session: Session, noted: "_Noted") -> None:
+        if time.monotonic() >= self.until:  # the process was stopped meanwhile, and others have gone on
+            raise Unavailable("It was kept waiting for too long. Nothing was changed.")
         committing = asyncio.ensure_future(session.commit())
         try:
             await asyncio.shield(committing)

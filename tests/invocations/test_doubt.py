@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import update
 from upstream.faults import Fault
+from upstream.fixtures import running_upstream
 from world import World
 
 from hub.core.errors import Conflict, Forbidden
@@ -246,3 +249,22 @@ async def test_only_operators_who_take_no_part_may_settle_a_doubt(world: World) 
     for person in (world.ann, requester):
         with pytest.raises(Forbidden):
             await resolve(finding(lost, person, has_happened=True), world.runtime)
+
+
+async def test_class_a_goes_on_trying_while_the_system_is_down_after_a_lost_answer(
+    world: World, tmp_path: Path
+) -> None:
+    """Nothing left with the second attempt, and a third under the same key is as safe as the second was."""
+    port = urlsplit(world.upstream.base_url).port or 0
+    world.upstream.store.plan_fault(Fault.DROP_AFTER, method="PUT")
+    lost = await world.call("item_put", {"id": 41, "name": "ruler", "quantity": 3})
+
+    world.upstream.kill()
+    await later(world, lost)
+    unreachable = await resume(lost.id, world.runtime)
+    with running_upstream(tmp_path / "upstream", port=port):
+        found = await settled(world, unreachable)
+
+    assert unreachable.state is State.RESENDING
+    assert found.state is State.VERIFIED
+    assert len(world.upstream.store.effects(41)) == 1

@@ -2,10 +2,11 @@
 
 import asyncio
 import gzip
+import time
 from collections.abc import Callable
 
 import pytest
-from sandbox_broker import MCP, PLAIN, RPC, call, channel_to, fates, get, post, refusing_port, rpc, upstream_at
+from sandbox_broker import MCP, PLAIN, RPC, call, channel_to, fates, get, granted, post, refusing_port, rpc, upstream_at
 from sandbox_server import Reply, Server
 from upstream.faults import Fault
 from upstream.fixtures import Upstream as System
@@ -221,3 +222,15 @@ async def test_a_refusal_in_a_stream_of_events_is_read(server: Server, way: Upst
     await channel.send(rpc(call("tools/call", {"name": "delete_it"}), path=""))
 
     assert [entry.answer.says_no for entry in channel.transcript.left if entry.answer] == [True]
+
+
+async def test_a_process_that_wakes_up_too_late_sends_nothing(way: Upstream, server: Server) -> None:
+    """Others have taken over by then, and may already have found that the request did not arrive."""
+    channel = channel_to(way, WRITE, permit=granted, bounds=Bounds(unsafe_requests=1, until=time.monotonic()))
+
+    with pytest.raises(Unavailable, match=r"kept waiting.* Nothing was sent"):
+        await channel.send(post())
+
+    assert fates(channel) == [Fate.NOT_SENT]
+    assert server.asked == []
+    await way.close()
