@@ -31,6 +31,8 @@ class Ballot:
 async def cast(tx: Tx, ballot: Ballot) -> Question:
     """Count `ballot` on the newest question of its invocation, and return the question with this vote on it.
 
+    The caller holds the invocation: a question is locked after the invocation it is about, never before.
+
     Raises:
         ChangedSinceSeen: the ballot is for something else than what is asked now.
         Conflict: the question is closed or its time is up, or the voter has voted.

@@ -12,7 +12,6 @@ from hub.app import create_app
 from hub.bundles import publish_default
 from hub.cli.console import fail, out, run, settings
 from hub.cli.logs import configure_logs
-from hub.identity.accounts import create_default_groups
 from hub.identity.bootstrap import offer_first_administrator
 from hub.invocations.runtime import Runtime
 from hub.settings import Settings
@@ -94,8 +93,8 @@ async def _bring_up_to_date(database: Database) -> None:
 async def _first_steps(runtime: Runtime) -> None:
     """Put the default policy and groups on record, and offer the first administrator on an empty database."""
     async with runtime.database.transaction() as tx:
-        await create_default_groups(tx)
+        # first, for the lock it holds: replicas that start at once take these steps one after the other
+        link = await offer_first_administrator(tx, runtime.database, runtime.public_url)
         await publish_default(tx, runtime.database, runtime.keys, environment=runtime.environment)
-        link = await offer_first_administrator(tx, runtime.public_url)
     if link is not None:
         out.print(f"Nobody has an account yet. Make the first administrator here, within the hour:\n  {link}")

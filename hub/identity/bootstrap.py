@@ -11,17 +11,20 @@ from hub.identity.authority import Authority
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.identity.secrets import hash_secret, new_secret
 from hub.identity.tables import BootstrapRow, PrincipalRow
-from hub.storage import Tx, now
+from hub.storage import Database, Tx, now
 
 SETUP_PATH: Final = "/setup"
 LINK_LIFETIME: Final = timedelta(hours=1)
+_LOCK: Final = "bootstrap"
+"""Held while links and first accounts are made: two replicas that start at once must not each leave a link open."""
 
 
-async def offer_first_administrator(tx: Tx, public_url: str) -> str | None:
+async def offer_first_administrator(tx: Tx, database: Database, public_url: str) -> str | None:
     """Return a link that makes the first administrator, once, within the hour; None if there is a user already.
 
     Each call makes the link before it worthless, so that only the one printed last works.
     """
+    await database.lock(tx, _LOCK)
     await create_default_groups(tx)
     if await _has_users(tx):
         return None
@@ -45,6 +48,7 @@ async def create_first_administrator(tx: Tx, token: str, new: NewUser, authority
         NotFound: the link is unknown, used, expired, or somebody else was first.
         InputError: the name or the password will not do; the link can be used again.
     """
+    await authority.database.lock(tx, _LOCK)
     at = await now(tx)
     used = await tx.scalar(
         update(BootstrapRow)
@@ -75,6 +79,7 @@ async def account_create(tx: Tx, new: NewUser, authority: Authority) -> Principa
         InputError: the name, the password or a group will not do.
         Conflict: the name is taken.
     """
+    await authority.database.lock(tx, _LOCK)
     await create_default_groups(tx)
     await tx.execute(delete(BootstrapRow))
     return await create_user(tx, new, authority)

@@ -36,6 +36,7 @@ class GroupCommit:
         self._keys = keys
         self._waiting: list[_Entry] = []
         self._arrived = asyncio.Event()
+        self._is_ending = False
 
     async def record(self, row: InvocationRow, event: Event) -> None:
         """Return once `row` and `event` are durable.
@@ -43,6 +44,8 @@ class GroupCommit:
         Raises:
             Unavailable: they could not be written, and nothing of their batch was; the answer must not leave.
         """
+        if self._is_ending:
+            raise Unavailable("The hub is stopping; nothing more is put on record here. Try again in a moment.")
         entry = _Entry(row=row, event=event)
         self._waiting.append(entry)
         self._arrived.set()
@@ -50,24 +53,28 @@ class GroupCommit:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Commit for as long as the block lasts, and what is still queued when it ends."""
+        """Commit for as long as the block lasts, and what is still queued when it ends; then record no more.
+
+        The block is not left before the last commit has ended, however often its task is cancelled meanwhile: an answer
+        whose record is written must be told, and the database is closed right after.
+        """
         committer = asyncio.create_task(self._run())
         try:
             yield
         finally:
-            committer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await committer
-            while self._waiting:
-                await self._commit()
+            self._is_ending = True
+            self._arrived.set()
+            try:
+                await _ended(committer)
+            finally:
+                _fail(self._waiting, Unavailable("The hub has stopped; the call was not put on record."))
 
     async def _run(self) -> None:
-        while True:
+        while self._waiting or not self._is_ending:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                # a commit once begun is finished, whoever cancels: the entries in it have no other home
-                await asyncio.shield(self._commit())
+                await self._commit()
 
     async def _commit(self) -> None:
         batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
@@ -81,12 +88,27 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001  # every waiter must hear of it, whatever it was
             _fail(batch, error)
             return
+        except asyncio.CancelledError as ended:  # the event loop itself is being closed
+            _fail(batch, ended)
+            raise
         for entry in batch:
             if not entry.committed.done():
                 entry.committed.set_result(None)
 
 
-def _fail(batch: list[_Entry], error: Exception) -> None:
+async def _ended(committer: asyncio.Task[None]) -> None:
+    """Return once `committer` has ended; a cancellation that comes in the meantime is passed on after that."""
+    cancelled: asyncio.CancelledError | None = None
+    while not committer.done():
+        try:
+            await asyncio.wait([committer])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def _fail(batch: list[_Entry], error: BaseException) -> None:
     for entry in batch:
         if entry.committed.done():
             continue

@@ -1,4 +1,10 @@
-"""The record of invocations: how one is read, and `move()`, the only place where a state changes."""
+"""The record of invocations: how one is read and held, and `move()`, the only place where a state changes.
+
+**One lock order.** An invocation's own row is locked first, then whatever belongs to it: its question, stages, votes,
+previews, attempts and findings. `move()` takes that row by updating it; a transaction that locks or changes anything
+else of an invocation before it moves it calls `hold()` at its beginning. Two transactions that took the same two rows
+in different order would wait for each other until PostgreSQL ended one of them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -51,6 +57,11 @@ async def load(tx: Tx, invocation_id: str) -> Invocation:
     preview = await dryrun.latest(tx, invocation_id)
     question = await approvals.latest(tx, invocation_id)
     return snapshot(row, preview=preview, question=question)
+
+
+async def hold(tx: Tx, invocation_id: str) -> None:
+    """Wait until no other transaction moves or holds the invocation, and hold it until `tx` ends."""
+    await tx.execute(select(InvocationRow.id).where(InvocationRow.id == invocation_id).with_for_update())
 
 
 async def move(tx: Tx, runtime: Runtime, standing: Invocation, step: Step) -> Invocation:

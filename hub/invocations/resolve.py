@@ -12,7 +12,7 @@ from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
 from hub.invocations.callers import caller_of, voters_excluded
-from hub.invocations.journal import Step, load, move, record_event
+from hub.invocations.journal import Step, hold, load, move, record_event
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.tables import FindingRow, InvocationRow
@@ -56,7 +56,7 @@ async def resolve(resolution: Resolution, runtime: Runtime) -> Invocation:
     if not reason or len(reason) > LONGEST_REASON:
         raise InputError(f"Say in at most {LONGEST_REASON} characters where you looked and what you found.")
     async with runtime.database.transaction() as tx:
-        await tx.execute(select(InvocationRow.id).where(InvocationRow.id == resolution.invocation_id).with_for_update())
+        await hold(tx, resolution.invocation_id)
         standing = await load(tx, resolution.invocation_id)
         if standing.state is not State.IN_DOUBT:
             raise Conflict(f"It is not in doubt: it is {standing.state.value}.")

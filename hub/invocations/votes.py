@@ -6,7 +6,7 @@ from hub.audit import Event, EventKind, append
 from hub.core.errors import ChangedSinceSeen, Forbidden, HubError, NotFound
 from hub.dryrun import drift, of_revision
 from hub.invocations.decisions import basis, decide_on_vote, on_record
-from hub.invocations.journal import Step, announce, load, move, record_event
+from hub.invocations.journal import Step, announce, hold, load, move, record_event
 from hub.invocations.refuse import by_policy
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -37,6 +37,7 @@ async def vote(ballot: Ballot, runtime: Runtime) -> Invocation:
 
 
 async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
+    await hold(tx, ballot.invocation_id)  # before its question: the lock order of the journal
     question = await approvals.cast(tx, ballot)
     standing = await load(tx, ballot.invocation_id)
     decision = await _allowed_by_policy(tx, ballot, standing, runtime)

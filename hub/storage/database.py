@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Connection, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.ext.compiler import compiles
@@ -29,6 +29,16 @@ Tx = AsyncSession
 """An open transaction. Features take one as their first argument and never commit it."""
 
 _SIGNALS = "hub.signals"
+
+_GONE: Final = "The database is not available just now; try again. Nothing was changed."
+_IN_THE_WAY: Final = "Others were changing the same records at this moment; try again. Nothing was changed."
+_LOST_IN_COMMIT: Final = (
+    "The database went away while this was being recorded, and whether it was is not known. Look before you try again."
+)
+
+_POSTGRESQL_RACES: Final = frozenset({"40001", "40P01", "55P03"})
+"""Serialization failure, deadlock, lock not available: PostgreSQL undid the transaction, and it may be tried again."""
+_SQLITE_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 class database_now(GenericFunction[datetime]):  # noqa: N801  # reads as the SQL function that it is
@@ -74,7 +84,8 @@ class Database:
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so it can never fail half way for want of it.
 
         Raises:
-            Unavailable: the database is gone or locked; nothing was changed.
+            Unavailable: the database is gone or locked, or others changed the same rows at the same moment. Nothing
+                was changed, unless the message says that nobody knows: the connection was lost during the commit.
         """
         async with AsyncExitStack() as stack:
             if self.is_sqlite:
@@ -83,6 +94,7 @@ class Database:
             with _database_errors():
                 await tx.connection(execution_options={"hub_writes": True})
                 yield tx
+            with _database_errors(gone=_LOST_IN_COMMIT):
                 await tx.commit()
             self._publish(tx)
 
@@ -211,12 +223,27 @@ def _postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
 
 
 class _database_errors:  # noqa: N801  # used as a context manager, like contextlib's
-    """Translate "the database is gone or locked" into `Unavailable`; let everything else pass."""
+    """Translate "the database is gone, locked or was in each other's way" into `Unavailable`; let all else pass."""
+
+    def __init__(self, *, gone: str = _GONE) -> None:
+        self._gone = gone
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if _was_in_the_way(error):
+            raise Unavailable(_IN_THE_WAY) from error
         gone = (OperationalError, InterfaceError, PoolTimeoutError, sqlite3.OperationalError, OSError)
-        if isinstance(error, gone) and not isinstance(error, IntegrityError) and "no such " not in str(error):
-            raise Unavailable("The database is not available just now; try again. Nothing was changed.") from error
+        is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        if is_lost or (isinstance(error, gone) and "no such " not in str(error)):
+            raise Unavailable(self._gone) from error
+
+
+def _was_in_the_way(error: BaseException | None) -> bool:
+    """Return whether the database undid the transaction because of others: a deadlock, a lost race, a lock."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.OperationalError):
+        return error.orig.sqlite_errorcode & 0xFF in _SQLITE_BUSY  # the low byte is the kind, the rest says where
+    return getattr(error.orig, "sqlstate", None) in _POSTGRESQL_RACES

@@ -4,13 +4,20 @@ from dataclasses import replace
 
 import anyio
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from hub.core.errors import InputError, NotFound
 from hub.identity.accounts import NewUser, groups
 from hub.identity.authority import Authority
-from hub.identity.bootstrap import account_create, create_first_administrator, is_offered, offer_first_administrator
+from hub.identity.bootstrap import (
+    LINK_LIFETIME,
+    account_create,
+    create_first_administrator,
+    is_offered,
+    offer_first_administrator,
+)
 from hub.identity.principals import Principal, Role
+from hub.identity.secrets import hash_secret
 from hub.identity.tables import BootstrapRow
 from hub.keys import Keyring
 from hub.storage import Database, now
@@ -24,7 +31,7 @@ def person(name: str) -> NewUser:
 
 async def offered(database: Database) -> str:
     async with database.transaction() as tx:
-        link = await offer_first_administrator(tx, "https://hub.example/")
+        link = await offer_first_administrator(tx, database, "https://hub.example/")
     assert link is not None
     assert link.startswith("https://hub.example/setup/adm_")
     return link.rpartition("/")[2]
@@ -44,7 +51,7 @@ async def test_the_link_makes_an_administrator_once(database: Database, keys: Ke
     with pytest.raises(NotFound):
         await claim(database, keys, token, person("eve"))
     async with database.transaction() as tx:
-        assert await offer_first_administrator(tx, "https://hub.example") is None
+        assert await offer_first_administrator(tx, database, "https://hub.example") is None
         assert set(await groups(tx)) == {"approvers", "controllers"}
 
 
@@ -84,6 +91,43 @@ async def test_of_two_who_use_the_link_at_once_one_is_administrator(database: Da
     async with anyio.create_task_group() as group:
         group.start_soon(try_it, "ada")
         group.start_soon(try_it, "eve")
+
+    assert len(made) == 1
+
+
+async def test_replicas_that_start_at_once_leave_one_link_open(postgresql_url: str) -> None:
+    """An older link stands there, so that both have something to replace: that is when each would keep its own."""
+    replicas = [Database(postgresql_url) for _ in range(4)]
+    await offered(replicas[0])
+
+    async with anyio.create_task_group() as group:
+        for replica in replicas * 3:
+            group.start_soon(offered, replica)
+
+    async with replicas[0].reading() as tx:
+        links = list(await tx.scalars(select(BootstrapRow.token_hash)))
+    assert len(links) == 1
+    for replica in replicas:
+        await replica.close()
+
+
+async def test_two_links_left_open_by_an_older_release_make_one_administrator(
+    database: Database, keys: Keyring
+) -> None:
+    token, made = await offered(database), list[Principal]()
+    async with database.transaction() as tx:
+        tx.add(BootstrapRow(token_hash=hash_secret("adm_other"), expires_at=await now(tx) + LINK_LIFETIME))
+
+    async def try_it(name: str, link: str) -> None:
+        try:
+            made.append(await claim(database, keys, link, person(name)))
+        except NotFound:
+            return
+
+    async with anyio.create_task_group() as group:
+        for number in range(6):
+            group.start_soon(try_it, f"ada{number}", token)
+            group.start_soon(try_it, f"eve{number}", "adm_other")
 
     assert len(made) == 1
 

@@ -39,7 +39,7 @@ async def newcomer(empty_hub: Runtime) -> AsyncGenerator[Visitor]:
 async def setup_link(hub: Runtime) -> str:
     """Return the path of the one-time link, as the console would print it."""
     async with hub.database.transaction() as tx:
-        link = await offer_first_administrator(tx, hub.public_url)
+        link = await offer_first_administrator(tx, hub.database, hub.public_url)
     assert link is not None
     return link.removeprefix(hub.public_url)
 

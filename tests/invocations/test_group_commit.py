@@ -1,0 +1,114 @@
+"""What is being put on record when the hub stops: finished and told, or refused, never left hanging."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import select
+from world import World
+
+from hub.audit import Event, EventKind
+from hub.core.errors import Unavailable
+from hub.core.ids import new_id
+from hub.invocations.group_commit import GroupCommit
+from hub.invocations.tables import InvocationRow
+from hub.storage import Database, Tx
+
+pytestmark = pytest.mark.anyio
+
+
+class Gated(Database):
+    """A database whose transactions stop before they commit, until the gate is opened."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.reached = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Tx]:
+        async with super().transaction() as tx:
+            yield tx
+            self.reached.set()
+            await self.gate.wait()
+
+
+@pytest.fixture
+async def gated(database_url: str) -> AsyncGenerator[Gated]:
+    """The world's database once more, behind a gate."""
+    opened = Gated(database_url)
+    yield opened
+    opened.gate.set()
+    await opened.close()
+
+
+async def another_read(world: World) -> tuple[InvocationRow, Event]:
+    """Return the record of one more read, which is nowhere yet."""
+    read = await world.call("item_get", {"id": 1})
+    async with world.runtime.database.reading() as tx:
+        row = await tx.get_one(InvocationRow, read.id)
+    columns = {name: getattr(row, name) for name in InvocationRow.__mapper__.columns.keys()}  # noqa: SIM118  # no mapping
+    again = InvocationRow(**{**columns, "id": new_id("inv")})
+    return again, Event(kind=EventKind.INVOCATION_READ, subject=again.id, trace_id="trace")
+
+
+async def serve(records: GroupCommit, begin: asyncio.Event) -> None:
+    async with records.running():
+        begin.set()
+        await asyncio.Event().wait()
+
+
+async def some_turns() -> None:
+    """Let everything that can go on do so."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_a_commit_under_way_is_finished_and_told_before_the_hub_has_stopped(world: World, gated: Gated) -> None:
+    row, event = await another_read(world)
+    records, running = GroupCommit(gated, world.runtime.keys), asyncio.Event()
+    hub = asyncio.create_task(serve(records, running))
+    await running.wait()
+    answer = asyncio.create_task(records.record(row, event))
+    await gated.reached.wait()
+
+    hub.cancel()
+    await some_turns()
+    hub.cancel()  # whoever stops it is impatient
+    await some_turns()
+
+    is_held = not hub.done()
+    gated.gate.set()
+    await asyncio.wait([hub])
+
+    assert is_held
+    assert hub.cancelled()
+    assert answer.done()
+    await answer
+    async with gated.reading() as tx:
+        assert await tx.scalar(select(InvocationRow.id).where(InvocationRow.id == row.id)) == row.id
+
+
+async def test_a_hub_that_has_stopped_puts_nothing_more_on_record_and_says_so(world: World, gated: Gated) -> None:
+    row, event = await another_read(world)
+    records = GroupCommit(gated, world.runtime.keys)
+    async with records.running():
+        pass
+
+    with pytest.raises(Unavailable, match="stopping"):
+        await asyncio.wait_for(records.record(row, event), 30)
+
+
+async def test_what_waits_is_told_when_the_event_loop_itself_is_closed(world: World, gated: Gated) -> None:
+    row, event = await another_read(world)
+    records = GroupCommit(gated, world.runtime.keys)
+    before = asyncio.all_tasks()
+    async with records.running():
+        (committer,) = asyncio.all_tasks() - before
+        answer = asyncio.create_task(records.record(row, event))
+        await gated.reached.wait()
+        committer.cancel()  # as asyncio.run() does with every task that is left
+
+        with pytest.raises(Unavailable, match="could not be put on record"):
+            await answer
