@@ -6,6 +6,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from hub import registry
 from hub.api.access import AccountManager, Acting, Person, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
@@ -95,6 +96,7 @@ async def create_agent(runtime: RuntimeParameter, acting: AccountManager, wanted
     """Register an agent or a service. Its secret is in this answer and nowhere else."""
     authority = acting.authority(runtime)
     async with runtime.database.transaction() as tx:
+        await registry.check_servers(tx, wanted.allowed_servers)
         agent = await _create(tx, wanted, acting, runtime)
         if wanted.is_public and wanted.kind == "agent":
             return NewAgentView(agent=view(agent), secret=None)
@@ -113,6 +115,7 @@ async def get_agent(runtime: RuntimeParameter, acting: Person, agent_id: Id) -> 
 async def set_limits(runtime: RuntimeParameter, acting: AccountManager, agent_id: Id, wanted: Limits) -> AgentView:
     """Set what the agent's tokens may ever hold and where; those already out are narrowed at once."""
     async with runtime.database.transaction() as tx:
+        await registry.check_servers(tx, wanted.allowed_servers)
         changed = await clients.limit_client(
             tx,
             agent_id,

@@ -55,6 +55,7 @@ class EventKind(StrEnum):
     CONNECTOR_CHECKED = "connector.checked"
     CONNECTION_CREATED = "connection.created"
     CONNECTION_CHANGED = "connection.changed"
+    CONNECTION_TRIED = "connection.tried"
     CONNECTION_DISABLED = "connection.disabled"
     TOOL_VERSION_PUBLISHED = "tool.version_published"
     TOOL_CHANGED = "tool.changed"

@@ -11,6 +11,7 @@ from hub.registry.connecting import (
     create_connection,
     disable_connection,
     enable_connection,
+    is_same_system,
     renew_connection,
 )
 from hub.registry.current import read_current
@@ -36,7 +37,7 @@ from hub.registry.reading import (
     versions,
 )
 from hub.registry.registration import register_connector
-from hub.registry.serving import NewServer, Offer, create_server, publish, unpublish
+from hub.registry.serving import NewServer, Offer, allowable_servers, check_servers, create_server, publish, unpublish
 from hub.registry.stewardship import CATALOG_CHANNEL
 from hub.registry.values import (
     EVERYTHING,
@@ -70,9 +71,11 @@ __all__ = [
     "Server",
     "Tool",
     "ToolVersion",
+    "allowable_servers",
     "badge_for",
     "canonical_arguments",
     "change_connection",
+    "check_servers",
     "connections",
     "connectors",
     "create_connection",
@@ -83,6 +86,7 @@ __all__ = [
     "find_tool",
     "get_connection",
     "get_tool",
+    "is_same_system",
     "keep_badge",
     "publish",
     "quarantine",

@@ -175,6 +175,12 @@ def checked_base_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
+def is_same_system(one: str, other: str) -> bool:
+    """Return whether two base URLs lead to one place, so that a credential meant for one may be shown to the other."""
+    parts = [urlsplit(url) for url in (one, other)]
+    return len({(each.scheme.lower(), each.netloc.lower()) for each in parts}) == 1
+
+
 def _checked_database(url: str) -> str:
     try:
         return address(url).url

@@ -1,13 +1,15 @@
 """Servers: named bundles of tools in one environment, and what is published on them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from hub.audit import EventKind
 from hub.core.errors import Conflict, InputError, NotFound
 from hub.identity.authority import Authority
+from hub.identity.resources import API, EVERYTHING
 from hub.registry.names import check_place, is_built_in
 from hub.registry.offering import add_entry
-from hub.registry.reading import connection_row, server_of, server_row, tool_row
+from hub.registry.reading import connection_row, server_of, server_row, servers, tool_row
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
 from hub.registry.tables import EntryRow, ServerRow
 from hub.registry.values import Environment, Server
@@ -58,6 +60,25 @@ async def create_server(tx: Tx, new: NewServer, authority: Authority) -> Server:
     await tx.flush()
     await authority.record(tx, EventKind.SERVER_CHANGED, row.name, changed="created", environment=row.environment)
     return server_of(row)
+
+
+async def check_servers(tx: Tx, names: Collection[str]) -> None:
+    """Let names pass that agents can be allowed.
+
+    Raises:
+        InputError: there is no such server.
+    """
+    known = await allowable_servers(tx)
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        missing = ", ".join(repr(name[:64]) for name in unknown)
+        raise InputError(f"There is no server {missing}. There are: {', '.join(known)}.")
+
+
+async def allowable_servers(tx: Tx) -> dict[str, str]:
+    """Return what agents can be allowed, by name with what it is: the servers, `everything`, and the API."""
+    found = {server.name: server.title for server in await servers(tx)}
+    return {EVERYTHING: "All tools, at /mcp", API: "The API, at /api/v1", **found}
 
 
 async def publish(tx: Tx, offer: Offer, authority: Authority) -> str:

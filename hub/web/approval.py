@@ -22,13 +22,13 @@ from hub.web.dossier import Dossier, open_dossier
 from hub.web.inert import inert_name
 from hub.web.moments import span
 from hub.web.views.approval import ApprovalPage, Decision, Difference, InboxPage
-from hub.web.visits import Shown, Visit, redirect, show
+from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
 
 DRAFT_SECONDS: Final = 900
 _DRAFT: Final = "web draft of a reason"
 _NOTICES: Final = {
-    "approve": "Your approval is on record.",
-    "reject": "Your rejection is on record, and your reason goes back to the agent.",
+    Choice.APPROVE: "Your approval is on record.",
+    Choice.REJECT: "Your rejection is on record, and your reason goes back to the agent.",
 }
 
 
@@ -54,8 +54,7 @@ async def show_approval(visit: Visit) -> Response:
     page = await _page(visit, invocation_id)
     if page.decision is not None:
         page = replace(page, decision=replace(page.decision, reason=_draft(visit)))
-    notice = _NOTICES.get(visit.request.query_params.get("done", ""), "")
-    return _shown(visit, page, notice=notice)
+    return _shown(visit, page)
 
 
 async def submit_vote(visit: Visit) -> Response:
@@ -78,7 +77,7 @@ async def submit_vote(visit: Visit) -> Response:
         return await _changed(visit, ballot)
     except (InputError, Conflict) as error:
         return await _refused(visit, ballot, error)
-    return redirect(f"/approvals/{invocation_id}?done={ballot.choice.value}")
+    return redirect_telling(visit, f"/approvals/{invocation_id}", _NOTICES[ballot.choice])
 
 
 def _choice(pressed: str) -> Choice:
@@ -200,7 +199,7 @@ def _of_record(target: str, old: Change | None, new: Change | None) -> list[Diff
     return found
 
 
-def _shown(visit: Visit, page: ApprovalPage, *, notice: str = "", status: int = 200) -> Response:
+def _shown(visit: Visit, page: ApprovalPage, *, status: int = 200) -> Response:
     title = "Approval" if page.decision is None else "Approve or reject"
-    shown = Shown(template="approval.html", title=title, page=page, here="approvals", notice=notice, status=status)
+    shown = Shown(template="approval.html", title=title, page=page, here="approvals", status=status)
     return show(visit, shown)

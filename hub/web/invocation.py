@@ -12,7 +12,7 @@ from hub.web.dossier import open_dossier
 from hub.web.invocation_views import invocation_line, invocation_page
 from hub.web.timeline import read_timeline
 from hub.web.views.invocation import InvocationsPage
-from hub.web.visits import Shown, Visit, redirect, show
+from hub.web.visits import Shown, Visit, redirect_telling, show
 
 _PAGE = 40
 
@@ -38,8 +38,7 @@ async def show_invocation(visit: Visit) -> Response:
     async with visit.runtime.database.reading() as tx:
         events = await read_timeline(tx, dossier)
     page = invocation_page(dossier, events)
-    notice = "It was called off." if visit.request.query_params.get("done") == "cancelled" else ""
-    shown = Shown(template="invocation.html", title=page.state.label, page=page, here="invocations", notice=notice)
+    shown = Shown(template="invocation.html", title=page.state.label, page=page, here="invocations")
     return show(visit, shown)
 
 
@@ -49,4 +48,4 @@ async def cancel_invocation(visit: Visit) -> Response:
     if not reason:
         raise InputError("Say why you cancel it; the reason is kept on record.")
     await cancel(visit.runtime, visit.session.caller, invocation_id, reason=reason[:500])
-    return redirect(f"/invocations/{invocation_id}?done=cancelled")
+    return redirect_telling(visit, f"/invocations/{invocation_id}", "It was called off.")

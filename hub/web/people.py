@@ -24,13 +24,15 @@ from hub.identity.clients import (
     create_agent,
     find_client,
     issue_secret,
+    limit_client,
 )
 from hub.identity.directory import get, get_many, page
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal, PrincipalKind, Role
+from hub.registry import EVERYTHING, allowable_servers, check_servers
 from hub.storage import Tx
 from hub.web.inert import inert_name
-from hub.web.people_views import agent_line, choices, person_line, person_page, role_choices
+from hub.web.people_views import agent_line, choices, person_line, person_page, role_choices, server_choices
 from hub.web.views.catalog import Choice
 from hub.web.views.people import (
     GroupLine,
@@ -40,11 +42,12 @@ from hub.web.views.people import (
     NewUserForm,
     PeoplePage,
 )
-from hub.web.visits import Shown, Visit, redirect, show
+from hub.web.visits import Shown, Visit, redirect_telling, show
 
 _PAGE: Final = 50
 _NOTICES: Final = {
     "user": "The account has been made.",
+    "agent": "The agent has been made. If it is to prove itself by a secret, issue one here.",
     "group": "The group has been made.",
     "changed": "The change has been saved.",
     "suspended": "The account is suspended.",
@@ -74,7 +77,7 @@ async def add_user(visit: Visit) -> Response:
             await create_user(tx, new, visit.own_authority)
     except (InputError, Conflict) as error:
         return await _people(visit, problem_with="user", problem=error.message)
-    return redirect("/people?done=user")
+    return redirect_telling(visit, "/people", _NOTICES["user"])
 
 
 async def add_agent(visit: Visit) -> Response:
@@ -86,16 +89,17 @@ async def add_agent(visit: Visit) -> Response:
         display_name=form.one("display_name").strip(),
         owner_id=form.one("owner"),
         allowed_scopes=frozenset(form.one("scopes").split()),
-        allowed_servers=frozenset(form.one("servers").split()),
+        allowed_servers=frozenset(form.all("servers")),
         redirect_uris=tuple(form.one("redirect_uris").split()),
         authentication=ClientAuthentication.NONE if form.one("is_public") else ClientAuthentication.SECRET,
     )
     try:
         async with visit.runtime.database.transaction() as tx:
+            await check_servers(tx, new.allowed_servers)
             agent = await create_agent(tx, new, visit.own_authority)
     except (InputError, Conflict) as error:
         return await _people(visit, problem_with="agent", problem=error.message)
-    return redirect(f"/people/{agent.id}?done=user")
+    return redirect_telling(visit, f"/people/{agent.id}", _NOTICES["agent"])
 
 
 async def add_group(visit: Visit) -> Response:
@@ -106,7 +110,7 @@ async def add_group(visit: Visit) -> Response:
             await create_group(tx, visit.form.one("name").strip(), visit.form.one("title").strip(), visit.own_authority)
     except InputError as error:
         return await _people(visit, problem_with="group", problem=error.message)
-    return redirect("/people?done=group")
+    return redirect_telling(visit, "/people", _NOTICES["group"])
 
 
 async def show_person(visit: Visit) -> Response:
@@ -131,6 +135,18 @@ async def change_roles(visit: Visit) -> Response:
 
     async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
         return await set_roles(tx, principal_id, _roles(chosen), authority)
+
+    return await _change(visit, change, done="changed")
+
+
+async def change_limits(visit: Visit) -> Response:
+    """Set what an agent's tokens may ever hold, and where; those already out are narrowed at once."""
+    scopes, servers = frozenset(visit.form.one("scopes").split()), frozenset(visit.form.all("servers"))
+
+    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
+        before = await get(tx, principal_id)
+        await check_servers(tx, servers - before.allowed_servers)
+        return await limit_client(tx, principal_id, scopes=scopes, servers=servers, authority=authority)
 
     return await _change(visit, change, done="changed")
 
@@ -181,7 +197,7 @@ async def _change(visit: Visit, change: Callable[[Tx, str, Authority], Awaitable
             await change(tx, principal_id, visit.own_authority)
     except (InputError, Conflict) as error:
         return await _person(visit, problem=error.message)
-    return redirect(f"/people/{principal_id}?done={done}")
+    return redirect_telling(visit, f"/people/{principal_id}", _NOTICES[done])
 
 
 async def _people(visit: Visit, *, problem_with: str = "", problem: str = "") -> Response:
@@ -197,7 +213,7 @@ async def _people(visit: Visit, *, problem_with: str = "", problem: str = "") ->
             view = replace(view, new_group=typed)
         case _:
             pass
-    return show(visit, _shown(visit, "people.html", "People and agents", view, problem=problem))
+    return show(visit, _shown("people.html", "People and agents", view, problem=problem))
 
 
 async def _people_page(tx: Tx, *, after: str | None) -> PeoplePage:
@@ -216,11 +232,12 @@ async def _people_page(tx: Tx, *, after: str | None) -> PeoplePage:
         groups=tuple(GroupLine(name=name, title=inert_name(title)) for name, title in titles.items()),
         new_user=NewUserForm(groups=choices(titles), roles=role_choices(frozenset({Role.MEMBER}))),
         new_agent=NewAgentForm(
+            servers=server_choices(await allowable_servers(tx), frozenset({EVERYTHING})),
             owners=tuple(
                 Choice(value=user.id, label=f"{user.display_name} ({user.name})")
                 for user in users
                 if not user.is_suspended
-            )
+            ),
         ),
         new_group=NewGroupForm(),
         more_url=f"/people?after={last}" if last else "",
@@ -233,16 +250,20 @@ async def _person(visit: Visit, *, problem: str = "") -> Response:
         owners = await get_many(tx, [principal.owner_id] if principal.owner_id else [])
         client = await find_client(tx, principal.id)
         titles = await groups(tx)
+        allowable = await allowable_servers(tx)
     has_secrets = client is not None and client.authentication is ClientAuthentication.SECRET
-    view = replace(person_page(principal, owners, titles), can_have_secrets=has_secrets, problem=problem)
-    return show(visit, _shown(visit, "person.html", principal.display_name, view, problem=problem))
-
-
-def _shown(visit: Visit, template: str, title: str, view: object, *, problem: str) -> Shown:
-    notice = "" if problem else _NOTICES.get(visit.request.query_params.get("done", ""), "")
-    return Shown(
-        template=template, title=title, page=view, here="people", notice=notice, status=400 if problem else 200
+    named = {**dict.fromkeys(sorted(principal.allowed_servers), "not there any more"), **allowable}
+    view = replace(
+        person_page(principal, owners, titles),
+        server_choices=server_choices(named, principal.allowed_servers),
+        can_have_secrets=has_secrets,
+        problem=problem,
     )
+    return show(visit, _shown("person.html", principal.display_name, view, problem=problem))
+
+
+def _shown(template: str, title: str, view: object, *, problem: str) -> Shown:
+    return Shown(template=template, title=title, page=view, here="people", status=400 if problem else 200)
 
 
 def _roles(names: tuple[str, ...]) -> frozenset[Role]:
@@ -271,7 +292,7 @@ def _typed_agent(visit: Visit, empty: NewAgentForm, problem: str) -> NewAgentFor
         name=form.one("name"),
         display_name=form.one("display_name"),
         scopes=form.one("scopes"),
-        servers=form.one("servers"),
+        servers=tuple(replace(each, is_chosen=each.value in form.all("servers")) for each in empty.servers),
         redirect_uris=form.one("redirect_uris"),
         problem=problem,
     )

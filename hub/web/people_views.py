@@ -65,6 +65,13 @@ def choices(titles: Mapping[str, str], chosen: frozenset[str] = frozenset()) -> 
     )
 
 
+def server_choices(titles: Mapping[str, str], chosen: frozenset[str]) -> tuple[Choice, ...]:
+    """Return what an agent may be allowed as options."""
+    return tuple(
+        Choice(value=name, label=f"{name}: {title}", is_chosen=name in chosen) for name, title in titles.items()
+    )
+
+
 def role_choices(chosen: frozenset[Role]) -> tuple[Choice, ...]:
     """Return the roles as options."""
     return tuple(Choice(value=role.value, label=role.value, is_chosen=role in chosen) for role in Role)

@@ -34,6 +34,7 @@ class Chrome:
     viewer: Viewer | None = None
     here: str = ""
     notice: str = ""
+    notice_tone: str = "good"
 
 
 def render(template: str, chrome: Chrome, page: object, **more: object) -> str:

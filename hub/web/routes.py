@@ -3,7 +3,20 @@
 from starlette.routing import Route
 
 from hub.invocations.runtime import Runtime
-from hub.web import approval, catalog, consent, health, invocation, login, password, people, servers, setup, tool
+from hub.web import (
+    approval,
+    catalog,
+    connection,
+    consent,
+    health,
+    invocation,
+    login,
+    password,
+    people,
+    servers,
+    setup,
+    tool,
+)
 from hub.web.statics import static_file
 from hub.web.visits import Doorway
 
@@ -40,6 +53,9 @@ def _catalog(door: Doorway) -> list[Route]:
     return [
         Route("/", door.private(catalog.show_catalog), methods=["GET"]),
         Route("/servers", door.private(servers.show_servers), methods=["GET"]),
+        Route("/connections/{connection_id}", door.private(connection.show_connection), methods=["GET"]),
+        Route("/connections/{connection_id}", door.private(connection.correct_connection), methods=["POST"]),
+        Route("/connections/{connection_id}/try", door.private(connection.try_this_connection), methods=["POST"]),
         Route("/servers/{server}/tools/{name}", door.private(tool.show_tool), methods=["GET"]),
         Route("/health", door.private(health.show_health), methods=["GET"]),
     ]
@@ -66,6 +82,7 @@ def _people(door: Doorway) -> list[Route]:
         Route(one, door.private(people.show_person), methods=["GET"]),
         Route(f"{one}/groups", door.private(people.change_groups), methods=["POST"]),
         Route(f"{one}/roles", door.private(people.change_roles), methods=["POST"]),
+        Route(f"{one}/limits", door.private(people.change_limits), methods=["POST"]),
         Route(f"{one}/suspend", door.private(people.suspend_person), methods=["POST"]),
         Route(f"{one}/resume", door.private(people.resume_person), methods=["POST"]),
         Route(f"{one}/secrets", door.private(people.issue_client_secret), methods=["POST"]),

@@ -17,8 +17,8 @@ from hub.web.views.catalog import ConnectionLine, ServerLine, ServersPage
 from hub.web.visits import Shown, Visit, show
 from hub.web.wording import Word
 
-_ENABLED: Final = Word(label="enabled", meaning="Calls may use it.", tone="good")
-_DISABLED: Final = Word(label="disabled", meaning="No call may use it.", tone="bad")
+ENABLED: Final = Word(label="enabled", meaning="Calls may use it.", tone="good")
+DISABLED: Final = Word(label="disabled", meaning="No call may use it.", tone="bad")
 
 
 async def show_servers(visit: Visit) -> Response:
@@ -26,23 +26,25 @@ async def show_servers(visit: Visit) -> Response:
     demand(visit.person, Permission.SEE_CATALOG)
     servers = await visit.runtime.catalog.servers(caller=visit.session.caller)
     async with visit.runtime.database.reading() as tx:
-        connections = [each for each in await reading.connections(tx) if _may_see(visit.person, each)]
+        connections = [each for each in await reading.connections(tx) if may_see(visit.person, each)]
         ids = [*(each.owner_id for each in servers), *(each.owner_id for each in connections)]
         owners = await get_many(tx, [one for one in ids if one is not None])
     page = ServersPage(
         servers=tuple(_server(server, owners, visit.runtime) for server in servers),
-        connections=tuple(_connection(connection, owners) for connection in connections),
-        shows_connections=bool(connections) or _runs_the_hub(visit.person),
+        connections=tuple(connection_line(connection, owners) for connection in connections),
+        shows_connections=bool(connections) or runs_the_hub(visit.person),
     )
     return show(visit, Shown(template="servers.html", title="Servers", page=page, here="servers"))
 
 
-def _runs_the_hub(person: Principal) -> bool:
+def runs_the_hub(person: Principal) -> bool:
+    """Return whether somebody may see every connection."""
     return may(person, Permission.MANAGE_REGISTRY) or may(person, Permission.STOP_THINGS)
 
 
-def _may_see(person: Principal, connection: Connection) -> bool:
-    return _runs_the_hub(person) or connection.owner_id == person.id
+def may_see(person: Principal, connection: Connection) -> bool:
+    """Return whether somebody may see this connection."""
+    return runs_the_hub(person) or connection.owner_id == person.id
 
 
 def _server(server: Server, owners: Mapping[str, Principal], runtime: Runtime) -> ServerLine:
@@ -52,24 +54,27 @@ def _server(server: Server, owners: Mapping[str, Principal], runtime: Runtime) -
         title=inert_name(server.title),
         environment=server.environment.value,
         address=resource_of(EVERYTHING if is_default else server.name, runtime.public_url),
-        owner=_owner(server.owner_id, owners),
+        owner=owner_name(server.owner_id, owners),
         catalog_url=f"/?server={server.name}",
     )
 
 
-def _connection(connection: Connection, owners: Mapping[str, Principal]) -> ConnectionLine:
+def connection_line(connection: Connection, owners: Mapping[str, Principal]) -> ConnectionLine:
+    """Return a connection as a line of the list."""
     return ConnectionLine(
+        url=f"/connections/{connection.id}",
         name=connection.name,
         connector=connection.connector,
         environment=connection.environment.value,
         base_url=inert_name(connection.base_url),
         generation=connection.generation,
-        owner=_owner(connection.owner_id, owners),
-        state=_ENABLED if connection.is_enabled else _DISABLED,
+        owner=owner_name(connection.owner_id, owners),
+        state=ENABLED if connection.is_enabled else DISABLED,
     )
 
 
-def _owner(owner_id: str | None, owners: Mapping[str, Principal]) -> str:
+def owner_name(owner_id: str | None, owners: Mapping[str, Principal]) -> str:
+    """Return who looks after a server or a connection."""
     if owner_id is None:
         return "the hub"
     return owners[owner_id].display_name if owner_id in owners else "nobody any more"

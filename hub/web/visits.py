@@ -20,6 +20,7 @@ from hub.identity.sessions import WebSession, cookie_name, session_of, touch_ses
 from hub.invocations.runtime import Runtime
 from hub.web.forms import Form, check_origin, read_form
 from hub.web.headers import page_headers
+from hub.web.notices import Desk, Notice
 from hub.web.problems import problem_page
 from hub.web.rendering import Chrome, Viewer, render
 
@@ -74,6 +75,11 @@ class Visit(Guest):
     def person(self) -> Principal:
         """Who it is."""
         return self.session.principal
+
+    @property
+    def notices(self) -> Desk:
+        """Where notices for this person are left."""
+        return Desk(keys=self.runtime.keys, person_id=self.person.id, is_secure=self.is_secure)
 
     @property
     def own_authority(self) -> Authority:
@@ -163,6 +169,11 @@ def redirect(path: str) -> Response:
     return RedirectResponse(path, status_code=303, headers={"Cache-Control": "no-store"})
 
 
+def redirect_telling(visit: Visit, path: str, notice: str, *, tone: str = "good") -> Response:
+    """Send the browser to a page that tells, once, what came of the form."""
+    return visit.notices.leave(redirect(path), Notice(text=notice, tone=tone))
+
+
 def viewer_of(visit: Visit) -> Viewer:
     """Return what the header shows of whoever looks."""
     return Viewer(
@@ -182,7 +193,6 @@ class Shown:
     title: str
     page: object
     here: str = ""
-    notice: str = ""
     status: int = 200
     form_target: str | None = None
 
@@ -190,7 +200,11 @@ class Shown:
 def show(guest: Guest, shown: Shown) -> Response:
     """Return the page, with its chrome for whoever looks and the headers every page has."""
     viewer = viewer_of(guest) if isinstance(guest, Visit) else None
-    chrome = Chrome(title=shown.title, viewer=viewer, here=shown.here, notice=shown.notice)
+    notice = guest.notices.left(guest.request) if isinstance(guest, Visit) else Notice()
+    chrome = Chrome(title=shown.title, viewer=viewer, here=shown.here, notice=notice.text, notice_tone=notice.tone)
     html = render(shown.template, chrome, shown.page)
     headers = page_headers(is_secure=guest.is_secure, form_target=shown.form_target)
-    return HTMLResponse(html, status_code=shown.status, headers=headers)
+    response = HTMLResponse(html, status_code=shown.status, headers=headers)
+    if notice.text and isinstance(guest, Visit):
+        guest.notices.clear(response)
+    return response

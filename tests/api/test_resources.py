@@ -26,6 +26,18 @@ async def propose(hub: WorkingHub, tool: str, **arguments: Any) -> str:  # noqa:
     return (await invoke(call, hub.runtime)).id
 
 
+async def test_an_agent_is_allowed_only_servers_that_there_are(hub: WorkingHub, log_in: LogIn) -> None:
+    administrator = await log_in("administrator")
+    bot = {"name": "bot", "display_name": "Bot", "owner_id": hub.people["owner"].id, "allowed_servers": ["sails"]}
+
+    made = await administrator.send("POST", "/agents", bot)
+    limited = await administrator.send("PUT", f"/agents/{hub.agent.id}/limits", {"allowed_servers": ["sails"]})
+
+    for answer in (made, limited):
+        assert answer.status_code == 400
+        assert "There is no server 'sails'" in answer.json()["detail"]
+
+
 @BOTH_ENGINES
 async def test_an_administrator_makes_people_and_agents(hub: WorkingHub, log_in: LogIn) -> None:
     administrator = await log_in("administrator")

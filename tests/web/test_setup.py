@@ -103,6 +103,27 @@ async def test_an_administrator_makes_people_groups_and_agents_without_the_api(
     assert f"/people/{bot.id}/secrets" in newcomer.html
 
 
+async def test_an_agents_limits_are_corrected_and_servers_that_are_not_there_are_refused(
+    newcomer: Visitor, empty_hub: Runtime
+) -> None:
+    await become_administrator(newcomer, empty_hub)
+    await newcomer.submit("/people/agents", name="bot", display_name="Bot", servers=["everything", "sails"])
+    assert newcomer.page.status_code == 400
+    assert "There is no server &#39;sails&#39;. There are: everything, hub.api." in newcomer.html
+    await newcomer.submit("/people/agents", name="bot", display_name="Bot", servers="everything")
+    person = newcomer.page.headers["location"]
+    await newcomer.follow()
+
+    await newcomer.submit(f"{person}/limits", scopes="crm:read", servers="sails")
+    assert newcomer.page.status_code == 400
+    await newcomer.submit(f"{person}/limits", scopes="crm:read crm:write", servers="hub.api")
+
+    async with empty_hub.database.reading() as tx:
+        bot = await find(tx, "bot")
+    assert bot is not None
+    assert (bot.allowed_scopes, bot.allowed_servers) == ({"crm:read", "crm:write"}, {"hub.api"})
+
+
 async def test_an_agents_secret_is_shown_once_and_works_nowhere_else(newcomer: Visitor, empty_hub: Runtime) -> None:
     await become_administrator(newcomer, empty_hub)
     await newcomer.submit("/people/agents", name="bot", display_name="Bot", servers="everything")

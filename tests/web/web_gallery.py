@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
-from web_gallery_tool import CATALOGS, HOSTILE, SERVERS, TOOLS
+from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, SERVERS, TOOLS
 
 from hub.web.inert import inert_name
 from hub.web.rendering import Chrome, Viewer
@@ -71,6 +71,10 @@ GROUPS = (
     Choice(value="approvers", label="Approvers (approvers)", is_chosen=True),
     Choice(value="controllers", label="Controllers (controllers)"),
 )
+AGENT_SERVERS = (
+    Choice(value="everything", label="everything: All tools, at /mcp", is_chosen=True),
+    Choice(value="hub.api", label="hub.api: The API, at /api/v1"),
+)
 PEOPLE = PeoplePage(
     people=(
         PersonLine(
@@ -107,7 +111,7 @@ PEOPLE = PeoplePage(
         GroupLine(name="controllers", title=inert_name("Controllers")),
     ),
     new_user=NewUserForm(groups=GROUPS, roles=ROLES),
-    new_agent=NewAgentForm(owners=(Choice(value="usr_1", label="Olive Owner (olive)"),)),
+    new_agent=NewAgentForm(owners=(Choice(value="usr_1", label="Olive Owner (olive)"),), servers=AGENT_SERVERS),
     new_group=NewGroupForm(),
 )
 PERSON = PersonPage(
@@ -176,6 +180,7 @@ def _governed() -> Iterator[Example]:
         ("invocations", "invocations.html", "invocations", INVOCATION_LISTS),
         ("invocation", "invocation.html", "invocations", INVOCATIONS),
         ("servers", "servers.html", "servers", SERVERS),
+        ("connection", "connection.html", "servers", CONNECTIONS),
     )
     for family, template, here, pages in families:
         for state, page in pages.items():
@@ -208,6 +213,7 @@ def _administration() -> Iterator[Example]:
         owner="Olive Owner",
         scopes=("tryton:read",),
         servers=("everything",),
+        server_choices=AGENT_SERVERS,
         can_have_secrets=True,
     )
     yield example("person-agent", "person.html", agent, here="people")

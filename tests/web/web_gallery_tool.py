@@ -13,6 +13,7 @@ from hub.web.views.catalog import (
     Choice,
     ConditionLine,
     ConnectionLine,
+    ConnectionPage,
     SchemaField,
     ServerLine,
     ServersPage,
@@ -184,6 +185,16 @@ TOOLS = {
     ),
 }
 _OK = Word(label="enabled", meaning="Calls may use it.", tone="good")
+CONNECTION = ConnectionLine(
+    url="/connections/con_1",
+    name="Tryton (demo)",
+    connector="tryton",
+    environment="dev",
+    base_url=inert("http://127.0.0.1:8001/erp/"),
+    generation=3,
+    owner="Olive Owner",
+    state=_OK,
+)
 SERVERS = {
     "full": ServersPage(
         servers=(
@@ -204,19 +215,23 @@ SERVERS = {
                 catalog_url="/?server=sales",
             ),
         ),
-        connections=(
-            ConnectionLine(
-                name="Tryton (demo)",
-                connector="tryton",
-                environment="dev",
-                base_url=inert("http://127.0.0.1:8001/erp/"),
-                generation=3,
-                owner="Olive Owner",
-                state=_OK,
-            ),
-        ),
+        connections=(CONNECTION,),
         shows_connections=True,
     ),
     "empty": ServersPage(servers=(), connections=(), shows_connections=True),
     "member": ServersPage(servers=(), connections=(), shows_connections=False),
+}
+CONNECTIONS = {
+    "mine": ConnectionPage(
+        line=CONNECTION, base_url="http://127.0.0.1:8001/erp", secret_fields=("login", "password"), may_correct=True
+    ),
+    "refused": ConnectionPage(
+        line=CONNECTION, base_url="erp", secret_fields=(), may_correct=True, problem="'erp' will not do."
+    ),
+    "hostile": ConnectionPage(
+        line=replace(CONNECTION, name=HOSTILE, owner=HOSTILE, base_url=inert_name(HOSTILE)),
+        base_url=HOSTILE,
+        secret_fields=("token",),
+        may_correct=False,
+    ),
 }

@@ -4,6 +4,7 @@ import typer
 
 from hub.cli.connector.check import check
 from hub.cli.connector.connect import connect
+from hub.cli.connector.correct import correct, try_it
 from hub.cli.connector.import_sql import import_sql
 from hub.cli.connector.importing import import_app
 from hub.cli.connector.importing_mcp import mcp
@@ -22,6 +23,8 @@ connector_app.command()(show)
 connector_app.command()(new)
 connector_app.command()(publish)
 connector_app.command()(connect)
+connector_app.command("try")(try_it)
+connector_app.command()(correct)
 connector_app.command()(check)
 connector_app.command()(record)
 connector_app.command()(run)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hub import registry
+from hub.cli.connector.correct import told, tried
 from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, out, run, settings
 from hub.credentials import Vault
@@ -23,14 +24,15 @@ def connect(
 ) -> None:
     """Connect an account of a system, and offer its tools in the environment's built-in server.
 
-    The credential's fields are asked for, or taken from TOOLHUB_SECRET_<FIELD>; they are never arguments, which other
-    users of the machine can see.
+    Address and credential are tried at once; nothing is changed at the system. The credential's fields are asked for,
+    or taken from TOOLHUB_SECRET_<FIELD>; they are never arguments, which other users of the machine can see.
 
     Example:  toolhub connector connect tryton erp --base-url http://127.0.0.1:8000/erp
     """
     new = NewConnection(name=name, connector=connector, environment=environment, base_url=base_url, prefix=prefix)
     run(_connect(settings(), new))
     out.print(f"[green]Connected[/] {name}: the tools of {connector} are offered in {environment.value}.")
+    told(name, run(tried(settings(), name)))
 
 
 async def _connect(chosen: Settings, new: NewConnection) -> None:

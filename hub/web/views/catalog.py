@@ -122,6 +122,7 @@ class ServerLine:
 class ConnectionLine:
     """One configured account of a connector."""
 
+    url: str
     name: str
     connector: str
     environment: str
@@ -138,3 +139,14 @@ class ServersPage:
     servers: tuple[ServerLine, ...]
     connections: tuple[ConnectionLine, ...]
     shows_connections: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionPage:
+    """One connection, to look at, to try and, for its owner or an administrator, to correct."""
+
+    line: ConnectionLine
+    base_url: str
+    secret_fields: tuple[str, ...]
+    may_correct: bool
+    problem: str = ""

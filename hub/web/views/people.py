@@ -57,10 +57,10 @@ class NewAgentForm:
     """What was typed to make an agent, and what stood against it."""
 
     owners: tuple[Choice, ...]
+    servers: tuple[Choice, ...]
     name: str = ""
     display_name: str = ""
     scopes: str = ""
-    servers: str = "everything"
     redirect_uris: str = ""
     problem: str = ""
 
@@ -114,4 +114,5 @@ class PersonPage:
     scopes: tuple[str, ...]
     servers: tuple[str, ...]
     can_have_secrets: bool
+    server_choices: tuple[Choice, ...] = ()
     problem: str = ""

@@ -1,0 +1,87 @@
+"""One connection: look at it, try it, and correct its address or its credential."""
+
+from starlette.responses import Response
+
+from connectors.sdk.spec import ConnectorSpec
+from hub import registry
+from hub.core.errors import InputError, NotFound
+from hub.identity.directory import get_many
+from hub.identity.permissions import Permission, may
+from hub.identity.principals import Principal
+from hub.invocations.trying import Tried, try_connection
+from hub.registry import Connection, ConnectionChange, is_same_system
+from hub.web.servers import connection_line, may_see
+from hub.web.views.catalog import ConnectionPage
+from hub.web.visits import Shown, Visit, redirect_telling, show
+
+
+async def show_connection(visit: Visit) -> Response:
+    """Show one connection to its owner and to whoever runs the hub."""
+    return await _page(visit)
+
+
+async def try_this_connection(visit: Visit) -> Response:
+    """Sign in to the system, and say what came of it."""
+    connection, _ = await _found(visit)
+    tried = await try_connection(visit.runtime, connection.id, visit.own_authority)
+    return _told(visit, connection, "", tried)
+
+
+async def correct_connection(visit: Visit) -> Response:
+    """Change the address, the credential or both, then try them."""
+    connection, spec = await _found(visit)
+    base_url = visit.form.one("base_url").strip()
+    typed = {field: visit.form.one(f"secret_{field}") for field in spec.auth.secret_fields}
+    secret = typed if any(typed.values()) else {}
+    try:
+        _check(connection, spec, base_url, secret)
+        async with visit.runtime.database.transaction() as tx:
+            change = ConnectionChange(base_url=base_url)
+            await registry.change_connection(tx, connection.id, change, visit.own_authority)
+            if secret:
+                await visit.runtime.vault.put(tx, connection.id, secret, visit.own_authority)
+    except InputError as error:
+        return await _page(visit, typed=base_url, problem=error.message)
+    tried = await try_connection(visit.runtime, connection.id, visit.own_authority)
+    return _told(visit, connection, "Saved. ", tried)
+
+
+def _check(connection: Connection, spec: ConnectorSpec, base_url: str, secret: dict[str, str]) -> None:
+    if not all(secret.values()):
+        raise InputError("Enter every field of the credential, or none to keep the one there is.")
+    if spec.auth.secret_fields and not secret and not is_same_system(base_url, connection.base_url):
+        raise InputError("This is the address of another system: enter the credential for it too.")
+
+
+def _told(visit: Visit, connection: Connection, before: str, tried: Tried) -> Response:
+    told = f"{before}{'It works' if tried.is_usable else 'It cannot be used as it is'}: {tried.message[:500]}"
+    return redirect_telling(visit, f"/connections/{connection.id}", told, tone="good" if tried.is_usable else "bad")
+
+
+async def _found(visit: Visit) -> tuple[Connection, ConnectorSpec]:
+    async with visit.runtime.database.reading() as tx:
+        connection = await registry.get_connection(tx, visit.request.path_params["connection_id"])
+        specs = {spec.name: spec for spec in await registry.connectors(tx)}
+    if not may_see(visit.person, connection):
+        raise NotFound("There is no such connection.")
+    return connection, specs[connection.connector]
+
+
+async def _page(visit: Visit, *, typed: str = "", problem: str = "") -> Response:
+    connection, spec = await _found(visit)
+    async with visit.runtime.database.reading() as tx:
+        owners = await get_many(tx, [connection.owner_id] if connection.owner_id else [])
+    page = ConnectionPage(
+        line=connection_line(connection, owners),
+        base_url=typed or connection.base_url,
+        secret_fields=spec.auth.secret_fields,
+        may_correct=_may_correct(visit.person, connection),
+        problem=problem,
+    )
+    status = 400 if problem else 200
+    title = f"Connection {connection.name}"
+    return show(visit, Shown(template="connection.html", title=title, page=page, here="servers", status=status))
+
+
+def _may_correct(person: Principal, connection: Connection) -> bool:
+    return may(person, Permission.MANAGE_REGISTRY) or connection.owner_id == person.id

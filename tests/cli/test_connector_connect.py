@@ -1,0 +1,70 @@
+"""`toolhub connector connect`, `try` and `correct`: each says what came of the address and the credential."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+from upstream.fixtures import Upstream
+
+from hub.cli import app
+
+
+@pytest.fixture
+def toolhub(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """The command line of a hub that knows the upstream's connector."""
+    home = tmp_path / "var"
+    home.mkdir()
+    shutil.copyfile(sqlite_template, home / "toolhub.db")
+    monkeypatch.setenv("TOOLHUB_HOME", str(home))
+    monkeypatch.setenv("COLUMNS", "200")
+    runner = CliRunner()
+    published = runner.invoke(app, ["connector", "publish", "upstream.connector:connector"])
+    assert published.exit_code == 0, published.output
+    return runner
+
+
+def test_a_connection_is_tried_when_made_and_corrected_until_it_works(
+    toolhub: CliRunner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", "not the token")
+    nowhere = ["connector", "connect", "upstream", "shop", "--base-url", "http://127.0.0.1:1"]
+
+    made = toolhub.invoke(app, nowhere)
+    refused = toolhub.invoke(app, ["connector", "correct", "shop", "--base-url", upstream.base_url])
+    monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", upstream.token)
+    corrected = toolhub.invoke(app, ["connector", "correct", "shop", "--credential"])
+
+    assert made.exit_code == 0, made.output
+    assert "cannot be reached" in made.output
+    assert "toolhub connector correct shop" in made.output
+    assert refused.exit_code == 1
+    assert "does not accept the credential" in refused.output
+    assert corrected.exit_code == 0, corrected.output
+    assert "It works." in corrected.output
+    assert toolhub.invoke(app, ["connector", "try", "shop"]).exit_code == 0
+    assert upstream.store.effects() == []
+
+
+def test_another_systems_address_asks_for_its_credential(
+    toolhub: CliRunner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", upstream.token)
+    toolhub.invoke(app, ["connector", "connect", "upstream", "shop", "--base-url", "http://127.0.0.1:1"])
+    monkeypatch.delenv("TOOLHUB_SECRET_TOKEN")
+
+    silent = toolhub.invoke(app, ["connector", "correct", "shop", "--base-url", upstream.base_url])
+
+    assert silent.exit_code == 1
+    assert "token" in silent.output
+    assert upstream.store.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [(("try", "shop"), "no connection 'shop'"), (("correct", "shop"), "Say what to correct")]
+)
+def test_a_mistake_is_said_in_a_sentence(toolhub: CliRunner, words: tuple[str, ...], says: str) -> None:
+    ended = toolhub.invoke(app, ["connector", *words])
+
+    assert ended.exit_code == 1
+    assert says in ended.output
