@@ -52,7 +52,10 @@ class Zygote:
             os.waitpid(pid, 0)
 
     def _obey(self) -> bool:
-        data, ancillary, _, _ = self._control.recvmsg(_CHUNK, socket.CMSG_SPACE(_MOST_AT_ONCE * 4))
+        try:
+            data, ancillary, _, _ = self._control.recvmsg(_CHUNK, socket.CMSG_SPACE(_MOST_AT_ONCE * 4))
+        except ConnectionResetError:  # the hub was killed while something was on its way to it
+            return False
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 self._channels += array.array("i", content[: len(content) - len(content) % 4])

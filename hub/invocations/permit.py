@@ -53,15 +53,6 @@ class Permit:
             at = await now(tx)
             if is_first and not await tx.scalar(_in_time(standing.id)):
                 raise TooLate("The approval has expired; nothing was sent.")
-            tx.add(
-                AttemptRow(
-                    invocation_id=standing.id,
-                    fence=standing.fence,
-                    revision=standing.revision,
-                    spends=standing.approval_digest if is_first else None,
-                    sent_at=at,
-                )
-            )
             step = Step(
                 to=State.SENT,
                 event=EventKind.COMMIT_SENT,
@@ -72,7 +63,17 @@ class Permit:
                     "lease_until": at + timedelta(seconds=self.seconds) + GRACE,
                 },
             )
-            return await move(tx, self.runtime, standing, step)
+            sent = await move(tx, self.runtime, standing, step)
+            tx.add(
+                AttemptRow(
+                    invocation_id=standing.id,
+                    fence=standing.fence,
+                    revision=standing.revision,
+                    spends=standing.approval_digest if is_first else None,
+                    sent_at=at,
+                )
+            )
+            return sent
 
     async def _check_still_ours(self) -> None:
         async with self.runtime.database.reading() as tx:

@@ -1,0 +1,102 @@
+"""The moments of a commit at which a process may die or stand still, and how it is brought to do so there."""
+
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+from typing import Any, ParamSpec, TypeVar
+from unittest.mock import patch
+
+from hub.invocations import commit
+from hub.invocations.conclude import conclude
+from hub.invocations.permit import Permit
+from hub.invocations.recheck import recheck
+from sandbox.line import Progress
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Halt = Callable[[], None]
+
+
+class Moment(StrEnum):
+    """When it happens."""
+
+    BEFORE_CLAIM = "before the claim"
+    AFTER_CLAIM = "after the claim"
+    AFTER_RECHECK = "after the re-check"
+    AFTER_SENT = "after it was marked as sent"
+    FIRST_BYTE = "before the first byte leaves"
+    MID_REQUEST = "while the request is under way"
+    AFTER_ANSWER = "after the answer"
+    AFTER_RECORD = "after the record"
+
+
+class Ending(StrEnum):
+    """What happens to the process then."""
+
+    DIES = "dies"
+    STOPS = "stops"
+    """It stands still until it is continued, and finds then that hours have passed."""
+
+
+def arm(moment: Moment, ending: Ending) -> None:
+    """Let this process come to its `ending` when its next commit has come to `moment`."""
+    halt = {Ending.DIES: _die, Ending.STOPS: _stop}[ending]
+    ask = Permit.ask
+    arrangements: Mapping[Moment, tuple[object, str, object]] = {
+        Moment.BEFORE_CLAIM: (commit, "claim", _before(commit.claim, halt)),
+        Moment.AFTER_CLAIM: (commit, "claim", _after(commit.claim, halt)),
+        Moment.AFTER_RECHECK: (commit, "recheck", _after(recheck, halt)),
+        Moment.AFTER_SENT: (Permit, "ask", _after(ask, halt)),
+        Moment.FIRST_BYTE: (Permit, "ask", _after(ask, lambda: _on_the_wire("send_request_headers.started", halt))),
+        Moment.MID_REQUEST: (Permit, "ask", _after(ask, lambda: _on_the_wire("send_request_body.complete", halt))),
+        Moment.AFTER_ANSWER: (commit, "conclude", _before(conclude, halt)),
+        Moment.AFTER_RECORD: (commit, "conclude", _after(conclude, halt)),
+    }
+    _put(*arrangements[moment])
+
+
+def _put(place: object, name: str, replacement: object) -> None:
+    patch.object(place, name, replacement).start()
+
+
+def _before(action: Callable[P, Awaitable[T]], halt: Halt) -> Callable[P, Awaitable[T]]:
+    async def halted(*args: P.args, **kwargs: P.kwargs) -> T:
+        halt()
+        return await action(*args, **kwargs)
+
+    return halted
+
+
+def _after(action: Callable[P, Awaitable[T]], halt: Halt) -> Callable[P, Awaitable[T]]:
+    async def halted(*args: P.args, **kwargs: P.kwargs) -> T:
+        result = await action(*args, **kwargs)
+        halt()
+        return result
+
+    return halted
+
+
+def _on_the_wire(moment: str, halt: Halt) -> None:
+    """Halt when the HTTP client comes to `moment`; of a request that starts, not a byte has left then."""
+    follow = Progress.follow
+
+    async def halted(progress: Progress, event: str, details: Mapping[str, Any]) -> None:
+        if event.endswith(moment):
+            halt()
+        await follow(progress, event, details)
+
+    _put(Progress, "follow", halted)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _stop() -> None:
+    """Stand still. Only one stop is wanted; and the deadlines on record were moved meanwhile, so the clock is, too."""
+    patch.stopall()
+    clock = time.monotonic
+    os.kill(os.getpid(), signal.SIGSTOP)
+    _put(time, "monotonic", lambda: clock() + 7200)

@@ -1,0 +1,195 @@
+"""The fault matrix: real processes that die or stand still at each moment of a commit, while the worst happens outside.
+
+Each cell commits one approved charge in a real system that counts its effects, and is held to the same invariants:
+never two effects, never a false "not done", never a false "done", and nothing that should go on stands still.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import combinations, product
+
+import pytest
+from upstream.faults import Fault
+from upstream.fixtures import Upstream
+from world import open_world
+
+from commits.moments import Ending, Moment
+from commits.stage import Stage, nursery, set_up
+from connectors.sdk.vocabulary import UpstreamClass
+from hub.invocations.states import DONE, State
+from hub.invocations.values import Invocation
+from hub.keys import Keyring
+from hub.storage import Database
+
+pytestmark = pytest.mark.anyio
+
+A, B, C, D = UpstreamClass.A, UpstreamClass.B, UpstreamClass.C, UpstreamClass.D
+NOT_DONE = {State.DENIED, State.FAILED, State.NOT_APPLIED, State.EXPIRED, State.AWAITING_APPROVAL, State.PREVIEW_FAILED}
+"""What says that nothing was changed. AWAITING_APPROVAL is here because a new preview follows what went stale."""
+
+
+class Event(StrEnum):
+    """What happens besides."""
+
+    NOTHING = "nothing"
+    ANSWER_LOST = "its answer is lost"
+    ANSWER_LATE = "it takes effect late"
+    SECOND_WORKER = "it wakes up after another has gone on"
+    EDIT = "somebody edits the record"
+    REVOCATION = "who approved it no longer may"
+    EXPIRY = "the time is over"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run of the matrix."""
+
+    upstream_class: UpstreamClass
+    moment: Moment
+    event: Event
+
+    @property
+    def was_sent(self) -> bool:
+        """Return whether it was marked as sent when the process came to its ending."""
+        return self.moment in _SENT
+
+    @property
+    def has_left(self) -> bool:
+        """Return whether the request had left by then."""
+        return self.was_sent and self.moment not in _NOT_LEFT
+
+
+_NOT_LEFT = {Moment.AFTER_SENT, Moment.FIRST_BYTE}
+_SENT = _NOT_LEFT | {Moment.MID_REQUEST, Moment.AFTER_ANSWER, Moment.AFTER_RECORD}
+_AROUND_SENT = _NOT_LEFT | {Moment.AFTER_RECHECK, Moment.MID_REQUEST}
+_FAULTS = {Event.ANSWER_LOST: Fault.DROP_AFTER, Event.ANSWER_LATE: Fault.LATE}
+
+
+def around_sent() -> list[Cell]:
+    """Return every cell around the mark."""
+    return [Cell(*one) for one in product(UpstreamClass, Moment, Event) if one[1] in _AROUND_SENT]
+
+
+def pairwise(cells: list[Cell]) -> list[Cell]:
+    """Return `cells` and as few more as it takes that every two of class, moment and event meet somewhere."""
+    every = [Cell(*one) for one in product(UpstreamClass, Moment, Event)]
+    missing = {pair for cell in every for pair in _pairs(cell)} - {pair for cell in cells for pair in _pairs(cell)}
+    chosen = list(cells)
+    while missing:
+        best = max(every, key=lambda cell: len(_pairs(cell) & missing))
+        missing -= _pairs(best)
+        chosen.append(best)
+    return chosen
+
+
+def _pairs(cell: Cell) -> set[tuple[StrEnum, StrEnum]]:
+    return set(combinations((cell.upstream_class, cell.moment, cell.event), 2))
+
+
+CORE = [
+    Cell(A, Moment.MID_REQUEST, Event.ANSWER_LOST),
+    Cell(A, Moment.AFTER_SENT, Event.SECOND_WORKER),
+    Cell(B, Moment.AFTER_SENT, Event.EDIT),
+    Cell(B, Moment.MID_REQUEST, Event.NOTHING),
+    Cell(C, Moment.FIRST_BYTE, Event.SECOND_WORKER),
+    Cell(C, Moment.MID_REQUEST, Event.ANSWER_LATE),
+    Cell(C, Moment.AFTER_RECHECK, Event.EXPIRY),
+    Cell(D, Moment.AFTER_RECHECK, Event.REVOCATION),
+    Cell(D, Moment.MID_REQUEST, Event.NOTHING),
+]
+MATRIX = pairwise(around_sent())
+
+
+def test_every_two_of_class_moment_and_event_meet() -> None:
+    met = {pair for cell in MATRIX for pair in _pairs(cell)}
+
+    assert met == {pair for one in product(UpstreamClass, Moment, Event) for pair in _pairs(Cell(*one))}
+    assert len(MATRIX) == len(set(MATRIX))
+
+
+@pytest.fixture
+async def stage(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[Stage]:
+    async with open_world(database, keys, upstream) as world:
+        with nursery(world) as workers:
+            yield await set_up(world, workers)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_core_of_the_matrix_holds(stage: Stage) -> None:
+    for cell in CORE:
+        await play(cell, stage)
+
+
+@pytest.mark.more
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_the_matrix_holds(stage: Stage) -> None:
+    for cell in MATRIX:
+        await play(cell, stage)
+
+
+async def play(cell: Cell, stage: Stage) -> None:
+    """Play one cell, and hold what came of it to the invariants."""
+    upstream = stage.world.upstream
+    invocation, account = await stage.approved(cell.upstream_class)
+    if cell.event in _FAULTS:
+        path = f"/{cell.upstream_class.lower()}/accounts/{account}{'' if cell.upstream_class is B else '/charges'}"
+        method = "PATCH" if cell.upstream_class is B else "POST"
+        upstream.store.plan_fault(_FAULTS[cell.event], method=method, path=path, argument=0.3)
+
+    ending = Ending.STOPS if cell.event is Event.SECOND_WORKER else Ending.DIES
+    became = stage.nursery.work(invocation, cell.moment, ending)
+    assert became["became"] == ending.value, cell
+    if cell.has_left and cell.event is not Event.ANSWER_LATE:
+        upstream.await_effect(account)
+    await _happen(cell, stage, invocation, account)
+    early = await stage.settle(invocation, is_quarantine_over=False)
+    assert not (early in NOT_DONE and cell.has_left), f"{cell}: {early}, while it may still arrive"
+    if cell.has_left:
+        upstream.await_effect(account)
+    found = await stage.settle(invocation, is_quarantine_over=True)
+    if ending is Ending.STOPS:
+        woken = stage.nursery.wake(became["pid"])
+        assert woken == {"pid": became["pid"], "became": "ends", "status": 0}, cell
+        found = await stage.settle(invocation, is_quarantine_over=True)
+    if cell.event is Event.REVOCATION:
+        await stage.reinstate_ann()
+    effects = len(upstream.store.effects(account))
+    _check(cell, found, effects)
+    attempts = await stage.attempts(invocation)
+    assert len({one.fence for one in attempts}) == len(attempts), cell
+    assert len([one for one in attempts if one.spends]) <= 1, cell
+
+
+async def _happen(cell: Cell, stage: Stage, invocation: Invocation, account: int) -> None:
+    match cell.event:
+        case Event.EDIT:
+            stage.edit(cell.upstream_class, account)
+        case Event.REVOCATION:
+            await stage.dismiss_ann()
+        case Event.EXPIRY:
+            await stage.expire(invocation)
+        case _:
+            pass
+
+
+def _check(cell: Cell, found: State, effects: int) -> None:
+    assert effects <= 1, f"{cell}: {effects} effects"
+    assert not (found in DONE and not effects), f"{cell}: {found}, and nothing happened"
+    assert not (found in NOT_DONE and effects), f"{cell}: {found}, and it happened"
+    if not cell.was_sent and cell.event in _VOIDS:
+        assert not effects, f"{cell}: it was carried out although what it was approved for no longer held"
+    if cell.event is Event.NOTHING:
+        assert found is _comes_to(cell), f"{cell}: {found}"
+
+
+_VOIDS = {Event.EDIT, Event.REVOCATION, Event.EXPIRY}
+
+
+def _comes_to(cell: Cell) -> State:
+    """Return where a commit ends whose process died, when nothing else goes wrong."""
+    if cell.upstream_class is D and cell.was_sent and cell.moment is not Moment.AFTER_RECORD:
+        return State.IN_DOUBT
+    if cell.upstream_class is C and cell.moment in _NOT_LEFT:
+        return State.NOT_APPLIED
+    return State.VERIFIED
