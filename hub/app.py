@@ -13,7 +13,7 @@ from hub.api import create_api
 from hub.invocations.runtime import Runtime
 from hub.mcp import mcp_door
 from hub.oauth import oauth_routes
-from hub.web import page_not_found, web_routes
+from hub.web import lost, web_routes
 from hub.worker import LOOK_AGAIN_SECONDS, Notify, keep, work
 
 
@@ -48,7 +48,7 @@ def create_app(runtime: Runtime, notify: Notify) -> Starlette:
         Mount("/api/v1", create_api(runtime)),
         *web_routes(runtime),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: page_not_found})
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: lost(runtime)})
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_own_names(runtime.public_url), www_redirect=False)
     return app
 

@@ -64,5 +64,33 @@ def overflow(page: sync_api.Page) -> int:
     return width
 
 
+SPILLED = """() => {
+  const boxes = '.card, .callout, .claims, .figures > div, .entry, td, th, dd, dt, li, .field, .top-inner'
+  const slack = 8  // spaces at the end of a line hang over it
+  const cut = each => ['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(each).overflowX)
+  const found = []
+  for (const box of document.querySelectorAll(boxes)) {
+    const edge = box.getBoundingClientRect()
+    for (const each of box.querySelectorAll('*')) {
+      let inside = each.parentElement
+      while (inside !== box && !cut(inside)) inside = inside.parentElement
+      const { left, right, width } = each.getBoundingClientRect()
+      if (inside === box && !cut(box) && width > 1 && (left < edge.left - slack || right > edge.right + slack))
+        found.push(`${each.outerHTML.slice(0, 120)} sticks out of ${box.outerHTML.slice(0, 60)}`)
+    }
+  }
+  return found
+}"""
+STRETCHED = """() => [...document.querySelectorAll('.word')]
+  .filter(each => each.textContent.length < 16 && each.getBoundingClientRect().width > 190)
+  .map(each => each.outerHTML)"""
+
+
+def spilled(page: sync_api.Page) -> list[str]:
+    """Return the elements that stick out of the box they stand in, and the badges wider than their words."""
+    page.evaluate(UNFOLD)
+    return [*page.evaluate(SPILLED), *page.evaluate(STRETCHED)]
+
+
 def _report(found: AxeResults) -> str:
     return found.generate_report() if found.violations_count else ""

@@ -57,7 +57,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         invocation_url=f"/invocations/{invocation.id}",
         headline=inert_name(headline(preview, title=dossier.operation.title, system=dossier.connection.name)),
         state=STATES[invocation.state],
-        is_open=invocation.state is State.AWAITING_APPROVAL,
+        is_open=_is_open(dossier, question),
         agent=inert_name(dossier.name_of(invocation.agent_id)),
         agent_owner=dossier.name_of(agent.owner_id) if agent and agent.owner_id else "",
         on_behalf_of=dossier.requester,
@@ -197,6 +197,11 @@ def _fresh(one: Obligation) -> str:
     if one.fresh_seconds is None:
         return ""
     return f"each with a login younger than {span(timedelta(seconds=one.fresh_seconds))}"
+
+
+def _is_open(dossier: Dossier, question: Question) -> bool:
+    is_asked = dossier.invocation.state is State.AWAITING_APPROVAL
+    return is_asked and question.is_open and question.expires_at > dossier.at
 
 
 def inbox_card(dossier: Dossier) -> InboxCard | None:

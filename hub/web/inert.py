@@ -4,6 +4,7 @@ Templates escape markup; this module takes care of what escaping does not: chara
 or imitate. Each of them becomes a visible mark with its code point, and nothing of the text is ever left out.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _TABOO: Final = frozenset(
 )  # letters and marks that look like nothing
 _MARKED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _STACK: Final = 3  # combining marks in a row that real languages use; more than that covers the lines around
+_CODE: Final = re.compile(r"(``?)([^`\n]+)\1")
 _ALPHABETS: Final = ("LATIN", "CYRILLIC", "GREEK")  # the ones that imitate each other
 
 
@@ -34,6 +36,8 @@ class Kind(StrEnum):
     """A character that would not be seen, shown by its code point."""
     CHANGED = "changed"
     """The part in which two values differ."""
+    CODE = "code"
+    """A name or a value, which its author set between backticks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,16 @@ class Inert:
 def inert(text: str, *, kind: Kind = Kind.PLAIN) -> Inert:
     """Return `text` so that a page shows every character of it, the invisible ones by their code points."""
     return _inert(text, [(0, len(text), kind)], at_once=SHOWN_AT_ONCE)
+
+
+def inert_prose(text: str) -> Inert:
+    """Return a description, in which authors set names and values between backticks, so that these are seen as such."""
+    spans = list[tuple[int, int, Kind]]()
+    end = 0
+    for found in _CODE.finditer(text):
+        spans += [(end, found.start(), Kind.PLAIN), (*found.span(2), Kind.CODE)]
+        end = found.end()
+    return _inert(text, [*spans, (end, len(text), Kind.PLAIN)], at_once=SHOWN_AT_ONCE)
 
 
 def inert_name(text: str) -> Inert:

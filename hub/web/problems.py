@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from hub.core.errors import (
     Conflict,
@@ -26,7 +25,7 @@ _KINDS: Final[tuple[tuple[type[HubError], int, str], ...]] = (
     (Conflict, 409, "Something has changed meanwhile"),
     (Unavailable, 503, "Not available just now"),
 )
-_UNSEEN: Final = "It does not exist, or it is not yours to see."
+UNSEEN: Final = "It does not exist, or it is not yours to see."
 
 
 def problem_page(
@@ -38,20 +37,10 @@ def problem_page(
     return HTMLResponse(html, status_code=page.status, headers=page_headers(is_secure=is_secure))
 
 
-async def page_not_found(request: Request, _error: Exception) -> Response:
-    """Answer for addresses that no door knows: a page for browsers, a line for everybody else.
-
-    It is the application's handler for 404.
-    """
-    if "text/html" not in request.headers.get("accept", ""):
-        return PlainTextResponse("Not Found", status_code=404)
-    return problem_page(NotFound(_UNSEEN), is_secure=request.url.scheme == "https")
-
-
 def _expected(error: HubError) -> ErrorPage:
     for kind, status, heading in _KINDS:
         if isinstance(error, kind):
-            message = _UNSEEN if kind is NotFound else error.message
+            message = UNSEEN if kind is NotFound else error.message
             return ErrorPage(status=status, heading=heading, message=message)
     return _unexpected("")
 

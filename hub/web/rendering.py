@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hub.web.inert import inert_name
+from hub.web.inert import inert, inert_name
 
 STATIC: Final = files("hub.web") / "static"
 
@@ -58,6 +58,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shared: Mapping[str, Any] = {"static_url": static_url, "inert_name": inert_name}
+    shared: Mapping[str, Any] = {"static_url": static_url, "inert_name": inert_name, "inert_text": inert}
     environment.globals.update(shared)
     return environment

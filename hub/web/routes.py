@@ -1,5 +1,9 @@
 """Where the pages are mounted."""
 
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from hub.invocations.runtime import Runtime
@@ -31,6 +35,11 @@ def web_routes(runtime: Runtime) -> list[Route]:
         *_governed(door),
         *_people(door),
     ]
+
+
+def lost(runtime: Runtime) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return what answers for addresses that no door knows."""
+    return Doorway(runtime=runtime, waiting=approval.count_waiting).lost
 
 
 def _entry(door: Doorway) -> list[Route]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 from hub.core.canonical import SAFE_INTEGER
-from hub.web.inert import inert
+from hub.web.inert import inert_prose
 from hub.web.views.catalog import SchemaField
 
 Json = Any
@@ -50,7 +50,7 @@ def _fields(schema: Schema, *, root: Schema, depth: int) -> Iterator[SchemaField
             depth=depth,
             type_words=_type_words(member, root),
             is_required=name in required,
-            description=inert(str(member.get("description", ""))),
+            description=inert_prose(str(member.get("description", ""))),
             limits=tuple(_limits(_only_choice(member, root))),
         )
         inner = _record_inside(_only_choice(member, root), root)

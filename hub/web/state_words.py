@@ -107,10 +107,31 @@ EVENTS: Final[Mapping[EventKind, Word]] = {
     EventKind.COMMIT_DIVERGED: Word(label="Read back and different", meaning="", tone="bad"),
     EventKind.COMMIT_UNVERIFIABLE: Word(label="Could not be read back", meaning="", tone="warn"),
     EventKind.COMMIT_RESOLVED: Word(label="Settled by a person", meaning="", tone="neutral"),
-    EventKind.VOTE_CAST: Word(label="Vote cast", meaning="", tone="info"),
-    EventKind.VOTE_REFUSED: Word(label="Vote refused", meaning="", tone="bad"),
+    EventKind.VOTE_CAST: Word(label="A vote", meaning="", tone="info"),
+    EventKind.VOTE_REFUSED: Word(label="A vote was not counted", meaning="", tone="bad"),
     EventKind.BODIES_READ: Word(label="Read by an auditor", meaning="", tone="neutral"),
 }
+
+
+VOTES: Final[Mapping[tuple[EventKind, str], Word]] = {
+    (EventKind.VOTE_CAST, "approve"): Word(label="A vote to approve", meaning="", tone="good"),
+    (EventKind.VOTE_CAST, "reject"): Word(label="A vote to reject", meaning="", tone="bad"),
+    (EventKind.VOTE_REFUSED, "approve"): Word(label="A vote to approve was not counted", meaning="", tone="bad"),
+    (EventKind.VOTE_REFUSED, "reject"): Word(label="A vote to reject was not counted", meaning="", tone="bad"),
+}
+UNCOUNTED: Final[Mapping[str, str]] = {
+    "changed_since_seen": "what it was about had changed",
+    "conflict": "the question was closed, or they had voted before",
+    "forbidden": "they may not decide this",
+    "fresh_login_needed": "it needs a fresh login",
+    "input_invalid": "its reason was missing or too long",
+}
+"""Why a vote was not counted, by the code of the refusal."""
+
+
+def vote_word(kind: EventKind, choice: str) -> Word:
+    """Return the words for a vote and what it was for."""
+    return VOTES.get((kind, choice)) or EVENTS[kind]
 
 
 def event_word(kind: EventKind) -> Word:

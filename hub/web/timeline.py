@@ -11,8 +11,9 @@ from hub.storage import Tx
 from hub.web.dossier import Dossier
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at
-from hub.web.state_words import event_word
+from hub.web.state_words import UNCOUNTED, event_word, vote_word
 from hub.web.views.invocation import EventLine
+from hub.web.wording import Word
 
 Json = Any
 """Any JSON value."""
@@ -36,7 +37,7 @@ _SAID_ELSEWHERE: Final = frozenset(
 )
 """Facts that every event of an invocation repeats; the page shows them once, beside the timeline."""
 
-_NOTED: Final = ("choice", "reason", "reasons", "error", "message", "fidelity")
+_NOTED: Final = ("reason", "reasons", "error", "message", "fidelity")
 """Facts worth reading without unfolding anything, the first that there is."""
 _PEOPLE: Final = ("by", "voter", "voters")
 """Facts that name people by their ids."""
@@ -55,11 +56,20 @@ def _line(event: AuditEvent, dossier: Dossier, people: Mapping[str, Principal]) 
     facts = {name: value for name, value in event.facts.items() if name not in _SAID_ELSEWHERE}
     return EventLine(
         at=at(event.at, now=dossier.at),
-        what=event_word(event.kind),
+        what=_word(event.kind, facts),
         who=inert_name(_who(event, dossier, people)),
         note=_note(facts, people),
         facts=tuple((name.replace("_", " "), _shown(value, people)) for name, value in _told(facts)),
     )
+
+
+def _word(kind: EventKind, facts: dict[str, Json]) -> Word:
+    """Return the words for an event; take out of `facts` what they say, and put in words why a vote did not count."""
+    if kind not in {EventKind.VOTE_CAST, EventKind.VOTE_REFUSED}:
+        return event_word(kind)
+    if kind is EventKind.VOTE_REFUSED and facts.get("code") in UNCOUNTED:
+        facts["reason"] = UNCOUNTED[facts.pop("code")]
+    return vote_word(kind, str(facts.pop("choice", "")))
 
 
 def _note(facts: dict[str, Json], people: Mapping[str, Principal]) -> Inert | None:

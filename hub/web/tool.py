@@ -14,7 +14,7 @@ from hub.identity.scopes import sufficient_scopes
 from hub.registry import PublishedTool, ToolVersion, reading
 from hub.storage import now
 from hub.web.badge import badge_of
-from hub.web.inert import Inert, inert, inert_name
+from hub.web.inert import Inert, inert, inert_name, inert_prose
 from hub.web.schema_words import schema_fields
 from hub.web.views.catalog import ConditionLine, ToolPage, VersionLine
 from hub.web.visits import Shown, Visit, show
@@ -48,7 +48,7 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
     return ToolPage(
         name=tool.name,
         title=inert_name(tool.title),
-        description=inert(tool.description),
+        description=inert_prose(tool.description),
         server=server,
         environment=tool.environment.value,
         connector=inert_name(tool.connector.title),
@@ -60,7 +60,7 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
         conditions=tuple(_conditions(tool)),
         effect=EFFECTS[tool.effect],
         reversal=REVERSALS[operation.reversal],
-        residue=tuple(inert(item) for item in operation.residue),
+        residue=tuple(inert_prose(item) for item in operation.residue),
         undo_tool=operation.compensation.tool if operation.compensation else "",
         fidelity=FIDELITIES[operation.fidelity],
         fidelity_rank=operation.fidelity.rank,

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from hub.core.errors import Forbidden, HubError
+from hub.core.errors import Forbidden, HubError, NotFound
 from hub.core.tracing import trace_id_of
 from hub.identity.authority import Authority
 from hub.identity.known_browsers import mark_cookie_name
@@ -21,7 +21,7 @@ from hub.invocations.runtime import Runtime
 from hub.web.forms import Form, check_origin, read_form
 from hub.web.headers import page_headers
 from hub.web.notices import Desk, Notice
-from hub.web.problems import problem_page
+from hub.web.problems import UNSEEN, problem_page
 from hub.web.rendering import Chrome, Viewer, render
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -108,8 +108,24 @@ class Doorway:
         """Return the endpoint of a screen for people who have logged in; others are sent to the login."""
         return partial(self._answer, partial(self._for_person, screen))
 
+    async def lost(self, request: Request, _error: Exception) -> Response:
+        """Answer for addresses that no door knows: a page for browsers, a line for everybody else.
+
+        It is the application's handler for 404. Whoever is logged in finds the way from there.
+        """
+        if "text/html" not in request.headers.get("accept", ""):
+            return PlainTextResponse("Not Found", status_code=404)
+        guest = self._guest(request)
+        async with self.runtime.database.reading() as tx:
+            session = await session_of(tx, guest.cookie)
+        viewer = None if session is None else viewer_of(await self._visit(guest, session))
+        return problem_page(NotFound(UNSEEN), is_secure=guest.is_secure, viewer=viewer)
+
+    def _guest(self, request: Request) -> Guest:
+        return Guest(request=request, runtime=self.runtime, form=_NO_FORM, trace_id=_trace_id(request))
+
     async def _answer(self, screen: GuestScreen, request: Request) -> Response:
-        guest = Guest(request=request, runtime=self.runtime, form=_NO_FORM, trace_id=_trace_id(request))
+        guest = self._guest(request)
         try:
             if request.method == "POST":
                 check_origin(request, self.runtime.public_url)
@@ -134,7 +150,14 @@ class Doorway:
         if session.needs_touch and guest.request.headers.get("hx-trigger") not in POLLING:
             async with self.runtime.database.transaction() as tx:
                 await touch_session(tx, session.id)
-        visit = Visit(
+        visit = await self._visit(guest, session)
+        try:
+            return await screen(visit)
+        except HubError as error:
+            return problem_page(error, is_secure=guest.is_secure, viewer=viewer_of(visit))
+
+    async def _visit(self, guest: Guest, session: WebSession) -> Visit:
+        return Visit(
             request=guest.request,
             runtime=guest.runtime,
             form=guest.form,
@@ -142,10 +165,6 @@ class Doorway:
             session=session,
             waiting=await self.waiting(self.runtime, session.principal),
         )
-        try:
-            return await screen(visit)
-        except HubError as error:
-            return problem_page(error, is_secure=guest.is_secure, viewer=viewer_of(visit))
 
 
 def _trace_id(request: Request) -> str:

@@ -158,7 +158,7 @@ async def test_everything_works_without_javascript(served: Served, browser: Brow
     await page.get_by_role("button", name="Approve").click()
     await expect(page.get_by_text("Your approval is on record.")).to_be_visible()
     await page.goto(f"/invocations/{invocation.id}")
-    await expect(page.get_by_text("Vote cast")).to_be_visible()
+    await expect(page.get_by_text("A vote to approve")).to_be_visible()
     await context.close()
 
     assert (await ended(served.world, invocation)).state in {State.VERIFIED, State.UNVERIFIABLE}

@@ -13,7 +13,7 @@ from web_visitor import Visitor
 from hub.identity.accounts import NewUser, create_user
 from hub.identity.principals import Role
 from hub.settings import Settings
-from hub.web import page_not_found, web_routes
+from hub.web import lost, web_routes
 from hub.wiring import open_runtime
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ async def visitor(sqlite_url: str, tmp_path: Path) -> AsyncGenerator[Visitor]:
     async with open_runtime(settings) as runtime:
         async with runtime.database.transaction() as tx:
             await create_user(tx, new, runtime.authority)
-        app = Starlette(routes=web_routes(runtime), exception_handlers={404: page_not_found})
+        app = Starlette(routes=web_routes(runtime), exception_handlers={404: lost(runtime)})
         async with Visitor(app, base_url=runtime.public_url) as opened:
             yield opened
 
@@ -72,7 +72,7 @@ async def test_a_wrong_password_and_a_wrong_name_look_the_same(visitor: Visitor)
     answers = []
     for name in ("grace", "nobody"):
         await visitor.log_in(name, "not the password!")
-        answers.append((visitor.page.status_code, re.search(r'role="alert"[^>]*>([^<]+)', visitor.html)[1]))
+        answers.append((visitor.page.status_code, re.search(r'role="alert"[^>]*><bdi[^>]*>([^<]+)', visitor.html)[1]))
 
     assert answers == [(401, "Wrong name or password.")] * 2
 
@@ -212,6 +212,9 @@ async def test_an_unknown_address_is_answered_in_the_way_it_was_asked(visitor: V
     assert (page.status_code, line.status_code) == (404, 404)
     assert "There is nothing here" in page.text
     assert line.text == "Not Found"
+    assert 'aria-label="Main"' not in page.text
+    await visitor.log_in("grace", PASSWORD)
+    assert 'aria-label="Main"' in (await visitor.get("/no/such/page", accept="text/html")).text
 
 
 async def test_a_part_of_a_page_whose_session_has_ended_brings_the_whole_page_to_the_login(visitor: Visitor) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.web.inert import NAME_LENGTH, SHOWN_AT_ONCE, Kind, compared, inert, inert_name
+from hub.web.inert import NAME_LENGTH, SHOWN_AT_ONCE, Kind, compared, inert, inert_name, inert_prose
 
 
 def told(text: str) -> str:
@@ -78,3 +78,18 @@ def test_a_difference_behind_the_fold_is_still_set_apart() -> None:
     same = "word " * SHOWN_AT_ONCE
 
     assert changed(f"{same}old", f"{same}new") == "old"
+
+
+def test_what_authors_set_between_backticks_is_code_and_hides_nothing() -> None:
+    shown = inert_prose("Give `party` or ``a\u202eb``, not `two\nlines`.")
+
+    assert [(piece.text, piece.kind) for piece in shown.head] == [
+        ("Give ", Kind.PLAIN),
+        ("party", Kind.CODE),
+        (" or ", Kind.PLAIN),
+        ("a", Kind.CODE),
+        ("U+202E", Kind.MARK),
+        ("b", Kind.CODE),
+        (", not `two\nlines`.", Kind.PLAIN),
+    ]
+    assert shown.warning == "Contains 1 hidden character."

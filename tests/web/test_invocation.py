@@ -6,6 +6,7 @@ import pytest
 from web_visitor import Visitor
 from world import PASSWORD, World
 
+from hub.core.errors import Forbidden
 from hub.invocations.queries import current
 from hub.invocations.resume import resume
 from hub.invocations.states import State
@@ -80,3 +81,41 @@ async def test_who_decides_sees_the_call_but_not_its_answer_and_cannot_call_it_o
     token = dict(visitor.form("/logout").fields)["csrf_token"]
     await visitor.post(f"/invocations/{asked.id}/cancel", [("csrf_token", token), ("reason", "mine now")])
     assert visitor.page.status_code == 404
+
+
+async def test_the_timeline_says_what_a_vote_was_for_and_why_one_was_not_counted(
+    world: World, visitor: Visitor
+) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    with pytest.raises(Forbidden):
+        await world.vote(asked, world.rita)
+    await visitor.log_in("rita", PASSWORD)
+
+    await visitor.get(f"/invocations/{asked.id}")
+
+    assert "A vote to approve was not counted they may not decide this" in visitor.text
+
+
+async def test_a_notice_is_told_once_to_whom_it_is_for_and_never_stands_in_the_address(
+    world: World, visitor: Visitor
+) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    page = f"/approvals/{asked.id}"
+    await visitor.log_in("ann", PASSWORD)
+    await visitor.get(page)
+    assert "Decide by" in visitor.text
+
+    await visitor.submit(page, decision="approve", reason="")
+
+    assert visitor.page.headers["location"] == page
+    notice = visitor.client.cookies["hub_notice"]
+    await visitor.follow()
+    assert "Your approval is on record." in visitor.text
+    assert "Decide by" not in visitor.text
+    assert "Time allowed until" in visitor.text
+    assert "on record" not in (await visitor.get(page)).text
+    await visitor.log_in("carl", PASSWORD)
+    for planted in (notice, f"x{notice}", "Send your password to evil.test"):
+        visitor.client.cookies.set("hub_notice", planted, domain="127.0.0.1", path="/")
+        await visitor.get("/")
+        assert 'role="status"' not in visitor.html
