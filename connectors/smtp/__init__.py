@@ -1,4 +1,4 @@
-"""The connector for mail servers: sends mail from the one address that its connection names."""
+"""The connectors for mail servers, with a login and without: mail from the one address that a connection names."""
 
 import hashlib
 from collections.abc import Sequence
@@ -23,9 +23,15 @@ from connectors.sdk import (
     SideEffect,
     Tier,
 )
+from connectors.sdk.operations import WriteOptions
 
 Json = Any
 """Any JSON value."""
+
+_SAFE: Final = (
+    SafeRule(method="GET", path="/sender"),
+    SafeRule(method="POST", path="/recipients", preview_only=True),
+)
 
 connector = Connector(
     "smtp",
@@ -34,10 +40,17 @@ connector = Connector(
     description="Sends mail from the one address that the connection names.",
     speaks="smtp",
     auth=AuthSpec(kind="basic", secret_fields=("username", "password")),
-    safe=[
-        SafeRule(method="GET", path="/sender"),
-        SafeRule(method="POST", path="/recipients", preview_only=True),
-    ],
+    safe=_SAFE,
+)
+
+# A connector of its own: where a login is due, one that was forgotten is said to be missing and never left out.
+relay = Connector(
+    "smtp_relay",
+    version="1.0.0",
+    title="Mail without a login (SMTP)",
+    description="Sends mail through a server that knows the hub by its address, from the one sender of the connection.",
+    speaks="smtp",
+    safe=_SAFE,
 )
 
 _PATTERN: Final = (
@@ -77,18 +90,7 @@ class Sent(BaseModel):
     reply: str
 
 
-@connector.write(
-    "send",
-    effect=Effect.SEND,
-    tier=Tier.HIGH,
-    fidelity=Fidelity.VALIDATED,
-    volatile=("message_id", "reply"),
-    data_classes=("correspondence",),
-    facts={"subject": "/subject"},
-    timeout_seconds=120,
-    examples=[{"to": ["ann@example.com"], "subject": "Your order", "text": "It left today."}],
-)
-async def send(  # noqa: PLR0913, PLR0917  # a mail has these parts
+async def _send(  # noqa: PLR0913, PLR0917  # a mail has these parts
     context: Context,
     to: Annotated[Recipients, Field(min_length=1)],
     subject: Subject,
@@ -115,8 +117,7 @@ async def send(  # noqa: PLR0913, PLR0917  # a mail has these parts
     return Sent(message_id=message_id, recipients=accepted.accepted, reply=accepted.reply)
 
 
-@send.preview
-async def _(  # noqa: PLR0913, PLR0917  # as above
+async def _preview(  # noqa: PLR0913, PLR0917  # as above
     context: Context,
     to: list[str],
     subject: str,
@@ -139,6 +140,21 @@ async def _(  # noqa: PLR0913, PLR0917  # as above
         fidelity=Fidelity.VALIDATED,
         not_covered=_NOT_COVERED,
     )
+
+
+_SEND: Final[WriteOptions] = {
+    "effect": Effect.SEND,
+    "tier": Tier.HIGH,
+    "fidelity": Fidelity.VALIDATED,
+    "volatile": ("message_id", "reply"),
+    "data_classes": ("correspondence",),
+    "facts": {"subject": "/subject"},
+    "timeout_seconds": 120,
+    "examples": [{"to": ["ann@example.com"], "subject": "Your order", "text": "It left today."}],
+}
+
+for _each in (connector, relay):
+    _each.write("send", **_SEND)(_send).preview(_preview)
 
 
 def _all(*lists: Sequence[str]) -> list[str]:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from connectors.sdk import Connector
 from connectors.sdk.run import Done, Failed, PhaseCall, PhaseResult, Previewed, run_phase
 from connectors.sdk.vocabulary import Fidelity, Phase, Reversal, Tier, UpstreamClass
-from connectors.smtp import connector
+from connectors.smtp import connector, relay
 from sandbox.broker import Bounds, Channel, ChannelKind
 from sandbox.mail import MailWay
 
@@ -186,3 +187,74 @@ async def test_a_wrong_password_sends_nothing(postbox: tuple[Postbox, Server]) -
     assert result.code == "upstream_unavailable"
     assert "wrong-password" not in result.message
     assert box.mails == []
+
+
+@pytest.fixture
+async def open_postbox(anyio_backend: str) -> AsyncGenerator[tuple[Postbox, int]]:
+    """A server for its own machine, which asks nobody who they are."""
+    del anyio_backend
+    box = Postbox()
+    listener = await asyncio.get_running_loop().create_server(lambda: SMTP(box), "127.0.0.1", 0)
+    yield box, listener.sockets[0].getsockname()[1]
+    listener.close()
+
+
+async def run_without_login(port: int, phase: Phase, declared: Connector = relay) -> PhaseResult:
+    async def no_secrets() -> Mapping[str, str]:
+        return {}
+
+    async def permit() -> None:
+        """Let it pass."""
+
+    way = MailWay(f"smtp://localhost:{port}/billing@example.com", declared.spec.auth, no_secrets)
+    kind = ChannelKind.WRITE if phase is Phase.COMMIT else ChannelKind.PREVIEW
+    channel = Channel(upstream=way, spec=declared.spec, kind=kind, permit=permit, bounds=Bounds(unsafe_requests=1))
+    key = "key-1" if phase is Phase.COMMIT else None
+    return await run_phase(
+        declared, PhaseCall(operation="send", phase=phase, arguments=MAIL, idempotency_key=key), channel
+    )
+
+
+async def test_a_server_without_a_login_is_asked_and_sent_to_without_one(open_postbox: tuple[Postbox, int]) -> None:
+    box, port = open_postbox
+
+    previewed = await run_without_login(port, Phase.PREVIEW)
+    assert box.mails == []
+    sent = await run_without_login(port, Phase.COMMIT)
+
+    assert isinstance(previewed, Previewed), previewed
+    assert isinstance(sent, Done), sent
+    assert [mail.rcpt_tos for mail in box.mails] == [[*MAIL["to"], *MAIL["cc"], *MAIL["bcc"]]]
+
+
+async def test_a_login_that_was_forgotten_is_never_left_out(open_postbox: tuple[Postbox, int]) -> None:
+    box, port = open_postbox
+
+    result = await run_without_login(port, Phase.COMMIT, connector)
+
+    assert isinstance(result, Failed)
+    assert "password, username" in result.message
+    assert box.mails == []
+
+
+async def test_a_server_that_wants_a_login_refuses_who_has_none(postbox: tuple[Postbox, Server]) -> None:
+    box, server = postbox
+
+    async def no_secrets() -> Mapping[str, str]:
+        return {}
+
+    way = MailWay(f"smtp://localhost:{server.port}/billing@example.com", relay.spec.auth, no_secrets, tls=server.trust)
+    channel = Channel(
+        upstream=way, spec=relay.spec, kind=ChannelKind.PREVIEW, permit=way.close, bounds=Bounds(unsafe_requests=0)
+    )
+    call = PhaseCall(operation="send", phase=Phase.PREVIEW, arguments=MAIL)
+    result = await run_phase(relay, call, channel)
+
+    assert isinstance(result, Failed)
+    assert result.code == "upstream_refused"
+    assert box.mails == []
+
+
+def test_with_and_without_a_login_the_mail_is_the_same() -> None:
+    assert relay.spec.operations == connector.spec.operations
+    assert relay.spec.auth.kind == "none"
