@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from hub.registry import Environment
 
@@ -13,11 +15,14 @@ from hub.registry import Environment
 class Settings(BaseSettings):
     """How this hub runs. Every setting has a default that is right for one machine."""
 
-    model_config = SettingsConfigDict(env_prefix="TOOLHUB_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TOOLHUB_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     home: Annotated[Path, Field(description="Where the embedded database, the master key and logs live.")] = Path("var")
     database_url: Annotated[
-        str | None, Field(description="postgresql+asyncpg://... for more than one process; default: SQLite in `home`.")
+        SecretStr | None,
+        Field(description="postgresql+asyncpg://... for more than one process; default: SQLite in `home`."),
     ] = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8420
@@ -57,6 +62,10 @@ class Settings(BaseSettings):
             _check_public(str(self.public_url))
         if not self.database.startswith(_ENGINES):
             raise ValueError(f"database_url must begin with {' or '.join(_ENGINES)}")
+        try:
+            make_url(self.database)
+        except (ArgumentError, ValueError):  # whose message might quote the password
+            raise ValueError("database_url is no URL; write special characters of its password as %XX") from None
         if any(self.home.resolve().is_relative_to(folder.resolve()) for folder in self.sqlite_folders):
             raise ValueError("sqlite_folders must not hold the hub's own home: its database is no system of record")
         if any(network.prefixlen == 0 for network in self.trusted_proxies):
@@ -65,8 +74,10 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The database to use, as a SQLAlchemy URL."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.home / 'toolhub.db'}"
+        """The database to use, as a SQLAlchemy URL, its password included: for the engine alone, never to be shown."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.home / 'toolhub.db'}"
 
     @property
     def address(self) -> str:

@@ -1,10 +1,12 @@
 """The append-only, verifiable record of everything the hub does."""
 
+from hub.audit.erasing import erase_values
 from hub.audit.events import Event, append, append_many
 from hub.audit.exports import ExportOrder, export, export_lines
 from hub.audit.kinds import EventKind
 from hub.audit.notes import Checkpoint, NoteKey, parse_key
 from hub.audit.reading import AuditEvent, EventFilter, event, events_of, open_values, page_of_events
+from hub.audit.rotating import rotate_key
 from hub.audit.sequencer import ensure_checkpoint, keep_sequencing, latest_checkpoint, note_keys, sequence
 from hub.audit.verify import Finding, Held, Proof, Report, verify_export
 
@@ -23,6 +25,7 @@ __all__ = [
     "append",
     "append_many",
     "ensure_checkpoint",
+    "erase_values",
     "event",
     "events_of",
     "export",
@@ -33,6 +36,7 @@ __all__ = [
     "open_values",
     "page_of_events",
     "parse_key",
+    "rotate_key",
     "sequence",
     "verify_export",
 ]

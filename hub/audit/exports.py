@@ -11,7 +11,7 @@ from hub.audit.events import Event, append
 from hub.audit.export_format import Header, Since, event_line, header_line, read_header
 from hub.audit.kinds import EventKind
 from hub.audit.merkle import consistency_ranges, inclusion_ranges, is_consistent
-from hub.audit.notes import Checkpoint, read_checkpoint
+from hub.audit.notes import Checkpoint, has_signed, read_checkpoint
 from hub.audit.reading import open_value
 from hub.audit.sequencer import ensure_checkpoint, note_keys
 from hub.audit.tables import EventRow, ValueRow
@@ -64,7 +64,7 @@ async def export_lines(database: Database, keys: Keyring, order: ExportOrder) ->
             checkpoint=checkpoint.note,
             count=checkpoint.size - first,
             first=first,
-            keys=tuple(str(key) for key in note_keys(keys)),
+            keys=_keys_of(keys, older),
             since=None if older is None else await _continued(database, older, checkpoint),
             values="open" if order.with_values else "closed",
         )
@@ -96,6 +96,15 @@ async def export(
         if progress is not None:
             progress(written, header.count)
     return written
+
+
+def _keys_of(keys: Keyring, older: Checkpoint | None) -> tuple[str, ...]:
+    """Return the keys that an export from `older` on needs: the first, the one that signed it, and what came later."""
+    first, *later = known = note_keys(keys)
+    if older is None:
+        return tuple(map(str, known))
+    signer = next(at for at, key in enumerate(known) if has_signed(key, older.note))
+    return tuple(map(str, [first, *(later[max(signer - 1, 0) :])]))
 
 
 async def _continued(database: Database, older: Checkpoint, newer: Checkpoint) -> Since:

@@ -65,5 +65,6 @@ class EventKind(StrEnum):
     SERVER_CHANGED = "server.changed"
     BUNDLE_PUBLISHED = "bundle.published"
     KEY_ROTATED = "key.rotated"
+    VALUES_ERASED = "values.erased"
     BODIES_READ = "bodies.read"
     LOG_EXPORTED = "log.exported"

@@ -21,6 +21,8 @@ _ED25519: Final = b"\x01"
 _ID_BYTES: Final = 4
 _DASH: Final = "\u2014 "
 _LONGEST: Final = 16_384
+_ORIGIN: Final = b"toolhub log origin\n"
+_ORIGIN_DIGITS: Final = 40
 _SIZE_DIGITS: Final = 16
 
 
@@ -93,6 +95,20 @@ def read_checkpoint(note: str, keys: Iterable[NoteKey]) -> Checkpoint:
     if not _is_signed(text + "\n", signatures, known):
         raise Malformed("No known key has signed this checkpoint.")
     return Checkpoint(origin=origin, size=int(digits), root=root, note=note)
+
+
+def origin_from(public: bytes) -> str:
+    """Return the name of the log whose first checkpoint key has these bytes: no other key can claim to be that one."""
+    return f"toolhub/{hashlib.sha256(_ORIGIN + public).hexdigest()[:_ORIGIN_DIGITS]}"
+
+
+def has_signed(key: NoteKey, note: str) -> bool:
+    """Return whether `note` is a checkpoint that `key` has signed."""
+    try:
+        read_checkpoint(note, [key])
+    except Malformed:
+        return False
+    return True
 
 
 def public_bytes(jwk: Mapping[str, Any]) -> bytes:

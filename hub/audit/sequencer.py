@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import bindparam, exists, select, update
 
 from hub.audit.merkle import Frontier, leaf_hash
-from hub.audit.notes import Checkpoint, NoteKey, public_bytes, read_checkpoint, sign_checkpoint
+from hub.audit.notes import Checkpoint, NoteKey, origin_from, public_bytes, read_checkpoint, sign_checkpoint
 from hub.audit.tables import CheckpointRow, EventRow
 from hub.audit.tiles import grow
 from hub.core.errors import NotFound, Unavailable
@@ -86,8 +86,8 @@ async def latest_checkpoint(tx: Tx, keys: Keyring) -> Checkpoint | None:
 
 
 def origin_of(keys: Keyring) -> str:
-    """Return the name of this log: it never changes, whatever keys sign it later."""
-    return f"toolhub/{keys.public_keys('checkpoints')[0]['kid']}"
+    """Return the name of this log: made from its first key, it never changes, whatever keys sign it later."""
+    return origin_from(public_bytes(keys.public_keys("checkpoints")[0]))
 
 
 def note_keys(keys: Keyring) -> list[NoteKey]:

@@ -1,15 +1,18 @@
 """Verification of an export: from its lines alone, without the hub, its database or its keys."""
 
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from pydantic import JsonValue
+
 from hub.audit.events import commitment
 from hub.audit.export_format import EventLine, Header, decode_proof, read_event, read_header
+from hub.audit.kinds import EventKind
 from hub.audit.merkle import Frontier, includes, is_consistent, leaf_hash
-from hub.audit.notes import Checkpoint, NoteKey, decode_base64, parse_key, read_checkpoint
+from hub.audit.notes import Checkpoint, NoteKey, decode_base64, has_signed, origin_from, parse_key, read_checkpoint
 from hub.core.errors import Malformed
 
 MOST_FINDINGS: Final = 100
@@ -120,6 +123,7 @@ def _begin(line: bytes, held: Held, report: Report) -> "_Verifier | None":
         report.add(Finding(proof=Proof.SIGNATURE, message=f"The checkpoint: {error.message}", line=1))
         return None
     verifier = _Verifier(header, report.checkpoint, report)
+    verifier.vouch(held, own)
     verifier.expect(held.checkpoint, keys)
     return verifier
 
@@ -132,20 +136,12 @@ def _refuse_strange_key(newest: str, held: Held, own: Sequence[NoteKey]) -> None
     """
     if held.keys or held.checkpoint is None:
         return
-    signers = [key for key in own if _has_signed(key, held.checkpoint)]
-    if signers and not any(_has_signed(key, newest) for key in signers):
+    signers = [key for key in own if has_signed(key, held.checkpoint)]
+    if signers and not any(has_signed(key, newest) for key in signers):
         raise Malformed(
             "It is signed by another key than the checkpoint you hold. If the hub's key was rotated, "
             "get the new verifier key from its operator and give it with --key."
         )
-
-
-def _has_signed(key: NoteKey, note: str) -> bool:
-    try:
-        read_checkpoint(note, [key])
-    except Malformed:
-        return False
-    return True
 
 
 class _Verifier:
@@ -159,6 +155,16 @@ class _Verifier:
         self._frontier = Frontier()
         self._older: list[tuple[Checkpoint, str]] = []
         self._roots: dict[int, bytes] = {}
+        self._blanks: dict[tuple[str, str], tuple[int, int]] = {}
+        self._vouched: set[str] = set()
+
+    def vouch(self, held: Held, own: Sequence[NoteKey]) -> None:
+        """Take for this log's the keys that are held, that signed what is held, or that the log's name is made from."""
+        self._vouched |= {str(key) for key in held.keys}
+        origin = self._checkpoint.origin
+        self._vouched |= {str(key) for key in own if key.name == origin == origin_from(key.public)}
+        if held.checkpoint is not None:
+            self._vouched |= {str(key) for key in own if has_signed(key, held.checkpoint)}
 
     def expect(self, held: str | None, keys: Sequence[NoteKey]) -> None:
         """Read the older checkpoints that the export must continue: the one it names, and the one the auditor holds."""
@@ -193,11 +199,15 @@ class _Verifier:
         if not includes(leaf, event.position, self._checkpoint.size, proof, root=self._checkpoint.root):
             message = "This is not the event that the checkpoint covers, or its proof was changed."
             self._find(Proof.INCLUSION, message, line=number, position=event.position)
+        else:
+            self._heed(event.body)
         self._open(event, commitments, number)
         self._grow(leaf)
 
     def finish(self) -> None:
         """Verify what only the whole export shows."""
+        self._judge_blanks()
+        self._judge_keys()
         report, size = self._report, self._checkpoint.size
         if self._expected < size:
             message = f"The export ends before event {self._expected}, but its checkpoint covers {size} events."
@@ -233,6 +243,9 @@ class _Verifier:
             self._find(Proof.FORMAT, "The header says otherwise about values.", line=number, position=event.position)
         for name, message in self._wrong_values(event, commitments):
             self._find(Proof.COMMITMENT, message, line=number, position=event.position, field=name)
+        for name, opened in (event.values or {}).items():
+            if opened is None and name in commitments:
+                self._blanks[str(event.body.get("id")), name] = (number, event.position)
 
     def _wrong_values(self, event: EventLine, commitments: dict[str, str]) -> Iterator[tuple[str, str]]:
         values = event.values or {}
@@ -243,11 +256,37 @@ class _Verifier:
             if name not in commitments:
                 yield name, "The event has committed to no such field."
             elif opened is None:
-                self._report.erased += 1
+                continue  # `_judge_blanks` judges it, once the whole log has been heard
             elif _is_committed(opened.salt, opened.value, commitments[name]):
                 self._report.opened += 1
             else:
                 yield name, "The value or its salt is not the one that the event committed to."
+
+    def _heed(self, body: Mapping[str, JsonValue]) -> None:
+        """Take note of what a proven event says of others: which values were erased, which key signs from then on."""
+        facts = body.get("facts")
+        if not isinstance(facts, dict):
+            return
+        if body.get("kind") == EventKind.VALUES_ERASED.value and isinstance(fields := facts.get("fields"), list):
+            for name in fields:
+                if self._blanks.pop((str(facts.get("event")), str(name)), None) is not None:
+                    self._report.erased += 1
+        if body.get("kind") == EventKind.KEY_ROTATED.value and facts.get("purpose") == "checkpoints":
+            self._vouched.add(str(facts.get("verifier")))
+
+    def _judge_blanks(self) -> None:
+        message = "The value is missing, and no event of the log says that it was erased."
+        for (_, name), (line, position) in self._blanks.items():
+            self._find(Proof.COMMITMENT, message, line=line, position=position, field=name)
+
+    def _judge_keys(self) -> None:
+        for text in self.header.keys:
+            if text not in self._vouched:
+                message = (
+                    f"Nothing vouches for the key {text}: it is not the log's first, no event of the export announces "
+                    "it, and it did not sign the checkpoint you hold. Ask the operator for it and give it with --key."
+                )
+                self._find(Proof.SIGNATURE, message, line=1)
 
     def _grow(self, leaf: bytes) -> None:
         if not self.header.first:

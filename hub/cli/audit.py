@@ -74,7 +74,7 @@ def verify(
 
       toolhub audit verify log.jsonl --since-checkpoint march.checkpoint
 
-      toolhub audit verify log.jsonl --key 'toolhub/key_01...+c74f20a3+ARpc2QcU...' --json
+      toolhub audit verify log.jsonl --key 'toolhub/4f1d...+c74f20a3+ARpc2QcU...' --json
     """
     note = None if since_checkpoint is None else _read_note(since_checkpoint)
     try:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from hub.audit import Event, EventKind, append
+from hub.audit import rotate_key
 from hub.cli.console import out, run, settings
 from hub.settings import Settings
 from hub.wiring import open_database, open_keyring
@@ -68,7 +68,4 @@ async def _rotate(chosen: Settings, purpose: Rotatable) -> str:
     async with open_database(chosen) as database:
         keys = await open_keyring(chosen, database)
         async with database.transaction() as tx:
-            key_id = await keys.rotate(tx, purpose.value)
-            facts = {"purpose": purpose.value, "key": key_id}
-            await append(tx, Event(kind=EventKind.KEY_ROTATED, subject=key_id, facts=facts), keys)
-        return key_id
+            return await rotate_key(tx, keys, purpose.value)

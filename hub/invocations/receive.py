@@ -48,8 +48,12 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         step = Step(
             to=State.RECEIVED,
             event=EventKind.INVOCATION_RECEIVED,
-            facts={**on_record(decision), "claims": dict(row.claims)},
-            private={"arguments": recorded_arguments(request.tool, row.arguments), **basis(decision)},
+            facts=on_record(decision),
+            private={
+                "arguments": recorded_arguments(request.tool, row.arguments),
+                "claims": dict(row.claims),
+                **basis(decision),
+            },
         )
         await record_event(tx, runtime, received, step)
         return received

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import hmac
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +24,9 @@ from hub.storage import Database, Tx, now
 Json = Any
 """Any JSON value."""
 
-KeyPurpose = Literal["data", "tokens", "checkpoints"]
+KeyPurpose = Literal["data", "tokens", "checkpoints", "digests"]
+RotatableKey = Literal["data", "tokens", "checkpoints"]
+"""What may be rotated. The key of digests may not: the retry of a call would no longer be known as one."""
 
 KEYS_CHANGED: Final = "keys"
 """Signalled when a key has been added or retired."""
@@ -31,7 +34,8 @@ KEYS_CHANGED: Final = "keys"
 TOKEN_KEY_GRACE: Final = timedelta(days=2)
 """How long after its retirement a token key is still published: far longer than any access token lives."""
 
-_PURPOSES: Final[tuple[KeyPurpose, ...]] = ("data", "tokens", "checkpoints")
+_PURPOSES: Final[tuple[KeyPurpose, ...]] = ("data", "tokens", "checkpoints", "digests")
+_SYMMETRIC: Final = frozenset({"data", "digests"})
 _VERSION: Final = b"\x01"
 _RELOAD_SECONDS: Final = 60
 
@@ -42,6 +46,7 @@ class _Keys:
 
     current: Mapping[str, str]
     data: Mapping[str, XAES]
+    digests: bytes
     signing: Mapping[SigningPurpose, Mapping[str, SigningKey]]
     retired_at: Mapping[str, datetime]
 
@@ -54,7 +59,7 @@ class Keyring:
         self._database = database
         self._master = XAES(master_key)
         self._clock = clock
-        self._keys = _Keys(current={}, data={}, signing={"tokens": {}, "checkpoints": {}}, retired_at={})
+        self._keys = _Keys(current={}, data={}, digests=b"", signing={"tokens": {}, "checkpoints": {}}, retired_at={})
 
     @classmethod
     async def open(cls, database: Database, master_key: bytes, *, clock: Callable[[], float] = time.time) -> "Keyring":
@@ -84,12 +89,13 @@ class Keyring:
         secrets = {row.id: self._opened(row) for row in rows}
         signing: dict[SigningPurpose, dict[str, SigningKey]] = {"tokens": {}, "checkpoints": {}}
         for row in rows:
-            if row.purpose != "data":
+            if row.purpose not in _SYMMETRIC:
                 purpose = cast("SigningPurpose", row.purpose)
                 signing[purpose][row.id] = read_signing_key(row.id, secrets[row.id])
         self._keys = _Keys(
             current={row.purpose: row.id for row in rows if row.retired_at is None},
             data={row.id: XAES(secrets[row.id]) for row in rows if row.purpose == "data"},
+            digests=next((secrets[row.id] for row in rows if row.purpose == "digests"), b""),
             signing=signing,
             retired_at={row.id: row.retired_at for row in rows if row.retired_at is not None},
         )
@@ -105,7 +111,7 @@ class Keyring:
                 except TimeoutError:
                     continue
 
-    async def rotate(self, tx: Tx, purpose: KeyPurpose) -> str:
+    async def rotate(self, tx: Tx, purpose: RotatableKey) -> str:
         """Replace the current key of `purpose`; return the new key's id.
 
         What the old one encrypted or signed still opens and verifies (a token key's for `TOKEN_KEY_GRACE`). The ring
@@ -138,6 +144,11 @@ class Keyring:
             return key.decrypt(body, header + context.encode())
         except (NotAuthentic, KeyError, UnicodeDecodeError) as error:
             raise Malformed("This was not encrypted by this hub for this use, or it has been changed.") from error
+
+    def authenticate(self, message: bytes, *, context: str) -> str:
+        """Return the hex HMAC-SHA-256 of `message` for `context`: the same for ever, and guessable by nobody else."""
+        own = hmac.digest(self._keys.digests, context.encode(), "sha256")
+        return hmac.digest(own, message, "sha256").hex()
 
     def seal(self, value: Json, *, purpose: str, seconds: int) -> str:
         """Return an opaque URL-safe token for `value` that only this hub can make or read, good for `seconds`.
@@ -181,8 +192,12 @@ class Keyring:
 
     async def _add(self, tx: Tx, purpose: KeyPurpose) -> str:
         key_id = new_id("key")
-        secret = os.urandom(KEY_BYTES) if purpose == "data" else new_signing_key(purpose)
-        public = None if purpose == "data" else dict(read_signing_key(key_id, secret).public_jwk)
+        match purpose:
+            case "data" | "digests":
+                secret, public = os.urandom(KEY_BYTES), None
+            case "tokens" | "checkpoints":
+                secret = new_signing_key(purpose)
+                public = dict(read_signing_key(key_id, secret).public_jwk)
         sealed = self._master.encrypt(secret, f"{purpose}:{key_id}".encode())
         tx.add(KeyRow(id=key_id, purpose=purpose, sealed=sealed, public=public, created_at=await now(tx)))
         await tx.flush()

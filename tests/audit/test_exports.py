@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
 
 from hub.audit import (
     Checkpoint,
@@ -24,6 +23,7 @@ from hub.audit import (
     Report,
     append,
     append_many,
+    erase_values,
     export,
     export_lines,
     latest_checkpoint,
@@ -125,7 +125,7 @@ async def test_an_erased_value_still_verifies_and_is_gone(
 ) -> None:
     (event_id, _) = await append_events(2)
     async with database.transaction() as tx:
-        await tx.execute(delete(ValueRow).where(ValueRow.event_id == event_id, ValueRow.field == "email"))
+        await erase_values(tx, keys, event_id, ["email"], by="prn_auditor")
 
     lines = await exported(database, keys)
 

@@ -14,6 +14,7 @@ from hub.audit import (
     export_lines,
     latest_checkpoint,
     parse_key,
+    rotate_key,
     sequence,
     verify_export,
 )
@@ -156,7 +157,7 @@ async def test_exports_and_older_checkpoints_verify_across_a_key_rotation(
     await sequence(database, keys)
     held = await held_checkpoint(database, keys)
     async with database.transaction() as tx:
-        await keys.rotate(tx, "checkpoints")
+        await rotate_key(tx, keys, "checkpoints")
         await keys.rotate(tx, "data")
     await keys.reload()
 
@@ -174,7 +175,7 @@ async def test_a_key_that_did_not_sign_the_checkpoint_one_holds_is_not_believed(
     await sequence(database, keys)
     held = await held_checkpoint(database, keys)
     async with database.transaction() as tx:
-        await keys.rotate(tx, "checkpoints")  # or somebody signs a tail of their own with a key they made
+        await rotate_key(tx, keys, "checkpoints")  # or somebody signs a tail of their own with a key they made
     await keys.reload()
     await append_events(1)
 

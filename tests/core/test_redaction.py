@@ -36,6 +36,37 @@ def test_a_secret_is_replaced(schema: dict[str, Any], value: object, expected: o
     assert redact(value, schema) == expected
 
 
+LOGIN = {"properties": {"pin": SECRET}}
+WITHIN = {"$id": "urn:within", "$ref": "#/$defs/login", "$defs": {"login": LOGIN}}
+NODE = {"$dynamicAnchor": "node", "properties": {"next": {"$dynamicRef": "#node"}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#login", "$defs": {"login": {"$anchor": "login", **LOGIN}}},
+        {"$ref": "urn:within", "$defs": {"within": WITHIN}},
+        {
+            "$ref": "urn:other#login",
+            "$defs": {"a": {"$id": "urn:other", "$defs": {"b": {"$anchor": "login", **LOGIN}}}},
+        },
+        {"$dynamicRef": "#login", "$defs": {"login": {"$dynamicAnchor": "login", **LOGIN}}},
+        {**NODE, "$defs": {"fuller": {"$id": "urn:fuller", "$dynamicAnchor": "node", **LOGIN}}},
+        {
+            "allOf": [{"anyOf": [{"patternProperties": {"^p": {"$ref": "#s"}}}]}],
+            "$defs": {"s": {"$anchor": "s", **SECRET}},
+        },
+    ],
+    ids=["anchor", "own id", "anchor elsewhere", "dynamic", "extended", "nested"],
+)
+def test_a_secret_behind_any_reference_is_replaced(schema: dict[str, Any]) -> None:
+    value = {"pin": "4711", "next": {"pin": "4711"}} if "$dynamicAnchor" in schema else {"pin": "4711"}
+
+    redacted = redact(value, schema)
+
+    assert "4711" not in str(redacted if "next" not in value else redacted["next"])
+
+
 def test_a_secret_in_a_recursive_schema_is_replaced_at_every_depth() -> None:
     schema = {
         "$defs": {"node": {"properties": {"pin": SECRET, "next": {"$ref": "#/$defs/node"}}}},

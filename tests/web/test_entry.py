@@ -28,7 +28,7 @@ async def visitor(sqlite_url: str, tmp_path: Path) -> AsyncGenerator[Visitor]:
     One engine is enough here: what differs between the two is below the door, and tested there on both.
     """
     key = SecretStr(base64.b64encode(bytes(range(32))).decode())
-    settings = Settings(home=tmp_path / "home", database_url=sqlite_url, master_key=key)
+    settings = Settings(home=tmp_path / "home", database_url=SecretStr(sqlite_url), master_key=key)
     roles = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
     new = NewUser(name="grace", display_name="Grace Hopper", password=PASSWORD, roles=roles)
     async with open_runtime(settings) as runtime:

@@ -25,7 +25,9 @@ PASSWORD = "correct horse battery"
 async def empty_hub(sqlite_url: str, tmp_path: Path) -> AsyncGenerator[Runtime]:
     """A hub that nobody has used yet."""
     key = SecretStr(base64.b64encode(bytes(range(32))).decode())
-    async with open_runtime(Settings(home=tmp_path / "home", database_url=sqlite_url, master_key=key)) as runtime:
+    async with open_runtime(
+        Settings(home=tmp_path / "home", database_url=SecretStr(sqlite_url), master_key=key)
+    ) as runtime:
         yield runtime
 
 
