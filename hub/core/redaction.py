@@ -35,7 +35,7 @@ def redact(value: Any, schema: Any) -> Any:  # noqa: ANN401  # any JSON value un
     return _redact(value, [(schema, resolver)], _dynamic_anchors(schema), 0)
 
 
-def _redact(value: Any, schemas: Sequence[_Placed], dynamic: Mapping[str, list[Any]], depth: int) -> Any:  # noqa: ANN401
+def _redact(value: Any, schemas: Sequence[_Placed], dynamic: Mapping[str, list[Any]], depth: int) -> Any:  # noqa: ANN401  # any JSON
     applying = _spread(schemas, dynamic)
     if applying is None or depth > _DEEPEST or any(schema.get("x-secret") is True for schema, _ in applying):
         return REDACTED
