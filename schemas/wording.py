@@ -35,7 +35,9 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
         case "additionalProperties" if said["additionalProperties"] is False:
             known = [str(name) for name in _members(said.get("properties", {}))]
             strange = [name for name in _members(error.instance) if name not in known]
-            yield from (Finding(pointer((*place, name)), f"is not known here; {_one_of(known)}") for name in strange)
+            yield from (
+                Finding(pointer((*place, name[:_LONGEST])), f"is not known here; {_one_of(known)}") for name in strange
+            )
         case "anyOf" | "oneOf" if error.context:
             yield from _closest(error, place)
         case _:

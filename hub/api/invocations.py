@@ -13,6 +13,7 @@ from hub.api.bodies import Body, Id, Why
 from hub.api.events import EventView, event_view
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
 from hub.core.errors import Forbidden, NotFound
+from hub.core.texts import shown
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Caller, PrincipalKind
 from hub.identity.resources import EVERYTHING, may_use
@@ -236,7 +237,7 @@ async def _with_scopes(runtime: Runtime, acting: Acting, wanted: NewInvocation) 
     caller = acting.caller
     if caller.actor.kind is not PrincipalKind.USER:
         if not may_use(caller.actor.allowed_servers, wanted.server):
-            raise NotFound(f"There is no server {wanted.server!r}.")
+            raise NotFound(f"There is no server {shown(wanted.server)}.")
         return caller
     demand(caller.actor, Permission.TRY_TOOLS)
     tool = await runtime.catalog.resolve(wanted.tool, server=wanted.server, caller=caller)

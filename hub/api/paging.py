@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from hub.api.access import Acting
 from hub.invocations.runtime import Runtime
+from hub.keys import open_cursor, seal_cursor
 
-CURSOR_SECONDS: Final = 3600
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
 
@@ -29,7 +29,7 @@ class Page(BaseModel, Generic[T]):
 
 def seal(runtime: Runtime, acting: Acting, place: str, after: str) -> str:
     """Return the cursor that goes on behind `after` in the list `place`, for this caller alone."""
-    return runtime.keys.seal({"after": after}, purpose=_purpose(acting, place), seconds=CURSOR_SECONDS)
+    return seal_cursor(runtime.keys, after, purpose=_purpose(acting, place))
 
 
 def unseal(runtime: Runtime, acting: Acting, place: str, cursor: str | None) -> str | None:
@@ -38,9 +38,7 @@ def unseal(runtime: Runtime, acting: Acting, place: str, cursor: str | None) -> 
     Raises:
         Malformed: it is not one of ours, or was given to somebody else, for another list, or too long ago.
     """
-    if cursor is None:
-        return None
-    return str(runtime.keys.unseal(cursor, purpose=_purpose(acting, place))["after"])
+    return None if cursor is None else open_cursor(runtime.keys, cursor, purpose=_purpose(acting, place))
 
 
 def _purpose(acting: Acting, place: str) -> str:

@@ -14,7 +14,7 @@ from hub.registry import Environment, NewServer, Offer, Server
 
 router = APIRouter(prefix="/servers", tags=["servers"])
 
-ServerName = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,47}$")]
+ServerName = Annotated[str, Path(json_schema_extra={"pattern": "^[a-z][a-z0-9-]{0,47}$"})]
 
 
 class ServerView(BaseModel):
@@ -84,7 +84,7 @@ async def unpublish(
     runtime: RuntimeParameter,
     acting: Person,
     server: ServerName,
-    name: Annotated[str, Path(pattern="^[a-z][a-z0-9_]{0,47}$")],
+    name: Annotated[str, Path(json_schema_extra={"pattern": "^[a-z][a-z0-9_]{0,47}$"})],
 ) -> None:
     """Take a tool off a server; for the server's owner or an administrator."""
     async with runtime.database.transaction() as tx:

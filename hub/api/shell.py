@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.api.problems import Trouble, of_hub_error, problem
 from hub.core.canonical import parse_json
-from hub.core.errors import HubError
+from hub.core.errors import HubError, NotFound
+from hub.core.texts import NULL, check_text
 from hub.core.tracing import trace_id_of
 
 LONGEST_BODY: Final = 1024 * 1024
@@ -51,7 +52,7 @@ class Shell:
             await send(message)
 
         try:
-            read = await _strict_body(request)
+            read = _refused_address(request) or await _strict_body(request)
             if isinstance(read, Response):
                 await read(scope, receive, begin)
                 return
@@ -70,6 +71,19 @@ def _last_answer(request: Request, error: Exception) -> Response:
         return of_hub_error(request, error)
     detail = "Something went wrong inside the hub; its log says more under the trace id."
     return problem(request, Trouble(status=500, code="internal_error", detail=detail))
+
+
+def _refused_address(request: Request) -> Response | None:
+    """Return the answer to an address with a text that can be looked up nowhere, None for any other."""
+    try:
+        if NULL in request.scope["path"]:
+            raise NotFound("Nothing is found at this address.")
+        for name, value in request.query_params.multi_items():
+            check_text(name)
+            check_text(value)
+    except HubError as error:
+        return of_hub_error(request, error)
+    return None
 
 
 async def _strict_body(request: Request) -> bytes | Response:

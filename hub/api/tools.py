@@ -17,7 +17,7 @@ from hub.registry.keeping import MOST_RULES
 router = APIRouter(prefix="/tools", tags=["tools"])
 
 ServerParameter = Annotated[str, Query(max_length=64, description="The server on which the tool is published.")]
-ToolName = Annotated[str, Path(pattern="^[a-z][a-z0-9_]{0,47}$")]
+ToolName = Annotated[str, Path(json_schema_extra={"pattern": "^[a-z][a-z0-9_]{0,47}$"})]
 
 
 class ToolSummary(BaseModel):

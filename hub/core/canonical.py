@@ -3,17 +3,24 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any, NoReturn, cast
 
 import rfc8785
 
 from hub.core.errors import Malformed
+from hub.core.texts import check_text, shown
 
 SAFE_INTEGER = 2**53 - 1
 """The largest integer every JSON reader agrees on (RFC 8785 section 3.2.2.3)."""
 
+DEEPEST = 48
+"""How many objects and lists may stand in each other in what comes in.
+
+Far more than any tool takes, far less than what exhausts a recursive reader, and little enough for a preview, which may
+nest 64 deep, to show the whole of it: nothing can be hidden from an approver by its depth.
+"""
 
 _LONGEST_INTEGER = 17  # 2^53 has 16 digits, and there may be a sign
 
@@ -60,8 +67,8 @@ def parse_json(text: bytes | str) -> Any:  # noqa: ANN401  # any JSON value
     """Return the value `text` stands for, read so that no two readers can disagree.
 
     Raises:
-        Malformed: not JSON in UTF-8, a key twice in one object, NaN or Infinity, an integer beyond 2^53 - 1, or a text
-            that not every store can keep.
+        Malformed: not JSON in UTF-8, a key twice in one object, NaN or Infinity, an integer beyond 2^53 - 1, a text
+            that not every store can keep, or nesting deeper than `DEEPEST`.
     """
     try:
         read = text.decode() if isinstance(text, bytes) else text
@@ -76,6 +83,8 @@ def parse_json(text: bytes | str) -> Any:  # noqa: ANN401  # any JSON value
         raise Malformed(f"This is not valid JSON: {error}") from error
     if "\\u" in read:  # only an escape can hide a null character or half a surrogate pair
         _check_texts(value)
+    if read.count("{") + read.count("[") > DEEPEST:  # only then can it be that deep
+        _check_depth(value)
     return value
 
 
@@ -97,34 +106,35 @@ def read_canonical(text: bytes) -> Any:  # noqa: ANN401  # any JSON value
 
 
 def _check_texts(value: Any) -> None:  # noqa: ANN401  # any JSON value
-    """Refuse null characters, which PostgreSQL cannot keep, and lone surrogates, which have no UTF-8 form."""
-    ahead: list[Any] = [value]
+    """Refuse texts that cannot be kept, as keys and as values."""
+    for one, _ in _parts(value):
+        if isinstance(one, str):
+            check_text(one)
+
+
+def _check_depth(value: Any) -> None:  # noqa: ANN401  # any JSON value
+    if any(depth > DEEPEST for _, depth in _parts(value)):
+        raise Malformed(f"This is nested deeper than {DEEPEST} levels; send it flatter.")
+
+
+def _parts(value: Any) -> Iterator[tuple[Any, int]]:  # noqa: ANN401  # any JSON value
+    """Yield `value` and every key, member and item in it, each with how many objects and lists it is in."""
+    ahead: list[tuple[Any, int]] = [(value, 0)]
     while ahead:
-        one = ahead.pop()
+        one, depth = ahead.pop()
+        yield one, depth
         if isinstance(one, dict):
             members = cast("dict[str, Any]", one)
-            ahead.extend([*members.keys(), *members.values()])
+            ahead.extend((part, depth + 1) for part in (*members.keys(), *members.values()))
         elif isinstance(one, list):
-            ahead.extend(cast("Iterable[Any]", one))
-        elif isinstance(one, str) and not (one.isascii() or _is_unicode(one)):
-            raise Malformed("A text holds half a surrogate pair; send whole characters.")
-        elif isinstance(one, str) and "\x00" in one:
-            raise Malformed("A text holds a null character; leave it out.")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+            ahead.extend((item, depth + 1) for item in cast("Iterable[Any]", one))
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for key, value in pairs:
         if key in members:
-            raise Malformed(f"The key {key!r} stands twice in one object; send it once.")
+            raise Malformed(f"The key {shown(key)} stands twice in one object; send it once.")
         members[key] = value
     return members
 

@@ -1,5 +1,6 @@
 """Encryption and signing keys, and their rotation."""
 
+from hub.keys.cursors import open_cursor, seal_cursor
 from hub.keys.keyring import KEYS_CHANGED, KeyPurpose, Keyring, RotatableKey
 from hub.keys.master import MasterKeyUnusable, load_master_key
 from hub.keys.signing import SigningKey, SigningPurpose
@@ -15,4 +16,6 @@ __all__ = [
     "SigningKey",
     "SigningPurpose",
     "load_master_key",
+    "open_cursor",
+    "seal_cursor",
 ]

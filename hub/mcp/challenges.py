@@ -8,6 +8,7 @@ from mcp_types import INVALID_REQUEST, PARSE_ERROR
 from starlette.responses import Response
 
 from hub.core.errors import Malformed, ScopeMissing, Unauthenticated, Unavailable
+from hub.mcp.messages import NotARequest
 
 RequestId = str | int | None
 
@@ -34,8 +35,10 @@ def scope_missing(error: ScopeMissing, request_id: RequestId, *, metadata: str) 
     return _response(403, _error(request_id, NOT_PERMITTED, error.message, details), {"WWW-Authenticate": challenge})
 
 
-def malformed(error: Malformed) -> Response:
-    """Return 400 with JSON-RPC's parse error."""
+def malformed(error: Malformed | NotARequest) -> Response:
+    """Return 400 with JSON-RPC's parse error, or with the error of what can be read but is no request."""
+    if isinstance(error, NotARequest):
+        return _response(400, _error(error.request_id, error.code, error.message, {"error": "invalid_request"}))
     return _response(400, _error(None, PARSE_ERROR, f"Parse error: {error.message}", {"error": error.code}))
 
 

@@ -17,7 +17,7 @@ from hub.invocations.refuse import Attempt, record_attempt
 from hub.invocations.runtime import Runtime
 from hub.mcp import challenges
 from hub.mcp.admission import CALLED, Admitted
-from hub.mcp.messages import LONGEST_BODY, Peeked, TooLarge, peek
+from hub.mcp.messages import LONGEST_BODY, NotARequest, Peeked, TooLarge, peek
 from hub.mcp.metadata import metadata_url, server_name
 from hub.mcp.servers import Servers
 
@@ -109,7 +109,7 @@ def _answer_to(error: Exception, trace_id: str) -> Response:
             return response
         case TooLarge():
             return challenges.too_large(LONGEST_BODY)
-        case Malformed():
+        case Malformed() | NotARequest():
             return challenges.malformed(error)
         case NotFound():
             return challenges.unknown_server()

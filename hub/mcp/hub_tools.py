@@ -13,6 +13,7 @@ from hub.invocations.queries import cancel, get_invocation, my_invocations
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.keys import open_cursor, seal_cursor
 from hub.mcp.hub_tool_descriptions import CANCEL, GET, MINE
 from hub.mcp.results import answer
 from schemas import CompiledSchema, compile_schema
@@ -21,7 +22,6 @@ Json = Any
 """Any JSON value."""
 
 PAGE: Final = 50
-CURSOR_SECONDS: Final = 3600
 
 Answer = Callable[[Runtime, Caller, Mapping[str, Json]], Awaitable[CallToolResult]]
 
@@ -63,12 +63,12 @@ async def _cancel(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json
 async def _mine(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
     purpose = f"mcp-invocations:{caller.visible_key}"
     cursor, status = arguments.get("cursor"), arguments.get("status")
-    after = None if cursor is None else str(runtime.keys.unseal(cursor, purpose=purpose)["after"])
+    after = None if cursor is None else open_cursor(runtime.keys, cursor, purpose=purpose)
     states = None if status is None else states_with(Status(status))
     page = await my_invocations(runtime, caller, states=states, after=after, limit=PAGE)
     found: dict[str, Json] = {"invocations": [_line(invocation, runtime.public_url) for invocation in page.items]}
     if page.next_after is not None:
-        found["next_cursor"] = runtime.keys.seal({"after": page.next_after}, purpose=purpose, seconds=CURSOR_SECONDS)
+        found["next_cursor"] = seal_cursor(runtime.keys, page.next_after, purpose=purpose)
     return answer(found)
 
 

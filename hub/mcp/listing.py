@@ -9,13 +9,13 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ListToolsResult, Paginated
 
 from hub.core.errors import HubError, Malformed
 from hub.invocations.runtime import Runtime
+from hub.keys import open_cursor, seal_cursor
 from hub.mcp.admission import Admitted, admitted
 from hub.mcp.hub_tools import HUB_TOOLS
 from hub.registry import PublishedTool
 
 PAGE: Final = 100
 FRESH_MILLISECONDS: Final = 30_000
-CURSOR_SECONDS: Final = 3600
 MOST_DESCRIBED: Final = 20_000
 
 Handler = Callable[[ServerRequestContext[Any, Any], PaginatedRequestParams | None], Awaitable[ListToolsResult]]
@@ -43,7 +43,7 @@ def listing(runtime: Runtime) -> Handler:
             after = None if cursor is None else _opened(runtime, known, cursor)
             tools = await runtime.catalog.page(server=known.server, caller=known.caller, after=after, limit=PAGE + 1)
         except Malformed as error:
-            raise MCPError(code=INVALID_PARAMS, message=f"This cursor cannot be used: {error.message}") from error
+            raise MCPError(code=INVALID_PARAMS, message=error.message) from error
         except HubError as error:
             raise MCPError(code=INTERNAL_ERROR, message=error.message) from error
         shown = [describe(tool) for tool in tools[:PAGE]]
@@ -80,8 +80,8 @@ def _purpose(known: Admitted) -> str:
 
 
 def _sealed(runtime: Runtime, known: Admitted, tools: Sequence[PublishedTool]) -> str:
-    return runtime.keys.seal({"after": tools[PAGE - 1].name}, purpose=_purpose(known), seconds=CURSOR_SECONDS)
+    return seal_cursor(runtime.keys, tools[PAGE - 1].name, purpose=_purpose(known))
 
 
 def _opened(runtime: Runtime, known: Admitted, cursor: str) -> str:
-    return str(runtime.keys.unseal(cursor, purpose=_purpose(known))["after"])
+    return open_cursor(runtime.keys, cursor, purpose=_purpose(known))

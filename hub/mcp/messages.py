@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
@@ -18,6 +19,16 @@ MOST_DIGITS: Final = 10
 
 class TooLarge(Exception):
     """The body is longer than `LONGEST_BODY`."""
+
+
+class NotARequest(Exception):
+    """The body is JSON, and means to be a request, but no client may send it like this; says what to change."""
+
+    def __init__(self, message: str, *, code: int, request_id: str | int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.request_id = request_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +56,7 @@ async def peek(request: Request) -> Peeked:
     Raises:
         TooLarge: it is too long; the rest of it is not read.
         Malformed: it is not the JSON that every reader would read alike.
+        NotARequest: its id is none, or the arguments of its tool call are no object.
         ClientDisconnect: the client hung up half way.
     """
     body = await _bounded(request)
@@ -53,14 +65,33 @@ async def peek(request: Request) -> Peeked:
         return Peeked(body=body)  # the SDK refuses it
     envelope = cast("dict[str, Json]", message)
     params = _member(envelope, "params")
-    name = params.get("name") if envelope.get("method") == "tools/call" else None
-    request_id, traceparent = envelope.get("id"), _member(params, "_meta").get("traceparent")
+    request_id = _request_id(envelope)
+    is_call = envelope.get("method") == "tools/call"
+    if is_call and not isinstance(params.get("arguments") or {}, dict):
+        # MCP 2025-11-25, tools, error handling: what fails the schema of CallToolRequest is a protocol error
+        message = "Invalid params: the arguments of a tool call have to be one JSON object."
+        raise NotARequest(message, code=INVALID_PARAMS, request_id=request_id)
+    name, traceparent = params.get("name") if is_call else None, _member(params, "_meta").get("traceparent")
     return Peeked(
         body=body,
-        request_id=request_id if isinstance(request_id, str | int) else None,
+        request_id=request_id,
         tool=name if isinstance(name, str) else None,
         traceparent=traceparent if isinstance(traceparent, str) else None,
     )
+
+
+def _request_id(envelope: dict[str, Json]) -> str | int | None:
+    """Return the id of a request, None for a notification.
+
+    The SDK takes a request whose id it cannot read for a notification, which nobody answers.
+    """
+    if "id" not in envelope:
+        return None
+    given = envelope["id"]
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        message = "Invalid request: its id has to be a text or an integer; leave it out of a notification."
+        raise NotARequest(message, code=INVALID_REQUEST)
+    return given
 
 
 def _member(message: dict[str, Json], name: str) -> dict[str, Json]:

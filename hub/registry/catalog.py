@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hub.core.errors import NotFound
+from hub.core.texts import shown
 from hub.identity.principals import Caller
 from hub.identity.scopes import needed_scopes
 from hub.registry.current import read_entry
@@ -119,7 +120,7 @@ class Catalog:
             return servers[full]
         if name == EVERYTHING:  # before the first connection of the default environment
             return Server(name=full, environment=self.default, title=f"Everything in {self.default}", owner_id=None)
-        raise NotFound(f"There is no server {name!r}.")
+        raise NotFound(f"There is no server {shown(name)}.")
 
     async def scopes(self, name: str) -> frozenset[str]:
         """Return every scope that the tools on the server `name` ask for, whoever may use them."""

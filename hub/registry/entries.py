@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.core.errors import NotFound, Quarantined, Unavailable
+from hub.core.texts import shown
 from hub.registry.badge_values import Badge
 from hub.registry.publishing import Parts, published
 from hub.registry.values import Connection, PublishedTool, Server, Tool, ToolVersion
@@ -76,4 +77,4 @@ def callable_tool(entry: Entry | None, name: str, sight: Sight) -> PublishedTool
 
 def unknown_tool(name: str) -> NotFound:
     """Return the error for a tool that does not exist or that the caller may not see."""
-    return NotFound(f"There is no tool {name!r} here; list the tools to see which there are.")
+    return NotFound(f"There is no tool {shown(name)} here; list the tools to see which there are.")

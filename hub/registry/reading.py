@@ -6,6 +6,7 @@ from connectors.sdk.rules import Rule
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Tier
 from hub.core.errors import NotFound
+from hub.core.texts import shown
 from hub.registry.tables import ConnectionRow, ConnectorRow, ReleaseRow, ServerRow, ToolRow, ToolVersionRow
 from hub.registry.values import Connection, Environment, Server, Tool, ToolVersion
 from hub.storage import Tx
@@ -93,7 +94,7 @@ async def tool_row(tx: Tx, tool_id: str) -> ToolRow:
     """
     row = await tx.get(ToolRow, tool_id, populate_existing=True)
     if row is None:
-        raise NotFound(f"There is no tool {tool_id!r}.")
+        raise NotFound(f"There is no tool {shown(tool_id)}.")
     return row
 
 
@@ -105,7 +106,7 @@ async def server_row(tx: Tx, name: str) -> ServerRow:
     """
     row = await tx.get(ServerRow, name, populate_existing=True)
     if row is None:
-        raise NotFound(f"There is no server {name!r}.")
+        raise NotFound(f"There is no server {shown(name)}.")
     return row
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.errors import NotFound
+from hub.core.texts import shown
 from hub.registry.badges import all_badges
 from hub.registry.entries import Entry
 from hub.registry.names import is_built_in
@@ -53,7 +54,7 @@ class Snapshot:
             NotFound: there is none, or the caller may not see it.
         """
         if not sight.reaches_server(server) or (server not in self.servers and not is_built_in(server)):
-            raise NotFound(f"There is no server {server!r}.")
+            raise NotFound(f"There is no server {shown(server)}.")
         return self.shelves.get(server, Shelf(entries={}, names=()))
 
 

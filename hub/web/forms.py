@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
 
-from hub.core.errors import Forbidden, Malformed
+from hub.core.errors import Forbidden, Malformed, NotFound
+from hub.core.texts import NULL, check_text, shown
 
 MAX_BODY: Final = 64 * 1024
 MAX_FIELDS: Final = 200
@@ -30,7 +31,7 @@ class Form:
         """
         values = self.fields.get(name, ())
         if len(values) > 1:
-            raise Malformed(f"The field {name!r} stands in the form more than once.")
+            raise Malformed(f"The field {shown(name)} stands in the form more than once.")
         return values[0] if values else ""
 
     def all(self, name: str) -> tuple[str, ...]:
@@ -42,7 +43,7 @@ async def read_form(request: Request) -> Form:
     """Return the form in the request's body.
 
     Raises:
-        Malformed: it is no form, too long, or not UTF-8.
+        Malformed: it is no form, too long, not UTF-8, or holds a text that cannot be kept.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise Malformed("Send the form as the page has it.")
@@ -57,8 +58,24 @@ async def read_form(request: Request) -> Form:
         raise Malformed("This form cannot be read.") from error
     fields: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
+        check_text(name)
+        check_text(value)
         fields[name] = (*fields.get(name, ()), value)
     return Form(fields=fields)
+
+
+def check_address(request: Request) -> None:
+    """Let an address pass whose parts can be looked up.
+
+    Raises:
+        Malformed: a parameter of the query holds a text that cannot be kept.
+        NotFound: a part of the path does, so that nothing can stand there.
+    """
+    if any(NULL in str(part) for part in request.path_params.values()):
+        raise NotFound("Nothing stands at this address.")
+    for name, value in request.query_params.multi_items():
+        check_text(name)
+        check_text(value)
 
 
 def check_origin(request: Request, public_url: str) -> None:

@@ -18,7 +18,7 @@ from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal
 from hub.identity.sessions import WebSession, cookie_name, session_of, touch_session
 from hub.invocations.runtime import Runtime
-from hub.web.forms import Form, check_origin, read_form
+from hub.web.forms import Form, check_address, check_origin, read_form
 from hub.web.headers import page_headers
 from hub.web.notices import Desk, Notice
 from hub.web.problems import UNSEEN, problem_page
@@ -127,6 +127,7 @@ class Doorway:
     async def _answer(self, screen: GuestScreen, request: Request) -> Response:
         guest = self._guest(request)
         try:
+            check_address(request)
             if request.method == "POST":
                 check_origin(request, self.runtime.public_url)
                 guest = replace(guest, form=await read_form(request))

@@ -266,3 +266,35 @@ async def test_lists_come_in_pages_whose_cursors_are_their_readers_own(hub: Work
     forged = await person.get("/users", cursor=f"{cursors[0][:-4]}AAAA")
     assert is_problem(elsewhere, 400, "malformed")
     assert is_problem(forged, 400, "malformed")
+    assert elsewhere.json()["detail"] == forged.json()["detail"]  # whose it is, nobody learns
+
+
+@BOTH_ENGINES
+async def test_a_null_character_is_refused_wherever_it_stands(log_in: LogIn) -> None:
+    person = await log_in("administrator")
+
+    for path, name in (("/tools", "query"), ("/tools", "server"), ("/audit/events", "kind"), ("/users", "cursor")):
+        assert is_problem(await person.get(path, **{name: "\x00"}), 400, "malformed"), path
+    assert is_problem(await person.get("/users", **{"\x00": "1"}), 400, "malformed")
+    for path in ("/invocations/%00", "/approvals/%00", "/servers/%00/tools", "/tools/%00", "/users/usr_%00"):
+        assert is_problem(await person.get(path), 404, "not_found"), path
+    typed = await person.send("POST", "/groups", {"name": "sales", "title": "a\x00b"})
+    assert is_problem(typed, 400, "malformed")
+    assert "base64" in typed.json()["detail"]
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize(
+    "path", ["/invocations/{}", "/invocations/{}/timeline", "/approvals/{}", "/users/{}", "/agents/{}"]
+)
+async def test_an_id_that_cannot_exist_looks_like_one_that_does_not(log_in: LogIn, path: str) -> None:
+    person = await log_in("administrator")
+    absent = "inv_00000000000000000000000000"
+
+    def told(response: httpx2.Response, name: str) -> str:
+        is_problem(response, 404, "not_found")
+        return str(response.json()["detail"]).replace(name, "ID")
+
+    expected = told(await person.get(path.format(absent)), absent)
+    for impossible in ("nope", "inv_", "INV_1", "x" * 300, "inv_..."):
+        assert told(await person.get(path.format(impossible)), impossible) == expected

@@ -10,7 +10,7 @@ import rfc8785
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hub.core.canonical import SAFE_INTEGER, canonical_json, digest, parse_json, read_canonical
+from hub.core.canonical import DEEPEST, SAFE_INTEGER, canonical_json, digest, parse_json, read_canonical
 from hub.core.errors import Malformed
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -96,3 +96,26 @@ def test_what_two_readers_could_read_differently_is_refused(text: str) -> None:
 
 def test_equal_values_have_one_digest_whatever_the_order() -> None:
     assert digest({"a": 1, "b": [1.0]}) == digest({"b": [1], "a": 1.0})
+
+
+@pytest.mark.parametrize("text", ['{"a":', "["])
+def test_what_is_nested_deeper_than_a_reader_can_follow_is_refused_before_anybody_follows_it(text: str) -> None:
+    closing = "}" if text.startswith("{") else "]"
+
+    assert parse_json(text * DEEPEST + "1" + closing * DEEPEST)
+    for deeper in (DEEPEST + 1, 480, 900):
+        with pytest.raises(Malformed, match="nested deeper"):
+            parse_json(text * deeper + "1" + closing * deeper)
+
+
+def test_many_objects_beside_each_other_are_not_deep() -> None:
+    assert len(parse_json("[" + ",".join(["{}"] * 10_000) + "]")) == 10_000
+
+
+def test_an_error_says_back_no_more_of_a_key_than_a_name_may_have() -> None:
+    key = "k" * 100_000
+
+    with pytest.raises(Malformed) as refused:
+        parse_json(f'{{"{key}":1,"{key}":2}}')
+
+    assert len(refused.value.message) < 200

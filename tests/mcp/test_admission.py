@@ -151,6 +151,7 @@ async def test_an_agent_that_may_hold_one_tool_only_is_told_that_tools_scope(
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"name":"\\u0000"}}}',
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"name":"\\ud800"}}}',
         b"[" * 100_000,
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":' + b'{"a":' * 500 + b"1" + b"}" * 501,
     ],
 )
 async def test_json_that_two_readers_could_read_differently_is_a_parse_error(
@@ -168,6 +169,48 @@ async def test_json_that_is_no_message_is_refused(hub: WorkingHub, http: httpx2.
 
     assert response.status_code == 400
     assert "error" in response.json()
+
+
+@pytest.mark.parametrize("request_id", [True, 1.5, None, [1], {"a": 1}])
+async def test_a_request_whose_id_is_neither_a_text_nor_an_integer_is_refused(
+    hub: WorkingHub, http: httpx2.AsyncClient, request_id: object
+) -> None:
+    body = json.dumps({**call("item_get", {"id": 1}), "id": request_id}).encode()
+
+    response = await post(http, await hub.token(), body)
+
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == -32600
+    assert response.json()["id"] is None
+
+
+@pytest.mark.parametrize("arguments", [[1], "x", 7, True])
+async def test_arguments_that_are_no_object_are_a_protocol_error_that_says_so(
+    hub: WorkingHub, http: httpx2.AsyncClient, arguments: object
+) -> None:
+    """MCP lists requests that fail the schema of CallToolRequest under protocol errors; no tool has been looked at."""
+    params = {"name": "item_get", "arguments": arguments}
+    body = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+
+    response = await post(http, await hub.token(), body)
+
+    assert response.status_code == 400
+    assert response.json()["id"] == 7
+    assert response.json()["error"]["code"] == -32602
+    assert "one JSON object" in response.json()["error"]["message"]
+
+
+async def test_what_a_client_sends_is_not_sent_back_in_full(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
+    token, longest = await hub.token(), 20_000
+    name = await post(http, token, call("n" * 500_000, {}))
+    member = await post(http, token, call("item_get", {"id": 1, "m" * 500_000: 1}))
+    members = await post(http, token, call("item_get", {"id": 1, **{f"m{n}": 1 for n in range(50_000)}}))
+
+    assert "There is no tool" in name.text
+    assert "is not known here" in member.text
+    assert len(name.text) < longest
+    assert len(member.text) < longest
+    assert len(members.text) < longest * 4
 
 
 async def test_a_body_that_is_too_long_is_413_whether_it_says_so_or_not(
