@@ -64,7 +64,7 @@ class _Addresses(BaseModel):
     tier=Tier.MEDIUM,
     upstream_class=UpstreamClass.B,
     reversal=Reversal.PARTIAL,
-    residue=("addresses",),  # it stays in Tryton, archived
+    residue=("addresses", "party.address"),  # it stays in Tryton, archived
     compensation=Compensation(
         tool="party_address_archive", arguments={"address_id": "/output/id"}, kind=Reversal.PARTIAL
     ),

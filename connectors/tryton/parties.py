@@ -43,6 +43,16 @@ PARTY = "party.party"
 NEW = f"{PARTY}/new"
 PERSONAL = ("personal",)
 
+_ARCHIVED = (
+    "party.party",
+    "party.address",
+    "party.contact_mechanism",
+    "party.identifier",
+    "ir.sequence",  # no other party gets that code
+    *(f"party.party.{part}" for part in ("account", "lang", "location", "payment_term")),
+)
+"""What stays of a new party, archived: Tryton keeps it in several tables."""
+
 
 class _Summary(Row):
     name: str | None
@@ -123,7 +133,7 @@ async def party_get(context: Context, party_id: Id) -> Party:
     tier=Tier.MEDIUM,
     upstream_class=UpstreamClass.C,
     reversal=Reversal.PARTIAL,
-    residue=("code", "is_active"),
+    residue=_ARCHIVED,
     compensation=Compensation(tool="party_deactivate", arguments={"party_id": "/output/id"}, kind=Reversal.PARTIAL),
     quarantine_seconds=120,
     data_classes=PERSONAL,

@@ -76,7 +76,7 @@ _DRAFT = _Button(name="draft", allowed_in=("quotation", "cancelled"), stage="dra
     upstream_class=UpstreamClass.B,
     fidelity=Fidelity.EXECUTED,
     reversal=Reversal.PARTIAL,
-    residue=("number", "quotation_date"),
+    residue=("number", "quotation_date", "ir.sequence"),  # no other sale gets that number
     compensation=_BACK_TO_DRAFT,
     examples=[{"sale_id": 1}],
 )

@@ -14,8 +14,8 @@ from world import World
 
 from connectors.sdk import Tier
 from connectors.tryton import connector
-from connectors.tryton.tests.desk import Office
 from connectors.tryton_server import TrytonServer
+from connectors.tryton_server.office import Office
 from hub.identity.authority import Authority
 from hub.identity.clients import NewAgent, create_agent
 from hub.identity.principals import Caller

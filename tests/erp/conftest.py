@@ -7,8 +7,8 @@ from erp.company import Company, connect, wire_to
 from upstream.fixtures import Upstream
 from world import open_world
 
-from connectors.tryton.tests.desk import Office
 from connectors.tryton_server import Person, TrytonServer, install
+from connectors.tryton_server.office import Office
 from hub.keys import Keyring
 from hub.storage import Database
 

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from connectors.tryton import connector
-from connectors.tryton.tests.desk import CASES, Bench, Case, Office
+from connectors.tryton.tests.desk import CASES, Bench, Case
 from connectors.tryton_server import Person, TrytonServer, install
+from connectors.tryton_server.office import Office
 
 
 @pytest.fixture(scope="session")

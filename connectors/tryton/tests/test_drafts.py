@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from connectors.sdk.run import Done, Failed, Found, NotFoundYet
-from connectors.tryton.tests.desk import Bench, Office
+from connectors.tryton.tests.desk import Bench
 from connectors.tryton_server import Person
+from connectors.tryton_server.office import Office
 
 pytestmark = [pytest.mark.anyio, pytest.mark.tryton]
 

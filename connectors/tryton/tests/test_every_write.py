@@ -8,8 +8,9 @@ from connectors.sdk import Effect, Preview, Reversal
 from connectors.sdk.kit import Verdict, check_write
 from connectors.sdk.run import Failed
 from connectors.tryton import connector
-from connectors.tryton.tests.desk import Bench, Case, Office
+from connectors.tryton.tests.desk import Bench, Case
 from connectors.tryton_server import Person, TrytonServer
+from connectors.tryton_server.office import Office
 
 pytestmark = [pytest.mark.anyio, pytest.mark.tryton]
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from connectors.sdk.run import Failed
-from connectors.tryton.tests.desk import Bench, Office, decimal
+from connectors.tryton.tests.desk import Bench
 from connectors.tryton_server import Person, TrytonSays
+from connectors.tryton_server.office import Office, decimal
 
 pytestmark = [pytest.mark.anyio, pytest.mark.tryton]
 

@@ -14,9 +14,10 @@ from connectors.sdk.wire import WireRequest
 from connectors.sdk.workbench import Workbench
 from connectors.tryton import connector
 from connectors.tryton.system import error_of
-from connectors.tryton.tests.desk import Bench, Office
+from connectors.tryton.tests.desk import Bench
 from connectors.tryton.values import decoded, minor_units
 from connectors.tryton_server import Person, TrytonServer
+from connectors.tryton_server.office import Office
 
 Json = Any
 

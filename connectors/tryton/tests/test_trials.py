@@ -9,8 +9,9 @@ from connectors.sdk import Fidelity
 from connectors.sdk.run import Failed
 from connectors.sdk.wire import WireRequest
 from connectors.tryton import connector
-from connectors.tryton.tests.desk import Bench, Office
+from connectors.tryton.tests.desk import Bench
 from connectors.tryton_server import Person, TrytonSays, TrytonServer, install
+from connectors.tryton_server.office import Office
 
 pytestmark = [pytest.mark.anyio, pytest.mark.tryton]
 

@@ -1,0 +1,52 @@
+"""The contract kit on a real Tryton: the harness has a case for every tool, sees everything, and no line fails."""
+
+import pytest
+
+from connectors.tryton import connector
+from connectors.tryton_server import Person, TrytonServer
+from connectors.tryton_server.harness import TrytonHarness, every_case, opened
+from connectors.tryton_server.office import Office
+from hub.dryrun.proving.session import check_live
+from hub.registry import BadgeVerdict
+
+pytestmark = [pytest.mark.anyio, pytest.mark.tryton]
+
+
+@pytest.fixture
+def harness(tryton: TrytonServer, office: Office) -> TrytonHarness:
+    return TrytonHarness(server=tryton, office=office)
+
+
+def test_every_tool_has_a_case(harness: TrytonHarness) -> None:
+    assert {case.operation for case in every_case(harness)} == {one.name for one in connector.spec.operations}
+
+
+async def test_the_contents_show_a_colleagues_edit_and_nothing_beside_it(
+    harness: TrytonHarness, office: Office, clerk: Person
+) -> None:
+    party = office.customer()
+    before = await harness.contents()
+
+    clerk.write("party.party", party, name="Umber & Sons")
+    after = await harness.contents()
+
+    assert {record for record in after if after[record] != before.get(record)} == {f"party.party/{party}"}
+
+
+async def test_signing_in_and_reading_are_not_seen(harness: TrytonHarness, tryton: TrytonServer) -> None:
+    before = await harness.contents()
+
+    newcomer = tryton.person("clerk")
+    newcomer.read("party.party", 3, "name")
+    newcomer.close()
+
+    assert await harness.contents() == before
+
+
+@pytest.mark.more
+async def test_no_line_of_the_kit_fails() -> None:
+    async with opened() as opened_harness:
+        badge = await check_live(connector.spec, opened_harness)
+
+    assert [line for line in badge.lines if line.verdict is BadgeVerdict.FAILED] == []
+    assert {line.operation for line in badge.lines} == {one.name for one in connector.spec.operations}

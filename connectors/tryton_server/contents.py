@@ -1,0 +1,43 @@
+"""Owns looking at everything a Tryton holds: each row of each table, but for what signing in and writing move."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+Record = Mapping[str, object]
+"""The columns of a row, by name."""
+
+_NOT_BUSINESS = frozenset({"ir_session", "ir_cache", "ir_cache_keyring", "res_user_login_attempt", "sqlite_sequence"})
+"""What signing in and reading touch."""
+
+_RECORDS_OF_WORK = frozenset({"ir_model_log", "ir_queue"})
+"""What was done and what is to be done: both grow with an undo too. That previews leave them alone has its own test."""
+
+_OF_EVERY_WRITE = frozenset({"create_date", "create_uid", "write_date", "write_uid"})
+"""Who wrote a row and when: these move even when a write changes nothing."""
+
+
+def everything(database_file: Path) -> dict[str, Record]:
+    """Return the rows of a Tryton on SQLite as `{"party.party/3": {column: value}}`."""
+    with closing(sqlite3.connect(f"file:{database_file}?mode=ro", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        models = {str(row["name"]).replace(".", "_"): str(row["name"]) for row in _rows(connection, "ir_model")}
+        return {
+            f"{models.get(table, table)}/{row['id']}": _record(row)
+            for table in _tables(connection)
+            for row in _rows(connection, table)
+        }
+
+
+def _tables(connection: sqlite3.Connection) -> Iterator[str]:
+    named = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return (str(row["name"]) for row in named if row["name"] not in _NOT_BUSINESS | _RECORDS_OF_WORK)
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
+    return connection.execute(f'SELECT * FROM "{table}"').fetchall()  # noqa: S608  # the schema's own name
+
+
+def _record(row: sqlite3.Row) -> Record:
+    return {name: row[name] for name in row.keys() if name not in _OF_EVERY_WRITE}  # noqa: SIM118  # a row iterates over its values
