@@ -1,8 +1,10 @@
 """The operation spec: the frozen form every kind of connector compiles to, which the registry stores and pins."""
 
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -20,6 +22,8 @@ Json = Any
 """Any JSON value."""
 
 _DISGUISES = frozenset({"content-encoding", "x-http-method", "x-http-method-override", "x-method-override"})
+
+_OF_DRAFTS = re.compile(r"/[^/()]+\([^/()]*,IsActiveEntity=false\)")
 
 TOOL_NAME = r"^[a-z][a-z0-9_]{0,47}$"
 
@@ -53,6 +57,7 @@ class SafeRule(_Spec):
     Where `*` would say too much, because it crosses slashes, `template` takes the place of `path`: in `/deals/{id}`
     a variable stands for part of one segment. `besides` are templates of what is not meant though it looks alike:
     `/deals/export` is no deal. `query` must be asked for, each once: only with `validateOnly=true` is it a dry run.
+    A template that ends with the key of an OData draft (`IsActiveEntity=false`) means drafts and no live record.
     """
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -69,10 +74,16 @@ class SafeRule(_Spec):
             return False
         return self.operation is None or (operation is not None and fnmatchcase(operation, self.operation))
 
+    @property
+    def _means_drafts(self) -> bool:
+        return self.template is not None and _OF_DRAFTS.fullmatch(self.template) is not None
+
     def _means(self, path: str) -> bool:
         # Some servers do not tell letters of different case apart, so what is not meant is not meant in any.
         if any(matches(other.casefold(), path.casefold()) for other in self.besides):
             return False
+        if self._means_drafts and unquote(path).casefold().count("isactiveentity") != 1:
+            return False  # said twice, nobody knows which counts
         return fnmatchcase(path, self.path) if self.template is None else matches(self.template, path)
 
     def _is_asked_in(self, request: WireRequest) -> bool:
@@ -83,8 +94,10 @@ class SafeRule(_Spec):
     def _no_contradictions(self) -> Self:
         if self.template is not None and self.path != "*":
             raise ValueError("a safe rule has a path pattern or a path template, not both")
-        if self.method in {"PUT", "PATCH", "DELETE"} and not (self.preview_only and self.query):
-            raise ValueError(f"a {self.method} is safe only as a dry run: preview_only, and asked for in the query")
+        if self.method in {"PUT", "PATCH", "DELETE"} and not (self.preview_only and (self.query or self._means_drafts)):
+            raise ValueError(
+                f"a {self.method} is safe only as a dry run: preview_only, and asked for in the query or of a draft"
+            )
         return self
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from connectors import mcp_upstream, openapi
+from connectors import mcp_upstream, odata, openapi
 from connectors.mcp_upstream import Discovery, Owner, before_discovery, discover
 from connectors.sdk.errors import ConnectorError
 from connectors.sdk.run import DirectRunner, PhaseCall, PhaseResult
@@ -69,6 +69,7 @@ NOT_RUN: Final = "not run"
 """The level that is reported when no connector code has run at all."""
 DIRECT_RUNNERS: Final[Mapping[str, DirectRunner]] = {
     "connectors.mcp_upstream:carry_out": mcp_upstream.carry_out,
+    "connectors.odata:carry_out": odata.carry_out,
     "connectors.openapi:carry_out": openapi.carry_out,
 }
 """Who may run in the hub itself, by entry. A spec that names another entry cannot bring its code in here."""

@@ -5,6 +5,7 @@ import typer
 from hub.cli.connector.check import check
 from hub.cli.connector.connect import connect
 from hub.cli.connector.correct import correct, try_it
+from hub.cli.connector.import_odata import odata
 from hub.cli.connector.import_sql import import_sql
 from hub.cli.connector.importing import import_app
 from hub.cli.connector.importing_mcp import mcp
@@ -29,5 +30,6 @@ connector_app.command()(check)
 connector_app.command()(record)
 connector_app.command()(run)
 import_app.command()(mcp)
+import_app.command()(odata)
 import_app.command("sql")(import_sql)
 connector_app.add_typer(import_app, name="import")

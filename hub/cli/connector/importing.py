@@ -59,7 +59,7 @@ def openapi(
     """
     compilation = _compiled(file, overlay or [], Importing(name=name or _name_of(file)))
     came = report_of(compilation)
-    _print(compilation, came)
+    show_import(compilation, came)
     if report is not None:
         report.write_text(json.dumps(came, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if not register:
@@ -73,7 +73,12 @@ def openapi(
 
 
 def _name_of(file: Path) -> str:
-    return normalised([file.name.partition(".")[0]]).popitem()[1][:_LONGEST_NAME].rstrip("_")
+    return name_of(file.name)
+
+
+def name_of(text: str) -> str:
+    """Return what to call a connector that is made of the file or service called `text`."""
+    return normalised([text.partition(".")[0]]).popitem()[1][:_LONGEST_NAME].rstrip("_")
 
 
 def _compiled(file: Path, overlays: list[Path], importing: Importing) -> Compilation:
@@ -94,7 +99,8 @@ def _compiled(file: Path, overlays: list[Path], importing: Importing) -> Compila
             fail("; ".join(one["msg"] for one in error.errors(include_url=False)))
 
 
-def _print(compilation: Compilation, came: dict[str, Json]) -> None:
+def show_import(compilation: Compilation, came: dict[str, Json]) -> None:
+    """Print what came of an import: its tools with their reasons, what was refused, and the figures."""
     _print_tools(came)
     _print_list("Refused", [f"{one['operation']}: {one['reason']}" for one in came["refusals"]])
     _print_list("Found in the document", [f"{one['finding']} ({one['times']}x)" for one in came["findings"]])

@@ -1,0 +1,59 @@
+"""What an owner says of the tools that were found: which are published, and what was confirmed of effect and tier."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from connectors.sdk.auth import AuthSpec, Basic, Bearer
+from connectors.sdk.vocabulary import Effect, Tier
+
+Json = Any
+"""Any JSON value."""
+
+
+class BadWord(ValueError):
+    """What the owner says cannot be followed; the message says why."""
+
+
+class _Word(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OwnersWord(_Word):
+    """All that may be said of one tool. Without `expose` it is not published; `effect` is said of actions alone."""
+
+    expose: bool = False
+    tier: Tier | None = None
+    effect: Effect | None = None
+
+
+class OwnersWords(_Word):
+    """What is said of each tool, by its name, and how the service is signed in to, which no metadata says."""
+
+    sign_in: Literal["none", "basic", "bearer"] = "none"
+    tools: Mapping[str, OwnersWord] = {}
+
+    @property
+    def auth(self) -> AuthSpec:
+        """Return how the service is signed in to."""
+        match self.sign_in:
+            case "basic":
+                return Basic()
+            case "bearer":
+                return Bearer()
+            case "none":
+                return AuthSpec()
+
+
+def owners_words(said: Mapping[str, Json]) -> OwnersWords:
+    """Return what the file of an owner says.
+
+    Raises:
+        BadWord: it says something that is not known.
+    """
+    try:
+        return OwnersWords.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise BadWord(f"{'/'.join(map(str, first['loc']))}: {first['msg']}") from error
