@@ -1,9 +1,12 @@
 """Settings: read once from the environment (`TOOLHUB_*`) or a `.env` file, and handed down as values."""
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
@@ -90,6 +93,21 @@ class Settings(BaseSettings):
         return self.home / "master.key"
 
 
+def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the names in `environment` and `.env` that look like settings and are none, with what each may mean.
+
+    A setting that nobody reads does nothing, which may be the opposite of what somebody relies on.
+    """
+    given = {name.upper() for name in (*environment, *dotenv_values(".env")) if name.upper().startswith(_PREFIX)}
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    unknown = sorted(name for name in given - {*known, *_READ_ELSEWHERE} if not name.startswith(_SECRET))
+    return {name: next(iter(get_close_matches(name, known, n=1)), "") for name in unknown}
+
+
+_PREFIX = "TOOLHUB_"
+_SECRET = f"{_PREFIX}SECRET_"
+_READ_ELSEWHERE = (f"{_PREFIX}PASSWORD", f"{_PREFIX}DATABASE_PASSWORD")
+"""For `toolhub account create` and for the compose file."""
 _ENGINES = ("postgresql+asyncpg://", "sqlite+aiosqlite://")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.console import out, run, settings
+from hub.cli.console import ask_hidden, out, run, settings
 from hub.identity.accounts import NewUser
 from hub.identity.authority import Authority
 from hub.identity.bootstrap import account_create
@@ -18,14 +18,13 @@ account_app = typer.Typer(help="Accounts of people.", no_args_is_help=True)
 @account_app.command()
 def create(
     name: Annotated[str, typer.Argument(help="The name to log in with.")],
-    password: Annotated[
-        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="TOOLHUB_PASSWORD")
-    ],
     role: Annotated[list[Role] | None, typer.Option(help="A role; may be given several times.")] = None,
     group: Annotated[list[str] | None, typer.Option(help="A group; may be given several times.")] = None,
     display_name: Annotated[str | None, typer.Option(help="The name that others see.")] = None,
 ) -> None:
     """Create an account. The first one becomes administrator, whatever its roles.
+
+    The password is asked for, or taken from TOOLHUB_PASSWORD.
 
     Examples:
       toolhub account create alice
@@ -35,7 +34,7 @@ def create(
     new = NewUser(
         name=name,
         display_name=display_name or name,
-        password=password,
+        password=ask_hidden("Password", variable="TOOLHUB_PASSWORD", twice=True),
         roles=frozenset(role or [Role.MEMBER]),
         groups=frozenset(group or []),
     )

@@ -2,7 +2,10 @@
 
 import asyncio
 import importlib
+import os
+import warnings
 from collections.abc import Callable, Coroutine
+from getpass import GetPassWarning
 from importlib.util import find_spec
 from typing import Any, NoReturn, TypeVar
 
@@ -12,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hub.core.errors import HubError
-from hub.settings import Settings
+from hub.settings import Settings, misspelt
 
 T = TypeVar("T")
 
@@ -27,6 +30,27 @@ def settings() -> Settings:
     except ValidationError as error:
         lines = [f"TOOLHUB_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
         fail("The settings cannot be used:\n  " + "\n  ".join(lines))
+
+
+def spelling() -> list[str]:
+    """Return a sentence for each variable that looks like a setting of the hub and is none."""
+    return [
+        f"{name} is no setting and does nothing." + (f" Did you mean {meant}?" if meant else "")
+        for name, meant in misspelt(os.environ).items()
+    ]
+
+
+def ask_hidden(what: str, *, variable: str, twice: bool = False) -> str:
+    """Return what somebody types without its being shown, or what the environment has under `variable`."""
+    given = os.environ.get(variable)
+    if given is not None:
+        return given
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            return str(typer.prompt(what, hide_input=True, confirmation_prompt=twice))
+        except GetPassWarning:
+            fail(f"There is no terminal on which to ask for {what!r} without showing it. Set {variable} instead.")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

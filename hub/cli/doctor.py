@@ -6,12 +6,16 @@ import platform
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
-from hub.cli.console import out, run, settings
+from hub.cli.console import out, run, settings, spelling
 from hub.core.errors import HubError
 from hub.invocations.runtime import confinement_here
 from hub.settings import Settings
@@ -38,36 +42,59 @@ def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print the fi
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        table = Table("", "what", "found", "what to do")
+        table = Table("", "what", *(Column(name, overflow="fold") for name in ("found", "what to do")))
         for one in findings:
-            table.add_row("[green]ok[/]" if one.is_well else "[red]no[/]", one.what, one.found, one.advice)
+            table.add_row(
+                "[green]ok[/]" if one.is_well else "[red]no[/]", one.what, escape(one.found), escape(one.advice)
+            )
         out.print(table)
     if not all(finding.is_well for finding in findings):
         raise typer.Exit(1)
 
 
 async def _examine(chosen: Settings) -> list[Finding]:
-    checks: list[tuple[str, Callable[[Settings], Awaitable[Finding]]]] = [
-        ("database", _database),
-        ("master key", _keys),
-        ("confinement", _confinement),
+    checks: list[tuple[str, str, Callable[[Settings], Awaitable[Finding]]]] = [
+        ("database", "Check TOOLHUB_DATABASE_URL, and that the database runs and lets this machine in.", _database),
+        ("master key", "Put the right key back: TOOLHUB_MASTER_KEY, or its file from your backup.", _keys),
+        ("confinement", "Needs Linux with Landlock and seccomp.", _confinement),
     ]
-    findings = [_python()]
-    for what, check in checks:
+    findings = [_python(), _spelling()]
+    for what, advice, check in checks:
         try:
             findings.append(await check(chosen))
         except HubError as error:
-            findings.append(Finding(what=what, is_well=False, found=error.message, advice="See the message."))
-        except OSError as error:
-            findings.append(Finding(what=what, is_well=False, found=str(error), advice="Check that it can be reached."))
+            findings.append(Finding(what=what, is_well=False, found=error.message, advice=advice))
+        except (OSError, SQLAlchemyError) as error:
+            findings.append(Finding(what=what, is_well=False, found=str(error).splitlines()[0], advice=advice))
     return findings
 
 
 def _python() -> Finding:
-    return Finding(what="python", is_well=sys.version_info >= (3, 11), found=platform.python_version())
+    is_well = sys.version_info >= (3, 11)
+    advice = "" if is_well else "Install Python 3.11 or newer, and make .venv again: make clean, then make run."
+    return Finding(what="python", is_well=is_well, found=platform.python_version(), advice=advice)
+
+
+def _spelling() -> Finding:
+    wrong = spelling()
+    if not wrong:
+        return Finding(what="settings", is_well=True, found="every TOOLHUB_ variable is one")
+    return Finding(
+        what="settings", is_well=False, found=" ".join(wrong), advice="Correct or remove it, here or in .env."
+    )
+
+
+def _missing(chosen: Settings) -> Path | None:
+    """Return the file of the embedded database, if it is not there: looking must not make it."""
+    name = make_url(chosen.database).database
+    file = Path(name) if chosen.database.startswith("sqlite") and name else None
+    return None if file is None or file.exists() else file
 
 
 async def _database(chosen: Settings) -> Finding:
+    if file := _missing(chosen):
+        advice = "Start the hub: `toolhub serve` makes it. If there was one, check TOOLHUB_HOME and where you are."
+        return Finding(what="database", is_well=False, found=f"there is no {file} yet", advice=advice)
     async with open_database(chosen) as database:
         revision = await current(database)
     shown = f"{database.url.render_as_string(hide_password=True)} at revision {revision or 'none'}"
@@ -77,9 +104,15 @@ async def _database(chosen: Settings) -> Finding:
 
 
 async def _keys(chosen: Settings) -> Finding:
+    if _missing(chosen):
+        return Finding(what="master key", is_well=False, found="nothing to open yet", advice="First the database.")
+    file = chosen.master_key_file
+    if chosen.master_key is None and chosen.database.startswith("sqlite") and not file.exists():
+        advice = "Put it back from your backup. A new hub has nothing to lose: `toolhub serve` makes one."
+        return Finding(what="master key", is_well=False, found=f"there is no {file}", advice=advice)
     async with open_database(chosen) as database:
         if await current(database) is None:
-            return Finding(what="master key", is_well=False, found="no database yet", advice="Run `toolhub migrate`.")
+            return Finding(what="master key", is_well=False, found="no tables yet", advice="Run `toolhub migrate`.")
         await open_keyring(chosen, database)
     return Finding(what="master key", is_well=True, found="opens the keys on record")
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from hub.app import create_app
 from hub.bundles import publish_default
-from hub.cli.console import fail, out, run, settings
+from hub.cli.console import err, fail, out, run, settings, spelling
 from hub.cli.logs import configure_logs
 from hub.identity.bootstrap import offer_first_administrator
 from hub.invocations.runtime import Runtime
@@ -40,6 +40,8 @@ def serve(
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     chosen = settings().model_copy(update=given)
     configure_logs()
+    for one in spelling():
+        err.print(f"[yellow]Look:[/] {one}", highlight=False, soft_wrap=True)
     run(_serve(chosen))
 
 

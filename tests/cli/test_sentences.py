@@ -18,6 +18,8 @@ def toolhub(home: Path, *words: str, **settings: str) -> subprocess.CompletedPro
         text=True,
         check=False,
         cwd=home.parent,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # without a terminal to ask on
         env=environment | {"TOOLHUB_HOME": str(home), "COLUMNS": "200"} | settings,
         timeout=60,
     )
@@ -27,6 +29,7 @@ def toolhub(home: Path, *words: str, **settings: str) -> subprocess.CompletedPro
     ("words", "settings", "says"),
     [
         (("account", "create", "al"), {"TOOLHUB_PASSWORD": "long-enough-words"}, "toolhub migrate"),
+        (("account", "create", "al"), {}, "Set TOOLHUB_PASSWORD instead."),
         (("audit", "export", "log.jsonl"), {}, "toolhub migrate"),
         (("keys", "list"), {"TOOLHUB_DATABASE_URL": "mysql://x"}, "postgresql+asyncpg://"),
         (("doctor",), {"TOOLHUB_PUBLIC_URL": "http://hub.example"}, "https://"),
@@ -48,9 +51,11 @@ def test_what_is_wrong_is_said_in_a_sentence(
 
 def test_a_port_in_use_changes_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ended = toolhub(tmp_path / "home", "serve", "--port", str(taken.getsockname()[1]))
+        port = str(taken.getsockname()[1])
+        ended = toolhub(tmp_path / "home", "serve", "--port", port, TOOLHUB_ENVIRONMENTS="prod")
 
     assert ended.returncode == 1
     assert "in use" in ended.stderr
+    assert "TOOLHUB_ENVIRONMENTS is no setting and does nothing. Did you mean TOOLHUB_ENVIRONMENT?" in ended.stderr
     assert "first administrator" not in ended.stdout
     assert not (tmp_path / "home" / "toolhub.db").exists()

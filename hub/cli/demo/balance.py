@@ -79,7 +79,7 @@ def as_table(found: Balance, proof: Proof) -> Table:
         title="What happened: by the audit export, and by Tryton", title_justify="left", caption_justify="left"
     )
     for heading in ("call", "tier", "decided", "previews", "commit", "in Tryton"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for call in found.calls:
         effect = found.effects.get(call.id, {})
         seen = ", ".join(f"{name} {value}" for name, value in effect.items())

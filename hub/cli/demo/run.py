@@ -96,7 +96,9 @@ def _run(wish: Wish, teller: Teller, home: Path) -> None:
 
 
 def _serve(teller: Teller, hub: HubProcess) -> None:
-    teller.console.print(f"\nThe hub goes on at {hub.url}; log in and look around. Ctrl-C ends it.", highlight=False)
+    teller.console.print(
+        f"\nThe hub goes on at {hub.url}; log in and look around. Ctrl-C ends it.", highlight=False, soft_wrap=True
+    )
     try:
         hub.wait()
     except KeyboardInterrupt:
@@ -110,9 +112,10 @@ def _console(*, on_stderr: bool) -> Console:
 
 
 def _introduce(teller: Teller, hub: HubProcess, settled: Settled) -> None:
-    table = Table(title=f"Accounts at {hub.url}, for this run only", title_justify="left")
+    teller.console.print(f"\nAccounts at {hub.url}, for this run only:", highlight=False, soft_wrap=True)
+    table = Table()
     for heading in ("name", "password", "groups", "part"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for part in CAST:
         table.add_row(part.name, escape(settled.passwords[part.name]), ", ".join(part.groups) or "-", part.does)
     teller.console.print(table)

@@ -13,13 +13,12 @@ from hub.cli.demo.hub_process import HubProcess
 from hub.cli.demo.people import Colleague
 from hub.cli.demo.settling import READ, REDIRECT_URI, Settled
 from hub.cli.demo.signing_in import REFRESH_BEFORE, Authorization, Browser, Client, Tokens
-from hub.cli.demo.telling import Teller
+from hub.cli.demo.telling import Teller, shortened
 
 Json = Any
 """Any JSON value."""
 
 VOTERS: Final = ("rita", "ann", "carl")
-_LONGEST_QUOTE: Final = 400
 
 
 @dataclass(kw_only=True)
@@ -51,7 +50,7 @@ class Stage:
         given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
         self.teller.asked("agent", f"{call.tool}({given})")
         if call.is_error or call.status is not None:
-            self.teller.quote(call.text if len(call.text) <= _LONGEST_QUOTE else f"{call.text[:_LONGEST_QUOTE]} ...")
+            self.teller.quote(shortened(call.text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,6 +133,7 @@ def changed_behind_its_back(stage: Stage) -> None:
     expect(found == OTHER_TERM, f"The new preview starts from {found!r}, not from what the clerk wrote.")
     second = ann.approve(invocation_id, digest=again["digest"], reason="Still right")
     expect(second.is_counted, f"Ann's second vote was answered with {second.status}: {second.body}")
+    stage.teller.asked("Ann", "reads the new preview, and approves that")
     stage.do("look_again", "term")
     done = _verified(stage, invocation_id)
     stage.teller.did(f"{invocation_id}: {done['state']}, in revision {done['revision']}")
@@ -212,7 +213,7 @@ def _show(stage: Stage, question: dict[str, Json]) -> None:
         )
         table = Table()
         for heading in ("field", "before", "after"):
-            table.add_column(heading)
+            table.add_column(heading, overflow="fold")
         for row in _rows(change):
             table.add_row(*(escape(cell) for cell in row))
         stage.teller.console.print(table)

@@ -1,5 +1,6 @@
 """How the demo tells what happens: scenes, steps with their time, and the one error that ends it."""
 
+import re
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
+_LONGEST_QUOTE: Final = 400
 _WORTH_TELLING: Final = 1.0
 """Steps that take longer, in seconds, are told with their time."""
 
@@ -24,6 +26,15 @@ def expect(is_so: object, otherwise: str) -> None:
     """
     if not is_so:
         raise Unexpected(otherwise)
+
+
+def shortened(text: str) -> str:
+    """Return what a reader needs of a long text: its beginning in whole words, and every address in the rest."""
+    if len(text) <= _LONGEST_QUOTE:
+        return text
+    beginning = text[: text.rfind(" ", 0, _LONGEST_QUOTE) + 1].rstrip() or text[:_LONGEST_QUOTE]
+    addresses = re.findall(r"https?://\S+", text[len(beginning) :])
+    return " ... ".join([beginning, *addresses]) + " ..."
 
 
 class Teller:

@@ -1,0 +1,68 @@
+"""`toolhub doctor` looks without touching anything, and says for each finding what to do."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from hub.cli import app
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a hub would live, with no `.env` beside it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOOLHUB_HOME", str(tmp_path / "var"))
+    return tmp_path / "var"
+
+
+def findings() -> dict[str, Any]:
+    """Return what the doctor finds, by what it looked at."""
+    looked = CliRunner().invoke(app, ["doctor", "--json"])
+    return {one["what"]: one for one in json.loads(looked.output)}
+
+
+def test_looking_makes_nothing(home: Path) -> None:
+    found = findings()
+
+    assert not home.exists()
+    assert not found["database"]["is_well"]
+    assert "toolhub serve" in found["database"]["advice"]
+
+
+def test_a_lost_master_key_is_missed_and_not_replaced(home: Path, sqlite_template: Path) -> None:
+    home.mkdir()
+    shutil.copyfile(sqlite_template, home / "toolhub.db")
+
+    found = findings()
+
+    assert "backup" in found["master key"]["advice"]
+    assert not (home / "master.key").exists()
+
+
+def test_a_database_that_does_not_answer_is_a_finding_with_advice(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLHUB_DATABASE_URL", "postgresql+asyncpg://hub:secret-word@127.0.0.1:1/hub")
+
+    found = findings()
+
+    assert not found["database"]["is_well"]
+    assert "TOOLHUB_DATABASE_URL" in found["database"]["advice"]
+    assert "secret-word" not in json.dumps(found)
+    assert not (home / "master.key").exists()
+
+
+@pytest.mark.usefixtures("home")
+def test_a_misspelt_setting_is_named_wherever_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLHUB_PUBLIC_ULR", "https://hub.example")
+    monkeypatch.setenv("TOOLHUB_SECRET_LOGIN", "hub")
+    (tmp_path / ".env").write_text("TOOLHUB_SANDBOX_MINIMUN=full\n")
+
+    found = findings()["settings"]
+
+    assert not found["is_well"]
+    assert "TOOLHUB_PUBLIC_ULR is no setting and does nothing. Did you mean TOOLHUB_PUBLIC_URL?" in found["found"]
+    assert "Did you mean TOOLHUB_SANDBOX_MINIMUM?" in found["found"]
+    assert "LOGIN" not in found["found"]
