@@ -20,9 +20,11 @@ from hub.invocations.preview import before_of
 from hub.invocations.queries import current
 from hub.invocations.recheck import Changed, Holds, NotNow, recheck
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import opened
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
+from hub.invocations.veil import veil_of
 from hub.invocations.verify import verify
 from hub.registry import PublishedTool
 from hub.storage import database_now, now
@@ -91,14 +93,14 @@ async def send(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> In
         permit=permit.ask,
     )
     try:
-        ran = await runtime.executor.commit(target, claimed.arguments, order=order)
+        ran = await runtime.executor.commit(target, opened(claimed, runtime.keys), order=order)
     except TooLate as late:
         async with runtime.database.transaction() as tx:
             await move(tx, runtime, claimed, released(late.message))
         return await current(runtime, claimed.id)
     except Conflict:  # the permit was refused: the lease is lost, somebody else goes on
         return await _as_it_stands(claimed, runtime)
-    concluded = await conclude(permit.standing, ran, tool, runtime)
+    concluded = await conclude(permit.standing, veil_of(claimed, runtime.keys).ran(ran), tool, runtime)
     return await verify(concluded, tool, runtime) if concluded.state is State.COMMITTED else concluded
 
 

@@ -17,7 +17,7 @@ from hub.invocations.callers import caller_of
 from hub.invocations.journal import claims_json
 from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import recorded_arguments
+from hub.invocations.secrecy import bind, opened, recorded_arguments
 from hub.invocations.states import DONE, State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call, Claims, Invocation
@@ -47,14 +47,21 @@ async def understand(call: Call, runtime: Runtime) -> tuple[Request, Decision]:
     at = datetime.now(UTC)  # a read's decision asks the database nothing; a write's is made again with its clock
     facts = _facts(call.caller, tool, arguments, call.claims, at)
     decision = decide(Action.PROPOSE, facts, bundle)
-    return Request(call=call, tool=tool, arguments=arguments, policy_digest=bundle.digest), decision
+    request = Request(
+        call=call,
+        tool=tool,
+        arguments=arguments,
+        bound=bind(tool, arguments, runtime.keys),
+        policy_digest=bundle.digest,
+    )
+    return request, decision
 
 
 async def decide_on(action: Action, standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Decision:
     """Return what the current bundle says about `action` on a write that has been previewed."""
     async with runtime.database.reading() as tx:
         bundle = await runtime.bundles.fresh(tx, standing.environment)
-        facts = await _previewed(tx, standing, tool)
+        facts = await _previewed(tx, standing, tool, runtime)
     return decide(action, facts, bundle)
 
 
@@ -63,7 +70,7 @@ async def decide_on_vote(
 ) -> Decision:
     """Return what the current bundle says about `voter` approving a write that has been previewed."""
     bundle = await runtime.bundles.fresh(tx, standing.environment)
-    asked = await _previewed(tx, standing, tool)
+    asked = await _previewed(tx, standing, tool, runtime)
     facts = replace(
         asked,
         principal_kind=voter.kind.value,
@@ -84,11 +91,11 @@ def basis(decision: Decision) -> dict[str, Json]:
     return {"decided_on": decision.facts.as_json()}
 
 
-async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool) -> Facts:
+async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Facts:
     if standing.preview is None:
         raise ValueError("this is decided on a preview, and there is none")
     caller = await caller_of(tx, standing)
-    facts = _facts(caller, tool, standing.arguments, standing.claims, await now(tx))
+    facts = _facts(caller, tool, opened(standing, runtime.keys), standing.claims, await now(tx))
     history = await _history(tx, standing)
     record = await dryrun.track_record(tx, standing.tool_id)
     seen, blast = standing.preview, standing.preview.preview.blast

@@ -14,6 +14,7 @@ from hub.invocations.reads import read
 from hub.invocations.receive import receive
 from hub.invocations.refuse import Attempt, by_policy, by_rules, record_attempt, refuse, refuse_at_once
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import opened
 from hub.invocations.states import State
 from hub.invocations.values import Call, Invocation
 from hub.policy import Action, Allowed, Denied, Obliged
@@ -58,7 +59,9 @@ async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime
     previewed = await dry_run(invocation, tool, runtime)
     if previewed.preview is None or previewed.state is State.PREVIEW_FAILED:
         return previewed
-    if broken := broken_rules(tool.tool.rules, previewed.arguments, previewed.preview.preview.model_dump(mode="json")):
+    if broken := broken_rules(
+        tool.tool.rules, opened(previewed, runtime.keys), previewed.preview.preview.model_dump(mode="json")
+    ):
         return await refuse(previewed, by_rules(broken), runtime)
     match await decide_on(Action.AUTOCOMMIT, previewed, tool, runtime):
         case Allowed() as allowed:

@@ -15,8 +15,11 @@ from hub.invocations.conclude import passage_facts
 from hub.invocations.journal import Step, load, move, record_event
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import bind, opened, sealed
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.invocations.veil import veil_of
+from hub.keys import Keyring
 from hub.registry import PublishedTool, quarantine
 from hub.storage import Tx, now
 
@@ -46,12 +49,13 @@ async def ask_check(standing: Invocation, tool: PublishedTool, runtime: Runtime)
     if not tool.version.spec.has_check:
         return Ran(outcome=Passed(), passage=Passage(transcript=(), sandbox_level="not run", latency_ms=0))
     seen = standing.preview
-    return await runtime.executor.check(
+    ran = await runtime.executor.check(
         Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection),
-        dict(standing.arguments),
+        opened(standing, runtime.keys),
         guard={} if seen is None else {one.target: one.token for one in seen.preview.preconditions},
         deadline_seconds=tool.version.spec.timeout_seconds,
     )
+    return veil_of(standing, runtime.keys).ran(ran)
 
 
 async def ask_preview(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
@@ -60,9 +64,9 @@ async def ask_preview(standing: Invocation, tool: PublishedTool, runtime: Runtim
         passage = Passage(transcript=(), sandbox_level="not run", latency_ms=0)
         return Ran(outcome=Previewed(preview=unpreviewed(tool, standing.arguments)), passage=passage)
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
-    return await runtime.executor.preview(
-        target, dict(standing.arguments), deadline_seconds=tool.version.spec.timeout_seconds
-    )
+    arguments = opened(standing, runtime.keys)
+    ran = await runtime.executor.preview(target, arguments, deadline_seconds=tool.version.spec.timeout_seconds)
+    return veil_of(standing, runtime.keys).ran(ran)
 
 
 def unpreviewed(tool: PublishedTool, arguments: Mapping[str, Json]) -> Preview:
@@ -77,22 +81,26 @@ async def _begin(standing: Invocation, tool: PublishedTool, runtime: Runtime) ->
     async with runtime.database.transaction() as tx:
         changes = {"lease_until": await now(tx) + timedelta(seconds=runtime.lease_seconds)}
         if standing.state is State.STALE:
-            changes |= _next_revision(standing, tool)
+            changes |= _next_revision(standing, tool, runtime.keys)
         step = Step(to=State.PREVIEWING, event=EventKind.INVOCATION_PREVIEWING, changes=changes)
         return await move(tx, runtime, standing, step)
 
 
-def _next_revision(standing: Invocation, tool: PublishedTool) -> dict[str, Any]:
+def _next_revision(standing: Invocation, tool: PublishedTool, keys: Keyring) -> dict[str, Any]:
     """Return what a new revision starts with: the tool and connection of today, and no approval."""
+    arguments = opened(standing, keys)
+    bound = bind(tool, arguments, keys)
     return {
         "revision": standing.revision + 1,
         "tool_version_id": tool.version.id,
         "tool_version_digest": tool.version.digest,
         "connection_id": tool.connection.id,
         "connection_generation": tool.connection.generation,
-        "tier": tool.tier_for(standing.arguments).value,
+        "tier": tool.tier_for(arguments).value,
+        "arguments": bound.shown,
+        "sealed_arguments": sealed(bound, arguments, keys, invocation_id=standing.id),
         "intent_digest": intent_digest(
-            tool, agent_id=standing.agent_id, on_behalf_of_id=standing.on_behalf_of_id, arguments=standing.arguments
+            tool, agent_id=standing.agent_id, on_behalf_of_id=standing.on_behalf_of_id, arguments=bound
         ),
         "approval_digest": None,
         "approved_by": None,

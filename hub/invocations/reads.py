@@ -12,10 +12,10 @@ from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, record_event, snapshot
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import recorded_arguments
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
+from hub.invocations.veil import Veil
 from hub.policy import Decision
 from hub.registry import quarantine
 from hub.storage import now
@@ -44,9 +44,10 @@ class _Reading:
         target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
         seconds = tool.version.spec.timeout_seconds
         ran = await self.runtime.executor.read(target, self.request.arguments, deadline_seconds=seconds)
+        ran = Veil(self.runtime.keys, self.row.id, self.request.bound.shown, self.request.arguments).ran(ran)
         if isinstance(ran.outcome, Violation):
             await self._quarantine(ran.outcome)
-        step = _step(ran, self.decision, recorded_arguments(tool, self.request.arguments))
+        step = _step(ran, self.decision, self.request.bound.shown)
         async with self.turn:
             if self.standing is None:
                 self.standing = await self._record(step)

@@ -13,7 +13,7 @@ from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, load, record_event, snapshot
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import recorded_arguments
+from hub.invocations.secrecy import sealed
 from hub.invocations.states import JOINABLE, State
 from hub.invocations.tables import InvocationRow, RepeatKeyRow
 from hub.invocations.values import Invocation
@@ -34,6 +34,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
     """
     async with runtime.database.transaction() as tx:
         row = new_row(request, state=State.RECEIVED)
+        row.sealed_arguments = sealed(request.bound, request.arguments, runtime.keys, invocation_id=row.id)
         at = await now(tx)
         row.created_at = row.updated_at = at
         row.fence = 1
@@ -50,7 +51,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
             event=EventKind.INVOCATION_RECEIVED,
             facts=on_record(decision),
             private={
-                "arguments": recorded_arguments(request.tool, row.arguments),
+                "arguments": row.arguments,
                 "claims": dict(row.claims),
                 **basis(decision),
             },

@@ -3,15 +3,16 @@
 Whoever removes one of these checks makes a test fail that is named after it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any, Final
 
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.rules import broken_rules
 from hub import approvals, dryrun
 from hub.core.canonical import digest
-from hub.core.errors import NotFound, Quarantined
+from hub.core.errors import Malformed, NotFound, Quarantined
 from hub.core.errors import Unavailable as HubUnavailable
 from hub.dryrun import preview_digest
 from hub.execution import Failed, Passed, Previewed, Violation
@@ -22,10 +23,16 @@ from hub.invocations.decisions import decide_on, decide_on_vote
 from hub.invocations.preview import ask_check, ask_preview
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import bind, opened
 from hub.invocations.values import Invocation
 from hub.policy import Action, Denied, Obliged
 from hub.registry import PublishedTool
 from hub.storage import Tx
+
+Json = Any
+"""Any JSON value."""
+
+_OTHER_ARGUMENTS: Final = "the arguments on record are not the ones that were approved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,10 @@ class NotNow:
 
 async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | NotNow:
     """Return whether everything that `claimed` was approved for still holds."""
+    try:
+        arguments = opened(claimed, runtime.keys)
+    except Malformed:
+        return Changed(reasons=(_OTHER_ARGUMENTS,))
     async with runtime.database.reading() as tx:
         caller = await caller_of(tx, claimed)
         try:
@@ -61,7 +72,7 @@ async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | No
             return NotNow(reason=refusal.message)
         reasons = [
             *_of_caller(caller),
-            *_of_tool(claimed, tool),
+            *_of_tool(claimed, tool, arguments),
             *await _of_approval(tx, claimed, tool, runtime),
         ]
     reasons = reasons or await _of_policy(claimed, tool, runtime)
@@ -76,14 +87,14 @@ def _of_caller(caller: Caller) -> Iterator[str]:
             yield f"{one.display_name} is suspended"
 
 
-def _of_tool(claimed: Invocation, tool: PublishedTool) -> Iterator[str]:
+def _of_tool(claimed: Invocation, tool: PublishedTool, arguments: Mapping[str, Json]) -> Iterator[str]:
     if tool.version.digest != claimed.tool_version_digest:
         yield "the tool has a new version"
     if tool.connection.id != claimed.connection_id:
         yield "the tool now uses another connection"
     elif tool.connection.generation != claimed.connection_generation:
         yield "the connection has been changed or signed in anew"
-    tier = tool.tier_for(claimed.arguments)
+    tier = tool.tier_for(arguments)
     if tier.rank > claimed.tier.rank:
         yield f"its risk tier is now {tier.value}"
 
@@ -93,11 +104,10 @@ async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime
     preview, question = claimed.preview, claimed.question
     if preview is None or preview_digest(preview.preview) != preview.digest:
         return ["the preview on record is not the one that was approved"]
-    intended = intent_digest(
-        tool, agent_id=claimed.agent_id, on_behalf_of_id=claimed.on_behalf_of_id, arguments=claimed.arguments
-    )
-    if intended != claimed.intent_digest:
-        return ["the arguments on record are not the ones that were approved"]
+    bound = bind(tool, opened(claimed, runtime.keys), runtime.keys)
+    intended = intent_digest(tool, agent_id=claimed.agent_id, on_behalf_of_id=claimed.on_behalf_of_id, arguments=bound)
+    if intended != claimed.intent_digest or bound.shown != claimed.arguments:
+        return [_OTHER_ARGUMENTS]
     if question is None or question.revision != claimed.revision:
         return []  # approved by policy; `_of_policy` asks it again
     bound_to = question.terms
@@ -159,7 +169,7 @@ async def _of_preview(claimed: Invocation, tool: PublishedTool, runtime: Runtime
     ran = await ask_preview(claimed, tool, runtime)
     match ran.outcome:
         case Previewed(preview=fresh) if claimed.preview is not None:
-            broken = broken_rules(tool.tool.rules, claimed.arguments, fresh.model_dump(mode="json"))
+            broken = broken_rules(tool.tool.rules, opened(claimed, runtime.keys), fresh.model_dump(mode="json"))
             differences = (*broken, *dryrun.drift(claimed.preview.preview, fresh))
             return Changed(reasons=differences) if differences else Holds(tool=tool)
         case Failed(code=Unavailable.code):

@@ -20,8 +20,10 @@ from hub.invocations.journal import Step, load, move, put_off
 from hub.invocations.preview import ask_preview
 from hub.invocations.protocol import Sight, after_sight
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import opened
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.invocations.veil import veil_of
 from hub.invocations.verify import records_now
 from hub.registry import PublishedTool
 from hub.storage import now
@@ -89,7 +91,9 @@ async def _look(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> 
 
 async def _look_up(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> _Seen:
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
-    ran = await runtime.executor.look_up(target, dict(doubtful.arguments), idempotency_key=doubtful.upstream_key)
+    arguments = opened(doubtful, runtime.keys)
+    found = await runtime.executor.look_up(target, arguments, idempotency_key=doubtful.upstream_key)
+    ran = veil_of(doubtful, runtime.keys).ran(found)
     facts = {"found_by": "lookup"} | passage_facts(ran.passage)
     match ran.outcome:
         case Succeeded(output=output, findings=findings):

@@ -11,7 +11,6 @@ from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, snapshot
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import recorded_arguments
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.policy import Decision, Denied
@@ -92,7 +91,7 @@ async def refuse_at_once(request: Request, refusal: Refusal, runtime: Runtime) -
     """Record a call that may not even be proposed, and return it, DENIED."""
     row = new_row(request, state=State.DENIED)
     row.error_code, row.error_message = refusal.code, refusal.message
-    arguments = {"arguments": recorded_arguments(request.tool, request.arguments)}
+    arguments = {"arguments": request.bound.shown}
     step = Step(
         to=State.DENIED,
         event=EventKind.INVOCATION_DENIED,

@@ -1,12 +1,12 @@
 """A request that has been understood: the call, the tool it names, the canonical arguments; and its facts."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hub.core.canonical import digest
 from hub.core.ids import new_id
 from hub.invocations.journal import claims_json
+from hub.invocations.secrecy import Bound
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call
@@ -23,6 +23,8 @@ class Request:
     call: Call
     tool: PublishedTool
     arguments: dict[str, Json]
+    """As the connector gets them, secrets included; what is put on record is `bound`."""
+    bound: Bound
     policy_digest: str
 
     @property
@@ -33,7 +35,7 @@ class Request:
             self.tool,
             agent_id=caller.actor.id,
             on_behalf_of_id=caller.on_behalf_of.id if caller.on_behalf_of else None,
-            arguments=self.arguments,
+            arguments=self.bound,
         )
 
     @property
@@ -44,7 +46,7 @@ class Request:
         if call.idempotency_key is not None:
             return digest({**who, "key": call.idempotency_key})
         what = {"server": call.server, "tool": self.tool.tool.id, "connection": self.tool.connection.id}
-        return digest({**who, **what, "arguments": self.arguments, "run": call.claims.run})
+        return digest({**who, **what, **self.bound.as_json(), "run": call.claims.run})
 
 
 def new_row(request: Request, *, state: State) -> InvocationRow:
@@ -67,7 +69,7 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
         tier=tool.tier_for(request.arguments).value,
         agent_id=call.caller.actor.id,
         on_behalf_of_id=call.caller.on_behalf_of.id if call.caller.on_behalf_of else None,
-        arguments=request.arguments,
+        arguments=request.bound.shown,
         claims=claims_json(call.claims),
         run_id=call.claims.run,
         trace_id=call.trace_id,
@@ -79,9 +81,7 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
     )
 
 
-def intent_digest(
-    tool: PublishedTool, *, agent_id: str, on_behalf_of_id: str | None, arguments: Mapping[str, Json]
-) -> str:
+def intent_digest(tool: PublishedTool, *, agent_id: str, on_behalf_of_id: str | None, arguments: Bound) -> str:
     """Return SHA-256 over everything the caller's intent depends on (governance, section 4)."""
     return digest(
         {
@@ -92,6 +92,6 @@ def intent_digest(
             "connection_generation": tool.connection.generation,
             "agent": agent_id,
             "on_behalf_of": on_behalf_of_id,
-            "arguments": dict(arguments),
+            **arguments.as_json(),
         }
     )

@@ -1,15 +1,68 @@
-"""What of a call may be put on record: everything but what the tool's schemas mark as secret."""
+"""What of a call may be put on record: everything but what the tool's schemas mark as secret, which is sealed."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from hub.core.canonical import canonical_json
 from hub.core.redaction import redact
+from hub.invocations.values import Invocation
+from hub.keys import Keyring
 from hub.registry import PublishedTool
 
 Json = Any
 """Any JSON value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """Arguments as every digest takes them: `shown` has markers for secrets, and `bound_by` is what binds those.
+
+    It is an HMAC under a key that never leaves the hub: a changed secret changes every digest, and whoever has the
+    digests, say in an export, cannot try secrets out. None: there are no secrets.
+    """
+
+    shown: dict[str, Json]
+    bound_by: str | None
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the members of a digest that stand for the arguments."""
+        return {"arguments": self.shown} | ({} if self.bound_by is None else {"secrets_bound_by": self.bound_by})
+
+
+def bind(tool: PublishedTool, arguments: Mapping[str, Json], keys: Keyring) -> Bound:
+    """Return `arguments` without the secrets that `tool` marks, bound to them."""
+    shown: dict[str, Json] = recorded_arguments(tool, arguments)
+    if shown == arguments:
+        return Bound(shown=shown, bound_by=None)
+    bound_by = keys.authenticate(canonical_json(dict(arguments)), context="arguments")
+    return Bound(shown=shown, bound_by=bound_by)
+
+
+def sealed(bound: Bound, arguments: Mapping[str, Json], keys: Keyring, *, invocation_id: str) -> bytes | None:
+    """Return all of `arguments`, encrypted for their invocation; None if nothing in them is secret."""
+    if bound.bound_by is None:
+        return None
+    return keys.encrypt(canonical_json(dict(arguments)), context=_context(invocation_id))
+
+
+def opened(standing: Invocation, keys: Keyring) -> dict[str, Json]:
+    """Return the arguments with their secrets: for the connector, and for rules that look at them, alone.
+
+    Raises:
+        Malformed: the sealed arguments on record were changed, or are another invocation's.
+    """
+    if standing.sealed_arguments is None:
+        return dict(standing.arguments)
+    plain = keys.decrypt(standing.sealed_arguments, context=_context(standing.id))
+    arguments: dict[str, Json] = json.loads(plain)
+    return arguments
+
+
+def _context(invocation_id: str) -> str:
+    return f"invocation:{invocation_id}:arguments"
 
 
 def recorded_arguments(tool: PublishedTool, arguments: Mapping[str, Json]) -> Json:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
@@ -31,6 +31,9 @@ class InvocationRow(Base):
     agent_id: Mapped[str] = mapped_column(String(40))
     on_behalf_of_id: Mapped[str | None] = mapped_column(String(40))
     arguments: Mapped[dict[str, Any]] = mapped_column(Json)
+    """Without secrets: markers stand in their places."""
+    sealed_arguments: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """All of them, encrypted; NULL where none is secret, and once the invocation has ended."""
     claims: Mapped[dict[str, str]] = mapped_column(Json)
     run_id: Mapped[str | None] = mapped_column(String(128))
     trace_id: Mapped[str] = mapped_column(String(64))

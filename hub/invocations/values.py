@@ -79,6 +79,8 @@ class Invocation:
     updated_at: datetime
     preview: PreviewRecord | None = None
     question: Question | None = None
+    sealed_arguments: bytes | None = None
+    """All arguments, encrypted, if some of them are secret; `arguments` then has markers. Gone once it has ended."""
     repeats: bool = False
     """This answer joins an earlier call instead of starting a new one."""
 

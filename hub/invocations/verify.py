@@ -8,8 +8,10 @@ from hub.execution import Failed, Observed, Previewed, Target
 from hub.invocations.journal import Step, move
 from hub.invocations.preview import ask_preview, before_of
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import opened
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.invocations.veil import veil_of
 from hub.registry import PublishedTool, raise_tier
 
 _EVENTS = {
@@ -55,9 +57,9 @@ async def records_now(standing: Invocation, tool: PublishedTool, runtime: Runtim
         return {}
     approved = standing.preview.preview
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
-    ran = await runtime.executor.observe(
-        target, dict(standing.arguments), before=before_of(approved), output=standing.output
-    )
+    arguments = opened(standing, runtime.keys)
+    observed = await runtime.executor.observe(target, arguments, before=before_of(approved), output=standing.output)
+    ran = veil_of(standing, runtime.keys).ran(observed)
     if isinstance(ran.outcome, Observed):
         return ran.outcome.records
     existed = {change.target for change in approved.changes if change.before is not None}

@@ -1,0 +1,175 @@
+"""The veil over one call: it takes the call's secrets out of whatever its connector answers, before anybody sees it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import quote, quote_plus
+
+from connectors.sdk.preview import Change, Preview
+from hub.core.canonical import canonical_json
+from hub.core.errors import Malformed
+from hub.core.redaction import REDACTED
+from hub.execution import Conflicted, Failed, Observed, Passage, Passed, Previewed, Ran, Succeeded, Unknown, Violation
+from hub.invocations.secrecy import opened
+from hub.invocations.values import Invocation
+from hub.keys import Keyring
+
+Json = Any
+"""Any JSON value."""
+
+Outcome = Succeeded | Passed | Previewed | Observed | Failed | Conflicted | Unknown | Violation
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+
+_SHORT: Final = 4
+"""A shorter secret is looked for as a whole word: its letters stand in too many other words."""
+_DIGITS: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Secrets:
+    """What is hidden: values wherever they stand, texts within texts, and whatever is called like a secret."""
+
+    names: frozenset[str]
+    values: frozenset[str | int | float]
+    texts: tuple[re.Pattern[str], ...]
+
+
+class Veil:
+    """Hides the secrets of one call.
+
+    A marker tells its value from others within the call (a changed secret shows as a change), and nothing else.
+    """
+
+    def __init__(self, keys: Keyring, invocation_id: str, shown: Json, arguments: Json) -> None:
+        """`shown` are the `arguments` with markers for secrets."""
+        self._keys, self._context = keys, f"veil:{invocation_id}"
+        parts = list(_secrets(shown, arguments, ""))
+        values = frozenset(leaf for _, part in parts for leaf in _leaves(part))
+        forms = {form for value in values for form in _forms(str(value))}
+        self._secrets = _Secrets(
+            names=frozenset(name for name, _ in parts if name),
+            values=values,
+            texts=tuple(_pattern(form) for form in sorted(forms, key=len, reverse=True)),
+        )
+
+    def ran(self, ran: Ran[OutcomeT]) -> Ran[OutcomeT]:
+        """Return what came of running connector code, without the secrets."""
+        if not self._secrets.values:
+            return ran
+        return Ran(outcome=cast("OutcomeT", self._outcome(ran.outcome)), passage=self._passage(ran.passage))
+
+    def text(self, text: str) -> str:
+        """Return `text` without the secrets."""
+        for pattern in self._secrets.texts:
+            text = pattern.sub(REDACTED, text)
+        return text
+
+    def hide(self, value: Json) -> Json:
+        """Return `value` with markers in place of the secrets, and of whatever is called like one of them."""
+        if isinstance(value, Mapping):
+            members = cast("Mapping[str, Json]", value)
+            return {self.text(name): self._member(name, member) for name, member in members.items()}
+        if isinstance(value, list | tuple):
+            return [self.hide(item) for item in cast("list[Json]", value)]
+        if isinstance(value, bool) or value is None:
+            return value
+        if value in self._secrets.values:
+            return self._mark(value)
+        return self.text(value) if isinstance(value, str) else value
+
+    def _member(self, name: str, value: Json) -> Json:
+        is_open = name not in self._secrets.names or value in (None, REDACTED)
+        return self.hide(value) if is_open else self._mark(value)
+
+    def _mark(self, value: Json) -> str:
+        try:
+            told = self._keys.authenticate(canonical_json(value), context=self._context)
+        except Malformed:
+            return REDACTED
+        return f"{REDACTED[:-1]} {told[:_DIGITS]}]"
+
+    def _outcome(self, outcome: Outcome) -> Outcome:
+        match outcome:
+            case Succeeded():
+                findings = tuple(map(self.text, outcome.findings))
+                return replace(outcome, output=self.hide(outcome.output), findings=findings)
+            case Previewed():
+                return replace(outcome, preview=self._preview(outcome.preview))
+            case Observed():
+                records = {self.text(name): self.hide(record) for name, record in outcome.records.items()}
+                return replace(outcome, records=records)
+            case Passed():
+                return outcome
+            case _:
+                return replace(outcome, message=self.text(outcome.message))
+
+    def _preview(self, seen: Preview) -> Preview:
+        effects = [
+            effect.model_copy(update={"kind": self.text(effect.kind), "recipient": self.text(effect.recipient)})
+            for effect in seen.side_effects
+        ]
+        guards = [
+            guard.model_copy(update={"target": self.text(guard.target), "token": self.text(guard.token)})
+            for guard in seen.preconditions
+        ]
+        changed = {
+            "changes": tuple(map(self._change, seen.changes)),
+            "side_effects": tuple(effects),
+            "preconditions": tuple(guards),
+            "not_covered": tuple(map(self.text, seen.not_covered)),
+        }
+        return seen.model_copy(update=changed)
+
+    def _change(self, change: Change) -> Change:
+        hidden = {"target": self.text(change.target), "before": self.hide(change.before)}
+        return change.model_copy(update=hidden | {"after": self.hide(change.after)})
+
+    def _passage(self, passage: Passage) -> Passage:
+        transcript = tuple(
+            replace(entry, path=self.text(entry.path), operation=entry.operation and self.text(entry.operation))
+            for entry in passage.transcript
+        )
+        return replace(passage, transcript=transcript)
+
+
+def veil_of(standing: Invocation, keys: Keyring) -> Veil:
+    """Return the veil over `standing`."""
+    return Veil(keys, standing.id, standing.arguments, opened(standing, keys))
+
+
+def _secrets(shown: Json, whole: Json, name: str) -> Iterator[tuple[str, Json]]:
+    """Yield what stands in `whole` and not in `shown`, each with the name it has."""
+    if isinstance(shown, Mapping) and isinstance(whole, Mapping):
+        marked = cast("Mapping[str, Json]", shown)
+        for key, member in cast("Mapping[str, Json]", whole).items():
+            yield from _secrets(marked.get(key), member, key)
+    elif isinstance(shown, list) and isinstance(whole, list):
+        for one, other in zip(cast("list[Json]", shown), cast("list[Json]", whole), strict=True):
+            yield from _secrets(one, other, name)
+    elif shown != whole:
+        yield name, whole
+
+
+def _leaves(value: Json) -> Iterator[str | int | float]:
+    """Yield the texts and numbers of a secret; true, false, null and the empty text are nobody's."""
+    if isinstance(value, Mapping):
+        for member in cast("Mapping[str, Json]", value).values():
+            yield from _leaves(member)
+    elif isinstance(value, list):
+        for item in cast("list[Json]", value):
+            yield from _leaves(item)
+    elif isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
+        yield value
+
+
+def _forms(text: str) -> set[str]:
+    """Return how `text` may be written within another: as it is, in a URL, in JSON, in a quoted value."""
+    escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
+    return {text, quote(text), quote(text, safe=""), quote_plus(text)} | escaped
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    whole = re.escape(text)
+    return re.compile(whole if len(text) >= _SHORT else rf"(?<!\w){whole}(?!\w)")

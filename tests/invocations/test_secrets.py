@@ -1,0 +1,175 @@
+"""A secret argument reaches the system, once, and nothing else: no table, page, answer, export or log holds it."""
+
+import json
+import logging
+from collections.abc import AsyncGenerator
+from types import SimpleNamespace
+
+import pytest
+import world as world_module
+from sqlalchemy import MetaData, select, text, update
+from starlette.applications import Starlette
+from upstream.connector import connector
+from upstream.fixtures import Upstream
+from web.web_visitor import Visitor
+from world import PASSWORD, World, open_world
+
+from hub import audit
+from hub.api.invocations import view
+from hub.approvals import Choice
+from hub.audit import ExportOrder, rotate_key
+from hub.core.canonical import digest
+from hub.core.errors import IdempotencyMismatch
+from hub.invocations.commit import commit
+from hub.invocations.envelope import envelope
+from hub.invocations.queries import current
+from hub.invocations.states import State
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Invocation
+from hub.keys import Keyring
+from hub.storage import Database
+from hub.web import web_routes
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+PIN = "PIN-4711"
+
+
+@pytest.fixture
+async def secretive(
+    database: Database, keys: Keyring, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[World]:
+    """The test connector, published with the title of a ticket marked as secret."""
+    spec = connector.spec.model_copy(deep=True)
+    (operation,) = (one for one in spec.operations if one.name == "ticket_create")
+    operation.input_schema["properties"]["title"]["x-secret"] = True
+    monkeypatch.setattr(world_module, "connector", SimpleNamespace(spec=spec))
+    async with open_world(database, keys, upstream) as world:
+        yield world
+
+
+async def everything_stored(database: Database) -> str:
+    """Return all that any table holds, as text; what is sealed is unreadable there."""
+    async with database.reading() as tx:
+        tables = MetaData()
+        await (await tx.connection()).run_sync(tables.reflect)
+        rows = [(await tx.execute(select(table))).all() for table in tables.sorted_tables]
+    return repr(rows)
+
+
+async def exports(world: World) -> str:
+    orders = [ExportOrder(by=None, with_values=values) for values in (False, True)]
+    made = [audit.export_lines(world.runtime.database, world.runtime.keys, order) for order in orders]
+    return "".join([line.decode() for lines in made async for line in lines])
+
+
+async def pages(world: World, invocation: Invocation) -> str:
+    app = Starlette(routes=web_routes(world.runtime))
+    seen: list[str] = []
+    for who in ("ann", "rita"):
+        async with Visitor(app, base_url=world.runtime.public_url) as visitor:
+            await visitor.log_in(who, PASSWORD)
+            for path in (f"/invocations/{invocation.id}", f"/approvals/{invocation.id}", "/approvals"):
+                await visitor.get(path)
+                seen.append(visitor.html)
+    return "".join(seen)
+
+
+async def everything_told(world: World, invocation: Invocation) -> str:
+    standing = await current(world.runtime, invocation.id)
+    told = envelope(standing, public_url=world.runtime.public_url)
+    return f"{view(standing, world.runtime)!r} {told!r} {standing!r} {await pages(world, standing)}"
+
+
+async def test_a_secret_reaches_the_system_once_and_nothing_else_at_all(
+    secretive: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    asked = await secretive.call("ticket_create", {"title": PIN})
+    while_waiting = await everything_stored(secretive.runtime.database) + await everything_told(secretive, asked)
+
+    done = await commit(await secretive.vote(asked, secretive.ann), secretive.runtime)
+
+    assert done.state is State.VERIFIED
+    store = secretive.upstream.store
+    assert [row["title"] for row in store.rows("SELECT title FROM ticket")] == [PIN]
+    assert [row["method"] for row in store.rows("SELECT * FROM request") if PIN in str(row)] == ["POST"]
+    afterwards = await everything_stored(secretive.runtime.database) + await everything_told(secretive, asked)
+    for seen in (while_waiting, afterwards, await exports(secretive), caplog.text):
+        assert "4711" not in seen
+    assert "[redacted" in while_waiting
+    assert done.sealed_arguments is None
+
+
+async def test_the_secret_cannot_be_guessed_from_the_digests(secretive: World) -> None:
+    asked = await secretive.call("ticket_create", {"title": PIN})
+
+    guess = {
+        "environment": asked.environment,
+        "tool": asked.tool_id,
+        "tool_version_digest": asked.tool_version_digest,
+        "connection": asked.connection_id,
+        "connection_generation": asked.connection_generation,
+        "agent": asked.agent_id,
+        "on_behalf_of": asked.on_behalf_of_id,
+        "arguments": {"title": PIN},
+    }
+
+    assert digest(guess) != asked.intent_digest
+    assert digest(guess | {"arguments": {"title": "[redacted]"}}) != asked.intent_digest
+
+
+async def test_the_same_secret_is_a_repeat_and_another_one_is_another_call(secretive: World) -> None:
+    first = await secretive.call("ticket_create", {"title": PIN}, run="r")
+    async with secretive.runtime.database.transaction() as tx:
+        await rotate_key(tx, secretive.runtime.keys, "data")
+    await secretive.runtime.keys.reload()
+
+    again = await secretive.call("ticket_create", {"title": PIN}, run="r")
+    other = await secretive.call("ticket_create", {"title": "PIN-4712"}, run="r")
+
+    assert (again.id, again.repeats) == (first.id, True)
+    assert other.id != first.id
+    await secretive.call("ticket_create", {"title": PIN}, key="mine")
+    with pytest.raises(IdempotencyMismatch):
+        await secretive.call("ticket_create", {"title": "PIN-4712"}, key="mine")
+
+
+async def test_what_was_sealed_before_a_rotation_is_committed_after_it(secretive: World) -> None:
+    asked = await secretive.call("ticket_create", {"title": PIN})
+    async with secretive.runtime.database.transaction() as tx:
+        await rotate_key(tx, secretive.runtime.keys, "data")
+    await secretive.runtime.keys.reload()
+
+    done = await commit(await secretive.vote(asked, secretive.ann), secretive.runtime)
+
+    assert done.state is State.VERIFIED
+
+
+@pytest.mark.parametrize("swapped", ["another", "nothing"])
+async def test_a_secret_exchanged_after_the_approval_is_noticed(secretive: World, swapped: str) -> None:
+    asked = await secretive.call("ticket_create", {"title": PIN})
+    approved = await secretive.vote(asked, secretive.ann)
+    sealed = secretive.runtime.keys.encrypt(
+        json.dumps({"title": "PIN-4712"}).encode(), context=f"invocation:{asked.id}:arguments"
+    )
+    async with secretive.runtime.database.transaction() as tx:
+        mine = update(InvocationRow).where(InvocationRow.id == asked.id)
+        await tx.execute(mine.values(sealed_arguments=sealed if swapped == "another" else None))
+
+    stale = await commit(approved, secretive.runtime)
+
+    assert (stale.state, stale.error_message) == (
+        State.STALE,
+        "the arguments on record are not the ones that were approved",
+    )
+    assert secretive.upstream.store.rows("SELECT title FROM ticket") == []
+
+
+async def test_a_call_that_ended_without_a_commit_keeps_no_secret_either(secretive: World) -> None:
+    asked = await secretive.call("ticket_create", {"title": PIN})
+    async with secretive.runtime.database.reading() as tx:
+        assert await tx.scalar(text("SELECT sealed_arguments FROM invocations")) is not None
+    rejected = await secretive.vote(asked, secretive.ann, Choice.REJECT)
+
+    assert (rejected.state, rejected.sealed_arguments) == (State.REJECTED, None)
