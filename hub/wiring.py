@@ -14,16 +14,30 @@ from hub.invocations.runtime import Executor, Runtime, reach
 from hub.keys import Keyring, load_master_key
 from hub.registry import Catalog
 from hub.settings import Settings
-from hub.storage import Database
+from hub.storage import Database, check_url
 
 DRAIN_SECONDS = 10
 """How long calls under way may take to end when the hub stops; then their leases bring them back."""
 
 
+def prepare_home(settings: Settings) -> None:
+    """Make the folder that the hub lives in, and see that a database can be tried.
+
+    Raises:
+        InputError: the settings name none that can be used.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    check_url(settings.database)
+
+
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncGenerator[Database]:
-    """Yield the database that the settings name; its schema may still be old or missing."""
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Yield the database that the settings name; its schema may still be old or missing.
+
+    Raises:
+        InputError: the settings name none that can be used.
+    """
+    prepare_home(settings)
     database = Database(settings.database)
     try:
         yield database

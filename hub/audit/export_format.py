@@ -104,6 +104,8 @@ def read_header(line: bytes) -> Header:
     Raises:
         Malformed: it is not the header of an export, or not written in the canonical way.
     """
+    if not line.startswith(b'{"checkpoint":'):
+        raise Malformed("This is no audit export: it does not begin as `toolhub audit export` writes it.")
     try:
         return Header.model_validate(_read_line(line))
     except ValidationError as error:

@@ -15,9 +15,9 @@ from hub.cli.logs import configure_logs
 from hub.identity.bootstrap import offer_first_administrator
 from hub.invocations.runtime import Runtime
 from hub.settings import Settings
-from hub.storage import Database
+from hub.storage import Database, served_alone
 from hub.storage.migrations import current, head, upgrade
-from hub.wiring import notifications, open_database, open_runtime
+from hub.wiring import notifications, open_database, open_runtime, prepare_home
 
 
 def serve(
@@ -46,7 +46,8 @@ def serve(
 
 
 async def _serve(chosen: Settings) -> None:
-    with _listening(chosen) as listener:
+    prepare_home(chosen)
+    with _listening(chosen) as listener, served_alone(chosen.database):
         await _serve_on(listener, chosen.model_copy(update={"port": listener.getsockname()[1]}))
 
 

@@ -1,6 +1,8 @@
 """The database: engine, transactions, column types and migrations."""
 
+from hub.storage.alone import served_alone
 from hub.storage.database import Database, Tx, database_now, now
 from hub.storage.types import Base, Json, Moment
+from hub.storage.urls import check_url
 
-__all__ = ["Base", "Database", "Json", "Moment", "Tx", "database_now", "now"]
+__all__ = ["Base", "Database", "Json", "Moment", "Tx", "check_url", "database_now", "now", "served_alone"]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.storage import served_alone
+
 
 def toolhub(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run `toolhub` as a person would, with its data in `home`."""
@@ -34,6 +36,10 @@ def toolhub(home: Path, *words: str, **settings: str) -> subprocess.CompletedPro
         (("keys", "list"), {"TOOLHUB_DATABASE_URL": "mysql://x"}, "postgresql+asyncpg://"),
         (("doctor",), {"TOOLHUB_PUBLIC_URL": "http://hub.example"}, "https://"),
         (("connector", "publish", "os:path"), {}, "not a connector"),
+        (("doctor",), {"TOOLHUB_DATABASE_URL": "postgresql+asyncpg://u@h:port/x"}, "no URL"),
+        (("migrate",), {"TOOLHUB_DATABASE_URL": "postgresql+asyncpg://u:s3cret@h/x?nope=1"}, "unknown options: nope"),
+        (("worker",), {}, "Workers need PostgreSQL"),
+        (("audit", "verify", "/dev/null"), {}, "no audit export"),
         (("serve", "--port", "99999"), {}, "65535"),
         (("serve", "--host", "999.1.1.1"), {}, "cannot listen"),
     ],
@@ -45,8 +51,9 @@ def test_what_is_wrong_is_said_in_a_sentence(
     ended = toolhub(tmp_path / "home", *words, **settings)
 
     assert ended.returncode != 0
-    assert says in ended.stderr
+    assert says in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
+    assert "s3cret" not in ended.stdout + ended.stderr
 
 
 def test_a_port_in_use_changes_nothing(tmp_path: Path) -> None:
@@ -59,3 +66,36 @@ def test_a_port_in_use_changes_nothing(tmp_path: Path) -> None:
     assert "TOOLHUB_ENVIRONMENTS is no setting and does nothing. Did you mean TOOLHUB_ENVIRONMENT?" in ended.stderr
     assert "first administrator" not in ended.stdout
     assert not (tmp_path / "home" / "toolhub.db").exists()
+
+
+def test_a_document_without_operations_is_refused(tmp_path: Path) -> None:
+    document = tmp_path / "empty.json"
+    document.write_text('{"openapi": "3.1.0", "info": {"title": "Nothing", "version": "1"}, "paths": {}}')
+
+    ended = toolhub(tmp_path / "home", "connector", "import", "openapi", str(document))
+
+    assert ended.returncode == 1
+    assert "no operation" in ended.stderr
+
+
+def test_one_sqlite_file_has_one_server_until_that_has_ended_however_it_ends(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TOOLHUB_")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "hub", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment | {"TOOLHUB_HOME": str(home), "PYTHONUNBUFFERED": "1"},
+    ) as first:
+        assert first.stdout is not None
+        assert any("The hub is at" in line for line in first.stdout)
+
+        second = toolhub(home, "serve", "--port", "0")
+        first.kill()
+
+    assert second.returncode == 1
+    assert "Another process serves" in second.stderr
+    assert "first administrator" not in second.stdout
+    with served_alone(f"sqlite+aiosqlite:///{home / 'toolhub.db'}"):
+        pass  # the operating system has let go of it

@@ -59,6 +59,8 @@ def openapi(
     """
     compilation = _compiled(file, overlay or [], Importing(name=name or _name_of(file)))
     came = report_of(compilation)
+    if not came["operations"]:
+        fail(f"{file} describes no operation, so there is nothing to import. Is it the whole document?")
     show_import(compilation, came)
     if report is not None:
         report.write_text(json.dumps(came, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
