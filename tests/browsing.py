@@ -82,8 +82,8 @@ SPILLED = """() => {
   return found
 }"""
 STRETCHED = """() => [...document.querySelectorAll('.word')]
-  .filter(each => each.textContent.length < 16 && each.getBoundingClientRect().width > 190)
-  .map(each => each.outerHTML)"""
+  .filter(each => getComputedStyle(each).textIndent !== '0px')
+  .map(each => `${each.outerHTML} is stretched by an indent`)"""
 
 
 def spilled(page: sync_api.Page) -> list[str]:

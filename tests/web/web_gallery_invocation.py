@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from web_gallery_approval import HIGH, HOSTILE
 
+from connectors.sdk.vocabulary import Reversal
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.views.invocation import EventLine, InvocationLine, InvocationPage, InvocationsPage
-from hub.web.wording import Word
+from hub.web.wording import REVERSALS, Word
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 VERIFIED = Word(
@@ -67,6 +68,9 @@ DONE = InvocationPage(
 )
 INVOCATIONS = {
     "done": DONE,
+    "undone-in-part": replace(
+        DONE, undo=replace(HIGH.undo, reversal=REVERSALS[Reversal.PARTIAL], tool="invoice_credit_and_cancel_again")
+    ),
     "findings": replace(
         DONE, findings=(inert("/customer_payment_term: the answer is not the text the schema promises"),)
     ),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from hub.registry import PROMISES, BadgeVerdict, Grade, Promise
 from hub.web.badge import GRADES, VERDICTS, BadgeLineShown, BadgeShown
-from hub.web.inert import inert, inert_name
+from hub.web.inert import inert, inert_name, inert_prose
 from hub.web.moments import at
 from hub.web.views.catalog import (
     CatalogPage,
@@ -121,7 +121,12 @@ _TERM = ToolPage(
             limits=("1 to 80 characters",),
         ),
     ),
-    outputs=(SchemaField(name="id", depth=0, type_words="whole number", is_required=True, description=inert("")),),
+    outputs=tuple(
+        SchemaField(
+            name=name, depth=depth, type_words="whole number", is_required=True, description=inert_prose("Its `id`.")
+        )
+        for depth, name in enumerate(("id", "party", "address", "country"))
+    ),
     input_json=inert('{\n  "type": "object",\n  "required": ["party_id", "payment_term"]\n}'),
     output_json=inert('{\n  "type": "object"\n}'),
     examples=(inert('{\n  "party_id": 7,\n  "payment_term": "30 days net"\n}'),),
