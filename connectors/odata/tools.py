@@ -48,6 +48,7 @@ class Drafted:
     undone_by: str = ""
     undo_arguments: Mapping[str, str] = field(default_factory=dict[str, str])
     residue: tuple[str, ...] = ()
+    clear: str | None = None
 
 
 class SetTools:
@@ -237,7 +238,10 @@ class SetTools:
                 "description": "Fields to leave empty.",
             }
         binding: Object = {"kind": "update", "target": self.target, "body": writable.body}
-        restored = [name for name in writable.properties if name not in empties]
+        nested = [name for name in writable.properties if "members" in writable.body[name]]
+        can_clear = "maxItems" in properties.get(CLEAR, {}) and CLEAR not in writable.properties
+        lost = nested if can_clear else [*dict.fromkeys([*nested, *empties])]
+        restored = [name for name in writable.properties if name not in lost]
         yield Drafted(
             wanted_name=f"update_{self._set.name}",
             operation=f"PATCH {self._set.name}",
@@ -256,7 +260,8 @@ class SetTools:
                 **{name: f"/input/{name}" for name in self._key},
                 **{name: f"/before/0/{name}" for name in restored},
             },
-            residue=tuple(empties),
+            residue=tuple(lost),
+            clear=CLEAR if can_clear else None,
         )
 
     def _delete(self) -> Drafted:
@@ -318,7 +323,7 @@ def closed(properties: Mapping[str, Json], required: Sequence[str] = ()) -> Obje
 def compensation(drafted: Drafted, tool: str) -> Object:
     """Return what the spec says of a tool that `tool` undoes."""
     kind = Reversal.PARTIAL if drafted.residue else Reversal.EXACT
-    undo = Compensation(tool=tool, arguments=drafted.undo_arguments, kind=kind)
+    undo = Compensation(tool=tool, arguments=drafted.undo_arguments, kind=kind, clear=drafted.clear)
     return {"reversal": kind, "residue": drafted.residue, "compensation": undo}
 
 

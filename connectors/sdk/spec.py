@@ -106,12 +106,14 @@ class Compensation(_Spec):
 
     The receipt is `{"input": arguments, "output": result, "before": [record, ...]}`, where `before` holds what each
     change of the approved preview had found, in its order: `/before/0/name` is the old name of the first record.
+    Arguments are never null: `clear` names the argument of `tool`, if it has one, that lists the fields to leave empty.
     """
 
     tool: str = Field(pattern=TOOL_NAME)
     arguments: Mapping[str, str]
     kind: Reversal
     window_seconds: int | None = Field(default=None, ge=1)
+    clear: str | None = Field(default=None, min_length=1, max_length=100)
 
     def arguments_for(self, receipt: Mapping[str, Json]) -> dict[str, Json]:
         """Return the arguments with which `tool` undoes what `receipt` tells of.
@@ -122,10 +124,18 @@ class Compensation(_Spec):
             Refused: the receipt lacks a value, or the value was empty and an argument cannot say so.
         """
         found = {name: resolve(receipt, pointer) for name, pointer in self.arguments.items()}
-        for name, pointer in self.arguments.items():
-            if found[name] is None and not pointer.startswith("/input/"):
-                raise Refused(f"This cannot be undone by itself: {self.tool} needs {name!r}, and {pointer} is empty.")
-        return {name: value for name, value in found.items() if value is not None}
+        empty = [
+            name
+            for name, pointer in self.arguments.items()
+            if found[name] is None and not pointer.startswith("/input/")
+        ]
+        arguments = {name: value for name, value in found.items() if value is not None}
+        if not empty:
+            return arguments
+        if self.clear is None:
+            name, pointer = empty[0], self.arguments[empty[0]]
+            raise Refused(f"This cannot be undone by itself: {self.tool} needs {name!r}, and {pointer} is empty.")
+        return {**arguments, self.clear: empty}
 
 
 class Cost(_Spec):
@@ -336,7 +346,8 @@ def _contradictions_between(operations: tuple[OperationSpec, ...]) -> Iterator[s
             yield f"{operation.name} is undone by {operation.compensation.tool!r}, which is no write of this connector"
             continue
         known, needed = undo.input_schema.get("properties", {}), undo.input_schema.get("required", [])
-        for name in sorted({*operation.compensation.arguments} - {*known}):
+        clear = operation.compensation.clear
+        for name in sorted({*operation.compensation.arguments, *filter(None, [clear])} - {*known}):
             yield f"{operation.name} is undone by {undo.name}, which takes no argument {name!r}"
         for name in sorted({*needed} - {*operation.compensation.arguments}):
             yield f"{operation.name} is undone by {undo.name}, which needs the argument {name!r}"

@@ -110,6 +110,19 @@ def test_promises_follow_from_what_the_service_offers() -> None:
     assert (create.compensation.tool, create.reversal) == ("delete_notes", Reversal.EXACT)
 
 
+def test_an_undo_empties_again_what_was_empty() -> None:
+    undo = SHOP.operation("update_notes").compensation
+    assert undo is not None
+
+    emptied = undo.arguments_for({"input": {"id": "1", "text": "new"}, "output": {}, "before": [{"id": "1"}]})
+    filled = undo.arguments_for({"input": {"id": "1"}, "output": {}, "before": [{"id": "1", "text": "old"}]})
+
+    assert emptied == {"id": "1", "clear": ["text"]}
+    assert filled == {"id": "1", "text": "old"}
+    assert SHOP.operation("update_notes").reversal is Reversal.EXACT
+    assert SHOP.operation("update_products").residue == ("home",), "what is within a record is not emptied again"
+
+
 def test_nothing_is_published_that_the_owner_does_not_expose() -> None:
     root = read_metadata(CSDL)
     words = owners_words({"sign_in": "basic", "tools": {"create_notes": {"expose": True, "tier": "critical"}}})
