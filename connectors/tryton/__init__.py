@@ -2,8 +2,10 @@
 
 from connectors.tryton import (
     addresses,
+    contact_lists,
     contacts,
     invoices,
+    invoices_cancel,
     parties,
     payment_terms,
     products,
@@ -19,8 +21,10 @@ from connectors.tryton.system import connector
 __all__ = [
     "addresses",
     "connector",
+    "contact_lists",
     "contacts",
     "invoices",
+    "invoices_cancel",
     "parties",
     "payment_terms",
     "products",

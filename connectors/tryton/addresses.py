@@ -10,7 +10,7 @@ from connectors.tryton.parties import PARTY, PERSONAL
 from connectors.tryton.records import Address, Id, NewAddress
 from connectors.tryton.rows import Named, Row, row, rows, target
 from connectors.tryton.system import connector
-from connectors.tryton.writing import changed, read_back, write
+from connectors.tryton.writing import archiving, changed, read_back, write
 
 Json = Any
 """Any JSON value."""
@@ -64,7 +64,7 @@ class _Addresses(BaseModel):
     tier=Tier.MEDIUM,
     upstream_class=UpstreamClass.B,
     reversal=Reversal.PARTIAL,
-    residue=("addresses", "party.address"),  # it stays in Tryton, archived
+    residue=("party.address",),  # it stays in Tryton, archived
     compensation=Compensation(
         tool="party_address_archive", arguments={"address_id": "/output/id"}, kind=Reversal.PARTIAL
     ),
@@ -201,9 +201,7 @@ async def _of(context: Context, party_id: int) -> list[_Row]:
 
 async def _preview_active(context: Context, address_id: int, *, is_active: bool) -> Preview:
     found = await row(context, ADDRESS, _Row, address_id, called="address")
-    if found.active is is_active:
-        raise Refused(f"Address {address_id} is {'in use' if is_active else 'archived'} already.")
-    return changed(ADDRESS, found, _face(found), {"is_active": is_active})
+    return archiving(ADDRESS, found, _face(found), is_now=found.active, becomes=is_active)
 
 
 async def _observed(context: Context, receipt: Receipt[Address]) -> Mapping[str, BaseModel]:

@@ -18,14 +18,17 @@ CONTACT = "party.contact_mechanism"
 _PHONES = frozenset({"phone", "mobile", "fax"})
 
 
-class _Contact(Row):
+class ContactRow(Row):
+    """A contact as it is read."""
+
     type: str
     value: str | None
     name: str | None
+    active: bool
     party: Named = Field(alias="party.")
 
 
-class _Way(BaseModel):
+class Way(BaseModel):
     """What a change of a contact is about."""
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +37,7 @@ class _Way(BaseModel):
     type: str
     label: str
     value: str
+    is_active: bool
 
 
 class _Guess(BaseModel):
@@ -61,20 +65,22 @@ class _Guess(BaseModel):
 async def party_contact_update(context: Context, contact_id: Id, value: Line) -> Contact:
     """Change the value of one contact of a party (an e-mail address, a phone number); party_get lists their ids."""
     await write(context, CONTACT, contact_id, {"value": value})
-    return await read_back(_contact, context, contact_id)
+    return await read_back(contact_of, context, contact_id)
 
 
 @party_contact_update.preview
 async def _(context: Context, contact_id: int, value: str) -> Preview:
-    found = await row(context, CONTACT, _Contact, contact_id, called="contact")
+    found = await row(context, CONTACT, ContactRow, contact_id, called="contact")
+    if not found.active:
+        raise Refused(f"Contact {contact_id} is archived; bring it back first.")
     kept = await as_kept(context, found.type, value, party=found.party.id)
-    return changed(CONTACT, found, _way(found), {"value": kept})
+    return changed(CONTACT, found, way(found), {"value": kept})
 
 
 @party_contact_update.observe
 async def _(context: Context, receipt: Receipt[Contact]) -> Mapping[str, BaseModel]:
-    found = await row(context, CONTACT, _Contact, receipt.input["contact_id"], called="contact")
-    return {target(CONTACT, found.id): _way(found)}
+    found = await row(context, CONTACT, ContactRow, receipt.input["contact_id"], called="contact")
+    return {target(CONTACT, found.id): way(found)}
 
 
 async def as_kept(context: Context, kind: str, value: str, *, party: int | None = None) -> str:
@@ -95,12 +101,20 @@ async def as_kept(context: Context, kind: str, value: str, *, party: int | None 
     return value  # a person's screen would change the kind of contact, a write does not
 
 
-async def _contact(context: Context, contact_id: int) -> Contact:
-    found = await row(context, CONTACT, _Contact, contact_id, called="contact")
+async def contact_of(context: Context, contact_id: int) -> Contact:
+    """Return a contact as tools answer with it."""
+    found = await row(context, CONTACT, ContactRow, contact_id, called="contact")
     return Contact(
         id=found.id, party_id=found.party.id, type=found.type, value=found.value or "", label=found.name or ""
     )
 
 
-def _way(found: _Contact) -> _Way:
-    return _Way(party=found.party.rec_name, type=found.type, label=found.name or "", value=found.value or "")
+def way(found: ContactRow) -> Way:
+    """Return a contact as previews show it."""
+    return Way(
+        party=found.party.rec_name,
+        type=found.type,
+        label=found.name or "",
+        value=found.value or "",
+        is_active=found.active,
+    )

@@ -37,7 +37,9 @@ _PAGE = 20
 _POSTABLE = ("draft", "validated")
 
 
-class _Invoice(Row):
+class InvoiceRow(Row):
+    """An invoice as it is read."""
+
     type: str
     number: str | None
     state: str
@@ -53,7 +55,7 @@ class _Invoice(Row):
         return minor_units(amount, self.currency.digits)
 
 
-class _WholeInvoice(_Invoice):
+class _WholeInvoice(InvoiceRow):
     amount_to_pay: Decimal
     move: int | None
     payment_term: Named | None = Field(alias="payment_term.")
@@ -74,8 +76,8 @@ class _Tax(Row):
     manual: bool | None
 
 
-class _Shown(BaseModel):
-    """What posting changes of an invoice, and what an approver should know of it."""
+class Shown(BaseModel):
+    """What a button changes of an invoice, and what an approver should know of it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -100,7 +102,7 @@ async def invoice_find(context: Context, state: State = "any", party_id: AnyPart
         wanted.append(("state", "=", state))
     if party_id:
         wanted.append(("party", "=", party_id))
-    found = await rows(context, INVOICE, _Invoice, wanted, Page(limit=_PAGE + 1))
+    found = await rows(context, INVOICE, InvoiceRow, wanted, Page(limit=_PAGE + 1))
     return Invoices(
         invoices=[InvoiceSummary(**_summary(invoice)) for invoice in found[:_PAGE]], has_more=len(found) > _PAGE
     )
@@ -110,7 +112,7 @@ async def invoice_find(context: Context, state: State = "any", party_id: AnyPart
 async def invoice_get(context: Context, invoice_id: Id) -> Invoice:
     """Read one customer invoice with its lines and what is still to pay."""
     invoice = await row(context, INVOICE, _WholeInvoice, invoice_id, called="customer invoice")
-    _check_customer(invoice)
+    check_customer(invoice)
     lines = await rows(context, f"{INVOICE}.line", _Line, [("invoice", "=", invoice_id), ("type", "=", "line")])
     return Invoice(
         **_summary(invoice),
@@ -142,14 +144,14 @@ async def invoice_post(context: Context, invoice_id: Id) -> Invoice:
 @invoice_post.preview
 async def _(context: Context, invoice_id: int) -> Preview:
     parts = await _parts_of(context, invoice_id)  # first: see the preview of a sale's buttons
-    invoice = await row(context, INVOICE, _Invoice, invoice_id, called="customer invoice")
-    _check_customer(invoice)
+    invoice = await row(context, INVOICE, InvoiceRow, invoice_id, called="customer invoice")
+    check_customer(invoice)
     if invoice.state not in _POSTABLE:
         raise Refused(f"Invoice {invoice_id} is in state {invoice.state}; only a draft or validated one can be posted.")
     if not any(isinstance(part, _Line) and part.type == "line" for part in parts):
         raise Refused(f"Invoice {invoice_id} has no lines, so there is nothing to post.")
     are_taxes_current = _are_taxes_current(parts)
-    before = _shown(invoice)
+    before = shown(invoice)
     preview = Preview.update(
         target(INVOICE, invoice_id),
         before,
@@ -167,11 +169,11 @@ async def _(context: Context, invoice_id: int) -> Preview:
 
 @invoice_post.observe
 async def _(context: Context, receipt: Receipt[Invoice]) -> Mapping[str, BaseModel]:
-    invoice = await row(context, INVOICE, _Invoice, receipt.input["invoice_id"], called="customer invoice")
-    return {target(INVOICE, invoice.id): _shown(invoice)}
+    invoice = await row(context, INVOICE, InvoiceRow, receipt.input["invoice_id"], called="customer invoice")
+    return {target(INVOICE, invoice.id): shown(invoice)}
 
 
-def _unknown(before: _Shown, *, are_taxes_current: bool) -> tuple[str, ...]:
+def _unknown(before: Shown, *, are_taxes_current: bool) -> tuple[str, ...]:
     amounts = () if are_taxes_current else ("tax_minor", "total_minor")
     return amounts + tuple(name for name in ("number", "invoice_date") if not getattr(before, name))
 
@@ -200,12 +202,17 @@ def _not_covered(*, are_taxes_current: bool) -> tuple[str, ...]:
     return always if are_taxes_current else (*always, "the taxes, which Tryton will compute anew from changed lines")
 
 
-def _check_customer(invoice: _Invoice) -> None:
+def check_customer(invoice: InvoiceRow) -> None:
+    """Return if it is a customer's.
+
+    Raises:
+        Refused: it is a supplier's.
+    """
     if invoice.type != "out":
         raise Refused(f"Invoice {invoice.id} is a supplier's; this tool is for customer invoices.")
 
 
-def _summary(invoice: _Invoice) -> dict[str, Json]:
+def _summary(invoice: InvoiceRow) -> dict[str, Json]:
     return {
         "id": invoice.id,
         "number": invoice.number or "",
@@ -218,8 +225,9 @@ def _summary(invoice: _Invoice) -> dict[str, Json]:
     }
 
 
-def _shown(invoice: _Invoice) -> _Shown:
-    return _Shown(
+def shown(invoice: InvoiceRow) -> Shown:
+    """Return an invoice as previews show it."""
+    return Shown(
         party=invoice.party.rec_name,
         number=invoice.number or "",
         state=invoice.state,
@@ -231,7 +239,7 @@ def _shown(invoice: _Invoice) -> _Shown:
     )
 
 
-def _line(invoice: _Invoice, line: _Line) -> InvoiceLine:
+def _line(invoice: InvoiceRow, line: _Line) -> InvoiceLine:
     return InvoiceLine(
         id=line.id,
         description=line.rec_name,

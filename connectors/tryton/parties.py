@@ -34,7 +34,7 @@ from connectors.tryton.records import (
 )
 from connectors.tryton.rows import Page, Row, containing, row, rows, target
 from connectors.tryton.system import connector
-from connectors.tryton.writing import changed, read_back, write
+from connectors.tryton.writing import archiving, changed, read_back, write
 
 Json = Any
 """Any JSON value."""
@@ -252,6 +252,40 @@ async def _(context: Context, receipt: Receipt[Party]) -> Mapping[str, Json]:
     return await _observed(context, receipt)
 
 
+@connector.write(
+    "party_rename",
+    title="Rename a party",
+    effect=Effect.UPDATE,
+    tier=Tier.MEDIUM,
+    upstream_class=UpstreamClass.B,
+    reversal=Reversal.EXACT,
+    compensation=Compensation(
+        tool="party_rename", arguments={"party_id": "/input/party_id", "name": "/before/0/name"}, kind=Reversal.EXACT
+    ),
+    data_classes=PERSONAL,
+    examples=[{"party_id": 3, "name": "Bluebird Cycles & Sons"}],
+)
+async def party_rename(context: Context, party_id: Id, name: Line) -> Party:
+    """Give a party another name. Documents made earlier show it too, unless they were printed."""
+    await write(context, PARTY, party_id, {"name": name})
+    return await read_back(party_get, context, party_id)
+
+
+@party_rename.preview
+async def _(context: Context, party_id: int, name: str) -> Preview:
+    party = await row(context, PARTY, _Summary, party_id, called="party")
+    if not party.active:
+        raise Refused(f"Party {party_id} is archived; bring it back first.")
+    if not party.name:
+        raise Refused(f"Party {party_id} has no name, so that the change could not be undone; name it in Tryton.")
+    return changed(PARTY, party, _standing(party), {"name": name})
+
+
+@party_rename.observe
+async def _(context: Context, receipt: Receipt[Party]) -> Mapping[str, Json]:
+    return await _observed(context, receipt)
+
+
 async def _created(context: Context) -> Party | None:
     """Return the party that carries the reference of this call, if there is one already."""
     found = await rows(context, PARTY, _Summary, [("identifiers.code", "=", _reference(context))], Page(limit=2))
@@ -267,9 +301,7 @@ async def _set_active(context: Context, party_id: int, *, is_active: bool) -> Pa
 
 async def _preview_active(context: Context, party_id: int, *, is_active: bool) -> Preview:
     party = await row(context, PARTY, _Summary, party_id, called="party")
-    if party.active is is_active:
-        raise Refused(f"Party {party_id} is {'active' if is_active else 'archived'} already.")
-    return changed(PARTY, party, _standing(party), {"is_active": is_active})
+    return archiving(PARTY, party, _standing(party), is_now=party.active, becomes=is_active)
 
 
 async def _observed(context: Context, receipt: Receipt[Party]) -> Mapping[str, Json]:

@@ -127,7 +127,7 @@ async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]
     upstream_class=UpstreamClass.B,
     fidelity=Fidelity.EXECUTED,
     reversal=Reversal.PARTIAL,
-    residue=("stage", "state"),  # what was a quotation comes back as a draft
+    residue=("state",),  # what was a quotation comes back as a draft
     compensation=_BACK_TO_DRAFT,
     examples=[{"sale_id": 1}],
 )

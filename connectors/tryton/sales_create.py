@@ -101,7 +101,7 @@ class FacedSale(SaleRow):
     tier=Tier.MEDIUM,
     upstream_class=UpstreamClass.C,
     reversal=Reversal.PARTIAL,
-    residue=("sale.sale", "sale.line"),  # it stays in Tryton, cancelled
+    residue=("sale.sale", "sale.line", "sale.line-account.tax"),  # it stays in Tryton, cancelled
     compensation=Compensation(tool="sale_cancel", arguments={"sale_id": "/output/id"}, kind=Reversal.PARTIAL),
     quarantine_seconds=120,
     facts={"party_id": "/party_id"},

@@ -23,6 +23,18 @@ def changed(model: str, found: Row, before: BaseModel, after: Mapping[str, Json]
     )
 
 
+def archiving(model: str, found: Row, before: BaseModel, *, is_now: bool, becomes: bool) -> Preview:
+    """Return the preview of archiving a record, or of bringing it back: whether it is in use now, and after.
+
+    Raises:
+        Refused: it is so already.
+    """
+    if is_now is becomes:
+        called = model.rpartition(".")[2].partition("_")[0].capitalize()
+        raise Refused(f"{called} {found.id} is {'in use' if becomes else 'archived'} already.")
+    return changed(model, found, before, {"is_active": becomes})
+
+
 async def write(
     context: Context, model: str, record: int, values: Mapping[str, Json], *, with_it: tuple[str, int] | None = None
 ) -> None:

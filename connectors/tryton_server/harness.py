@@ -135,11 +135,14 @@ def every_case(harness: TrytonHarness) -> list[Case]:
 
 def _of_parties(harness: TrytonHarness) -> list[Case]:
     office, write = harness.office, harness.write
-    party, archived = office.customer(), office.archived_customer()
+    party, renamed, archived = office.customer(), office.customer(), office.archived_customer()
     address, contact = office.address(), office.contact()
 
     def rename() -> None:
         office.clerk.write("party.party", party, name="Umber & Sons")
+
+    def rename_too() -> None:
+        office.clerk.write("party.party", renamed, name="Umber & Sons")
 
     def move() -> None:
         office.clerk.write("party.address", address, city="Gouda")
@@ -151,7 +154,7 @@ def _of_parties(harness: TrytonHarness) -> list[Case]:
         office.clerk.write("party.party", archived, active=True)
         office.clerk.write("party.party", archived, active=False)
 
-    restorable = office.archived_address()
+    restorable, contactable = office.archived_address(), office.archived_contact()
     new = {"street": "5 Harbour Street", "city": "Bergen"}
     everything_given = {"email": "e@ochre.example", "phone": "+372 640 0199", "address": new}
     return [
@@ -161,6 +164,10 @@ def _of_parties(harness: TrytonHarness) -> list[Case]:
         write("party_address_update", move, address_id=address, street="2 Quay", postal_code="2611", city="Delft"),
         write("party_address_archive", move, address_id=address),
         write("party_address_restore", address_id=restorable),
+        write("party_contact_add", rename, party_id=party, kind="email", value="b@umber.example"),
+        write("party_contact_archive", redial, contact_id=contact),
+        write("party_contact_restore", contact_id=contactable),
+        write("party_rename", rename_too, party_id=renamed, name="Umber & Daughters"),
         write("party_payment_term_set", rename, party_id=party, payment_term_id=4),
         write("party_deactivate", rename, party_id=party),
         write("party_activate", bring_back_and_archive, party_id=archived),
@@ -197,7 +204,10 @@ def _of_documents(harness: TrytonHarness) -> list[Case]:
     def reprice(model: str, line: int) -> Callable[[], None]:
         return lambda: office.clerk.write(model, line, quantity=7.0)
 
-    quoted, invoice = office.sale(), office.invoice()
+    def of_invoice(operation: str, invoice: int) -> Case:
+        return write(operation, refer("account.invoice", invoice), invoice_id=invoice)
+
+    quoted = office.sale()
     line = office.first_of("sale.sale", quoted, "lines")
     invoice_line = office.first_of("account.invoice", office.invoice(), "lines")
     behind = int(office.clerk.read("account.invoice.line", invoice_line, "invoice")["invoice"])
@@ -205,10 +215,10 @@ def _of_documents(harness: TrytonHarness) -> list[Case]:
         of_sale("sale_quote"),
         write("sale_quote", reprice("sale.line", line), sale_id=quoted),  # the document's own version stays
         of_sale("sale_confirm", "quote"),
-        of_sale("sale_cancel"),
         of_sale("sale_cancel", "quote"),
         of_sale("sale_draft", "quote"),
-        write("invoice_post", refer("account.invoice", invoice), invoice_id=invoice),
+        of_invoice("invoice_cancel", office.invoice()),
+        of_invoice("invoice_post", office.invoice()),
         write("invoice_post", reprice("account.invoice.line", invoice_line), invoice_id=behind),
     ]
 

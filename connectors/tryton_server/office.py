@@ -34,6 +34,12 @@ class Office:
         """Return the e-mail address of a new customer."""
         return self.first_of("party.party", self.customer(), "contact_mechanisms")
 
+    def archived_contact(self) -> int:
+        """Return an e-mail address that has been archived."""
+        contact = self.contact()
+        self.clerk.write("party.contact_mechanism", contact, active=False)
+        return contact
+
     def address(self) -> int:
         """Return the address of a new customer."""
         return self.first_of("party.party", self.customer(), "addresses")
@@ -70,6 +76,12 @@ class Office:
         """Return a draft customer invoice."""
         seeded = self.clerk.ids("account.invoice", ["state", "=", "draft"], ["invoice_date", "=", None])
         return int(self.clerk.call("model.account.invoice.copy", [seeded[0]])[0])
+
+    def cancelled_invoice(self) -> int:
+        """Return a customer invoice that was cancelled as a draft."""
+        invoice = self.invoice()
+        self.clerk.press("account.invoice", invoice, "cancel")
+        return invoice
 
     def suppliers_invoice(self) -> int:
         """Return a draft supplier invoice without lines."""

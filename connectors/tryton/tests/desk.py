@@ -158,6 +158,27 @@ def of_address(operation: str, address: Callable[[Office], int], **more: Json) -
 
 
 CONTACT = "party.contact_mechanism"
+
+
+def of_contact(operation: str, contact: Callable[[Office], int], **more: Json) -> Case:
+    return Case(
+        operation=operation,
+        arguments=lambda office: {"contact_id": contact(office), **more},
+        meddle=lambda office, given: office.clerk.write(CONTACT, given["contact_id"], value="c@umber.example"),
+        model=CONTACT,
+        is_alike=True,
+    )
+
+
+def of_invoice(operation: str, invoice: Callable[[Office], int]) -> Case:
+    return Case(
+        operation=operation,
+        arguments=lambda office: {"invoice_id": invoice(office)},
+        meddle=lambda office, given: office.clerk.write("account.invoice", given["invoice_id"], reference="PO 7"),
+        model="account.invoice",
+    )
+
+
 CASES = (
     replace(
         of_party("party_address_add", Office.customer, address={"street": "1 Quay", "city": "Delft"}), is_alike=True
@@ -174,12 +195,17 @@ CASES = (
     of_sale_with("sale_line_add", product_id=3, quantity="3"),
     of_line("sale_line_update", quantity="3", unit_price="450.00"),
     replace(of_line("sale_line_remove"), is_alike=True),
+    replace(of_contact("party_contact_update", Office.contact, value="b@umber.example"), is_alike=False),
+    replace(of_party("party_contact_add", Office.customer, kind="phone", value="+372 640 0199"), is_alike=True),
+    of_contact("party_contact_archive", Office.contact),
     Case(
-        operation="party_contact_update",
-        arguments=lambda office: {"contact_id": office.contact(), "value": "b@umber.example"},
-        meddle=lambda office, given: office.clerk.write(CONTACT, given["contact_id"], value="c@umber.example"),
+        operation="party_contact_restore",
+        arguments=lambda office: {"contact_id": office.archived_contact()},
+        meddle=lambda office, given: office.clerk.write(CONTACT, given["contact_id"], active=True),
         model=CONTACT,
+        is_alike=True,
     ),
+    replace(of_party("party_rename", Office.customer, name="Umber & Daughters"), is_alike=True),
     of_party("party_payment_term_set", Office.customer, payment_term_id=4),
     of_party("party_deactivate", Office.customer),
     Case(
@@ -192,11 +218,7 @@ CASES = (
     of_sale("sale_confirm", "quote"),
     of_sale("sale_cancel"),
     of_sale("sale_draft", "quote"),
-    Case(
-        operation="invoice_post",
-        arguments=lambda office: {"invoice_id": office.invoice()},
-        meddle=lambda office, given: office.clerk.write("account.invoice", given["invoice_id"], reference="PO 7"),
-        model="account.invoice",
-    ),
+    of_invoice("invoice_post", Office.invoice),
+    of_invoice("invoice_cancel", Office.invoice),
 )
 """Every write but party_create, which changes nothing that exists."""

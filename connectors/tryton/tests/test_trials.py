@@ -43,6 +43,14 @@ def colleague(tryton_that_tries: TrytonServer) -> Iterator[Person]:
 
 
 @pytest.fixture
+def account(tryton_that_tries: TrytonServer) -> Iterator[Person]:
+    """The connection's own account, signed in by hand."""
+    person = tryton_that_tries.person("hub")
+    yield person
+    person.close()
+
+
+@pytest.fixture
 def shop(colleague: Person) -> Office:
     return Office(colleague)
 
@@ -122,11 +130,58 @@ async def test_what_tryton_would_refuse_is_refused_in_the_preview(trying: Bench,
     assert result.code == "upstream_refused"
 
 
-def test_a_trial_may_do_no_more_than_its_caller(tryton_that_tries: TrytonServer) -> None:
-    account = tryton_that_tries.person("hub")
-
+def test_a_trial_may_do_no_more_than_its_caller(account: Person) -> None:
     with pytest.raises(TrytonSays, match="not allowed"):
         account.call(RUN, "res.user", "write", [[1], {"name": "Mallory"}], [])
+
+
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [("sale.sale", "set_number"), ("sale.sale", "no_such_button"), ("no.such.model", "quote"), ("sale.sale", "_quote")],
+)
+def test_what_nobody_may_call_cannot_be_tried(account: Person, model: str, method: str) -> None:
     with pytest.raises(TrytonSays, match="no method"):
-        account.call(RUN, "sale.sale", "set_number", [[1]], [])
-    account.close()
+        account.call(RUN, model, method, [[1]], [])
+
+
+def test_what_would_be_there_is_read_with_the_rights_of_the_caller(account: Person, shop: Office) -> None:
+    with pytest.raises(TrytonSays, match="not allowed"):
+        account.call(RUN, "sale.sale", "quote", [[shop.sale()]], [["ir.model.log", [], ["rec_name"]]])
+
+
+def test_a_method_that_makes_records_leaves_none(
+    account: Person, colleague: Person, tryton_that_tries: TrytonServer
+) -> None:
+    before = tryton_that_tries.snapshot()
+
+    answer = account.call(
+        RUN, "party.party", "create", [[{"name": "Nobody"}]], [["party.party", [["name", "=", "Nobody"]], ["name"]]]
+    )
+
+    assert [party["name"] for party in answer["found"][0]] == ["Nobody"]
+    assert tryton_that_tries.snapshot() == before
+    assert colleague.ids("party.party", ["name", "=", "Nobody"]) == []
+
+
+def test_a_trial_that_fails_leaves_nothing_and_the_next_one_works(
+    account: Person, shop: Office, tryton_that_tries: TrytonServer
+) -> None:
+    sale = shop.sale()
+    before = tryton_that_tries.snapshot()
+
+    with pytest.raises(TrytonSays, match="no_such_field"):
+        account.call(RUN, "sale.sale", "quote", [[sale]], [["sale.sale", [], ["no_such_field"]]])
+    answer = account.call(RUN, "sale.sale", "quote", [[sale]], [["sale.sale", [["id", "=", sale]], ["state"]]])
+
+    assert answer["found"][0][0]["state"] == "quotation"
+    assert tryton_that_tries.snapshot() == before
+
+
+def test_a_number_that_a_trial_has_shown_is_the_one_that_comes_next(account: Person, shop: Office) -> None:
+    sale = shop.sale()
+    asked = ["sale.sale", [["id", "=", sale]], ["number"]]
+    shown = [account.call(RUN, "sale.sale", "quote", [[sale]], [asked])["found"][0][0]["number"] for _ in range(2)]
+
+    shop.clerk.press("sale.sale", sale, "quote")
+
+    assert shown == [shop.clerk.read("sale.sale", sale, "number")["number"]] * 2
