@@ -1,6 +1,8 @@
 """From `$metadata` to tools: types, capabilities and annotations are respected, and nothing unsafe is read."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from odata_shop import CSDL, SHOP, imported
@@ -9,9 +11,12 @@ from connectors.odata import BadWord, Importing, OwnersWords, Unreadable, compil
 from connectors.odata.loading import read_metadata as read
 from connectors.odata.markup import LARGEST_DOCUMENT
 from connectors.odata.owners import OwnersWord, owners_words
+from connectors.openapi import read_document
 from connectors.openapi.report import report_of
 from connectors.sdk.auth import Basic
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
+
+README = Path(__file__).parents[1] / "README.md"
 
 
 def arguments(name: str) -> dict[str, object]:
@@ -134,6 +139,17 @@ def test_nothing_is_published_that_the_owner_does_not_expose() -> None:
     assert [operation.name for operation in one.operations] == ["create_notes"]
     assert (one.operations[0].tier, one.auth) == (Tier.CRITICAL, Basic())
     assert one.operations[0].compensation is None, "the tool that would undo it is not exposed"
+
+
+def test_the_owners_file_of_the_readme_can_be_read() -> None:
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+
+    words = owners_words(read_document(text.encode()))
+
+    assert {name for name, word in words.tools.items() if word.expose} == {
+        *("find_orders", "update_orders", "orders_check")
+    }
+    assert words.tools["orders_check"].effect is Effect.READ
 
 
 def test_an_owner_may_confirm_that_an_action_only_reads() -> None:
