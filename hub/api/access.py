@@ -84,6 +84,7 @@ Person = Annotated[Acting, Depends(PERSON)]
 """Any person; groups and ownership decide the rest, record by record."""
 AccountManager = Annotated[Acting, Depends(Access(Permission.MANAGE_ACCOUNTS))]
 CatalogReader = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG, agents_may=True))]
+PolicyManager = Annotated[Acting, Depends(Access(Permission.MANAGE_POLICY))]
 DoubtResolver = Annotated[Acting, Depends(Access(Permission.RESOLVE_DOUBTS))]
 Auditor = Annotated[Acting, Depends(Access(Permission.SEE_AUDIT))]
 

@@ -19,6 +19,7 @@ from hub.api import (
     connectors,
     groups,
     invocations,
+    policy,
     servers,
     session,
     tools,
@@ -64,6 +65,7 @@ _RESOURCES: Final = (
     invocations,
     approvals,
     audit,
+    policy,
 )
 
 

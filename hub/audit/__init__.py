@@ -5,7 +5,16 @@ from hub.audit.events import Event, append, append_many
 from hub.audit.exports import ExportOrder, export, export_lines
 from hub.audit.kinds import EventKind
 from hub.audit.notes import Checkpoint, NoteKey, parse_key
-from hub.audit.reading import AuditEvent, EventFilter, event, events_of, open_values, page_of_events
+from hub.audit.reading import (
+    AuditEvent,
+    EventFilter,
+    Stretch,
+    event,
+    events_of,
+    open_values,
+    page_of_events,
+    values_named,
+)
 from hub.audit.rotating import rotate_key
 from hub.audit.sequencer import ensure_checkpoint, keep_sequencing, latest_checkpoint, note_keys, sequence
 from hub.audit.verify import Finding, Held, Proof, Report, verify_export
@@ -22,6 +31,7 @@ __all__ = [
     "NoteKey",
     "Proof",
     "Report",
+    "Stretch",
     "append",
     "append_many",
     "ensure_checkpoint",
@@ -38,5 +48,6 @@ __all__ = [
     "parse_key",
     "rotate_key",
     "sequence",
+    "values_named",
     "verify_export",
 ]

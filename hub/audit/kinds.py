@@ -63,6 +63,7 @@ class EventKind(StrEnum):
     TOOL_RELEASED = "tool.released"
     TOOL_TIER_RAISED = "tool.tier_raised"
     SERVER_CHANGED = "server.changed"
+    BUNDLE_PROPOSED = "bundle.proposed"
     BUNDLE_PUBLISHED = "bundle.published"
     KEY_ROTATED = "key.rotated"
     VALUES_ERASED = "values.erased"

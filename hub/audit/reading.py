@@ -1,6 +1,6 @@
 """Reading the log: the events of one subject, pages of all events, and the private values of one event."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -95,14 +95,59 @@ async def open_values(tx: Tx, event_id: str, keys: Keyring) -> dict[str, Json]:
         NotFound: there is no such event.
         Unavailable: a stored value is not the one that the event committed to.
     """
-    commitments = (await event(tx, event_id)).commitments
+    recorded = await event(tx, event_id)
     values: dict[str, Json] = {}
     for row in await tx.scalars(select(ValueRow).where(ValueRow.event_id == event_id).order_by(ValueRow.field)):
-        salt, value = open_value(row, keys)
-        if commitment(salt, value) != commitments.get(row.field):
-            raise Unavailable(f"The stored value of {row.field!r} is not what event {event_id} recorded.")
-        values[row.field] = value
+        values[row.field] = _checked(recorded, row, keys)
     return values
+
+
+def _checked(recorded: AuditEvent, row: ValueRow, keys: Keyring) -> Json:
+    salt, value = open_value(row, keys)
+    if commitment(salt, value) != recorded.commitments.get(row.field):
+        raise Unavailable(f"The stored value of {row.field!r} is not what event {recorded.id} recorded.")
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An event, and one private value of it: None where it has none of that name, or not any more."""
+
+    event: AuditEvent
+    value: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Some of the log in its order: events of these kinds since a moment, after the one whose `entry` is `after`."""
+
+    kinds: Collection[EventKind]
+    since: datetime
+    after: int = 0
+    limit: int = 500
+
+
+async def values_named(tx: Tx, name: str, keys: Keyring, stretch: Stretch) -> list[Kept]:
+    """Return the events of a stretch, each with its private value called `name`.
+
+    The caller has made sure that the reader may.
+
+    Raises:
+        Unavailable: a stored value is not the one that its event committed to.
+    """
+    is_theirs = (ValueRow.event_id == EventRow.id) & (ValueRow.field == name)
+    is_asked_for = (
+        EventRow.entry > stretch.after,
+        EventRow.at >= stretch.since,
+        EventRow.kind.in_([kind.value for kind in stretch.kinds]),
+    )
+    query = select(EventRow, ValueRow).outerjoin(ValueRow, is_theirs).where(*is_asked_for)
+    found = list[Kept]()
+    for event_row, value_row in await tx.execute(query.order_by(EventRow.entry).limit(stretch.limit)):
+        recorded = _event(event_row)
+        value = None if value_row is None else _checked(recorded, value_row, keys)
+        found.append(Kept(event=recorded, value=value))
+    return found
 
 
 def open_value(row: ValueRow, keys: Keyring) -> tuple[bytes, Json]:

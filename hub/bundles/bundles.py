@@ -2,21 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, Select, select
 
-from hub.audit import Event, EventKind, append
 from hub.bundles.tables import BundleRow
-from hub.core.errors import Forbidden
-from hub.core.ids import new_id
-from hub.identity.directory import get
-from hub.identity.principals import Role
-from hub.keys import Keyring
-from hub.policy import Bundle, refuse_failing
-from hub.storage import Database, Tx, now
+from hub.policy import Bundle
+from hub.storage import Database, Tx
 
 BUNDLES_CHANGED: Final = "bundles"
 """Signalled when a bundle has been published."""
@@ -59,7 +52,7 @@ class Bundles:
     async def fresh(self, tx: Tx, environment: str) -> Bundle:
         """Return the bundle that the database says decides in `environment` now."""
         look_at = self._clock() + LOOK_AGAIN_SECONDS
-        row_id = await tx.scalar(_newest_active(environment).with_only_columns(BundleRow.id)) or _DEFAULT
+        row_id = await tx.scalar(newest_active(environment).with_only_columns(BundleRow.id)) or _DEFAULT
         kept = self._active.get(environment)
         bundle = kept.bundle if kept is not None and kept.row_id == row_id else await self._read(tx, row_id)
         self._active[environment] = _Kept(row_id, bundle, look_at)
@@ -80,67 +73,20 @@ class _Kept(NamedTuple):
     look_at: float
 
 
-def _newest_active(environment: str) -> Select[BundleRow]:
+async def recorded_bundle(tx: Tx, digest: str) -> Bundle | None:
+    """Return the bundle that decided under `digest`; None: it is not on record, or this release reads it otherwise."""
+    text = await tx.scalar(select(BundleRow.text).where(BundleRow.digest == digest).limit(1))
+    bundle = None if text is None else Bundle.parse(text)
+    return bundle if bundle is not None and bundle.digest == digest else None
+
+
+def newest_active(environment: str) -> Select[BundleRow]:
+    """Return the query for the row that decides in `environment`."""
     # Two publications at the same moment can leave two active rows; the later one decides, everywhere.
     newest_first = (BundleRow.published_at.desc(), BundleRow.id.desc())
-    return select(BundleRow).where(*_active_in(environment)).order_by(*newest_first).limit(1)
+    return select(BundleRow).where(*active_in(environment)).order_by(*newest_first).limit(1)
 
 
-def _active_in(environment: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def active_in(environment: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions under which a row is active in `environment`."""
     return BundleRow.environment == environment, BundleRow.is_active.is_(True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publication:
-    """A bundle's text, where it is to decide, and who says so (None: the hub itself, on first start)."""
-
-    environment: str
-    text: str
-    by: str | None
-
-
-async def publish_bundle(tx: Tx, database: Database, keys: Keyring, publication: Publication) -> Bundle:
-    """Make the published text the bundle that decides in its environment, and return it.
-
-    Raises:
-        BundleInvalid: it cannot be used, or decides one of its own examples otherwise; nothing has changed.
-        Forbidden: it is no administrator.
-    """
-    if publication.by is not None and not (await get(tx, publication.by)).has_role(Role.ADMINISTRATOR):
-        raise Forbidden("Only an administrator may publish policy.")
-    bundle, environment = Bundle.parse(publication.text), publication.environment
-    refuse_failing(bundle)
-    await tx.execute(update(BundleRow).where(*_active_in(environment)).values(is_active=False))
-    tx.add(
-        BundleRow(
-            id=new_id("bdl"),
-            environment=environment,
-            digest=bundle.digest,
-            text=publication.text,
-            is_active=True,
-            published_by=publication.by,
-            published_at=await now(tx),
-        )
-    )
-    await tx.flush()
-    await database.signal(tx, BUNDLES_CHANGED)
-    facts = {"environment": environment, "digest": bundle.digest}
-    await append(
-        tx, Event(kind=EventKind.BUNDLE_PUBLISHED, subject=environment, actor=publication.by, facts=facts), keys
-    )
-    return bundle
-
-
-async def publish_default(tx: Tx, database: Database, keys: Keyring, *, environment: str) -> None:
-    """Put on record what decides in `environment`, so that every decision's digest leads to a text.
-
-    That is the default bundle where there is none, and the active one again where this release reads it with another
-    schema, and so under another digest.
-
-    Raises:
-        BundleInvalid: this release cannot use the active bundle; publish one that it can.
-    """
-    row = await tx.scalar(_newest_active(environment))
-    if row is None or Bundle.parse(row.text).digest != row.digest:
-        text = default_bundle_text() if row is None else row.text
-        await publish_bundle(tx, database, keys, Publication(environment=environment, text=text, by=None))

@@ -1,4 +1,4 @@
-"""Table of policy bundles: every text that ever decided something, by digest, and which one decides now."""
+"""Table of policy bundles: every text that decided something or waits to, by digest, and which one decides now."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from hub.storage import Base, Moment
 
 
 class BundleRow(Base):
-    """One bundle as published in one environment; rows are added, and never changed but for `is_active`."""
+    """One bundle as proposed or published in one environment; its text never changes."""
 
     __tablename__ = "policy_bundles"
 
@@ -18,8 +18,11 @@ class BundleRow(Base):
     digest: Mapped[str] = mapped_column(String(64))
     text: Mapped[str] = mapped_column(Text)
     is_active: Mapped[bool]
+    proposed_by: Mapped[str | None] = mapped_column(String(40))
+    proposed_at: Mapped[datetime | None] = mapped_column(Moment)
     published_by: Mapped[str | None] = mapped_column(String(40))
-    published_at: Mapped[datetime] = mapped_column(Moment)
+    published_at: Mapped[datetime | None] = mapped_column(Moment)
+    """None: it waits for a second person, and has decided nothing yet."""
 
     __table_args__ = (
         Index("ix_policy_bundles_active", "environment", "is_active"),

@@ -14,6 +14,7 @@ from hub.cli.demo import demo
 from hub.cli.doctor import doctor
 from hub.cli.keys import keys_app
 from hub.cli.migrate import migrate
+from hub.cli.policy import policy_app
 from hub.cli.serve import serve
 from hub.cli.work import worker
 from hub.core.errors import HubError
@@ -34,6 +35,7 @@ app.add_typer(account_app, name="account")
 app.add_typer(audit_app, name="audit")
 app.add_typer(connector_app, name="connector")
 app.add_typer(keys_app, name="keys")
+app.add_typer(policy_app, name="policy")
 
 
 def main() -> None:

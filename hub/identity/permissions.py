@@ -15,6 +15,7 @@ class Permission(StrEnum):
     TRY_TOOLS = "try reads as oneself"
     MANAGE_ACCOUNTS = "manage accounts, groups and agents"
     MANAGE_REGISTRY = "register connectors, connections and servers"
+    MANAGE_POLICY = "propose and publish policy"
     STOP_THINGS = "quarantine tools and disable connections"
     SEE_HEALTH = "see how the hub is"
     RESOLVE_DOUBTS = "say what became of a write in doubt"
@@ -26,6 +27,7 @@ ROLES: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.TRY_TOOLS: frozenset({Role.MEMBER}),
     Permission.MANAGE_ACCOUNTS: frozenset({Role.ADMINISTRATOR}),
     Permission.MANAGE_REGISTRY: frozenset({Role.ADMINISTRATOR}),
+    Permission.MANAGE_POLICY: frozenset({Role.ADMINISTRATOR}),
     Permission.STOP_THINGS: frozenset({Role.ADMINISTRATOR, Role.OPERATOR}),
     Permission.SEE_HEALTH: frozenset({Role.OPERATOR}),
     Permission.RESOLVE_DOUBTS: frozenset({Role.OPERATOR}),

@@ -59,7 +59,6 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Obliged, run
             facts={
                 "approval_digest": terms.digest,
                 **on_record(decision),
-                "obligations": [f"{one.group}:{one.count} ({one.rule_id})" for one in decision.obligations],
                 "expires_at": terms.expires_at.isoformat(),
             },
             private=basis(decision) | {"summary": dict(terms.summary)},

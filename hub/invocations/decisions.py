@@ -21,7 +21,7 @@ from hub.invocations.secrecy import bind, opened, recorded_arguments
 from hub.invocations.states import DONE, State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call, Claims, Invocation
-from hub.policy import Action, Decision, Facts, PreviewFacts, decide
+from hub.policy import Action, Decision, Facts, Obliged, PreviewFacts, decide
 from hub.registry import PublishedTool, canonical_arguments
 from hub.storage import Tx, now
 
@@ -82,8 +82,23 @@ async def decide_on_vote(
 
 
 def on_record(decision: Decision) -> dict[str, Json]:
-    """Return what the event of a decision says openly: by which bundle and which of its rules it was made."""
-    return {"policy_digest": decision.bundle_digest, "rule_ids": list(decision.rule_ids)}
+    """Return what the event of a decision says openly: on what, how, and by which rules of which bundle.
+
+    `hub.invocations.replay` reads it, and makes the decision again.
+    """
+    said = {
+        "action": decision.action.value,
+        "outcome": decision.outcome,
+        "policy_digest": decision.bundle_digest,
+        "rule_ids": list(decision.rule_ids),
+    }
+    return said | {"obligations": asked(decision)} if isinstance(decision, Obliged) else said
+
+
+def asked(decision: Decision) -> list[str]:
+    """Return whom a decision asks, as it goes on record: group, how many, and the rule that says so."""
+    obligations = decision.obligations if isinstance(decision, Obliged) else ()
+    return [f"{one.group}:{one.count} ({one.rule_id})" for one in obligations]
 
 
 def basis(decision: Decision) -> dict[str, Json]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import cedarpy
 
@@ -61,33 +61,44 @@ def _remembered(question: _Question) -> Decision:
     return _decide(question.action, question.facts, question.bundle)
 
 
+class _Made(TypedDict):
+    """What every decision says of how it was made."""
+
+    rule_ids: tuple[str, ...]
+    bundle_digest: str
+    facts: Facts
+    action: Action
+
+
 def _decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     request = _request(action, facts)
     entities = _entities(facts)
     answer = _ask(request, bundle.policies, entities)
     rules = [bundle.rules[place] for place in answer.diagnostics.reasons]
     ids = tuple(sorted(rule.id for rule in rules))
+    made = _Made(rule_ids=ids, bundle_digest=bundle.digest, facts=facts, action=action)
     if answer.diagnostics.errors:
-        return Denied(reasons=(UNEVALUATED,), rule_ids=ids, bundle_digest=bundle.digest, facts=facts)
+        return Denied(reasons=(UNEVALUATED,), **made)
     if answer.allowed:
-        return Allowed(rule_ids=ids, bundle_digest=bundle.digest, facts=facts)
+        return Allowed(**made)
     final = sorted(rule.why or f"Rule {rule.id} forbids it." for rule in rules if not rule.obligations)
     if final or not rules or not _is_permitted(request, entities, bundle):
-        return Denied(reasons=tuple(final), rule_ids=ids, bundle_digest=bundle.digest, facts=facts)
+        return Denied(reasons=tuple(final), **made)
     asked = strictest(one for rule in rules for one in rule.obligations)
-    return Obliged(obligations=asked, rule_ids=ids, bundle_digest=bundle.digest, facts=facts)
+    return Obliged(obligations=asked, **made)
 
 
 def _stricter(one: Decision, other: Decision) -> Decision:
-    ids, digest = tuple(sorted({*one.rule_ids, *other.rule_ids})), one.bundle_digest
+    ids = tuple(sorted({*one.rule_ids, *other.rule_ids}))
+    made = _Made(rule_ids=ids, bundle_digest=one.bundle_digest, facts=one.facts, action=one.action)
     denied = [decision for decision in (one, other) if isinstance(decision, Denied)]
     if denied:
         reasons = tuple(sorted({reason for decision in denied for reason in decision.reasons}))
-        return Denied(reasons=reasons, rule_ids=ids, bundle_digest=digest, facts=one.facts)
+        return Denied(reasons=reasons, **made)
     asked = [each for decision in (one, other) if isinstance(decision, Obliged) for each in decision.obligations]
     if asked:
-        return Obliged(obligations=strictest(asked), rule_ids=ids, bundle_digest=digest, facts=one.facts)
-    return Allowed(rule_ids=ids, bundle_digest=digest, facts=one.facts)
+        return Obliged(obligations=strictest(asked), **made)
+    return Allowed(**made)
 
 
 def _is_permitted(request: Mapping[str, Json], entities: cedarpy.Entities, bundle: Bundle) -> bool:

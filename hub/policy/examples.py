@@ -18,7 +18,7 @@ from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, Upstream
 from hub.core.canonical import parse_json
 from hub.core.errors import Malformed
 from hub.policy.annotations import BundleInvalid
-from hub.policy.values import Action, Allowed, Decision, Denied, Facts, Obliged, PreviewFacts
+from hub.policy.values import Action, Decision, Facts, Obliged, PreviewFacts
 
 Json = Any
 """Any JSON value."""
@@ -75,9 +75,9 @@ class Example(BaseModel):
 
     def failure(self, decision: Decision) -> str | None:
         """Return in which way `decision` is not what this example expects, or None."""
-        said = _NAMES[type(decision)]
-        if said != self.expect:
-            return f"{self.example!r} should be {self.expect} and is {said} (rules: {', '.join(decision.rule_ids)})"
+        if decision.outcome != self.expect:
+            rules = ", ".join(decision.rule_ids)
+            return f"{self.example!r} should be {self.expect} and is {decision.outcome} (rules: {rules})"
         asked = [f"{one.group}:{one.count}" for one in decision.obligations] if isinstance(decision, Obliged) else []
         if self.asks is not None and sorted(self.asks) != sorted(asked):
             return f"{self.example!r} should ask {', '.join(self.asks)} and asks {', '.join(asked) or 'nobody'}"
@@ -120,6 +120,3 @@ def _changed(base: Mapping[str, Json], changes: Mapping[str, Json]) -> dict[str,
     if unknown:
         raise KeyError(f"there is no fact {unknown[0]}")
     return {**base, **changes}
-
-
-_NAMES: Final[Mapping[type, str]] = {Allowed: "allowed", Obliged: "obliged", Denied: "denied"}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import TypeAdapter
 
@@ -117,6 +117,8 @@ class Allowed:
     rule_ids: tuple[str, ...]
     bundle_digest: str
     facts: Facts = field(compare=False, repr=False)
+    action: Action
+    outcome: ClassVar[str] = "allowed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,8 @@ class Obliged:
     rule_ids: tuple[str, ...]
     bundle_digest: str
     facts: Facts = field(compare=False, repr=False)
+    action: Action
+    outcome: ClassVar[str] = "obliged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +141,8 @@ class Denied:
     rule_ids: tuple[str, ...]
     bundle_digest: str
     facts: Facts = field(compare=False, repr=False)
+    action: Action
+    outcome: ClassVar[str] = "denied"
 
 
 Decision = Allowed | Obliged | Denied

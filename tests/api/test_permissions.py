@@ -11,6 +11,7 @@ from doors.working_hub import WorkingHub
 from upstream.connector import connector
 
 from hub import audit
+from hub.bundles import default_bundle_text
 from hub.identity.resources import API as API_SERVER
 from hub.invocations.invoke import invoke
 from hub.invocations.values import Call
@@ -79,6 +80,11 @@ MAY: Mapping[str, frozenset[str]] = {
     "readEventValues": AUDITOR,
     "getCheckpoint": AUDITOR,
     "createExport": AUDITOR,
+    "getPolicy": ADMINISTRATOR,
+    "tryPolicy": ADMINISTRATOR,
+    "proposePolicy": ADMINISTRATOR,
+    "publishPolicy": ADMINISTRATOR,
+    "publishProposedPolicy": ADMINISTRATOR,  # and never the one who proposed it; see test_policy
 }
 AGENTS_MAY = {
     "listTools",
@@ -93,6 +99,7 @@ AGENTS_MAY = {
 }
 PUBLIC = {"logIn"}
 WHY = {"reason": "a test"}
+RULES = {"text": default_bundle_text()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +148,9 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "cancelInvocation": WHY,
         "resolveInvocation": {"has_happened": True, "reason": "I looked."},
         "createExport": {},
+        "tryPolicy": RULES,
+        "proposePolicy": RULES,
+        "publishPolicy": RULES,
         "castVote": {"digest": "0" * 64, "choice": "approve"},
     }
     document = api_of(hub.runtime)[1].openapi()
@@ -181,6 +191,8 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         "server": "sales",
         "user_id": hub.people["nobody"].id,
         "agent_id": hub.agent.id,
+        "environment": "dev",
+        "proposal_id": "bdl_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "secret_id": "sec_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "invocation_id": asked.id,
     }

@@ -207,8 +207,10 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
+        sa.Column("proposed_by", sa.String(length=40), nullable=True),
+        sa.Column("proposed_at", Moment(), nullable=True),
         sa.Column("published_by", sa.String(length=40), nullable=True),
-        sa.Column("published_at", Moment(), nullable=False),
+        sa.Column("published_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_bundles")),
     )
     with op.batch_alter_table("policy_bundles", schema=None) as batch_op:

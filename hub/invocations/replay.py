@@ -1,0 +1,230 @@
+"""Making recorded decisions again, from the facts on record: with the bundle that made them, or with a new one.
+
+With the bundle that made it a decision must come out the same (`replay`); what a candidate would have decided otherwise
+is told call by call (`what_if`). Nothing is asked of any system of record, and nothing is written.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from hub.audit import AuditEvent, EventKind, Stretch, values_named
+from hub.bundles import recorded_bundle
+from hub.invocations.decisions import asked
+from hub.keys import Keyring
+from hub.policy import Action, Bundle, Decision, Denied, Facts, decide
+from hub.storage import Database
+
+Json = Any
+"""Any JSON value."""
+
+MOST_DIFFERENCES: Final = 1000
+"""How many differences are told one by one; all are counted."""
+_BATCH: Final = 500
+_DECIDED: Final = frozenset(
+    {
+        EventKind.INVOCATION_RECEIVED,
+        EventKind.INVOCATION_READ,
+        EventKind.INVOCATION_DENIED,
+        EventKind.INVOCATION_APPROVED,
+        EventKind.INVOCATION_APPROVAL_REQUESTED,
+        EventKind.VOTE_CAST,
+    }
+)
+
+
+Progress = Callable[[int], None]
+"""Told how many decisions have been made again so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A bundle that might be published, and where."""
+
+    environment: str
+    bundle: Bundle
+
+
+class Change(StrEnum):
+    """In which way two decisions on the same facts differ, for whoever asked."""
+
+    REFUSED = "refused"
+    """It was let through, or people were asked; now it is denied."""
+    ASKED = "asked"
+    """More people are asked than before, or people are asked at all."""
+    RELIEVED = "relieved"
+    """Fewer people are asked, or nobody any more."""
+    LET_THROUGH = "let_through"
+    """It was denied; now it is not."""
+    REASONED = "reasoned"
+    """It comes to the same by other rules."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a decision came to: `allowed`, `obliged` or `denied`, by which rules, asking whom, for which reasons."""
+
+    outcome: str
+    rule_ids: tuple[str, ...]
+    asks: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as a JSON object."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A decision on record, with the facts it was made on."""
+
+    event_id: str
+    invocation_id: str
+    at: datetime
+    environment: str
+    action: Action
+    facts: Facts
+    verdict: Verdict
+    bundle_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A decision that comes out otherwise."""
+
+    recorded: Recorded
+    now: Verdict
+    change: Change
+
+
+@dataclass(slots=True, kw_only=True)
+class Replay:
+    """What became of decisions that were made again."""
+
+    decisions: int = 0
+    same: int = 0
+    erased: int = 0
+    """Their facts are no longer on record."""
+    unreadable: int = 0
+    """Their bundle is not on record, or this release reads it otherwise."""
+    changed: dict[Change, int] = field(default_factory=lambda: dict.fromkeys(Change, 0))
+    differences: list[Difference] = field(default_factory=list[Difference])
+
+    def note(self, recorded: Recorded, decision: Decision) -> None:
+        """Count a decision that was made again."""
+        self.decisions += 1
+        now = verdict_of(decision)
+        change = change_between(recorded.verdict, now)
+        if change is None:
+            self.same += 1
+            return
+        self.changed[change] += 1
+        if len(self.differences) < MOST_DIFFERENCES:
+            self.differences.append(Difference(recorded=recorded, now=now, change=change))
+
+
+async def replay(database: Database, keys: Keyring, since: datetime, *, progress: Progress | None = None) -> Replay:
+    """Make every decision since a moment again with the bundle that made it; there should be no difference."""
+    found, bundles = Replay(), dict[str, Bundle | None]()
+    async for batch in _batches(database, keys, since, found):
+        async with database.reading() as tx:
+            for digest in {one.bundle_digest for one in batch} - bundles.keys():
+                bundles[digest] = await recorded_bundle(tx, digest)
+        await asyncio.to_thread(_decide_again, batch, bundles, found)
+        _tell(progress, found)
+    return found
+
+
+async def what_if(
+    candidate: Candidate, database: Database, keys: Keyring, since: datetime, *, progress: Progress | None = None
+) -> Replay:
+    """Make every decision since a moment in its environment with `candidate`; the differences are what it changes."""
+    found = Replay()
+    async for batch in _batches(database, keys, since, found):
+        theirs = [one for one in batch if one.environment == candidate.environment]
+        candidates = dict.fromkeys({one.bundle_digest for one in theirs}, candidate.bundle)
+        await asyncio.to_thread(_decide_again, theirs, candidates, found)
+        _tell(progress, found)
+    return found
+
+
+def change_between(before: Verdict, now: Verdict) -> Change | None:
+    """Return how `now` differs from `before`, or None: not at all."""
+    if (before.outcome, before.rule_ids, before.asks) == (now.outcome, now.rule_ids, now.asks):
+        return None
+    if now.outcome != before.outcome:
+        if now.outcome == Denied.outcome:
+            return Change.REFUSED
+        if before.outcome == Denied.outcome:
+            return Change.LET_THROUGH
+    needed, needs = _seats(before.asks), _seats(now.asks)
+    if any(needs[group] > needed.get(group, 0) for group in needs):
+        return Change.ASKED
+    if any(needed[group] > needs.get(group, 0) for group in needed):
+        return Change.RELIEVED
+    return Change.REASONED
+
+
+def verdict_of(decision: Decision) -> Verdict:
+    """Return what `decision` came to."""
+    return Verdict(
+        outcome=decision.outcome,
+        rule_ids=decision.rule_ids,
+        asks=tuple(asked(decision)),
+        reasons=decision.reasons if isinstance(decision, Denied) else (),
+    )
+
+
+def _seats(asks: Iterable[str]) -> dict[str, int]:
+    """Return how many of each group are asked; an entry is `group:count (rule)`."""
+    seats = (one.partition(" ")[0].rpartition(":") for one in asks)
+    return {group: int(count) for group, _, count in seats}
+
+
+async def _batches(database: Database, keys: Keyring, since: datetime, found: Replay) -> AsyncIterator[list[Recorded]]:
+    after = 0
+    while True:
+        async with database.reading() as tx:
+            stretch = Stretch(kinds=_DECIDED, since=since, after=after, limit=_BATCH)
+            kept = await values_named(tx, "decided_on", keys, stretch)
+        if not kept:
+            return
+        after = kept[-1].event.entry
+        found.erased += sum(1 for one in kept if one.value is None and "decided_on" in one.event.commitments)
+        yield [_recorded(one.event, one.value) for one in kept if one.value is not None]
+
+
+def _recorded(event: AuditEvent, facts: Json) -> Recorded:
+    said = event.facts
+    return Recorded(
+        event_id=event.id,
+        invocation_id=event.subject,
+        at=event.at,
+        environment=said["environment"],
+        action=Action(said["action"]),
+        facts=Facts.from_json(facts),
+        verdict=Verdict(
+            outcome=said["outcome"],
+            rule_ids=tuple(said["rule_ids"]),
+            asks=tuple(said.get("obligations", ())),
+            reasons=tuple(said.get("reasons", ())),
+        ),
+        bundle_digest=said["policy_digest"],
+    )
+
+
+def _decide_again(batch: list[Recorded], bundles: dict[str, Bundle] | dict[str, Bundle | None], found: Replay) -> None:
+    for recorded in batch:
+        bundle = bundles[recorded.bundle_digest]
+        if bundle is None:
+            found.unreadable += 1
+        else:
+            found.note(recorded, decide(recorded.action, recorded.facts, bundle))
+
+
+def _tell(progress: Progress | None, found: Replay) -> None:
+    if progress is not None:
+        progress(found.decisions)
