@@ -1,9 +1,9 @@
 """Reading the log: the events of one subject, pages of all events, and the private values of one event."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, select
 
@@ -143,7 +143,8 @@ async def values_named(tx: Tx, name: str, keys: Keyring, stretch: Stretch) -> li
     )
     query = select(EventRow, ValueRow).outerjoin(ValueRow, is_theirs).where(*is_asked_for)
     found = list[Kept]()
-    for event_row, value_row in await tx.execute(query.order_by(EventRow.entry).limit(stretch.limit)):
+    rows = (await tx.execute(query.order_by(EventRow.entry).limit(stretch.limit))).all()
+    for event_row, value_row in cast("Sequence[tuple[EventRow, ValueRow | None]]", rows):
         recorded = _event(event_row)
         value = None if value_row is None else _checked(recorded, value_row, keys)
         found.append(Kept(event=recorded, value=value))

@@ -6,7 +6,7 @@ is told call by call (`what_if`). Nothing is asked of any system of record, and 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -74,7 +74,8 @@ class Verdict:
 
     def as_json(self) -> dict[str, Json]:
         """Return it as a JSON object."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        texts = {"rule_ids": self.rule_ids, "asks": self.asks, "reasons": self.reasons}
+        return {"outcome": self.outcome, **{name: list(value) for name, value in texts.items()}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
