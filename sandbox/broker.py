@@ -69,6 +69,8 @@ class Channel:
     """Why the permit was refused, if it was."""
 
     _asked: int = 0
+    _opened: set[str] = field(default_factory=set[str])
+    """The ids of the drafts that this preview has opened in the system: no others may it write to or remove."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def send(self, request: WireRequest) -> WireResponse:
@@ -92,7 +94,9 @@ class Channel:
             transcript=self.transcript,
             request=request,
             operation=operation_of(self.spec.rpc, request.body),
-            is_safe=self.spec.is_safe(request, previewing=self.kind is ChannelKind.PREVIEW),
+            is_safe=self.spec.is_safe(
+                request, previewing=self.kind is ChannelKind.PREVIEW, opened=frozenset(self._opened)
+            ),
         )
         if not attempt.is_safe and self.kind is not ChannelKind.WRITE:
             attempt.end(Fate.FENCED)
@@ -113,11 +117,13 @@ class Channel:
         for seconds in self.bounds.pauses:
             if received.response.status not in _BUSY or (asked_to_wait(received.response) or 0) > LONGEST_WAIT_SECONDS:
                 break
-            attempt.end(Fate.ANSWERED, self._noted(received))
+            attempt.end(Fate.ANSWERED, self._noted(attempt, received))
             attempt = self._again(attempt)
             await self._pause(attempt, seconds)
             attempt, received = await self._answered(attempt)
-        attempt.end(Fate.ANSWERED, self._noted(received))
+        attempt.end(Fate.ANSWERED, self._noted(attempt, received))
+        if opened := self.spec.opened_by(attempt.request, received.response):
+            self._opened.add(opened)
         return received.response
 
     async def _pause(self, attempt: Attempt, seconds: float) -> None:
@@ -143,7 +149,7 @@ class Channel:
         proof = await self._proof(attempt)
         attempt, received = await self._answer_to_safe(attempt, proof)
         if sign_in.has_lost(received.response.status):
-            attempt.end(Fate.ANSWERED, self._noted(received))
+            attempt.end(Fate.ANSWERED, self._noted(attempt, received))
             sign_in.forget(proof)
             attempt = self._again(attempt)
             proof = await self._proof(attempt)
@@ -223,12 +229,13 @@ class Channel:
         if not is_clear(attempt.request, received.response):
             attempt.end(Fate.UNKNOWN, Answer(status=received.response.status, size=received.size))
             raise Unknown(f"The system's answer ({received.response.status}) does not say whether it was done.")
-        attempt.end(Fate.ANSWERED, self._noted(received))
+        attempt.end(Fate.ANSWERED, self._noted(attempt, received))
         return received.response
 
-    def _noted(self, received: Received) -> Answer:
+    def _noted(self, attempt: Attempt, received: Received) -> Answer:
         response = received.response
-        return Answer(status=response.status, size=received.size, says_no=says_no(self.spec.rpc, response))
+        is_no = says_no(self.spec.rpc, response) or self.spec.refuses(attempt.request, response)
+        return Answer(status=response.status, size=received.size, says_no=is_no)
 
     async def _permitted(self, attempt: Attempt, permit: Permit) -> Proof:
         """Return the proof to send with, once the permit has been given; a login that fails leaves it unasked."""

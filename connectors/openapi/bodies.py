@@ -50,7 +50,24 @@ def write_body(binding: Mapping[str, Json], arguments: Mapping[str, Json]) -> Wr
         return Written(media_type, "&".join(_form(members, encoding)).encode("ascii"))
     if media_type == MULTIPART:
         return _multipart([*_parts(members, encoding)])
-    return Written(media_type, json_text(members).encode())
+    return Written(media_type, json_text(_placed(members, binding)).encode())
+
+
+def _placed(members: Mapping[str, Json], binding: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the members where the owner says that they stand, and the others at their common place."""
+    places, rest = cast("dict[str, str]", binding.get("places", {})), str(binding.get("rest", ""))
+    placed: dict[str, Json] = {}
+    for name, value in members.items():
+        put(placed, places.get(name, f"{rest}/{name.replace('~', '~0').replace('/', '~1')}"), value)
+    return placed
+
+
+def put(value: dict[str, Json], pointer: str, member: Json) -> None:
+    """Put `member` where `pointer` leads to in `value`, making the objects on the way."""
+    *way, last = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+    for step in way:
+        value = value.setdefault(step, {})
+    value[last] = member
 
 
 def _whole(binding: Mapping[str, Json], arguments: Mapping[str, Json], media_type: str) -> Written | None:

@@ -23,7 +23,7 @@ from connectors.openapi.placing import Misplaced, base_of
 from connectors.openapi.security import auth_of
 from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.names import normalised
-from connectors.sdk.spec import ConnectorSpec, OperationSpec, SafeRule
+from connectors.sdk.spec import ConnectorSpec, OperationSpec, RefusalRule, SafeRule
 from connectors.sdk.templates import is_narrower, overlaps
 from connectors.sdk.vocabulary import Effect
 from connectors.sdk.wire import is_reserved
@@ -166,6 +166,7 @@ class _Compiling:
             artefact_digest=_artefact(),
             auth=auth_of(self._document, sorted(scopes)),
             safe=tuple(_safe_rules(operations, _not_reads(drafts, tools))),
+            refusals=tuple(_refusal_rules(operations)),
             headers=tuple(sorted(_headers(operations))),
             operations=operations,
         )
@@ -191,6 +192,8 @@ def _requests(operation: OperationSpec) -> Iterator[Mapping[str, Json]]:
     yield operation.binding
     if "preview" in operation.binding:
         yield operation.binding["preview"]["request"]
+        if "trial" in operation.binding["preview"]:
+            yield operation.binding["preview"]["trial"]["look"]["request"]
 
 
 def _safe_rules(operations: Sequence[OperationSpec], others: Sequence[tuple[str, str]]) -> Iterator[SafeRule]:
@@ -214,6 +217,28 @@ def _safe_rules(operations: Sequence[OperationSpec], others: Sequence[tuple[str,
                 query={binding["dry_run"]: "true"},
                 preview_only=True,
             )
+
+    yield from _trial_rules(operations)
+
+
+def _trial_rules(operations: Sequence[OperationSpec]) -> Iterator[SafeRule]:
+    """Yield what previews may send to drafts of their own: each is opened before it is written to and removed."""
+    said = set[tuple[str, str]]()
+    for operation in operations:
+        trial = operation.binding.get("preview", {}).get("trial", {})
+        for name in ("open", "write", "close") if trial else ():
+            method, path = trial[name]["request"]["method"], trial[name]["request"]["path"]
+            if (method, path) not in said:
+                said.add((method, path))
+                more = {"opens": trial["opened"]} if name == "open" else {"opened": True}
+                yield SafeRule.model_validate({"method": method, "template": path, "preview_only": True, **more})
+
+
+def _refusal_rules(operations: Sequence[OperationSpec]) -> Iterator[RefusalRule]:
+    for operation in operations:
+        empty = operation.binding.get("guard", {}).get("empty")
+        if empty is not None:
+            yield RefusalRule(method=operation.binding["method"], template=operation.binding["path"], empty=empty)
 
 
 def _besides(method: str, path: str, others: Sequence[tuple[str, str]]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from connectors.openapi.arguments import Arguments, arguments_of
-from connectors.openapi.document import Document, Object
+from connectors.openapi.document import Document, Object, as_object
 from connectors.openapi.extension import GuardBy, OwnersWord, owners_word
 from connectors.openapi.inference import Verdict, infer
 from connectors.openapi.operations import Answer, Operation, Parameter
@@ -80,7 +80,7 @@ class Drafting:
             verdict=infer(operation, takes_a_list=self._takes_a_list(operation)),
             word=word,
             guard=guard,
-            binding=_binding(operation, place, arguments, kind),
+            binding=_with_word(_binding(operation, place, arguments, kind), word),
             output_schema=self._output(operation.answer, kind),
         )
 
@@ -144,6 +144,15 @@ def _answer_kind(answer: Answer) -> str:
         return "json"
     is_text = any(part in media_type for part in ("text/", "xml", "yaml", "csv", "form-urlencoded"))
     return "text" if is_text else "bytes"
+
+
+def _with_word(binding: Object, word: OwnersWord) -> Object:
+    """Return `binding` with what the owner says of how this API speaks."""
+    if word.absent:
+        binding["absent"] = list(word.absent)
+    if word.members or word.rest:
+        binding["body"] = {**as_object(binding.get("body")), "places": dict(word.members), "rest": word.rest}
+    return binding
 
 
 def _binding(operation: Operation, place: Place, arguments: Arguments, kind: str) -> Object:

@@ -22,6 +22,32 @@ class _Word(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class TrialStep(_Word):
+    """One request of a trial: its operation, and where its arguments come from.
+
+    `arguments` are pointers into `{"input": arguments, "given": what is written, "trial": a new name, "opened": the id
+    of the draft}`; `constants` are the same each time.
+    """
+
+    operation: str
+    arguments: Mapping[str, str] = {}
+    constants: Mapping[str, Json] = {}
+
+
+class TrialBy(_Word):
+    """A draft of the API's own, in which a write is carried out and looked at: opened, written, read, removed.
+
+    `opened` leads to the draft's id in the answer to `open`. Only the draft that a preview has opened may be written
+    to or removed by it; the broker sees to that.
+    """
+
+    open: TrialStep
+    opened: str = Field(pattern="^/")
+    write: TrialStep
+    look: TrialStep
+    close: TrialStep
+
+
 class PreviewBy(_Word):
     """The read that shows the record as it is: its operationId (or `GET /path`), and where its arguments come from.
 
@@ -33,14 +59,21 @@ class PreviewBy(_Word):
     arguments: Mapping[str, str] = {}
     record: str = ""
     volatile: tuple[str, ...] = ()
+    trial: TrialBy | None = None
+    not_covered: tuple[str, ...] = ()
 
 
 class GuardBy(_Word):
-    """Where the version of a record is read (`etag`, or a pointer into the record), and where the write says it."""
+    """Where the version of a record is read (`etag`, or a pointer into the record), and where the write says it.
+
+    `name` may be a pointer into the body. `empty` is for an API that does not refuse a condition that no longer holds,
+    but changes nothing: it leads to the list in the answer that is empty then.
+    """
 
     read: str = Field(pattern="^(etag|/.+)$")
     place: Literal["header", "query", "body"] = Field(default="header", alias="in")
     name: str = "If-Match"
+    empty: str | None = Field(default=None, pattern="^/")
 
 
 class UndoBy(_Word):
@@ -54,16 +87,25 @@ class UndoBy(_Word):
 
 
 class OwnersWord(_Word):
-    """All that an owner may say of an operation; without `expose` it is not published."""
+    """All that an owner may say of an operation; without `expose` it is not published.
+
+    `tier_when` are conditions in CEL over `input` that raise the tier of one call.
+    `members` says by pointers where members of the body stand in what is sent, if not at its top; `rest` where all
+    others do. `absent` are statuses that say of a record that it is not there, or not to be seen: they look alike.
+    """
 
     expose: bool = False
     tier: Tier | None = None
+    tier_when: Mapping[Tier, str] = {}
     effect: Effect | None = None
     scopes: tuple[str, ...] | None = None
     preview: PreviewBy | Literal["none"] | None = None
     guard: GuardBy | Literal["etag"] | None = None
     idempotency: Idempotency | None = None
     undo: UndoBy | None = None
+    members: Mapping[str, str] = {}
+    rest: str = ""
+    absent: tuple[int, ...] = ()
 
 
 def owners_word(said: Json) -> OwnersWord:

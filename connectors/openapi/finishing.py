@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from connectors.openapi.document import Object
 from connectors.openapi.drafting import Draft
-from connectors.openapi.extension import PreviewBy
+from connectors.openapi.extension import PreviewBy, TrialBy
 from connectors.sdk.spec import Compensation, Idempotency, OperationSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 
@@ -58,6 +58,7 @@ def finished(draft: Draft, drafts: Sequence[Draft]) -> ImportedTool:
             "description": draft.description,
             "effect": care.effect,
             "tier": care.tier,
+            "tier_when": draft.word.tier_when,
             "data_classes": care.data_classes,
             "input_schema": draft.arguments.schema,
             "output_schema": draft.output_schema,
@@ -113,7 +114,7 @@ def _written(draft: Draft, drafts: Sequence[Draft]) -> Object:
     if isinstance(preview, PreviewBy):
         binding["preview"] = _reading(draft, preview, drafts)
         fields |= {"observable": True, "volatile": preview.volatile}
-        fidelity = Fidelity.SIMULATED
+        fidelity = Fidelity.SIMULATED if preview.trial is None else Fidelity.EXECUTED
     if draft.guard is not None:
         if not isinstance(preview, PreviewBy):
             raise Unfit("x-hub: guard: only a preview that reads the record can find its version")
@@ -129,6 +130,8 @@ def _guard(draft: Draft) -> Object:
     assert guard is not None  # noqa: S101  # asked by the one caller
     name = guard.name.lower() if guard.place == "header" else guard.name
     binding: Object = {"read": guard.read, "in": guard.place, "name": name}
+    if guard.empty is not None:
+        binding["empty"] = guard.empty
     if guard.place != "body":
         return binding
     for ours, theirs in (draft.arguments.body or {}).get("members", {}).items():
@@ -173,12 +176,35 @@ def _reading(draft: Draft, preview: PreviewBy, drafts: Sequence[Draft]) -> Objec
     known, needed = read.arguments.schema["properties"], read.arguments.schema.get("required", [])
     for name in [*({*needed} - {*arguments}), *({*arguments} - {*known})]:
         raise Unfit(f"x-hub: preview: say in arguments where {read.name} has its {name!r} from, and nothing it has not")
-    return {
+    binding: Object = {
         "request": read.binding,
         "schema": read.arguments.schema,
         "arguments": arguments,
         "record": preview.record,
     }
+    if preview.not_covered:
+        binding["not_covered"] = list(preview.not_covered)
+    if preview.trial is not None:
+        binding["trial"] = _trial(preview.trial, drafts)
+    return binding
+
+
+def _trial(trial: TrialBy, drafts: Sequence[Draft]) -> Object:
+    steps: Object = {"opened": trial.opened}
+    for name, step in (("open", trial.open), ("write", trial.write), ("look", trial.look), ("close", trial.close)):
+        other = referred(step.operation, drafts, f"preview: trial: {name}")
+        properties = other.arguments.schema["properties"]
+        if strange := sorted({*step.arguments, *step.constants} - {*properties}):
+            raise Unfit(f"x-hub: preview: trial: {name}: {other.name} has no argument {strange[0]!r}")
+        steps[name] = {
+            "request": other.binding,
+            "schema": other.arguments.schema,
+            "arguments": dict(step.arguments),
+            "constants": dict(step.constants),
+        }
+    if _care(referred(trial.look.operation, drafts, "trial")).effect is not Effect.READ:
+        raise Unfit("x-hub: preview: trial: look is no read")
+    return steps
 
 
 def _same_names(draft: Draft, other: Draft) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
+from connectors.openapi.bodies import put
 from connectors.openapi.serial import escaped
 from connectors.sdk.errors import Unreadable
 from connectors.sdk.pointer import resolve
@@ -43,5 +44,19 @@ def guarded(request: WireRequest, guard: Mapping[str, Json], token: str) -> Wire
             return request.model_copy(update={"encoded_query": query})
         case _:
             members = cast("dict[str, Json]", json.loads(request.body or "{}"))
-            value = token if guard.get("is_text") else json.loads(token)
-            return request.model_copy(update={"body": json.dumps({**members, name: value})})
+            value = token if guard.get("is_text") else _value(token)
+            put(members, name if name.startswith("/") else f"/{name}", value)
+            return request.model_copy(update={"body": json.dumps(members)})
+
+
+def _value(token: str) -> Json:
+    """Return the version as it stood in the record: a text stays one, whatever it looks like in JSON."""
+    try:
+        return json.loads(token)
+    except ValueError:
+        return token
+
+
+def refused(guard: Mapping[str, Json], answer: Mapping[str, Json]) -> bool:
+    """Return whether `answer` says that nothing was changed, because the version was another."""
+    return "empty" in guard and resolve(answer, guard["empty"]) == []

@@ -5,9 +5,10 @@ from typing import Any, cast
 
 from connectors.openapi.answers import fitted, read_answer
 from connectors.openapi.document import as_object
-from connectors.openapi.guards import guarded, token_of
+from connectors.openapi.guards import guarded, refused, token_of
 from connectors.openapi.requests import as_numbers, exact, request_for
-from connectors.sdk.errors import Accepted, ConnectorError, NotFound
+from connectors.openapi.trials import tried
+from connectors.sdk.errors import Accepted, Conflict, ConnectorError, NotFound
 from connectors.sdk.pointer import resolve
 from connectors.sdk.preview import Blast, Change, Precondition, Preview
 from connectors.sdk.run import (
@@ -29,6 +30,7 @@ from connectors.sdk.wire import Transport, WireRequest, WireResponse
 Json = Any
 """Any JSON value."""
 
+_ABSENT = "There is no such record, or the account that the hub uses may not see or change it."
 _NOT_READ = "What is there now is not read first: no read of the same record is declared."
 
 
@@ -94,6 +96,8 @@ class _Run:
             answer = read_answer(self._binding, response, is_safe=False)
         except Accepted as accepted:
             return Done(output=accepted.answer, findings=(accepted.message,))
+        if refused(self._binding.get("guard", {}), answer):
+            raise Conflict("Somebody has changed the record since it was previewed; nothing was written.")
         output, findings = fitted(answer, self._operation.output_schema)
         return Done(output=output, findings=findings)
 
@@ -111,10 +115,28 @@ class _Run:
         else:
             response, before = await self._found(reading)
             preview = self._simulated(target, given, before, response)
+            if "trial" in self._binding["preview"]:
+                preview = self._executed(preview, await self._tried(given))
+            preview = preview.model_copy(update={"not_covered": tuple(self._binding["preview"].get("not_covered", ()))})
         fidelity = Fidelity.VALIDATED if is_validated else preview.fidelity
         return preview.model_copy(
             update={"fidelity": min(fidelity, self._operation.fidelity, key=lambda one: one.rank)}
         )
+
+    async def _tried(self, given: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the record as the API itself has changed it, in a draft that is gone again."""
+
+        async def send(binding: Mapping[str, Json], request: WireRequest) -> WireResponse:
+            return await self._answered(request, is_safe=True, binding=binding)
+
+        declared = self._binding["preview"]
+        known = {"input": dict(self._call.arguments), "given": dict(given)}
+        return self._record(await tried(declared["trial"], known, send))
+
+    def _executed(self, preview: Preview, after: dict[str, Json]) -> Preview:
+        kept = {name: value for name, value in after.items() if name not in self._operation.volatile}
+        change = preview.changes[0].model_copy(update={"after": kept})
+        return preview.model_copy(update={"changes": (change,), "fidelity": Fidelity.EXECUTED})
 
     async def observe(self) -> dict[str, dict[str, Json] | None]:
         """Return the record as it is after the commit; a record that is gone is None."""
@@ -140,12 +162,15 @@ class _Run:
 
     async def _found(self, request: WireRequest) -> tuple[WireResponse, dict[str, Json]]:
         declared = self._binding["preview"]
-        response = await self._answered(request, is_safe=True)
-        answer = read_answer(declared["request"], response, is_safe=True)
-        record = resolve(answer, declared["record"]) if declared["record"] else answer
+        response = await self._answered(request, is_safe=True, binding=declared["request"])
+        return response, self._record(read_answer(declared["request"], response, is_safe=True))
+
+    def _record(self, answer: Mapping[str, Json]) -> dict[str, Json]:
+        pointer = self._binding["preview"]["record"]
+        record = resolve(answer, pointer) if pointer else answer
         if not isinstance(record, dict):
             raise NotFound("The record is not in the answer of the read that previews it.")
-        return response, {name: value for name, value in cast("dict[str, Json]", record).items() if value is not None}
+        return {name: value for name, value in cast("dict[str, Json]", record).items() if value is not None}
 
     def _simulated(
         self, target: str, given: dict[str, Json], before: dict[str, Json], response: WireResponse
@@ -174,13 +199,21 @@ class _Run:
             value = values.get(body["whole"], {})
             return cast("dict[str, Json]", value) if isinstance(value, dict) else {"body": value}
         members = cast("dict[str, str]", body.get("members", {}))
-        return {theirs: values[ours] for ours, theirs in members.items() if ours in values}
+        places = as_object(body.get("places"))  # these say which record is meant, and are nothing that is written
+        return {theirs: values[ours] for ours, theirs in members.items() if ours in values and theirs not in places}
 
     def _target(self, request: WireRequest) -> str:
+        # Where a condition in the body says which record is meant, its path is that of the read.
+        if "places" in as_object(self._binding.get("body")) and self._operation.effect is not Effect.CREATE:
+            request = self._reading({"input": dict(self._call.arguments)}) or request
         return (request.path.strip("/") or "/")[:200]
 
-    async def _answered(self, request: WireRequest, *, is_safe: bool) -> WireResponse:
+    async def _answered(
+        self, request: WireRequest, *, is_safe: bool, binding: Mapping[str, Json] | None = None
+    ) -> WireResponse:
         response = await self._transport.send(request)
+        if response.status in (self._binding if binding is None else binding).get("absent", ()):
+            raise NotFound(_ABSENT)
         raise_for_status(response, is_safe=is_safe)
         return response
 

@@ -1,7 +1,8 @@
 """The operation spec: the frozen form every kind of connector compiles to, which the registry stores and pins."""
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote
@@ -13,10 +14,11 @@ from connectors.sdk.auth import AuthSpec
 from connectors.sdk.cel import LONGEST, BadExpression, check
 from connectors.sdk.errors import Refused
 from connectors.sdk.pointer import resolve
+from connectors.sdk.refusals import RefusalRule
 from connectors.sdk.rpc import Rpc, operation_of
-from connectors.sdk.templates import matches
+from connectors.sdk.templates import matches, variable_in
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
-from connectors.sdk.wire import WireRequest, is_reserved
+from connectors.sdk.wire import WireRequest, WireResponse, is_reserved
 
 Json = Any
 """Any JSON value."""
@@ -36,6 +38,7 @@ __all__ = [
     "Idempotency",
     "OperationSpec",
     "RateLimit",
+    "RefusalRule",
     "SafeRule",
 ]
 
@@ -67,6 +70,10 @@ class SafeRule(_Spec):
     query: Mapping[str, str] = {}
     operation: str | None = None
     preview_only: bool = False
+    opens: str | None = Field(default=None, pattern="^/")
+    """Where in the answer the id of what this has opened stands, as a JSON pointer: a draft of the preview's own."""
+    opened: bool = False
+    """Whether this may be sent only for what the same preview has opened: the one variable of `template` is its id."""
 
     def covers(self, request: WireRequest, operation: str | None) -> bool:
         """Return whether `request`, whose body asks for `operation`, is of the kind this rule calls safe."""
@@ -90,11 +97,20 @@ class SafeRule(_Spec):
         asked = request.asked
         return all([value for name, value in asked if name == key] == [wanted] for key, wanted in self.query.items())
 
+    def concerns(self, request: WireRequest, opened: Container[str]) -> bool:
+        """Return whether it asks nothing of `request` that has to be among `opened`, or it is."""
+        return not self.opened or variable_in(self.template or "", request.path) in opened
+
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
         if self.template is not None and self.path != "*":
             raise ValueError("a safe rule has a path pattern or a path template, not both")
-        if self.method in {"PUT", "PATCH", "DELETE"} and not (self.preview_only and (self.query or self._means_drafts)):
+        if (self.opens or self.opened) and not self.preview_only:
+            raise ValueError("only previews open drafts: say preview_only")
+        if self.opened and (self.template or "").count("{") != 1:
+            raise ValueError("what was opened is named by the one variable of a path template")
+        is_bounded = self.query or self.opened or self._means_drafts
+        if self.method in {"PUT", "PATCH", "DELETE"} and not (self.preview_only and is_bounded):
             raise ValueError(
                 f"a {self.method} is safe only as a dry run: preview_only, and asked for in the query or of a draft"
             )
@@ -279,6 +295,7 @@ class ConnectorSpec(_Spec):
     """SHA-256 over the connector's source files, names and bytes."""
     auth: AuthSpec = AuthSpec()
     safe: tuple[SafeRule, ...] = ()
+    refusals: tuple[RefusalRule, ...] = ()
     rpc: Rpc = "none"
     """How the broker reads the operation's name from the body; see `operation_of`."""
     headers: tuple[HeaderName, ...] = ()
@@ -289,8 +306,10 @@ class ConnectorSpec(_Spec):
     """How fast the broker may send, per connection."""
     operations: tuple[OperationSpec, ...]
 
-    def is_safe(self, request: WireRequest, *, previewing: bool = False) -> bool:
+    def is_safe(self, request: WireRequest, *, previewing: bool = False, opened: Container[str] | None = None) -> bool:
         """Return whether `request` is declared to change nothing (when `previewing`, preview-only rules count too).
+
+        `opened` are the ids of the drafts that the same preview has opened; None where nobody keeps count of them.
 
         The operation is read from the body; what the request claims in `operation` counts for nothing here. A header
         that makes another request of it makes it unsafe.
@@ -298,7 +317,26 @@ class ConnectorSpec(_Spec):
         if _DISGUISES & {name.lower() for name in request.headers}:
             return False
         operation = operation_of(self.rpc, request.body)
-        return any(rule.covers(request, operation) for rule in self.safe if previewing or not rule.preview_only)
+        return any(
+            rule.covers(request, operation) and (opened is None or rule.concerns(request, opened))
+            for rule in self.safe
+            if previewing or not rule.preview_only
+        )
+
+    def refuses(self, request: WireRequest, response: WireResponse) -> bool:
+        """Return whether `response` is declared to say that `request` changed nothing, though its status says yes."""
+        return any(rule.covers(request, response) for rule in self.refusals)
+
+    def opened_by(self, request: WireRequest, response: WireResponse) -> str | None:
+        """Return the id of the draft that a preview has opened by `request`, or None if it has opened none."""
+        for rule in self.safe:
+            if rule.opens is not None and rule.covers(request, operation_of(self.rpc, request.body)):
+                try:
+                    found = resolve(json.loads(response.body), rule.opens)
+                except ValueError:
+                    return None
+                return str(found) if isinstance(found, str | int) else None
+        return None
 
     def operation(self, name: str) -> OperationSpec:
         """Return the operation called `name`.

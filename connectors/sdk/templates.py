@@ -15,6 +15,12 @@ def matches(template: str, path: str) -> bool:
     return _pattern(template).fullmatch(path) is not None
 
 
+def variable_in(template: str, path: str) -> str:
+    """Return what stands in `path` where `template` has its one variable, as it stands in a request; else nothing."""
+    before, _, after = _VARIABLE.sub("\0", template).partition("\0")
+    return path[len(before) : len(path) - len(after)] if matches(template, path) else ""
+
+
 def overlaps(first: str, second: str) -> bool:
     """Return whether some path might be meant by both templates."""
     ones, others = first.casefold().split("/"), second.casefold().split("/")
