@@ -94,7 +94,11 @@ def test_its_own_document_makes_the_same_tools_as_the_part_that_is_kept_here(run
 
     ours = {tool.name: tool.input_schema for tool in directus().operations}
     assert {tool.name: tool.input_schema for tool in served.spec.operations} == ours
-    assert served.spec.safe == directus().safe
+    safe = [
+        {(rule.method, rule.template, rule.preview_only, rule.opens, rule.opened) for rule in spec.safe}
+        for spec in (served.spec, directus())
+    ]
+    assert safe[0] == safe[1]
     assert not [finding for finding in served.findings if "overlay" in finding]
 
 
