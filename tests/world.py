@@ -9,6 +9,7 @@ from typing import Any
 
 from upstream.connector import connector
 from upstream.fixtures import Upstream
+from upstream.proven import prove_undo
 
 from hub.approvals import Ballot, Choice
 from hub.bundles import Bundles, publish_default
@@ -162,6 +163,7 @@ async def _settle(runtime: Runtime, upstream: Upstream) -> World:
             authority,
         )
         await register_connector(tx, connector.spec, authority)
+        await prove_undo(tx, connector.spec, authority)
         connection = await create_connection(
             tx,
             NewConnection(

@@ -9,7 +9,6 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from connectors.sdk.pointer import resolve
-from connectors.sdk.vocabulary import Reversal
 from hub import dryrun
 from hub.identity import scopes
 from hub.identity.principals import Caller, Principal
@@ -155,7 +154,7 @@ def _facts(caller: Caller, tool: PublishedTool, given: Mapping[str, Json], claim
         effect=operation.effect,
         upstream_class=operation.upstream_class,
         reversal=operation.reversal,
-        undo_proven=operation.reversal is not Reversal.NONE and operation.compensation is not None,
+        undo_proven=tool.undo_proven,
         hour=at.hour,
         weekday=at.isoweekday(),
         arguments=arguments,

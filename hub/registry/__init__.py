@@ -15,6 +15,7 @@ from hub.registry.connecting import (
     renew_connection,
 )
 from hub.registry.current import read_current
+from hub.registry.digests import proof_digest
 from hub.registry.keeping import (
     quarantine,
     raise_tier,
@@ -88,6 +89,7 @@ __all__ = [
     "get_tool",
     "is_same_system",
     "keep_badge",
+    "proof_digest",
     "publish",
     "quarantine",
     "raise_tier",

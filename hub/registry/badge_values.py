@@ -1,6 +1,6 @@
 """Badges as values: what the contract kit found of one connector's very code, line by line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -50,10 +50,15 @@ class BadgeVerdict(StrEnum):
 
 
 class Grade(StrEnum):
-    """What a line was tried on: the system itself, or what was recorded of it."""
+    """What a line was tried on: the system itself, what was recorded of it, or through code that is elsewhere.
+
+    Only what is live proves anything from here on. A recording shows what was once so; and behind another MCP server
+    the code may change while its list of tools, which is all that can be pinned, stays the same.
+    """
 
     LIVE = "live"
     RECORDED = "recorded"
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +74,17 @@ class BadgeLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """What was found of the connector whose code has `artefact_digest`, on `system`; it speaks of no other code."""
+    """What was found of the connector whose code has `artefact_digest`, on `system`; it speaks of no other code.
+
+    `covers` is the digest of each operation that it speaks of (`proof_digest`); it says nothing of another one.
+    """
 
     connector: str
     version: str
     artefact_digest: str
     system: str
     checked_at: datetime
+    covers: Mapping[str, str]
     lines: Sequence[BadgeLine]
 
     @property

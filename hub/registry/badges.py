@@ -40,7 +40,7 @@ async def keep_badge(tx: Tx, badge: Badge, authority: Authority) -> None:
             version=badge.version,
             system=badge.system,
             checked_at=badge.checked_at,
-            lines=[_line_json(line) for line in badge.lines],
+            lines=[_line_json(line, badge.covers[line.operation]) for line in badge.lines],
         )
     )
     failed = [f"{line.operation}: {line.promise}" for line in badge.lines if line.verdict is BadgeVerdict.FAILED]
@@ -67,17 +67,19 @@ def badge_of(row: BadgeRow) -> Badge:
         artefact_digest=row.artefact_digest,
         system=row.system,
         checked_at=row.checked_at,
+        covers={line["operation"]: line["covers"] for line in row.lines},
         lines=tuple(_line(line) for line in row.lines if line["promise"] in {*Promise}),
     )
 
 
-def _line_json(line: BadgeLine) -> dict[str, str]:
+def _line_json(line: BadgeLine, covers: str) -> dict[str, str]:
     return {
         "operation": line.operation,
         "promise": line.promise.value,
         "verdict": line.verdict.value,
         "grade": line.grade.value,
         "reason": line.reason,
+        "covers": covers,
     }
 
 

@@ -1,15 +1,16 @@
 """Registering a connector: new immutable tool versions for what changed, nothing for what did not."""
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from connectors.sdk.spec import ConnectorSpec
 from hub.audit import EventKind
 from hub.core.canonical import digest
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
+from hub.registry.digests import passport_digest, version_digest
 from hub.registry.linting import refuse_unfit
 from hub.registry.offering import offer_tools
 from hub.registry.reading import version_of
@@ -20,9 +21,6 @@ from hub.storage import Tx, now
 
 Json = Any
 """Any JSON value."""
-
-_PASSPORT: Final = {"name", "entry", "runs", "artefact_digest", "auth", "safe", "rpc", "headers"}
-"""What a connector brings to each of its tools beside the operation itself."""
 
 
 async def register_connector(
@@ -54,16 +52,6 @@ async def register_connector(
     facts = {"version": spec.version, "digest": release_digest, "artefact": spec.artefact_digest}
     await authority.record(tx, EventKind.CONNECTOR_REGISTERED, spec.name, **facts)
     return await _publish_versions(tx, spec, row, authority)
-
-
-def passport_digest(spec: ConnectorSpec) -> str:
-    """Return the digest of what a connector brings to each of its tools: code, sign-in, safe requests."""
-    return digest(spec.model_dump(mode="json", include=_PASSPORT))
-
-
-def version_digest(operation: OperationSpec, connector_digest: str) -> str:
-    """Return the digest of one immutable tool version: SHA-256 over the JCS of operation and connector."""
-    return digest({"operation": operation.model_dump(mode="json"), "connector": connector_digest})
 
 
 async def _digest_of(tx: Tx, release_id: str | None) -> str | None:

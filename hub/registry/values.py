@@ -10,6 +10,7 @@ from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Effect, Tier
 from hub.identity.scopes import needed_scopes
 from hub.registry.badge_values import Badge, Promise
+from hub.registry.digests import proof_digest
 from schemas import CompiledSchema
 
 Json = Any
@@ -126,12 +127,18 @@ class PublishedTool:
     output_schema: Mapping[str, Json]
     annotations: Annotations
     badge: Badge | None = None
-    """What the contract kit found of exactly this code; None if it was not checked."""
+    """What the contract kit found of this code; `is_checked` says whether of exactly this tool."""
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the contract kit has tried exactly this tool, with exactly this code."""
+        covered = self.badge.covers.get(self.operation.name) if self.badge else None
+        return covered is not None and covered == proof_digest(self.connector, self.operation)
 
     @property
     def undo_proven(self) -> bool:
-        """Whether the contract kit has done it and undone it on a live system, with exactly this code."""
-        return self.badge is not None and self.badge.proves(self.operation.name, Promise.UNDO)
+        """Whether the contract kit has done it and undone it on a live system, exactly as it stands here."""
+        return self.badge is not None and self.badge.proves(self.operation.name, Promise.UNDO) and self.is_checked
 
     @property
     def operation(self) -> OperationSpec:

@@ -32,7 +32,7 @@ from hub.web.views.approval import (
     Undo,
     VoteLine,
 )
-from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Tone, Word
+from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Tone, Word, undo_word
 
 _APPROVED: Final = Word(label="approved", meaning="", tone="good")
 _REJECTED: Final = Word(label="rejected", meaning="", tone="bad")
@@ -87,12 +87,12 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
 
 
 def undo_of(dossier: Dossier) -> Undo:
-    """Return whether and how the write can be taken back, as its tool declares it."""
+    """Return whether and how the write can be taken back, as its tool declares it and the contract kit has found."""
     operation = dossier.operation
     compensation = operation.compensation
     window = compensation.window_seconds if compensation else None
     return Undo(
-        reversal=REVERSALS[operation.reversal],
+        reversal=undo_word(operation.reversal, is_proven=dossier.undo_proven),
         tool=compensation.tool if compensation else "",
         window=span(timedelta(seconds=window)) if window else "",
         residue=tuple(inert(item) for item in operation.residue),

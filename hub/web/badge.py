@@ -14,7 +14,11 @@ VERDICTS: Final = {
     BadgeVerdict.FAILED: Word(label="failed", meaning="It was tried, and it did not hold.", tone="bad"),
     BadgeVerdict.NOT_APPLICABLE: Word(label="does not apply", meaning="It says nothing about this tool."),
 }
-GRADES: Final = {Grade.LIVE: "on the system itself", Grade.RECORDED: "on a recording"}
+GRADES: Final = {
+    Grade.LIVE: "on the system itself",
+    Grade.RECORDED: "on a recording",
+    Grade.ELSEWHERE: "through a server whose code may change unseen",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +41,8 @@ class BadgeShown:
 
 
 def badge_of(tool: PublishedTool, *, now: datetime) -> BadgeShown | None:
-    """Return what was found of this tool; None if exactly this code was not checked."""
-    return None if tool.badge is None else _shown(tool.badge, tool.operation.name, now)
+    """Return what was found of this tool; None if exactly this one was not checked."""
+    return None if tool.badge is None or not tool.is_checked else _shown(tool.badge, tool.operation.name, now)
 
 
 def _shown(badge: Badge, operation: str, now: datetime) -> BadgeShown:

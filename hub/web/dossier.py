@@ -11,7 +11,7 @@ from hub.identity.directory import get_many
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.queries import look_at, takes_part
 from hub.invocations.values import Invocation
-from hub.registry import Connection, reading
+from hub.registry import Connection, read_current
 from hub.storage import now
 from hub.web.visits import Visit
 
@@ -26,6 +26,7 @@ class Dossier:
     track: TrackRecord
     people: Mapping[str, Principal]
     is_mine: bool
+    undo_proven: bool
     at: datetime
 
     def name_of(self, principal_id: str | None) -> str:
@@ -52,13 +53,20 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
     """
     invocation = await look_at(visit.runtime, visit.session.caller, invocation_id)
     async with visit.runtime.database.reading() as tx:
-        versions = await reading.versions(tx, invocation.tool_id)
+        tool = await read_current(
+            tx,
+            invocation.tool_version_id,
+            invocation.connection_id,
+            server=invocation.server,
+            name=invocation.tool_name,
+        )
         people = await get_many(tx, _participants(invocation))
         owners = await get_many(tx, [one.owner_id for one in people.values() if one.owner_id])
         return Dossier(
             invocation=invocation,
-            operation=next(each.spec for each in versions if each.id == invocation.tool_version_id),
-            connection=await reading.get_connection(tx, invocation.connection_id),
+            operation=tool.operation,
+            connection=tool.connection,
+            undo_proven=tool.undo_proven,
             track=await dryrun.track_record(tx, invocation.tool_id),
             people={**owners, **people},
             is_mine=takes_part(visit.session.caller, invocation),

@@ -18,7 +18,7 @@ from hub.web.inert import Inert, inert, inert_name, inert_prose
 from hub.web.schema_words import schema_fields
 from hub.web.views.catalog import ConditionLine, ToolPage, VersionLine
 from hub.web.visits import Shown, Visit, show
-from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, UPSTREAM_CLASSES
+from hub.web.wording import EFFECTS, FIDELITIES, TIERS, UPSTREAM_CLASSES, undo_word
 
 Json = Any
 """Any JSON value."""
@@ -59,7 +59,7 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
         tier_reason=inert(_tier_reason(tool)),
         conditions=tuple(_conditions(tool)),
         effect=EFFECTS[tool.effect],
-        reversal=REVERSALS[operation.reversal],
+        reversal=undo_word(operation.reversal, is_proven=tool.undo_proven),
         residue=tuple(inert_prose(item) for item in operation.residue),
         undo_tool=operation.compensation.tool if operation.compensation else "",
         fidelity=FIDELITIES[operation.fidelity],

@@ -103,6 +103,19 @@ REVERSALS: Final[Mapping[Reversal, Word]] = {
     ),
 }
 
+UNDO_UNPROVEN: Final = Word(
+    label="Undo declared, not proven",
+    meaning="The connector declares a call that takes it back, and nobody has shown that with exactly this tool: the "
+    "contract kit has not done and undone it on a live system. Policy decides as if it could not be undone.",
+    tone="warn",
+)
+
+
+def undo_word(reversal: Reversal, *, is_proven: bool) -> Word:
+    """Return whether a write can be taken back, as far as that is known and not only said."""
+    return REVERSALS[reversal] if is_proven or reversal is Reversal.NONE else UNDO_UNPROVEN
+
+
 UPSTREAM_CLASSES: Final[Mapping[UpstreamClass, Word]] = {
     UpstreamClass.A: Word(
         label="Class A: exactly once",

@@ -8,6 +8,7 @@ from pathlib import Path
 import upstream
 from upstream.connector import connector
 from upstream.fixtures import Upstream
+from upstream.proven import prove_undo
 
 from hub.approvals import Ballot, Choice
 from hub.bundles import Bundles, publish_default
@@ -211,6 +212,7 @@ async def _people(tx: Tx, authority: Authority) -> dict[str, Principal]:
 
 async def _connect(tx: Tx, runtime: Runtime, system: Upstream, authority: Authority, owner: Principal) -> Connection:
     await register_connector(tx, connector.spec, authority, owner_id=owner.id)
+    await prove_undo(tx, connector.spec, authority)
     new = NewConnection(
         name="test-system",
         connector=connector.spec.name,

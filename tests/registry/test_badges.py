@@ -21,6 +21,7 @@ from hub.registry import (
     PublishedTool,
     badge_for,
     keep_badge,
+    proof_digest,
     read_current,
 )
 from hub.storage import Database
@@ -49,6 +50,7 @@ def badge(*lines: BadgeLine, digest: str = CRM.artefact_digest) -> Badge:
         artefact_digest=digest,
         system="a CRM",
         checked_at=datetime(2026, 11, 21, tzinfo=UTC),
+        covers={one.operation: proof_digest(CRM, CRM.operation(one.operation)) for one in lines or (line(),)},
         lines=lines or (line(),),
     )
 
@@ -95,12 +97,38 @@ async def test_other_code_is_not_proven_by_it(database: Database, authority: Aut
     assert not tool.undo_proven
 
 
+async def test_the_same_code_with_another_declaration_is_not_proven_by_it(
+    database: Database, authority: Authority
+) -> None:
+    """Where tools come from a manifest or a document, the code stays the same and the declaration is the program."""
+    await register(database, authority, CRM)
+    await connect(database, authority)
+    await keep(database, authority, badge())
+    read, changed = CRM.operations
+
+    other = changed.model_copy(update={"binding": {"sql": "DELETE FROM deal"}})
+    await register(database, authority, CRM.model_copy(update={"operations": (read, other)}))
+
+    tool = await offered(database)
+    assert not tool.is_checked
+    assert not tool.undo_proven
+
+
+def test_another_undo_is_not_proven_by_it() -> None:
+    back = write(name="deal_back")
+    undone = write(reversal="exact", compensation=UNDO.model_copy(update={"tool": "deal_back"}))
+    once, later = crm(undone, back), crm(undone, back.model_copy(update={"binding": {"sql": "SELECT 1"}}))
+
+    assert proof_digest(once, undone) != proof_digest(later, undone)
+
+
 @pytest.mark.parametrize(
     "unproven",
     [
         line(verdict=BadgeVerdict.FAILED),
         line(verdict=BadgeVerdict.NOT_APPLICABLE),
         line(grade=Grade.RECORDED),
+        line(grade=Grade.ELSEWHERE),
         line(operation="deal_get"),
         line(promise=Promise.ONCE),
     ],

@@ -18,6 +18,7 @@ from hub.registry import (
     Promise,
     find_tool,
     keep_badge,
+    proof_digest,
     quarantine,
     raise_tier,
     set_rules,
@@ -56,7 +57,7 @@ async def test_the_tool_page_explains_a_tool_in_words(ann: Visitor) -> None:
 
 
 async def test_the_tool_page_shows_what_the_contract_kit_found(world: World, ann: Visitor) -> None:
-    await ann.get("/servers/everything/tools/item_update")
+    await ann.get("/servers/everything/tools/item_delete")
     assert "This code was not checked." in ann.html
     line = BadgeLine(
         operation="item_update",
@@ -71,6 +72,7 @@ async def test_the_tool_page_shows_what_the_contract_kit_found(world: World, ann
         artefact_digest=connector.spec.artefact_digest,
         system="the test upstream",
         checked_at=datetime(2026, 11, 21, tzinfo=UTC),
+        covers={"item_update": proof_digest(connector.spec, connector.spec.operation("item_update"))},
         lines=[line],
     )
     async with world.runtime.database.transaction() as tx:
@@ -78,6 +80,7 @@ async def test_the_tool_page_shows_what_the_contract_kit_found(world: World, ann
 
     await ann.get("/servers/everything/tools/item_update")
 
+    assert "Undo declared, not proven" in ann.html
     for words in ("the test upstream", "a stale guard is refused", "failed", "on a recording", "&lt;b&gt;it&lt;/b&gt;"):
         assert words in ann.html
 

@@ -12,7 +12,7 @@ from hub.dryrun.proving.kit import check
 from hub.dryrun.proving.laboratory import Equipment, open_laboratory
 from hub.dryrun.proving.pseudonyms import Pseudonyms
 from hub.dryrun.proving.recording import Recorder, Recording, Replay, without_sign_in
-from hub.registry import Badge, BadgeLine, Grade
+from hub.registry import Badge, BadgeLine, Grade, proof_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,5 +78,6 @@ def _badge(spec: ConnectorSpec, harness: Harness, lines: Sequence[BadgeLine]) ->
         artefact_digest=spec.artefact_digest,
         system=harness.system[:200],
         checked_at=datetime.now(UTC),
+        covers={name: proof_digest(spec, spec.operation(name)) for name in {line.operation for line in lines}},
         lines=tuple(lines),
     )

@@ -1,0 +1,31 @@
+"""The digests that tell one definition from another: of a connector's part in its tools, a tool, and a proof."""
+
+from typing import Final
+
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from hub.core.canonical import digest
+
+_PASSPORT: Final = {"name", "entry", "runs", "artefact_digest", "auth", "safe", "rpc", "headers"}
+"""What a connector brings to each of its tools beside the operation itself."""
+
+
+def passport_digest(spec: ConnectorSpec) -> str:
+    """Return the digest of what a connector brings to each of its tools: code, sign-in, safe requests."""
+    return digest(spec.model_dump(mode="json", include=_PASSPORT))
+
+
+def version_digest(operation: OperationSpec, connector_digest: str) -> str:
+    """Return the digest of one immutable tool version: SHA-256 over the JCS of operation and connector."""
+    return digest({"operation": operation.model_dump(mode="json"), "connector": connector_digest})
+
+
+def proof_digest(spec: ConnectorSpec, operation: OperationSpec) -> str:
+    """Return the digest of all that a badge speaks of: the tool, what undoes it, and the code of both.
+
+    Code alone does not tell two connectors apart whose tools come from a manifest, an API's document, or a server's
+    list: there the declaration is the program.
+    """
+    named = operation.compensation.tool if operation.compensation else operation.name
+    undoing = [one.model_dump(mode="json") for one in spec.operations if one.name == named]
+    connector = passport_digest(spec)
+    return digest({"tool": version_digest(operation, connector), "undone_by": undoing})
