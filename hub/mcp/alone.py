@@ -27,8 +27,8 @@ from starlette.types import ASGIApp
 from connectors.sdk.declaration import COMMIT, OPERATION, Commit, Phases, declaration
 from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Phase, UpstreamClass
-from hub.dryrun.proving.laboratory import Laboratory
-from hub.dryrun.proving.single import Answered, Told, phase_of, read, write
+from hub.invocations.proving.laboratory import Laboratory
+from hub.invocations.proving.single import Answered, Told, phase_of, read, write
 from hub.mcp.results import as_text
 from hub.registry.publishing import annotations
 

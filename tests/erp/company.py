@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import update
+from upstream.proven import prove_undo
 from world import World
 
 from connectors.sdk import Tier
@@ -142,6 +143,7 @@ async def connect(world: World, server: TrytonServer, base_url: str) -> Caller:
     secret: Mapping[str, str] = {"login": "hub", "password": server.passwords["hub"]}
     async with runtime.database.transaction() as tx:
         await register_connector(tx, connector.spec, authority)
+        await prove_undo(tx, connector.spec, authority, ["party_contact_update"])
         connection = await create_connection(
             tx,
             NewConnection(name="erp", connector="tryton", environment=Environment.DEV, base_url=base_url),

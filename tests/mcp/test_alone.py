@@ -22,7 +22,7 @@ from connectors.sdk.declaration import COMMIT, OPERATION
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.vocabulary import Fidelity, Phase, Reversal, Tier, UpstreamClass
 from connectors.sdk.workbench import PlainTransport
-from hub.dryrun.proving.session import check_live
+from hub.invocations.proving.session import check_live
 from hub.registry import BadgeVerdict, Promise
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from connectors.sdk.harness import Case
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Phase, Reversal, UpstreamClass
 from connectors.sdk.workbench import PlainTransport
-from hub.dryrun.proving.session import check_live
+from hub.invocations.proving.session import check_live
 from hub.registry import BadgeVerdict, Promise
 
 pytestmark = [pytest.mark.anyio, pytest.mark.more]

@@ -6,7 +6,7 @@ from connectors.tryton import connector
 from connectors.tryton_server import Person, TrytonServer
 from connectors.tryton_server.harness import TrytonHarness, every_case, opened
 from connectors.tryton_server.office import Office
-from hub.dryrun.proving.session import check_live
+from hub.invocations.proving.session import check_live
 from hub.registry import BadgeVerdict
 
 pytestmark = [pytest.mark.anyio, pytest.mark.tryton]

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from connectors.sdk.spec import ConnectorSpec
 from hub.cli.connector.trying import equipment, opened_harness, show_badge, spec_called
 from hub.cli.console import fail, run, settings
-from hub.dryrun.proving.recording import Recording
-from hub.dryrun.proving.session import check_live, check_recorded
 from hub.identity.authority import Authority
+from hub.invocations.proving.recording import Recording
+from hub.invocations.proving.session import check_live, check_recorded
 from hub.registry import Badge, keep_badge
 from hub.settings import Settings
 from hub.wiring import open_database, open_keyring

@@ -10,7 +10,7 @@ from connectors.sdk.harness import PlainHarness
 from hub.cli.connector.publish import publish_spec
 from hub.cli.connector.trying import equipment
 from hub.cli.console import fail, out, run, settings
-from hub.dryrun.proving.laboratory import open_laboratory
+from hub.invocations.proving.laboratory import open_laboratory
 from hub.settings import Settings
 
 

@@ -8,7 +8,7 @@ import typer
 from connectors.sdk.spec import ConnectorSpec
 from hub.cli.connector.trying import equipment, opened_harness, show_badge, spec_called
 from hub.cli.console import err, fail, run, settings
-from hub.dryrun.proving.session import Recorded, check_and_record
+from hub.invocations.proving.session import Recorded, check_and_record
 from hub.settings import Settings
 
 

@@ -13,7 +13,7 @@ from hub.cli.connector.trying import equipment
 from hub.cli.console import err, fail, settings
 from hub.cli.console import run as run_until_done
 from hub.cli.logs import configure_logs
-from hub.dryrun.proving.laboratory import open_laboratory
+from hub.invocations.proving.laboratory import open_laboratory
 from hub.mcp.alone import Alone
 from hub.settings import Settings
 

@@ -17,7 +17,7 @@ from hub.cli.connector.installed import declared, installed
 from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, out, run
 from hub.core.errors import Unavailable
-from hub.dryrun.proving.laboratory import Equipment
+from hub.invocations.proving.laboratory import Equipment
 from hub.registry import PROMISES, Badge, BadgeVerdict
 from hub.registry.differing import registered
 from hub.settings import Settings

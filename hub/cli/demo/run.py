@@ -22,6 +22,7 @@ from rich.table import Table
 from connectors.tryton_server import DidNotStart, TrytonSays, TrytonServer
 from hub.cli.demo import environments
 from hub.cli.demo.balance import Balance, as_json, as_table, balance
+from hub.cli.demo.checking import check_tools
 from hub.cli.demo.hub_process import HubProcess
 from hub.cli.demo.proof import Proof, prove
 from hub.cli.demo.record import recorded_calls
@@ -71,10 +72,12 @@ def _run(wish: Wish, teller: Teller, home: Path) -> None:
         tryton = TrytonServer(installation, home / "tryton")
         with teller.doing("Tryton 8 runs, with a copy of the seeded company"):
             stack.enter_context(tryton)
+        with teller.doing("The contract kit does and undoes a write in another copy, which earns its tool a badge"):
+            badge = asyncio.run(check_tools(installation, home / "proving-ground"))
         hub = HubProcess(home / "hub", wish.port)
         with teller.doing("Accounts, the agent, the Tryton connector and its connection are made"):
             password = tryton.passwords["hub"]
-            settled = asyncio.run(settle(hub, tryton_url=tryton.base_url, tryton_password=password))
+            settled = asyncio.run(settle(hub, tryton_url=tryton.base_url, tryton_password=password, badge=badge))
         with teller.doing(f"The hub runs at {hub.url}"):
             stack.enter_context(hub)
         _introduce(teller, hub, settled)

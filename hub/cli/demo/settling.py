@@ -14,7 +14,15 @@ from hub.identity.bootstrap import account_create
 from hub.identity.clients import NewAgent, create_agent, issue_secret
 from hub.identity.principals import Principal, Role
 from hub.identity.resources import EVERYTHING
-from hub.registry import Connection, Environment, NewConnection, create_connection, register_connector
+from hub.registry import (
+    Badge,
+    Connection,
+    Environment,
+    NewConnection,
+    create_connection,
+    keep_badge,
+    register_connector,
+)
 from hub.storage import Tx
 from hub.storage.migrations import upgrade
 from hub.wiring import open_database, open_keyring
@@ -53,8 +61,8 @@ class Settled:
     client_secret: str = field(repr=False)
 
 
-async def settle(hub: HubProcess, *, tryton_url: str, tryton_password: str) -> Settled:
-    """Fill the empty database of a hub that does not run yet."""
+async def settle(hub: HubProcess, *, tryton_url: str, tryton_password: str, badge: Badge) -> Settled:
+    """Fill the empty database of a hub that does not run yet; `badge` is what was found of the Tryton connector."""
     passwords = {part.name: secrets.token_urlsafe(12) for part in CAST}
     settings = hub.settings
     async with open_database(settings) as database:
@@ -66,6 +74,7 @@ async def settle(hub: HubProcess, *, tryton_url: str, tryton_password: str) -> S
             agent = await create_agent(tx, _agent(people["tom"]), authority)
             secret = await issue_secret(tx, agent.id, authority)
             connection = await _connect(tx, tryton_url, people["tom"], authority)
+            await keep_badge(tx, badge, authority)
             login = {"login": "hub", "password": tryton_password}
             await Vault(keys).put(tx, connection.id, login, authority)
     return Settled(passwords=passwords, client_id=agent.id, client_secret=secret.value)

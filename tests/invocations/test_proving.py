@@ -8,10 +8,11 @@ from upstream.careless import connector as careless_connector
 from upstream.connector import connector as honest
 from upstream.fixtures import TOKEN, Upstream, running_upstream
 from upstream.harness import UpstreamHarness, honest_cases
+from upstream.shelf import connector as shelf
 
 from connectors.sdk.harness import Case, PlainHarness, SystemAnswer
-from hub.dryrun.proving.kit import check, check_case
-from hub.dryrun.proving.laboratory import Laboratory, open_laboratory
+from hub.invocations.proving.kit import check, check_case
+from hub.invocations.proving.laboratory import Laboratory, open_laboratory
 from hub.registry import BadgeLine, BadgeVerdict, Promise
 
 pytestmark = pytest.mark.anyio
@@ -64,6 +65,21 @@ async def test_an_honest_connector_passes_every_line_that_applies(upstream: Upst
     assert {("item_put", Promise.UNDO), ("item_update", Promise.UNDO)} <= passed
 
 
+async def test_what_a_resource_derives_keeps_what_it_declares(upstream: Upstream) -> None:
+    harness = UpstreamHarness(upstream=upstream)
+    harness.cases = [
+        harness.write("item_update", edits=1, id=1, quantity=7),
+        harness.write("ticket_create", title="broken"),
+    ]
+
+    async with open_laboratory(shelf.spec, harness) as laboratory:
+        lines = await check(laboratory)
+
+    assert failed(lines) == {}
+    passed = {(line.operation, line.promise) for line in lines if line.verdict is BadgeVerdict.PASSED}
+    assert {("item_update", Promise.GUARD), ("item_update", Promise.UNDO), ("ticket_create", Promise.ONCE)} <= passed
+
+
 async def test_a_preview_that_writes_is_caught_and_nothing_was_written(lab: Laboratory) -> None:
     found = failed(await check_case(lab, harness_of(lab).write("writes_in_its_preview", id=1)))
 
@@ -76,6 +92,7 @@ async def test_a_preview_that_leaves_something_is_caught(lab: Laboratory) -> Non
     found = await try_change(lab, "leaves_a_note")
 
     assert "took effect" in found[Promise.UNTOUCHED]
+    assert "nobody approved" in found[Promise.PERMIT]
 
 
 async def test_a_preview_that_leaves_something_uncounted_is_caught_by_what_the_system_holds(lab: Laboratory) -> None:

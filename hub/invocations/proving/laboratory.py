@@ -16,8 +16,8 @@ from uuid import uuid4
 from connectors.sdk.harness import Harness
 from connectors.sdk.preview import Preview
 from connectors.sdk.spec import ConnectorSpec
+from hub.bundles import Bundles
 from hub.credentials import Vault
-from hub.dryrun.proving.interference import Interference
 from hub.execution import (
     Around,
     CheckOutcome,
@@ -38,8 +38,14 @@ from hub.execution import (
     Target,
 )
 from hub.identity.authority import Authority
+from hub.identity.tokens import TokenVerifier
+from hub.invocations.group_commit import GroupCommit
+from hub.invocations.proving.governed import Office, open_office
+from hub.invocations.proving.interference import Interference
+from hub.invocations.runtime import Runtime
 from hub.keys import Keyring
 from hub.registry import (
+    Catalog,
     Connection,
     Environment,
     Grade,
@@ -57,6 +63,9 @@ Json = Any
 T = TypeVar("T")
 
 _CONNECTION: Final = "trial"
+_NOWHERE: Final = "http://127.0.0.1"
+"""A laboratory has no doors."""
+_PATIENCE_SECONDS: Final = 600.0
 
 
 async def _leave() -> None:
@@ -85,7 +94,7 @@ class Laboratory:
 
     spec: ConnectorSpec
     harness: Harness
-    executor: Executor
+    runtime: Runtime
     connection: Connection
     interference: Interference
     grade: Grade
@@ -93,7 +102,19 @@ class Laboratory:
     heard: list[str] = field(default_factory=list[str])
     said: list[Json] = field(default_factory=list[Json])
     """What the connector made of the system's answers, in its own terms, for finding classified values."""
+    _office: Office | None = None
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def executor(self) -> Executor:
+        """What runs the phases."""
+        return self.runtime.executor
+
+    async def office(self) -> Office:
+        """Return the governed way to this connector, opened when it is first needed."""
+        if self._office is None:
+            self._office = await open_office(self.runtime, self.spec.name)
+        return self._office
 
     def new_key(self) -> str:
         """Return an idempotency key that was never used; a replayed laboratory gives the recorded ones again."""
@@ -218,16 +239,31 @@ async def open_laboratory(
                 paths=equipment.paths,
             )
             executor.stand_around(interference.around)
-            async with executor.running():
+            records = GroupCommit(database, keys)
+            runtime = Runtime(
+                database=database,
+                keys=keys,
+                catalog=Catalog(database),
+                bundles=Bundles(database),
+                executor=executor,
+                vault=Vault(keys),
+                verifier=TokenVerifier(database, keys, _NOWHERE),
+                records=records,
+                public_url=_NOWHERE,
+                environment=Environment.DEV.value,
+                answer_seconds=_PATIENCE_SECONDS,
+            )
+            async with executor.running(), records.running():
                 yield Laboratory(
                     spec=spec,
                     harness=harness,
-                    executor=executor,
+                    runtime=runtime,
                     connection=connection,
                     interference=interference,
-                    grade=equipment.grade,
+                    grade=Grade.ELSEWHERE if spec.rpc == "mcp" and equipment.grade is Grade.LIVE else equipment.grade,
                     seed=equipment.seed,
                 )
+                await runtime.tasks.drain(_PATIENCE_SECONDS)
         finally:
             await database.close()
 

@@ -12,8 +12,8 @@ from upstream.harness import UpstreamHarness, honest_cases
 from connectors.sdk.harness import Case, PlainHarness
 from connectors.sdk.spec import ConnectorSpec
 from hub.core.errors import InputError
-from hub.dryrun.proving.recording import Recording
-from hub.dryrun.proving.session import Recorded, check_and_record, check_recorded
+from hub.invocations.proving.recording import Recording
+from hub.invocations.proving.session import Recorded, check_and_record, check_recorded
 from hub.registry import Badge, BadgeVerdict, Grade, Promise
 
 pytestmark = pytest.mark.anyio

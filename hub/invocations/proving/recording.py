@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from connectors.sdk.harness import Case, Contents, Harness, SystemAnswer
 from connectors.sdk.spec import AuthSpec, ConnectorSpec
 from connectors.sdk.wire import WireRequest, WireResponse
-from hub.dryrun.proving.pseudonyms import Pseudonyms, rewritten
 from hub.execution import NoAnswer, Onward, Received
+from hub.invocations.proving.pseudonyms import Pseudonyms, rewritten
 
 Json = Any
 """Any JSON value."""

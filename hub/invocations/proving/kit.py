@@ -5,10 +5,10 @@ from typing import Final
 
 from connectors.sdk.harness import Case
 from connectors.sdk.vocabulary import Effect
-from hub.dryrun.proving import answers, previews, writes
-from hub.dryrun.proving.laboratory import Laboratory
-from hub.dryrun.proving.trial import Broken, BrokenDown, NotApplicable, Trial
 from hub.execution import Succeeded
+from hub.invocations.proving import answers, previews, writes
+from hub.invocations.proving.laboratory import Laboratory
+from hub.invocations.proving.trial import Broken, BrokenDown, NotApplicable, Trial
 from hub.registry import BadgeLine, BadgeVerdict, Promise
 
 Check = Callable[[Trial], Awaitable[str]]
@@ -19,6 +19,7 @@ OF_WRITES: Final[Sequence[tuple[Promise, Check]]] = (
     (Promise.DIGEST, previews.digest),
     (Promise.UNKNOWN_FIELDS, answers.unknown_fields),
     (Promise.THROTTLING, answers.throttling),
+    (Promise.PERMIT, previews.approval),
     (Promise.PERMIT, previews.permit),
     (Promise.ERRORS, answers.errors),
     (Promise.GUARD, writes.guard),

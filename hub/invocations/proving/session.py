@@ -8,10 +8,10 @@ from uuid import uuid4
 from connectors.sdk.harness import Harness
 from connectors.sdk.spec import ConnectorSpec
 from hub.core.errors import InputError
-from hub.dryrun.proving.kit import check
-from hub.dryrun.proving.laboratory import Equipment, open_laboratory
-from hub.dryrun.proving.pseudonyms import Pseudonyms
-from hub.dryrun.proving.recording import Recorder, Recording, Replay, without_sign_in
+from hub.invocations.proving.kit import check
+from hub.invocations.proving.laboratory import Equipment, open_laboratory
+from hub.invocations.proving.pseudonyms import Pseudonyms
+from hub.invocations.proving.recording import Recorder, Recording, Replay, without_sign_in
 from hub.registry import Badge, BadgeLine, Grade, proof_digest
 
 

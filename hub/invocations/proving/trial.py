@@ -8,8 +8,6 @@ from connectors.sdk.harness import Case, Contents
 from connectors.sdk.preview import Preview
 from connectors.sdk.spec import OperationSpec
 from hub.dryrun.compare import Records
-from hub.dryrun.proving.interference import Passed
-from hub.dryrun.proving.laboratory import Laboratory, Order, befores
 from hub.execution import (
     CommitOutcome,
     Conflicted,
@@ -23,6 +21,8 @@ from hub.execution import (
     Unknown,
     Violation,
 )
+from hub.invocations.proving.interference import Passed
+from hub.invocations.proving.laboratory import Laboratory, Order, befores
 from hub.registry import BadgeLine, BadgeVerdict, Promise
 
 Json = Any

@@ -10,7 +10,6 @@ from connectors.sdk.errors import Unknown as UpstreamUnknown
 from connectors.sdk.preview import Preview
 from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import Fidelity, Phase
-from hub.dryrun.proving.laboratory import Laboratory, Order
 from hub.execution import (
     CheckOutcome,
     CommitOutcome,
@@ -27,6 +26,7 @@ from hub.execution import (
     Unknown,
     Violation,
 )
+from hub.invocations.proving.laboratory import Laboratory, Order
 
 Json = Any
 """Any JSON value."""

@@ -8,10 +8,10 @@ from typing import Final
 from connectors.sdk.errors import Conflict, NotFound, Refused, Unavailable, Unreadable
 from connectors.sdk.harness import SystemAnswer
 from connectors.sdk.vocabulary import Effect, Fidelity
-from hub.dryrun.proving.interference import WAIT_SECONDS, Passed, Way, add_fields, answer_with, throttle
-from hub.dryrun.proving.laboratory import Order
-from hub.dryrun.proving.trial import Broken, NotApplicable, Outcome, Trial, told
 from hub.execution import Conflicted, Failed, Previewed, Succeeded, Unknown
+from hub.invocations.proving.interference import WAIT_SECONDS, Passed, Way, add_fields, answer_with, throttle
+from hub.invocations.proving.laboratory import Order
+from hub.invocations.proving.trial import Broken, NotApplicable, Outcome, Trial, told
 
 _SHORTEST_SECRET: Final = 4
 _PAGE: Final = "<!doctype html><title>Please log in</title>"

@@ -7,12 +7,12 @@ from connectors.sdk.errors import ConnectorError, NotFound
 from connectors.sdk.preview import Preview
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.dryrun.compare import Records, drift, judge
-from hub.dryrun.proving.holdings import differences, kind_of, listed, undeclared
-from hub.dryrun.proving.interference import lose_the_answer
-from hub.dryrun.proving.laboratory import Order, befores
-from hub.dryrun.proving.trial import Broken, BrokenDown, NotApplicable, Trial, told
 from hub.dryrun.records import Verdict
 from hub.execution import Conflicted, Failed, Observed, Previewed, Succeeded, Unknown
+from hub.invocations.proving.holdings import differences, kind_of, listed, undeclared
+from hub.invocations.proving.interference import lose_the_answer
+from hub.invocations.proving.laboratory import Order, befores
+from hub.invocations.proving.trial import Broken, BrokenDown, NotApplicable, Trial, told
 from hub.registry import Promise
 
 Json = Any

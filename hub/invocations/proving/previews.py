@@ -6,12 +6,14 @@ from typing import Any
 from connectors.sdk.harness import Contents
 from connectors.sdk.preview import Change, Preview
 from connectors.sdk.vocabulary import Fidelity
+from hub.core.errors import HubError
 from hub.dryrun.compare import drift
-from hub.dryrun.proving.holdings import differences, listed
-from hub.dryrun.proving.laboratory import Order
-from hub.dryrun.proving.trial import Broken, BrokenDown, NotApplicable, Trial, told
 from hub.dryrun.records import preview_digest
 from hub.execution import Failed, Passed, Previewed, Violation
+from hub.invocations.proving.holdings import differences, listed
+from hub.invocations.proving.laboratory import Order
+from hub.invocations.proving.trial import Broken, BrokenDown, NotApplicable, Trial, told
+from hub.invocations.states import State
 
 Json = Any
 """Any JSON value."""
@@ -73,6 +75,29 @@ async def digest(trial: Trial) -> str:
     return "Two previews had one digest."
 
 
+async def approval(trial: Trial) -> str:
+    """On the governed way of every hub, what nobody approved is not carried out, nor what was changed afterwards."""
+    before, counted = await trial.lab.harness.contents(), await trial.effects()
+    office = await trial.lab.office()
+    try:
+        asked = await office.propose(trial.case.operation, trial.arguments)
+        unapproved = await office.commit(asked)
+        approved = await office.approve(unapproved)
+        await office.forge_preview(approved)
+        changed = await office.commit(approved)
+    except HubError as refusal:
+        raise BrokenDown(f"The hub cannot carry it through `invoke`: {refusal.message}") from refusal
+    after = await trial.lab.harness.contents()
+    if before is not None and after is not None:
+        _nothing_differs(before, after, "Something was written although nobody approved it")
+    if await trial.effects() != counted:
+        raise Broken("It took effect although nobody approved it.")
+    found = (unapproved.state, approved.state, changed.state)
+    if found != (State.AWAITING_APPROVAL, State.APPROVED, State.STALE):
+        raise Broken(f"Proposed, approved, and changed afterwards it stood at {', '.join(found)}.")
+    return "Through `invoke`, it was refused unapproved, and when the approved preview had changed."
+
+
 async def permit(trial: Trial) -> str:
     """Without the hub's permit nothing leaves that writes."""
     before, counted = await trial.lab.harness.contents(), await trial.effects()
@@ -88,7 +113,7 @@ async def permit(trial: Trial) -> str:
             _nothing_differs(before, after, "Something was written although nobody approved it")
         if await trial.effects() != counted:
             raise Broken("It took effect although nobody approved it.") from None
-        return "It asked before it wrote, was refused, and wrote nothing."
+        return "Refused by `invoke`, unapproved or changed; the commit itself asked before it wrote anything."
     if isinstance(outcome, Failed):
         raise BrokenDown(f"The commit gives up before it sends anything: {told(outcome)}")
     raise BrokenDown(
