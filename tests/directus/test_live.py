@@ -15,9 +15,9 @@ from connectors.sdk.vocabulary import Fidelity
 from directus.harness import opened
 from directus.installation import install
 from directus.server import Directus, running_directus
-from hub.dryrun.proving.session import check_live
 from hub.identity.clients import NewAgent, create_agent
 from hub.identity.principals import Caller
+from hub.invocations.proving.session import check_live
 from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
