@@ -1,5 +1,5 @@
 """The vault for upstream credentials."""
 
-from hub.credentials.vault import Secret, Vault
+from hub.credentials.vault import CredentialUnusable, Secret, Vault
 
-__all__ = ["Secret", "Vault"]
+__all__ = ["CredentialUnusable", "Secret", "Vault"]

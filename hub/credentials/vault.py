@@ -6,11 +6,16 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import delete
 
 from hub.core.canonical import canonical_json
+from hub.core.errors import Malformed, Unavailable
 from hub.credentials.tables import CredentialRow
 from hub.identity.authority import Authority
 from hub.keys import Keyring
-from hub.registry import renew_connection
+from hub.registry import Connection, get_connection, renew_connection, system_of
 from hub.storage import Tx, now
+
+
+class CredentialUnusable(Unavailable):
+    """What is kept cannot be used as it is; the message says what to do."""
 
 
 class Secret(Mapping[str, str]):
@@ -44,18 +49,19 @@ class Vault:
         Raises:
             Forbidden: it is neither the connection's owner nor an administrator.
         """
-        await renew_connection(tx, connection_id, authority, changed="credential")
-        sealed = self._keys.encrypt(canonical_json(dict(secret)), context=_context(connection_id))
+        connection = await renew_connection(tx, connection_id, authority, changed="credential")
+        sealed = self._keys.encrypt(canonical_json(dict(secret)), context=_context(connection))
         await tx.merge(CredentialRow(connection_id=connection_id, sealed=sealed, changed_at=await now(tx)))
         await tx.flush()
 
     async def open(self, tx: Tx, connection_id: str) -> Secret:
-        """Return the connection's credential; empty if it has none."""
+        """Return the connection's credential; empty if it has none.
+
+        Raises:
+            CredentialUnusable: it was entered for another system than the one the connection leads to now.
+        """
         row = await tx.get(CredentialRow, connection_id)
-        if row is None:
-            return Secret({})
-        plain = self._keys.decrypt(row.sealed, context=_context(connection_id))
-        return Secret(json.loads(plain))
+        return Secret({} if row is None else self._opened(row, await get_connection(tx, connection_id)))
 
     async def renew(self, tx: Tx, connection_id: str, field: str, *, old: str, new: str) -> None:
         """Keep `new` as `field` of the connection's credential, if that is still `old`.
@@ -65,9 +71,10 @@ class Vault:
         row = await tx.get(CredentialRow, connection_id, with_for_update=True)
         if row is None:
             return
-        secret = json.loads(self._keys.decrypt(row.sealed, context=_context(connection_id)))
+        connection = await get_connection(tx, connection_id)
+        secret = self._opened(row, connection)
         if secret.get(field) == old:
-            sealed = self._keys.encrypt(canonical_json({**secret, field: new}), context=_context(connection_id))
+            sealed = self._keys.encrypt(canonical_json({**secret, field: new}), context=_context(connection))
             row.sealed, row.changed_at = sealed, await now(tx)
             await tx.flush()
 
@@ -75,6 +82,16 @@ class Vault:
         """Delete the connection's credential."""
         await tx.execute(delete(CredentialRow).where(CredentialRow.connection_id == connection_id))
 
+    def _opened(self, row: CredentialRow, connection: Connection) -> dict[str, str]:
+        try:
+            fields: dict[str, str] = json.loads(self._keys.decrypt(row.sealed, context=_context(connection)))
+        except Malformed as error:
+            raise CredentialUnusable(
+                f"The credential of {connection.name} was entered for another system, or changed: enter it again."
+            ) from error
+        return fields
 
-def _context(connection_id: str) -> str:
-    return f"credential:{connection_id}"
+
+def _context(connection: Connection) -> str:
+    # whoever may move a connection must not get to see, by moving it, what somebody else has entered
+    return f"credential:{connection.id}:{system_of(connection.base_url)}"

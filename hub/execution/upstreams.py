@@ -10,7 +10,7 @@ from pathlib import Path
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.spec import ConnectorSpec, RateLimit
 from hub.core.errors import HubError
-from hub.credentials import Vault
+from hub.credentials import CredentialUnusable, Vault
 from hub.registry import Connection, get_connection
 from hub.storage import Database
 from sandbox.mail import MailWay
@@ -105,6 +105,8 @@ class Upstreams:
                 if current.generation != connection.generation or not current.is_enabled:
                     raise Unavailable("The connection has changed meanwhile; try again. Nothing was sent.")
                 return await self._vault.open(tx, connection.id)
+        except CredentialUnusable as error:
+            raise Unavailable(f"{error.message} Nothing was sent.") from error
         except HubError as error:
             raise Unavailable(
                 "The connection's credential cannot be opened at the moment. Nothing was sent."

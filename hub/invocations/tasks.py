@@ -40,4 +40,4 @@ class Tasks:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.warning("a call ended with an error", error=repr(error))
+            _log.warning("a call ended with an error", exc_info=error)

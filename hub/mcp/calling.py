@@ -39,7 +39,7 @@ def calling(runtime: Runtime) -> Handler:
         except HubError as error:
             return refusal(error)
         except Exception:  # noqa: BLE001  # the door: logged, and answered without internals
-            _log.exception("a tool call failed", trace_id=known.trace_id, tool=params.name)
+            _log.exception("a tool call failed", trace_id=known.trace_id, tool=params.name[:64])
             return internal_error(known.trace_id)
 
     return call

@@ -13,6 +13,7 @@ from hub.registry.connecting import (
     enable_connection,
     is_same_system,
     renew_connection,
+    system_of,
 )
 from hub.registry.current import read_current
 from hub.registry.digests import proof_digest
@@ -102,6 +103,7 @@ __all__ = [
     "set_rules",
     "set_tool_owner",
     "settle_tier",
+    "system_of",
     "tools",
     "unpublish",
     "versions",

@@ -177,8 +177,13 @@ def checked_base_url(url: str) -> str:
 
 def is_same_system(one: str, other: str) -> bool:
     """Return whether two base URLs lead to one place, so that a credential meant for one may be shown to the other."""
-    parts = [urlsplit(url) for url in (one, other)]
-    return len({(each.scheme.lower(), each.netloc.lower()) for each in parts}) == 1
+    return system_of(one) == system_of(other)
+
+
+def system_of(base_url: str) -> str:
+    """Return which system a base URL leads to: its scheme, host and port, without the path."""
+    parts = urlsplit(base_url)
+    return f"{parts.scheme.lower()}://{parts.netloc.lower()}"
 
 
 def _checked_database(url: str) -> str:

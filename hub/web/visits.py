@@ -135,7 +135,8 @@ class Doorway:
         except HubError as error:
             return problem_page(error, is_secure=guest.is_secure)
         except Exception:  # noqa: BLE001  # a door: logged with its trace id, answered in words
-            _LOG.exception("page failed", path=request.url.path, trace_id=guest.trace_id)
+            # a path may hold a secret, such as the link of the first administrator
+            _LOG.exception("page failed", page=request.url.path.split("/")[1], trace_id=guest.trace_id)
             return problem_page(None, is_secure=guest.is_secure, trace_id=guest.trace_id)
 
     async def _for_guest(self, screen: GuestScreen, guest: Guest) -> Response:

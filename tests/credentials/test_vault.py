@@ -7,12 +7,20 @@ import upstream.connector
 from sqlalchemy import text, update
 
 from hub.core.errors import Forbidden, HubError, NotFound
-from hub.credentials import Vault
+from hub.credentials import CredentialUnusable, Vault
 from hub.credentials.tables import CredentialRow
 from hub.identity.accounts import NewUser, create_user
 from hub.identity.authority import Authority
 from hub.keys import Keyring
-from hub.registry import Environment, NewConnection, create_connection, get_connection, register_connector
+from hub.registry import (
+    ConnectionChange,
+    Environment,
+    NewConnection,
+    change_connection,
+    create_connection,
+    get_connection,
+    register_connector,
+)
 from hub.storage import Database
 
 pytestmark = pytest.mark.anyio
@@ -178,3 +186,34 @@ async def test_a_system_renews_a_part_of_a_credential_without_a_new_generation(
         assert dict(await Vault(keys).open(tx, connections[0])) == {**SECRET, "password": "another"}
         assert dict(await Vault(keys).open(tx, connections[1])) == {}
         assert (await get_connection(tx, connections[0])).generation == generation
+
+
+@pytest.mark.parametrize(
+    ("base_url", "opens"),
+    [("https://one.example/other/path", True), ("https://two.example", False), ("https://one.example:8443", False)],
+)
+async def test_a_credential_is_shown_to_the_system_it_was_entered_for_and_to_no_other(
+    database: Database,
+    keys: Keyring,
+    connections: tuple[str, str],
+    base_url: str,
+    opens: bool,  # noqa: FBT001  # a parameter of pytest's
+) -> None:
+    authority = Authority(database=database, keys=keys)
+    async with database.transaction() as tx:
+        await change_connection(tx, connections[0], ConnectionChange(base_url="https://one.example"), authority)
+    await put(database, keys, connections[0])
+    async with database.transaction() as tx:
+        await change_connection(tx, connections[0], ConnectionChange(base_url=base_url), authority)
+
+    async def opened() -> dict[str, str]:
+        async with database.reading() as tx:
+            return dict(await Vault(keys).open(tx, connections[0]))
+
+    if opens:
+        assert await opened() == SECRET
+    else:
+        with pytest.raises(CredentialUnusable, match="enter it again"):
+            await opened()
+    await put(database, keys, connections[0])
+    assert await opened() == SECRET
