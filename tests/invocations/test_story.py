@@ -6,7 +6,7 @@ import pytest
 from world import World
 
 from hub.approvals import Choice
-from hub.audit import EventKind, events_of
+from hub.audit import EventKind, events_of, open_values
 from hub.core.errors import ArgumentsInvalid, ChangedSinceSeen, Conflict, Forbidden, NotFound, ScopeMissing
 from hub.invocations.resume import resume
 from hub.invocations.states import State
@@ -101,3 +101,14 @@ async def test_arguments_that_break_the_schema_name_every_violation(world: World
 async def test_an_unknown_tool_does_not_exist(world: World) -> None:
     with pytest.raises(NotFound):
         await world.call("item_explode", {})
+
+
+async def test_what_an_agent_says_of_itself_is_kept_private_and_can_be_erased(world: World) -> None:
+    asked = await world.call("item_put", {"id": 41, "name": "ruler", "quantity": 3}, run="a-run")
+
+    async with world.runtime.database.reading() as tx:
+        received, *_ = await events_of(tx, asked.id)
+        private = await open_values(tx, received.id, world.runtime.keys)
+
+    assert "a test" not in str(received.facts)
+    assert private["claims"] == {"run": "a-run", "purpose": "a test"}
