@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
+from typing import cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -54,7 +55,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     for cause in reversed(causes):
         yield cause
         if isinstance(cause, BaseExceptionGroup):
-            yield from (inner for each in cause.exceptions for inner in _chain(each))
+            together = cast("BaseExceptionGroup[BaseException]", cause)
+            yield from (inner for each in together.exceptions for inner in _chain(each))
 
 
 def _lines(error: BaseException) -> Iterator[str]:
@@ -66,8 +68,8 @@ def _lines(error: BaseException) -> Iterator[str]:
 
 def _without_words(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     given = event.pop("exc_info", None)
-    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
-    if isinstance(error, BaseException):
+    error = given if isinstance(given, BaseException) else sys.exc_info()[1] if given else None
+    if error is not None:
         event["exception"] = without_words(error)
     return event
 
