@@ -25,8 +25,8 @@ async def test_a_read_answers_rows_and_says_when_there_are_more(desk: Desk) -> N
     assert one.output == {"id": 2, "name": "Bob", "email": "bob@example.com", "credit_minor": 200, "version": 1}
 
 
-async def test_an_update_is_tried_by_itself_committed_and_verified(desk: Desk) -> None:
-    done = await desk.call("customer_update", id=1, credit_minor=150)
+async def test_an_update_is_tried_approved_committed_and_verified(desk: Desk) -> None:
+    done = await desk.approve(await desk.call("customer_update", id=1, credit_minor=150))
 
     assert done.state is State.VERIFIED, (done.state, done.error_message, done.findings)
     assert done.preview is not None
@@ -99,7 +99,7 @@ async def test_a_creation_gets_its_number_at_commit_and_is_undone_by_deleting(de
 
 
 async def test_an_update_is_undone_by_itself_with_what_was_before(desk: Desk) -> None:
-    done = await desk.call("note_update", code="n1", body="second")
+    done = await desk.approve(await desk.call("note_update", code="n1", body="second"))
     assert done.state is State.VERIFIED, (done.state, done.error_message)
     assert done.preview is not None
 
@@ -107,7 +107,7 @@ async def test_an_update_is_undone_by_itself_with_what_was_before(desk: Desk) ->
     assert compensation is not None
     before = [change.before for change in done.preview.preview.changes]
     arguments = compensation.arguments_for({"input": dict(done.arguments), "output": done.output, "before": before})
-    undone = await desk.call(compensation.tool, **arguments)
+    undone = await desk.approve(await desk.call(compensation.tool, **arguments))
 
     assert undone.state is State.VERIFIED
     assert await desk.shop.rows("SELECT body FROM note") == [("first",)]
