@@ -100,7 +100,8 @@ def _environment(folder: Path, admin_token: str, port: int) -> dict[str, str]:
     settings = {"DB_CLIENT": "sqlite3", "DB_FILENAME": str(folder / "directus.sqlite"), "SECRET": secrets.token_hex(32)}
     admin = {"ADMIN_EMAIL": "admin@example.com", "ADMIN_PASSWORD": secrets.token_hex(16), "ADMIN_TOKEN": admin_token}
     place = {"HOST": "127.0.0.1", "PORT": str(port), "PUBLIC_URL": f"http://127.0.0.1:{port}"}
-    off = dict.fromkeys(("TELEMETRY", "CACHE_ENABLED", "RATE_LIMITER_ENABLED", "WEBSOCKETS_ENABLED"), "false")
+    unwanted = ("TELEMETRY", "CACHE_ENABLED", "RATE_LIMITER_ENABLED", "WEBSOCKETS_ENABLED", "PRESSURE_LIMITER_ENABLED")
+    off = dict.fromkeys(unwanted, "false")  # the last turns requests away where the machine is busy
     # Nothing of our own environment: a Directus takes its settings from there.
     path = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LOG_LEVEL": "warn", "NODE_ENV": "production"}
     return {**settings, **admin, **place, **off, **path}

@@ -44,10 +44,16 @@ class Office:
         """Invoke `tool` as the agent, in a run of its own."""
         return await self.world.call(tool, arguments, caller=self.caller, run=f"run-{next(_runs)}")
 
-    async def approved(self, invocation: Invocation) -> Invocation:
-        """Return `invocation` after somebody's vote, not yet carried out."""
+    async def approved(self, invocation: Invocation) -> None:
+        """Let somebody agree to `invocation`."""
         await self.world.vote(invocation, self.world.ann)
-        return invocation
+
+    async def done(self, tool: str, **arguments: Json) -> Invocation:
+        """Invoke `tool`, which somebody has to agree to, and carry it out."""
+        asked = await self.call(tool, **arguments)
+        assert asked.state is State.AWAITING_APPROVAL
+        await self.approved(asked)
+        return await resume(asked.id, self.world.runtime)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +112,7 @@ async def test_a_change_is_tried_in_a_content_version_of_which_nothing_stays(off
     deal = office.directus.put("deals", title="Ten chairs", stage="new", amount_minor=50_000)
     before = office.directus.contents()
 
-    changed = await office.call("update_deal", id=deal, stage="qualified")
+    changed = await office.done("update_deal", id=deal, stage="qualified")
 
     assert changed.preview is not None
     preview = changed.preview.preview
@@ -135,10 +141,7 @@ async def test_an_update_is_undone_exactly(office: Office) -> None:
     deal = office.directus.put("deals", title="Ten lamps", stage="new", amount_minor=9_000, company=1)
     before = office.directus.contents()
 
-    changed = await office.call("update_deal", id=deal, stage="lost", amount_minor=1)
-    if not changed.state.is_terminal:
-        await office.approved(changed)
-        changed = await resume(changed.id, office.world.runtime)
+    changed = await office.done("update_deal", id=deal, stage="lost", amount_minor=1)
     assert changed.state is State.VERIFIED
     compensation = directus().operation("update_deal").compensation
     assert compensation is not None
@@ -146,10 +149,7 @@ async def test_an_update_is_undone_exactly(office: Office) -> None:
     found = changed.preview.preview.changes[0].before
     assert found is not None
     receipt = {"input": dict(changed.arguments), "output": changed.output, "before": [dict(found)]}
-    undone = await office.call(compensation.tool, **compensation.arguments_for(receipt))
-    if not undone.state.is_terminal:
-        await office.approved(undone)
-        undone = await resume(undone.id, office.world.runtime)
+    undone = await office.done(compensation.tool, **compensation.arguments_for(receipt))
 
     assert undone.state is State.VERIFIED
     assert office.directus.contents() == before
