@@ -1,4 +1,6 @@
-"""The worker: continues what stands still, expires what is overdue, seals the audit log, delivers messages."""
+"""The worker: continues what stands still, expires what is overdue, seals the audit log, delivers messages, and every
+day makes the decisions of the day before again.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,8 +13,10 @@ from hub import audit, outbox
 from hub.core.errors import Conflict, HubError
 from hub.identity.sweeping import sweep
 from hub.invocations.journal import WORK
+from hub.invocations.replay import Replay, replay
 from hub.invocations.resume import due, expire_overdue, resume
 from hub.invocations.runtime import Runtime
+from hub.storage import now
 
 Notify = Mapping[str, outbox.Handler]
 """Who delivers the messages of each outbox topic."""
@@ -21,6 +25,9 @@ _log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_SECONDS: Final = 1.0
 TIDY_SECONDS: Final = 3600.0
+CHECK_SECONDS: Final = 86_400.0
+CHECKED: Final = timedelta(days=1)
+"""How far back decisions are made again."""
 DELIVERED_KEPT: Final = timedelta(days=7)
 AT_ONCE: Final = 8
 """How many invocations one worker continues at the same time."""
@@ -32,6 +39,7 @@ async def work(runtime: Runtime, notify: Notify) -> None:
         group.create_task(_continue_invocations(runtime))
         group.create_task(keep(lambda: audit.keep_sequencing(runtime.database, runtime.keys), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: _tidy(runtime), pause=TIDY_SECONDS))
+        group.create_task(keep(lambda: check_decisions(runtime), pause=CHECK_SECONDS))
         group.create_task(keep(lambda: outbox.deliver(runtime.database, notify, limit=20), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
 
@@ -65,6 +73,23 @@ async def _tidy(runtime: Runtime) -> None:
     async with runtime.database.transaction() as tx:
         await sweep(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
+
+
+async def check_decisions(runtime: Runtime) -> Replay:
+    """Make the decisions of the last day again; where one comes out otherwise, or cannot be made, the log says so."""
+    async with runtime.database.reading() as tx:
+        since = await now(tx) - CHECKED
+    found = await replay(runtime.database, runtime.keys, since)
+    if found.decisions != found.same or found.unreadable:
+        differing = [one.recorded.event_id for one in found.differences[:10]]
+        _log.error(
+            "decisions on record do not come out the same; see `toolhub policy replay`",
+            decisions=found.decisions,
+            same=found.same,
+            unreadable=found.unreadable,
+            events=differing,
+        )
+    return found
 
 
 async def keep(action: Callable[[], Awaitable[object]], *, pause: float) -> None:

@@ -4,15 +4,18 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, select, update
+from structlog.testing import capture_logs
 from world import World
 
+from hub.audit import events_of
 from hub.audit.tables import ValueRow
 from hub.bundles import default_bundle_text
 from hub.bundles.tables import BundleRow
 from hub.invocations.replay import Candidate, Change, Replay, Verdict, change_between, replay, what_if
 from hub.invocations.values import Invocation
-from hub.policy import Bundle
+from hub.policy import Bundle, decide
 from hub.storage import now
+from hub.worker import check_decisions
 
 pytestmark = pytest.mark.anyio
 
@@ -23,6 +26,7 @@ forbid (principal, action == Action::"autocommit", resource == Tool::"upstream.n
 forbid (principal, action == Action::"propose", resource) when {{ context.effect == "delete" }};
 @id("ask-for-updates") @require("approvers:1") @ttl("PT1H") @why("Stock counts are audited this week.")
 forbid (principal, action == Action::"autocommit", resource) when {{ context.effect == "update" }};"""
+CLOSED = Bundle.parse('@id("nothing") forbid (principal, action, resource);')
 MILDER = '@id("anything") permit (principal, action, resource);'
 
 
@@ -114,6 +118,23 @@ async def test_what_was_decided_elsewhere_is_no_business_of_this_environment(wor
     await story(world)
 
     assert (await otherwise(world, STRICTER, environment="prod")).decisions == 0
+
+
+async def test_every_day_the_decisions_are_made_again_and_the_log_says_what_does_not_agree(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = await world.call("item_get", {"id": 1})
+
+    with capture_logs() as quiet:
+        await check_decisions(world.runtime)
+    monkeypatch.setattr("hub.invocations.replay.decide", lambda action, facts, _: decide(action, facts, CLOSED))
+    with capture_logs() as loud:
+        await check_decisions(world.runtime)
+
+    assert quiet == []
+    assert [(one["log_level"], one["decisions"], one["same"]) for one in loud] == [("error", 1, 0)]
+    async with world.runtime.database.reading() as tx:
+        assert loud[0]["events"] == [one.id for one in await events_of(tx, read.id)]
 
 
 ALLOWED, DENIED = Verdict(outcome="allowed", rule_ids=("a",)), Verdict(outcome="denied", rule_ids=("d",))
