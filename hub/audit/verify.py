@@ -323,6 +323,6 @@ class _Verifier:
 
 def _is_committed(salt: str, value: object, committed: str) -> bool:
     try:
-        return hmac.compare_digest(commitment(decode_base64(salt), value), committed)
+        return hmac.compare_digest(commitment(decode_base64(salt), value).encode(), committed.encode())
     except Malformed:
         return False

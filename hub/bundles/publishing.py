@@ -73,6 +73,7 @@ async def propose_bundle(tx: Tx, keys: Keyring, publication: Publication, *, by:
         is_active=False,
         proposed_by=by,
         proposed_at=await now(tx),
+        proposed_on=await _deciding(tx, publication.environment),
     )
     tx.add(row)
     await tx.flush()
@@ -86,7 +87,7 @@ async def publish_proposal(tx: Tx, database: Database, keys: Keyring, proposal_i
 
     Raises:
         BundleInvalid: this release cannot use it.
-        Conflict: it has been published already.
+        Conflict: it has been published already, or another one has since it was proposed.
         Forbidden: it is no administrator, or the one who proposed it.
         NotFound: there is no such proposal.
     """
@@ -98,6 +99,8 @@ async def publish_proposal(tx: Tx, database: Database, keys: Keyring, proposal_i
         raise Conflict("It has been published already.")
     if row.proposed_by == by:
         raise Forbidden("You proposed this policy; another administrator publishes it.")
+    if row.proposed_on != await _deciding(tx, row.environment):
+        raise Conflict("Another policy has been published since this one was proposed. Look at both and propose again.")
     await _publish(tx, database, keys, Publication(environment=row.environment, text=row.text, by=by), row=row)
     return _proposal(row)
 
@@ -140,6 +143,11 @@ async def _publish(
         tx, Event(kind=EventKind.BUNDLE_PUBLISHED, subject=environment, actor=publication.by, facts=facts), keys
     )
     return bundle
+
+
+async def _deciding(tx: Tx, environment: str) -> str:
+    row = await tx.scalar(newest_active(environment))
+    return row.digest if row is not None else Bundle.parse(default_bundle_text()).digest
 
 
 async def _demand_administrator(tx: Tx, principal_id: str) -> None:

@@ -20,6 +20,8 @@ class BundleRow(Base):
     is_active: Mapped[bool]
     proposed_by: Mapped[str | None] = mapped_column(String(40))
     proposed_at: Mapped[datetime | None] = mapped_column(Moment)
+    proposed_on: Mapped[str | None] = mapped_column(String(64))
+    """The digest of the bundle that decided when this one was proposed: what its proposer meant to replace."""
     published_by: Mapped[str | None] = mapped_column(String(40))
     published_at: Mapped[datetime | None] = mapped_column(Moment)
     """None: it waits for a second person, and has decided nothing yet."""

@@ -11,6 +11,7 @@ from hub.credentials.tables import CredentialRow
 from hub.identity.authority import Authority
 from hub.keys import Keyring
 from hub.registry import Connection, get_connection, renew_connection, system_of
+from hub.registry.differing import registered
 from hub.storage import Tx, now
 
 
@@ -50,7 +51,7 @@ class Vault:
             Forbidden: it is neither the connection's owner nor an administrator.
         """
         connection = await renew_connection(tx, connection_id, authority, changed="credential")
-        sealed = self._keys.encrypt(canonical_json(dict(secret)), context=_context(connection))
+        sealed = self._keys.encrypt(canonical_json(dict(secret)), context=await _context(tx, connection))
         await tx.merge(CredentialRow(connection_id=connection_id, sealed=sealed, changed_at=await now(tx)))
         await tx.flush()
 
@@ -61,7 +62,7 @@ class Vault:
             CredentialUnusable: it was entered for another system than the one the connection leads to now.
         """
         row = await tx.get(CredentialRow, connection_id)
-        return Secret({} if row is None else self._opened(row, await get_connection(tx, connection_id)))
+        return Secret({} if row is None else await self._opened(tx, row, await get_connection(tx, connection_id)))
 
     async def renew(self, tx: Tx, connection_id: str, field: str, *, old: str, new: str) -> None:
         """Keep `new` as `field` of the connection's credential, if that is still `old`.
@@ -72,9 +73,10 @@ class Vault:
         if row is None:
             return
         connection = await get_connection(tx, connection_id)
-        secret = self._opened(row, connection)
+        secret = await self._opened(tx, row, connection)
         if secret.get(field) == old:
-            sealed = self._keys.encrypt(canonical_json({**secret, field: new}), context=_context(connection))
+            context = await _context(tx, connection)
+            sealed = self._keys.encrypt(canonical_json({**secret, field: new}), context=context)
             row.sealed, row.changed_at = sealed, await now(tx)
             await tx.flush()
 
@@ -82,9 +84,9 @@ class Vault:
         """Delete the connection's credential."""
         await tx.execute(delete(CredentialRow).where(CredentialRow.connection_id == connection_id))
 
-    def _opened(self, row: CredentialRow, connection: Connection) -> dict[str, str]:
+    async def _opened(self, tx: Tx, row: CredentialRow, connection: Connection) -> dict[str, str]:
         try:
-            fields: dict[str, str] = json.loads(self._keys.decrypt(row.sealed, context=_context(connection)))
+            fields: dict[str, str] = json.loads(self._keys.decrypt(row.sealed, context=await _context(tx, connection)))
         except Malformed as error:
             raise CredentialUnusable(
                 f"The credential of {connection.name} was entered for another system, or changed: enter it again."
@@ -92,6 +94,11 @@ class Vault:
         return fields
 
 
-def _context(connection: Connection) -> str:
-    # whoever may move a connection must not get to see, by moving it, what somebody else has entered
-    return f"credential:{connection.id}:{system_of(connection.base_url)}"
+async def _context(tx: Tx, connection: Connection) -> str:
+    """Return what a credential is bound to: the connection, the system it leads to, and where a token is fetched.
+
+    Whoever may move a connection, or publish its connector, must not get to see by that what somebody else entered.
+    """
+    spec = await registered(tx, connection.connector)
+    fetched_at = spec.auth.parameters.get("token_url", "") if spec else ""
+    return f"credential:{connection.id}:{system_of(connection.base_url)}:{fetched_at}"

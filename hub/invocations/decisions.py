@@ -1,6 +1,5 @@
 """Understanding a call and deciding on it: the facts policy is given at each point, and what is kept of it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +7,6 @@ from typing import Any, Final
 
 from sqlalchemy import func, select
 
-from connectors.sdk.pointer import resolve
 from hub import dryrun
 from hub.identity import scopes
 from hub.identity.principals import Caller, Principal
@@ -20,7 +18,7 @@ from hub.invocations.secrecy import bind, opened, recorded_arguments
 from hub.invocations.states import DONE, State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call, Claims, Invocation
-from hub.policy import Action, Decision, Facts, Obliged, PreviewFacts, decide
+from hub.policy import Action, Decision, Facts, Obliged, PreviewFacts, decide, exposed_facts
 from hub.registry import PublishedTool, canonical_arguments
 from hub.storage import Tx, now
 
@@ -140,7 +138,7 @@ async def _history(tx: Tx, standing: Invocation) -> tuple[int, int]:
 
 def _facts(caller: Caller, tool: PublishedTool, given: Mapping[str, Json], claims: Claims, at: datetime) -> Facts:
     operation = tool.version.spec
-    arguments = exposed(operation.facts, recorded_arguments(tool, given))  # a secret is no fact
+    seen = exposed_facts(operation, recorded_arguments(tool, given))  # a secret is no fact
     return Facts(
         principal_kind=caller.actor.kind.value,
         principal_id=caller.actor.id,
@@ -157,17 +155,7 @@ def _facts(caller: Caller, tool: PublishedTool, given: Mapping[str, Json], claim
         undo_proven=tool.undo_proven,
         hour=at.hour,
         weekday=at.isoweekday(),
-        arguments=arguments,
-        missing=frozenset({*operation.facts} - {*arguments}),
+        arguments=seen.values,
+        missing=seen.missing,
         claims=frozenset(f"{name}={value}" for name, value in claims_json(claims).items()),
     )
-
-
-def exposed(pointers: Mapping[str, str], arguments: Mapping[str, Json]) -> dict[str, int | str | bool]:
-    """Return the arguments that the tool lets policy see; a list or an object is seen as its canonical text."""
-    found = {name: resolve(arguments, pointer) for name, pointer in pointers.items()}
-    return {
-        name: value if isinstance(value, int | str) else json.dumps(value, sort_keys=True)
-        for name, value in found.items()
-        if value is not None
-    }

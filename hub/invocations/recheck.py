@@ -70,11 +70,8 @@ async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | No
             return Changed(reasons=(refusal.message,))
         except HubUnavailable as refusal:
             return NotNow(reason=refusal.message)
-        reasons = [
-            *_of_caller(caller),
-            *_of_tool(claimed, tool, arguments),
-            *await _of_approval(tx, claimed, tool, runtime),
-        ]
+        reasons = [*_of_caller(caller), *_of_tool(claimed, tool, arguments)]
+        reasons = reasons or await _of_approval(tx, claimed, tool, runtime)
     reasons = reasons or await _of_policy(claimed, tool, runtime)
     if reasons:
         return Changed(reasons=tuple(reasons))

@@ -5,9 +5,9 @@ counts only after a quarantine. What only a person can find out waits for a pers
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from connectors.sdk.vocabulary import UpstreamClass
 from hub import dryrun
@@ -30,6 +30,9 @@ from hub.storage import now
 
 Json = Any
 """Any JSON value."""
+
+LOOK_AGAIN_AFTER: Final = timedelta(minutes=10)
+"""How long what only people can settle is left alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,21 @@ async def after_lost_lease(sent: Invocation, tool: PublishedTool, runtime: Runti
         return await move(tx, runtime, sent, step)
 
 
+async def leave_to_people(sent: Invocation, runtime: Runtime) -> Invocation:
+    """Say of a write that is marked as sent that only people can find out: its connection leads elsewhere by now.
+
+    Where it leads now may be another system, or another account of the same: nothing found there proves anything, and
+    a request sent there would be another write.
+    """
+    why = "the connection was changed since it was sent; look in the system that it led to then"
+    async with runtime.database.transaction() as tx:
+        if sent.state is State.IN_DOUBT:
+            await put_off(tx, sent, LOOK_AGAIN_AFTER)
+            return await load(tx, sent.id)
+        step = in_doubt(why, {})
+        return await move(tx, runtime, sent, replace(step, changes={**step.changes, "lease_until": None}))
+
+
 async def reconcile(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
     """Look for the effect of an invocation IN_DOUBT; return it resolved, or still in doubt and put off."""
     step = await _findings(doubtful, tool, runtime)
@@ -63,7 +81,7 @@ async def reconcile(doubtful: Invocation, tool: PublishedTool, runtime: Runtime)
         if step is not None:
             return await move(tx, runtime, doubtful, step)
         age = await now(tx) - (doubtful.sent_at or doubtful.updated_at)
-        await put_off(tx, doubtful, max(pause_after(doubtful.sends), min(age, timedelta(minutes=10))))
+        await put_off(tx, doubtful, max(pause_after(doubtful.sends), min(age, LOOK_AGAIN_AFTER)))
         return await load(tx, doubtful.id)
 
 

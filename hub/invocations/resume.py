@@ -13,7 +13,7 @@ from hub.invocations.conclude import released
 from hub.invocations.invoke import carry_on
 from hub.invocations.journal import Step, load, move
 from hub.invocations.queries import current
-from hub.invocations.reconcile import after_lost_lease, reconcile
+from hub.invocations.reconcile import after_lost_lease, leave_to_people, reconcile
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
@@ -125,6 +125,9 @@ async def _start_again(standing: Invocation, runtime: Runtime) -> Invocation:
         return await _give_up(standing, state, refusal.message, runtime)
     if tool.version.digest != standing.tool_version_digest and standing.state is not State.STALE:
         return await _give_up(standing, State.DENIED, "the tool was changed before its preview was taken", runtime)
+    if tool.version.spec.input_schema != (await _called_with(standing, runtime)).version.spec.input_schema:
+        why = "the tool takes other arguments than when it was called; call it again"
+        return await _give_up(standing, State.EXPIRED, why, runtime)
     return await carry_on(standing, tool, runtime)
 
 
@@ -144,7 +147,9 @@ async def _give_up(standing: Invocation, state: State, why: str, runtime: Runtim
 
 async def _finish(standing: Invocation, runtime: Runtime) -> Invocation:
     """Find out what a sent commit came to, with the very version and connection it was sent with."""
-    tool = await _sent_with(standing, runtime)
+    tool = await _called_with(standing, runtime)
+    if tool.connection.generation != standing.connection_generation and standing.state is not State.COMMITTED:
+        return await leave_to_people(standing, runtime)
     match standing.state:
         case State.SENT:
             return await after_lost_lease(standing, tool, runtime)
@@ -157,7 +162,7 @@ async def _finish(standing: Invocation, runtime: Runtime) -> Invocation:
             return await verify(standing, tool, runtime)
 
 
-async def _sent_with(standing: Invocation, runtime: Runtime) -> PublishedTool:
+async def _called_with(standing: Invocation, runtime: Runtime) -> PublishedTool:
     async with runtime.database.reading() as tx:
         return await read_current(
             tx,

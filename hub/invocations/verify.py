@@ -42,6 +42,8 @@ async def verify(committed: Invocation, tool: PublishedTool, runtime: Runtime) -
 async def _judge(committed: Invocation, tool: PublishedTool, runtime: Runtime) -> tuple[Verdict, tuple[str, ...]]:
     if committed.preview is None:
         return Verdict.UNVERIFIABLE, ()
+    if tool.connection.generation != committed.connection_generation:
+        return Verdict.UNVERIFIABLE, ("The connection was changed before the record could be read back.",)
     records = await records_now(committed, tool, runtime)
     return dryrun.judge(committed.preview.preview, records, volatile=tool.version.spec.volatile)
 

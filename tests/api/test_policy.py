@@ -73,6 +73,18 @@ async def test_in_production_nobody_publishes_alone(hub: WorkingHub, log_in: Log
     assert (after.json()["active"]["text"], after.json()["proposals"]) == (NO_READS, [])
 
 
+async def test_an_old_proposal_does_not_undo_what_was_published_since(log_in: LogIn, second: str) -> None:
+    first, other = await log_in("administrator"), await log_in(second)
+    old = await first.send("POST", "/policy/prod/proposals", {"text": default_bundle_text() + "\n"})
+    newer = await other.send("POST", "/policy/prod/proposals", {"text": NO_READS})
+    await first.send("POST", f"/policy/proposals/{newer.json()['id']}/publish")
+
+    late = await other.send("POST", f"/policy/proposals/{old.json()['id']}/publish")
+
+    assert is_problem(late, 409, "conflict")
+    assert (await first.get("/policy/prod")).json()["active"]["text"] == NO_READS
+
+
 async def test_in_development_one_person_is_enough(log_in: LogIn) -> None:
     administrator = await log_in("administrator")
 

@@ -6,6 +6,7 @@ import pytest
 import upstream.connector
 from sqlalchemy import text, update
 
+from connectors.sdk.auth import ClientCredentials
 from hub.core.errors import Forbidden, HubError, NotFound
 from hub.credentials import CredentialUnusable, Vault
 from hub.credentials.tables import CredentialRow
@@ -217,3 +218,17 @@ async def test_a_credential_is_shown_to_the_system_it_was_entered_for_and_to_no_
             await opened()
     await put(database, keys, connections[0])
     assert await opened() == SECRET
+
+
+async def test_who_publishes_a_connector_does_not_get_credentials_sent_elsewhere(
+    database: Database, keys: Keyring, connections: tuple[str, str]
+) -> None:
+    await put(database, keys, connections[0])
+    auth = ClientCredentials(token_url="https://elsewhere.example/token")
+    spec = upstream.connector.connector.spec.model_copy(update={"version": "9.0.0", "auth": auth})
+    async with database.transaction() as tx:
+        await register_connector(tx, spec, Authority(database=database, keys=keys))
+
+    with pytest.raises(CredentialUnusable, match="enter it again"):
+        async with database.reading() as tx:
+            await Vault(keys).open(tx, connections[0])

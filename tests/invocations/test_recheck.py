@@ -214,3 +214,28 @@ async def test_a_third_stale_preview_is_the_last(world: World) -> None:
     assert asked.state is State.EXPIRED
     assert asked.revision == 3
     assert world.upstream.store.effects() == []
+
+
+async def arguments_of_the_tool_change(world: World, tx: Tx) -> None:
+    spec = connector.spec
+    [deletion] = [one for one in spec.operations if one.name == "item_delete"]
+    schema = {**deletion.input_schema, "properties": {"id": {"type": "integer", "minimum": 100, "maximum": 2**31}}}
+    others = [one for one in spec.operations if one.name != "item_delete"]
+    stricter = deletion.model_copy(update={"input_schema": schema, "examples": ()})
+    release = spec.model_copy(update={"version": "1.0.1", "operations": (*others, stricter)})
+    await register_connector(tx, release, world.runtime.authority)
+
+
+async def test_a_call_is_not_carried_over_to_a_version_that_takes_other_arguments(world: World) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    async with world.runtime.database.transaction() as tx:
+        await arguments_of_the_tool_change(world, tx)
+
+    stale = await resume(asked.id, world.runtime)
+    ended = await resume(asked.id, world.runtime)
+
+    assert stale.error_message == "the tool has a new version"
+    assert ended.state is State.EXPIRED
+    assert "call it again" in (ended.error_message or "")
+    assert world.upstream.store.effects() == []

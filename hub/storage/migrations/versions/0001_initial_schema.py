@@ -209,6 +209,7 @@ def upgrade() -> None:
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.Column("proposed_by", sa.String(length=40), nullable=True),
         sa.Column("proposed_at", Moment(), nullable=True),
+        sa.Column("proposed_on", sa.String(length=64), nullable=True),
         sa.Column("published_by", sa.String(length=40), nullable=True),
         sa.Column("published_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_bundles")),
