@@ -1,5 +1,6 @@
 """A log that was rewritten, cut off or damaged cannot pass for the one whose checkpoint somebody kept."""
 
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -223,3 +224,18 @@ async def test_a_damaged_tree_is_said_to_be_damaged(database: Database, keys: Ke
 
     with pytest.raises(Unavailable, match="audit_tiles"):
         await anext(lines)
+
+
+async def test_a_commitment_that_is_no_digest_is_a_finding_and_no_crash(
+    database: Database, keys: Keyring, append_events: Append
+) -> None:
+    await append_events(1)
+    await sequence(database, keys)
+    header, line, *rest = await exported(database, keys)
+    event = json.loads(line)
+    event["body"]["commitments"] = dict.fromkeys(event["body"]["commitments"], "\u00e9")
+
+    report = verify_export([header, json.dumps(event, ensure_ascii=False).encode() + b"\n", *rest])
+
+    assert event["body"]["commitments"]
+    assert not report.is_sound
