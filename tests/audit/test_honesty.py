@@ -20,6 +20,7 @@ from hub.audit import (
     verify_export,
 )
 from hub.audit.tables import CheckpointRow, EventRow, TileRow
+from hub.core.canonical import canonical_json
 from hub.core.errors import Conflict, Malformed, Unavailable
 from hub.keys import Keyring
 from hub.storage import Database
@@ -235,7 +236,7 @@ async def test_a_commitment_that_is_no_digest_is_a_finding_and_no_crash(
     event = json.loads(line)
     event["body"]["commitments"] = dict.fromkeys(event["body"]["commitments"], "\u00e9")
 
-    report = verify_export([header, json.dumps(event, ensure_ascii=False).encode() + b"\n", *rest])
+    report = verify_export([header, canonical_json(event) + b"\n", *rest])
 
     assert event["body"]["commitments"]
     assert not report.is_sound
