@@ -16,11 +16,10 @@ from hub.execution import CommitOrder, Target
 from hub.invocations.conclude import conclude, released, stale
 from hub.invocations.journal import Step, announce, load, move, record_event
 from hub.invocations.permit import Permit, TooLate
-from hub.invocations.preview import before_of
 from hub.invocations.queries import current
 from hub.invocations.recheck import Changed, Holds, NotNow, recheck
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import opened
+from hub.invocations.secrecy import before_of, opened
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
@@ -88,7 +87,7 @@ async def send(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> In
     order = CommitOrder(
         idempotency_key=claimed.upstream_key,
         guard={guard.target: guard.token for guard in claimed.preview.preview.preconditions},
-        before=before_of(claimed.preview.preview),
+        before=before_of(claimed, runtime.keys),
         deadline_seconds=tool.version.spec.timeout_seconds,
         permit=permit.ask,
     )

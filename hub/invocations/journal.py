@@ -84,7 +84,7 @@ async def move(tx: Tx, runtime: Runtime, standing: Invocation, step: Step) -> In
     event_id = await record_event(tx, runtime, standing, step)
     values = {**step.changes, "state": step.to.value, "last_event_id": event_id, "updated_at": await now(tx)}
     if step.to.is_terminal:
-        values["sealed_arguments"] = None  # no connector will need the secrets again
+        values["sealed_arguments"] = values["sealed_before"] = None  # no connector will need the secrets again
     moved = await tx.scalar(update(InvocationRow).where(*where).values(values).returning(InvocationRow.id))
     if moved is None:
         raise Conflict("This invocation has moved on in the meantime.")
@@ -175,6 +175,7 @@ def snapshot(
         on_behalf_of_id=row.on_behalf_of_id,
         arguments=row.arguments,
         sealed_arguments=row.sealed_arguments,
+        sealed_before=row.sealed_before,
         claims=Claims(**row.claims),
         trace_id=row.trace_id,
         intent_digest=row.intent_digest,

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import update
+
 from connectors.sdk.preview import Change, Preview
 from connectors.sdk.vocabulary import Fidelity
 from hub import dryrun
@@ -15,8 +17,9 @@ from hub.invocations.conclude import passage_facts
 from hub.invocations.journal import Step, load, move, record_event
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import bind, opened, sealed
+from hub.invocations.secrecy import bind, opened, sealed, sealed_before
 from hub.invocations.states import State
+from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
 from hub.keys import Keyring
@@ -30,13 +33,17 @@ Json = Any
 async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
     """Take the preview of `standing` with `tool`; return it in PREVIEWING with its record, or in PREVIEW_FAILED."""
     previewing = await _begin(standing, tool, runtime)
+    before: bytes | None = None
     ran: Ran[CheckOutcome] | Ran[PreviewOutcome] = await ask_check(previewing, tool, runtime)
     if isinstance(ran.outcome, Passed):
-        ran = await ask_preview(previewing, tool, runtime)
+        seen = await _seen(previewing, tool, runtime)
+        ran = veil_of(previewing, runtime.keys).ran(seen)
+        before = sealed_before(seen.outcome, ran.outcome, runtime.keys, invocation_id=previewing.id)
     async with runtime.database.transaction() as tx:
         outcome = _checked(ran.outcome)
         if isinstance(outcome, Previewed):
             record = preview_record(previewing, outcome.preview, ran.passage, observed_at=await now(tx))
+            await _keep_before(tx, previewing, before)
             return await _keep(tx, previewing, record, runtime)
         if isinstance(outcome, Violation):
             reason = f"It tried to write during a check or a preview: {outcome.message}"
@@ -59,14 +66,18 @@ async def ask_check(standing: Invocation, tool: PublishedTool, runtime: Runtime)
 
 
 async def ask_preview(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
+    """Run the tool's preview, without the secrets of the call in what it shows."""
+    return veil_of(standing, runtime.keys).ran(await _seen(standing, tool, runtime))
+
+
+async def _seen(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
     """Run the tool's preview; a tool that offers none gets the honest minimum: its arguments, fidelity `none`."""
     if tool.version.spec.fidelity is Fidelity.NONE:
         passage = Passage(transcript=(), sandbox_level="not run", latency_ms=0)
         return Ran(outcome=Previewed(preview=unpreviewed(tool, standing.arguments)), passage=passage)
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
     arguments = opened(standing, runtime.keys)
-    ran = await runtime.executor.preview(target, arguments, deadline_seconds=tool.version.spec.timeout_seconds)
-    return veil_of(standing, runtime.keys).ran(ran)
+    return await runtime.executor.preview(target, arguments, deadline_seconds=tool.version.spec.timeout_seconds)
 
 
 def unpreviewed(tool: PublishedTool, arguments: Mapping[str, Json]) -> Preview:
@@ -155,9 +166,9 @@ def preview_record(standing: Invocation, preview: Preview, passage: Passage, *, 
     )
 
 
-def before_of(preview: Preview) -> dict[str, dict[str, Json]]:
-    """Return what the preview had found, by target."""
-    return {change.target: dict(change.before) for change in preview.changes if change.before is not None}
+async def _keep_before(tx: Tx, previewing: Invocation, before: bytes | None) -> None:
+    mine = (InvocationRow.id == previewing.id, InvocationRow.fence == previewing.fence)
+    await tx.execute(update(InvocationRow).where(*mine).values(sealed_before=before))
 
 
 def _failed(outcome: CheckOutcome | PreviewOutcome, ran: Ran[CheckOutcome] | Ran[PreviewOutcome]) -> Step:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from connectors.sdk.preview import Preview
 from hub.core.canonical import canonical_json
 from hub.core.redaction import redact
+from hub.execution import Previewed, PreviewOutcome
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
 from hub.registry import PublishedTool
@@ -63,6 +65,37 @@ def opened(standing: Invocation, keys: Keyring) -> dict[str, Json]:
 
 def _context(invocation_id: str) -> str:
     return f"invocation:{invocation_id}:arguments"
+
+
+def sealed_before(seen: PreviewOutcome, shown: PreviewOutcome, keys: Keyring, *, invocation_id: str) -> bytes | None:
+    """Return what a preview had found, encrypted for its invocation; None if nothing of it is hidden when shown.
+
+    A commit may write back what the preview had found. It must get it as it was: with markers in it, it would write
+    the markers into the system.
+    """
+    if not (isinstance(seen, Previewed) and isinstance(shown, Previewed)):
+        return None
+    found = _found(seen.preview)
+    if found == _found(shown.preview):
+        return None
+    return keys.encrypt(canonical_json(found), context=f"invocation:{invocation_id}:before")
+
+
+def before_of(standing: Invocation, keys: Keyring) -> dict[str, dict[str, Json]]:
+    """Return what the preview of `standing` had found, by target, as it was: for the connector alone.
+
+    Raises:
+        Malformed: what is on record was changed, or is another invocation's.
+    """
+    if standing.sealed_before is None:
+        return {} if standing.preview is None else _found(standing.preview.preview)
+    plain = keys.decrypt(standing.sealed_before, context=f"invocation:{standing.id}:before")
+    found: dict[str, dict[str, Json]] = json.loads(plain)
+    return found
+
+
+def _found(preview: Preview) -> dict[str, dict[str, Json]]:
+    return {change.target: dict(change.before) for change in preview.changes if change.before is not None}
 
 
 def recorded_arguments(tool: PublishedTool, arguments: Mapping[str, Json]) -> Json:

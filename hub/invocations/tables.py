@@ -33,6 +33,7 @@ class InvocationRow(Base):
     arguments: Mapped[dict[str, Any]] = mapped_column(Json)
     """Without secrets: markers stand in their places."""
     sealed_arguments: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sealed_before: Mapped[bytes | None] = mapped_column(LargeBinary)
     """All of them, encrypted; NULL where none is secret, and once the invocation has ended."""
     claims: Mapped[dict[str, str]] = mapped_column(Json)
     run_id: Mapped[str | None] = mapped_column(String(128))

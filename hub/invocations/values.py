@@ -80,6 +80,8 @@ class Invocation:
     preview: PreviewRecord | None = None
     question: Question | None = None
     sealed_arguments: bytes | None = None
+    sealed_before: bytes | None = None
+    """What the preview found, where something of it is hidden: the connector gets it as it was."""
     """All arguments, encrypted, if some of them are secret; `arguments` then has markers. Gone once it has ended."""
     repeats: bool = False
     """This answer joins an earlier call instead of starting a new one."""

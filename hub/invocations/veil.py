@@ -1,9 +1,11 @@
 """The veil over one call: it takes the call's secrets out of whatever its connector answers, before anybody sees it."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from html import escape
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
@@ -22,8 +24,12 @@ Json = Any
 Outcome = Succeeded | Passed | Previewed | Observed | Failed | Conflicted | Unknown | Violation
 OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 
+_IN_PATHS: Final = "/!$&'()*+,;=:@"
+"""What may stand in a path as it is (RFC 3986, section 3.3)."""
 _SHORT: Final = 4
 """A shorter secret is looked for as a whole word: its letters stand in too many other words."""
+_BEGINNING: Final = 8
+"""So many first letters of a longer secret are hidden, too."""
 _DIGITS: Final = 12
 
 
@@ -34,6 +40,8 @@ class _Secrets:
     names: frozenset[str]
     values: frozenset[str | int | float]
     texts: tuple[re.Pattern[str], ...]
+    long: tuple[str, ...]
+    """Those whose beginning alone tells too much: a text may have been cut within one."""
 
 
 class Veil:
@@ -52,11 +60,12 @@ class Veil:
             names=frozenset(name for name, _ in parts if name),
             values=values,
             texts=tuple(_pattern(form) for form in sorted(forms, key=len, reverse=True)),
+            long=tuple(sorted(form for form in forms if len(form) > _BEGINNING)),
         )
 
     def ran(self, ran: Ran[OutcomeT]) -> Ran[OutcomeT]:
         """Return what came of running connector code, without the secrets."""
-        if not self._secrets.values:
+        if not (self._secrets.values or self._secrets.names):
             return ran
         return Ran(outcome=cast("OutcomeT", self._outcome(ran.outcome)), passage=self._passage(ran.passage))
 
@@ -64,6 +73,8 @@ class Veil:
         """Return `text` without the secrets."""
         for pattern in self._secrets.texts:
             text = pattern.sub(REDACTED, text)
+        for form in self._secrets.long:
+            text = _without_beginnings(text, form)
         return text
 
     def hide(self, value: Json) -> Json:
@@ -165,11 +176,25 @@ def _leaves(value: Json) -> Iterator[str | int | float]:
 
 
 def _forms(text: str) -> set[str]:
-    """Return how `text` may be written within another: as it is, in a URL, in JSON, in a quoted value."""
-    escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
-    return {text, quote(text), quote(text, safe=""), quote_plus(text)} | escaped
+    """Return how `text` may be written within another: as it is, in a URL, in JSON, in HTML, in base64, quoted."""
+    escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1], escape(text)}
+    in_urls = {quote(text), quote(text, safe=""), quote(text, safe=_IN_PATHS), quote_plus(text)}
+    packed = {base64.b64encode(text.encode()).decode(), base64.urlsafe_b64encode(text.encode()).decode()}
+    return {text} | in_urls | escaped | (packed if len(text) >= _SHORT else set())
 
 
 def _pattern(text: str) -> re.Pattern[str]:
     whole = re.escape(text)
-    return re.compile(whole if len(text) >= _SHORT else rf"(?<!\w){whole}(?!\w)")
+    return re.compile(whole, re.IGNORECASE) if len(text) >= _SHORT else re.compile(rf"(?<!\w){whole}(?!\w)")
+
+
+def _without_beginnings(text: str, form: str) -> str:
+    """Return `text` with a marker wherever it goes on like `form` for more than a few letters."""
+    place = text.find(form[:_BEGINNING])
+    while place >= 0:
+        length = _BEGINNING
+        while text[place : place + length + 1] == form[: length + 1] and length < len(form):
+            length += 1
+        text = text[:place] + REDACTED + text[place + length :]
+        place = text.find(form[:_BEGINNING], place + len(REDACTED))
+    return text

@@ -6,9 +6,9 @@ from hub.audit import EventKind
 from hub.dryrun import Records, Verdict
 from hub.execution import Failed, Observed, Previewed, Target
 from hub.invocations.journal import Step, move
-from hub.invocations.preview import ask_preview, before_of
+from hub.invocations.preview import ask_preview
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import opened
+from hub.invocations.secrecy import before_of, opened
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
@@ -60,7 +60,9 @@ async def records_now(standing: Invocation, tool: PublishedTool, runtime: Runtim
     approved = standing.preview.preview
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
     arguments = opened(standing, runtime.keys)
-    observed = await runtime.executor.observe(target, arguments, before=before_of(approved), output=standing.output)
+    observed = await runtime.executor.observe(
+        target, arguments, before=before_of(standing, runtime.keys), output=standing.output
+    )
     ran = veil_of(standing, runtime.keys).ran(observed)
     if isinstance(ran.outcome, Observed):
         return ran.outcome.records

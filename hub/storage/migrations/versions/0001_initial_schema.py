@@ -126,6 +126,7 @@ def upgrade() -> None:
         sa.Column("on_behalf_of_id", sa.String(length=40), nullable=True),
         sa.Column("arguments", Json, nullable=False),
         sa.Column("sealed_arguments", sa.LargeBinary(), nullable=True),
+        sa.Column("sealed_before", sa.LargeBinary(), nullable=True),
         sa.Column("claims", Json, nullable=False),
         sa.Column("run_id", sa.String(length=128), nullable=True),
         sa.Column("trace_id", sa.String(length=64), nullable=False),
