@@ -54,7 +54,9 @@ class Veil:
         """`shown` are the `arguments` with markers for secrets."""
         self._keys, self._context = keys, f"veil:{invocation_id}"
         parts = list(_secrets(shown, arguments, ""))
-        values = frozenset(leaf for _, part in parts for leaf in _leaves(part))
+        leaves = frozenset(leaf for _, part in parts for leaf in _leaves(part))
+        # a number of a few digits stands in too many other places; it is hidden where it is called like the secret
+        values = frozenset(leaf for leaf in leaves if isinstance(leaf, str) or len(str(leaf)) >= _SHORT)
         forms = {form for value in values for form in _forms(str(value))}
         self._secrets = _Secrets(
             names=frozenset(name for name, _ in parts if name),

@@ -67,6 +67,15 @@ async def test_a_secret_that_is_a_flag_is_hidden_by_its_name(keys: Keyring) -> N
     assert str(shown.output["is_ill"]).startswith(REDACTED[:-1])
 
 
+async def test_a_number_of_few_digits_is_hidden_by_its_name_alone(keys: Keyring) -> None:
+    veil = over(keys, pin=1, code=4711)
+
+    shown = veil.hide({"pin": 1, "count": 1, "name": "box 1 of 3", "note": "4711", "other": 4711})
+
+    assert (shown["count"], shown["name"]) == (1, "box 1 of 3")
+    assert all(str(shown[name]).startswith(REDACTED[:-1]) for name in ("pin", "note", "other"))
+
+
 async def test_without_secrets_there_is_no_veil(keys: Keyring) -> None:
     ran = Ran(outcome=Passed(), passage=Passage(transcript=(), sandbox_level="full", latency_ms=1))
 
