@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from connectors.sdk.vocabulary import Effect
+from hub.core.redaction import redact
 from hub.identity.principals import Principal
 from hub.invocations.states import CANCELLABLE, DONE, State
 from hub.invocations.values import Invocation
@@ -49,7 +50,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         expires=_expires(dossier),
         revision=invocation.revision,
         error=inert(invocation.error_message) if invocation.error_message else None,
-        outcome=json_text(invocation.output) if has_answer else None,
+        outcome=json_text(redact(invocation.output, dossier.operation.output_schema)) if has_answer else None,
         findings=tuple(inert(finding) for finding in invocation.findings),
         verification=_VERDICTS.get(state),
         undo=undo_of(dossier) if is_write else None,

@@ -43,6 +43,8 @@ async def secretive(
     spec = connector.spec.model_copy(deep=True)
     (operation,) = (one for one in spec.operations if one.name == "ticket_create")
     operation.input_schema["properties"]["title"]["x-secret"] = True
+    (reading,) = (one for one in spec.operations if one.name == "item_get")
+    reading.output_schema["properties"]["name"]["x-secret"] = True
     monkeypatch.setattr(world_module, "connector", SimpleNamespace(spec=spec))
     async with open_world(database, keys, upstream) as world:
         yield world
@@ -164,6 +166,20 @@ async def test_a_secret_exchanged_after_the_approval_is_noticed(secretive: World
         "the arguments on record are not the ones that were approved",
     )
     assert secretive.upstream.store.rows("SELECT title FROM ticket") == []
+
+
+async def test_a_secret_answer_is_the_callers_and_not_the_pages(secretive: World) -> None:
+    answered = await secretive.call("item_get", {"id": 1})
+
+    app = Starlette(routes=web_routes(secretive.runtime))
+    async with Visitor(app, base_url=secretive.runtime.public_url) as visitor:
+        await visitor.log_in("rita", PASSWORD)
+        await visitor.get(f"/invocations/{answered.id}")
+        shown = visitor.html
+
+    assert answered.output["name"] == "pencil"
+    assert "quantity" in shown
+    assert "pencil" not in shown
 
 
 async def test_a_call_that_ended_without_a_commit_keeps_no_secret_either(secretive: World) -> None:
