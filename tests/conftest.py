@@ -32,16 +32,16 @@ class PostgreSQL:
     """A PostgreSQL server that lives as long as the test session, reached through a Unix socket."""
 
     def __init__(self, socket_directory: str) -> None:
-        self._socket_directory = socket_directory
+        self.socket_directory = socket_directory
 
     def url(self, name: str) -> str:
         """Return the SQLAlchemy URL of the database called `name`."""
-        host = {"host": self._socket_directory}
+        host = {"host": self.socket_directory}
         return URL.create("postgresql+asyncpg", "postgres", database=name, query=host).render_as_string()
 
     async def run(self, *statements: str) -> None:
         """Execute administrative statements, outside of any transaction."""
-        connection = await asyncpg.connect(host=self._socket_directory, user="postgres", database="postgres")
+        connection = await asyncpg.connect(host=self.socket_directory, user="postgres", database="postgres")
         try:
             for statement in statements:
                 await connection.execute(statement)

@@ -25,6 +25,7 @@ LOGINS = ("admin", "hub", "clerk")
 
 _SETUP = Path(__file__).parent / "setup"
 _REQUIREMENTS = _SETUP / "requirements.txt"
+_DRIVER = _SETUP / "requirements-postgresql.txt"
 _SEED = _SETUP / "seed.py"
 _PASSWORDS = "passwords.json"
 _TRIAL_MODULE = Path(__file__).parent / "trial_module"
@@ -71,12 +72,39 @@ def install(home: Path, say: Say) -> Installation:
     )
 
 
-def configuration(folder: Path, *, port: int | None = None) -> str:
-    """Return a Tryton configuration for a database in `folder`; queued work runs at once when a server is meant."""
-    lines = ["[database]", "uri = sqlite://", f"path = {folder}"]
+def configuration(folder: Path, *, port: int | None = None, uri: str = "sqlite://") -> str:
+    """Return a Tryton configuration: a database in `folder`, or on the PostgreSQL at `uri`.
+
+    Queued work runs at once when a server is meant.
+    """
+    lines = ["[database]", f"uri = {uri}", f"path = {folder}"]
     # While seeding nothing works off the queue, so that a sale can be left merely confirmed.
     lines += ["[queue]", "worker = True"] if port is None else ["[web]", f"listen = 127.0.0.1:{port}"]
     return "\n".join(lines) + "\n"
+
+
+def seed_on_postgresql(installation: Installation, folder: Path, uri: str, say: Say) -> None:
+    """Fill the empty database `erp` on the PostgreSQL at `uri` with the company, the same passwords and all modules.
+
+    Raises:
+        SetupFailed: a step went wrong; the database is then of no use.
+    """
+    with _alone(installation.programs.parent.parent / "tryton.lock"):
+        _add_driver(installation.programs, say)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write_secret(folder / _PASSWORDS, json.dumps(dict(installation.passwords)))
+    try:
+        _seed(folder, installation.programs, dict(installation.passwords), say, uri=uri)
+    finally:
+        (folder / _PASSWORDS).unlink()
+
+
+def _add_driver(programs: Path, say: Say) -> None:
+    mark = programs.parent / f"ready-{_digest(_DRIVER.read_bytes())}"
+    if not mark.exists():
+        say("Tryton: what it needs to speak to PostgreSQL")
+        _run([*_pip(programs), "--no-deps", "--requirement", str(_DRIVER)])
+        mark.touch()
 
 
 @contextmanager
@@ -94,12 +122,15 @@ def _environment(folder: Path, say: Say) -> Path:
     say("Tryton: an environment of its own (GPL, never part of the hub's)")
     _run([sys.executable, "-m", "venv", str(folder)])
     say("Tryton: its packages")
-    pip = [str(programs / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    _run([*pip, "--no-deps", "--requirement", str(_REQUIREMENTS)])
+    _run([*_pip(programs), "--no-deps", "--requirement", str(_REQUIREMENTS)])
     if _TRIAL_MODULE.exists():
-        _run([*pip, "--no-deps", str(_TRIAL_MODULE)])
+        _run([*_pip(programs), "--no-deps", str(_TRIAL_MODULE)])
     mark.touch()
     return programs
+
+
+def _pip(programs: Path) -> list[str]:
+    return [str(programs / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
 
 
 def _made_of() -> bytes:
@@ -117,28 +148,36 @@ def _seeded(home: Path, programs: Path, say: Say) -> Path:
     with tempfile.TemporaryDirectory(dir=home) as work:
         unfinished = Path(work) / "unfinished"
         unfinished.mkdir(mode=0o700)
-        _seed(unfinished, programs, say)
+        _seed_file(unfinished, programs, say)
         unfinished.rename(folder)
     return folder
 
 
-def _seed(folder: Path, programs: Path, say: Say) -> None:
+def _seed_file(folder: Path, programs: Path, say: Say) -> None:
     passwords = {login: secrets.token_urlsafe(18) for login in LOGINS}
-    settings, admin_file, passwords_file = folder / "tryton.conf", folder / "admin", folder / _PASSWORDS
-    settings.write_text(configuration(folder))
-    _write_secret(admin_file, passwords["admin"])
-    _write_secret(passwords_file, json.dumps(passwords))
+    _write_secret(folder / _PASSWORDS, json.dumps(passwords))
     (folder / f"{DATABASE}.sqlite").touch()  # trytond-admin does not make the file itself
+    _seed(folder, programs, passwords, say)
+
+
+def _seed(folder: Path, programs: Path, passwords: Mapping[str, str], say: Say, *, uri: str = "sqlite://") -> None:
+    settings, admin_file = folder / "tryton.conf", folder / "admin"
+    settings.write_text(configuration(folder, uri=uri))
+    _write_secret(admin_file, passwords["admin"])
     environment = {"TRYTONPASSFILE": str(admin_file)}
     admin = [str(programs / "trytond-admin"), "-c", str(settings), "-d", DATABASE]
     say("Tryton: an empty database")
     _run([*admin, "--all", "--email", "admin@tryton.example"], environment=environment)
     say(f"Tryton: modules {', '.join(MODULES)} and what they need")
     _run([*admin, "-u", *MODULES, "--activate-dependencies"], environment=environment)
-    _run([str(programs / "python"), str(_SEED), str(settings), DATABASE, str(passwords_file)], say=say)
+    _run([str(programs / "python"), str(_SEED), str(settings), DATABASE, str(folder / _PASSWORDS)], say=say)
     if _TRIAL_MODULE.exists():
-        say("Tryton: a second database with the module hub_trial")
-        _add_trial(folder, [*admin, "-u", "hub_trial"], environment)
+        say("Tryton: the module hub_trial")
+        with_trial = [*admin, "-u", "hub_trial"]
+        if uri == "sqlite://":
+            _add_trial(folder, with_trial, environment)
+        else:
+            _run(with_trial, environment=environment)
     admin_file.unlink()
 
 

@@ -28,11 +28,15 @@ class DidNotStart(Exception):
 class TrytonServer:
     """A Tryton with its own copy of the seeded company in `folder`. It may be stopped and started again.
 
-    Use it as a context manager, or call `start` and `stop`. `with_trial`, its module hub_trial is active.
+    Use it as a context manager, or call `start` and `stop`. `with_trial`, its module hub_trial is active. With
+    `postgresql`, the URI of a server, it works in the database there that `seed_on_postgresql` has filled.
     """
 
-    def __init__(self, installation: Installation, folder: Path, *, with_trial: bool = False) -> None:
+    def __init__(
+        self, installation: Installation, folder: Path, *, with_trial: bool = False, postgresql: str | None = None
+    ) -> None:
         self._installation = installation
+        self._postgresql = postgresql
         self._template = installation.template_with_trial if with_trial else installation.template
         self._folder = folder.resolve()
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,11 +66,11 @@ class TrytonServer:
             DidNotStart: it ended, or did not answer within a minute.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        if not self.database_file.exists():
+        if self._postgresql is None and not self.database_file.exists():
             shutil.copyfile(self._template, self.database_file)
         self._port = self._port or _free_port()
         settings = self._folder / "tryton.conf"
-        settings.write_text(configuration(self._folder, port=self._port))
+        settings.write_text(configuration(self._folder, port=self._port, uri=self._postgresql or "sqlite://"))
         command = [str(self._installation.programs / "trytond"), "-c", str(settings), "-d", DATABASE]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603  # the installation's own program

@@ -1,0 +1,180 @@
+"""The connector's story on a Tryton whose database is PostgreSQL: read, foresee, try, commit, stale guards, undo."""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+import asyncpg
+import pytest
+
+from connectors.sdk import Fidelity
+from connectors.tryton import connector
+from connectors.tryton.tests.desk import Bench
+from connectors.tryton_server import Person, TrytonServer, install
+from connectors.tryton_server.installation import seed_on_postgresql
+from connectors.tryton_server.office import Office
+
+pytestmark = [pytest.mark.anyio, pytest.mark.tryton, pytest.mark.more]
+
+_NOT_BUSINESS = ("ir_session", "ir_cache", "ir_cache_keyring", "res_user_login_attempt")
+"""What signing in and reading touch."""
+
+
+class PostgreSQL(Protocol):
+    """What the fixture of that name offers."""
+
+    @property
+    def socket_directory(self) -> str: ...
+
+    async def run(self, *statements: str) -> None: ...
+
+
+class Ledger:
+    """Looks into Tryton's database, past Tryton."""
+
+    def __init__(self, socket_directory: str) -> None:
+        self._socket_directory = socket_directory
+
+    @property
+    def uri(self) -> str:
+        """Return how Tryton is told where it is."""
+        return f"postgresql://postgres@/?host={quote(self._socket_directory, safe='')}"
+
+    async def rows(self) -> dict[str, str]:
+        """Return a fingerprint of the rows of each table."""
+        named = "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
+        fingerprint = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM \"{}\" t"
+        return await self._each(named, fingerprint)
+
+    async def numbers(self) -> dict[str, str]:
+        """Return how far each sequence has come that numbers documents."""
+        named = r"SELECT sequencename AS name FROM pg_sequences WHERE sequencename ~ '^ir_sequence_[0-9]+$'"
+        return await self._each(named, "SELECT last_value || ' ' || is_called FROM \"{}\"")
+
+    async def _each(self, named: str, question: str) -> dict[str, str]:
+        connection = await asyncpg.connect(host=self._socket_directory, user="postgres", database="erp")
+        try:
+            names = [row["name"] for row in await connection.fetch(named) if row["name"] not in _NOT_BUSINESS]
+            return {name: await connection.fetchval(question.format(name)) for name in sorted(names)}
+        finally:
+            await connection.close()
+
+
+@pytest.fixture(scope="module")
+async def ledger(postgresql: PostgreSQL) -> AsyncGenerator[Ledger]:
+    await postgresql.run("CREATE DATABASE erp TEMPLATE template0 ENCODING 'UTF8'")
+    yield Ledger(postgresql.socket_directory)
+    await postgresql.run("DROP DATABASE erp WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def server(
+    request: pytest.FixtureRequest, ledger: Ledger, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[TrytonServer]:
+    folder: Path = tmp_path_factory.mktemp("on-postgresql")
+    installation = install(request.config.rootpath / ".venvs", print)
+    seed_on_postgresql(installation, folder / "seeded", ledger.uri, print)
+    with TrytonServer(installation, folder / "run", postgresql=ledger.uri) as running:
+        yield running
+
+
+@pytest.fixture
+def colleague(server: TrytonServer) -> Generator[Person]:
+    with closing(server.person("clerk")) as person:
+        yield person
+
+
+@pytest.fixture
+def office(colleague: Person) -> Office:
+    return Office(colleague)
+
+
+@pytest.fixture
+async def bench(server: TrytonServer) -> AsyncGenerator[Bench]:
+    with closing(server.person("hub")) as account:
+        async with Bench(connector, server.base_url, headers={"authorization": account.authorization}) as made:
+            yield made
+
+
+async def test_a_contact_is_read_foreseen_changed_and_changed_back(
+    bench: Bench, office: Office, colleague: Person, ledger: Ledger
+) -> None:
+    contact = office.contact()
+    party = colleague.read("party.contact_mechanism", contact, "party")["party"]
+    found = await bench.answer("party_get", party_id=party)
+    untouched = await ledger.rows()
+
+    preview = await bench.foresee("party_contact_update", contact_id=contact, value="b@umber.example")
+
+    assert preview.fidelity is Fidelity.SIMULATED
+    assert await ledger.rows() == untouched
+    await bench.carry_out("party_contact_update", preview, contact_id=contact, value="b@umber.example")
+    assert colleague.read("party.contact_mechanism", contact, "value")["value"] == "b@umber.example"
+    back = await bench.foresee("party_contact_update", contact_id=contact, value="a@umber.example")
+    await bench.carry_out("party_contact_update", back, key="key-2", contact_id=contact, value="a@umber.example")
+    assert await bench.answer("party_get", party_id=party) == found
+
+
+async def test_a_trial_leaves_every_row_and_takes_no_number(bench: Bench, office: Office, ledger: Ledger) -> None:
+    sale = office.sale()
+    rows, numbers = await ledger.rows(), await ledger.numbers()
+    assert numbers, "documents are numbered by sequences of the database"
+
+    first = await bench.foresee("sale_quote", sale_id=sale)
+    second = await bench.foresee("sale_quote", sale_id=sale)
+
+    assert first.fidelity is Fidelity.EXECUTED
+    assert first == second
+    assert await ledger.rows() == rows
+    assert await ledger.numbers() == numbers
+
+
+async def test_a_sale_is_quoted_confirmed_and_becomes_what_the_trial_showed(bench: Bench, office: Office) -> None:
+    sale = office.sale()
+    quoting = await bench.foresee("sale_quote", sale_id=sale)
+    await bench.carry_out("sale_quote", quoting, sale_id=sale)
+    confirming = await bench.foresee("sale_confirm", sale_id=sale)
+
+    output = await bench.carry_out("sale_confirm", confirming, key="key-2", sale_id=sale)
+    records = await bench.observe("sale_confirm", confirming, output, sale_id=sale)
+
+    assert len(confirming.changes) == 3, "the sale, its invoice, its shipment"
+    for change in confirming.changes:
+        assert change.after == {name: records[change.target][name] for name in change.after or {}}
+
+
+async def test_a_number_that_two_trials_looked_at_is_the_next_one(
+    bench: Bench, office: Office, colleague: Person
+) -> None:
+    before, after = office.sale("quote"), office.sale()
+    for _ in range(2):
+        await bench.foresee("sale_quote", sale_id=after)
+
+    colleague.press("sale.sale", after, "quote")
+
+    numbers = [int(colleague.read("sale.sale", sale, "number")["number"]) for sale in (before, after)]
+    assert numbers[1] == numbers[0] + 1
+
+
+async def test_a_stale_guard_is_refused_by_tryton_itself(bench: Bench, office: Office, colleague: Person) -> None:
+    sale = office.sale()
+    preview = await bench.foresee("sale_quote", sale_id=sale)
+    order = bench.order("sale_quote", preview, key="key-1", sale_id=sale)
+
+    refusal = await bench.run_meddled(order, before=lambda: colleague.write("sale.sale", sale, reference="PO 7"))
+
+    assert getattr(refusal, "code", None) == "upstream_conflict"
+    assert colleague.read("sale.sale", sale, "state")["state"] == "draft"
+
+
+async def test_a_quotation_is_taken_back_and_keeps_its_number(bench: Bench, office: Office, colleague: Person) -> None:
+    sale = office.sale()
+    await bench.carry_out("sale_quote", await bench.foresee("sale_quote", sale_id=sale), sale_id=sale)
+    number = colleague.read("sale.sale", sale, "number")["number"]
+
+    back = await bench.foresee("sale_draft", sale_id=sale)
+    await bench.carry_out("sale_draft", back, key="key-2", sale_id=sale)
+
+    assert colleague.read("sale.sale", sale, "state", "number") == {"id": sale, "state": "draft", "number": number}
