@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from upstream.connector import connector
 from upstream.fixtures import Upstream
@@ -14,6 +14,7 @@ from upstream.proven import prove_undo
 from hub.approvals import Ballot, Choice
 from hub.bundles import Bundles, publish_default
 from hub.credentials import Vault
+from hub.identity import directory
 from hub.identity.accounts import NewUser, create_default_groups, create_user
 from hub.identity.authority import Authority
 from hub.identity.clients import NewAgent, create_agent
@@ -31,6 +32,8 @@ from hub.storage import Database
 MASTER_KEY = bytes(range(32))
 PASSWORD = "correct-horse-battery"
 PUBLIC_URL = "http://127.0.0.1:8420"
+PEOPLE: Final = {"rita": (), "ann": ("approvers",), "carl": ("controllers",)}
+"""Who has an account, and their groups."""
 
 
 def caller_for(bot: Principal, user: Principal) -> Caller:
@@ -133,25 +136,33 @@ async def open_hub(
 async def open_world(
     database: Database, keys: Keyring, upstream: Upstream, *, answer_seconds: float = 4.0
 ) -> AsyncGenerator[World]:
-    """Yield a world over an empty database."""
+    """Yield a world over an empty database, or over one that `settle` has been at."""
     async with open_hub(database, keys, answer_seconds=answer_seconds) as runtime:
-        yield await _settle(runtime, upstream)
+        async with database.reading() as tx:
+            is_settled = await directory.find(tx, "bot") is not None
+        if not is_settled:
+            await settle(database, keys)
+        yield await _connect(runtime, upstream)
 
 
-async def _settle(runtime: Runtime, upstream: Upstream) -> World:
-    authority = Authority(database=runtime.database, keys=runtime.keys)
-    async with runtime.database.transaction() as tx:
+async def settle(database: Database, keys: Keyring) -> None:
+    """Put on record what every world has: people with passwords, the agent, the policy and the connector.
+
+    All that takes long is here, and nothing that is a test's own: `settled.py` does it once for all tests of a folder.
+    """
+    authority = Authority(database=database, keys=keys)
+    async with database.transaction() as tx:
         await create_default_groups(tx)
-        await publish_default(tx, runtime.database, runtime.keys, environment="dev")
+        await publish_default(tx, database, keys, environment="dev")
         people = {
             name: await create_user(
                 tx,
                 NewUser(name=name, display_name=name.title(), password=PASSWORD, groups=frozenset(groups)),
                 authority,
             )
-            for name, groups in {"rita": (), "ann": ("approvers",), "carl": ("controllers",)}.items()
+            for name, groups in PEOPLE.items()
         }
-        bot = await create_agent(
+        await create_agent(
             tx,
             NewAgent(
                 name="bot",
@@ -164,6 +175,11 @@ async def _settle(runtime: Runtime, upstream: Upstream) -> World:
         )
         await register_connector(tx, connector.spec, authority)
         await prove_undo(tx, connector.spec, authority)
+
+
+async def _connect(runtime: Runtime, upstream: Upstream) -> World:
+    authority = Authority(database=runtime.database, keys=runtime.keys)
+    async with runtime.database.transaction() as tx:
         connection = await create_connection(
             tx,
             NewConnection(
@@ -172,4 +188,6 @@ async def _settle(runtime: Runtime, upstream: Upstream) -> World:
             authority,
         )
         await runtime.vault.put(tx, connection.id, {"token": upstream.token}, authority)
-    return World(runtime=runtime, upstream=upstream, connection_id=connection.id, bot=bot, **people)
+        known = {name: await directory.find(tx, name) for name in ("bot", *PEOPLE)}
+    there = {name: principal for name, principal in known.items() if principal is not None}
+    return World(runtime=runtime, upstream=upstream, connection_id=connection.id, **there)

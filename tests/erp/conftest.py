@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Generator
 
 import pytest
 from erp.company import Company, connect, wire_to
+from settled import postgresql_template, sqlite_template
 from upstream.fixtures import Upstream
 from world import open_world
 
@@ -11,6 +12,8 @@ from connectors.tryton_server import Person, TrytonServer, install
 from connectors.tryton_server.office import Office
 from hub.keys import Keyring
 from hub.storage import Database
+
+__all__ = ["postgresql_template", "sqlite_template"]
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,14 @@
 from collections.abc import AsyncGenerator
 
 import pytest
+from settled import postgresql_template, sqlite_template
 from upstream.fixtures import Upstream
 from world import World, open_world
 
 from hub.keys import Keyring
 from hub.storage import Database
+
+__all__ = ["postgresql_template", "sqlite_template"]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sql_shop import Shop
-from world import PASSWORD, open_hub
+from world import open_hub
 
 from connectors.sdk.preview import Preview
 from connectors.sdk.spec import ConnectorSpec
@@ -19,10 +19,12 @@ from hub.bundles import publish_default
 from hub.execution import CommitOrder, Previewed, Target
 from hub.execution.databases import describe
 from hub.execution.upstreams import reach
-from hub.identity.accounts import NewUser, create_default_groups, create_user
+from hub.identity import directory
+from hub.identity.accounts import create_default_groups, set_groups, set_roles
 from hub.identity.authority import Authority
 from hub.identity.clients import NewAgent, create_agent
-from hub.identity.principals import Caller, Principal
+from hub.identity.enrolment import enrol
+from hub.identity.principals import Caller, Principal, PrincipalKind, Role
 from hub.invocations.invoke import invoke
 from hub.invocations.resume import resume
 from hub.invocations.runtime import Runtime
@@ -34,6 +36,9 @@ from hub.storage import Database
 
 Json = Any
 
+PEOPLE = ("rita", "ann")
+"""Nobody logs in here, so nobody has a password, which takes long to make."""
+SCOPES = frozenset({"shop:read", "shop:write"})
 SECRET = {"username": "postgres", "password": "the-shops-password"}
 
 _numbers = itertools.count(1)
@@ -77,8 +82,7 @@ class Desk:
 
     async def call(self, tool: str, **arguments: Json) -> Invocation:
         """Invoke `tool` as the agent."""
-        scopes = frozenset({"shop:read", "shop:write"})
-        caller = Caller(actor=self.bot, on_behalf_of=self.people["rita"], scopes=scopes, client_id=self.bot.id)
+        caller = Caller(actor=self.bot, on_behalf_of=self.people["rita"], scopes=SCOPES, client_id=self.bot.id)
         call = Call(
             caller=caller,
             server="everything",
@@ -152,39 +156,41 @@ class Desk:
         return (await self.runtime.executor.commit(self.target(tool), arguments, order=order)).outcome
 
 
+async def settle(database: Database, keys: Keyring, spec: ConnectorSpec) -> None:
+    """Put on record what every desk has: its people, its agent, the policy and the connector `spec`."""
+    authority = Authority(database=database, keys=keys)
+    async with database.transaction() as tx:
+        await create_default_groups(tx)
+        await publish_default(tx, database, keys, environment="dev")
+        rita, ann = [await enrol(tx, kind=PrincipalKind.USER, name=one, display_name=one.title()) for one in PEOPLE]
+        await set_roles(tx, rita, frozenset({Role.MEMBER}), authority)
+        await set_roles(tx, ann, frozenset({Role.MEMBER}), authority)
+        await set_groups(tx, ann, frozenset({"approvers"}), authority)
+        await create_agent(
+            tx,
+            NewAgent(
+                name="bot",
+                display_name="Bot",
+                owner_id=rita,
+                allowed_scopes=SCOPES,
+                allowed_servers=frozenset({"everything"}),
+            ),
+            authority,
+        )
+        await register_connector(tx, spec, authority)
+
+
 @asynccontextmanager
-async def opened(shop: Shop, database: Database, keys: Keyring) -> AsyncGenerator[Desk]:
-    """Yield a hub that is connected to `shop`."""
+async def opened(shop: Shop, database: Database, keys: Keyring, spec: ConnectorSpec) -> AsyncGenerator[Desk]:
+    """Yield a hub that is connected to `shop`; `settle` has been at its database."""
     async with open_hub(database, keys, folders=[shop.folder]) as runtime:
-        spec = await spec_of(shop)
         authority = Authority(database=database, keys=keys)
         async with database.transaction() as tx:
-            await create_default_groups(tx)
-            await publish_default(tx, database, keys, environment="dev")
-            people = {
-                name: await create_user(
-                    tx,
-                    NewUser(name=name, display_name=name.title(), password=PASSWORD, groups=frozenset(groups)),
-                    authority,
-                )
-                for name, groups in {"rita": (), "ann": ("approvers",)}.items()
-            }
-            scopes = frozenset({"shop:read", "shop:write"})
-            bot = await create_agent(
-                tx,
-                NewAgent(
-                    name="bot",
-                    display_name="Bot",
-                    owner_id=people["rita"].id,
-                    allowed_scopes=scopes,
-                    allowed_servers=frozenset({"everything"}),
-                ),
-                authority,
-            )
-            await register_connector(tx, spec, authority)
             new = NewConnection(name="shop", connector="shop", environment=Environment.DEV, base_url=shop.url)
             connection = await create_connection(tx, new, authority)
             if spec.auth.secret_fields:
                 await runtime.vault.put(tx, connection.id, SECRET, authority)
             connection = await get_connection(tx, connection.id)
-        yield Desk(shop=shop, runtime=runtime, spec=spec, connection=connection, bot=bot, people=people)
+            known = {name: await directory.find(tx, name) for name in ("bot", *PEOPLE)}
+        there = {name: principal for name, principal in known.items() if principal is not None}
+        yield Desk(shop=shop, runtime=runtime, spec=spec, connection=connection, bot=there.pop("bot"), people=there)

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +20,7 @@ version: 1.0.0
 title: Shop
 description: The shop's own database.
 engine: ENGINE
-limits: {rows: 3, changed_rows: 4, statement_seconds: 1, lock_seconds: 0.2}
+limits: {rows: 3, changed_rows: 4, statement_seconds: 20, lock_seconds: 0.2}
 resources:
   customer:
     table: customer
@@ -111,9 +113,8 @@ class Shop:
     async def script(self, sql: str) -> None:
         """Do something by hand."""
         if self.engine == "sqlite":
-            with sqlite3.connect(self._file) as connection:
+            with closing(sqlite3.connect(self._file)) as connection, connection:
                 connection.executescript(sql)
-            connection.close()
             return
         connection = await self._connected()
         try:
@@ -124,11 +125,8 @@ class Shop:
     async def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Return what somebody who looks for himself sees."""
         if self.engine == "sqlite":
-            connection = sqlite3.connect(self._file)
-            try:
+            with closing(sqlite3.connect(self._file)) as connection:
                 return connection.execute(sql).fetchall()
-            finally:
-                connection.close()
         connection = await self._connected()
         try:
             return [tuple(row) for row in await connection.fetch(sql)]
@@ -151,11 +149,21 @@ class Shop:
     def _file(self) -> str:
         return self.url.removeprefix("sqlite://")
 
-    async def held(self, sql: str) -> Line:
-        """Do something by hand and keep it open; close what is returned to let go."""
+    @asynccontextmanager
+    async def held(self, sql: str) -> AsyncGenerator[None]:
+        """Do something by hand, and keep it open as long as the block lasts; then it is taken back."""
+        if self.engine == "sqlite":
+            with closing(sqlite3.connect(self._file, isolation_level=None)) as holder:
+                holder.execute("BEGIN IMMEDIATE")
+                holder.execute(sql)
+                yield
+            return
         connection = await self._connected()
-        await connection.execute(f"BEGIN; {sql}")
-        return connection
+        try:
+            await connection.execute(f"BEGIN; {sql}")
+            yield
+        finally:
+            await connection.close()
 
     async def _connected(self) -> Line:
         return await asyncpg.connect(host=self.socket, user="postgres", database=self.database)

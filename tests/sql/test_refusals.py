@@ -1,5 +1,8 @@
 """What a read or a preview tries in order to write, attempt by attempt: each is refused, and nothing has changed."""
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
 import pytest
 from sql_desk import Desk, Permits, spec_of
 from sql_shop import Shop
@@ -10,7 +13,7 @@ from connectors.sql.binding import Binding, Text
 from hub.execution import Conflicted, Failed, Previewed, Succeeded
 from hub.execution.databases import system_at
 from sandbox.reach import Reach
-from sandbox.sql.session import Mode, WriteAttempt
+from sandbox.sql.session import Mode, System, WriteAttempt
 
 pytestmark = pytest.mark.anyio
 
@@ -64,20 +67,27 @@ SQLITE = (
 )
 
 
-async def attempt(shop: Shop, sql: str, mode: Mode, *, name: str = "customer_update") -> BaseException:
-    """Send `sql` as if the compiler and the channel had let it pass, and return how it is refused."""
+async def refusals(shop: Shop, tricks: Sequence[str], mode: Mode) -> AsyncGenerator[tuple[str, BaseException]]:
+    """Send each trick as if the compiler and the channel had let it pass; yield it and how it is refused."""
+    spec = await spec_of(shop)
+    binding = Binding.model_validate(spec.operation("customer_update").binding)
+    for sql in tricks:
+        async with opened_system(shop) as system, system.session(binding, mode) as session:
+            with pytest.raises((WriteAttempt, ConnectorError)) as refused:
+                await session.fetch(Text(sql=sql), {}, limit=5)
+        yield sql, refused.value
+
+
+@asynccontextmanager
+async def opened_system(shop: Shop) -> AsyncGenerator[System]:
+    """Yield the shop's database as the broker has it."""
 
     async def secrets() -> dict[str, str]:
         return {"username": "postgres", "password": "x"}
 
-    spec = await spec_of(shop)
-    binding = Binding.model_validate(spec.operation(name).binding)
     system = system_at(shop.url, secrets, Reach(folders=(shop.folder,)))
     try:
-        async with system.session(binding, mode) as session:
-            with pytest.raises((WriteAttempt, ConnectorError)) as refused:
-                await session.fetch(Text(sql=sql), {}, limit=5)
-            return refused.value
+        yield system
     finally:
         await system.close()
 
@@ -95,8 +105,8 @@ async def armed_shop(shop: Shop) -> Shop:
 async def test_no_trick_writes_on_a_read_channel(armed_shop: Shop) -> None:
     untouched = await armed_shop.content()
 
-    for sql in EITHER + (POSTGRESQL if armed_shop.engine == "postgresql" else SQLITE):
-        refusal = await attempt(armed_shop, sql, Mode.READ)
+    tricks = EITHER + (POSTGRESQL if armed_shop.engine == "postgresql" else SQLITE)
+    async for sql, refusal in refusals(armed_shop, tricks, Mode.READ):
         assert str(refusal), sql
         assert await armed_shop.content() == untouched, sql
 
@@ -108,8 +118,8 @@ async def test_no_trick_leaves_the_transaction_of_a_trial(armed_shop: Shop) -> N
     reverted = {"SELECT wipe_quietly()", "SELECT nextval('customer_id_seq')", "SELECT lo_create(4711)"}
     reverted |= {"SELECT query_to_xml('DELETE FROM note', true, true, '')"}
 
-    for sql in [one for one in EITHER + tricks if one not in reverted]:
-        refusal = await attempt(armed_shop, sql, Mode.TRIAL)
+    tried = [one for one in EITHER + tricks if one not in reverted]
+    async for sql, refusal in refusals(armed_shop, tried, Mode.TRIAL):
         assert str(refusal), sql
         assert await armed_shop.content() == untouched, sql
 
@@ -120,15 +130,11 @@ async def test_what_a_function_does_in_a_trial_is_taken_back(postgresql_shop: Sh
     )
     untouched = await postgresql_shop.content()
     spec = await spec_of(postgresql_shop)
+    binding = Binding.model_validate(spec.operation("note_update").binding)
 
-    async def secrets() -> dict[str, str]:
-        return {"username": "postgres"}
-
-    system = system_at(postgresql_shop.url, secrets, Reach())
-    async with system.session(Binding.model_validate(spec.operation("note_update").binding), Mode.TRIAL) as session:
+    async with opened_system(postgresql_shop) as system, system.session(binding, Mode.TRIAL) as session:
         await session.fetch(Text(sql="SELECT wipe_quietly()"), {}, limit=1)
         assert await session.changed() == {"note": 1}
-    await system.close()
 
     assert await postgresql_shop.content() == untouched
 
@@ -225,17 +231,13 @@ async def test_rules_views_and_foreign_tables_are_refused(postgresql_shop: Shop)
         "CREATE VIEW seen AS SELECT * FROM note"
     )
 
-    async def secrets() -> dict[str, str]:
-        return {"username": "postgres"}
-
-    system = system_at(postgresql_shop.url, secrets, Reach())
     assert binding.written is not None
-    for table, why in (("note", "rules"), ("away", "foreign"), ("seen", "view")):
-        written = binding.written.model_copy(update={"table": table})
-        changed = binding.model_copy(update={"written": written, "tables": (table,)})
-        async with system.session(changed, Mode.TRIAL) as session:
-            assert why in ". ".join(await session.hazards(changed))
-    await system.close()
+    async with opened_system(postgresql_shop) as system:
+        for table, why in (("note", "rules"), ("away", "foreign"), ("seen", "view")):
+            written = binding.written.model_copy(update={"table": table})
+            changed = binding.model_copy(update={"written": written, "tables": (table,)})
+            async with system.session(changed, Mode.TRIAL) as session:
+                assert why in ". ".join(await session.hazards(changed))
 
 
 async def test_a_cascade_that_is_not_listed_is_refused(desk: Desk) -> None:
@@ -257,7 +259,8 @@ async def test_too_many_rows_are_refused(desk: Desk) -> None:
 async def test_a_statement_that_takes_too_long_is_stopped(desk: Desk) -> None:
     numbers = " CROSS JOIN ".join(f"customer AS t{one}" for one in range(14))
     slow = f"queries:\n  slow: {{sql: 'SELECT count(*) AS n FROM {numbers}', description: Slow.}}\n"  # noqa: S608  # a statement of the test
-    spec = await spec_of(desk.shop, desk.shop.manifest.replace("queries:\n", slow))
+    impatient = desk.shop.manifest.replace("statement_seconds: 20", "statement_seconds: 1")
+    spec = await spec_of(desk.shop, impatient.replace("queries:\n", slow))
 
     outcome = await desk.read("slow", spec)
 
@@ -266,17 +269,8 @@ async def test_a_statement_that_takes_too_long_is_stopped(desk: Desk) -> None:
 
 
 async def test_a_row_that_somebody_holds_is_not_waited_for_long(desk: Desk) -> None:
-    if desk.shop.engine == "sqlite":
-        import sqlite3
-
-        holder = sqlite3.connect(desk.shop.url.removeprefix("sqlite://"), isolation_level=None)
-        holder.execute("BEGIN IMMEDIATE")
+    async with desk.shop.held("UPDATE note SET body = 'held'"):
         outcome = await desk.try_out("note_update", code="n1", body="x")
-        holder.close()
-    else:
-        holding = await desk.shop.held("UPDATE note SET body = 'held'")
-        outcome = await desk.try_out("note_update", code="n1", body="x")
-        await holding.close()
 
     assert isinstance(outcome, Failed)
     assert outcome.code == "upstream_unavailable", outcome

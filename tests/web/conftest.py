@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from settled import postgresql_template, sqlite_template
 from upstream.fixtures import Upstream
 from world import PASSWORD, World, open_world
 
@@ -14,6 +15,8 @@ from hub.storage import Database
 sys.path.append(str(Path(__file__).parent))
 
 from web_visitor import Visitor, browser_of  # it is in the folder added above
+
+__all__ = ["postgresql_template", "sqlite_template"]
 
 
 @pytest.fixture
