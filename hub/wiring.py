@@ -78,6 +78,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             reach=reach(settings.private_networks, settings.private_names, settings.sqlite_folders),
         )
         await stack.enter_async_context(executor.running())
+        await executor.start()
         verifier = TokenVerifier(database, keys, settings.address)
         await stack.enter_async_context(verifier.listening())
         records = GroupCommit(database, keys)

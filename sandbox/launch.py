@@ -57,13 +57,17 @@ class Forked:
 
 
 class Zygote:
-    """A running zygote. When it is lost, the next order starts another and says so in the log."""
+    """A zygote that is started for the first order, or before by `start`.
+
+    When it is lost, the next order starts another and says so in the log.
+    """
 
     def __init__(self, *, paths: Sequence[Path] = (), limits: Limits | None = None) -> None:
         """`paths` are folders beside the installed packages from which connectors may be imported."""
         self._order: dict[str, Json] = {"paths": [str(path) for path in paths], "limits": asdict(limits or Limits())}
         self._turn = asyncio.Lock()
         self._process: _Process | None = None
+        self._is_open = False
         self.restarts = 0
 
     @property
@@ -73,14 +77,23 @@ class Zygote:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator["Zygote"]:
-        """Keep it running for as long as the block lasts; every process it forked ends with it."""
-        self._process = _Process(self._order["paths"])
+        """Take orders for as long as the block lasts; every process it forked ends with it."""
+        self._is_open = True
         try:
             yield self
         finally:
             async with self._turn:
-                process, self._process = self._process, None
-                await process.stop()
+                self._is_open, process, self._process = False, self._process, None
+                if process is not None:
+                    await process.stop()
+
+    async def start(self) -> None:
+        """Start it now, so that the first order need not wait until it has everything imported.
+
+        Raises:
+            LaunchFailed: confined processes are not being run.
+        """
+        await self._in_place_of(None)
 
     async def fork(self, entry: str, digest: str) -> Forked:
         """Return a new process that confines itself and then imports the connector at `entry`, if it has `digest`.
@@ -88,28 +101,27 @@ class Zygote:
         Raises:
             LaunchFailed: none could be started.
         """
-        process = self._process
-        if process is None:
-            raise LaunchFailed("confined processes are not being run")
+        process = self._process or await self._in_place_of(None)
         order = {**self._order, "entry": entry, "digest": digest}
         try:
             return await process.fork(order)
         except _Lost:
-            process = await self._replaced(process)
+            process = await self._in_place_of(process)
         try:
             return await process.fork(order)
         except _Lost as error:
             raise LaunchFailed("confined processes cannot be started") from error
 
-    async def _replaced(self, lost: "_Process") -> "_Process":
+    async def _in_place_of(self, lost: "_Process | None") -> "_Process":
         async with self._turn:
-            if self._process is None:
-                raise LaunchFailed("confined processes are not run any more")
-            if self._process is lost:  # else somebody has replaced it meanwhile
-                await lost.stop()
+            if not self._is_open:
+                raise LaunchFailed("confined processes are not being run")
+            if self._process is None or self._process is lost:  # else somebody has started one meanwhile
+                if lost is not None:
+                    await lost.stop()
+                    self.restarts += 1
+                    _log.warning("the zygote was lost and has been started again", restarts=self.restarts)
                 self._process = _Process(self._order["paths"])
-                self.restarts += 1
-                _log.warning("the zygote was lost and has been started again", restarts=self.restarts)
             return self._process
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import asyncpg
 import pytest
+import structlog
 from sqlalchemy import URL
 
 import hub
@@ -19,6 +20,9 @@ from hub.keys import Keyring
 from hub.storage import Base, Database
 
 MASTER_KEY: Final = bytes(range(32))
+
+# As the hub's processes have it: structlog's own way draws tracebacks with every local variable, which takes seconds.
+structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 _numbers = itertools.count(1)
 
@@ -86,10 +90,17 @@ async def _create_schema(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The schema and nothing else."""
     file = tmp_path_factory.mktemp("template") / "hub.sqlite"
     asyncio.run(_create_schema(f"sqlite+aiosqlite:///{file}"))
     return file
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(empty_sqlite_template: Path) -> Path:
+    """What every fresh SQLite database is a copy of; folders that have something in all of theirs say so."""
+    return empty_sqlite_template
 
 
 @pytest.fixture(scope="session")

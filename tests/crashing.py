@@ -1,8 +1,10 @@
-"""A program that carries out one call or resumes one invocation, and kills itself at a given durable write.
+"""A program that forks processes which carry out one call or resume one invocation, and die at a given durable write.
 
-`python -m crashing DATABASE_URL WHEN N ACTION...`, where WHEN is `before`, `after` or
-`never`, N counts this process's transactions from the moment the hub is open, and ACTION is `call TOOL JSON` or
-`resume ID`. It is the tests' way to a process that really dies: nothing is unwound, nothing is flushed.
+It is the tests' way to processes that really die: nothing is unwound, nothing is flushed. `python -m crashing` reads
+`{"url", "when", "number", "action"}`, where `when` is `before`, `after` or `never`, `number` counts the process's
+transactions from the moment its hub is open, and `action` is `["call", TOOL, JSON]` or `["resume", ID]`; it answers
+with the process's id once that hub is open. To `{"end_of": PID}` it answers with how the process ended. What all of
+them import is imported once, which takes many times as long as what they do.
 """
 
 import asyncio
@@ -10,8 +12,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+import traceback
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from world import MASTER_KEY, caller_for, open_hub
 
@@ -44,13 +48,14 @@ class DyingDatabase(Database):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def main(url: str, when: str, number: str, kind: str, *rest: str) -> None:
+async def work(url: str, when: str, number: int, action: Sequence[str], is_open: int) -> None:
+    """Do `action` in a hub of its own, having said through the pipe `is_open` that it is."""
+    kind, *rest = action
     database = DyingDatabase(url)
     keys = await Keyring.open(database, MASTER_KEY)
     async with open_hub(database, keys) as runtime:
-        database.when, database.left = when, int(number)
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        database.when, database.left = when, number
+        os.write(is_open, b"!")
         if kind == "resume":
             await resume(rest[0], runtime)
         else:
@@ -69,5 +74,33 @@ async def _call(runtime: Runtime, tool: str, arguments: str) -> None:
     await invoke(call, runtime)
 
 
+def born(order: dict[str, Any]) -> int:
+    """Return the id of a new process, once its hub is open or it has ended before."""
+    opened, is_open = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(is_open)
+        os.read(opened, 1)
+        os.close(opened)
+        return pid
+    status = 1
+    try:
+        asyncio.run(work(order["url"], order["when"], order["number"], order["action"], is_open))
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(status)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        order = json.loads(line)
+        answer = os.waitstatus_to_exitcode(os.waitpid(order["end_of"], 0)[1]) if "end_of" in order else born(order)
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    main()

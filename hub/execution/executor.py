@@ -124,7 +124,10 @@ class Executor:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator["Executor"]:
-        """Keep the zygote running for as long as the block lasts; every process ends with it."""
+        """Run what is asked for as long as the block lasts; every confined process ends with it.
+
+        The zygote that forks those is started by `start`, or else for the first call that needs one.
+        """
         async with self._zygote.running():
             tidying = asyncio.create_task(self._tidy())
             try:
@@ -135,6 +138,10 @@ class Executor:
                 await self._hosts.close()
                 await self._upstreams.close_idle(older_than=0)
                 await self._databases.close_idle(older_than=0)
+
+    async def start(self) -> None:
+        """Have the zygote ready before the first call; a hub that serves does not let that call wait for it."""
+        await self._zygote.start()
 
     async def read(self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float) -> Ran[ReadOutcome]:
         """Return what the read found, with its output checked against the tool's output schema."""

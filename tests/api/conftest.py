@@ -3,8 +3,12 @@
 import pytest
 from doors.agents import hub
 from doors.people import http, log_in
+from doors.working_hub import settle
+from settled import settled_by
 
 __all__ = ["http", "hub", "log_in"]
+
+sqlite_template, postgresql_template = settled_by(settle)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import upstream
 from upstream.connector import connector
@@ -17,7 +18,7 @@ from hub.identity import scopes
 from hub.identity.accounts import set_groups, set_roles
 from hub.identity.authority import Authority
 from hub.identity.clients import NewAgent, create_agent
-from hub.identity.directory import get
+from hub.identity.directory import find, get
 from hub.identity.enrolment import enrol
 from hub.identity.grants import ACCESS_TOKEN_LIFETIME, AuthorizationServer, NewGrant, issue, open_grant
 from hub.identity.principals import Caller, Principal, PrincipalKind, Role
@@ -45,6 +46,18 @@ from hub.worker import continue_due
 PUBLIC_URL = "http://127.0.0.1:8420"
 PASSWORD = "correct horse battery staple"
 ALL_SCOPES = frozenset({"upstream:read", "upstream:write"})
+_MEMBER: Final = frozenset({Role.MEMBER})
+_PARTS: Final[dict[str, tuple[frozenset[Role], frozenset[str]]]] = {
+    "requester": (_MEMBER, frozenset()),
+    "owner": (_MEMBER, frozenset()),
+    "approver": (_MEMBER, frozenset({"approvers"})),
+    "controller": (_MEMBER, frozenset({"controllers"})),
+    "administrator": (frozenset({Role.ADMINISTRATOR}), frozenset()),
+    "operator": (frozenset({Role.OPERATOR}), frozenset()),
+    "auditor": (frozenset({Role.AUDITOR}), frozenset()),
+    "nobody": (frozenset(), frozenset()),
+}
+"""The parts that somebody can play."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +161,7 @@ class WorkingHub:
 
 @asynccontextmanager
 async def working_hub(database: Database, keys: Keyring, system: Upstream) -> AsyncGenerator[WorkingHub]:
-    """Yield a hub with the test connector connected to `system`."""
+    """Yield a hub with the test connector connected to `system`; `settle` has been at its database."""
     async with AsyncExitStack() as stack:
         vault = Vault(keys)
         executor = Executor(database, vault, paths=[Path(upstream.__file__).parent.parent])
@@ -169,57 +182,57 @@ async def working_hub(database: Database, keys: Keyring, system: Upstream) -> As
             public_url=PUBLIC_URL,
             environment=Environment.DEV.value,
         )
-        authority = Authority(database=database, keys=keys)
-        async with database.transaction() as tx:
-            await publish_default(tx, database, keys, environment=runtime.environment)
-            people = await _people(tx, authority)
-            connection = await _connect(tx, runtime, system, authority, people["owner"])
-            agent = await create_agent(
-                tx,
-                NewAgent(
-                    name="assistant",
-                    display_name="Assistant",
-                    owner_id=people["owner"].id,
-                    allowed_scopes=ALL_SCOPES,
-                    allowed_servers=frozenset({EVERYTHING}),
-                ),
-                authority,
-            )
-        yield WorkingHub(runtime=runtime, upstream=system, connection=connection, agent=agent, people=people)
+        connection, there = await _connected(runtime, system)
+        agent = there.pop("assistant")
+        yield WorkingHub(runtime=runtime, upstream=system, connection=connection, agent=agent, people=there)
         await runtime.tasks.drain(5)
+
+
+async def settle(database: Database, keys: Keyring) -> None:
+    """Put on record what every such hub has: the policy, its people, its agent and the test connector."""
+    authority = Authority(database=database, keys=keys)
+    async with database.transaction() as tx:
+        await publish_default(tx, database, keys, environment=Environment.DEV.value)
+        people = await _people(tx, authority)
+        owner_id = people["owner"].id
+        await register_connector(tx, connector.spec, authority, owner_id=owner_id)
+        await prove_undo(tx, connector.spec, authority)
+        await create_agent(
+            tx,
+            NewAgent(
+                name="assistant",
+                display_name="Assistant",
+                owner_id=owner_id,
+                allowed_scopes=ALL_SCOPES,
+                allowed_servers=frozenset({EVERYTHING}),
+            ),
+            authority,
+        )
 
 
 async def _people(tx: Tx, authority: Authority) -> dict[str, Principal]:
     """Enrol one person for each part somebody can play; they have no passwords, which take long to make."""
-    member = frozenset({Role.MEMBER})
-    parts: dict[str, tuple[frozenset[Role], frozenset[str]]] = {
-        "requester": (member, frozenset()),
-        "owner": (member, frozenset()),
-        "approver": (member, frozenset({"approvers"})),
-        "controller": (member, frozenset({"controllers"})),
-        "administrator": (frozenset({Role.ADMINISTRATOR}), frozenset()),
-        "operator": (frozenset({Role.OPERATOR}), frozenset()),
-        "auditor": (frozenset({Role.AUDITOR}), frozenset()),
-        "nobody": (frozenset(), frozenset()),
-    }
     people = dict[str, Principal]()
-    for name, (roles, groups) in parts.items():
+    for name, (roles, groups) in _PARTS.items():
         person = await enrol(tx, kind=PrincipalKind.USER, name=name, display_name=name.title())
         await set_roles(tx, person, roles, authority)
         people[name] = await set_groups(tx, person, groups, authority)
     return people
 
 
-async def _connect(tx: Tx, runtime: Runtime, system: Upstream, authority: Authority, owner: Principal) -> Connection:
-    await register_connector(tx, connector.spec, authority, owner_id=owner.id)
-    await prove_undo(tx, connector.spec, authority)
-    new = NewConnection(
-        name="test-system",
-        connector=connector.spec.name,
-        environment=Environment.DEV,
-        base_url=system.base_url,
-        owner_id=owner.id,
-    )
-    connection = await create_connection(tx, new, authority)
-    await runtime.vault.put(tx, connection.id, {"token": system.token}, authority)
-    return connection
+async def _connected(runtime: Runtime, system: Upstream) -> tuple[Connection, dict[str, Principal]]:
+    """Connect the test connector to `system`; return the connection, and who is there by name."""
+    authority = Authority(database=runtime.database, keys=runtime.keys)
+    async with runtime.database.transaction() as tx:
+        known = {name: await find(tx, name) for name in ("assistant", *_PARTS)}
+        there = {name: principal for name, principal in known.items() if principal is not None}
+        new = NewConnection(
+            name="test-system",
+            connector=connector.spec.name,
+            environment=Environment.DEV,
+            base_url=system.base_url,
+            owner_id=there["owner"].id,
+        )
+        connection = await create_connection(tx, new, authority)
+        await runtime.vault.put(tx, connection.id, {"token": system.token}, authority)
+    return connection, there

@@ -4,16 +4,16 @@ from collections.abc import AsyncGenerator, Generator
 
 import pytest
 from erp.company import Company, connect, wire_to
-from settled import postgresql_template, sqlite_template
+from settled import settled_by
 from upstream.fixtures import Upstream
-from world import open_world
+from world import open_world, settle
 
 from connectors.tryton_server import Person, TrytonServer, install
 from connectors.tryton_server.office import Office
 from hub.keys import Keyring
 from hub.storage import Database
 
-__all__ = ["postgresql_template", "sqlite_template"]
+sqlite_template, postgresql_template = settled_by(settle)
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,17 @@
 from collections.abc import AsyncGenerator
 
 import pytest
-from settled import postgresql_template, sqlite_template
+from doomed import doomed
+from settled import settled_by
 from upstream.fixtures import Upstream
-from world import World, open_world
+from world import World, open_world, settle
 
 from hub.keys import Keyring
 from hub.storage import Database
 
-__all__ = ["postgresql_template", "sqlite_template"]
+__all__ = ["doomed"]
+
+sqlite_template, postgresql_template = settled_by(settle)
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 import json
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
 import anyio
 import pytest
+from doomed import KILLED, Doomed
 from sqlalchemy import select, update
 from upstream.faults import Fault
 from world import World
@@ -23,22 +22,6 @@ from hub.storage import now
 pytestmark = pytest.mark.anyio
 
 NOT_DONE = {State.DENIED, State.FAILED, State.NOT_APPLIED, State.EXPIRED, State.CANCELLED, State.PREVIEW_FAILED}
-KILLED = -9
-
-
-def start(world: World, when: str, number: int, *action: str) -> subprocess.Popen[str]:
-    """Start a process that does `action` and dies as told; return it once its hub is open."""
-    url = world.runtime.database.url.render_as_string(hide_password=False)
-    options = [url, when, str(number), *action]
-    process = subprocess.Popen([sys.executable, "-m", "crashing", *options], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def end_of(process: subprocess.Popen[str]) -> int:
-    with process:
-        return process.wait(60)
 
 
 async def settle(world: World) -> list[InvocationRow]:
@@ -100,11 +83,11 @@ LATE_MOMENTS = [("after", 2), ("after", 3), ("after", 4), ("before", 5), ("after
     indirect=["database_url"],
 )
 async def test_a_call_killed_at_any_durable_write_takes_effect_once_or_not_at_all(
-    world: World, call: tuple[str, str], moment: tuple[str, int]
+    world: World, doomed: Doomed, call: tuple[str, str], moment: tuple[str, int]
 ) -> None:
-    process = start(world, *moment, "call", *call)
+    process = doomed.start(world.runtime.database, *moment, "call", *call)
 
-    assert end_of(process) == KILLED
+    assert doomed.end_of(process) == KILLED
     rows = await settle(world)
 
     await check_invariants(world, rows)
@@ -117,12 +100,12 @@ async def test_a_call_killed_at_any_durable_write_takes_effect_once_or_not_at_al
     indirect=["database_url"],
 )
 async def test_an_approved_write_killed_at_any_durable_write_is_never_reported_falsely(
-    world: World, call: tuple[str, str], moment: tuple[str, int]
+    world: World, doomed: Doomed, call: tuple[str, str], moment: tuple[str, int]
 ) -> None:
     asked = await world.call(call[0], json.loads(call[1]))
     await world.vote(asked, world.ann)
 
-    assert end_of(start(world, *moment, "resume", asked.id)) == KILLED
+    assert doomed.end_of(doomed.start(world.runtime.database, *moment, "resume", asked.id)) == KILLED
     rows = await settle(world)
 
     await check_invariants(world, rows)
@@ -148,28 +131,30 @@ def wait_until(is_true: Callable[[], bool]) -> None:
     ],
 )
 async def test_a_commit_killed_while_a_request_is_under_way_is_never_reported_falsely(
-    world: World, method: str, tool: tuple[str, dict[str, object]], fault: Fault
+    world: World, doomed: Doomed, method: str, tool: tuple[str, dict[str, object]], fault: Fault
 ) -> None:
     asked = await world.call(*tool)
     await world.vote(asked, world.ann)
     before = len(world.upstream.store.requests(method))
     world.upstream.store.plan_fault(fault, method=method)
 
-    process = start(world, "never", 0, "resume", asked.id)
+    process = doomed.start(world.runtime.database, "never", 0, "resume", asked.id)
     wait_until(lambda: len(world.upstream.store.requests(method)) > before)
-    process.kill()
-    assert end_of(process) == KILLED
+    assert doomed.killed(process) == KILLED
     rows = await settle(world)
 
     await check_invariants(world, rows)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_the_upstream_sees_no_second_request_of_a_class_d_write_after_a_crash(world: World) -> None:
+async def test_the_upstream_sees_no_second_request_of_a_class_d_write_after_a_crash(
+    world: World, doomed: Doomed
+) -> None:
     asked = await world.call("note_post", {"text": "Back at noon"})
     await world.vote(asked, world.ann)
 
-    assert end_of(start(world, "after", 3, "resume", asked.id)) == KILLED  # marked as sent, nothing sent
+    process = doomed.start(world.runtime.database, "after", 3, "resume", asked.id)
+    assert doomed.end_of(process) == KILLED  # marked as sent, nothing sent
     rows = await settle(world)
 
     assert rows[0].state == State.IN_DOUBT.value
@@ -179,13 +164,14 @@ async def test_the_upstream_sees_no_second_request_of_a_class_d_write_after_a_cr
 @pytest.mark.more
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("seed", range(20))
-async def test_a_call_killed_at_a_random_moment_takes_effect_once_or_not_at_all(world: World, seed: int) -> None:
-    process = start(world, "never", 0, "call", *PUT)
+async def test_a_call_killed_at_a_random_moment_takes_effect_once_or_not_at_all(
+    world: World, doomed: Doomed, seed: int
+) -> None:
+    process = doomed.start(world.runtime.database, "never", 0, "call", *PUT)
     delay = random.Random(seed).uniform(0, 0.4)  # noqa: S311  # a moment, not a secret
 
     await anyio.sleep(delay)  # the moment is what is tested
-    process.kill()
-    end_of(process)
+    doomed.killed(process)
     rows = await settle(world)
 
     await check_invariants(world, rows)

@@ -6,14 +6,14 @@ import pytest
 from browsing import chromium_beside_a_hub
 from playwright.async_api import Browser, Page
 from serving import Served, serve
-from settled import postgresql_template, sqlite_template
+from settled import settled_by
 from upstream.fixtures import Upstream
-from world import open_world
+from world import open_world, settle
 
 from hub.keys import Keyring
 from hub.storage import Database
 
-__all__ = ["postgresql_template", "sqlite_template"]
+sqlite_template, postgresql_template = settled_by(settle)
 
 
 @pytest.fixture

@@ -2,8 +2,12 @@
 
 import pytest
 from doors.agents import app, connect, http, hub
+from doors.working_hub import settle
+from settled import settled_by
 
 __all__ = ["app", "connect", "http", "hub"]
+
+sqlite_template, postgresql_template = settled_by(settle)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from sandbox_server import Reply, Server, serving
 async def zygote(anyio_backend: str) -> AsyncGenerator[Zygote]:
     del anyio_backend
     async with Zygote().running() as running:
+        await running.start()
         yield running
 
 

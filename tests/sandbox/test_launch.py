@@ -104,8 +104,29 @@ async def test_a_cancelled_order_confuses_nobody(zygote: Zygote) -> None:
 
 
 async def test_nothing_is_started_outside_of_running() -> None:
-    with pytest.raises(LaunchFailed):
-        await Zygote().fork(ENTRY, attacker.connector.spec.artefact_digest)
+    over = Zygote()
+    async with over.running():
+        pass
+
+    for zygote in (Zygote(), over):
+        with pytest.raises(LaunchFailed):
+            await zygote.start()
+        with pytest.raises(LaunchFailed):
+            await zygote.fork(ENTRY, attacker.connector.spec.artefact_digest)
+
+
+async def test_a_zygote_is_started_once_and_not_before_somebody_needs_it() -> None:
+    async with Zygote().running() as zygote:
+        assert zygote.pid is None
+
+        await asyncio.gather(zygote.start(), zygote.start())
+        started = zygote.pid
+        held = await asyncio.gather(*(imprison(zygote) for _ in range(2)))
+
+        assert started is not None
+        assert (zygote.pid, zygote.restarts) == (started, 0)
+        for prisoner in held:
+            prisoner.host.end()
 
 
 HUB = f"""

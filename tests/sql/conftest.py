@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from doomed import doomed
 from world import MASTER_KEY
 
 from connectors.sdk.spec import ConnectorSpec
@@ -21,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from sql_desk import Desk, opened, settle, spec_of
 from sql_shop import Shop
 from sql_wire import wired
+
+__all__ = ["doomed"]
 
 Server = Any
 """What the fixture of the same name yields."""

@@ -1,10 +1,9 @@
 """A process that dies (kill -9) around the commit of an SQL write, and reads that run as a role that cannot write."""
 
 import asyncio
-import subprocess
-import sys
 
 import pytest
+from doomed import KILLED, Doomed
 from sql_desk import Desk, spec_of
 from sql_settling import settled
 
@@ -15,15 +14,16 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("shop", ["postgresql"],
 
 
 @pytest.mark.parametrize(("when", "number"), [("after", 3), ("before", 5), ("after", 5)])
-async def test_a_process_killed_around_the_commit_never_writes_twice(desk: Desk, when: str, number: int) -> None:
+async def test_a_process_killed_around_the_commit_never_writes_twice(
+    desk: Desk, doomed: Doomed, when: str, number: int
+) -> None:
     asked = await desk.call("credit_raise", by=10, below=250)
     await desk.vote(asked)
-    url = desk.runtime.database.url.render_as_string(hide_password=False)
 
-    command = [sys.executable, "-m", "crashing", url, when, str(number), "resume", asked.id]
-    dying = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL)
-    assert await asyncio.wait_for(dying.wait(), 60) == -9
+    process = doomed.start(desk.runtime.database, when, number, "resume", asked.id)
+    end = await asyncio.to_thread(doomed.end_of, process)  # the shop's wire is in this thread
 
+    assert end == KILLED
     assert await settled(desk, asked.id) is State.VERIFIED
     assert await desk.shop.rows("SELECT credit_minor FROM customer WHERE id < 3 ORDER BY id") == [(110,), (210,)]
 

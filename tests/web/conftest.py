@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from settled import postgresql_template, sqlite_template
+from settled import settled_by
 from upstream.fixtures import Upstream
-from world import PASSWORD, World, open_world
+from world import PASSWORD, World, open_world, settle
 
 from hub.keys import Keyring
 from hub.storage import Database
@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).parent))
 
 from web_visitor import Visitor, browser_of  # it is in the folder added above
 
-__all__ = ["postgresql_template", "sqlite_template"]
+sqlite_template, postgresql_template = settled_by(settle)
 
 
 @pytest.fixture

@@ -21,6 +21,12 @@ pytestmark = pytest.mark.anyio
 PASSWORD = "correct horse battery"
 
 
+@pytest.fixture(scope="module")
+def sqlite_template(empty_sqlite_template: Path) -> Path:
+    """Here nobody is settled yet."""
+    return empty_sqlite_template
+
+
 @pytest.fixture
 async def empty_hub(sqlite_url: str, tmp_path: Path) -> AsyncGenerator[Runtime]:
     """A hub that nobody has used yet."""
