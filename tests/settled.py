@@ -1,8 +1,8 @@
 """Templates of databases in which what all tests of a folder need is on record already.
 
 Making that takes up to a second of a processor, for passwords and the checks of schemas above all; copying it takes
-next to nothing. A folder's `conftest.py` says how its databases are settled, and its tests get copies of these templates
-in place of the empty ones:
+next to nothing. A folder's `conftest.py` says how its databases are settled, and its tests get copies of these
+templates in place of the empty ones:
 
     sqlite_template, postgresql_template = settled_by(settle)
 """

@@ -9,8 +9,8 @@ from hub.identity.accounts import NewUser
 from hub.identity.authority import Authority
 from hub.identity.bootstrap import account_create
 from hub.identity.principals import Role
+from hub.opening import open_database, open_keyring
 from hub.settings import Settings
-from hub.wiring import open_database, open_keyring
 
 account_app = typer.Typer(help="Accounts of people.", no_args_is_help=True)
 

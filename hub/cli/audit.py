@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hub import audit
 from hub.cli.console import err, fail, out, run, settings
 from hub.core.errors import HubError
+from hub.opening import open_database, open_keyring
 from hub.settings import Settings
-from hub.wiring import open_database, open_keyring
 
 _LONGEST_NOTE = 64 * 1024
 _STEP = 256

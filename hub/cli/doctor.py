@@ -18,9 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub.cli.console import out, run, settings, spelling
 from hub.core.errors import HubError
 from hub.invocations.runtime import confinement_here
+from hub.opening import open_database, open_keyring
 from hub.settings import Settings
 from hub.storage.migrations import current, head
-from hub.wiring import open_database, open_keyring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from hub.audit import rotate_key
 from hub.cli.console import out, run, settings
+from hub.opening import open_database, open_keyring
 from hub.settings import Settings
-from hub.wiring import open_database, open_keyring
 
 keys_app = typer.Typer(help="The hub's own keys: which there are, and replacing one.", no_args_is_help=True)
 

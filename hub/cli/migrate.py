@@ -1,9 +1,9 @@
 """`toolhub migrate`: brings the database's schema to what this release needs."""
 
 from hub.cli.console import out, run, settings
+from hub.opening import open_database
 from hub.settings import Settings
 from hub.storage.migrations import current, head, upgrade
-from hub.wiring import open_database
 
 
 def migrate() -> None:

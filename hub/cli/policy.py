@@ -12,10 +12,10 @@ from rich.table import Table
 from hub.bundles import Bundles, Publication, publish_bundle
 from hub.cli.console import err, fail, out, run, settings
 from hub.invocations.replay import Candidate, Change, Difference, Replay, replay, what_if
+from hub.opening import open_database, open_keyring
 from hub.policy import Bundle, refuse_failing
 from hub.registry import Environment
 from hub.settings import Settings
-from hub.wiring import open_database, open_keyring
 
 policy_app = typer.Typer(
     help="The rules that decide: show, try and publish them, and ask the record what others would change.",

@@ -11,13 +11,13 @@ from starlette.types import ASGIApp
 from hub.app import create_app
 from hub.bundles import publish_default
 from hub.cli.console import err, fail, out, run, settings, spelling
-from hub.cli.logs import configure_logs
 from hub.identity.bootstrap import offer_first_administrator
 from hub.invocations.runtime import Runtime
+from hub.opening import open_database, prepare_home
 from hub.settings import Settings
 from hub.storage import Database, served_alone
 from hub.storage.migrations import current, head, upgrade
-from hub.wiring import notifications, open_database, open_runtime, prepare_home
+from hub.wiring import notifications, open_runtime
 
 
 def serve(
@@ -39,7 +39,6 @@ def serve(
     """
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     chosen = settings().model_copy(update=given)
-    configure_logs()
     for one in spelling():
         err.print(f"[yellow]Look:[/] {one}", highlight=False, soft_wrap=True)
     run(_serve(chosen))

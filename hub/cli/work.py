@@ -3,7 +3,6 @@
 import asyncio
 
 from hub.cli.console import fail, out, run, settings
-from hub.cli.logs import configure_logs
 from hub.settings import Settings
 from hub.storage.migrations import current, head
 from hub.wiring import notifications, open_runtime
@@ -20,7 +19,6 @@ def worker() -> None:
     chosen = settings()
     if chosen.database.startswith("sqlite"):
         fail("On SQLite the worker runs inside `toolhub serve`; there is nothing to start. Workers need PostgreSQL.")
-    configure_logs()
     run(_work(chosen))
 
 

@@ -15,7 +15,15 @@ _JUSTIFIED = re.compile(
     r"#\s(noqa:\s[A-Z]+\d+(,\s?[A-Z]+\d+)*|type:\signore\[[\w, -]+\]|pyright:\signore\[\w+(,\s?\w+)*\])\s\s#\s\S+"
 )
 _WHOLE_FILE = re.compile(r"#\s*(ruff|flake8|mypy|pyright):\s*(noqa|disable|basic|ignore-errors|standard|off)")
-_READS_SETTINGS = ("hub/settings.py", "hub/wiring.py", "hub/app.py", "hub/worker.py", "hub/cli/", "hub/__main__.py")
+_READS_SETTINGS = (
+    "hub/settings.py",
+    "hub/opening.py",
+    "hub/wiring.py",
+    "hub/app.py",
+    "hub/worker.py",
+    "hub/cli/",
+    "hub/__main__.py",
+)
 
 
 def files_are_short(tree: Tree) -> Iterator[str]:

@@ -9,11 +9,13 @@ import typer
 from click import Group
 
 from architecture.tree import ROOT, Tree
-from hub.cli import app
+from hub.cli import command_line
 from hub.identity.clients import AUTHENTICATION_METHODS
 from hub.identity.grants_types import GRANT_TYPES
 from hub.mcp.hub_tools import HUB_TOOLS
 from hub.settings import Settings
+
+app = command_line()
 
 TEXT = (ROOT / "README.md").read_text()
 SETTINGS = dict(re.findall(r"^\| `TOOLHUB_(\w+)` \| (.*?) \|", TEXT, re.MULTILINE))

@@ -27,11 +27,11 @@ from hub.identity.grants import ACCESS_TOKEN_LIFETIME, AuthorizationServer, NewG
 from hub.identity.principals import Principal
 from hub.identity.resources import EVERYTHING, resource_of
 from hub.oauth.routes import is_published
+from hub.opening import open_database, open_keyring
 from hub.registry import Environment, NewConnection, create_connection, register_connector
 from hub.settings import Settings
 from hub.storage import now
 from hub.storage.migrations import upgrade
-from hub.wiring import open_database, open_keyring
 
 SCOPES = frozenset({"sums:read"})
 OWNER = Owner(name="sums", reads=frozenset({"add"}))

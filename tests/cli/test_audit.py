@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from hub.audit import Event, EventKind, append_many, sequence
 from hub.cli.audit import audit_app
+from hub.opening import open_database, open_keyring
 from hub.settings import Settings
 from hub.storage.migrations import upgrade
-from hub.wiring import open_database, open_keyring
 
 Toolhub = Callable[..., Result]
 

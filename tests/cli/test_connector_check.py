@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner
 from upstream.fixtures import Upstream
 
-from hub.cli import app
+from hub.cli import command_line
+
+app = command_line()
 
 HONEST, HARNESS = "upstream.connector:connector", "upstream.harness:opened_briefly"
 

@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner
 from upstream.fixtures import McpUpstream
 
-from hub.cli import app
+from hub.cli import command_line
+
+app = command_line()
 
 
 @pytest.fixture

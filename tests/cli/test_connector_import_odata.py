@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import connectors.odata
-from hub.cli import app
+from hub.cli import command_line
+
+app = command_line()
 
 CSDL = Path(connectors.odata.__file__).parent / "tests" / "shop.csdl.xml"
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli import command_line
+
+app = command_line()
 
 CONNECTOR = """
 from typing import Annotated

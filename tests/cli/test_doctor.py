@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli import command_line
+
+app = command_line()
 
 
 @pytest.fixture

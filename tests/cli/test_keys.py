@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from hub.audit.tables import EventRow
 from hub.cli.keys import keys_app
+from hub.opening import open_database
 from hub.settings import Settings
 from hub.storage.migrations import upgrade
-from hub.wiring import open_database
 
 
 @pytest.fixture(autouse=True)

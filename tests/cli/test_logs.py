@@ -21,12 +21,11 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Generator[io.StringIO]:
     """What is written to standard error by a process that logs as the hub's do."""
     text, root = io.StringIO(), logging.getLogger()
     monkeypatch.setattr(sys, "stderr", text)
-    kept, root.handlers = root.handlers, []
-    structlog.reset_defaults()
+    kept, root.handlers, ours = root.handlers, [], structlog.get_config()
     configure_logs()
     yield text
     root.handlers = kept
-    structlog.reset_defaults()
+    structlog.configure(**ours)
 
 
 async def store_twice(database: Database) -> Exception:

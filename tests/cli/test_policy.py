@@ -9,9 +9,9 @@ from typer.testing import CliRunner, Result
 
 from hub.bundles import default_bundle_text
 from hub.cli.policy import policy_app
+from hub.opening import open_database
 from hub.settings import Settings
 from hub.storage.migrations import upgrade
-from hub.wiring import open_database
 
 FAILING = '//? {"example": "nobody", "action": "commit", "expect": "denied"}\n'
 OPEN = '@id("anything") permit (principal, action, resource);\n'

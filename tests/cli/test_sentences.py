@@ -56,6 +56,41 @@ def test_what_is_wrong_is_said_in_a_sentence(
     assert "s3cret" not in ended.stdout + ended.stderr
 
 
+def test_what_a_command_logs_stands_on_standard_error_without_the_values_of_variables() -> None:
+    program = """
+import sys, structlog
+from hub.cli import main
+sys.argv = ["toolhub", "keys", "--help"]
+try:
+    main()
+except SystemExit:
+    password = "open " + "sesame"
+    structlog.get_logger().error("it failed", exc_info=True)
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert '"event": "it failed"' in ended.stderr
+    assert "it failed" not in ended.stdout
+    assert "open sesame" not in ended.stdout + ended.stderr
+
+
+def test_a_command_that_needs_no_hub_imports_none() -> None:
+    program = """
+import sys
+from hub.cli import main
+sys.argv = ["toolhub", "account", "create", "--help"]
+try:
+    main()
+finally:
+    print("imported", sorted({"fastapi", "hub.execution", "mcp"} & sys.modules.keys()))
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.endswith("imported []\n"), ended.stdout
+
+
 def test_a_port_in_use_changes_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

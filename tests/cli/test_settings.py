@@ -6,8 +6,10 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli import command_line
 from hub.settings import Settings
+
+app = command_line()
 
 PASSWORD = "db-Passw0rd"  # made up
 POSTGRESQL = f"postgresql+asyncpg://hub:{PASSWORD}@127.0.0.1:9/hub"

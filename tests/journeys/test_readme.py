@@ -22,10 +22,11 @@ from hub.identity.accounts import NewUser
 from hub.identity.bootstrap import account_create
 from hub.identity.clients import NewAgent, create_agent, issue_secret
 from hub.invocations.runtime import Runtime
+from hub.opening import open_database
 from hub.registry import Environment, NewConnection, create_connection, register_connector
 from hub.settings import Settings
 from hub.storage.migrations import upgrade
-from hub.wiring import notifications, open_database, open_runtime
+from hub.wiring import notifications, open_runtime
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

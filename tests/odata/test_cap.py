@@ -9,8 +9,10 @@ from cap.server import HUB, Cap
 from odata_office import Office
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli import command_line
 from hub.invocations.states import State
+
+app = command_line()
 
 pytestmark = [pytest.mark.anyio, pytest.mark.more]
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli import command_line
+
+app = command_line()
 
 README = Path(__file__).parents[2] / "connectors" / "openapi" / "README.md"
 

@@ -12,9 +12,9 @@ from hub.cli.console import fail, run, settings
 from hub.identity.authority import Authority
 from hub.invocations.proving.recording import Recording
 from hub.invocations.proving.session import check_live, check_recorded
+from hub.opening import open_database, open_keyring
 from hub.registry import Badge, keep_badge
 from hub.settings import Settings
-from hub.wiring import open_database, open_keyring
 
 
 def check(

@@ -10,9 +10,9 @@ from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, out, run, settings
 from hub.credentials import Vault
 from hub.identity.authority import Authority
+from hub.opening import open_database, open_keyring
 from hub.registry import Environment, NewConnection, create_connection
 from hub.settings import Settings
-from hub.wiring import open_database, open_keyring
 
 
 def connect(

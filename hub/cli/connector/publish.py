@@ -11,10 +11,10 @@ from connectors.sdk.spec import ConnectorSpec
 from hub.cli.connector.installed import declared
 from hub.cli.console import out, run, settings
 from hub.identity.authority import Authority
+from hub.opening import open_database, open_keyring
 from hub.registry import register_connector
 from hub.registry.differing import Difference, FieldChange, Kind, differences, registered
 from hub.settings import Settings
-from hub.wiring import open_database, open_keyring
 
 Json = Any
 """Any JSON value."""

@@ -12,7 +12,6 @@ from hub.cli.connector.installed import declared
 from hub.cli.connector.trying import equipment
 from hub.cli.console import err, fail, settings
 from hub.cli.console import run as run_until_done
-from hub.cli.logs import configure_logs
 from hub.invocations.proving.laboratory import open_laboratory
 from hub.mcp.alone import Alone
 from hub.settings import Settings
@@ -35,7 +34,6 @@ def run(
       toolhub connector run acme_crm --on https://crm.example/api --port 8800
     """
     spec = declared(name)
-    configure_logs()
     run_until_done(_serve(spec, PlainHarness(system=on, base_url=on, secret=_secret(spec)), port, settings()))
 
 

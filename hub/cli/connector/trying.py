@@ -18,10 +18,10 @@ from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, out, run
 from hub.core.errors import Unavailable
 from hub.invocations.proving.laboratory import Equipment
+from hub.opening import open_database
 from hub.registry import PROMISES, Badge, BadgeVerdict
 from hub.registry.differing import registered
 from hub.settings import Settings
-from hub.wiring import open_database
 
 Json = Any
 """Any JSON value."""

@@ -14,6 +14,7 @@ from hub.identity.bootstrap import account_create
 from hub.identity.clients import NewAgent, create_agent, issue_secret
 from hub.identity.principals import Principal, Role
 from hub.identity.resources import EVERYTHING
+from hub.opening import open_database, open_keyring
 from hub.registry import (
     Badge,
     Connection,
@@ -25,7 +26,6 @@ from hub.registry import (
 )
 from hub.storage import Tx
 from hub.storage.migrations import upgrade
-from hub.wiring import open_database, open_keyring
 
 READ: Final = "tryton:read"
 WRITE: Final = "tryton:write"
