@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from hub import bundles
 from hub.api.access import PolicyManager, RuntimeParameter
 from hub.api.bodies import Body, Id
-from hub.bundles import Proposal, Publication
+from hub.bundles import Proposal, Publication, Second
 from hub.invocations.replay import Candidate, Difference, what_if
 from hub.policy import Bundle, refuse_failing
 from hub.registry import Environment
@@ -122,11 +122,10 @@ async def propose_policy(
     "/proposals/{proposal_id}/publish", operation_id="publishProposedPolicy", summary="Publish what another proposed"
 )
 async def publish_proposed(runtime: RuntimeParameter, acting: PolicyManager, proposal_id: Id) -> BundleView:
-    """Let a proposal decide from now on, exactly as it was proposed; in every environment by a second person."""
+    """Let a proposal decide from now on, exactly as it was proposed; by a second person, freshly logged in."""
+    second = Second(person_id=acting.principal.id, authenticated_at=acting.caller.authenticated_at)
     async with runtime.database.transaction() as tx:
-        published = await bundles.publish_proposal(
-            tx, runtime.database, runtime.keys, proposal_id, by=acting.principal.id
-        )
+        published = await bundles.publish_proposal(tx, runtime.database, runtime.keys, proposal_id, second)
     return BundleView(environment=Environment(published.environment), digest=published.digest, text=published.text)
 
 

@@ -1,10 +1,13 @@
 """Policy bundles as stored, versioned data."""
 
 from hub.bundles.bundles import Bundles, default_bundle_text, recorded_bundle
+from hub.bundles.editions import Edition, edition, edition_before, editions
 from hub.bundles.publishing import (
     BY_TWO,
+    FRESH,
     Proposal,
     Publication,
+    Second,
     proposals,
     propose_bundle,
     publish_bundle,
@@ -14,10 +17,16 @@ from hub.bundles.publishing import (
 
 __all__ = [
     "BY_TWO",
+    "FRESH",
     "Bundles",
+    "Edition",
     "Proposal",
     "Publication",
+    "Second",
     "default_bundle_text",
+    "edition",
+    "edition_before",
+    "editions",
     "proposals",
     "propose_bundle",
     "publish_bundle",

@@ -1,6 +1,7 @@
 """How a bundle comes to decide: tried on its own examples, published, and in production only by a second person."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select, update
@@ -8,7 +9,7 @@ from sqlalchemy import select, update
 from hub.audit import Event, EventKind, append
 from hub.bundles.bundles import BUNDLES_CHANGED, active_in, default_bundle_text, newest_active
 from hub.bundles.tables import BundleRow
-from hub.core.errors import Conflict, Forbidden, NotFound
+from hub.core.errors import Conflict, Forbidden, FreshLoginNeeded, NotFound
 from hub.core.ids import new_id
 from hub.identity.directory import get
 from hub.identity.permissions import Permission, demand
@@ -18,6 +19,8 @@ from hub.storage import Database, Tx, now
 
 BY_TWO: Final = frozenset({"prod"})
 """Where the person who publishes is another one than the person who proposed."""
+FRESH: Final = timedelta(minutes=10)
+"""How old the login of the second person may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +85,25 @@ async def propose_bundle(tx: Tx, keys: Keyring, publication: Publication, *, by:
     return _proposal(row)
 
 
-async def publish_proposal(tx: Tx, database: Database, keys: Keyring, proposal_id: str, *, by: str) -> Proposal:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Second:
+    """The person who publishes what another one proposed, and when that person last proved who it is."""
+
+    person_id: str
+    authenticated_at: datetime | None
+
+
+async def publish_proposal(tx: Tx, database: Database, keys: Keyring, proposal_id: str, second: Second) -> Proposal:
     """Publish what another administrator has proposed, exactly as it was proposed; return it.
 
     Raises:
         BundleInvalid: this release cannot use it.
         Conflict: it has been published already, or another one has since it was proposed.
         Forbidden: it is no administrator, or the one who proposed it.
+        FreshLoginNeeded: its login is older than `FRESH`.
         NotFound: there is no such proposal.
     """
+    by = second.person_id
     await _demand_administrator(tx, by)
     row = await tx.scalar(select(BundleRow).where(BundleRow.id == proposal_id).with_for_update())
     if row is None or row.proposed_by is None:
@@ -99,6 +112,8 @@ async def publish_proposal(tx: Tx, database: Database, keys: Keyring, proposal_i
         raise Conflict("It has been published already.")
     if row.proposed_by == by:
         raise Forbidden("You proposed this policy; another administrator publishes it.")
+    if second.authenticated_at is None or await now(tx) - second.authenticated_at > FRESH:
+        raise FreshLoginNeeded("Publishing policy needs a fresh login. Enter your password again, then publish.")
     if row.proposed_on != await _deciding(tx, row.environment):
         raise Conflict("Another policy has been published since this one was proposed. Look at both and propose again.")
     await _publish(tx, database, keys, Publication(environment=row.environment, text=row.text, by=by), row=row)

@@ -1,11 +1,12 @@
 """The hub's annotations on Cedar rules: `@id`, `@require`, `@ttl`, `@fresh` and `@why`, read strictly."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hub.core.errors import InputError
+from hub.policy.places import Place
 from hub.policy.values import Obligation
 
 DEFAULT_TTL: Final = "PT24H"
@@ -13,10 +14,22 @@ _SEAT: Final = re.compile(r"([a-z][a-z0-9-]{0,63}):([1-9]|[1-4][0-9])")
 _DURATION: Final = re.compile(r"P(?:(\d{1,3})D)?(?:T(?!$)(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong with a bundle, and where it stands; None: nowhere in particular."""
+
+    message: str
+    place: Place | None = None
+
+
 class BundleInvalid(InputError):
-    """The bundle cannot be used; the message says which rule is wrong and how."""
+    """The bundle cannot be used; the message says which rule is wrong and how, and `faults` say where."""
 
     code = "bundle_invalid"
+
+    def __init__(self, message: str, *, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults) or (Fault(message=message),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,21 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import cedarpy
 
 from hub.core.canonical import digest
-from hub.policy.annotations import BundleInvalid, Rule, read_rule
+from hub.policy.annotations import BundleInvalid, Fault, Rule, read_rule
 from hub.policy.examples import Example, read_examples
+from hub.policy.places import Place, Stretch, rule_stretches
 from hub.policy.values import Action
 
 Json = Any
 """Any JSON value."""
+
+_RULE_NAME: Final = re.compile(r"policy(\d+)")
+_FOR_ONE_ACTION: Final = re.compile(r'context for Action::"\w+"')
 
 
 @cache
@@ -44,6 +49,9 @@ class Bundle:
     permits: cedarpy.PolicySet
     reads_claims: bool
     examples: tuple[Example, ...]
+    example_places: tuple[Place, ...]
+    stretches: Mapping[str, Stretch]
+    """The text of each rule, by its id."""
 
     @classmethod
     def parse(cls, text: str) -> "Bundle":
@@ -52,19 +60,16 @@ class Bundle:
         Raises:
             BundleInvalid: it is not Cedar, it does not fit the schema, or an annotation or an example is wrong.
         """
-        validation = cedarpy.validate_policies(text, _schema_text())  # pyright: ignore[reportUnknownMemberType]  # bare dict
-        if not validation.validation_passed:
-            raise BundleInvalid(f"The bundle is not valid: {'; '.join(str(error) for error in validation.errors)}")
+        stretches = rule_stretches(text)
+        _check_cedar(text, stretches)
         parsed: dict[str, Json] = json.loads(cedarpy.policies_to_json_str(text))
         if parsed.get("templates"):
             raise BundleInvalid("The bundle has templates; write the rules out.")
         static: dict[str, dict[str, Json]] = parsed["staticPolicies"]
-        rules = {
-            place: read_rule(policy["effect"], policy.get("annotations") or {}, place=place)
-            for place, policy in static.items()
-        }
+        rules = {name: _rule(policy, stretches[_number(name)].place) for name, policy in static.items()}
         _check_ids(rules)
         _check_scopes(static, rules)
+        examples = read_examples(text)
         allowing = {place: policy for place, policy in static.items() if not rules[place].is_forbid}
         permits = cedarpy.policies_from_json_str(json.dumps({**parsed, "staticPolicies": allowing}))
         return cls(
@@ -74,8 +79,49 @@ class Bundle:
             policies=cedarpy.PolicySet.from_str(text),
             permits=cedarpy.PolicySet.from_str(permits),
             reads_claims=any(_mentions(policy["conditions"], "claims") for policy in static.values()),
-            examples=read_examples(text),
+            examples=tuple(example for example, _ in examples),
+            example_places=tuple(place for _, place in examples),
+            stretches={rules[name].id: stretches[_number(name)] for name in static},
         )
+
+
+def _check_cedar(text: str, stretches: Sequence[Stretch]) -> None:
+    """Let a text pass that is Cedar and fits the schema; Cedar's own words do not say in which line."""
+    validation = cedarpy.validate_policies(text, _schema_text())  # pyright: ignore[reportUnknownMemberType]  # bare dict
+    if validation.validation_passed:
+        return
+    named = [(error.policy_id, str(error.error)) for error in validation.errors]
+    faults = list(dict.fromkeys(_fault(name, said, stretches) for name, said in named))
+    told = "; ".join(f"{fault.place}: {fault.message}" if fault.place else fault.message for fault in faults)
+    raise BundleInvalid(f"The bundle is not valid: {told}", faults=faults)
+
+
+def _fault(name: str, said: str, stretches: Sequence[Stretch]) -> Fault:
+    if _RULE_NAME.fullmatch(name):
+        plain = said.removeprefix(f"for policy `{name}`, ")
+        return Fault(message=_FOR_ONE_ACTION.sub("the context of a call", plain), place=stretches[_number(name)].place)
+    unread = next((one for one in stretches if not _is_cedar(one.text)), None)
+    return Fault(message=said, place=None if unread is None else unread.place)
+
+
+def _is_cedar(text: str) -> bool:
+    try:
+        cedarpy.policies_to_json_str(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _rule(policy: Mapping[str, Json], place: Place) -> Rule:
+    try:
+        return read_rule(policy["effect"], policy.get("annotations") or {}, place=str(place))
+    except BundleInvalid as error:
+        raise BundleInvalid(error.message, faults=(Fault(message=error.message, place=place),)) from error
+
+
+def _number(name: str) -> int:
+    """Return which rule of the text Cedar means by `name`, counted from 0."""
+    return int(name.removeprefix("policy"))
 
 
 def _check_ids(rules: Mapping[str, Rule]) -> None:

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from hub.core.canonical import parse_json
 from hub.core.errors import Malformed
-from hub.policy.annotations import BundleInvalid
+from hub.policy.annotations import BundleInvalid, Fault
+from hub.policy.places import Place
 from hub.policy.values import Action, Decision, Facts, Obliged, PreviewFacts
 
 Json = Any
@@ -86,8 +87,8 @@ class Example(BaseModel):
         return None
 
 
-def read_examples(text: str) -> tuple[Example, ...]:
-    """Return the examples in the comments of a bundle.
+def read_examples(text: str) -> tuple[tuple[Example, Place], ...]:
+    """Return the examples in the comments of a bundle, and where each stands.
 
     Raises:
         BundleInvalid: one cannot be read.
@@ -106,13 +107,18 @@ def _blocks(text: str) -> Iterator[tuple[int, str]]:
             block = []
 
 
-def _read(number: int, block: str) -> Example:
+def _read(number: int, block: str) -> tuple[Example, Place]:
+    place = Place(first=number, last=number + block.count("\n"))
     try:
         read = Example.model_validate(parse_json(block))
     except (Malformed, ValidationError) as error:
-        raise BundleInvalid(f"The example in line {number} cannot be read: {error}") from error
-    read.situation()
-    return read
+        told = f"The example in line {number} cannot be read: {error}"
+        raise BundleInvalid(told, faults=(Fault(message=told, place=place),)) from error
+    try:
+        read.situation()
+    except BundleInvalid as error:
+        raise BundleInvalid(error.message, faults=(Fault(message=error.message, place=place),)) from error
+    return read, place
 
 
 def _changed(base: Mapping[str, Json], changes: Mapping[str, Json]) -> dict[str, Json]:

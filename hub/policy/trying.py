@@ -1,6 +1,6 @@
 """Trying a bundle before it is published: do its rules keep to its own examples?"""
 
-from hub.policy.annotations import BundleInvalid
+from hub.policy.annotations import BundleInvalid, Fault
 from hub.policy.bundle import Bundle
 from hub.policy.decide import decide
 
@@ -12,9 +12,10 @@ def refuse_failing(bundle: Bundle) -> None:
         BundleInvalid: it does not; the message names every example that fails.
     """
     failures = [
-        failure
-        for example in bundle.examples
+        Fault(message=failure, place=place)
+        for example, place in zip(bundle.examples, bundle.example_places, strict=True)
         if (failure := example.failure(decide(example.action, example.situation(), bundle))) is not None
     ]
     if failures:
-        raise BundleInvalid(f"{len(failures)} of {len(bundle.examples)} examples fail: {'; '.join(failures)}")
+        told = f"{len(failures)} of {len(bundle.examples)} examples fail: {'; '.join(one.message for one in failures)}"
+        raise BundleInvalid(told, faults=failures)

@@ -1,10 +1,11 @@
 """Forms as they arrive: bounded, each field once, and proof that the page they come from was ours."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from hub.core.errors import Forbidden, Malformed, NotFound
@@ -15,6 +16,7 @@ MAX_FIELDS: Final = 200
 _PORTS: Final = {"http": 80, "https": 443}
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _FORM: Final = "application/x-www-form-urlencoded"
+_WITH_FILES: Final = "multipart/form-data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,22 +41,23 @@ class Form:
         return self.fields.get(name, ())
 
 
-async def read_form(request: Request) -> Form:
-    """Return the form in the request's body.
+async def read_form(request: Request, *, longest: int = MAX_BODY) -> Form:
+    """Return the form in the request's body, at most `longest` bytes; a file in it is a field with the file's text.
 
     Raises:
         Malformed: it is no form, too long, not UTF-8, or holds a text that cannot be kept.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in {_FORM, _WITH_FILES}:
         raise Malformed("Send the form as the page has it.")
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY:
+        if len(body) > longest:
             raise Malformed("This form is too long.")
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
-    except ValueError as error:
+        pairs = _pairs(body) if kind == _FORM else await _parts(request, body)
+    except (ValueError, MultiPartException) as error:
         raise Malformed("This form cannot be read.") from error
     fields: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
@@ -62,6 +65,25 @@ async def read_form(request: Request) -> Form:
         check_text(value)
         fields[name] = (*fields.get(name, ()), value)
     return Form(fields=fields)
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+
+
+async def _parts(request: Request, body: bytes) -> list[tuple[str, str]]:
+    async def whole() -> AsyncGenerator[bytes]:
+        yield body
+
+    parser = MultiPartParser(
+        request.headers, whole(), max_files=1, max_fields=MAX_FIELDS, max_part_size=max(len(body), 1)
+    )
+    form = await parser.parse()
+    try:
+        parts = form.multi_items()
+        return [(name, part if isinstance(part, str) else (await part.read()).decode()) for name, part in parts]
+    finally:
+        await form.close()
 
 
 def check_address(request: Request) -> None:

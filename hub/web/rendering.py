@@ -23,6 +23,7 @@ class Viewer:
     waiting: int = 0
     """Approvals that wait for this person."""
     manages_accounts: bool = False
+    manages_policy: bool = False
     sees_health: bool = False
 
 

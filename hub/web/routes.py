@@ -17,6 +17,7 @@ from hub.web import (
     login,
     password,
     people,
+    policy,
     servers,
     setup,
     tool,
@@ -34,6 +35,7 @@ def web_routes(runtime: Runtime) -> list[Route]:
         *_catalog(door),
         *_governed(door),
         *_people(door),
+        *_policy(door),
     ]
 
 
@@ -95,4 +97,18 @@ def _people(door: Doorway) -> list[Route]:
         Route(f"{one}/suspend", door.private(people.suspend_person), methods=["POST"]),
         Route(f"{one}/resume", door.private(people.resume_person), methods=["POST"]),
         Route(f"{one}/secrets", door.private(people.issue_client_secret), methods=["POST"]),
+    ]
+
+
+def _policy(door: Doorway) -> list[Route]:
+    return [
+        Route("/policy", door.private(policy.show_policies), methods=["GET"]),
+        Route("/policy/bundles/{bundle_id}", door.private(policy.show_bundle), methods=["GET"]),
+        Route("/policy/bundles/{bundle_id}/publish", door.private(policy.publish_bundle), methods=["POST"]),
+        Route("/policy/{environment}", door.private(policy.show_policy), methods=["GET"]),
+        Route(
+            "/policy/{environment}",
+            door.private(policy.submit_bundle, longest=policy.LONGEST_FORM),
+            methods=["POST"],
+        ),
     ]

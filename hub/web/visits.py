@@ -18,7 +18,7 @@ from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal
 from hub.identity.sessions import WebSession, cookie_name, session_of, touch_session
 from hub.invocations.runtime import Runtime
-from hub.web.forms import Form, check_address, check_origin, read_form
+from hub.web.forms import MAX_BODY, Form, check_address, check_origin, read_form
 from hub.web.headers import page_headers
 from hub.web.notices import Desk, Notice
 from hub.web.problems import UNSEEN, problem_page
@@ -104,9 +104,12 @@ class Doorway:
         """Return the endpoint of a screen that anybody may see."""
         return partial(self._answer, partial(self._for_guest, screen))
 
-    def private(self, screen: Screen) -> Endpoint:
-        """Return the endpoint of a screen for people who have logged in; others are sent to the login."""
-        return partial(self._answer, partial(self._for_person, screen))
+    def private(self, screen: Screen, *, longest: int = MAX_BODY) -> Endpoint:
+        """Return the endpoint of a screen for people who have logged in; others are sent to the login.
+
+        `longest` bounds its form, in bytes.
+        """
+        return partial(self._answer, partial(self._for_person, screen), longest=longest)
 
     async def lost(self, request: Request, _error: Exception) -> Response:
         """Answer for addresses that no door knows: a page for browsers, a line for everybody else.
@@ -124,13 +127,13 @@ class Doorway:
     def _guest(self, request: Request) -> Guest:
         return Guest(request=request, runtime=self.runtime, form=_NO_FORM, trace_id=_trace_id(request))
 
-    async def _answer(self, screen: GuestScreen, request: Request) -> Response:
+    async def _answer(self, screen: GuestScreen, request: Request, *, longest: int = MAX_BODY) -> Response:
         guest = self._guest(request)
         try:
             check_address(request)
             if request.method == "POST":
                 check_origin(request, self.runtime.public_url)
-                guest = replace(guest, form=await read_form(request))
+                guest = replace(guest, form=await read_form(request, longest=longest))
             return await screen(guest)
         except HubError as error:
             return problem_page(error, is_secure=guest.is_secure)
@@ -202,6 +205,7 @@ def viewer_of(visit: Visit) -> Viewer:
         csrf_token=visit.session.csrf_token,
         waiting=visit.waiting,
         manages_accounts=may(visit.person, Permission.MANAGE_ACCOUNTS),
+        manages_policy=may(visit.person, Permission.MANAGE_POLICY),
         sees_health=may(visit.person, Permission.SEE_HEALTH),
     )
 

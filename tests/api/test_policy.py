@@ -1,14 +1,19 @@
 """Policy over the API: shown, tried on the record, proposed by one administrator and published by another."""
 
+from datetime import timedelta
+
 import pytest
 from doors.people import LogIn, is_problem
 from doors.working_hub import WorkingHub
+from sqlalchemy import update
 
 from hub.bundles import default_bundle_text
 from hub.identity.accounts import NewUser, create_user, set_roles
 from hub.identity.principals import Role
+from hub.identity.tables import SessionRow
 from hub.invocations.invoke import invoke
 from hub.invocations.values import Call
+from hub.storage import now
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +76,18 @@ async def test_in_production_nobody_publishes_alone(hub: WorkingHub, log_in: Log
     assert published.status_code == 200
     assert is_problem(twice, 409, "conflict")
     assert (after.json()["active"]["text"], after.json()["proposals"]) == (NO_READS, [])
+
+
+async def test_an_old_login_publishes_nothing(hub: WorkingHub, log_in: LogIn, second: str) -> None:
+    proposed = await (await log_in("administrator")).send("POST", "/policy/prod/proposals", {"text": NO_READS})
+    other = await log_in(second)
+    async with hub.database.transaction() as tx:
+        await tx.execute(update(SessionRow).values(authenticated_at=await now(tx) - timedelta(minutes=11)))
+
+    late = await other.send("POST", f"/policy/proposals/{proposed.json()['id']}/publish")
+
+    assert is_problem(late, 403, "fresh_login_needed")
+    assert (await other.get("/policy/prod")).json()["active"]["text"] == default_bundle_text()
 
 
 async def test_an_old_proposal_does_not_undo_what_was_published_since(log_in: LogIn, second: str) -> None:

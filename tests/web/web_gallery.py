@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
+from web_gallery_policy import BUNDLES, POLICIES, TRIALS
 from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, SERVERS, TOOLS
 
 from hub.web.inert import inert_name
@@ -29,7 +30,12 @@ from hub.web.wording import Word
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 SOON = NOW + timedelta(hours=3)
 VIEWER = Viewer(
-    display_name="Grace Hopper", csrf_token="csrf-example", waiting=2, manages_accounts=True, sees_health=True
+    display_name="Grace Hopper",
+    csrf_token="csrf-example",
+    waiting=2,
+    manages_accounts=True,
+    manages_policy=True,
+    sees_health=True,
 )
 ACTIVE = Word(label="active", meaning="May sign in.", tone="good")
 SUSPENDED = Word(label="suspended", meaning="Refused everywhere.", tone="bad")
@@ -181,6 +187,9 @@ def _governed() -> Iterator[Example]:
         ("invocation", "invocation.html", "invocations", INVOCATIONS),
         ("servers", "servers.html", "servers", SERVERS),
         ("connection", "connection.html", "servers", CONNECTIONS),
+        ("policy", "policy.html", "policy", POLICIES),
+        ("policy-trial", "policy_trial.html", "policy", TRIALS),
+        ("policy-bundle", "policy_bundle.html", "policy", BUNDLES),
     )
     for family, template, here, pages in families:
         for state, page in pages.items():

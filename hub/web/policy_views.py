@@ -1,0 +1,206 @@
+"""From bundles, trials and faults to what the pages of policy show."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from difflib import unified_diff
+from typing import Final
+
+from hub.bundles import Edition
+from hub.identity.principals import Principal
+from hub.invocations.replay import Change, Difference, Replay, Verdict
+from hub.policy import Bundle, BundleInvalid, Obligation, Rule, decide
+from hub.web.inert import Inert, inert, inert_name
+from hub.web.moments import at, span
+from hub.web.views.policy import (
+    Because,
+    DifferenceLine,
+    EditionLine,
+    FaultLine,
+    RuleLine,
+    SourceLine,
+    Tally,
+    TestLine,
+    TextLine,
+    TrialShown,
+)
+from hub.web.wording import Word
+
+MOST_SHOWN: Final = 100
+"""Differences shown one by one; all are counted."""
+_MOST_LINES: Final = 400
+_AROUND: Final = 2
+"""Lines shown before and after the ones a fault is about."""
+
+_PERMIT: Final = Word(label="permits", meaning="Where nothing forbids it.", tone="good")
+_FORBID: Final = Word(label="forbids", meaning="Whatever else permits it.", tone="bad")
+_ASK: Final = Word(label="asks people", meaning="It goes on once they agree.", tone="info")
+ACTIVE: Final = Word(label="decides now", meaning="Every call in this environment.", tone="good")
+WAITS: Final = Word(label="waits for a second person", meaning="It decides nothing yet.", tone="info")
+OUTDATED: Final = Word(
+    label="outdated", meaning="Another policy was published since it was proposed. Propose it again.", tone="warn"
+)
+PAST: Final = Word(label="replaced", meaning="It decided once.", tone="neutral")
+CHANGES: Final[Mapping[Change, Word]] = {
+    Change.REFUSED: Word(label="would be refused", meaning="", tone="bad"),
+    Change.ASKED: Word(label="would ask more people", meaning="", tone="warn"),
+    Change.RELIEVED: Word(label="would ask fewer people", meaning="", tone="info"),
+    Change.LET_THROUGH: Word(label="would be let through", meaning="", tone="info"),
+    Change.REASONED: Word(label="same, by other rules", meaning="", tone="neutral"),
+}
+_QUESTIONS: Final = {
+    "propose": "May it be proposed?",
+    "autocommit": "May it go by itself?",
+    "approve": "May this person approve it?",
+    "commit": "May it be carried out?",
+}
+
+
+def rule_lines(bundle: Bundle) -> tuple[RuleLine, ...]:
+    """Return the rules of `bundle` in their order."""
+    return tuple(
+        RuleLine(
+            name=inert_name(rule.id),
+            kind=_ASK if rule.obligations else (_FORBID if rule.is_forbid else _PERMIT),
+            why=inert(rule.why),
+            asks=tuple(map(_asks, rule.obligations)),
+            source=inert(bundle.stretches[rule.id].text),
+        )
+        for rule in bundle.rules.values()
+    )
+
+
+def _asks(one: Obligation) -> str:
+    fresh = "" if one.fresh_seconds is None else f", login younger than {span(timedelta(seconds=one.fresh_seconds))}"
+    return f"{one.count} of {one.group}, within {span(timedelta(seconds=one.seconds))}{fresh}"
+
+
+def test_lines(bundle: Bundle) -> tuple[TestLine, ...]:
+    """Return the examples of `bundle`, each tried now."""
+    return tuple(
+        TestLine(
+            name=inert_name(each.example),
+            about=_QUESTIONS[each.action.value],
+            expected=each.expect,
+            asks=each.asks or (),
+            failure=inert(each.failure(decide(each.action, each.situation(), bundle)) or ""),
+        )
+        for each in bundle.examples
+    )
+
+
+def fault_lines(text: str, error: BundleInvalid) -> tuple[FaultLine, ...]:
+    """Return what is wrong with `text`, each with the lines it is about and a few around them."""
+    lines = text.splitlines()
+    return tuple(
+        FaultLine(
+            where=str(fault.place).capitalize() if fault.place else "",
+            message=inert(fault.message),
+            lines=tuple(_excerpt(lines, fault.place.first, fault.place.last)) if fault.place else (),
+        )
+        for fault in error.faults
+    )
+
+
+def _excerpt(lines: Sequence[str], first: int, last: int) -> Iterator[SourceLine]:
+    for number in range(max(1, first - _AROUND), min(len(lines), last + _AROUND) + 1):
+        yield SourceLine(number=number, source=inert(lines[number - 1]), is_meant=first <= number <= last)
+
+
+def edition_line(one: Edition, people: Mapping[str, Principal], *, deciding: str, now: datetime) -> EditionLine:
+    """Return a bundle as a line of a list."""
+    since = one.published_at or one.proposed_at
+    return EditionLine(
+        url=f"/policy/bundles/{one.id}",
+        digest=one.digest[:12],
+        by=person(one.published_by if one.published_at else one.proposed_by, people),
+        since=None if since is None else at(since, now=now),
+        state=edition_state(one, deciding=deciding),
+    )
+
+
+def edition_state(one: Edition, *, deciding: str) -> Word:
+    """Return where a bundle stands; `deciding` is the digest of the one that decides now."""
+    if one.is_active:
+        return ACTIVE
+    if one.published_at is not None:
+        return PAST
+    return WAITS if one.proposed_on == deciding else OUTDATED
+
+
+def person(principal_id: str | None, people: Mapping[str, Principal]) -> Inert:
+    """Return who somebody is, as a page says it."""
+    if principal_id is None:
+        return inert_name("the hub, or whoever runs its commands")
+    return inert_name(people[principal_id].display_name if principal_id in people else "nobody any more")
+
+
+def text_lines(before: str, after: str) -> tuple[TextLine, ...]:
+    """Return where two texts differ, line by line, with a few around each place."""
+    compared = list(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2))[2:]
+    shown = compared[:_MOST_LINES]
+    lines = [_text_line(line) for line in shown]
+    if len(compared) > len(shown):
+        lines.append(TextLine(sign=" ", source=inert(f"… and {len(compared) - len(shown):,} more lines")))
+    return tuple(lines)
+
+
+def _text_line(line: str) -> TextLine:
+    if line.startswith("@@"):
+        return TextLine(sign=" ", source=inert("…"))
+    return TextLine(sign=line[0], source=inert(line[1:]))
+
+
+def trial_shown(found: Replay, candidate: Bundle, *, days: int, now: datetime) -> TrialShown:
+    """Return what became of trying `candidate` on the record."""
+    notes = [
+        f"{count:,} more cannot be decided again: {why}."
+        for count, why in (
+            (found.erased, "their facts have been erased"),
+            (found.unreadable, "this release does not have the bundle that made them"),
+        )
+        if count
+    ]
+    rules = {rule.id: rule for rule in candidate.rules.values()}
+    changed = sum(found.changed.values())
+    return TrialShown(
+        days=days,
+        decisions=found.decisions,
+        same=found.same,
+        notes=tuple(notes),
+        tallies=tuple(Tally(change=CHANGES[change], count=count) for change, count in found.changed.items() if count),
+        differences=tuple(_difference(one, rules, now=now) for one in found.differences[:MOST_SHOWN]),
+        hidden=max(0, changed - MOST_SHOWN),
+    )
+
+
+def _difference(one: Difference, rules: Mapping[str, Rule], *, now: datetime) -> DifferenceLine:
+    recorded = one.recorded
+    return DifferenceLine(
+        invocation_id=recorded.invocation_id,
+        tool=f"{recorded.facts.connector}.{recorded.facts.tool}, tier {recorded.facts.tier.value}",
+        question=_QUESTIONS[recorded.action.value],
+        when=at(recorded.at, now=now),
+        change=CHANGES[one.change],
+        was=_verdict(recorded.verdict),
+        would_be=_verdict(one.now),
+        because=tuple(_because(recorded.verdict, one.now, rules)),
+    )
+
+
+def _verdict(verdict: Verdict) -> str:
+    """Return a verdict in words: allowed, denied, or whom it asks."""
+    if not verdict.asks:
+        return "allowed" if verdict.outcome == "allowed" else "refused"
+    seats = [one.partition(" ")[0].rpartition(":") for one in verdict.asks]
+    return f"asks {' and '.join(f'{count} of {group}' for group, _, count in seats)}"
+
+
+def _because(before: Verdict, after: Verdict, rules: Mapping[str, Rule]) -> Iterator[Because]:
+    for rule_id in after.rule_ids:
+        if rule_id not in before.rule_ids:
+            why = rules[rule_id].why if rule_id in rules else ""
+            yield Because(rule=inert_name(rule_id), verb="decides now", why=inert(why))
+    for rule_id in before.rule_ids:
+        if rule_id not in after.rule_ids:
+            gone = "" if rule_id in rules else "It is not in this bundle."
+            yield Because(rule=inert_name(rule_id), verb="decides no longer", why=inert(gone))
