@@ -1,36 +1,16 @@
 """Connectors: the code and manifests that provide tools."""
 
-from datetime import datetime
-
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from connectors.sdk.spec import ConnectorSpec
 from hub import registry
 from hub.api.access import CatalogReader, Person, RuntimeParameter
+from hub.api.badges import BadgeView, badge_view
 from hub.api.bodies import Body
-from hub.registry import Badge, BadgeVerdict, Grade, Promise, ToolVersion
+from hub.registry import Badge, ToolVersion
 
 router = APIRouter(prefix="/connectors", tags=["connectors"])
-
-
-class BadgeLineView(BaseModel):
-    """One line of a badge."""
-
-    operation: str
-    promise: Promise
-    verdict: BadgeVerdict
-    grade: Grade = Field(description="Whether it was tried on the system itself or on what was recorded of it.")
-    reason: str
-
-
-class BadgeView(BaseModel):
-    """What the contract kit found of exactly this code."""
-
-    system: str = Field(examples=["Tryton 8.0 on SQLite"])
-    checked_at: datetime
-    is_clean: bool = Field(description="Whether no line failed.")
-    lines: list[BadgeLineView]
 
 
 class ConnectorView(BaseModel):
@@ -44,7 +24,9 @@ class ConnectorView(BaseModel):
     artefact_digest: str
     secret_fields: list[str] = Field(description="What a connection's credential is made of.")
     operations: list[str]
-    badge: BadgeView | None = Field(default=None, description="Absent when this very code was not checked.")
+    badge: BadgeView | None = Field(
+        default=None, description="About operations that are as they were checked; else null."
+    )
 
 
 class ConnectorList(BaseModel):
@@ -103,16 +85,7 @@ def _view(spec: ConnectorSpec, badge: Badge | None) -> ConnectorView:
         artefact_digest=spec.artefact_digest,
         secret_fields=list(spec.auth.secret_fields),
         operations=[operation.name for operation in spec.operations],
-        badge=None if badge is None else _badge(badge),
-    )
-
-
-def _badge(badge: Badge) -> BadgeView:
-    return BadgeView(
-        system=badge.system,
-        checked_at=badge.checked_at,
-        is_clean=badge.is_clean,
-        lines=[BadgeLineView.model_validate(line, from_attributes=True) for line in badge.lines],
+        badge=None if badge is None else badge_view(badge),
     )
 
 

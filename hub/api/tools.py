@@ -9,6 +9,7 @@ from connectors.sdk.rules import Rule
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from hub import registry
 from hub.api.access import CatalogReader, Person, RuntimeParameter
+from hub.api.badges import BadgeView, badge_view
 from hub.api.bodies import Body, Id, Why
 from hub.api.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, seal, unseal
 from hub.registry import EVERYTHING, PublishedTool, Tool
@@ -49,6 +50,10 @@ class ToolView(ToolSummary):
     fidelity: Fidelity
     upstream_class: UpstreamClass
     examples: list[dict[str, Any]]
+    badge: BadgeView | None = Field(
+        default=None,
+        description="What the contract kit found of exactly this tool; null if it was not checked.",
+    )
 
 
 class StewardView(BaseModel):
@@ -174,7 +179,14 @@ def _view(tool: PublishedTool) -> ToolView:
         fidelity=operation.fidelity,
         upstream_class=operation.upstream_class,
         examples=[dict(one) for one in operation.examples],
+        badge=_badge(tool),
     )
+
+
+def _badge(tool: PublishedTool) -> BadgeView | None:
+    if tool.badge is None or not tool.is_checked:
+        return None
+    return badge_view(tool.badge, tool.badge.of(tool.operation.name))
 
 
 def _steward(tool: Tool) -> StewardView:

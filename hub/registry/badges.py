@@ -1,14 +1,18 @@
 """Keeping badges: one per connector and code, the latest; what a badge says of one code says nothing of another."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import select
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.audit import EventKind
-from hub.core.errors import NotFound
+from hub.core.errors import Forbidden, NotFound
 from hub.identity.authority import Authority
+from hub.identity.directory import get
+from hub.identity.principals import PrincipalKind
 from hub.registry.badge_values import Badge, BadgeLine, BadgeVerdict, Grade, Promise
+from hub.registry.digests import proof_digest
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
 from hub.registry.tables import BadgeRow, ConnectorRow, ReleaseRow
 from hub.storage import Tx
@@ -22,7 +26,7 @@ async def keep_badge(tx: Tx, badge: Badge, authority: Authority) -> None:
 
     Raises:
         NotFound: no such connector, or not with that code, is registered.
-        Forbidden: it is neither the connector's owner nor an administrator.
+        Forbidden: it is neither the connector's owner nor an administrator, or it is no person.
     """
     connector = await tx.get(ConnectorRow, badge.connector)
     releases = select(ReleaseRow.spec).where(ReleaseRow.connector == badge.connector)
@@ -32,6 +36,7 @@ async def keep_badge(tx: Tx, badge: Badge, authority: Authority) -> None:
     await require_steward(
         tx, authority, Stewards(owner_id=connector.owner_id, what=f"the badge of {badge.connector!r}")
     )
+    await _require_person(tx, authority)
     await outdate_catalog(tx, authority)
     await tx.merge(
         BadgeRow(
@@ -49,9 +54,14 @@ async def keep_badge(tx: Tx, badge: Badge, authority: Authority) -> None:
 
 
 async def badge_for(tx: Tx, connector: ConnectorSpec) -> Badge | None:
-    """Return the badge of exactly this connector's code, if it was checked."""
+    """Return the badge of exactly this connector, with the lines about operations that are as they were checked."""
     row = await tx.get(BadgeRow, (connector.name, connector.artefact_digest), populate_existing=True)
-    return None if row is None else badge_of(row)
+    if row is None:
+        return None
+    badge = badge_of(row)
+    current = {one.name for one in connector.operations if badge.covers.get(one.name) == proof_digest(connector, one)}
+    lines = tuple(line for line in badge.lines if line.operation in current)
+    return replace(badge, lines=lines) if lines else None
 
 
 async def all_badges(tx: Tx) -> Mapping[BadgeKey, Badge]:
@@ -70,6 +80,16 @@ def badge_of(row: BadgeRow) -> Badge:
         covers={line["operation"]: line["covers"] for line in row.lines},
         lines=tuple(_line(line) for line in row.lines if line["promise"] in {*Promise}),
     )
+
+
+async def _require_person(tx: Tx, authority: Authority) -> None:
+    """Let no program speak for its own tools, not even one that somebody has made their owner.
+
+    Raises:
+        Forbidden: it is no person.
+    """
+    if authority.by is not None and (await get(tx, authority.by)).kind is not PrincipalKind.USER:
+        raise Forbidden("Only a person may give a badge: an owner or an administrator.")
 
 
 def _line_json(line: BadgeLine, covers: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from doors.agents import BOTH_ENGINES
 from doors.people import LogIn, is_problem
 from doors.working_hub import PUBLIC_URL, WorkingHub
 from sqlalchemy import update
+from upstream.connector import connector
 
 from hub import audit
 from hub.identity.resources import API as API_SERVER
@@ -100,6 +101,52 @@ async def test_the_catalog_is_listed_searched_and_shown(log_in: LogIn) -> None:
     assert found["items"][0]["name"] == "ticket_create"
     assert (one["tier"], one["effect"], one["needed_scopes"]) == ("medium", "update", ["upstream:write"])
     assert is_problem(unknown, 404, "not_found")
+
+
+async def test_a_tool_is_shown_with_its_badge_as_long_as_it_is_what_was_checked(log_in: LogIn) -> None:
+    administrator, member = await log_in("administrator"), await log_in("requester")
+    checked = (await member.get("/tools/item_update")).json()["badge"]
+    unchecked = (await member.get("/tools/item_find")).json()["badge"]
+    spec = connector.spec.model_dump(mode="json")
+    (update,) = (one for one in spec["operations"] if one["name"] == "item_update")
+    update["description"] = "Change an item, somehow."
+
+    released = await administrator.send("POST", "/connectors", {"spec": spec})
+    stale = (await member.get("/tools/item_update")).json()["badge"]
+    (listed,) = (await member.get("/connectors")).json()["items"]
+
+    assert unchecked is None
+    assert (checked["system"], checked["is_clean"]) == ("a system for tests", True)
+    assert checked["lines"] == [
+        {
+            "operation": "item_update",
+            "promise": "undo",
+            "title": "undo restores, and leaves exactly what was declared",
+            "verdict": "passed",
+            "grade": "live",
+            "reason": "By everything the system holds.",
+        }
+    ]
+    assert released.status_code == 201, released.text
+    assert stale is None
+    assert [line["operation"] for line in listed["badge"]["lines"]] == ["item_put"]
+
+
+async def test_a_badge_cannot_be_sent_in(log_in: LogIn) -> None:
+    """Not by an administrator either: what lets writes go by themselves comes from where the kit has run."""
+    administrator, member = await log_in("administrator"), await log_in("requester")
+    badge = (await member.get("/tools/item_update")).json()["badge"]
+
+    answers = [
+        await administrator.send(method, f"/connectors/upstream{path}", body)
+        for method in ("PUT", "POST", "PATCH")
+        for path, body in (("/badge", badge), ("", {"badge": badge}))
+    ]
+    beside = {"spec": connector.spec.model_dump(mode="json"), "badge": badge}
+    smuggled = await administrator.send("POST", "/connectors", beside)
+
+    assert {answer.status_code for answer in answers} <= {404, 405}
+    assert smuggled.status_code in {400, 422}
 
 
 @BOTH_ENGINES

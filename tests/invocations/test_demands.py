@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import select
+from upstream.connector import connector
 from world import World
 
 from connectors.sdk.rules import Rule
@@ -15,7 +16,7 @@ from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.policy import Action, Bundle, Facts, decide
-from hub.registry import find_tool, set_rules
+from hub.registry import find_tool, register_connector, set_rules
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +51,21 @@ async def test_a_condition_raises_the_tier_of_a_call(world: World) -> None:
     assert (many.tier, many.state) == (Tier.HIGH, State.AWAITING_APPROVAL)
     assert many.question is not None
     assert many.question.summary["tier"] == "high"
+
+
+async def test_a_write_waits_for_people_once_its_badge_is_about_another_declaration(world: World) -> None:
+    by_itself = await world.call("item_put", {"id": 52, "name": "nail", "quantity": 1})
+    removal = connector.spec.operation("item_delete")
+    others = [one for one in connector.spec.operations if one is not removal]
+    changed = removal.model_copy(update={"description": "What undoes it is another one now."})
+    async with world.runtime.database.transaction() as tx:
+        release = connector.spec.model_copy(update={"operations": (*others, changed)})
+        await register_connector(tx, release, world.runtime.authority)
+
+    asked = await world.call("item_put", {"id": 53, "name": "nail", "quantity": 1})
+
+    assert by_itself.state is State.VERIFIED
+    assert asked.state is State.AWAITING_APPROVAL
 
 
 async def test_a_call_that_breaks_its_owners_rule_is_not_even_previewed(world: World) -> None:

@@ -8,9 +8,11 @@ from registry_crm import anybody, connect, crm, operation, register, write
 
 from connectors.sdk.spec import Compensation
 from connectors.sdk.vocabulary import Reversal
+from hub.audit import EventKind, events_of
 from hub.core.errors import Forbidden, NotFound
-from hub.identity.accounts import NewUser, create_user
 from hub.identity.authority import Authority
+from hub.identity.enrolment import enrol
+from hub.identity.principals import PrincipalKind
 from hub.registry import (
     Badge,
     BadgeLine,
@@ -23,6 +25,7 @@ from hub.registry import (
     keep_badge,
     proof_digest,
     read_current,
+    register_connector,
 )
 from hub.storage import Database
 
@@ -114,6 +117,25 @@ async def test_the_same_code_with_another_declaration_is_not_proven_by_it(
     assert not tool.undo_proven
 
 
+async def test_lines_about_what_is_declared_otherwise_now_are_not_told_of_it(
+    database: Database, authority: Authority
+) -> None:
+    await register(database, authority, CRM)
+    await keep(database, authority, badge(line(), line(operation="deal_get", promise=Promise.ERRORS)))
+    read, changed = CRM.operations
+    release = CRM.model_copy(update={"operations": (read, changed.model_copy(update={"description": "Another one."}))})
+
+    async with database.reading() as tx:
+        before, after = await badge_for(tx, CRM), await badge_for(tx, release)
+        neither = await badge_for(tx, release.model_copy(update={"operations": (release.operations[1],)}))
+
+    assert before is not None
+    assert after is not None
+    assert [one.operation for one in before.lines] == ["deal_update", "deal_get"]
+    assert [one.operation for one in after.lines] == ["deal_get"]
+    assert neither is None
+
+
 def test_another_undo_is_not_proven_by_it() -> None:
     back = write(name="deal_back")
     undone = write(reversal="exact", compensation=UNDO.model_copy(update={"tool": "deal_back"}))
@@ -151,12 +173,34 @@ async def test_code_that_is_not_registered_gets_no_badge(database: Database, aut
         await keep(database, authority, badge(digest="c" * 64))
 
 
-async def test_somebody_else_cannot_give_a_badge(database: Database, authority: Authority) -> None:
-    await register(database, authority, CRM)
+async def enrolled(database: Database, kind: PrincipalKind, name: str, *, owner: str | None = None) -> str:
     async with database.transaction() as tx:
-        stranger = await create_user(
-            tx, NewUser(name="eve", display_name="Eve", password="correct-horse-battery"), authority
-        )
+        return await enrol(tx, kind=kind, name=name, display_name=name.title(), owner_id=owner)
 
-    with pytest.raises(Forbidden):
-        await keep(database, replace(authority, by=stranger.id), badge())
+
+async def test_its_owner_may_give_a_badge_and_a_stranger_may_not(database: Database, authority: Authority) -> None:
+    owner, stranger = [await enrolled(database, PrincipalKind.USER, name) for name in ("tom", "eve")]
+    async with database.transaction() as tx:
+        await register_connector(tx, CRM, authority, owner_id=owner)
+
+    with pytest.raises(Forbidden, match="Only its owner or an administrator"):
+        await keep(database, replace(authority, by=stranger), badge())
+    await keep(database, replace(authority, by=owner), badge())
+
+    async with database.reading() as tx:
+        assert await badge_for(tx, CRM) == badge()
+        (told,) = [event for event in await events_of(tx, "crm") if event.kind is EventKind.CONNECTOR_CHECKED]
+    assert told.actor == owner
+
+
+async def test_an_agent_cannot_give_a_badge_even_to_what_it_owns(database: Database, authority: Authority) -> None:
+    owner = await enrolled(database, PrincipalKind.USER, "tom")
+    agent = await enrolled(database, PrincipalKind.AGENT, "bot", owner=owner)
+    async with database.transaction() as tx:
+        await register_connector(tx, CRM, authority, owner_id=agent)
+
+    with pytest.raises(Forbidden, match="Only a person"):
+        await keep(database, replace(authority, by=agent), badge())
+
+    async with database.reading() as tx:
+        assert await badge_for(tx, CRM) is None

@@ -21,6 +21,7 @@ from hub.registry import (
     proof_digest,
     quarantine,
     raise_tier,
+    register_connector,
     set_rules,
 )
 
@@ -83,6 +84,23 @@ async def test_the_tool_page_shows_what_the_contract_kit_found(world: World, ann
     assert "Undo declared, not proven" in ann.html
     for words in ("the test upstream", "a stale guard is refused", "failed", "on a recording", "&lt;b&gt;it&lt;/b&gt;"):
         assert words in ann.html
+
+
+async def test_what_was_found_of_another_declaration_is_not_shown(world: World, ann: Visitor) -> None:
+    await ann.get("/servers/everything/tools/item_update")
+    assert "Can be undone" in ann.html
+    assert "This code was not checked." not in ann.html
+
+    spec = connector.spec
+    others = tuple(one for one in spec.operations if one.name != "item_update")
+    changed = spec.operation("item_update").model_copy(update={"description": "Change an item, somehow."})
+    async with world.runtime.database.transaction() as tx:
+        release = spec.model_copy(update={"operations": (*others, changed)})
+        await register_connector(tx, release, world.runtime.authority)
+    await ann.get("/servers/everything/tools/item_update")
+
+    assert "This code was not checked." in ann.html
+    assert "Undo declared, not proven" in ann.html
 
 
 async def test_an_unknown_tool_and_an_unknown_server_look_alike(ann: Visitor) -> None:

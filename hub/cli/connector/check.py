@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.cli.connector.trying import equipment, opened_harness, show_badge, spec_called
-from hub.cli.console import fail, run, settings
+from hub.cli.console import err, fail, run, settings
 from hub.identity.authority import Authority
 from hub.invocations.proving.recording import Recording
 from hub.invocations.proving.session import check_live, check_recorded
@@ -44,6 +44,7 @@ def check(
         badge = run(_check_live(spec, on, chosen))
     if keep:
         run(_keep(chosen, badge))
+        err.print(f"[green]Kept[/] the badge of {badge.connector} {badge.version} in this hub's catalog.")
     show_badge(badge, as_json=as_json)
 
 
