@@ -13,6 +13,7 @@ from hub.api.bodies import Body, Id
 from hub.api.invocations import InvocationView
 from hub.api.invocations import view as invocation_view
 from hub.approvals import Ballot, Choice, Question, Vote, Waiting
+from hub.approvals.rules import asked_in, stages
 from hub.core.errors import NotFound
 from hub.dryrun import PreviewRecord, TrackRecord
 from hub.invocations.queries import current, look_at
@@ -34,7 +35,11 @@ class Summary(BaseModel):
     environment: str
     agent_id: str
     on_behalf_of_id: str | None
-    missing: dict[str, int] = Field(description="How many votes of which group are still missing.")
+    stage: int = Field(description="The stage that is asked now, from 1.")
+    stages: int = Field(description="How many stages there are.")
+    missing: dict[str, int] = Field(
+        description="How many votes of whom are missing in this stage: `a|b` is whoever is in a or b, `a&b` in both."
+    )
     expires_at: datetime
 
 
@@ -47,7 +52,8 @@ class Inbox(BaseModel):
 class ObligationView(BaseModel):
     """What a rule asks for, in its own words."""
 
-    group: str
+    stage: int = Field(description="Asked once every stage before it is complete.")
+    group: str = Field(description="One group, or `a|b` for anybody in a or b, or `a&b` for who is in both.")
     count: int
     seconds: int
     fresh_seconds: int | None = Field(description="How young each voter's login must be; null when any will do.")
@@ -59,6 +65,7 @@ class VoteView(BaseModel):
     """One vote that was cast."""
 
     voter_id: str
+    stage: int
     groups: list[str]
     choice: Choice
     reason: str
@@ -158,7 +165,7 @@ async def _asked(runtime: Runtime, acting: Acting, invocation_id: str) -> tuple[
 
 
 def _summary(invocation: Invocation, question: Question) -> Summary:
-    standing = approvals.standing(question.obligations, question.votes)
+    standing = question.standing
     return Summary(
         invocation_id=invocation.id,
         digest=question.digest,
@@ -168,6 +175,8 @@ def _summary(invocation: Invocation, question: Question) -> Summary:
         environment=invocation.environment,
         agent_id=invocation.agent_id,
         on_behalf_of_id=invocation.on_behalf_of_id,
+        stage=question.stage,
+        stages=len(stages(question.obligations)),
         missing=dict(standing.missing) if isinstance(standing, Waiting) else {},
         expires_at=question.expires_at,
     )
@@ -176,7 +185,7 @@ def _summary(invocation: Invocation, question: Question) -> Summary:
 def _view(seen: _Seen, invocation: Invocation, question: Question, acting: Acting) -> ApprovalView:
     voter = acting.principal
     has_voted = any(one.voter_id == voter.id for one in question.votes)
-    asked = bool(voter.groups & {one.group for one in question.obligations})
+    asked = any(one.admits(voter.groups) for one in asked_in(question.obligations, question.stage))
     return ApprovalView(
         **_summary(invocation, question).model_dump(),
         invocation=seen.invocation,
@@ -191,6 +200,7 @@ def _view(seen: _Seen, invocation: Invocation, question: Question, acting: Actin
         track_record=TrackView(matched=seen.track.matched, judged=seen.track.judged),
         obligations=[
             ObligationView(
+                stage=one.stage,
                 group=one.group,
                 count=one.count,
                 seconds=one.seconds,
@@ -208,6 +218,7 @@ def _view(seen: _Seen, invocation: Invocation, question: Question, acting: Actin
 def _vote(cast: Vote) -> VoteView:
     return VoteView(
         voter_id=cast.voter_id,
+        stage=cast.stage,
         groups=sorted(cast.groups),
         choice=cast.choice,
         reason=cast.reason,

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from hub.approvals.questions import Question, latest
-from hub.approvals.rules import Choice, Vote, asked_groups, login_is_fresh
+from hub.approvals.questions import Question, latest, open_stage
+from hub.approvals.rules import Choice, Vote, asked_groups, asked_in, login_is_fresh, stages
 from hub.approvals.tables import QuestionRow, VoteRow
 from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded, InputError, NotFound
 from hub.core.ids import new_id
@@ -51,16 +51,21 @@ async def cast(tx: Tx, ballot: Ballot) -> Question:
     if not login_is_fresh(question.obligations, authenticated_at=ballot.authenticated_at, at=at):
         raise FreshLoginNeeded("This decision needs a fresh login. Enter your password again, then decide.")
     _check_reason(ballot)
+    stage = question.stage
     vote = Vote(
         voter_id=ballot.voter.id,
-        groups=ballot.voter.groups & asked_groups(question.obligations),
+        groups=ballot.voter.groups & asked_groups(asked_in(question.obligations, stage)),
+        stage=stage,
         choice=ballot.choice,
         reason=ballot.reason.strip(),
         cast_at=at,
         authenticated_at=ballot.authenticated_at,
     )
     await _record(tx, question, vote)
-    return replace(question, votes=(*question.votes, vote))
+    counted = replace(question, votes=(*question.votes, vote))
+    if counted.stage != stage:
+        await open_stage(tx, question.digest, counted.stage)
+    return counted
 
 
 async def _locked(tx: Tx, invocation_id: str) -> Question:
@@ -79,10 +84,15 @@ def _check_voter(question: Question, ballot: Ballot) -> None:
         raise Forbidden("Only a person with an active account may vote.")
     if voter.id in question.excluded:
         raise Forbidden("You take part in this call yourself; somebody else must decide it.")
-    if not voter.groups & asked_groups(question.obligations):
-        raise Forbidden(f"Only members of {', '.join(sorted(asked_groups(question.obligations)))} may decide this.")
     if any(vote.voter_id == voter.id for vote in question.votes):
         raise Conflict("You have already voted on this.")
+    asked = asked_in(question.obligations, question.stage)
+    if not any(one.admits(voter.groups) for one in asked):
+        raise Forbidden(f"Only {' and '.join(one.whom for one in asked)} may decide this{_now(question)}.")
+
+
+def _now(question: Question) -> str:
+    return " now; others are asked after them" if question.stage < max(stages(question.obligations)) else ""
 
 
 def _check_reason(ballot: Ballot) -> None:
@@ -98,6 +108,7 @@ async def _record(tx: Tx, question: Question, vote: Vote) -> None:
             id=new_id("vote"),
             digest=question.digest,
             voter_id=vote.voter_id,
+            stage=vote.stage,
             groups=sorted(vote.groups),
             decision=vote.choice.value,
             reason=vote.reason,

@@ -1,13 +1,13 @@
 """Questions: asked with a digest over everything they depend on, answered by votes on that digest, closed once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
 
-from hub.approvals.rules import Choice, Vote
+from hub.approvals.rules import Choice, Standing, Vote, Waiting, stages, standing
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
 from hub.core.canonical import digest
 from hub.policy import Obligation
@@ -35,7 +35,7 @@ class Terms:
             "intent_digest": self.intent_digest,
             "preview_digest": self.preview_digest,
             "policy_digest": self.policy_digest,
-            "obligations": [asdict(one) for one in self.obligations],
+            "obligations": [one.as_json() for one in self.obligations],
             "summary_digest": digest(self.summary),
             "expires_at": self.expires_at.isoformat(),
             "nonce": self.nonce,
@@ -64,6 +64,17 @@ class Question:
     expires_at: datetime
     votes: tuple[Vote, ...]
 
+    @property
+    def standing(self) -> Standing:
+        """Return where the votes leave it."""
+        return standing(self.obligations, self.votes)
+
+    @property
+    def stage(self) -> int:
+        """Return the stage that is asked now, or was last."""
+        reached = self.standing
+        return reached.stage if isinstance(reached, Waiting) else max([vote.stage for vote in self.votes], default=1)
+
 
 def shortest(obligations: Sequence[Obligation]) -> timedelta:
     """Return how long a question may stay open: the shortest time any rule allows."""
@@ -73,7 +84,7 @@ def shortest(obligations: Sequence[Obligation]) -> timedelta:
 async def open_question(
     tx: Tx, invocation_id: str, revision: int, *, terms: Terms, excluded: frozenset[str]
 ) -> Question:
-    """Put the question on record and into the inboxes of the groups that are asked; `excluded` may not vote."""
+    """Put the question on record and into the inboxes of those asked first; `excluded` may not vote."""
     tx.add(
         QuestionRow(
             digest=terms.digest,
@@ -81,7 +92,7 @@ async def open_question(
             revision=revision,
             is_open=True,
             terms=terms.as_json(),
-            obligations=[asdict(one) for one in terms.obligations],
+            obligations=[one.as_json() for one in terms.obligations],
             summary=dict(terms.summary),
             excluded=sorted(excluded),
             opened_at=await now(tx),
@@ -89,12 +100,24 @@ async def open_question(
         )
     )
     await tx.flush()
-    groups = {one.group for one in terms.obligations}
-    tx.add_all([StageRow(digest=terms.digest, group_name=group, is_open=True) for group in sorted(groups)])
+    places = sorted({(one.stage, group) for one in terms.obligations for group in one.groups})
+    first = min(stages(terms.obligations), default=1)
+    tx.add_all(
+        [
+            StageRow(digest=terms.digest, stage=stage, group_name=group, is_open=stage == first)
+            for stage, group in places
+        ]
+    )
     await tx.flush()
     found = await latest(tx, invocation_id)
     assert found is not None  # noqa: S101  # it was added two statements above
     return found
+
+
+async def open_stage(tx: Tx, approval_digest: str, stage: int) -> None:
+    """Put the question into the inboxes of the groups that `stage` asks, and out of all others."""
+    mine = update(StageRow).where(StageRow.digest == approval_digest)
+    await tx.execute(mine.values(is_open=StageRow.stage == stage))
 
 
 async def close_questions(tx: Tx, invocation_id: str) -> None:
@@ -126,7 +149,7 @@ async def _question(tx: Tx, row: QuestionRow) -> Question:
         revision=row.revision,
         is_open=row.is_open,
         terms=row.terms,
-        obligations=tuple(Obligation(**one) for one in row.obligations),
+        obligations=tuple(Obligation.from_json(one) for one in row.obligations),
         summary=row.summary,
         excluded=frozenset(row.excluded),
         opened_at=row.opened_at,
@@ -143,4 +166,5 @@ def _vote(row: VoteRow) -> Vote:
         reason=row.reason,
         cast_at=row.cast_at,
         authenticated_at=row.authenticated_at,
+        stage=row.stage,
     )

@@ -25,6 +25,8 @@ class Vote:
     reason: str
     cast_at: datetime
     authenticated_at: datetime
+    stage: int = 1
+    """The stage that was asked when the vote was cast; it counts there and nowhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,10 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Votes are missing: how many from which group."""
+    """Votes are missing in `stage`: how many of whom, by the `group` of the obligation."""
 
     missing: Mapping[str, int]
+    stage: int = 1
 
 
 Standing = Granted | Rejected | Waiting
@@ -53,27 +56,35 @@ Standing = Granted | Rejected | Waiting
 def standing(obligations: Sequence[Obligation], votes: Iterable[Vote]) -> Standing:
     """Return where `votes` leave a question that asks for `obligations`.
 
-    Nobody counts twice: a person who is in two groups fills one seat. A seat goes to whoever leaves the most seats
-    filled, so the order in which people vote does not matter.
+    Stages are met one after the other, each by the votes cast while it was asked. Nobody counts twice: not in two
+    stages, and a person who is in two groups fills one seat. A seat goes to whoever leaves the most seats filled, so
+    the order in which people vote does not matter.
     """
     cast = sorted(votes, key=lambda vote: (vote.cast_at, vote.voter_id))
     for vote in cast:
         if vote.choice is Choice.REJECT:
             return Rejected(by=vote.voter_id, reason=vote.reason)
-    seats = [one.group for one in obligations for _ in range(one.count)]
-    empty = _unfilled(seats, [vote.groups for vote in cast])
-    if not empty:
-        return Granted()
-    return Waiting(missing={group: empty.count(group) for group in dict.fromkeys(empty)})
+    counted = list({vote.voter_id: vote for vote in reversed(cast)}.values())
+    for stage in stages(obligations):
+        seats = [one for one in obligations if one.stage == stage for _ in range(one.count)]
+        empty = _unfilled(seats, [vote.groups for vote in counted if vote.stage == stage])
+        if empty:
+            return Waiting(missing={group: empty.count(group) for group in dict.fromkeys(empty)}, stage=stage)
+    return Granted()
 
 
-def _unfilled(seats: Sequence[str], voters: Sequence[frozenset[str]]) -> list[str]:
-    """Return the groups of the seats that no matching of distinct voters can fill (augmenting paths)."""
+def stages(obligations: Iterable[Obligation]) -> list[int]:
+    """Return the stages, in the order in which they are asked."""
+    return sorted({one.stage for one in obligations})
+
+
+def _unfilled(seats: Sequence[Obligation], voters: Sequence[frozenset[str]]) -> list[str]:
+    """Return whom the seats ask that no matching of distinct voters can fill (augmenting paths)."""
     seated: dict[int, int] = {}  # seat -> voter
 
     def find_seat(voter: int, tried: set[int]) -> bool:
-        for seat, group in enumerate(seats):
-            if group not in voters[voter] or seat in tried:
+        for seat, asked in enumerate(seats):
+            if not asked.admits(voters[voter]) or seat in tried:
                 continue
             tried.add(seat)
             if seat not in seated or find_seat(seated[seat], tried):
@@ -83,12 +94,23 @@ def _unfilled(seats: Sequence[str], voters: Sequence[frozenset[str]]) -> list[st
 
     for voter in range(len(voters)):
         find_seat(voter, set())
-    return [group for seat, group in enumerate(seats) if seat not in seated]
+    return [asked.group for seat, asked in enumerate(seats) if seat not in seated]
+
+
+def asked_in(obligations: Iterable[Obligation], stage: int) -> tuple[Obligation, ...]:
+    """Return what is asked in one stage."""
+    return tuple(one for one in obligations if one.stage == stage)
 
 
 def asked_groups(obligations: Iterable[Obligation]) -> frozenset[str]:
-    """Return the groups that may vote."""
-    return frozenset(one.group for one in obligations)
+    """Return the groups that are named."""
+    return frozenset(group for one in obligations for group in one.groups)
+
+
+def in_words(obligations: Sequence[Obligation], missing: Mapping[str, int]) -> str:
+    """Return who is missing, as a sentence says it: "1 of finance and 2 of legal or compliance"."""
+    whom = {one.group: one.whom for one in obligations}
+    return " and ".join(f"{count} of {whom[group]}" for group, count in missing.items())
 
 
 def login_is_fresh(obligations: Iterable[Obligation], *, authenticated_at: datetime, at: datetime) -> bool:

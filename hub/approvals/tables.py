@@ -1,4 +1,4 @@
-"""Tables of approvals: the questions asked, the groups they were put to, and the votes."""
+"""Tables of approvals: the questions asked, the groups their stages name, and the votes."""
 
 from datetime import datetime
 from typing import Any
@@ -29,11 +29,12 @@ class QuestionRow(Base):
 
 
 class StageRow(Base):
-    """One group that a question was put to, so that an inbox is one indexed query."""
+    """One group that one stage of a question names, open while that stage is asked: an inbox is one indexed query."""
 
     __tablename__ = "approval_stages"
 
     digest: Mapped[str] = mapped_column(ForeignKey("approval_questions.digest"), primary_key=True)
+    stage: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     group_name: Mapped[str] = mapped_column(String(64), primary_key=True)
     is_open: Mapped[bool]
 
@@ -48,6 +49,7 @@ class VoteRow(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     digest: Mapped[str] = mapped_column(ForeignKey("approval_questions.digest"))
     voter_id: Mapped[str] = mapped_column(String(40))
+    stage: Mapped[int] = mapped_column(Integer)
     groups: Mapped[list[str]] = mapped_column(Json)
     decision: Mapped[str] = mapped_column(String(8))
     reason: Mapped[str] = mapped_column(Text)

@@ -5,7 +5,8 @@ from secrets import token_hex
 from typing import Final
 
 from hub import approvals, outbox
-from hub.approvals import Terms, decision_summary
+from hub.approvals import Question, Terms, decision_summary
+from hub.approvals.rules import asked_groups, asked_in
 from hub.audit import EventKind
 from hub.invocations.callers import caller_of, voters_excluded
 from hub.invocations.decisions import basis, on_record
@@ -15,7 +16,7 @@ from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.policy import Allowed, Obliged
 from hub.registry import PublishedTool
-from hub.storage import now
+from hub.storage import Tx, now
 
 POLICY_APPROVAL_LASTS: Final = timedelta(minutes=10)
 """How long a write that policy allowed may wait for its commit, say while the system is down."""
@@ -52,7 +53,7 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Obliged, run
         at = await now(tx)
         terms = _terms(previewed, tool, decision, at + approvals.shortest(decision.obligations))
         excluded = voters_excluded(await caller_of(tx, previewed))
-        await approvals.open_question(tx, previewed.id, previewed.revision, terms=terms, excluded=excluded)
+        question = await approvals.open_question(tx, previewed.id, previewed.revision, terms=terms, excluded=excluded)
         step = Step(
             to=State.AWAITING_APPROVAL,
             event=EventKind.INVOCATION_APPROVAL_REQUESTED,
@@ -69,9 +70,17 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Obliged, run
                 "lease_until": None,
             },
         )
-        payload = {"invocation_id": previewed.id, "groups": sorted({one.group for one in decision.obligations})}
-        await outbox.put(tx, topic=APPROVAL_REQUESTED, payload=payload, key=terms.digest)
-        return await move(tx, runtime, previewed, step)
+        asked = await move(tx, runtime, previewed, step)
+        await call_for(tx, question)
+        return asked
+
+
+async def call_for(tx: Tx, question: Question) -> None:
+    """Let those be told who are asked now; each stage of a question is told of once."""
+    stage = question.stage
+    asked = asked_in(question.obligations, stage)
+    payload = {"invocation_id": question.invocation_id, "groups": sorted(asked_groups(asked)), "stage": stage}
+    await outbox.put(tx, topic=APPROVAL_REQUESTED, payload=payload, key=f"{question.digest}:{stage}")
 
 
 def _terms(previewed: Invocation, tool: PublishedTool, decision: Allowed | Obliged, expires_at: datetime) -> Terms:

@@ -93,9 +93,9 @@ def on_record(decision: Decision) -> dict[str, Json]:
 
 
 def asked(decision: Decision) -> list[str]:
-    """Return whom a decision asks, as it goes on record: group, how many, and the rule that says so."""
+    """Return whom a decision asks, as it goes on record: groups, how many, and the rule that says so."""
     obligations = decision.obligations if isinstance(decision, Obliged) else ()
-    return [f"{one.group}:{one.count} ({one.rule_id})" for one in obligations]
+    return [f"{one.seat} ({one.rule_id})" for one in obligations]
 
 
 def basis(decision: Decision) -> dict[str, Json]:

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any, Final, cast
 
 from connectors.sdk.errors import Unavailable
-from hub import approvals
-from hub.approvals import Waiting
+from hub.approvals import Waiting, in_words
+from hub.approvals.rules import asked_in, stages
 from hub.invocations.states import DONE, State
 from hub.invocations.values import Invocation
 
@@ -174,10 +174,12 @@ def _who(invocation: Invocation) -> str:
     question = invocation.question
     if question is None:
         return "somebody else"
-    standing = approvals.standing(question.obligations, question.votes)
+    standing = question.standing
     if not isinstance(standing, Waiting):
         return "somebody else"
-    return " and ".join(f"{count} of {group}" for group, count in standing.missing.items())
+    later = [one for one in question.obligations if one.stage > standing.stage]
+    asked_later = [{one.group: one.count for one in asked_in(later, stage)} for stage in stages(later)]
+    return ", then ".join(in_words(question.obligations, missing) for missing in (standing.missing, *asked_later))
 
 
 def _what(invocation: Invocation) -> str:

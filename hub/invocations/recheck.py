@@ -4,7 +4,7 @@ Whoever removes one of these checks makes a test fail that is named after it.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -113,7 +113,7 @@ async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime
         and bound_to["intent_digest"] == claimed.intent_digest
         and bound_to["preview_digest"] == preview.digest
         and bound_to["summary_digest"] == digest(question.summary)
-        and bound_to["obligations"] == [asdict(one) for one in question.obligations]
+        and bound_to["obligations"] == [one.as_json() for one in question.obligations]
         and datetime.fromisoformat(bound_to["expires_at"]) == claimed.expires_at
     )
     if not is_bound:

@@ -5,6 +5,7 @@ from hub.approvals import Ballot, Choice, Granted, Question, Rejected
 from hub.audit import Event, EventKind, append
 from hub.core.errors import ChangedSinceSeen, Forbidden, HubError, NotFound
 from hub.dryrun import drift, of_revision
+from hub.invocations.approve import call_for
 from hub.invocations.decisions import basis, decide_on_vote, on_record
 from hub.invocations.journal import Step, announce, hold, load, move, record_event
 from hub.invocations.refuse import by_policy
@@ -41,12 +42,14 @@ async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
     question = await approvals.cast(tx, ballot)
     standing = await load(tx, ballot.invocation_id)
     decision = await _allowed_by_policy(tx, ballot, standing, runtime)
+    counted = question.votes[-1]
     facts = {
         **on_record(decision),
         "voter": ballot.voter.id,
         "choice": ballot.choice.value,
         "approval_digest": ballot.digest,
-        "groups": sorted(ballot.voter.groups & {one.group for one in question.obligations}),
+        "stage": counted.stage,
+        "groups": sorted(counted.groups),
         "authenticated_at": ballot.authenticated_at.isoformat(),
     }
     cast = Step(
@@ -60,6 +63,8 @@ async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
     step = _decided(question)
     if step is not None:
         return await move(tx, runtime, standing, step)
+    if question.stage != counted.stage:
+        await call_for(tx, question)
     await announce(tx, runtime, standing.id)
     return await load(tx, standing.id)
 
@@ -84,7 +89,7 @@ async def _allowed_by_policy(tx: Tx, ballot: Ballot, standing: Invocation, runti
 
 
 def _decided(question: Question) -> Step | None:
-    match approvals.standing(question.obligations, question.votes):
+    match question.standing:
         case Granted():
             voters = [vote.voter_id for vote in question.votes if vote.choice is Choice.APPROVE]
             facts = {"approved_by": "people", "approval_digest": question.digest, "voters": voters}

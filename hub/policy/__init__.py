@@ -4,6 +4,7 @@ from hub.policy.annotations import BundleInvalid, Fault, Rule
 from hub.policy.bundle import Bundle
 from hub.policy.decide import decide
 from hub.policy.exposed import Exposed, exposed_facts
+from hub.policy.obligations import Obligation, strictest
 from hub.policy.places import Place
 from hub.policy.trying import refuse_failing
 from hub.policy.values import (
@@ -12,10 +13,8 @@ from hub.policy.values import (
     Decision,
     Denied,
     Facts,
-    Obligation,
     Obliged,
     PreviewFacts,
-    strictest,
 )
 
 __all__ = [

@@ -1,4 +1,13 @@
-"""The hub's annotations on Cedar rules: `@id`, `@require`, `@ttl`, `@fresh` and `@why`, read strictly."""
+"""The hub's annotations on Cedar rules: `@id`, `@require`, `@ttl`, `@fresh`, `@escalate` and `@why`, read strictly.
+
+`@require` names the people who must agree. They are asked in stages, and the people of one stage when the stage before
+it is complete:
+
+    @require("finance:1 sales:2, then legal|compliance:1, then board&finance:1")
+
+asks first one person of finance and two of sales, then one of legal or compliance, then one who is in both board and
+finance: five different people. `@escalate("heads")` names the groups that are told when most of the time is over.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,11 +15,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.core.errors import InputError
+from hub.policy.obligations import ALL_OF, ANY_OF, Obligation
 from hub.policy.places import Place
-from hub.policy.values import Obligation
 
 DEFAULT_TTL: Final = "PT24H"
-_SEAT: Final = re.compile(r"([a-z][a-z0-9-]{0,63}):([1-9]|[1-4][0-9])")
+_GROUP: Final = r"[a-z][a-z0-9-]{0,63}"
+_SEAT: Final = re.compile(rf"({_GROUP}(?:\|{_GROUP})*|{_GROUP}(?:&{_GROUP})*):([1-9]|[1-4][0-9])")
+_THEN: Final = re.compile(r",\s+then\s+")
 _DURATION: Final = re.compile(r"P(?:(\d{1,3})D)?(?:T(?!$)(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?", re.ASCII)
 
 
@@ -51,13 +62,13 @@ def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rul
     rule_id = annotations.get("id") or ""
     if not rule_id:
         raise BundleInvalid(f"The rule at {place} needs an @id, so that decisions can name it.")
-    unknown = sorted(annotations.keys() - {"id", "require", "ttl", "fresh", "why"})
+    unknown = sorted(annotations.keys() - {"id", "require", "ttl", "fresh", "escalate", "why"})
     if unknown:
         raise BundleInvalid(f"Rule {rule_id}: @{unknown[0]} means nothing to the hub; remove it.")
     is_forbid = effect == "forbid"
     if "require" not in annotations:
-        if annotations.keys() & {"ttl", "fresh"}:
-            raise BundleInvalid(f"Rule {rule_id}: @ttl and @fresh need an @require beside them.")
+        if annotations.keys() & {"ttl", "fresh", "escalate"}:
+            raise BundleInvalid(f"Rule {rule_id}: @ttl, @fresh and @escalate need an @require beside them.")
         return Rule(id=rule_id, is_forbid=is_forbid, why=annotations.get("why", ""), obligations=())
     if not is_forbid:
         raise BundleInvalid(f"Rule {rule_id}: @require belongs on a forbid; a permit asks for nothing.")
@@ -67,27 +78,53 @@ def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rul
 
 
 def _obligations(rule_id: str, annotations: Mapping[str, str]) -> tuple[Obligation, ...]:
-    seats = annotations["require"].split()
-    matches = [_SEAT.fullmatch(seat) for seat in seats]
-    if not seats or not all(matches):
-        raise BundleInvalid(f'Rule {rule_id}: @require reads like "finance:1 sales:2", group and count.')
     seconds = _seconds(annotations.get("ttl", DEFAULT_TTL), rule_id, "ttl")
     fresh = _seconds(annotations["fresh"], rule_id, "fresh") if "fresh" in annotations else None
-    named = [match.group(1) for match in matches if match]
-    if len(set(named)) != len(named):
-        raise BundleInvalid(f"Rule {rule_id}: @require names a group twice.")
+    told = _told(annotations["escalate"], rule_id) if "escalate" in annotations else ()
     return tuple(
         Obligation(
-            group=match.group(1),
-            count=int(match.group(2)),
+            group=group,
+            count=count,
             seconds=seconds,
             fresh_seconds=fresh,
             rule_id=rule_id,
             why=annotations.get("why", ""),
+            stage=stage,
+            escalate=told,
         )
-        for match in matches
-        if match
+        for stage, asked in enumerate(_THEN.split(annotations["require"]), start=1)
+        for group, count in _seats(asked, rule_id).items()
     )
+
+
+def _seats(stage: str, rule_id: str) -> dict[str, int]:
+    """Return whom one stage of an @require asks, and how many of them."""
+    matches = [_SEAT.fullmatch(seat) for seat in stage.split()]
+    if not matches or not all(matches):
+        raise BundleInvalid(
+            f'Rule {rule_id}: @require reads like "finance:1 sales:2, then legal|compliance:1": '
+            "groups and counts, in stages."
+        )
+    named = [(_ordered(match.group(1), rule_id), int(match.group(2))) for match in matches if match]
+    if len(dict(named)) != len(named):
+        raise BundleInvalid(f"Rule {rule_id}: @require names a group twice in one stage.")
+    return dict(named)
+
+
+def _ordered(group: str, rule_id: str) -> str:
+    """Return the one way of writing the groups that `group` names, so that rules can be put together."""
+    sign = ALL_OF if ALL_OF in group else ANY_OF
+    named = group.split(sign)
+    if len(set(named)) != len(named):
+        raise BundleInvalid(f"Rule {rule_id}: @require names a group twice in {group}.")
+    return sign.join(sorted(named))
+
+
+def _told(text: str, rule_id: str) -> tuple[str, ...]:
+    named = text.split()
+    if not named or not all(re.fullmatch(_GROUP, group) for group in named):
+        raise BundleInvalid(f'Rule {rule_id}: @escalate reads like "heads", groups with spaces between.')
+    return tuple(sorted(set(named)))
 
 
 def _seconds(text: str, rule_id: str, name: str) -> int:

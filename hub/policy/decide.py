@@ -9,7 +9,8 @@ from typing import Any, Final, TypedDict
 import cedarpy
 
 from hub.policy.bundle import Bundle, schema
-from hub.policy.values import Action, Allowed, Decision, Denied, Facts, Obliged, strictest
+from hub.policy.obligations import strictest
+from hub.policy.values import Action, Allowed, Decision, Denied, Facts, Obliged
 
 Json = Any
 """Any JSON value."""

@@ -6,6 +6,8 @@ An example is one JSON object in consecutive lines that begin with `//?`:
     //?  "facts": {"tier": "medium", "arguments": {"amount_minor": 200000}},
     //?  "expect": "obliged", "asks": ["finance:1"], "rules": ["refund-needs-finance"]}
 
+`asks` names the seats as they go on record: `finance:1`, and `legal:2 in stage 2` for a later stage.
+
 `facts` says what differs from `ORDINARY`, a previewed medium write by an agent in production.
 """
 
@@ -79,7 +81,7 @@ class Example(BaseModel):
         if decision.outcome != self.expect:
             rules = ", ".join(decision.rule_ids)
             return f"{self.example!r} should be {self.expect} and is {decision.outcome} (rules: {rules})"
-        asked = [f"{one.group}:{one.count}" for one in decision.obligations] if isinstance(decision, Obliged) else []
+        asked = [one.seat for one in decision.obligations] if isinstance(decision, Obliged) else []
         if self.asks is not None and sorted(self.asks) != sorted(asked):
             return f"{self.example!r} should ask {', '.join(self.asks)} and asks {', '.join(asked) or 'nobody'}"
         if self.rules is not None and set(self.rules) != set(decision.rule_ids):

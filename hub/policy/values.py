@@ -1,6 +1,6 @@
 """Values of policy: what may be asked, the facts a decision is made on, and the three decisions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Final
@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 from pydantic import TypeAdapter
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
+from hub.policy.obligations import Obligation
 
 Json = Any
 """Any JSON value."""
@@ -99,18 +100,6 @@ _READER: Final = TypeAdapter(Facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Obligation:
-    """What must be met before a write may go on: `count` members of `group`, within `seconds`."""
-
-    group: str
-    count: int
-    seconds: int
-    fresh_seconds: int | None
-    rule_id: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
     """Policy allows it."""
 
@@ -146,31 +135,3 @@ class Denied:
 
 
 Decision = Allowed | Obliged | Denied
-
-
-def strictest(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
-    """Return one obligation a group: the highest count, the shortest times, and the rule that asks for most.
-
-    Every obligation gets the shortest time of all: a question is open as long as its most impatient rule allows. In
-    which order or how often obligations are put together makes no difference.
-    """
-    # The time is no part of the order: after a first round it is no longer the rule's own.
-    asked = sorted(obligations, key=lambda one: (one.group, -one.count, one.rule_id, one.why))
-    if not asked:
-        return ()
-    seconds = min(one.seconds for one in asked)
-    fresh = [one.fresh_seconds for one in asked if one.fresh_seconds is not None]
-    kept: dict[str, Obligation] = {}
-    for one in asked:
-        kept.setdefault(one.group, one)
-    return tuple(
-        Obligation(
-            group=one.group,
-            count=one.count,
-            seconds=seconds,
-            fresh_seconds=min(fresh) if fresh else None,
-            rule_id=one.rule_id,
-            why=one.why,
-        )
-        for one in kept.values()
-    )

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from connectors.sdk.preview import Change, Preview
 from hub import approvals, dryrun
 from hub.approvals import Ballot, Choice, Question
-from hub.approvals.rules import login_is_fresh
+from hub.approvals.rules import asked_in, login_is_fresh
 from hub.core.errors import ChangedSinceSeen, Conflict, FreshLoginNeeded, InputError, Malformed, NotFound
 from hub.identity.principals import Principal
 from hub.invocations.runtime import Runtime
@@ -117,6 +117,8 @@ def _why_not(person: Principal, dossier: Dossier, question: Question) -> str:
         return "You have voted. Other people still have to."
     if not approvals.is_asked(person, question):
         return "No rule asks one of your groups; you can look, and others decide."
+    if not any(one.admits(person.groups) for one in asked_in(question.obligations, question.stage)):
+        return "Others are asked first. You are told when it is your turn."
     return ""
 
 

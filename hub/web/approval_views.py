@@ -1,11 +1,12 @@
 """A dossier as the approval page and the inbox show it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 from connectors.sdk.preview import Preview
 from hub.approvals import Choice, Question, Vote, Waiting, standing
+from hub.approvals.rules import asked_in, stages
 from hub.dryrun import PreviewRecord, TrackRecord
 from hub.invocations.states import State
 from hub.invocations.values import Claims, Invocation
@@ -28,6 +29,7 @@ from hub.web.views.approval import (
     Reach,
     RuleLine,
     SideLine,
+    StageLine,
     Sureness,
     Undo,
     VoteLine,
@@ -36,6 +38,9 @@ from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Tone, Word, u
 
 _APPROVED: Final = Word(label="approved", meaning="", tone="good")
 _REJECTED: Final = Word(label="rejected", meaning="", tone="bad")
+_COMPLETE: Final = Word(label="complete", meaning="", tone="good")
+_ASKED_NOW: Final = Word(label="asked now", meaning="", tone="warn")
+_ASKED_LATER: Final = Word(label="asked later", meaning="")
 _NO_RECORD: Final = Word(label="no record yet", meaning="")
 _GOOD_SHARE: Final = 0.98
 _CLAIMS: Final = (
@@ -76,7 +81,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         sureness=_sureness(dossier, record),
         undo=undo_of(dossier),
         rules=_rules(question),
-        quorums=tuple(_quorums(question)),
+        stages=tuple(_stages(question)),
         votes=tuple(vote_line(vote, dossier) for vote in question.votes),
         expires=at(question.expires_at, now=dossier.at),
         claims=claim_lines(invocation.claims),
@@ -183,14 +188,33 @@ def _rules(question: Question) -> tuple[RuleLine, ...]:
     return tuple(RuleLine(why=inert_name(one.why), rule_id=one.rule_id) for one in unique.values())
 
 
-def _quorums(question: Question) -> Iterator[Quorum]:
-    """Yield what each group still has to give; who is in two groups fills one seat, as the rules of approval say."""
+def _stages(question: Question) -> Iterator[StageLine]:
+    """Yield the stages, each with what everybody asked in it still has to give."""
     in_favour = [vote for vote in question.votes if vote.choice is Choice.APPROVE]
     reached = standing(question.obligations, in_favour)
-    missing: Mapping[str, int] = reached.missing if isinstance(reached, Waiting) else {}
-    for one in question.obligations:
-        given = one.count - missing.get(one.group, 0)
-        yield Quorum(group=one.group, needed=one.count, given=given, fresh=_fresh(one))
+    for stage in stages(question.obligations):
+        asked = asked_in(question.obligations, stage)
+        if not isinstance(reached, Waiting) or stage < reached.stage:
+            yield StageLine(number=stage, word=_COMPLETE, quorums=tuple(_quorums(asked, {})))
+        elif stage == reached.stage:
+            yield StageLine(number=stage, word=_ASKED_NOW, quorums=tuple(_quorums(asked, reached.missing)))
+        else:
+            nobody_yet = {one.group: one.count for one in asked}
+            yield StageLine(number=stage, word=_ASKED_LATER, quorums=tuple(_quorums(asked, nobody_yet)))
+
+
+def _quorums(asked: Sequence[Obligation], missing: Mapping[str, int]) -> Iterator[Quorum]:
+    """Yield what each still has to give; who is in two groups fills one seat, as the rules of approval say."""
+    for one in asked:
+        yield Quorum(group=one.whom, needed=one.count, given=one.count - missing.get(one.group, 0), fresh=_fresh(one))
+
+
+def _progress(question: Question) -> str:
+    """Return in one line what is asked now."""
+    lines = list(_stages(question))
+    now = next((line for line in lines if line.word is _ASKED_NOW), lines[-1])
+    said = " · ".join(f"{each.group}: {each.given} of {each.needed}" for each in now.quorums)
+    return f"stage {now.number} of {len(lines)} · {said}" if len(lines) > 1 else said
 
 
 def _fresh(one: Obligation) -> str:
@@ -219,6 +243,6 @@ def inbox_card(dossier: Dossier) -> InboxCard | None:
         tool=invocation.tool_name,
         tier=TIERS[invocation.tier],
         expires=at(question.expires_at, now=dossier.at),
-        progress=" · ".join(f"{each.group}: {each.given} of {each.needed}" for each in _quorums(question)),
+        progress=_progress(question),
         money=money_of(record.preview),
     )

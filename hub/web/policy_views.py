@@ -71,7 +71,8 @@ def rule_lines(bundle: Bundle) -> tuple[RuleLine, ...]:
 
 def _asks(one: Obligation) -> str:
     fresh = "" if one.fresh_seconds is None else f", login younger than {span(timedelta(seconds=one.fresh_seconds))}"
-    return f"{one.count} of {one.group}, within {span(timedelta(seconds=one.seconds))}{fresh}"
+    stage = f" in stage {one.stage}" if one.stage > 1 else ""
+    return f"{one.count} of {one.whom}{stage}, within {span(timedelta(seconds=one.seconds))}{fresh}"
 
 
 def test_lines(bundle: Bundle) -> tuple[TestLine, ...]:

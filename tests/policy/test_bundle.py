@@ -32,6 +32,7 @@ FORBID = 'forbid (principal, action == Action::"autocommit", resource);'
             "needs the scope",
         ),
         ('@id("x") @require("a:1") forbid (principal, action == Action::"commit", resource);', "needs the scope"),
+        (f'@id("x") @escalate("heads") {FORBID}', "need an @require"),
         ('@id("x") permit (principal == ?principal, action, resource);', "template"),
     ],
 )
@@ -40,10 +41,59 @@ def test_a_rule_that_would_not_do_what_it_seems_to_is_refused(rule: str, said: s
         Bundle.parse(f"{PERMIT}\n{rule}")
 
 
-@pytest.mark.parametrize("seats", ["", "a", "a:0", "a:50", "A:1", "a:1,b:1", "a:1 a:2", "a:-1", "a:1x"])
+_WRONG_STAGES = [
+    "a:1, then",
+    ", then a:1",
+    "a:1 then b:1",
+    "a:1, b:1",
+    "a:1,then b:1",
+    "a:1, then b:1,",
+    "a|:1",
+    "|a:1",
+    "a|b&c:1",
+    "a|a:1",
+    "a&a:1",
+    "a|b:1 b|a:2",
+    "a | b:1",
+]
+
+
+@pytest.mark.parametrize("seats", ["", "a", "a:0", "a:50", "A:1", "a:1,b:1", "a:1 a:2", "a:-1", "a:1x", *_WRONG_STAGES])
 def test_whom_to_ask_is_read_strictly(seats: str) -> None:
     with pytest.raises(BundleInvalid, match="@require"):
         Bundle.parse(f'{PERMIT}\n@id("x") @require("{seats}") {FORBID}')
+
+
+def asked(annotations: str) -> list[tuple[int, str, int]]:
+    bundle = Bundle.parse(f'{PERMIT}\n@id("x") {annotations} {FORBID}')
+    rule = next(rule for rule in bundle.rules.values() if rule.id == "x")
+    return [(one.stage, one.group, one.count) for one in rule.obligations]
+
+
+def test_people_are_asked_in_stages_and_by_several_groups_at_once() -> None:
+    assert asked('@require("b:1 a:2, then d|c:3,  then b&a:1")') == [
+        (1, "b", 1),
+        (1, "a", 2),
+        (2, "c|d", 3),
+        (3, "a&b", 1),
+    ]
+
+
+def test_the_same_group_may_be_asked_again_in_a_later_stage() -> None:
+    assert asked('@require("a:1, then a:1")') == [(1, "a", 1), (2, "a", 1)]
+
+
+def test_who_is_told_when_time_runs_out_stands_beside_whom_to_ask() -> None:
+    bundle = Bundle.parse(f'{PERMIT}\n@id("x") @require("a:1, then b:1") @escalate("heads board") {FORBID}')
+
+    rule = next(rule for rule in bundle.rules.values() if rule.id == "x")
+    assert [one.escalate for one in rule.obligations] == [("board", "heads")] * 2
+
+
+@pytest.mark.parametrize("told", ["", "a:1", "A", "a|b", "a,b"])
+def test_who_is_told_is_read_strictly(told: str) -> None:
+    with pytest.raises(BundleInvalid, match="@escalate"):
+        Bundle.parse(f'{PERMIT}\n@id("x") @require("a:1") @escalate("{told}") {FORBID}')
 
 
 @pytest.mark.parametrize(

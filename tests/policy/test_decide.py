@@ -217,7 +217,9 @@ def test_policy_sees_what_a_tool_exposes_and_knows_what_is_missing() -> None:
 
 obligations = st.builds(
     Obligation,
-    group=st.sampled_from(["a", "b", "c"]),
+    group=st.sampled_from(["a", "b", "a|b"]),
+    stage=st.integers(1, 3),
+    escalate=st.sets(st.sampled_from(["x", "y"])).map(lambda told: tuple(sorted(told))),
     count=st.integers(1, 3),
     seconds=st.integers(1, 9),
     fresh_seconds=st.none() | st.integers(1, 9),
@@ -240,12 +242,14 @@ def test_in_which_order_and_how_often_obligations_come_together_makes_no_differe
 
 @given(asked=st.lists(obligations, min_size=1))
 def test_the_strictest_is_at_least_as_strict_as_each(asked: list[Obligation]) -> None:
-    merged = {one.group: one for one in strictest(asked)}
+    merged = {(one.stage, one.group): one for one in strictest(asked)}
 
     for one in asked:
-        assert merged[one.group].count >= one.count
-        assert merged[one.group].seconds <= one.seconds
-        assert one.fresh_seconds is None or (merged[one.group].fresh_seconds or 99) <= one.fresh_seconds
+        kept = merged[one.stage, one.group]
+        assert kept.count >= one.count
+        assert kept.seconds <= one.seconds
+        assert one.fresh_seconds is None or (kept.fresh_seconds or 99) <= one.fresh_seconds
+        assert set(kept.escalate) >= set(one.escalate)
 
 
 previews = st.builds(

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from questions import add_groups, add_person, ask_by
 from sqlalchemy import update
 from starlette.applications import Starlette
 from web_visitor import Visitor
@@ -34,9 +36,16 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
 @pytest.fixture
 async def rita(world: World) -> AsyncGenerator[Visitor]:
     """The person the agent acts for, at her own browser."""
+    async with at_own_browser(world, "rita") as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def at_own_browser(world: World, name: str) -> AsyncGenerator[Visitor]:
+    """Yield somebody who has logged in, beside whoever else has."""
     app = Starlette(routes=web_routes(world.runtime))
     async with Visitor(app, base_url=world.runtime.public_url) as opened:
-        await opened.log_in("rita", PASSWORD)
+        await opened.log_in(name, PASSWORD)
         yield opened
 
 
@@ -256,3 +265,25 @@ async def grow_old(world: World) -> None:
     earlier = datetime.now(UTC) - timedelta(minutes=30)
     async with world.runtime.database.transaction() as tx:
         await tx.execute(update(SessionRow).values(authenticated_at=earlier))
+
+
+async def test_the_page_shows_the_stages_and_where_the_question_stands(world: World, ann: Visitor) -> None:
+    await add_groups(world, "legal")
+    await ask_by(world, '@require("approvers:1, then legal:1")')
+    await add_person(world, "lea", "legal")
+    _, page = await asked_to_delete(world)
+    async with at_own_browser(world, "lea") as lea:
+        await lea.get(page)
+        assert "Others are asked first." in lea.html
+        assert page not in (await lea.get("/approvals")).text
+        await ann.get("/approvals")
+        assert "stage 1 of 2 · approvers: 0 of 1" in ann.html
+        await ann.get(page)
+        assert re.search(r"First asked now approvers 0 of 1 Then asked later legal 0 of 1", ann.text)
+        await ann.submit(page, decision="approve")
+        await lea.get(page)
+
+        assert re.search(r"First complete approvers 1 of 1 .*Then asked now legal 0 of 1", lea.text)
+        await lea.submit(page, decision="approve")
+        await lea.follow()
+        assert "Your approval is on record." in lea.html

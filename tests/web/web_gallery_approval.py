@@ -21,6 +21,7 @@ from hub.web.views.approval import (
     Reach,
     RuleLine,
     SideLine,
+    StageLine,
     Sureness,
     Undo,
     VoteLine,
@@ -30,6 +31,8 @@ from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Word
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 HOSTILE = "<script>alert('x')</script> \u202egnp.exe \u200bpay\u0440al " + "long" * 600
 WAITING = Word(label="Waiting for approval", meaning="Nothing has been written.", tone="warn")
+_FRESH = "each with a login younger than 10 minutes"
+_NOW = Word(label="asked now", meaning="", tone="warn")
 APPROVED = Word(label="approved", meaning="", tone="good")
 REJECTED = Word(label="rejected", meaning="", tone="bad")
 TERM = Change(
@@ -123,7 +126,7 @@ HIGH = ApprovalPage(
     ),
     undo=Undo(reversal=REVERSALS[Reversal.EXACT], tool="party_payment_term_set", window="30 days"),
     rules=(RuleLine(why=inert("Writes of tier high need one person who did not ask for them."), rule_id="tier-high"),),
-    quorums=(Quorum(group="approvers", needed=1, given=0),),
+    stages=(StageLine(number=1, word=_NOW, quorums=(Quorum(group="approvers", needed=1, given=0),)),),
     votes=(),
     expires=at(NOW + timedelta(hours=23, minutes=48), now=NOW),
     claims=(
@@ -160,9 +163,29 @@ CRITICAL = replace(
             rule_id="tier-critical",
         ),
     ),
-    quorums=(
-        Quorum(group="approvers", needed=1, given=1, fresh="each with a login younger than 10 minutes"),
-        Quorum(group="controllers", needed=1, given=0, fresh="each with a login younger than 10 minutes"),
+    stages=(
+        StageLine(
+            number=1,
+            word=Word(label="complete", meaning="", tone="good"),
+            quorums=(Quorum(group="approvers", needed=1, given=1, fresh=_FRESH),),
+        ),
+        StageLine(
+            number=2,
+            word=_NOW,
+            quorums=(Quorum(group="controllers or legal", needed=2, given=0, fresh=_FRESH),),
+        ),
+        StageLine(
+            number=3,
+            word=Word(label="asked later", meaning=""),
+            quorums=(
+                Quorum(
+                    group="people in all of board, finance",
+                    needed=1,
+                    given=0,
+                    fresh=_FRESH,
+                ),
+            ),
+        ),
     ),
     votes=(
         VoteLine(

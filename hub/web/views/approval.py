@@ -43,7 +43,7 @@ class VoteLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quorum:
-    """How many people of one group must agree, and how many have."""
+    """How many people must agree whom `group`, in words, stands for, and how many have."""
 
     group: str
     needed: int
@@ -55,6 +55,15 @@ class Quorum:
     def is_met(self) -> bool:
         """Return whether enough people of the group have agreed."""
         return self.given >= self.needed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageLine:
+    """The people who are asked together, and whether that is over, now or later."""
+
+    number: int
+    word: Word
+    quorums: tuple[Quorum, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +178,7 @@ class ApprovalPage:
     sureness: Sureness
     undo: Undo
     rules: tuple[RuleLine, ...]
-    quorums: tuple[Quorum, ...]
+    stages: tuple[StageLine, ...]
     votes: tuple[VoteLine, ...]
     expires: At
     claims: tuple[Claim, ...]

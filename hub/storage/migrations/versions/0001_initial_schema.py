@@ -265,12 +265,13 @@ def upgrade() -> None:
     op.create_table(
         "approval_stages",
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("stage", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("group_name", sa.String(length=64), nullable=False),
         sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["digest"], ["approval_questions.digest"], name=op.f("fk_approval_stages_digest_approval_questions")
         ),
-        sa.PrimaryKeyConstraint("digest", "group_name", name=op.f("pk_approval_stages")),
+        sa.PrimaryKeyConstraint("digest", "stage", "group_name", name=op.f("pk_approval_stages")),
     )
     with op.batch_alter_table("approval_stages", schema=None) as batch_op:
         batch_op.create_index("ix_approval_stages_inbox", ["group_name", "is_open"], unique=False)
@@ -433,6 +434,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("voter_id", sa.String(length=40), nullable=False),
+        sa.Column("stage", sa.Integer(), nullable=False),
         sa.Column("groups", Json, nullable=False),
         sa.Column("decision", sa.String(length=8), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),

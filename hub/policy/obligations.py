@@ -1,0 +1,98 @@
+"""Obligations: how many people of which groups a rule asks for, in which order, and how several rules come together."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+Json = Any
+"""Any JSON value."""
+
+ANY_OF: Final = "|"
+ALL_OF: Final = "&"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligation:
+    """What must be met before a write may go on: `count` people whom `group` admits, within `seconds`.
+
+    `group` names one group, or several: `finance|treasury` admits whoever is in one of them, `finance&board` whoever
+    is in all. They are asked once everything of the stages before `stage` is met. `escalate` names the groups that are
+    told when most of the time is over.
+    """
+
+    group: str
+    count: int
+    seconds: int
+    fresh_seconds: int | None
+    rule_id: str
+    why: str
+    stage: int = 1
+    escalate: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Return the groups that are named."""
+        return frozenset(self.group.replace(ALL_OF, ANY_OF).split(ANY_OF))
+
+    def admits(self, groups: frozenset[str]) -> bool:
+        """Return whether somebody in `groups` is asked."""
+        return self.groups <= groups if ALL_OF in self.group else bool(self.groups & groups)
+
+    @property
+    def whom(self) -> str:
+        """Return who is asked, in words."""
+        named = sorted(self.groups)
+        if len(named) == 1:
+            return named[0]
+        if ALL_OF in self.group:
+            return f"people in all of {', '.join(named)}"
+        return f"{', '.join(named[:-1])} or {named[-1]}"
+
+    @property
+    def seat(self) -> str:
+        """Return who is asked and when, as it goes on record: `finance:1`, or `legal:2 in stage 2`."""
+        return f"{self.group}:{self.count}{f' in stage {self.stage}' if self.stage > 1 else ''}"
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the obligation as it is stored and as digests take it."""
+        return {**asdict(self), "escalate": list(self.escalate)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Json]) -> "Obligation":
+        """Return the obligation that `as_json` wrote down."""
+        members: dict[str, Json] = {**stored}
+        members["escalate"] = tuple(members["escalate"])
+        return cls(**members)
+
+
+def strictest(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
+    """Return one obligation a stage and group: the highest count, the shortest times, the rule that asks for most.
+
+    Stages come together one by one: the first of every rule, then the second of every rule. So every rule keeps its own
+    order, and its own people, even where two rules name the same groups the other way round. Every obligation gets the
+    shortest time of all (a question is open as long as its most impatient rule allows) and everybody whom any rule
+    wants to be told. In which order or how often obligations are put together makes no difference.
+    """
+    # The time is no part of the order: after a first round it is no longer the rule's own.
+    asked = sorted(obligations, key=lambda one: (one.stage, one.group, -one.count, one.rule_id, one.why))
+    if not asked:
+        return ()
+    seconds = min(one.seconds for one in asked)
+    fresh = [one.fresh_seconds for one in asked if one.fresh_seconds is not None]
+    told = sorted({group for one in asked for group in one.escalate})
+    kept: dict[tuple[int, str], Obligation] = {}
+    for one in asked:
+        kept.setdefault((one.stage, one.group), one)
+    return tuple(
+        Obligation(
+            group=one.group,
+            count=one.count,
+            seconds=seconds,
+            fresh_seconds=min(fresh) if fresh else None,
+            rule_id=one.rule_id,
+            why=one.why,
+            stage=one.stage,
+            escalate=tuple(told),
+        )
+        for one in kept.values()
+    )
