@@ -47,6 +47,7 @@ class BadgeVerdict(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_APPLICABLE = "not applicable"
+    NOT_PROVABLE = "not provable from a recording"
 
 
 class Grade(StrEnum):

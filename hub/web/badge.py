@@ -13,6 +13,9 @@ VERDICTS: Final = {
     BadgeVerdict.PASSED: Word(label="held", meaning="It was tried, and it held.", tone="good"),
     BadgeVerdict.FAILED: Word(label="failed", meaning="It was tried, and it did not hold.", tone="bad"),
     BadgeVerdict.NOT_APPLICABLE: Word(label="does not apply", meaning="It says nothing about this tool."),
+    BadgeVerdict.NOT_PROVABLE: Word(
+        label="not provable from a recording", meaning="Only the system itself could show whether it holds."
+    ),
 }
 GRADES: Final = {
     Grade.LIVE: "on the system itself",

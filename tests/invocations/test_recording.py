@@ -3,10 +3,11 @@
 import base64
 
 import pytest
+from upstream.careless import connector as careless
 from upstream.classified import connector as classified
 from upstream.classified import unclear
 from upstream.connector import connector as honest
-from upstream.fixtures import TOKEN, Upstream
+from upstream.fixtures import TOKEN, Upstream, running_upstream
 from upstream.harness import UpstreamHarness, honest_cases
 
 from connectors.sdk.harness import Case, PlainHarness
@@ -92,6 +93,90 @@ def renamed(spec: ConnectorSpec) -> ConnectorSpec:
     wrong = update.model_copy(update={"compensation": update.compensation.model_copy(update={"arguments": arguments})})
     others = [one for one in spec.operations if one.name != "item_update"]
     return spec.model_copy(update={"operations": (*others, wrong)})
+
+
+@pytest.fixture(scope="module")
+async def update(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> Recording:
+    """What the test upstream answered while `item_update` was checked on it."""
+    del anyio_backend
+    with running_upstream(tmp_path_factory.mktemp("update")) as running:
+        running.store.rows("INSERT INTO item VALUES (1, 'pencil', 10, 1)")
+        harness = UpstreamHarness(upstream=running)
+        harness.cases = [harness.write("item_update", edits=1, id=1, quantity=12)]
+        return (await check_and_record(honest.spec, harness)).recording
+
+
+def reasons(badge: Badge) -> dict[Promise, str]:
+    return {line.promise: line.reason for line in badge.lines if line.verdict is BadgeVerdict.FAILED}
+
+
+async def test_what_a_recording_cannot_prove_is_said_and_never_passes(update: Recording) -> None:
+    again = await check_recorded(honest.spec, update)
+
+    found = {promise: verdict for (_, promise), verdict in verdicts(again).items()}
+    assert found.pop(Promise.SECRETS) is BadgeVerdict.NOT_PROVABLE
+    assert {*found.values()} == {BadgeVerdict.PASSED}
+    assert again.system == f"the test upstream, recorded on {update.recorded_at:%Y-%m-%d}"
+
+
+async def test_an_exchange_that_is_missing_is_named(update: Recording) -> None:
+    without = [one for one in update.exchanges if not ("carry" in one.at or one.question.method == "PATCH")]
+
+    found = reasons(await check_recorded(honest.spec, update.model_copy(update={"exchanges": tuple(without)})))
+
+    assert found[Promise.PREDICTION].startswith('The recording lacks PATCH /items/1 if-match: "')
+    assert '{"quantity": 12}' in found[Promise.PREDICTION]
+    assert found[Promise.PREDICTION].endswith("Record it again.")
+
+
+@pytest.mark.more
+async def test_what_was_read_before_a_write_does_not_stand_for_what_is_there_after_it(update: Recording) -> None:
+    before = [one for one in update.exchanges if not (one.at.endswith("prediction / 1"))]
+    assert len(before) < len(update.exchanges)
+
+    found = reasons(await check_recorded(honest.spec, update.model_copy(update={"exchanges": tuple(before)})))
+
+    assert "GET /items/1 (recorded at another moment" in found[Promise.PREDICTION]
+
+
+@pytest.mark.more
+@pytest.mark.parametrize(
+    ("missing", "named"), [("contents", "what the system held"), ("effects", "how often item_update had taken effect")]
+)
+async def test_a_look_into_the_system_that_is_missing_is_not_made_up(
+    update: Recording, missing: str, named: str
+) -> None:
+    assert update.contents is not None
+    looks = tuple(look for look in update.contents if "untouched" not in look.at)
+    (case,) = update.cases
+    counts = tuple(count for count in case.effects or () if "untouched" not in count.at)
+    changes = (
+        {"contents": looks} if missing == "contents" else {"cases": (case.model_copy(update={"effects": counts}),)}
+    )
+
+    found = reasons(await check_recorded(honest.spec, update.model_copy(update=changes)))
+
+    assert f"The recording lacks {named}" in found[Promise.UNTOUCHED]
+
+
+@pytest.mark.more
+async def test_a_write_that_no_longer_sends_its_guard_gets_no_answer_that_its_guard_got(upstream: Upstream) -> None:
+    harness = UpstreamHarness(upstream=upstream)
+    harness.cases = [harness.write("forgets_its_undo", edits=1, id=1, quantity=5)]
+    recorded = await check_and_record(careless.spec, harness)
+    text = recorded.recording.model_dump_json().replace("forgets_its_undo", "ignores_its_guard")
+
+    again = reasons(await check_recorded(careless.spec, Recording.model_validate_json(text)))
+
+    assert Promise.GUARD not in reasons(recorded.badge)
+    assert "PATCH /items/1 if-match" in again[Promise.GUARD]
+
+
+async def test_what_passes_in_a_database_is_not_recorded() -> None:
+    database = honest.spec.model_copy(update={"speaks": "sql"})
+
+    with pytest.raises(InputError, match="cannot be recorded"):
+        await check_and_record(database, PlainHarness(system="somewhere", base_url="http://127.0.0.1:9"))
 
 
 async def test_data_that_nobody_says_where_it_is_is_not_recorded(upstream: Upstream) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from connectors.sdk.harness import Case, Harness, OpenHarness, PlainHarness
@@ -26,7 +27,12 @@ from hub.settings import Settings
 Json = Any
 """Any JSON value."""
 
-_COLOURS = {BadgeVerdict.PASSED: "green", BadgeVerdict.FAILED: "bold red", BadgeVerdict.NOT_APPLICABLE: "dim"}
+_COLOURS = {
+    BadgeVerdict.PASSED: "green",
+    BadgeVerdict.FAILED: "bold red",
+    BadgeVerdict.NOT_APPLICABLE: "dim",
+    BadgeVerdict.NOT_PROVABLE: "yellow",
+}
 
 
 @asynccontextmanager
@@ -101,7 +107,7 @@ def _print(badge: Badge) -> None:
     table = Table("operation", "check", "found", "how", title=f"{badge.connector} {badge.version} on {badge.system}")
     for line in badge.lines:
         verdict = f"[{_COLOURS[line.verdict]}]{line.verdict.value}[/]"
-        table.add_row(line.operation, PROMISES[line.promise], verdict, f"{line.grade.value}: {line.reason}")
+        table.add_row(line.operation, PROMISES[line.promise], verdict, escape(f"{line.grade.value}: {line.reason}"))
     out.print(table)
     failed = sum(line.verdict is BadgeVerdict.FAILED for line in badge.lines)
     out.print("[green]No line failed.[/]" if badge.is_clean else f"[bold red]{failed} line(s) failed.[/]")

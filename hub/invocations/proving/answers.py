@@ -11,7 +11,8 @@ from connectors.sdk.vocabulary import Effect, Fidelity
 from hub.execution import Conflicted, Failed, Previewed, Succeeded, Unknown
 from hub.invocations.proving.interference import WAIT_SECONDS, Passed, Way, add_fields, answer_with, throttle
 from hub.invocations.proving.laboratory import Order
-from hub.invocations.proving.trial import Broken, NotApplicable, Outcome, Trial, told
+from hub.invocations.proving.trial import Broken, NotApplicable, NotProvable, Outcome, Trial, told
+from hub.registry import Grade
 
 _SHORTEST_SECRET: Final = 4
 _PAGE: Final = "<!doctype html><title>Please log in</title>"
@@ -37,6 +38,8 @@ _MAPPED: Final = frozenset({Refused.code, NotFound.code, Conflict.code, Unavaila
 
 async def secrets(trial: Trial) -> str:
     """No text that came out of the trial holds a secret."""
+    if trial.lab.grade is Grade.RECORDED:
+        raise NotProvable("A recording is made without a credential: no secret is there to be found.")
     wanted = [*_forms(trial.lab.harness.secret)]
     if not wanted:
         raise NotApplicable("The connection has no secret.")

@@ -8,7 +8,7 @@ from connectors.sdk.vocabulary import Effect
 from hub.execution import Succeeded
 from hub.invocations.proving import answers, previews, writes
 from hub.invocations.proving.laboratory import Laboratory
-from hub.invocations.proving.trial import Broken, BrokenDown, NotApplicable, Trial
+from hub.invocations.proving.trial import Broken, BrokenDown, NotApplicable, NotProvable, Trial
 from hub.registry import BadgeLine, BadgeVerdict, Promise
 
 Check = Callable[[Trial], Awaitable[str]]
@@ -32,19 +32,19 @@ OF_WRITES: Final[Sequence[tuple[Promise, Check]]] = (
 )
 """Each rests on what those before it have left, so what is only asked comes before what is written."""
 
-_SEVERITY: Final = (BadgeVerdict.FAILED, BadgeVerdict.PASSED, BadgeVerdict.NOT_APPLICABLE)
+_SEVERITY: Final = (BadgeVerdict.FAILED, BadgeVerdict.NOT_PROVABLE, BadgeVerdict.PASSED, BadgeVerdict.NOT_APPLICABLE)
 
 
 async def check(lab: Laboratory) -> list[BadgeLine]:
     """Return the lines about every case of the laboratory's harness, in the order of cases and promises."""
     lines = list[BadgeLine]()
-    for case in lab.harness.cases:
-        lines += await check_case(lab, case)
+    for number, case in enumerate(lab.harness.cases):
+        lines += await check_case(lab, case, number=number)
     return _worst(lines)
 
 
-async def check_case(lab: Laboratory, case: Case) -> list[BadgeLine]:
-    """Return the lines about one case."""
+async def check_case(lab: Laboratory, case: Case, *, number: int = 0) -> list[BadgeLine]:
+    """Return the lines about one case, which has this number among those of its harness."""
     trial = Trial(lab=lab, case=case)
     lab.heard.clear()
     of_reads = ((Promise.ERRORS, _reads), *((promise, one) for promise, one in OF_WRITES if one in _OF_READS))
@@ -54,20 +54,28 @@ async def check_case(lab: Laboratory, case: Case) -> list[BadgeLine]:
         if is_broken_down and promise is not Promise.SECRETS:
             trial.write_line(promise, BadgeVerdict.NOT_APPLICABLE, "Not tried: repair the line that failed first.")
         else:
+            lab.on_step(f"{number} {case.operation}: {step.__name__}")
             is_broken_down |= await _try(trial, promise, step)
     return _worst(trial.lines)
 
 
 async def _try(trial: Trial, promise: Promise, step: Check) -> bool:
     """Write the line of one step; return whether nothing after it can be tried."""
+    verdict, ends = BadgeVerdict.PASSED, False
     try:
-        trial.write_line(promise, BadgeVerdict.PASSED, await step(trial))
+        reason = await step(trial)
     except NotApplicable as because:
-        trial.write_line(promise, BadgeVerdict.NOT_APPLICABLE, str(because))
+        verdict, reason = BadgeVerdict.NOT_APPLICABLE, str(because)
+    except NotProvable as because:
+        verdict, reason = BadgeVerdict.NOT_PROVABLE, str(because)
     except Broken as broken:
-        trial.write_line(broken.promise or promise, BadgeVerdict.FAILED, str(broken))
-        return isinstance(broken, BrokenDown)
-    return False
+        verdict, reason, promise = BadgeVerdict.FAILED, str(broken), broken.promise or promise
+        ends = isinstance(broken, BrokenDown)
+    if trial.lab.gaps:  # whatever the connector has made of it
+        verdict, reason = BadgeVerdict.FAILED, f"The recording lacks {'; '.join(trial.lab.gaps)}. Record it again."
+        trial.lab.gaps.clear()
+    trial.write_line(promise, verdict, reason)
+    return ends
 
 
 async def _reads(trial: Trial) -> str:
@@ -82,7 +90,7 @@ _OF_READS: Final = (answers.unknown_fields, answers.throttling, answers.errors, 
 
 
 def _worst(lines: Sequence[BadgeLine]) -> list[BadgeLine]:
-    """Return one line per operation and promise: what failed before what passed before what did not apply."""
+    """Return one line per operation and promise: what failed, cannot be proven, passed, did not apply."""
     kept = dict[tuple[str, Promise], BadgeLine]()
     for line in lines:
         known = kept.setdefault((line.operation, line.promise), line)

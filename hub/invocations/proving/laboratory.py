@@ -6,7 +6,7 @@ The same executor, broker and confinement; a database of its own, which ends wit
 import itertools
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +99,10 @@ class Laboratory:
     interference: Interference
     grade: Grade
     seed: str
+    on_step: Callable[[str], None] = lambda _: None
+    """Is told which step of the kit begins."""
+    gaps: list[str] = field(default_factory=list[str])
+    """What was asked for and is not in the recording that stands for the system."""
     heard: list[str] = field(default_factory=list[str])
     said: list[Json] = field(default_factory=list[Json])
     """What the connector made of the system's answers, in its own terms, for finding classified values."""
@@ -207,6 +211,8 @@ class Equipment:
     """What a laboratory may need beside connector and system. `beneath` is a recording, or stands for the system."""
 
     beneath: Around | None = None
+    on_step: Callable[[str], None] = lambda _: None
+    gaps: list[str] = field(default_factory=list[str])
     grade: Grade = Grade.LIVE
     seed: str = field(default_factory=lambda: uuid4().hex)
     minimum: str | None = None
@@ -262,6 +268,8 @@ async def open_laboratory(
                     interference=interference,
                     grade=Grade.ELSEWHERE if spec.rpc == "mcp" and equipment.grade is Grade.LIVE else equipment.grade,
                     seed=equipment.seed,
+                    on_step=equipment.on_step,
+                    gaps=equipment.gaps,
                 )
                 await runtime.tasks.drain(_PATIENCE_SECONDS)
         finally:

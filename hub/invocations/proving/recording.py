@@ -1,30 +1,31 @@
-"""Recordings: what a system answered while a connector was checked on it, without classified values, to check again.
+"""Recordings: what a system answered while a connector was checked on it, without classified values.
 
-A recording stands in the place of the system: the same cases, the same keys, the same answers in the same order.
+Each answer is kept with the request that it was given to, its condition and its key included, and with the moment.
 """
 
 import hashlib
 import json
 import secrets
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict
 
 from connectors.sdk.harness import Case, Contents, Harness, SystemAnswer
-from connectors.sdk.spec import AuthSpec, ConnectorSpec
+from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.wire import WireRequest, WireResponse
 from hub.execution import NoAnswer, Onward, Received
+from hub.invocations.proving.course import Course
 from hub.invocations.proving.pseudonyms import Pseudonyms, rewritten
 
 Json = Any
 """Any JSON value."""
 
-_NOWHERE = "http://127.0.0.1:9"
-"""Where a replayed connection leads: nothing is ever sent there."""
+_OF_SESSIONS = "mcp-"
+"""Begins the names of headers that belong to a session, which a replay does not have."""
 _KEPT_HEADERS = frozenset({"content-type", "etag", "retry-after", "link", "content-range"})
 
 
@@ -33,20 +34,36 @@ class _Recorded(BaseModel):
 
 
 class Question(_Recorded):
-    """A request as it is told apart from others; headers do not count, since keys and conditions stand in them."""
+    """A request as it is told apart from others: a write without its condition or its key is another question."""
 
     method: str
     path: str
-    query: tuple[tuple[str, str], ...]
+    query: str
+    headers: tuple[tuple[str, str], ...]
     body: str | None
 
 
 class RecordedExchange(_Recorded):
-    """A request and its answer, or why none came."""
+    """A request and its answer, or why none came; `at` is the moment, as `Course` tells them apart."""
 
+    at: str
     question: Question
     answer: WireResponse | None = None
     problem: str | None = None
+
+
+class Count(_Recorded):
+    """How often a case's write had taken effect at some moment."""
+
+    at: str
+    effects: int
+
+
+class Look(_Recorded):
+    """What the system held at some moment: hashes of the fields of the records that ever differ."""
+
+    at: str
+    records: dict[str, dict[str, str]]
 
 
 class RecordedCase(_Recorded):
@@ -55,22 +72,22 @@ class RecordedCase(_Recorded):
     operation: str
     arguments: Mapping[str, Json]
     can_edit: bool
-    effects: tuple[int, ...] | None
+    effects: tuple[Count, ...] | None
     answers: tuple[SystemAnswer, ...] = ()
 
 
 class Recording(_Recorded):
     """One check of one connector on one system, as it can be repeated without it."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     connector: str
     version: str
     system: str
     recorded_at: datetime
     seed: str
     cases: tuple[RecordedCase, ...]
-    contents: tuple[dict[str, dict[str, str]], ...] | None
-    """What the system held each time it was looked at: hashes of the fields of the records that ever differ."""
+    contents: tuple[Look, ...] | None
+    """What the system held each time it was looked at, None if nobody could look."""
     exchanges: tuple[RecordedExchange, ...]
 
 
@@ -79,58 +96,72 @@ class _Counting:
     """A case under way whose counts are kept."""
 
     case: Case
-    counted: list[int] = field(default_factory=list[int])
+    course: Course
+    counted: list[Count] = field(default_factory=list[Count])
 
     async def effects(self) -> int:
         assert self.case.effects is not None  # noqa: S101  # only such cases are counted
-        self.counted.append(await self.case.effects())
-        return self.counted[-1]
+        count = await self.case.effects()
+        self.counted.append(Count(at=self.course.moment(), effects=count))
+        return count
+
+    async def edit(self) -> None:
+        assert self.case.edit is not None  # noqa: S101  # only such cases are edited
+        await self.case.edit()
+        self.course.edited()
 
     def watched(self) -> Case:
-        """Return the case with its counts kept."""
-        case = self.case
-        effects: Callable[[], Awaitable[int]] | None = self.effects if case.effects is not None else None
-        return Case(
-            operation=case.operation, arguments=case.arguments, edit=case.edit, effects=effects, answers=case.answers
+        """Return the case with its counts kept, and its edits noted."""
+        return replace(
+            self.case,
+            edit=None if self.case.edit is None else self.edit,
+            effects=None if self.case.effects is None else self.effects,
         )
 
 
 class Recorder:
     """A harness that keeps what is seen through it; `around` stands between the broker and the system."""
 
-    def __init__(self, harness: Harness) -> None:
+    def __init__(self, harness: Harness, spec: ConnectorSpec) -> None:
         self._harness = harness
-        self._cases = [_Counting(case) for case in harness.cases]
-        self._exchanges: list[tuple[WireRequest, WireResponse | str]] = []
-        self._contents: list[Contents | None] = []
+        self.course = Course(spec=spec)
+        self._cases = [_Counting(case, self.course) for case in harness.cases]
+        self._exchanges: list[tuple[str, WireRequest, WireResponse | str]] = []
+        self._contents: list[tuple[str, Contents]] = []
         self.system, self.base_url, self.secret = harness.system, harness.base_url, harness.secret
         self.cases: Sequence[Case] = [counting.watched() for counting in self._cases]
 
     async def contents(self) -> Contents | None:
         """Return what the system holds, and keep it."""
-        self._contents.append(await self._harness.contents())
-        return self._contents[-1]
+        contents = await self._harness.contents()
+        if contents is not None:
+            self._contents.append((self.course.moment(), contents))
+        return contents
 
     async def around(self, request: WireRequest, onward: Onward) -> Received:
         """Carry `request` on, and keep what came of it."""
+        at = self.course.moment()
         try:
             received = await onward()
         except NoAnswer as problem:
-            self._exchanges.append((request, str(problem)))
+            self._exchanges.append((at, request, str(problem)))
             raise
-        self._exchanges.append((request, received.response))
+        finally:
+            self.course.passed(request)
+        self._exchanges.append((at, request, received.response))
         return received
 
-    def recording(self, spec: ConnectorSpec, *, said: Sequence[Json], seed: str, at: datetime) -> Recording:
+    def recording(self, *, said: Sequence[Json], seed: str, at: datetime) -> Recording:
         """Return what was recorded, without classified values; `said` is what the connector made of the answers.
 
         Raises:
             InputError: an operation does not say which of its fields are classified.
         """
+        spec = self.course.spec
         names = Pseudonyms(spec, self.secret.values())
         for value in (*said, *(dict(counting.case.arguments) for counting in self._cases)):
             names.learn(value)
-        for request, answer in self._exchanges:
+        for _, request, answer in self._exchanges:
             names.learn_text(request.body)
             names.learn_text(answer.body if isinstance(answer, WireResponse) else None)
         return Recording(
@@ -140,42 +171,9 @@ class Recorder:
             recorded_at=at,
             seed=seed,
             cases=tuple(_case(counting, names) for counting in self._cases),
-            contents=_hashed([contents for contents in self._contents if contents is not None], names),
-            exchanges=tuple(_exchange(request, answer, names) for request, answer in self._exchanges),
+            contents=_hashed(self._contents, names),
+            exchanges=tuple(_exchange(kept, names) for kept in self._exchanges),
         )
-
-
-class Replay:
-    """A recording as a harness: nothing is sent, and each question gets the answer that it got then."""
-
-    def __init__(self, recording: Recording) -> None:
-        self._answers: dict[Question, deque[RecordedExchange]] = {}
-        for exchange in recording.exchanges:
-            self._answers.setdefault(exchange.question, deque()).append(exchange)
-        self._contents = deque(recording.contents or ())
-        self.system, self.base_url = recording.system, _NOWHERE
-        self.secret: Mapping[str, str] = {}
-        self.cases: Sequence[Case] = [_replayed(case) for case in recording.cases]
-
-    async def contents(self) -> Contents | None:
-        """Return what the system held then."""
-        return self._contents.popleft() if self._contents else None
-
-    async def around(self, request: WireRequest, _onward: Onward) -> Received:
-        """Answer `request` as the system did then; where it was asked more often, with its last word."""
-        kept = self._answers.get(_question(request))
-        if kept is None:
-            name = request.operation or request.path
-            raise NoAnswer(f"The recording has no answer to {request.method} {name}; record it again.")
-        exchange = kept.popleft() if len(kept) > 1 else kept[0]
-        if exchange.answer is None:
-            raise NoAnswer(exchange.problem or "No answer came.")
-        return Received(exchange.answer, len(exchange.answer.body))
-
-
-def without_sign_in(spec: ConnectorSpec) -> ConnectorSpec:
-    """Return the connector as it runs on a recording, which asks for no credential and holds none."""
-    return spec.model_copy(update={"auth": AuthSpec()})
 
 
 def _case(counting: _Counting, names: Pseudonyms) -> RecordedCase:
@@ -189,59 +187,52 @@ def _case(counting: _Counting, names: Pseudonyms) -> RecordedCase:
     )
 
 
-def _exchange(request: WireRequest, answer: WireResponse | str, names: Pseudonyms) -> RecordedExchange:
-    question = Question(
+def question_of(request: WireRequest, names: Pseudonyms | None = None) -> Question:
+    """Return `request` as it is told apart; `names` take classified values out of it first."""
+
+    def text(value: str) -> str:
+        return rewritten(value) if names is None else names.text(value)
+
+    body = request.body if request.body_base64 is None else request.body_base64
+    return Question(
         method=request.method,
-        path=names.path(request.path),
-        query=tuple((name, names.text(value)) for name, value in request.query),
-        body=None if request.body is None else names.text(request.body),
+        path=request.path if names is None else names.path(request.path),
+        query=urlencode([(name, text(value)) for name, value in request.asked]),
+        headers=tuple(sorted((name, text(value)) for name, value in request.headers.items() if _counts(name))),
+        body=None if body is None else text(body),
     )
+
+
+def _counts(header: str) -> bool:
+    return not header.startswith(_OF_SESSIONS)
+
+
+def _exchange(kept: tuple[str, WireRequest, WireResponse | str], names: Pseudonyms) -> RecordedExchange:
+    at, request, answer = kept
+    question = question_of(request, names)
     if isinstance(answer, str):
-        return RecordedExchange(question=question, problem=names.text(answer))
+        return RecordedExchange(at=at, question=question, problem=names.text(answer))
     headers = {name: names.text(value) for name, value in answer.headers.items() if name in _KEPT_HEADERS}
     said = WireResponse(status=answer.status, headers=headers, body=names.text(answer.body))
-    return RecordedExchange(question=question, answer=said)
+    return RecordedExchange(at=at, question=question, answer=said)
 
 
-def _question(request: WireRequest) -> Question:
-    body = None if request.body is None else rewritten(request.body)
-    return Question(method=request.method, path=request.path, query=request.query, body=body)
-
-
-def _replayed(recorded: RecordedCase) -> Case:
-    counted = deque(recorded.effects or ())
-
-    async def effects() -> int:
-        return counted.popleft() if len(counted) > 1 else counted[0]
-
-    async def edit() -> None:
-        """Nothing is to be done: the answers after it are those that came after the edit."""
-
-    return Case(
-        operation=recorded.operation,
-        arguments=recorded.arguments,
-        edit=edit if recorded.can_edit else None,
-        effects=effects if counted else None,
-        answers=recorded.answers,
-    )
-
-
-def _hashed(seen: list[Contents], names: Pseudonyms) -> tuple[dict[str, dict[str, str]], ...] | None:
+def _hashed(seen: list[tuple[str, Contents]], names: Pseudonyms) -> tuple[Look, ...] | None:
     """Return the records that ever differ, each field as a hash that only this recording knows how to make."""
     if not seen:
         return None
-    records = {record for contents in seen for record in contents}
-    moving = sorted(record for record in records if any(one.get(record) != seen[0].get(record) for one in seen))
+    first, records = seen[0][1], {record for _, contents in seen for record in contents}
+    moving = sorted(record for record in records if any(one.get(record) != first.get(record) for _, one in seen))
     salt = secrets.token_bytes(16)
 
     def hashed(value: Json) -> str:
         return hashlib.sha256(salt + json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
-    return tuple(
-        {
+    def of(contents: Contents) -> dict[str, dict[str, str]]:
+        return {
             names.path(record): {name: hashed(value) for name, value in contents[record].items()}
             for record in moving
             if record in contents
         }
-        for contents in seen
-    )
+
+    return tuple(Look(at=at, records=of(contents)) for at, contents in seen)

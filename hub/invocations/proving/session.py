@@ -11,7 +11,8 @@ from hub.core.errors import InputError
 from hub.invocations.proving.kit import check
 from hub.invocations.proving.laboratory import Equipment, open_laboratory
 from hub.invocations.proving.pseudonyms import Pseudonyms
-from hub.invocations.proving.recording import Recorder, Recording, Replay, without_sign_in
+from hub.invocations.proving.recording import Recorder, Recording
+from hub.invocations.proving.replaying import Replay, without_sign_in
 from hub.registry import Badge, BadgeLine, Grade, proof_digest
 
 
@@ -38,15 +39,18 @@ async def check_and_record(spec: ConnectorSpec, harness: Harness, equipment: Equ
     """Do the same, and return beside the badge a recording without classified values.
 
     Raises:
-        InputError: as `check_live`, or an operation does not say which of its fields are classified.
+        InputError: as `check_live`, or an operation does not say which of its fields are classified, or no requests
+            pass that could be recorded.
     """
     _refuse_unknown(spec, harness)
+    if spec.speaks == "sql":
+        raise InputError(f"{spec.name} speaks SQL: what passes in a transaction cannot be recorded. Check it live.")
     Pseudonyms(spec, ())  # refuses now what could not be recorded afterwards
-    recorder, seed = Recorder(harness), uuid4().hex
-    equipped = replace(equipment or Equipment(), beneath=recorder.around, seed=seed)
+    recorder, seed = Recorder(harness, spec), uuid4().hex
+    equipped = replace(equipment or Equipment(), beneath=recorder.around, on_step=recorder.course.begin, seed=seed)
     async with open_laboratory(spec, recorder, equipped) as laboratory:
         badge = _badge(spec, harness, await check(laboratory))
-        recording = recorder.recording(spec, said=laboratory.said, seed=seed, at=badge.checked_at)
+        recording = recorder.recording(said=laboratory.said, seed=seed, at=badge.checked_at)
     return Recorded(badge=badge, recording=recording)
 
 
@@ -58,9 +62,16 @@ async def check_recorded(spec: ConnectorSpec, recording: Recording, equipment: E
     """
     if recording.connector != spec.name:
         raise InputError(f"This is a recording of {recording.connector!r}, not of {spec.name!r}.")
-    replayed = Replay(recording)
+    replayed = Replay(recording, spec)
     _refuse_unknown(spec, replayed)
-    equipped = replace(equipment or Equipment(), beneath=replayed.around, seed=recording.seed, grade=Grade.RECORDED)
+    equipped = replace(
+        equipment or Equipment(),
+        beneath=replayed.around,
+        on_step=replayed.course.begin,
+        gaps=replayed.gaps,
+        seed=recording.seed,
+        grade=Grade.RECORDED,
+    )
     async with open_laboratory(without_sign_in(spec), replayed, equipped) as laboratory:
         return _badge(spec, replayed, await check(laboratory))
 

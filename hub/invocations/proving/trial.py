@@ -47,6 +47,10 @@ class NotApplicable(Exception):
     """A line says nothing about this operation; the message says why, or what to add."""
 
 
+class NotProvable(Exception):
+    """A line says something about this operation that nothing at hand can prove; the message says what could."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Trial:
     """One case in a laboratory."""
