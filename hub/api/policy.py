@@ -72,6 +72,7 @@ class TrialResult(BaseModel):
     decisions: int = Field(description="How many decisions on record were made again.")
     same: int
     erased: int = Field(description="How many could not be, because their facts have been erased.")
+    uncounted: int = Field(description="How many could not be: what the bundle counts of their past is not on record.")
     changed: dict[str, int] = Field(description="By the kind of change.")
     differences: list[DifferenceView] = Field(description="The first thousand.")
 
@@ -103,6 +104,7 @@ async def try_policy(
         decisions=found.decisions,
         same=found.same,
         erased=found.erased,
+        uncounted=found.uncounted,
         changed={change.value: count for change, count in found.changed.items()},
         differences=[_difference(one) for one in found.differences],
     )

@@ -114,6 +114,7 @@ def as_document(found: Replay) -> dict[str, Any]:
         "same": found.same,
         "erased": found.erased,
         "unreadable": found.unreadable,
+        "uncounted": found.uncounted,
         "changed": {change.value: count for change, count in found.changed.items()},
         "differences": [_difference(one) for one in found.differences],
     }
@@ -138,6 +139,8 @@ def _tell(found: Replay) -> None:
         out.print(f"  {found.erased:,} more cannot be: their facts have been erased.")
     if found.unreadable:
         out.print(f"  {found.unreadable:,} more cannot be: this release does not have the bundle that made them.")
+    if found.uncounted:
+        out.print(f"  {found.uncounted:,} more cannot be: what the bundle counts of their past is not on record.")
 
 
 def _tell_differences(differences: list[Difference]) -> None:

@@ -11,14 +11,14 @@ from hub import dryrun
 from hub.identity import scopes
 from hub.identity.principals import Caller, Principal
 from hub.invocations.callers import caller_of
+from hub.invocations.history import history_of, may_have_happened
 from hub.invocations.journal import claims_json
 from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened, recorded_arguments
-from hub.invocations.states import DONE, State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call, Claims, Invocation
-from hub.policy import Action, Decision, Facts, Obliged, PreviewFacts, decide, exposed_facts
+from hub.policy import Action, Bundle, Decision, Facts, Obliged, PreviewFacts, decide, exposed_facts
 from hub.registry import PublishedTool, canonical_arguments
 from hub.storage import Tx, now
 
@@ -26,7 +26,6 @@ Json = Any
 """Any JSON value."""
 
 _LATELY: Final = timedelta(hours=1)
-_COUNTED: Final = tuple(state.value for state in DONE | {State.SENT, State.RESENDING, State.IN_DOUBT})
 
 
 async def understand(call: Call, runtime: Runtime) -> tuple[Request, Decision]:
@@ -58,7 +57,7 @@ async def decide_on(action: Action, standing: Invocation, tool: PublishedTool, r
     """Return what the current bundle says about `action` on a write that has been previewed."""
     async with runtime.database.reading() as tx:
         bundle = await runtime.bundles.fresh(tx, standing.environment)
-        facts = await _previewed(tx, standing, tool, runtime)
+        facts = await _previewed(tx, standing, tool, bundle, runtime)
     return decide(action, facts, bundle)
 
 
@@ -67,7 +66,7 @@ async def decide_on_vote(
 ) -> Decision:
     """Return what the current bundle says about `voter` approving a write that has been previewed."""
     bundle = await runtime.bundles.fresh(tx, standing.environment)
-    asked = await _previewed(tx, standing, tool, runtime)
+    asked = await _previewed(tx, standing, tool, bundle, runtime)
     facts = replace(
         asked,
         principal_kind=voter.kind.value,
@@ -103,12 +102,14 @@ def basis(decision: Decision) -> dict[str, Json]:
     return {"decided_on": decision.facts.as_json()}
 
 
-async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Facts:
+async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool, bundle: Bundle, runtime: Runtime) -> Facts:
     if standing.preview is None:
         raise ValueError("this is decided on a preview, and there is none")
     caller = await caller_of(tx, standing)
-    facts = _facts(caller, tool, opened(standing, runtime.keys), standing.claims, await now(tx))
-    history = await _history(tx, standing)
+    at = await now(tx)
+    facts = _facts(caller, tool, opened(standing, runtime.keys), standing.claims, at)
+    run_writes, lately = await _always_counted(tx, standing, at)
+    asked_for = await history_of(tx, standing, bundle.histories.values(), at)
     record = await dryrun.track_record(tx, standing.tool_id)
     seen, blast = standing.preview, standing.preview.preview.blast
     preview = PreviewFacts(
@@ -118,18 +119,18 @@ async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool, runtime:
         money_minor=blast.money_minor or 0,
         currency=blast.currency or "",
         sandbox_level=seen.sandbox_level,
-        run_writes=history[0],
-        agent_writes_last_hour=history[1],
+        run_writes=run_writes,
+        agent_writes_last_hour=lately,
         record_matched=record.matched,
         record_judged=record.judged,
     )
-    return replace(facts, preview=preview)
+    return replace(facts, preview=preview, history=asked_for)
 
 
-async def _history(tx: Tx, standing: Invocation) -> tuple[int, int]:
+async def _always_counted(tx: Tx, standing: Invocation, at: datetime) -> tuple[int, int]:
     """Return how many writes this run, and this agent within the last hour, have sent."""
-    sent = select(func.count()).where(InvocationRow.agent_id == standing.agent_id, InvocationRow.state.in_(_COUNTED))
-    lately = await tx.scalar(sent.where(InvocationRow.sent_at > await now(tx) - _LATELY))
+    sent = select(func.count()).where(InvocationRow.agent_id == standing.agent_id, may_have_happened())
+    lately = await tx.scalar(sent.where(InvocationRow.sent_at > at - _LATELY))
     if standing.claims.run is None:
         return 0, lately or 0
     in_run = await tx.scalar(sent.where(InvocationRow.run_id == standing.claims.run))

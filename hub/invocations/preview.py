@@ -14,6 +14,7 @@ from hub.core.errors import Malformed
 from hub.dryrun import PreviewRecord, preview_digest
 from hub.execution import CheckOutcome, Failed, Passage, Passed, Previewed, PreviewOutcome, Ran, Target, Violation
 from hub.invocations.conclude import passage_facts
+from hub.invocations.history import keep_amounts
 from hub.invocations.journal import Step, load, move, record_event
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
@@ -44,6 +45,7 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
         if isinstance(outcome, Previewed):
             record = preview_record(previewing, outcome.preview, ran.passage, observed_at=await now(tx))
             await _keep_before(tx, previewing, before)
+            await keep_amounts(tx, previewing, tool, opened(previewing, runtime.keys), outcome.preview)
             return await _keep(tx, previewing, record, runtime)
         if isinstance(outcome, Violation):
             reason = f"It tried to write during a check or a preview: {outcome.message}"

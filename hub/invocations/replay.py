@@ -6,17 +6,20 @@ is told call by call (`what_if`). Nothing is asked of any system of record, and 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from hub.audit import AuditEvent, EventKind, Stretch, values_named
 from hub.bundles import recorded_bundle
+from hub.core.errors import NotFound
 from hub.invocations.decisions import asked
+from hub.invocations.history import history_of
+from hub.invocations.journal import load
 from hub.keys import Keyring
-from hub.policy import Action, Bundle, Decision, Denied, Facts, decide
-from hub.storage import Database
+from hub.policy import Action, Bundle, Decision, Denied, Facts, decide, uncounted
+from hub.storage import Database, Tx
 
 Json = Any
 """Any JSON value."""
@@ -111,6 +114,8 @@ class Replay:
     """Their facts are no longer on record."""
     unreadable: int = 0
     """Their bundle is not on record, or this release reads it otherwise."""
+    uncounted: int = 0
+    """The bundle counts a past that nobody counted then, and that cannot be counted now."""
     changed: dict[Change, int] = field(default_factory=lambda: dict.fromkeys(Change, 0))
     differences: list[Difference] = field(default_factory=list[Difference])
 
@@ -146,10 +151,31 @@ async def what_if(
     found = Replay()
     async for batch in _batches(database, keys, since, found):
         theirs = [one for one in batch if one.environment == candidate.environment]
+        theirs = await _with_history(database, theirs, candidate.bundle)
         candidates = dict.fromkeys({one.bundle_digest for one in theirs}, candidate.bundle)
         await asyncio.to_thread(_decide_again, theirs, candidates, found)
         _tell(progress, found)
     return found
+
+
+async def _with_history(database: Database, batch: list[Recorded], bundle: Bundle) -> list[Recorded]:
+    """Return `batch` with what `bundle` counts of the past and nobody had counted, as the record tells it today."""
+    if not any(uncounted(one.action, one.facts, bundle) for one in batch):
+        return batch
+    async with database.reading() as tx:
+        return [await _counted(tx, one, bundle) for one in batch]
+
+
+async def _counted(tx: Tx, recorded: Recorded, bundle: Bundle) -> Recorded:
+    names = uncounted(recorded.action, recorded.facts, bundle)
+    if not names:
+        return recorded
+    try:
+        standing = await load(tx, recorded.invocation_id)
+    except NotFound:
+        return recorded
+    found = await history_of(tx, standing, [bundle.histories[name] for name in sorted(names)], recorded.at)
+    return replace(recorded, facts=replace(recorded.facts, history={**found, **recorded.facts.history}))
 
 
 def change_between(before: Verdict, now: Verdict) -> Change | None:
@@ -222,6 +248,8 @@ def _decide_again(batch: list[Recorded], bundles: dict[str, Bundle] | dict[str, 
         bundle = bundles[recorded.bundle_digest]
         if bundle is None:
             found.unreadable += 1
+        elif uncounted(recorded.action, recorded.facts, bundle) and bundle.digest != recorded.bundle_digest:
+            found.uncounted += 1
         else:
             found.note(recorded, decide(recorded.action, recorded.facts, bundle))
 

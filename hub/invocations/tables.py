@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
@@ -61,7 +61,22 @@ class InvocationRow(Base):
         Index("ix_invocations_run", "run_id"),
         Index("ix_invocations_on_behalf_of", "on_behalf_of_id", "id"),
         Index("ix_invocations_work", "state", "lease_until"),
+        Index("ix_invocations_agent_sent", "agent_id", "sent_at"),
+        Index("ix_invocations_on_behalf_of_sent", "on_behalf_of_id", "sent_at"),
+        Index("ix_invocations_tool_sent", "tool_id", "sent_at"),
+        Index("ix_invocations_connection_sent", "connection_id", "sent_at"),
     )
+
+
+class AmountRow(Base):
+    """A number of a write that policy may sum up: an argument its tool exposes, or the money its preview shows."""
+
+    __tablename__ = "invocation_amounts"
+
+    invocation_id: Mapped[str] = mapped_column(ForeignKey("invocations.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(8))
 
 
 class AttemptRow(Base):

@@ -2,8 +2,9 @@
 
 from hub.policy.annotations import BundleInvalid, Fault, Rule
 from hub.policy.bundle import Bundle
-from hub.policy.decide import decide
+from hub.policy.decide import decide, uncounted
 from hub.policy.exposed import Exposed, exposed_facts
+from hub.policy.histories import PREVIEWED_MONEY, History
 from hub.policy.obligations import Obligation, strictest
 from hub.policy.places import Place
 from hub.policy.trying import refuse_failing
@@ -18,6 +19,7 @@ from hub.policy.values import (
 )
 
 __all__ = [
+    "PREVIEWED_MONEY",
     "Action",
     "Allowed",
     "Bundle",
@@ -27,6 +29,7 @@ __all__ = [
     "Exposed",
     "Facts",
     "Fault",
+    "History",
     "Obligation",
     "Obliged",
     "Place",
@@ -36,4 +39,5 @@ __all__ = [
     "exposed_facts",
     "refuse_failing",
     "strictest",
+    "uncounted",
 ]

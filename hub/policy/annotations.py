@@ -127,11 +127,15 @@ def _told(text: str, rule_id: str) -> tuple[str, ...]:
     return tuple(sorted(set(named)))
 
 
-def _seconds(text: str, rule_id: str, name: str) -> int:
-    """Return the seconds of an ISO 8601 duration of days, hours, minutes and seconds."""
+def seconds_in(text: str) -> int:
+    """Return the seconds of an ISO 8601 duration of days, hours, minutes and seconds; 0 for anything else."""
     match = _DURATION.fullmatch(text)
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
-    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _seconds(text: str, rule_id: str, name: str) -> int:
+    total = seconds_in(text)
     if total <= 0:
         raise BundleInvalid(f'Rule {rule_id}: @{name} reads like "PT4H" or "P1D", and is longer than nothing.')
     return total

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, cast
@@ -14,8 +14,9 @@ import cedarpy
 from hub.core.canonical import digest
 from hub.policy.annotations import BundleInvalid, Fault, Rule, read_rule
 from hub.policy.examples import Example, read_examples
+from hub.policy.histories import History, check_asked, read_histories
 from hub.policy.places import Place, Stretch, rule_stretches
-from hub.policy.values import Action
+from hub.policy.values import Action, Facts
 
 Json = Any
 """Any JSON value."""
@@ -50,6 +51,8 @@ class Bundle:
     reads_claims: bool
     examples: tuple[Example, ...]
     example_places: tuple[Place, ...]
+    histories: Mapping[str, History]
+    """What is counted of the past for its decisions, by name."""
     stretches: Mapping[str, Stretch]
     """The text of each rule, by its id."""
 
@@ -69,6 +72,9 @@ class Bundle:
         rules = {name: _rule(policy, stretches[_number(name)].place) for name, policy in static.items()}
         _check_ids(rules)
         _check_scopes(static, rules)
+        histories = read_histories(text)
+        for name, policy in static.items():
+            check_asked(policy["conditions"], histories, stretches[_number(name)].place)
         examples = read_examples(text)
         allowing = {place: policy for place, policy in static.items() if not rules[place].is_forbid}
         permits = cedarpy.policies_from_json_str(json.dumps({**parsed, "staticPolicies": allowing}))
@@ -81,8 +87,20 @@ class Bundle:
             reads_claims=any(_mentions(policy["conditions"], "claims") for policy in static.values()),
             examples=tuple(example for example, _ in examples),
             example_places=tuple(place for _, place in examples),
+            histories=histories,
             stretches={rules[name].id: stretches[_number(name)] for name in static},
         )
+
+    def situation(self, example: Example) -> Facts:
+        """Return the facts of the call that `example` describes; of the history, what it does not give is 0.
+
+        Raises:
+            BundleInvalid: it gives a history that is not declared.
+        """
+        described = example.situation()
+        if unknown := sorted(described.history.keys() - self.histories.keys()):
+            raise BundleInvalid(f"Example {example.example!r}: there is no history {unknown[0]}.")
+        return replace(described, history=dict.fromkeys(self.histories, 0) | dict(described.history))
 
 
 def _check_cedar(text: str, stretches: Sequence[Stretch]) -> None:

@@ -17,14 +17,17 @@ Json = Any
 
 _KINDS: Final = {"user": "User", "agent": "Agent", "service": "Service"}
 _HOLDERS: Final[Mapping[str, type]] = {"Flags": bool, "Numbers": int, "Texts": str}
+_HISTORY: Final = "History"
 _CONTEXT_NAME: Final = "call"
 _REMEMBERED: Final = 1024
 """Decisions kept: the reads of an agent differ in few facts, and the hour is one of them."""
-_ALIKE: Final = tuple(one.name for one in fields(Facts) if one.name != "arguments")
-"""The facts that are equal when Python says so, which is all but the arguments."""
+_ALIKE: Final = tuple(one.name for one in fields(Facts) if one.name not in {"arguments", "history"})
+"""The facts that are equal when Python says so, and can be hashed."""
 
 UNEVALUATED: Final = "A rule of the policy could not be evaluated."
 """Why a call is denied whose facts some rule stumbles over, such as a sum beyond 64 bits."""
+UNCOUNTED: Final = "The policy counts what happened before, and this could not be counted: {names}."
+"""Why a call is denied of whose past something is not known, such as of a run that it does not name."""
 
 
 def decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
@@ -54,7 +57,8 @@ class _Question:
 def _everything(action: Action, facts: Facts, bundle: Bundle) -> tuple[object, ...]:
     # with their types: to Python 1 equals true, and to a rule they are a number and a flag
     arguments = frozenset((name, type(value), value) for name, value in facts.arguments.items())
-    return (action, bundle.digest, arguments, *(getattr(facts, name) for name in _ALIKE))
+    history = frozenset(facts.history.items())
+    return (action, bundle.digest, arguments, history, *(getattr(facts, name) for name in _ALIKE))
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -71,7 +75,22 @@ class _Made(TypedDict):
     action: Action
 
 
+def uncounted(action: Action, facts: Facts, bundle: Bundle) -> frozenset[str]:
+    """Return what `bundle` counts of the past and `facts` do not tell; a proposal is decided without it."""
+    if action is Action.PROPOSE:
+        return frozenset()
+    return frozenset(bundle.histories.keys() - facts.history.keys())
+
+
 def _decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
+    if missing := uncounted(action, facts, bundle):
+        return Denied(
+            reasons=(UNCOUNTED.format(names=", ".join(sorted(missing))),),
+            rule_ids=(),
+            bundle_digest=bundle.digest,
+            facts=facts,
+            action=action,
+        )
     request = _request(action, facts)
     entities = _entities(facts)
     answer = _ask(request, bundle.policies, entities)
@@ -159,6 +178,7 @@ def _context(action: Action, facts: Facts) -> dict[str, Json]:
         "agent_writes_last_hour": preview.agent_writes_last_hour,
         "record_matched": preview.record_matched,
         "record_judged": preview.record_judged,
+        "history": {"__entity": {"type": _HISTORY, "id": _CONTEXT_NAME}},
     }
 
 
@@ -178,6 +198,7 @@ def _described(facts: Facts) -> list[dict[str, Json]]:
             "parents": [{"type": "ToolClass", "id": name} for name in classes],
         },
         *(_holder(holder, kind, facts) for holder, kind in _HOLDERS.items()),
+        {"uid": {"type": _HISTORY, "id": _CONTEXT_NAME}, "attrs": {}, "parents": [], "tags": dict(facts.history)},
     ]
 
 

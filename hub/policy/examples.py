@@ -8,10 +8,11 @@ An example is one JSON object in consecutive lines that begin with `//?`:
 
 `asks` names the seats as they go on record: `finance:1`, and `legal:2 in stage 2` for a later stage.
 
-`facts` says what differs from `ORDINARY`, a previewed medium write by an agent in production.
+`facts` says what differs from `ORDINARY`, a previewed medium write by an agent in production. Of the history that a
+bundle declares, what an example does not give is 0.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,7 +21,7 @@ from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, Upstream
 from hub.core.canonical import parse_json
 from hub.core.errors import Malformed
 from hub.policy.annotations import BundleInvalid, Fault
-from hub.policy.places import Place
+from hub.policy.places import Place, comment_blocks
 from hub.policy.values import Action, Decision, Facts, Obliged, PreviewFacts
 
 Json = Any
@@ -95,32 +96,20 @@ def read_examples(text: str) -> tuple[tuple[Example, Place], ...]:
     Raises:
         BundleInvalid: one cannot be read.
     """
-    return tuple(_read(number, block) for number, block in _blocks(text))
+    return tuple((_read(place, block), place) for place, block in comment_blocks(text, _MARK))
 
 
-def _blocks(text: str) -> Iterator[tuple[int, str]]:
-    block, start = list[str](), 0
-    for number, line in enumerate([*text.splitlines(), ""], start=1):
-        if line.lstrip().startswith(_MARK):
-            start = start if block else number
-            block.append(line.lstrip().removeprefix(_MARK))
-        elif block:
-            yield start, "\n".join(block)
-            block = []
-
-
-def _read(number: int, block: str) -> tuple[Example, Place]:
-    place = Place(first=number, last=number + block.count("\n"))
+def _read(place: Place, block: str) -> Example:
     try:
         read = Example.model_validate(parse_json(block))
     except (Malformed, ValidationError) as error:
-        told = f"The example in line {number} cannot be read: {error}"
+        told = f"The example in {place} cannot be read: {error}"
         raise BundleInvalid(told, faults=(Fault(message=told, place=place),)) from error
     try:
         read.situation()
     except BundleInvalid as error:
         raise BundleInvalid(error.message, faults=(Fault(message=error.message, place=place),)) from error
-    return read, place
+    return read
 
 
 def _changed(base: Mapping[str, Json], changes: Mapping[str, Json]) -> dict[str, Json]:

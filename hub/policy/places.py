@@ -51,3 +51,15 @@ def _stretches(text: str) -> Iterator[Stretch]:
 def _stretch(text: str, start: int, end: int) -> Stretch:
     place = Place(first=text.count("\n", 0, start) + 1, last=text.count("\n", 0, end) + 1)
     return Stretch(text=text[start:end], place=place)
+
+
+def comment_blocks(text: str, mark: str) -> Iterator[tuple[Place, str]]:
+    """Yield what stands in consecutive lines that begin with `mark`, without it, and where."""
+    block, start = list[str](), 0
+    for number, line in enumerate([*text.splitlines(), ""], start=1):
+        if line.lstrip().startswith(mark):
+            start = start if block else number
+            block.append(line.lstrip().removeprefix(mark))
+        elif block:
+            yield Place(first=start, last=number - 1), "\n".join(block)
+            block = []

@@ -14,7 +14,7 @@ def refuse_failing(bundle: Bundle) -> None:
     failures = [
         Fault(message=failure, place=place)
         for example, place in zip(bundle.examples, bundle.example_places, strict=True)
-        if (failure := example.failure(decide(example.action, example.situation(), bundle))) is not None
+        if (failure := example.failure(decide(example.action, bundle.situation(example), bundle))) is not None
     ]
     if failures:
         told = f"{len(failures)} of {len(bundle.examples)} examples fail: {'; '.join(one.message for one in failures)}"

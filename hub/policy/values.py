@@ -54,7 +54,8 @@ class Facts:
 
     `arguments` is what the tool exposes to policy and this call gives; `missing` names what it exposes and this call
     does not give, or gives as something that is no fact. `claims` is what the agent says of itself. `stops` names the
-    kill switches that are on for this call: `hub`, `agent`, `tool`, `connection`.
+    kill switches that are on for this call: `hub`, `agent`, `tool`, `connection`. `history` is what was counted of the
+    past for the bundle that decides, by the names it declares.
     """
 
     principal_kind: str
@@ -76,6 +77,7 @@ class Facts:
     missing: frozenset[str] = frozenset()
     claims: frozenset[str] = frozenset()
     stops: frozenset[str] = frozenset()
+    history: Mapping[str, int] = field(default_factory=dict[str, int])
     preview: PreviewFacts | None = None
 
     def as_json(self) -> dict[str, Json]:

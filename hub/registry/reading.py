@@ -175,3 +175,8 @@ async def connectors(tx: Tx) -> list[ConnectorSpec]:
         select(ReleaseRow.spec).join(ConnectorRow, ConnectorRow.release_id == ReleaseRow.id).order_by(ConnectorRow.name)
     )
     return [ConnectorSpec.model_validate_json(spec) for spec in await tx.scalars(query)]
+
+
+async def tool_id_of(tx: Tx, connector: str, name: str) -> str | None:
+    """Return the id of a connector's tool by its own name, or None: there is none."""
+    return await tx.scalar(select(ToolRow.id).where(ToolRow.connector == connector, ToolRow.name == name))

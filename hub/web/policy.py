@@ -18,6 +18,7 @@ from hub.storage import Tx, now
 from hub.web.inert import inert
 from hub.web.moments import at, span
 from hub.web.policy_views import (
+    count_lines,
     edition_line,
     edition_state,
     fault_lines,
@@ -172,6 +173,7 @@ async def _policy(visit: Visit, environment: str, *, form: BundleForm | None = N
         by=deciding.by if deciding else person(None, people),
         since=deciding.since if deciding else None,
         rules=rule_lines(active),
+        counts=count_lines(active),
         tests=test_lines(active),
         source=inert(active.text),
         waiting=tuple(line for one, line in lines if one.published_at is None),
@@ -207,6 +209,7 @@ async def _bundle(visit: Visit, *, problem: str = "") -> Response:
         published_by=person(one.published_by, people),
         published_at=None if one.published_at is None else at(one.published_at, now=moment),
         rules=rule_lines(bundle) if bundle else (),
+        counts=count_lines(bundle) if bundle else (),
         tests=test_lines(bundle) if bundle else (),
         source=inert(one.text),
         compared_with=earlier.digest[:12] if earlier else "the default policy",

@@ -8,11 +8,12 @@ from typing import Final
 from hub.bundles import Edition
 from hub.identity.principals import Principal
 from hub.invocations.replay import Change, Difference, Replay, Verdict
-from hub.policy import Bundle, BundleInvalid, Obligation, Rule, decide
+from hub.policy import Bundle, BundleInvalid, History, Obligation, Rule, decide
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at, span
 from hub.web.views.policy import (
     Because,
+    CountLine,
     DifferenceLine,
     EditionLine,
     FaultLine,
@@ -75,6 +76,25 @@ def _asks(one: Obligation) -> str:
     return f"{one.count} of {one.whom}{stage}, within {span(timedelta(seconds=one.seconds))}{fresh}"
 
 
+_COUNTED: Final = {
+    "sent": "writes that were sent",
+    "read": "reads that succeeded",
+    "rejected_in_a_row": "rejections in a row",
+}
+
+
+def count_lines(bundle: Bundle) -> tuple[CountLine, ...]:
+    """Return what `bundle` counts of the past, in words."""
+    return tuple(CountLine(name=inert_name(name), told=_counted(one)) for name, one in bundle.histories.items())
+
+
+def _counted(one: History) -> str:
+    what = _COUNTED[one.count] if one.count else f"sum of {one.sum}"
+    of = f" with {one.of}" if one.of else ""
+    same = f", with the same {', '.join(one.same.values())}" if one.same else ""
+    return f"{what}{of}{same}, per {' and '.join(one.per)}, within {span(timedelta(seconds=one.seconds))}"
+
+
 def test_lines(bundle: Bundle) -> tuple[TestLine, ...]:
     """Return the examples of `bundle`, each tried now."""
     return tuple(
@@ -83,7 +103,7 @@ def test_lines(bundle: Bundle) -> tuple[TestLine, ...]:
             about=_QUESTIONS[each.action.value],
             expected=each.expect,
             asks=each.asks or (),
-            failure=inert(each.failure(decide(each.action, each.situation(), bundle)) or ""),
+            failure=inert(each.failure(decide(each.action, bundle.situation(each), bundle)) or ""),
         )
         for each in bundle.examples
     )
@@ -158,6 +178,7 @@ def trial_shown(found: Replay, candidate: Bundle, *, days: int, now: datetime) -
         for count, why in (
             (found.erased, "their facts have been erased"),
             (found.unreadable, "this release does not have the bundle that made them"),
+            (found.uncounted, "what the bundle counts of their past is not on record"),
         )
         if count
     ]
@@ -192,8 +213,14 @@ def _verdict(verdict: Verdict) -> str:
     """Return a verdict in words: allowed, denied, or whom it asks."""
     if not verdict.asks:
         return "allowed" if verdict.outcome == "allowed" else "refused"
-    seats = [one.partition(" ")[0].rpartition(":") for one in verdict.asks]
-    return f"asks {' and '.join(f'{count} of {group}' for group, _, count in seats)}"
+    return f"asks {' and '.join(map(_seat, verdict.asks))}"
+
+
+def _seat(asked: str) -> str:
+    """Return one entry of `asked` in words; it reads like `legal:2 in stage 2 (rule)`."""
+    named, _, stage = asked.partition(" (")[0].partition(" ")
+    group, _, count = named.rpartition(":")
+    return f"{count} of {group} {stage}".strip()
 
 
 def _because(before: Verdict, after: Verdict, rules: Mapping[str, Rule]) -> Iterator[Because]:

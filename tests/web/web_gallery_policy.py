@@ -8,7 +8,18 @@ from hub.invocations.replay import Change
 from hub.policy import Bundle, BundleInvalid
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
-from hub.web.policy_views import ACTIVE, CHANGES, OUTDATED, PAST, WAITS, fault_lines, rule_lines, test_lines, text_lines
+from hub.web.policy_views import (
+    ACTIVE,
+    CHANGES,
+    OUTDATED,
+    PAST,
+    WAITS,
+    count_lines,
+    fault_lines,
+    rule_lines,
+    test_lines,
+    text_lines,
+)
 from hub.web.views.catalog import Choice
 from hub.web.views.policy import (
     Because,
@@ -27,6 +38,11 @@ YESTERDAY = at(NOW - timedelta(days=1), now=NOW)
 DEFAULT = Bundle.parse(default_bundle_text())
 STRICTER = Bundle.parse(
     f"""{default_bundle_text()}
+//= {{"fact": "refunded", "sum": "amount_minor", "of": "payments.refund", "per": ["agent", "user"], "within": "P1D"}}
+
+//= {{"fact": "seen", "count": "read", "of": "payments.payment_get", "per": ["run"], "within": "PT1H",
+//=  "same": {{"id": "payment"}}}}
+
 @id("refund-needs-finance") @require("finance:1") @ttl("PT4H") @fresh("PT10M") @why("Refunds need Finance.")
 forbid (principal, action == Action::"autocommit", resource in ToolClass::"payments.refund");
 """
@@ -62,6 +78,7 @@ POLICY = PolicyPage(
     by=inert_name("Grace Hopper"),
     since=YESTERDAY,
     rules=rule_lines(DEFAULT),
+    counts=count_lines(DEFAULT),
     tests=test_lines(DEFAULT),
     source=inert(DEFAULT.text),
     waiting=(_edition("0f1e2d3c4b5a", WAITS), _edition("1f1e2d3c4b5a", OUTDATED)),
@@ -113,6 +130,7 @@ PROPOSAL = BundlePage(
     published_by=inert_name(""),
     published_at=None,
     rules=rule_lines(STRICTER),
+    counts=count_lines(STRICTER),
     tests=test_lines(STRICTER),
     source=inert(STRICTER.text),
     compared_with="2f1e2d3c4b5a",

@@ -20,6 +20,14 @@ class RuleLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountLine:
+    """One number about the past that a bundle counts."""
+
+    name: Inert
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TestLine:
     """One example of a bundle, and what the bundle must say about it; `failure` is empty where it holds."""
 
@@ -82,6 +90,7 @@ class PolicyPage:
     by: Inert
     since: At | None
     rules: tuple[RuleLine, ...]
+    counts: tuple[CountLine, ...]
     tests: tuple[TestLine, ...]
     source: Inert
     waiting: tuple[EditionLine, ...]
@@ -165,6 +174,7 @@ class BundlePage:
     published_by: Inert
     published_at: At | None
     rules: tuple[RuleLine, ...]
+    counts: tuple[CountLine, ...]
     tests: tuple[TestLine, ...]
     source: Inert
     compared_with: str

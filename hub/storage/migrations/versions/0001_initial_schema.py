@@ -150,9 +150,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invocations")),
     )
     with op.batch_alter_table("invocations", schema=None) as batch_op:
+        batch_op.create_index("ix_invocations_agent_sent", ["agent_id", "sent_at"], unique=False)
+        batch_op.create_index("ix_invocations_connection_sent", ["connection_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_on_behalf_of", ["on_behalf_of_id", "id"], unique=False)
+        batch_op.create_index("ix_invocations_on_behalf_of_sent", ["on_behalf_of_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_requester", ["agent_id", "on_behalf_of_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_run", ["run_id"], unique=False)
+        batch_op.create_index("ix_invocations_tool_sent", ["tool_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_work", ["state", "lease_until"], unique=False)
 
     op.create_table(
@@ -323,6 +327,17 @@ def upgrade() -> None:
     with op.batch_alter_table("group_members", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_group_members_principal_id"), ["principal_id"], unique=False)
 
+    op.create_table(
+        "invocation_amounts",
+        sa.Column("invocation_id", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=8), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invocation_id"], ["invocations.id"], name=op.f("fk_invocation_amounts_invocation_id_invocations")
+        ),
+        sa.PrimaryKeyConstraint("invocation_id", "name", name=op.f("pk_invocation_amounts")),
+    )
     op.create_table(
         "oauth_client_secrets",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -660,6 +675,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_oauth_client_secrets_principal_id_hash")
 
     op.drop_table("oauth_client_secrets")
+    op.drop_table("invocation_amounts")
     with op.batch_alter_table("group_members", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_group_members_principal_id"))
 
@@ -700,9 +716,13 @@ def downgrade() -> None:
     op.drop_table("keys")
     with op.batch_alter_table("invocations", schema=None) as batch_op:
         batch_op.drop_index("ix_invocations_work")
+        batch_op.drop_index("ix_invocations_tool_sent")
         batch_op.drop_index("ix_invocations_run")
         batch_op.drop_index("ix_invocations_requester")
+        batch_op.drop_index("ix_invocations_on_behalf_of_sent")
         batch_op.drop_index("ix_invocations_on_behalf_of")
+        batch_op.drop_index("ix_invocations_connection_sent")
+        batch_op.drop_index("ix_invocations_agent_sent")
 
     op.drop_table("invocations")
     op.drop_table("identity_generation")
