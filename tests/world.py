@@ -11,6 +11,7 @@ from upstream.connector import connector
 from upstream.fixtures import Upstream
 from upstream.proven import prove_undo
 
+from connectors.sdk.spec import ConnectorSpec
 from hub.approvals import Ballot, Choice
 from hub.bundles import Bundles, publish_default
 from hub.credentials import Vault
@@ -134,14 +135,21 @@ async def open_hub(
 
 @asynccontextmanager
 async def open_world(
-    database: Database, keys: Keyring, upstream: Upstream, *, answer_seconds: float = 4.0
+    database: Database,
+    keys: Keyring,
+    upstream: Upstream,
+    *,
+    answer_seconds: float = 4.0,
+    spec: ConnectorSpec = connector.spec,
 ) -> AsyncGenerator[World]:
-    """Yield a world over an empty database, or over one that `settle` has been at."""
+    """Yield a world over an empty database, or over one that `settle` has been at; `spec` replaces the connector's."""
     async with open_hub(database, keys, answer_seconds=answer_seconds) as runtime:
         async with database.reading() as tx:
             is_settled = await directory.find(tx, "bot") is not None
         if not is_settled:
             await settle(database, keys)
+        if spec is not connector.spec:
+            await _publish(spec, Authority(database=database, keys=keys))
         yield await _connect(runtime, upstream)
 
 
@@ -173,8 +181,13 @@ async def settle(database: Database, keys: Keyring) -> None:
             ),
             authority,
         )
-        await register_connector(tx, connector.spec, authority)
-        await prove_undo(tx, connector.spec, authority)
+    await _publish(connector.spec, authority)
+
+
+async def _publish(spec: ConnectorSpec, authority: Authority) -> None:
+    async with authority.database.transaction() as tx:
+        await register_connector(tx, spec, authority)
+        await prove_undo(tx, spec, authority)
 
 
 async def _connect(runtime: Runtime, upstream: Upstream) -> World:

@@ -22,6 +22,7 @@ from hub.invocations.envelope import STANDINGS, Status, envelope
 from hub.invocations.invoke import invoke
 from hub.invocations.resolve import Resolution, doubtful, resolve
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import with_answer
 from hub.invocations.states import State
 from hub.invocations.values import Call, Claims, Invocation
 
@@ -109,7 +110,7 @@ async def create_invocation(
         claims=Claims(**wanted.claims.model_dump()),
         idempotency_key=idempotency_key,
     )
-    return view(await invoke(call, runtime), runtime)
+    return view_for(acting.caller, await invoke(call, runtime), runtime)
 
 
 @router.get("", operation_id="listInvocations", summary="List one's own invocations")
@@ -168,7 +169,7 @@ async def get_invocation(
 ) -> InvocationView:
     """Return one of the caller's invocations."""
     found = await queries.get_invocation(runtime, acting.caller, invocation_id, wait_seconds=wait_seconds)
-    return view(found, runtime)
+    return view_for(acting.caller, found, runtime)
 
 
 @router.put("/{invocation_id}/cancellation", operation_id="cancelInvocation", summary="Call an invocation off")
@@ -183,6 +184,12 @@ async def get_timeline(runtime: RuntimeParameter, acting: Anybody, invocation_id
     await queries.look_at(runtime, acting.caller, invocation_id)
     async with runtime.database.reading() as tx:
         return Timeline(items=[event_view(one) for one in await audit.events_of(tx, invocation_id)])
+
+
+def view_for(caller: Caller, invocation: Invocation, runtime: Runtime) -> InvocationView:
+    """Return how an invocation stands; who made the call gets its answer whole, with the secrets that are in it."""
+    is_own = invocation.agent_id == caller.actor.id
+    return view(with_answer(invocation, runtime.keys) if is_own else invocation, runtime)
 
 
 def view(invocation: Invocation, runtime: Runtime) -> InvocationView:

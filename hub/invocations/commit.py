@@ -23,7 +23,6 @@ from hub.invocations.secrecy import before_of, opened
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
-from hub.invocations.veil import veil_of
 from hub.invocations.verify import verify
 from hub.registry import PublishedTool
 from hub.storage import database_now, now
@@ -99,7 +98,7 @@ async def send(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> In
         return await current(runtime, claimed.id)
     except Conflict:  # the permit was refused: the lease is lost, somebody else goes on
         return await _as_it_stands(claimed, runtime)
-    concluded = await conclude(permit.standing, veil_of(claimed, runtime.keys).ran(ran), tool, runtime)
+    concluded = await conclude(permit.standing, ran, tool, runtime)
     return await verify(concluded, tool, runtime) if concluded.state is State.COMMITTED else concluded
 
 

@@ -12,9 +12,9 @@ from hub.execution import CommitOutcome, Conflicted, Failed, Passage, Ran, Succe
 from hub.invocations.journal import Step, load, move, put_off
 from hub.invocations.protocol import Answer, after_sending, before_sending, before_sending_again
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import recorded_output
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.invocations.veil import veil_of
 from hub.registry import PublishedTool
 from hub.storage import now
 
@@ -25,26 +25,29 @@ FIRST_PAUSE: Final = timedelta(seconds=1)
 
 
 async def conclude(standing: Invocation, ran: Ran[CommitOutcome], tool: PublishedTool, runtime: Runtime) -> Invocation:
-    """Record what the attempt came to, and return how the invocation stands."""
+    """Record what the attempt came to, without the call's secrets, and return how the invocation stands."""
+    veil = veil_of(standing, runtime.keys)
+    ran = veil.ran(ran)
+    kept = veil.kept(tool, ran.outcome.output) if isinstance(ran.outcome, Succeeded) else {}
     async with runtime.database.transaction() as tx:
         to = _state(standing, answer_of(ran.outcome), tool.version.spec.upstream_class)
         if to is standing.state:
             await put_off(tx, standing, pause_after(standing.sends))
             return await load(tx, standing.id)
-        step = _step(to, ran)
+        step = _step(to, ran, kept)
         if step.to in {State.APPROVED, State.RESENDING, State.IN_DOUBT}:
             later = {"lease_until": None, "not_before": await now(tx) + pause_after(standing.sends)}
             step = replace(step, changes={**step.changes, **later})
         if step.to is State.COMMITTED:
-            step = replace(step, private={"output": recorded_output(tool, step.changes["output"])})
+            step = replace(step, private={"output": kept["output"]})
         return await move(tx, runtime, standing, step)
 
 
-def _step(to: State, ran: Ran[CommitOutcome]) -> Step:
+def _step(to: State, ran: Ran[CommitOutcome], kept: Mapping[str, Json]) -> Step:
     facts, outcome = passage_facts(ran.passage), ran.outcome
     match to, outcome:
         case State.COMMITTED, Succeeded():
-            return committed(outcome.output, outcome.findings, facts)
+            return committed(kept, outcome.findings, facts)
         case State.FAILED, Failed():
             return _failed(outcome, facts)
         case State.STALE, _:
@@ -82,13 +85,13 @@ def answer_of(outcome: CommitOutcome) -> Answer:
             return Answer.UNKNOWN
 
 
-def committed(output: Json, findings: tuple[str, ...], facts: Mapping[str, Json]) -> Step:
-    """Return the move that says the write has happened."""
+def committed(kept: Mapping[str, Json], findings: tuple[str, ...], facts: Mapping[str, Json]) -> Step:
+    """Return the move that says the write has happened; `kept` are the columns with its answer."""
     return Step(
         to=State.COMMITTED,
         event=EventKind.COMMIT_COMMITTED,
         facts={**facts, "findings": list(findings)},
-        changes={"output": output, "findings": list(findings), "error_code": None, "error_message": None},
+        changes={**kept, "findings": list(findings), "error_code": None, "error_message": None},
     )
 
 

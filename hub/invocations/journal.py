@@ -184,6 +184,7 @@ def snapshot(
         fence=row.fence,
         sends=row.sends,
         output=row.output,
+        sealed_output=row.sealed_output,
         error_code=row.error_code,
         error_message=row.error_message,
         findings=tuple(row.findings),

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from hub.audit import EventKind
 from hub.execution import Ran, ReadOutcome, Succeeded, Target, Violation
@@ -44,10 +43,11 @@ class _Reading:
         target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
         seconds = tool.version.spec.timeout_seconds
         ran = await self.runtime.executor.read(target, self.request.arguments, deadline_seconds=seconds)
-        ran = Veil(self.runtime.keys, self.row.id, self.request.bound.shown, self.request.arguments).ran(ran)
+        veil = Veil(self.runtime.keys, self.row.id, self.request.bound.shown, self.request.arguments)
+        ran = veil.ran(ran)
         if isinstance(ran.outcome, Violation):
             await self._quarantine(ran.outcome)
-        step = _step(ran, self.decision, self.request.bound.shown)
+        step = self._step(ran, veil)
         async with self.turn:
             if self.standing is None:
                 self.standing = await self._record(step)
@@ -79,28 +79,27 @@ class _Reading:
         await self.runtime.records.record(self.row, event_of(before, step))
         return snapshot(self.row)
 
+    def _step(self, ran: Ran[ReadOutcome], veil: Veil) -> Step:
+        facts = passage_facts(ran.passage) | on_record(self.decision)
+        private = {"arguments": self.request.bound.shown, **basis(self.decision)}
+        if isinstance(ran.outcome, Succeeded):
+            return Step(
+                to=State.SUCCEEDED,
+                event=EventKind.INVOCATION_READ,
+                facts=facts,
+                private=private,
+                changes={**veil.kept(self.request.tool, ran.outcome.output), "lease_until": None},
+            )
+        code = "read_tried_to_write" if isinstance(ran.outcome, Violation) else ran.outcome.code
+        return Step(
+            to=State.FAILED,
+            event=EventKind.INVOCATION_READ,
+            facts=facts | {"code": code, "reason": ran.outcome.message},
+            private=private,
+            changes={"error_code": code, "error_message": ran.outcome.message, "lease_until": None},
+        )
+
     async def _quarantine(self, violation: Violation) -> None:
         async with self.runtime.database.transaction() as tx:
             reason = f"It tried to write during a read: {violation.message}"
             await quarantine(tx, self.request.tool.tool.id, reason, self.runtime.authority)
-
-
-def _step(ran: Ran[ReadOutcome], decision: Decision, arguments: dict[str, Any]) -> Step:
-    facts = passage_facts(ran.passage) | on_record(decision)
-    private = {"arguments": arguments, **basis(decision)}
-    if isinstance(ran.outcome, Succeeded):
-        return Step(
-            to=State.SUCCEEDED,
-            event=EventKind.INVOCATION_READ,
-            facts=facts,
-            private=private,
-            changes={"output": ran.outcome.output, "lease_until": None},
-        )
-    code = "read_tried_to_write" if isinstance(ran.outcome, Violation) else ran.outcome.code
-    return Step(
-        to=State.FAILED,
-        event=EventKind.INVOCATION_READ,
-        facts=facts | {"code": code, "reason": ran.outcome.message},
-        private=private,
-        changes={"error_code": code, "error_message": ran.outcome.message, "lease_until": None},
-    )

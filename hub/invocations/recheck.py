@@ -62,6 +62,8 @@ async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | No
         arguments = opened(claimed, runtime.keys)
     except Malformed:
         return Changed(reasons=(_OTHER_ARGUMENTS,))
+    except HubUnavailable as unread:
+        return NotNow(reason=unread.message)
     async with runtime.database.reading() as tx:
         caller = await caller_of(tx, claimed)
         try:

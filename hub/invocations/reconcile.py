@@ -40,7 +40,7 @@ class _Seen:
     """What a look at the system showed, and what goes on record with it."""
 
     sight: Sight = Sight.UNCLEAR
-    output: Json = None
+    kept: Mapping[str, Json] = field(default_factory=dict[str, Json])
     findings: tuple[str, ...] = ()
     why: str = ""
     facts: Mapping[str, Json] = field(default_factory=dict[str, Json])
@@ -90,7 +90,7 @@ async def _findings(doubtful: Invocation, tool: PublishedTool, runtime: Runtime)
     seen = await _look(doubtful, tool, runtime)
     match after_sight(seen.sight, quarantine_is_over=quarantine_is_over):
         case State.COMMITTED:
-            return committed(seen.output, seen.findings, seen.facts)
+            return committed(seen.kept, seen.findings, seen.facts)
         case State.NOT_APPLIED:
             return _not_applied(seen)
         case _:
@@ -111,11 +111,12 @@ async def _look_up(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) 
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
     arguments = opened(doubtful, runtime.keys)
     found = await runtime.executor.look_up(target, arguments, idempotency_key=doubtful.upstream_key)
-    ran = veil_of(doubtful, runtime.keys).ran(found)
+    veil = veil_of(doubtful, runtime.keys)
+    ran = veil.ran(found)
     facts = {"found_by": "lookup"} | passage_facts(ran.passage)
     match ran.outcome:
         case Succeeded(output=output, findings=findings):
-            return _Seen(sight=Sight.DONE, output=output, findings=findings, facts=facts)
+            return _Seen(sight=Sight.DONE, kept=veil.kept(tool, output), findings=findings, facts=facts)
         case Failed(code="not_applied"):
             return _Seen(sight=Sight.ABSENT, why="the system has no record with our reference", facts=facts)
         case _:
@@ -131,7 +132,7 @@ async def _compare(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) 
     verdict, _ = dryrun.judge(approved, records, volatile=tool.version.spec.volatile)
     if verdict is Verdict.VERIFIED:
         finding = "The system's answer was lost; that it was done was found by reading the record back."
-        return _Seen(sight=Sight.DONE, output=doubtful.output, findings=(finding,), facts=facts)
+        return _Seen(sight=Sight.DONE, findings=(finding,), facts=facts)
     fresh = (await ask_preview(doubtful, tool, runtime)).outcome
     if isinstance(fresh, Previewed) and fresh.preview.preconditions == approved.preconditions:
         return _Seen(sight=Sight.ABSENT, why="the record still has the version it had before", facts=facts)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -92,6 +92,23 @@ def before_of(standing: Invocation, keys: Keyring) -> dict[str, dict[str, Json]]
     plain = keys.decrypt(standing.sealed_before, context=f"invocation:{standing.id}:before")
     found: dict[str, dict[str, Json]] = json.loads(plain)
     return found
+
+
+def sealed_output(output: Json, keys: Keyring, *, invocation_id: str) -> bytes:
+    """Return an answer, encrypted for its invocation."""
+    return keys.encrypt(json.dumps(output).encode(), context=f"invocation:{invocation_id}:output")
+
+
+def with_answer(standing: Invocation, keys: Keyring) -> Invocation:
+    """Return `standing` with its answer as the connector gave it: for the agent that asked, and for the connector.
+
+    Raises:
+        Malformed: the answer on record was changed, or is another invocation's.
+    """
+    if standing.sealed_output is None:
+        return standing
+    plain = keys.decrypt(standing.sealed_output, context=f"invocation:{standing.id}:output")
+    return replace(standing, output=json.loads(plain))
 
 
 def _found(preview: Preview) -> dict[str, dict[str, Json]]:

@@ -33,8 +33,8 @@ class InvocationRow(Base):
     arguments: Mapped[dict[str, Any]] = mapped_column(Json)
     """Without secrets: markers stand in their places."""
     sealed_arguments: Mapped[bytes | None] = mapped_column(LargeBinary)
-    sealed_before: Mapped[bytes | None] = mapped_column(LargeBinary)
     """All of them, encrypted; NULL where none is secret, and once the invocation has ended."""
+    sealed_before: Mapped[bytes | None] = mapped_column(LargeBinary)
     claims: Mapped[dict[str, str]] = mapped_column(Json)
     run_id: Mapped[str | None] = mapped_column(String(128))
     trace_id: Mapped[str] = mapped_column(String(64))
@@ -49,6 +49,9 @@ class InvocationRow(Base):
     sends: Mapped[int] = mapped_column(Integer, default=0)
     sent_at: Mapped[datetime | None] = mapped_column(Moment)
     output: Mapped[Any | None] = mapped_column(Json)
+    """Without secrets, like the arguments."""
+    sealed_output: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """All of it, encrypted; NULL where nothing in it is secret."""
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
     findings: Mapped[list[str]] = mapped_column(Json)

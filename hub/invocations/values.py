@@ -80,9 +80,11 @@ class Invocation:
     preview: PreviewRecord | None = None
     question: Question | None = None
     sealed_arguments: bytes | None = None
+    """All arguments, encrypted, if some of them are secret; `arguments` then has markers. Gone once it has ended."""
     sealed_before: bytes | None = None
     """What the preview found, where something of it is hidden: the connector gets it as it was."""
-    """All arguments, encrypted, if some of them are secret; `arguments` then has markers. Gone once it has ended."""
+    sealed_output: bytes | None = None
+    """The whole answer, where something of it is hidden in `output`: the agent that asked gets it as it was."""
     repeats: bool = False
     """This answer joins an earlier call instead of starting a new one."""
 

@@ -9,14 +9,15 @@ from html import escape
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
-from connectors.sdk.preview import Change, Preview
+from connectors.sdk.preview import Blast, Change, Preview
 from hub.core.canonical import canonical_json
 from hub.core.errors import Malformed
 from hub.core.redaction import REDACTED
 from hub.execution import Conflicted, Failed, Observed, Passage, Passed, Previewed, Ran, Succeeded, Unknown, Violation
-from hub.invocations.secrecy import opened
+from hub.invocations.secrecy import opened, recorded_output, sealed_output
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
+from hub.registry import PublishedTool
 
 Json = Any
 """Any JSON value."""
@@ -52,7 +53,7 @@ class Veil:
 
     def __init__(self, keys: Keyring, invocation_id: str, shown: Json, arguments: Json) -> None:
         """`shown` are the `arguments` with markers for secrets."""
-        self._keys, self._context = keys, f"veil:{invocation_id}"
+        self._keys, self._invocation_id, self._context = keys, invocation_id, f"veil:{invocation_id}"
         parts = list(_secrets(shown, arguments, ""))
         leaves = frozenset(leaf for _, part in parts for leaf in _leaves(part))
         # a number of a few digits stands in too many other places; it is hidden where it is called like the secret
@@ -66,10 +67,21 @@ class Veil:
         )
 
     def ran(self, ran: Ran[OutcomeT]) -> Ran[OutcomeT]:
-        """Return what came of running connector code, without the secrets."""
-        if not (self._secrets.values or self._secrets.names):
+        """Return what came of running connector code, without the secrets; an answer stays whole for `kept`."""
+        if not self._hides:
             return ran
         return Ran(outcome=cast("OutcomeT", self._outcome(ran.outcome)), passage=self._passage(ran.passage))
+
+    @property
+    def _hides(self) -> bool:
+        return bool(self._secrets.values or self._secrets.names)
+
+    def kept(self, tool: PublishedTool, output: Json) -> dict[str, Json]:
+        """Return the columns that keep the answer of `tool`: without secrets, and whole for the agent that asked."""
+        open_parts = recorded_output(tool, output)
+        shown = self.hide(open_parts) if self._hides else open_parts
+        whole = None if shown == output else sealed_output(output, self._keys, invocation_id=self._invocation_id)
+        return {"output": shown, "sealed_output": whole}
 
     def text(self, text: str) -> str:
         """Return `text` without the secrets."""
@@ -106,8 +118,7 @@ class Veil:
     def _outcome(self, outcome: Outcome) -> Outcome:
         match outcome:
             case Succeeded():
-                findings = tuple(map(self.text, outcome.findings))
-                return replace(outcome, output=self.hide(outcome.output), findings=findings)
+                return replace(outcome, findings=tuple(map(self.text, outcome.findings)))
             case Previewed():
                 return replace(outcome, preview=self._preview(outcome.preview))
             case Observed():
@@ -127,17 +138,49 @@ class Veil:
             guard.model_copy(update={"target": self.text(guard.target), "token": self.text(guard.token)})
             for guard in seen.preconditions
         ]
+        hidden = tuple(map(self._change, seen.changes))
         changed = {
-            "changes": tuple(map(self._change, seen.changes)),
+            "changes": hidden,
             "side_effects": tuple(effects),
             "preconditions": tuple(guards),
-            "not_covered": tuple(map(self.text, seen.not_covered)),
+            "blast": self._blast(seen.blast),
+            "not_covered": (*map(self.text, seen.not_covered), *self._hidden_elsewhere(seen.changes, hidden)),
         }
         return seen.model_copy(update=changed)
 
     def _change(self, change: Change) -> Change:
-        hidden = {"target": self.text(change.target), "before": self.hide(change.before)}
-        return change.model_copy(update=hidden | {"after": self.hide(change.after)})
+        hidden = {
+            "target": self.text(change.target),
+            "before": self.hide(change.before),
+            "after": self.hide(change.after),
+            "unknown": tuple(map(self.text, change.unknown)),
+            "sensitive": tuple(map(self.text, change.sensitive)),
+        }
+        return change.model_copy(update=hidden)
+
+    def _blast(self, blast: Blast) -> Blast:
+        currency = blast.currency and self.text(blast.currency)
+        money = None if blast.money_minor in self._secrets.values else blast.money_minor
+        return blast.model_copy(update={"money_minor": money, "currency": currency})
+
+    def _hidden_elsewhere(self, seen: tuple[Change, ...], hidden: tuple[Change, ...]) -> Iterator[str]:
+        """Yield a sentence for everything hidden that is not called like a secret: who decides must know of it.
+
+        An agent chooses its secrets. It could choose one that stands in the name of what it is about to change.
+        """
+        for was, now in zip(seen, hidden, strict=True):
+            if was.target != now.target:
+                yield f"what {now.target} is called in full: a secret that the agent gave stands in its name"
+            for name in sorted(self._hidden_fields(was, now)):
+                yield f"all of {self.text(name)!r} of {now.target}: a secret that the agent gave stands in it"
+
+    def _hidden_fields(self, was: Change, now: Change) -> set[str]:
+        return {
+            name
+            for whole, rest in ((was.before, now.before), (was.after, now.after))
+            for name, value in (whole or {}).items()
+            if name not in self._secrets.names and (rest or {}).get(self.text(name)) != value
+        }
 
     def _passage(self, passage: Passage) -> Passage:
         transcript = tuple(

@@ -8,7 +8,7 @@ from hub.execution import Failed, Observed, Previewed, Target
 from hub.invocations.journal import Step, move
 from hub.invocations.preview import ask_preview
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import before_of, opened
+from hub.invocations.secrecy import before_of, opened, with_answer
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
@@ -61,7 +61,7 @@ async def records_now(standing: Invocation, tool: PublishedTool, runtime: Runtim
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
     arguments = opened(standing, runtime.keys)
     observed = await runtime.executor.observe(
-        target, arguments, before=before_of(standing, runtime.keys), output=standing.output
+        target, arguments, before=before_of(standing, runtime.keys), output=with_answer(standing, runtime.keys).output
     )
     ran = veil_of(standing, runtime.keys).ran(observed)
     if isinstance(ran.outcome, Observed):

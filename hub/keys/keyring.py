@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from hub.core.canonical import canonical_json, parse_json
 from hub.core.errors import Malformed, Unavailable
-from hub.core.ids import new_id
+from hub.core.ids import is_id, new_id
 from hub.keys.cipher import KEY_BYTES, XAES, NotAuthentic
 from hub.keys.signing import SigningKey, SigningPurpose, new_signing_key, read_signing_key
 from hub.keys.tables import KeyRow
@@ -134,15 +134,23 @@ class Keyring:
 
         Raises:
             Malformed: it was not made by this hub, or not for this context, or has been changed.
+            Unavailable: this process does not have the key (yet): it may have been made a moment ago.
         """
         if sealed[:1] != _VERSION or len(sealed) < 2:  # noqa: PLR2004  # the version and a length
             raise Malformed("This was not encrypted by this hub.")
         end = 2 + sealed[1]
         header, body = sealed[:end], sealed[end:]
+        key_id = header[2:].decode("ascii", errors="replace")
+        if not is_id(key_id, "key"):
+            raise Malformed("This was not encrypted by this hub.")
+        key = self._keys.data.get(key_id)
+        if key is None:
+            raise Unavailable(
+                "This was encrypted with a key that this process does not have yet; try again in a minute."
+            )
         try:
-            key = self._keys.data[header[2:].decode("ascii")]
             return key.decrypt(body, header + context.encode())
-        except (NotAuthentic, KeyError, UnicodeDecodeError) as error:
+        except NotAuthentic as error:
             raise Malformed("This was not encrypted by this hub for this use, or it has been changed.") from error
 
     def authenticate(self, message: bytes, *, context: str) -> str:
@@ -168,7 +176,10 @@ class Keyring:
             sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
             raise Malformed("This token is not one of ours.") from error
-        body = parse_json(self.decrypt(sealed, context=f"token:{purpose}"))
+        try:
+            body = parse_json(self.decrypt(sealed, context=f"token:{purpose}"))
+        except Unavailable as error:  # anybody may write the name of a key into a token
+            raise Malformed("This token is not one of ours, or too new; start again.") from error
         if body["until"] <= self._clock():
             raise Malformed("This token is too old; start again.")
         return body["value"]

@@ -11,6 +11,7 @@ from hub.core.errors import HubError
 from hub.invocations.envelope import envelope
 from hub.invocations.invoke import invoke
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import with_answer
 from hub.invocations.values import Call
 from hub.mcp.admission import CALLED, Admitted, admitted
 from hub.mcp.claims import claims_in, idempotency_key_in
@@ -35,7 +36,7 @@ def calling(runtime: Runtime) -> Handler:
             if hub_tool is not None:
                 return await hub_tool.answer(runtime, known.caller, params.arguments or {})
             invocation = await invoke(_call(known, params), runtime)
-            return result_of(envelope(invocation, public_url=runtime.public_url))
+            return result_of(envelope(with_answer(invocation, runtime.keys), public_url=runtime.public_url))
         except HubError as error:
             return refusal(error)
         except Exception:  # noqa: BLE001  # the door: logged, and answered without internals

@@ -11,6 +11,7 @@ from hub.identity.principals import Caller
 from hub.invocations.envelope import STANDINGS, Status, envelope, outward
 from hub.invocations.queries import cancel, get_invocation, my_invocations
 from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import with_answer
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.keys import open_cursor, seal_cursor
@@ -50,7 +51,7 @@ class HubTool:
 async def _get(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
     seconds = arguments.get("wait_seconds", 0)
     invocation = await get_invocation(runtime, caller, arguments["id"], wait_seconds=seconds)
-    standing = standing_of(invocation, runtime.public_url)
+    standing = standing_of(with_answer(invocation, runtime.keys), runtime.public_url)
     return answer(standing, standing["message"])
 
 

@@ -3,30 +3,32 @@
 import json
 import logging
 from collections.abc import AsyncGenerator
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
-import world as world_module
 from sqlalchemy import MetaData, select, text, update
 from starlette.applications import Starlette
 from upstream.connector import connector
 from upstream.fixtures import Upstream
 from web.web_visitor import Visitor
-from world import PASSWORD, World, open_world
+from world import MASTER_KEY, PASSWORD, World, open_world
 
 from hub import audit
-from hub.api.invocations import view
+from hub.api.invocations import view, view_for
 from hub.approvals import Choice
 from hub.audit import ExportOrder, rotate_key
 from hub.core.canonical import digest
-from hub.core.errors import IdempotencyMismatch
+from hub.core.errors import IdempotencyMismatch, Malformed
+from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.commit import commit
 from hub.invocations.envelope import envelope
 from hub.invocations.queries import current
+from hub.invocations.secrecy import with_answer
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
+from hub.mcp.hub_tools import HUB_TOOLS
 from hub.storage import Database
 from hub.web import web_routes
 
@@ -36,17 +38,14 @@ PIN = "PIN-4711"
 
 
 @pytest.fixture
-async def secretive(
-    database: Database, keys: Keyring, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[World]:
+async def secretive(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
     """The test connector, published with the title of a ticket marked as secret."""
     spec = connector.spec.model_copy(deep=True)
     (operation,) = (one for one in spec.operations if one.name == "ticket_create")
     operation.input_schema["properties"]["title"]["x-secret"] = True
     (reading,) = (one for one in spec.operations if one.name == "item_get")
     reading.output_schema["properties"]["name"]["x-secret"] = True
-    monkeypatch.setattr(world_module, "connector", SimpleNamespace(spec=spec))
-    async with open_world(database, keys, upstream) as world:
+    async with open_world(database, keys, upstream, spec=spec) as world:
         yield world
 
 
@@ -177,9 +176,48 @@ async def test_a_secret_answer_is_the_callers_and_not_the_pages(secretive: World
         await visitor.get(f"/invocations/{answered.id}")
         shown = visitor.html
 
-    assert answered.output["name"] == "pencil"
+    whole = with_answer(answered, secretive.runtime.keys)
+    assert (answered.output["name"], whole.output["name"]) == ("[redacted]", "pencil")
     assert "quantity" in shown
     assert "pencil" not in shown
+    assert "pencil" not in await everything_stored(secretive.runtime.database)
+
+
+async def test_the_agent_that_asked_gets_a_secret_answer_whole_and_its_user_without_secrets(secretive: World) -> None:
+    answered = await secretive.call("item_get", {"id": 1})
+    agent = secretive.caller
+    user = Caller(actor=secretive.rita, scopes=frozenset())
+
+    told = await HUB_TOOLS["hub_invocation_get"].answer(secretive.runtime, agent, {"id": answered.id})
+
+    assert (told.structured_content or {})["result"]["name"] == "pencil"
+    seen = {who.actor.kind: view_for(who, answered, secretive.runtime).result["name"] for who in (agent, user)}
+    assert seen == {PrincipalKind.AGENT: "pencil", PrincipalKind.USER: "[redacted]"}
+    assert "pencil" not in repr(view(answered, secretive.runtime))
+
+
+async def test_an_answer_exchanged_for_another_invocations_is_noticed(secretive: World) -> None:
+    one, other = await secretive.call("item_get", {"id": 1}), await secretive.call("item_get", {"id": 1})
+
+    with pytest.raises(Malformed):
+        with_answer(replace(one, sealed_output=other.sealed_output), secretive.runtime.keys)
+
+
+async def test_an_approval_waits_for_a_key_that_this_process_has_not_read_yet(secretive: World) -> None:
+    old = await Keyring.open(secretive.runtime.database, MASTER_KEY)
+    async with secretive.runtime.database.transaction() as tx:
+        await rotate_key(tx, secretive.runtime.keys, "data")
+    await secretive.runtime.keys.reload()
+    asked = await secretive.call("ticket_create", {"title": PIN})
+    approved = await secretive.vote(asked, secretive.ann)
+
+    waiting = await commit(approved, replace(secretive.runtime, keys=old))
+    await old.reload()
+    async with secretive.runtime.database.transaction() as tx:
+        await tx.execute(update(InvocationRow).values(not_before=None))
+    done = await commit(waiting, replace(secretive.runtime, keys=old))
+
+    assert (waiting.state, done.state) == (State.APPROVED, State.VERIFIED)
 
 
 async def test_a_call_that_ended_without_a_commit_keeps_no_secret_either(secretive: World) -> None:

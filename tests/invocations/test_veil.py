@@ -2,17 +2,17 @@
 
 import base64
 from collections.abc import AsyncGenerator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import world as world_module
 from upstream.connector import connector
 from upstream.fixtures import Upstream
 from world import World, open_world
 
+from connectors.sdk.preview import Blast, Change, Preview
+from connectors.sdk.vocabulary import Effect
 from hub.core.redaction import REDACTED
-from hub.execution import CommitOrder, Passage, Passed, Ran, Succeeded
+from hub.execution import CommitOrder, Observed, Passage, Passed, Previewed, Ran
 from hub.invocations.commit import commit
 from hub.invocations.states import State
 from hub.invocations.veil import Veil
@@ -56,15 +56,40 @@ async def test_the_beginning_of_a_secret_is_hidden_where_a_text_was_cut(keys: Ke
 
 async def test_a_secret_that_is_a_flag_is_hidden_by_its_name(keys: Keyring) -> None:
     ran = Ran(
-        outcome=Succeeded(output={"is_ill": True, "is_open": True}),
+        outcome=Observed(records={"patients/1": {"is_ill": True, "is_open": True}}),
         passage=Passage(transcript=(), sandbox_level="full", latency_ms=1),
     )
 
     shown = over(keys, is_ill=True).ran(ran).outcome
 
-    assert isinstance(shown, Succeeded)
-    assert shown.output["is_open"] is True
-    assert str(shown.output["is_ill"]).startswith(REDACTED[:-1])
+    assert isinstance(shown, Observed)
+    record = shown.records["patients/1"] or {}
+    assert record["is_open"] is True
+    assert str(record["is_ill"]).startswith(REDACTED[:-1])
+
+
+async def test_who_decides_is_told_what_a_secret_of_the_agents_choice_hides(keys: Keyring) -> None:
+    change = Change(
+        target="parties/Acme-4711",
+        effect=Effect.UPDATE,
+        before={"name": "Acme-4711", "key": "old"},
+        after={"name": "Acme-4711", "key": "Acme-4711"},
+    )
+    blast = Blast(money_minor=4711, currency="EUR")
+    ran = Ran(
+        outcome=Previewed(preview=Preview(changes=(change,), blast=blast, not_covered=("taxes",))),
+        passage=Passage(transcript=(), sandbox_level="full", latency_ms=1),
+    )
+
+    shown = over(keys, key="Acme-4711", code=4711).ran(ran).outcome
+
+    assert isinstance(shown, Previewed)
+    assert shown.preview.not_covered == (
+        "taxes",
+        "what parties/[redacted] is called in full: a secret that the agent gave stands in its name",
+        "all of 'name' of parties/[redacted]: a secret that the agent gave stands in it",
+    )
+    assert "4711" not in repr(shown)
 
 
 async def test_a_number_of_few_digits_is_hidden_by_its_name_alone(keys: Keyring) -> None:
@@ -83,15 +108,12 @@ async def test_without_secrets_there_is_no_veil(keys: Keyring) -> None:
 
 
 @pytest.fixture
-async def secretive(
-    database: Database, keys: Keyring, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[World]:
+async def secretive(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
     """The test connector, published with the quantity of an item marked as secret."""
     spec = connector.spec.model_copy(deep=True)
     (operation,) = (one for one in spec.operations if one.name == "item_update")
     operation.input_schema["properties"]["quantity"]["x-secret"] = True
-    monkeypatch.setattr(world_module, "connector", SimpleNamespace(spec=spec))
-    async with open_world(database, keys, upstream) as world:
+    async with open_world(database, keys, upstream, spec=spec) as world:
         yield world
 
 
