@@ -17,6 +17,7 @@ from hub.api import (
     audit,
     connections,
     connectors,
+    grants,
     groups,
     invocations,
     policy,
@@ -64,6 +65,7 @@ _RESOURCES: Final = (
     agents,
     invocations,
     approvals,
+    grants,
     audit,
     policy,
 )

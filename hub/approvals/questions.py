@@ -28,6 +28,8 @@ class Terms:
     summary: Mapping[str, Json]
     expires_at: datetime
     nonce: str
+    granted: Mapping[str, str] | None = None
+    """The standing grant that stands for the vote, and its giver; None where nobody is replaced."""
 
     def as_json(self) -> dict[str, Json]:
         """Return the members that the approval digest covers."""
@@ -39,6 +41,7 @@ class Terms:
             "summary_digest": digest(self.summary),
             "expires_at": self.expires_at.isoformat(),
             "nonce": self.nonce,
+            **({} if self.granted is None else {"granted": dict(self.granted)}),
         }
 
     @property

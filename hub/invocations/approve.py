@@ -13,7 +13,7 @@ from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, move
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
-from hub.invocations.values import Invocation
+from hub.invocations.values import ApprovedBy, Invocation
 from hub.policy import Allowed, Obliged
 from hub.registry import PublishedTool
 from hub.storage import Tx, now
@@ -34,11 +34,11 @@ async def approve_by_policy(
         step = Step(
             to=State.APPROVED,
             event=EventKind.INVOCATION_APPROVED,
-            facts={"approved_by": "policy", "approval_digest": terms.digest, **on_record(decision)},
+            facts={"approved_by": ApprovedBy.POLICY.value, "approval_digest": terms.digest, **on_record(decision)},
             private=basis(decision) | {"terms": terms.as_json()},
             changes={
                 "approval_digest": terms.digest,
-                "approved_by": "policy",
+                "approved_by": ApprovedBy.POLICY.value,
                 "policy_digest": decision.bundle_digest,
                 "deadline": terms.expires_at,
                 "lease_until": at + timedelta(seconds=runtime.lease_seconds),  # whoever asked commits it right away

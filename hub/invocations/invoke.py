@@ -16,6 +16,7 @@ from hub.invocations.refuse import Attempt, by_policy, by_rules, record_attempt,
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import opened
 from hub.invocations.states import State
+from hub.invocations.under_grant import approve_by_grant
 from hub.invocations.values import Call, Invocation
 from hub.policy import Action, Allowed, Denied, Obliged
 from hub.registry import PublishedTool
@@ -67,6 +68,8 @@ async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime
         case Allowed() as allowed:
             return await commit(await approve_by_policy(previewed, tool, allowed, runtime), runtime)
         case Obliged() as obliged:
+            if granted := await approve_by_grant(previewed, tool, obliged, runtime):
+                return await commit(granted, runtime)
             return await ask(previewed, tool, obliged, runtime)
         case Denied() as denied:
             return await refuse(previewed, by_policy(denied), runtime)

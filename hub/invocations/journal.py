@@ -1,9 +1,10 @@
 """The record of invocations: how one is read and held, and `move()`, the only place where a state changes.
 
 **One lock order.** An invocation's own row is locked first, then whatever belongs to it: its question, stages, votes,
-previews, attempts and findings. `move()` takes that row by updating it; a transaction that locks or changes anything
-else of an invocation before it moves it calls `hold()` at its beginning. Two transactions that took the same two rows
-in different order would wait for each other until PostgreSQL ended one of them.
+previews, attempts, findings, and the standing grant it spends from. `move()` takes that row by updating it; a
+transaction that locks or changes anything else of an invocation before it moves it calls `hold()` at its beginning.
+Two transactions that took the same two rows in different order would wait for each other until PostgreSQL ended one of
+them.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,8 @@ from hub.core.errors import Conflict, NotFound
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import MOVES, State
 from hub.invocations.tables import InvocationRow
-from hub.invocations.values import Claims, Invocation
+from hub.invocations.values import ApprovedBy, Claims, Invocation
+from hub.standing import return_unsent
 from hub.storage import Tx, now
 
 Json = Any
@@ -28,6 +30,8 @@ Json = Any
 
 WORK = "work"
 """The channel on which workers hear that there is something to do."""
+_NOTHING_SENT = frozenset({State.APPROVED, State.COMMITTING})
+_APPROVAL_VOID = frozenset({State.STALE, State.EXPIRED, State.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +94,20 @@ async def move(tx: Tx, runtime: Runtime, standing: Invocation, step: Step) -> In
         raise Conflict("This invocation has moved on in the meantime.")
     if standing.question is not None and standing.question.is_open:
         await approvals.close_questions(tx, standing.id)
+    if standing.state in _NOTHING_SENT and step.to in _APPROVAL_VOID:
+        await _return_spent(tx, runtime, standing)
     await announce(tx, runtime, standing.id)
     return await load(tx, standing.id)
+
+
+async def _return_spent(tx: Tx, runtime: Runtime, standing: Invocation) -> None:
+    """Give a standing grant back what an approval took of it, which was void before anything was sent."""
+    if standing.approved_by is not ApprovedBy.GRANT or standing.approval_digest is None:
+        return
+    grant_id = await return_unsent(tx, standing.approval_digest)
+    if grant_id is not None:
+        facts = {"invocation": standing.id, "approval_digest": standing.approval_digest}
+        await append(tx, Event(kind=EventKind.STANDING_RETURNED, subject=grant_id, facts=facts), runtime.keys)
 
 
 async def put_off(tx: Tx, standing: Invocation, pause: timedelta) -> None:
@@ -180,6 +196,7 @@ def snapshot(
         trace_id=row.trace_id,
         intent_digest=row.intent_digest,
         approval_digest=row.approval_digest,
+        approved_by=ApprovedBy(row.approved_by) if row.approved_by else None,
         policy_digest=row.policy_digest,
         fence=row.fence,
         sends=row.sends,

@@ -9,19 +9,20 @@ from sqlalchemy import Select, select
 from connectors.sdk.vocabulary import Tier
 from hub.audit import EventKind, ensure_checkpoint
 from hub.core.errors import Conflict
-from hub.invocations.journal import Step, move
+from hub.invocations.journal import Step, hold, move
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.tables import AttemptRow, InvocationRow
-from hub.invocations.values import Invocation
-from hub.storage import database_now, now
+from hub.invocations.values import ApprovedBy, Invocation
+from hub.standing import is_good_now
+from hub.storage import Tx, database_now, now
 
 GRACE: Final = timedelta(seconds=30)
 """How much longer than the slowest request a lease on a sent commit lasts."""
 
 
 class TooLate(Conflict):
-    """The time to decide ran out between the claim and the first byte; nothing may leave."""
+    """The approval ended between the claim and the first byte; nothing may leave."""
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Permit:
 
         Raises:
             Conflict: the lease is lost, or the approval is spent; nothing may leave.
-            TooLate: the approval has expired since it was claimed; nothing may leave.
+            TooLate: the approval has ended since it was claimed: its time or its standing grant; nothing may leave.
             Unavailable: "sent" could not be written; nothing may leave.
         """
         if self.standing.state is State.SENT:
@@ -51,8 +52,8 @@ class Permit:
         standing, is_first = self.standing, self.standing.sends == 0
         async with self.runtime.database.transaction() as tx:
             at = await now(tx)
-            if is_first and not await tx.scalar(_in_time(standing.id)):
-                raise TooLate("The approval has expired; nothing was sent.")
+            if is_first:
+                await self._check_still_approved(tx)
             step = Step(
                 to=State.SENT,
                 event=EventKind.COMMIT_SENT,
@@ -74,6 +75,15 @@ class Permit:
                 )
             )
             return sent
+
+    async def _check_still_approved(self, tx: Tx) -> None:
+        """Check what may have ended since everything was checked again, in the transaction that marks it as sent."""
+        await hold(tx, self.standing.id)
+        if not await tx.scalar(_in_time(self.standing.id)):
+            raise TooLate("The approval has expired; nothing was sent.")
+        under_grant = self.standing.approved_by is ApprovedBy.GRANT
+        if under_grant and not await is_good_now(tx, self.standing.approval_digest or ""):
+            raise TooLate("The standing grant was revoked or has ended; nothing was sent.")
 
     async def _check_still_ours(self) -> None:
         async with self.runtime.database.reading() as tx:

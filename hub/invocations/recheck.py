@@ -24,7 +24,8 @@ from hub.invocations.preview import ask_check, ask_preview
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened
-from hub.invocations.values import Invocation
+from hub.invocations.under_grant import asks_for_more, no_longer_granted
+from hub.invocations.values import ApprovedBy, Invocation
 from hub.policy import Action, Denied, Obliged
 from hub.registry import PublishedTool
 from hub.storage import Tx
@@ -107,6 +108,8 @@ async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime
     intended = intent_digest(tool, agent_id=claimed.agent_id, on_behalf_of_id=claimed.on_behalf_of_id, arguments=bound)
     if intended != claimed.intent_digest or bound.shown != claimed.arguments:
         return [_OTHER_ARGUMENTS]
+    if claimed.approved_by is ApprovedBy.GRANT:
+        return await no_longer_granted(tx, claimed, tool, runtime)
     if question is None or question.revision != claimed.revision:
         return []  # approved by policy; `_of_policy` asks it again
     bound_to = question.terms
@@ -145,6 +148,8 @@ async def _of_policy(claimed: Invocation, tool: PublishedTool, runtime: Runtime)
     now_asked = await decide_on(Action.AUTOCOMMIT, claimed, tool, runtime)
     if isinstance(now_asked, Denied):
         return ["policy no longer allows it"]
+    if isinstance(now_asked, Obliged) and claimed.approved_by is ApprovedBy.GRANT:
+        return await asks_for_more(claimed, tool, now_asked, runtime)
     if isinstance(now_asked, Obliged):
         votes = claimed.question.votes if claimed.question and claimed.question.revision == claimed.revision else ()
         if not isinstance(approvals.standing(now_asked.obligations, votes), approvals.Granted):

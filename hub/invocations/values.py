@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from connectors.sdk.vocabulary import Effect, Tier
@@ -13,6 +14,15 @@ from hub.invocations.states import State
 
 Json = Any
 """Any JSON value."""
+
+
+class ApprovedBy(StrEnum):
+    """Who gave the permission to commit."""
+
+    POLICY = "policy"
+    PEOPLE = "people"
+    GRANT = "grant"
+    """A standing grant: somebody who could have voted, in advance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +75,7 @@ class Invocation:
     trace_id: str
     intent_digest: str
     approval_digest: str | None
+    approved_by: ApprovedBy | None
     policy_digest: str
     fence: int
     sends: int

@@ -11,7 +11,7 @@ from hub.invocations.journal import Step, announce, hold, load, move, record_eve
 from hub.invocations.refuse import by_policy
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
-from hub.invocations.values import Invocation
+from hub.invocations.values import ApprovedBy, Invocation
 from hub.policy import Decision, Denied
 from hub.registry import read_current
 from hub.storage import Tx
@@ -92,8 +92,8 @@ def _decided(question: Question) -> Step | None:
     match question.standing:
         case Granted():
             voters = [vote.voter_id for vote in question.votes if vote.choice is Choice.APPROVE]
-            facts = {"approved_by": "people", "approval_digest": question.digest, "voters": voters}
-            changes = {"approved_by": "people"}
+            facts = {"approved_by": ApprovedBy.PEOPLE.value, "approval_digest": question.digest, "voters": voters}
+            changes = {"approved_by": ApprovedBy.PEOPLE.value}
             return Step(to=State.APPROVED, event=EventKind.INVOCATION_APPROVED, facts=facts, changes=changes)
         case Rejected(by=by, reason=reason):
             changes = {"error_code": "rejected", "error_message": reason}

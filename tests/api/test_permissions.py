@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from doors.grants import grant_like
 from doors.people import API, LogIn, Person, api_of
 from doors.working_hub import WorkingHub
 from upstream.connector import connector
@@ -76,6 +77,10 @@ MAY: Mapping[str, frozenset[str]] = {
     "listApprovals": EVERYBODY,  # what waits for it
     "getApproval": MEMBER,
     "castVote": frozenset(),  # no role votes; groups do, and never the requester
+    "listStandingGrants": EVERYBODY,  # its own and its groups'
+    "giveStandingGrant": frozenset(),  # who could vote; see test_grants
+    "getStandingGrant": ADMINISTRATOR | OPERATOR,
+    "revokeStandingGrant": ADMINISTRATOR | OPERATOR,
     "listEvents": AUDITOR,
     "readEventValues": AUDITOR,
     "getCheckpoint": AUDITOR,
@@ -151,6 +156,8 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "tryPolicy": RULES,
         "proposePolicy": RULES,
         "publishPolicy": RULES,
+        "giveStandingGrant": {"like": ids["invocation_id"], "reason": "Routine.", "uses": 1, "days": 1},
+        "revokeStandingGrant": WHY,
         "castVote": {"digest": "0" * 64, "choice": "approve"},
     }
     document = api_of(hub.runtime)[1].openapi()
@@ -180,6 +187,7 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         caller=hub.caller, server="everything", tool="ticket_create", arguments={"title": "x"}, trace_id="0" * 32
     )
     asked = await invoke(call, hub.runtime)
+    grant = await grant_like(hub, asked.id)
     async with hub.database.reading() as tx:
         first, *_ = await audit.events_of(tx, asked.id)
     await audit.sequence(hub.database, hub.runtime.keys)
@@ -195,6 +203,7 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         "proposal_id": "bdl_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "secret_id": "sec_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "invocation_id": asked.id,
+        "grant_id": grant.id,
     }
 
 

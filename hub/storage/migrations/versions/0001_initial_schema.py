@@ -268,6 +268,47 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_repeat_keys")),
     )
     op.create_table(
+        "standing_grants",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("giver_id", sa.String(length=40), nullable=False),
+        sa.Column("group_name", sa.String(length=255), nullable=False),
+        sa.Column("asked", Json, nullable=False),
+        sa.Column("agent_id", sa.String(length=40), nullable=False),
+        sa.Column("tool_id", sa.String(length=40), nullable=False),
+        sa.Column("tool_name", sa.String(length=48), nullable=False),
+        sa.Column("tool_version_digest", sa.String(length=64), nullable=False),
+        sa.Column("connection_id", sa.String(length=40), nullable=False),
+        sa.Column("connection_generation", sa.Integer(), nullable=False),
+        sa.Column("environment", sa.String(length=16), nullable=False),
+        sa.Column("tier", sa.String(length=8), nullable=False),
+        sa.Column("limits", Json, nullable=False),
+        sa.Column("most_rows", sa.BigInteger(), nullable=False),
+        sa.Column("most_parties", sa.BigInteger(), nullable=False),
+        sa.Column("uses", sa.Integer(), nullable=False),
+        sa.Column("uses_left", sa.Integer(), nullable=False),
+        sa.Column("money_minor", sa.BigInteger(), nullable=False),
+        sa.Column("money_left_minor", sa.BigInteger(), nullable=False),
+        sa.Column("money_per_call_minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=8), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("like_invocation_id", sa.String(length=40), nullable=False),
+        sa.Column("authenticated_at", Moment(), nullable=False),
+        sa.Column("given_at", Moment(), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.Column("revoked_at", Moment(), nullable=True),
+        sa.Column("revoked_by", sa.String(length=40), nullable=True),
+        sa.Column("revoked_reason", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "money_left_minor >= 0 AND money_left_minor <= money_minor", name=op.f("ck_standing_grants_money_left")
+        ),
+        sa.CheckConstraint("uses_left >= 0 AND uses_left <= uses", name=op.f("ck_standing_grants_uses_left")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_standing_grants")),
+    )
+    with op.batch_alter_table("standing_grants", schema=None) as batch_op:
+        batch_op.create_index("ix_standing_grants_for", ["agent_id", "tool_id", "connection_id"], unique=False)
+        batch_op.create_index("ix_standing_grants_giver", ["giver_id"], unique=False)
+
+    op.create_table(
         "approval_stages",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("stage", sa.Integer(), autoincrement=False, nullable=False),
@@ -445,6 +486,25 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["owner_id"], ["principals.id"], name=op.f("fk_servers_owner_id_principals")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_servers")),
     )
+    op.create_table(
+        "standing_grant_spendings",
+        sa.Column("approval_digest", sa.String(length=64), nullable=False),
+        sa.Column("grant_id", sa.String(length=40), nullable=False),
+        sa.Column("invocation_id", sa.String(length=40), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("terms", Json, nullable=False),
+        sa.Column("summary", Json, nullable=False),
+        sa.Column("money_minor", sa.BigInteger(), nullable=False),
+        sa.Column("spent_at", Moment(), nullable=False),
+        sa.Column("returned_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["grant_id"], ["standing_grants.id"], name=op.f("fk_standing_grant_spendings_grant_id_standing_grants")
+        ),
+        sa.PrimaryKeyConstraint("approval_digest", name=op.f("pk_standing_grant_spendings")),
+    )
+    with op.batch_alter_table("standing_grant_spendings", schema=None) as batch_op:
+        batch_op.create_index("ix_standing_grant_spendings_grant", ["grant_id"], unique=False)
+
     op.create_table(
         "votes",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -655,6 +715,10 @@ def downgrade() -> None:
 
     op.drop_table("web_sessions")
     op.drop_table("votes")
+    with op.batch_alter_table("standing_grant_spendings", schema=None) as batch_op:
+        batch_op.drop_index("ix_standing_grant_spendings_grant")
+
+    op.drop_table("standing_grant_spendings")
     op.drop_table("servers")
     op.drop_table("passwords")
     with op.batch_alter_table("oauth_requests", schema=None) as batch_op:
@@ -688,6 +752,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_approval_stages_inbox")
 
     op.drop_table("approval_stages")
+    with op.batch_alter_table("standing_grants", schema=None) as batch_op:
+        batch_op.drop_index("ix_standing_grants_giver")
+        batch_op.drop_index("ix_standing_grants_for")
+
+    op.drop_table("standing_grants")
     op.drop_table("repeat_keys")
     op.drop_table("principals")
     with op.batch_alter_table("previews", schema=None) as batch_op:

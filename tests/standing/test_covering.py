@@ -1,0 +1,130 @@
+"""What a standing grant covers: one test for each thing that must be as it was granted."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connectors.sdk.preview import Blast
+from connectors.sdk.vocabulary import Fidelity, Tier
+from hub.core.errors import InputError
+from hub.policy import Obligation
+from hub.standing import Case, Limit, StandingGrant, is_single_vote, read_limit, why_not
+
+GIVEN = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+ASKED = Obligation(group="finance", count=1, seconds=3600, fresh_seconds=None, rule_id="high", why="Another person.")
+GRANT = StandingGrant(
+    id="grant_1",
+    giver_id="usr_ann",
+    asked=ASKED,
+    agent_id="agt_bot",
+    tool_id="tool_1",
+    tool_name="payment_post",
+    tool_version_digest="a" * 64,
+    connection_id="con_1",
+    connection_generation=3,
+    environment="prod",
+    tier=Tier.HIGH,
+    limits={"amount_minor": Limit(at_most=10_000), "currency": Limit(one_of=("EUR", "CHF"))},
+    most_rows=1,
+    most_parties=1,
+    uses=5,
+    money_minor=50_000,
+    money_per_call_minor=10_000,
+    currency="EUR",
+    reason="Small refunds are routine.",
+    like_invocation_id="inv_1",
+    authenticated_at=GIVEN - timedelta(minutes=5),
+    given_at=GIVEN,
+    expires_at=GIVEN + timedelta(days=30),
+    uses_left=5,
+    money_left_minor=50_000,
+)
+CASE = Case(
+    agent_id="agt_bot",
+    agent_owner_id="usr_olive",
+    excluded=frozenset({"agt_bot", "usr_rita"}),
+    tool_id="tool_1",
+    tool_version_digest="a" * 64,
+    connection_id="con_1",
+    connection_generation=3,
+    environment="prod",
+    tier=Tier.HIGH,
+    obligations=(ASKED,),
+    facts={"amount_minor": 10_000, "currency": "EUR", "note": "x"},
+    fidelity=Fidelity.SIMULATED,
+    blast=Blast(rows=1, parties=1, money_minor=10_000, currency="EUR"),
+)
+
+
+def test_a_call_as_it_was_granted_is_covered_up_to_the_limits_themselves() -> None:
+    assert why_not(GRANT, CASE) == ""
+    assert why_not(GRANT, replace(CASE, tier=Tier.MEDIUM)) == ""  # what asks for less is covered too
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"tier": Tier.CRITICAL}, "a critical write needs people"),
+        ({"obligations": (replace(ASKED, count=2),)}, "more than one vote is asked for"),
+        ({"obligations": (ASKED, replace(ASKED, group="sales"))}, "more than one vote is asked for"),
+        ({"obligations": ()}, "more than one vote is asked for"),
+        ({"obligations": (replace(ASKED, group="sales"),)}, "the group sales is asked"),
+        ({"obligations": (replace(ASKED, fresh_seconds=299),)}, "fresh login"),
+        ({"excluded": frozenset({"usr_ann"})}, "its giver takes part"),
+        ({"agent_owner_id": "usr_ann"}, "its giver takes part"),
+        ({"agent_id": "agt_other"}, "another agent or tool"),
+        ({"tool_id": "tool_2"}, "another agent or tool"),
+        ({"tool_version_digest": "b" * 64}, "the tool has a new version"),
+        ({"connection_id": "con_2"}, "another connection"),
+        ({"environment": "dev"}, "another connection"),
+        ({"connection_generation": 4}, "changed or signed in anew"),
+        ({"fidelity": Fidelity.CONTRACT}, "does not show how far it reaches"),
+        ({"blast": Blast(rows=2)}, "2 records, and 1 are allowed"),
+        ({"blast": Blast(parties=2)}, "2 parties, and 1 are allowed"),
+        ({"blast": Blast(money_minor=10_001, currency="EUR")}, "more money than one call may"),
+        ({"blast": Blast(money_minor=1, currency="USD")}, "another currency"),
+        ({"blast": Blast(money_minor=1)}, "another currency"),
+        ({"facts": {"currency": "EUR"}}, "does not say its amount_minor"),
+        ({"facts": {"amount_minor": 10_001, "currency": "EUR"}}, "amount_minor is not within at most 10,000"),
+        ({"facts": {"amount_minor": -1, "currency": "EUR"}}, "amount_minor is not within"),
+        ({"facts": {"amount_minor": True, "currency": "EUR"}}, "amount_minor is not within"),
+        ({"facts": {"amount_minor": "1", "currency": "EUR"}}, "amount_minor is not within"),
+        ({"facts": {"amount_minor": 1, "currency": "USD"}}, "currency is not within EUR or CHF"),
+    ],
+)
+def test_whatever_differs_is_asked_about(change: dict[str, Any], why: str) -> None:
+    assert why in why_not(GRANT, replace(CASE, **change))
+
+
+def test_a_tier_that_has_risen_since_is_not_covered() -> None:
+    granted_at_medium = replace(GRANT, tier=Tier.MEDIUM)
+
+    assert "tier is now high" in why_not(granted_at_medium, CASE)
+
+
+def test_a_login_that_was_fresh_when_it_was_granted_stands_for_a_fresh_vote() -> None:
+    assert why_not(GRANT, replace(CASE, obligations=(replace(ASKED, fresh_seconds=300),))) == ""
+
+
+def test_only_one_vote_of_one_group_can_be_given_in_advance() -> None:
+    assert is_single_vote([ASKED])
+    assert not is_single_vote([])
+    assert not is_single_vote([replace(ASKED, count=2)])
+    assert not is_single_vote([ASKED, replace(ASKED, group="sales")])
+
+
+def test_a_limit_says_one_thing() -> None:
+    assert read_limit(3, ()).allows(3)
+    assert not read_limit(None, (1,)).allows(True)
+    for at_most, one_of in ((None, ()), (3, (1,)), (-1, ())):
+        with pytest.raises(InputError):
+            read_limit(at_most, one_of)
+
+
+def test_a_grant_tells_why_it_is_over() -> None:
+    assert GRANT.ended(GIVEN) == ""
+    assert GRANT.ended(GRANT.expires_at) == "its time is over"
+    assert replace(GRANT, uses_left=0).ended(GIVEN) == "it has been used up"
+    assert replace(GRANT, revoked_at=GIVEN).ended(GIVEN) == "it was revoked"
