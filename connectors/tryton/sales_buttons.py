@@ -26,7 +26,7 @@ from connectors.tryton.rows import check_weak, row, strong, target, weak
 from connectors.tryton.sales import SALE, SaleRow, lines_of, sale_get
 from connectors.tryton.sales_follow import asked, foreseen, observed
 from connectors.tryton.system import connector
-from connectors.tryton.trials import NOT_INSTALLED, Asked, tried
+from connectors.tryton.trials import Asked, pressing, simulated_only, tried
 from connectors.tryton.writing import press, read_back
 
 Json = Any
@@ -206,9 +206,10 @@ async def _executed(context: Context, simulated: Preview, sale: SaleRow, button:
     """Return what a trial inside Tryton shows, or what was simulated where Tryton cannot try."""
     follows = asked(sale.id) if button is _CONFIRM else []
     itself = Asked(model=SALE, clauses=[("id", "=", sale.id)], kind=SaleRow)
-    trial = await tried(context, simulated.preconditions[0], button.name, [itself, *follows])
+    call = pressing(simulated.preconditions[0], sale.company, button.name)
+    trial = await tried(context, call, [itself, *follows])
     if trial is None:
-        return simulated.model_copy(update={"not_covered": (*simulated.not_covered, NOT_INSTALLED)})
+        return simulated_only(simulated)
     (change,) = simulated.changes
     (found,) = trial.rows(0, SaleRow)
     # Numbers and days are those of the moment, and the commit has another one. The state is known if nothing waits.

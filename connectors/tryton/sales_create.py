@@ -1,6 +1,6 @@
 """Making a draft sale."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +10,7 @@ from connectors.sdk import (
     Compensation,
     Context,
     Effect,
+    Fidelity,
     Preview,
     Receipt,
     Refused,
@@ -21,8 +22,9 @@ from connectors.sdk import (
 from connectors.tryton.drafts import Kind, Lines, Priced, ShownLine, Totals, priced, totals
 from connectors.tryton.records import Id, Line, Sale, Stage
 from connectors.tryton.rows import Page, Row, check_computed, company_of_account, computed, row, rows
-from connectors.tryton.sales import LINE, SALE, SaleRow, lines_of, sale_get
+from connectors.tryton.sales import LINE, SALE, LineRow, SaleRow, lines_of, sale_get
 from connectors.tryton.system import connector
+from connectors.tryton.trials import MADE, Asked, Call, Trial, simulated_only, tried
 from connectors.tryton.values import minor_units
 from connectors.tryton.writing import read_back
 
@@ -100,6 +102,7 @@ class FacedSale(SaleRow):
     effect=Effect.CREATE,
     tier=Tier.MEDIUM,
     upstream_class=UpstreamClass.C,
+    fidelity=Fidelity.EXECUTED,
     reversal=Reversal.PARTIAL,
     residue=("sale.sale", "sale.line", "sale.line-account.tax"),  # it stays in Tryton, cancelled
     compensation=Compensation(tool="sale_cancel", arguments={"sale_id": "/output/id"}, kind=Reversal.PARTIAL),
@@ -116,11 +119,8 @@ async def sale_create(context: Context, party_id: Id, lines: Lines, reference: L
         raise Refused("A sale with the reference of this call exists already.")
     draft = await _drafted(context, party_id, lines, reference or "")
     check_computed(context, FILLED, draft.values)
-    # The first line's note carries our reference: notes are for colleagues, no document prints them.
-    first, *others = draft.values["lines"]
-    marked = [{**first, "note": _reference(context)}, *others]
-    values = {**draft.values, "lines": [["create", marked]]}
     company = {"company": draft.values["company"]}
+    values = _as_sent(draft, note=_reference(context))
     (made,) = await context.rpc(f"model.{SALE}.create", [values], company, returns=list[int])
     return await read_back(sale_get, context, made)
 
@@ -135,7 +135,8 @@ async def _(context: Context, party_id: int, lines: Lines, reference: str = "") 
         unknown=("id",),
         blast=Blast(rows=1 + len(lines), parties=1, money_minor=abs(face.total_minor), currency=face.currency),
     )
-    return preview.model_copy(update={"preconditions": (computed(FILLED, draft.values),)})
+    simulated = preview.model_copy(update={"preconditions": (computed(FILLED, draft.values),)})
+    return await _executed(context, simulated, draft)
 
 
 @sale_create.observe
@@ -152,7 +153,26 @@ async def _(context: Context) -> Sale | None:
 async def face_of(context: Context, sale_id: int) -> SaleFace:
     """Return a sale as previews of drafts show it."""
     sale = await row(context, SALE, FacedSale, sale_id, called="sale")
-    lines = await lines_of(context, sale_id)
+    return face_with(sale, await lines_of(context, sale_id))
+
+
+def asked(sale: Json) -> list[Asked]:
+    """Return what to read in a trial for `tried_face`: `sale` is an id, or stands for the one that is made."""
+    operator = "in" if sale == MADE else "="
+    return [
+        Asked(model=SALE, clauses=[("id", operator, sale)], kind=FacedSale),
+        Asked(model=LINE, clauses=[("sale", operator, sale)], kind=LineRow),
+    ]
+
+
+def tried_face(trial: Trial) -> SaleFace:
+    """Return a sale as it would be after a trial, read by what `asked` returns."""
+    (sale,) = trial.rows(0, FacedSale)
+    return face_with(sale, trial.rows(1, LineRow))
+
+
+def face_with(sale: FacedSale, lines: Sequence[LineRow]) -> SaleFace:
+    """Return a sale with these lines as previews of drafts show it."""
     return SaleFace(
         party=sale.party.rec_name,
         reference=sale.reference or "",
@@ -164,6 +184,27 @@ async def face_of(context: Context, sale_id: int) -> SaleFace:
         total_minor=sale.minor(sale.total_amount),
         currency=sale.currency.code,
     )
+
+
+async def _executed(context: Context, simulated: Preview, draft: _Draft) -> Preview:
+    """Return what a trial inside Tryton makes, or what was simulated where Tryton cannot try."""
+    values = _as_sent(draft, note=None)
+    call = Call(model=SALE, method="create", arguments=[[values]], company=draft.values["company"])
+    trial = await tried(context, call, asked(MADE))
+    if trial is None:
+        return simulated_only(simulated)
+    (change,) = simulated.changes
+    made = change.model_copy(update={"after": tried_face(trial).model_dump(mode="json")})
+    return simulated.model_copy(update={"changes": (made,), "fidelity": Fidelity.EXECUTED})
+
+
+def _as_sent(draft: _Draft, *, note: str | None) -> dict[str, Json]:
+    """Return what is sent to Tryton to make the sale; the first line's note carries our reference.
+
+    Notes are for colleagues: no document prints them.
+    """
+    first, *others = draft.values["lines"]
+    return {**draft.values, "lines": [["create", [{**first, "note": note}, *others]]]}
 
 
 async def _created(context: Context) -> Sale | None:

@@ -12,6 +12,7 @@ from connectors.sdk import (
     Compensation,
     Context,
     Effect,
+    Fidelity,
     NotFound,
     Precondition,
     Preview,
@@ -35,8 +36,9 @@ from connectors.tryton.drafts import (
 from connectors.tryton.records import Id, Sale
 from connectors.tryton.rows import check_computed, check_weak, computed, row, strong, target, weak
 from connectors.tryton.sales import LINE, SALE, LineRow, SaleRow, lines_of, sale_get
-from connectors.tryton.sales_create import KIND, SaleFace, face_of
+from connectors.tryton.sales_create import KIND, SaleFace, asked, face_of, tried_face
 from connectors.tryton.system import connector
+from connectors.tryton.trials import Call, simulated_only, tried
 from connectors.tryton.values import encoded
 from connectors.tryton.writing import read_back, write
 
@@ -91,6 +93,7 @@ class _Draft(BaseModel):
     effect=Effect.UPDATE,
     tier=Tier.MEDIUM,
     upstream_class=UpstreamClass.B,
+    fidelity=Fidelity.EXECUTED,
     reversal=Reversal.EXACT,
     compensation=Compensation(
         tool="sale_line_remove",
@@ -127,7 +130,8 @@ async def _(context: Context, sale_id: int, product_id: int, quantity: str, unit
     sums = await totals(context, KIND, draft.document, [*map(_counted, draft.lines), new.counted])
     before = await face_of(context, sale_id)
     change = _change(draft.sale, before, [*before.lines, new.shown(draft.sale.minor)], sums)
-    return _preview((change,), draft.guards(computed(_filled(sale_id), dict(new.values))))
+    simulated = _preview((change,), draft.guards(computed(_filled(sale_id), dict(new.values))))
+    return await _executed(context, simulated, draft, ["create", [dict(new.values)]])
 
 
 @sale_line_add.observe
@@ -141,6 +145,7 @@ async def _(context: Context, receipt: Receipt[SaleWithLine]) -> Mapping[str, Ba
     effect=Effect.UPDATE,
     tier=Tier.MEDIUM,
     upstream_class=UpstreamClass.B,
+    fidelity=Fidelity.EXECUTED,
     reversal=Reversal.EXACT,
     compensation=Compensation(
         tool="sale_line_update",
@@ -196,7 +201,8 @@ async def _(
     )
     preview = _preview(changes, draft.guards(strong(LINE, line)))
     covered = () if unit_price is not None else ("prices that depend on the quantity: the unit price stays as it is",)
-    return preview.model_copy(update={"not_covered": covered})
+    simulated = preview.model_copy(update={"not_covered": covered})
+    return await _executed(context, simulated, draft, ["write", [line_id], _given(quantity, unit_price)])
 
 
 @sale_line_update.observe
@@ -213,6 +219,7 @@ async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel 
     effect=Effect.UPDATE,
     tier=Tier.HIGH,
     upstream_class=UpstreamClass.B,
+    fidelity=Fidelity.EXECUTED,
     examples=[{"sale_id": 1, "line_id": 1}],
 )
 async def sale_line_remove(context: Context, sale_id: Id, line_id: LineId) -> Sale:
@@ -230,7 +237,8 @@ async def _(context: Context, sale_id: int, line_id: int) -> Preview:
     sums = await totals(context, KIND, draft.document, [*map(_counted, left)])
     before = await face_of(context, sale_id)
     shown = [other.shown(draft.sale.minor) for other in left if other.type == "line"]
-    return _preview((_change(draft.sale, before, shown, sums),), draft.guards(strong(LINE, line)))
+    simulated = _preview((_change(draft.sale, before, shown, sums),), draft.guards(strong(LINE, line)))
+    return await _executed(context, simulated, draft, ["delete", [line_id]])
 
 
 @sale_line_remove.observe
@@ -245,6 +253,29 @@ async def _draft(context: Context, sale_id: int) -> _Draft:
     if sale.state != "draft":
         raise Refused(f"Sale {sale_id} is in state {sale.state}; only the lines of a draft can be changed.")
     return _Draft(sale=sale, lines=lines)
+
+
+async def _executed(context: Context, simulated: Preview, draft: _Draft, what: list[Json]) -> Preview:
+    """Return what a trial of the change of lines shows, or what was simulated where Tryton cannot try."""
+    sale = draft.sale
+    call = Call(
+        model=SALE,
+        method="write",
+        arguments=[[sale.id], {"lines": [what]}],
+        guards=simulated.preconditions,
+        company=sale.company,
+    )
+    trial = await tried(context, call, asked(sale.id))
+    if trial is None:
+        return simulated_only(simulated)
+    lines = {target(LINE, line.id): line.shown(sale.minor) for line in trial.rows(1, LineRow)}
+    found: dict[str, BaseModel] = {target(SALE, sale.id): tried_face(trial), **lines}
+    changes = [
+        change.model_copy(update={"after": found[change.target].model_dump(mode="json")})
+        for change in simulated.changes
+    ]
+    executed = _preview(tuple(changes), simulated.preconditions)
+    return executed.model_copy(update={"not_covered": simulated.not_covered, "fidelity": Fidelity.EXECUTED})
 
 
 def _preview(changes: tuple[Change, ...], guards: tuple[Precondition, ...]) -> Preview:

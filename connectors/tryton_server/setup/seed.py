@@ -70,7 +70,7 @@ INVOICES = (
     (17, ((1, 1),), False),
 )
 GROUPS = {
-    "hub": ("Sales", "Accounting", "Party Administration"),
+    "hub": ("Sales", "Accounting", "Party Administration", "Product Administration"),
     "clerk": ("Sales", "Sales Administrator", "Accounting", "Party Administration", "Product Administration"),
 }
 

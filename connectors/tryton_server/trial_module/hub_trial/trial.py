@@ -13,6 +13,9 @@ from trytond.transaction import Transaction, without_check_access
 
 _here = threading.local()
 
+RESULT = {"trial": "result"}
+"""What stands in a read for what the tried call returns: the ids of the records it makes."""
+
 
 class _Found(RPCReturnException):
     """Carries what was found past the rollback that it causes."""
@@ -67,12 +70,18 @@ def _callable_by_rpc(model, method):
 
 
 def _call(model, method, arguments):
-    """Call a method as the dispatcher would: same access, same context, same guard."""
+    """Return what a method returns, called as the dispatcher would: same access, same context, same guard."""
     transaction = Transaction()
     target, rpc = _callable_by_rpc(model, method)
     args, kwargs, context, _ = rpc.convert(target, *arguments, dict(transaction.context))
     with transaction.set_context(context):
-        rpc.decorate(getattr(target, method))(*args, **kwargs)
+        return rpc.result(rpc.decorate(getattr(target, method))(*args, **kwargs))
+
+
+def _with_result(value, result):
+    if value == RESULT:
+        return result
+    return [_with_result(one, result) for one in value] if isinstance(value, list) else value
 
 
 class Trial(Model):
@@ -90,9 +99,9 @@ class Trial(Model):
     def run(cls, model, method, arguments, reads):
         """Return what `reads` would find after `method` of `model`, and keep nothing of it."""
         with _kept_from_committing(Transaction()) as running:
-            _call(model, method, arguments)
+            result = _call(model, method, arguments)
             cls._work_off(running)
-            found = [cls._read(*read) for read in reads]
+            found = [cls._read(*_with_result(read, result)) for read in reads]
             answer = {"found": found, "is_settled": running.is_settled}
         raise _Found(answer)
 
