@@ -30,6 +30,7 @@ from hub.execution.outcomes import (
 )
 from hub.execution.upstreams import reach
 from sandbox.line import NoAnswer
+from sandbox.reach import Reach
 from sandbox.upstream import AnswerLost, Around, Onward, Received
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "PreviewOutcome",
     "Previewed",
     "Ran",
+    "Reach",
     "Reachable",
     "ReadOutcome",
     "Received",

@@ -1,6 +1,6 @@
 """What can be called: connectors, connections, tools, versions, servers."""
 
-from hub.registry.arguments import canonical_arguments
+from hub.registry.arguments import canonical_arguments, canonical_under
 from hub.registry.badge_values import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Promise
 from hub.registry.badges import badge_for, keep_badge
 from hub.registry.catalog import Catalog
@@ -76,6 +76,7 @@ __all__ = [
     "allowable_servers",
     "badge_for",
     "canonical_arguments",
+    "canonical_under",
     "change_connection",
     "check_servers",
     "connections",

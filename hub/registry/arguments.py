@@ -16,18 +16,27 @@ _MOST: Final = 100
 
 
 def canonical_arguments(tool: PublishedTool, arguments: Json) -> dict[str, Json]:
-    """Return `arguments` as the hub digests and forwards them; what was given stays as it is.
-
-    Whatever has the same canonical JSON is the same here: 1.0 becomes 1, since RFC 8785 writes both alike.
+    """Return `arguments` of a call of `tool` as the hub digests and forwards them; what was given stays as it is.
 
     Raises:
         ArgumentsInvalid: they break the tool's input schema; the error names every violation.
     """
+    return canonical_under(tool.input, arguments)
+
+
+def canonical_under(schema: CompiledSchema, arguments: Json) -> dict[str, Json]:
+    """Return `arguments` with the defaults of `schema` filled in.
+
+    Whatever has the same canonical JSON is the same here: 1.0 becomes 1, since RFC 8785 writes both alike.
+
+    Raises:
+        ArgumentsInvalid: they break `schema`; the error names every violation.
+    """
     value = one_way({} if arguments is None else arguments)
-    _refuse_violations(tool.input, value)
-    filled = tool.input.with_defaults(value)
+    _refuse_violations(schema, value)
+    filled = schema.with_defaults(value)
     if filled != value:
-        _refuse_violations(tool.input, filled)
+        _refuse_violations(schema, filled)
     return cast("dict[str, Json]", filled)
 
 

@@ -43,7 +43,7 @@ def sqlite_stock(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 @pytest.fixture(scope="session")
 def postgresql_stock(postgresql: Server, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A shop to copy, whose tables are made once."""
-    name, socket = "shop_stock", postgresql._socket_directory
+    name, socket = "shop_stock", postgresql.socket_directory
     asyncio.run(postgresql.run(f"CREATE DATABASE {name}"))
     shop = Shop(engine="postgresql", url="", folder=tmp_path_factory.mktemp("stock"), socket=socket, database=name)
     asyncio.run(shop.build())
@@ -60,7 +60,7 @@ def sqlite_shop(sqlite_stock: Shop, tmp_path: Path) -> Shop:
 
 @pytest.fixture
 async def postgresql_shop(postgresql: Server, postgresql_stock: Shop, tmp_path: Path) -> AsyncGenerator[Shop]:
-    name, socket = f"shop_{next(_numbers)}", postgresql._socket_directory
+    name, socket = f"shop_{next(_numbers)}", postgresql.socket_directory
     await postgresql.run(f"CREATE DATABASE {name} TEMPLATE {postgresql_stock.database}")
     async with wired(f"{socket}/.s.PGSQL.5432") as wire:
         url = f"postgresql://127.0.0.1:{wire.port}/{name}"

@@ -19,6 +19,7 @@ from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, out, run
 from hub.core.errors import Unavailable
 from hub.invocations.proving.laboratory import Equipment
+from hub.invocations.runtime import reach
 from hub.opening import open_database
 from hub.registry import PROMISES, Badge, BadgeVerdict
 from hub.registry.differing import registered
@@ -40,7 +41,7 @@ async def opened_harness(spec: ConnectorSpec, on: str | None) -> AsyncGenerator[
     """Yield the harness `on` (module:name), or one that knows the address `on` and the connector's examples alone."""
     if on is None:
         fail("Say which system to try it on: --on module:name for its harness, or --on with its base URL.")
-    if on.startswith(("http://", "https://")):
+    if "://" in on:
         cases = [Case(operation=one.name, arguments=example) for one in spec.operations for example in one.examples[:1]]
         if not cases:
             fail(f"{spec.name} has no example to try: give its operations examples, or write a harness.")
@@ -67,7 +68,8 @@ async def _registered(name: str, chosen: Settings) -> ConnectorSpec | None:
 
 def equipment(settings: Settings) -> Equipment:
     """Return what a laboratory takes from this hub's settings."""
-    return Equipment(minimum=settings.sandbox_minimum, paths=settings.connector_paths)
+    far = reach(settings.private_networks, settings.private_names, settings.sqlite_folders)
+    return Equipment(minimum=settings.sandbox_minimum, paths=settings.connector_paths, reach=far)
 
 
 def show_badge(badge: Badge, *, as_json: bool) -> None:

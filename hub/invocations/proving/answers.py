@@ -50,6 +50,7 @@ async def secrets(trial: Trial) -> str:
 
 async def throttling(trial: Trial) -> str:
     """A connector that is turned away waits as long as it is asked to, and then stops and says so."""
+    _require_requests(trial)
     reads = await _with_reads(trial, throttle())
     if reads is None or not reads[1]:
         raise NotApplicable("It asks the system nothing before it writes.")
@@ -67,6 +68,7 @@ async def throttling(trial: Trial) -> str:
 
 async def unknown_fields(trial: Trial) -> str:
     """Answers with fields of a later release are read as before."""
+    _require_requests(trial)
     reads = await _with_reads(trial, add_fields)
     if reads is None or not any(one.is_touched for one in reads[1]):
         raise NotApplicable("No answer in JSON came that a field could be added to.")
@@ -77,6 +79,7 @@ async def unknown_fields(trial: Trial) -> str:
 
 async def errors(trial: Trial) -> str:
     """Each answer by which the system says no becomes the error that says what the hub may conclude."""
+    _require_requests(trial)
     problems, tried = list[str](), 0
     for answer in (*USUAL_ANSWERS, *trial.case.answers):
         if not answer.is_to_a_write and (problem := await _to_a_read(trial, answer)) is not None:
@@ -91,6 +94,11 @@ async def errors(trial: Trial) -> str:
     if not tried:
         raise NotApplicable("It asks the system nothing that could be refused.")
     return f"{tried} answers tried, {len(trial.case.answers)} of them documented for this system."
+
+
+def _require_requests(trial: Trial) -> None:
+    if trial.lab.spec.speaks == "sql":  # nothing stands around its statements, and a write would really be done
+        raise NotApplicable("It speaks SQL: the broker itself reads the database's answers and errors.")
 
 
 def _forms(secret: Mapping[str, str]) -> Iterator[str]:

@@ -5,15 +5,35 @@ from typing import Final
 
 from connectors.sdk.harness import Case
 from connectors.sdk.vocabulary import Effect
+from hub.core.errors import ArgumentsInvalid
 from hub.execution import Succeeded
 from hub.invocations.proving import answers, previews, writes
 from hub.invocations.proving.laboratory import Laboratory
-from hub.invocations.proving.trial import Broken, BrokenDown, NotApplicable, NotProvable, Trial
+from hub.invocations.proving.trial import Broken, BrokenDown, NotApplicable, NotProvable, Trial, told
 from hub.registry import BadgeLine, BadgeVerdict, Promise
 
 Check = Callable[[Trial], Awaitable[str]]
 
+
+async def arguments(trial: Trial) -> str:
+    """Calls with the case's arguments come past the hub's door; this only has a line of its own if they do not."""
+    try:
+        trial.arguments = trial.lab.canonical(trial.case.operation, trial.case.arguments)
+    except ArgumentsInvalid as refusal:
+        raise BrokenDown(f"The hub refuses the case's arguments: {refusal.message}") from refusal
+    raise NotApplicable("The hub takes the case's arguments.")
+
+
+async def reads(trial: Trial) -> str:
+    """A read answers at all, as declared; the same goes for its line."""
+    outcome = await trial.lab.read(trial.case.operation, trial.arguments)
+    if not isinstance(outcome, Succeeded):
+        raise BrokenDown(f"It cannot be read at all: {told(outcome)}")
+    raise NotApplicable("It answers as declared.")
+
+
 OF_WRITES: Final[Sequence[tuple[Promise, Check]]] = (
+    (Promise.FENCE, arguments),
     (Promise.FENCE, previews.fence),
     (Promise.UNTOUCHED, previews.untouched),
     (Promise.DIGEST, previews.digest),
@@ -32,6 +52,15 @@ OF_WRITES: Final[Sequence[tuple[Promise, Check]]] = (
 )
 """Each rests on what those before it have left, so what is only asked comes before what is written."""
 
+OF_READS: Final[Sequence[tuple[Promise, Check]]] = (
+    (Promise.ERRORS, arguments),
+    (Promise.ERRORS, reads),
+    (Promise.UNKNOWN_FIELDS, answers.unknown_fields),
+    (Promise.THROTTLING, answers.throttling),
+    (Promise.ERRORS, answers.errors),
+    (Promise.SECRETS, answers.secrets),
+)
+
 _SEVERITY: Final = (BadgeVerdict.FAILED, BadgeVerdict.NOT_PROVABLE, BadgeVerdict.PASSED, BadgeVerdict.NOT_APPLICABLE)
 
 
@@ -47,8 +76,7 @@ async def check_case(lab: Laboratory, case: Case, *, number: int = 0) -> list[Ba
     """Return the lines about one case, which has this number among those of its harness."""
     trial = Trial(lab=lab, case=case)
     lab.heard.clear()
-    of_reads = ((Promise.ERRORS, _reads), *((promise, one) for promise, one in OF_WRITES if one in _OF_READS))
-    steps = of_reads if trial.spec.effect is Effect.READ else OF_WRITES
+    steps = OF_READS if trial.spec.effect is Effect.READ else OF_WRITES
     is_broken_down = False
     for promise, step in steps:
         if is_broken_down and promise is not Promise.SECRETS:
@@ -76,17 +104,6 @@ async def _try(trial: Trial, promise: Promise, step: Check) -> bool:
         trial.lab.gaps.clear()
     trial.write_line(promise, verdict, reason)
     return ends
-
-
-async def _reads(trial: Trial) -> str:
-    """The read answers at all, as declared."""
-    outcome = await trial.lab.read(trial.case.operation, trial.arguments)
-    if not isinstance(outcome, Succeeded):
-        raise BrokenDown(f"It cannot be read at all: {getattr(outcome, 'message', 'no answer')}")
-    return "It answers as declared."
-
-
-_OF_READS: Final = (answers.unknown_fields, answers.throttling, answers.errors, answers.secrets)
 
 
 def _worst(lines: Sequence[BadgeLine]) -> list[BadgeLine]:

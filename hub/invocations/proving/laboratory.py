@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -16,6 +16,7 @@ from uuid import uuid4
 from connectors.sdk.harness import Harness
 from connectors.sdk.preview import Preview
 from connectors.sdk.spec import ConnectorSpec
+from connectors.sql.addresses import address
 from hub.bundles import Bundles
 from hub.credentials import Vault
 from hub.execution import (
@@ -33,6 +34,7 @@ from hub.execution import (
     Previewed,
     PreviewOutcome,
     Ran,
+    Reach,
     ReadOutcome,
     Succeeded,
     Target,
@@ -50,12 +52,14 @@ from hub.registry import (
     Environment,
     Grade,
     NewConnection,
+    canonical_under,
     create_connection,
     get_connection,
     register_connector,
 )
 from hub.storage import Database
 from hub.storage.migrations import upgrade
+from schemas import CompiledSchema
 
 Json = Any
 """Any JSON value."""
@@ -123,6 +127,14 @@ class Laboratory:
     def new_key(self) -> str:
         """Return an idempotency key that was never used; a replayed laboratory gives the recorded ones again."""
         return f"kit-{self.seed}-{next(self._numbers)}"
+
+    def canonical(self, operation: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
+        """Return `arguments` as a hub hands them on, with defaults filled in.
+
+        Raises:
+            ArgumentsInvalid: no call with them comes further than the hub's door.
+        """
+        return canonical_under(CompiledSchema(self.spec.operation(operation).input_schema), dict(arguments))
 
     async def read(self, operation: str, arguments: Mapping[str, Json]) -> ReadOutcome:
         """Run a read."""
@@ -219,6 +231,8 @@ class Equipment:
     """The level of confinement below which nothing is run."""
     paths: Sequence[Path] = ()
     """Folders beside the installed packages to import connectors from."""
+    reach: Reach = field(default_factory=Reach)
+    """Where the connection may lead; a database file of the harness may be opened where it is, whoever says so."""
 
 
 @asynccontextmanager
@@ -243,6 +257,7 @@ async def open_laboratory(
                 Vault(keys),
                 minimum=equipment.minimum,
                 paths=equipment.paths,
+                reach=_reach(equipment.reach, harness.base_url),
             )
             executor.stand_around(interference.around)
             records = GroupCommit(database, keys)
@@ -274,6 +289,13 @@ async def open_laboratory(
                 await runtime.tasks.drain(_PATIENCE_SECONDS)
         finally:
             await database.close()
+
+
+def _reach(allowed: Reach, base_url: str) -> Reach:
+    """Return `allowed` with the folder of the harness's own database file: whoever opens a laboratory has named it."""
+    if not base_url.startswith("sqlite:"):
+        return allowed
+    return replace(allowed, folders=(*allowed.folders, Path(address(base_url).path).parent))
 
 
 async def _connect(database: Database, keys: Keyring, spec: ConnectorSpec, harness: Harness) -> Connection:

@@ -57,6 +57,8 @@ class Trial:
 
     lab: Laboratory
     case: Case
+    arguments: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """What the operation is called with, as a hub hands it on."""
     lines: list[BadgeLine] = field(default_factory=list[BadgeLine])
     preview: Preview = field(default_factory=lambda: Preview(changes=()))
     key: str = ""
@@ -71,11 +73,6 @@ class Trial:
     def spec(self) -> OperationSpec:
         """The operation as it is declared."""
         return self.lab.spec.operation(self.case.operation)
-
-    @property
-    def arguments(self) -> Mapping[str, Json]:
-        """What the operation is called with."""
-        return self.case.arguments
 
     async def take_preview(self) -> Preview:
         """Return a fresh preview.

@@ -1,11 +1,13 @@
 """The lines about commits: stale guards, predictions, repeats, and undo."""
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from connectors.sdk.errors import ConnectorError, NotFound
 from connectors.sdk.preview import Preview
 from connectors.sdk.vocabulary import UpstreamClass
+from hub.core.errors import ArgumentsInvalid
 from hub.dryrun.compare import Records, drift, judge
 from hub.dryrun.records import Verdict
 from hub.execution import Conflicted, Failed, Observed, Previewed, Succeeded, Unknown
@@ -18,6 +20,7 @@ from hub.registry import Promise
 Json = Any
 """Any JSON value."""
 
+_NAME: Final = re.compile(r"[\w.-]+")
 _LOSES_ANSWERS = frozenset({UpstreamClass.A, UpstreamClass.C})
 """Classes whose lost answers can be made good, so that the kit may lose one."""
 
@@ -96,14 +99,23 @@ async def undo(trial: Trial) -> str:
     before, after = trial.contents_before, await trial.lab.harness.contents()
     if before is None or after is None:
         return await _restored_by_reading_back(trial)
-    declared = {*trial.spec.residue, *trial.spec.volatile}
+    residue = _named(trial.spec.residue)
+    declared = {*residue, *trial.spec.volatile}
     found = differences(before, after)
     if rest := undeclared(found, declared):
         raise Broken(f"After the undo this is not as before: {listed(rest)}. Restore it, or declare it as residue.")
     left = {field for _, field in found} | {kind_of(record) for record, _ in found}
-    if unfounded := sorted({*trial.spec.residue} - left):
+    if unfounded := sorted(residue - left):
         raise Broken(f"It declares that {', '.join(unfounded)} stays behind, and that did not: declare what does.")
     return f"By everything the system holds: {len(after)} records."
+
+
+def _named(residue: Iterable[str]) -> set[str]:
+    """Return the fields and kinds of record that a declared residue names, each before a colon or alone.
+
+    What it says in words alone, such as that a number is used up, is for people: no look into the system shows it.
+    """
+    return {name for one in residue if _NAME.fullmatch(name := one.partition(":")[0].strip())}
 
 
 async def _carry_out(trial: Trial) -> None:
@@ -164,7 +176,11 @@ def _require_guard(trial: Trial) -> None:
     raise NotApplicable("Its preview names no guard: nothing that it rests on can move.")
 
 
-async def _carry_out_undo(trial: Trial, tool: str, arguments: Mapping[str, Json]) -> None:
+async def _carry_out_undo(trial: Trial, tool: str, found: Mapping[str, Json]) -> None:
+    try:
+        arguments = trial.lab.canonical(tool, found)
+    except ArgumentsInvalid as refusal:
+        raise Broken(f"The hub refuses the arguments of the undo: {refusal.message}") from refusal
     previewed = await trial.lab.preview(tool, arguments)
     if not isinstance(previewed, Previewed):
         raise Broken(f"The undo cannot be previewed: {told(previewed)}")
@@ -177,7 +193,7 @@ async def _carry_out_undo(trial: Trial, tool: str, arguments: Mapping[str, Json]
 async def _restored_by_reading_back(trial: Trial) -> str:
     if trial.spec.observable:
         await _what_was_made_is_gone(trial)
-    aside = {*trial.spec.residue, *trial.spec.volatile}
+    aside = {*_named(trial.spec.residue), *trial.spec.volatile}
     restored = await trial.take_preview()
     for then, now in zip(trial.preview.changes, restored.changes, strict=False):
         if _without(aside, then.before) != _without(aside, now.before):
