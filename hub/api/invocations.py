@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
 
+from connectors.sdk.vocabulary import Reversal
 from hub import audit
 from hub.api.access import Acting, Anybody, DoubtResolver, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
@@ -24,6 +25,7 @@ from hub.invocations.resolve import Resolution, doubtful, resolve
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import with_answer
 from hub.invocations.states import State
+from hub.invocations.undoing import Undo, offer_of, undo
 from hub.invocations.values import Call, Claims, Invocation
 
 router = APIRouter(prefix="/invocations", tags=["invocations"])
@@ -49,6 +51,28 @@ class NewInvocation(Body):
     arguments: dict[str, Any] = Field(default={}, examples=[{"id": 3}])
     server: str = Field(default=EVERYTHING, max_length=64)
     claims: ClaimsBody = ClaimsBody()
+
+
+class ConflictView(BaseModel):
+    """One field that somebody has changed since the commit: before that, as it left it, and now; as texts."""
+
+    target: str = Field(examples=["items/1"])
+    field: str = Field(description="Empty where the whole record is gone, or has come back.")
+    before: str
+    committed: str
+    now: str
+
+
+class UndoView(BaseModel):
+    """Whether an invocation can be undone, and how far."""
+
+    is_open: bool
+    refusal: str = Field(description="Why it cannot be undone; empty if it can, or if it was.")
+    tool: str = Field(description="The operation that undoes it.")
+    kind: Reversal = Field(description="`exact` only where the contract kit has proven it.")
+    residue: list[str] = Field(description="What stays behind even then.")
+    until: datetime | None = None
+    undone_by: str | None = Field(default=None, description="The invocation that undoes it, or is about to.")
 
 
 class InvocationView(BaseModel):
@@ -80,6 +104,8 @@ class InvocationView(BaseModel):
     updated_at: datetime
     trace_id: str
     status_url: str
+    undoes: str | None = Field(default=None, description="The invocation that this one takes back.")
+    conflict: list[ConflictView] = Field(default=[], description="Why it was not undone: what changed since.")
     repeats: bool = Field(description="The call joined an earlier one instead of starting a new one.")
 
 
@@ -178,6 +204,34 @@ async def cancel_invocation(runtime: RuntimeParameter, acting: Anybody, invocati
     return view(await queries.cancel(runtime, acting.caller, invocation_id, reason=why.reason), runtime)
 
 
+@router.get("/{invocation_id}/undo", operation_id="getUndo", summary="Whether an invocation can be undone")
+async def get_undo(runtime: RuntimeParameter, acting: Anybody, invocation_id: Id) -> UndoView:
+    """Return whether an invocation can be undone now, by which tool, and what stays behind."""
+    offer = await offer_of(runtime, acting.caller, invocation_id)
+    return UndoView(
+        is_open=offer.is_open,
+        refusal=offer.refusal if offer.undone_by is None else "",
+        tool=offer.tool,
+        kind=offer.kind,
+        residue=list(offer.residue),
+        until=offer.until,
+        undone_by=offer.undone_by.id if offer.undone_by else None,
+    )
+
+
+@router.post("/{invocation_id}/undo", operation_id="undoInvocation", summary="Undo an invocation", status_code=201)
+async def undo_invocation(runtime: RuntimeParameter, acting: Anybody, invocation_id: Id, why: Why) -> InvocationView:
+    """Propose what undoes an invocation: a governed call of its own, which is returned as far as it went.
+
+    It is sent only while the records stand as the commit left them; else it ends with a `conflict`. There is one undo
+    of an invocation, whoever asks; asking again returns it.
+    """
+    wanted = Undo(caller=acting.caller, invocation_id=invocation_id, reason=why.reason, trace_id=acting.trace_id)
+    undoing = await undo(wanted, runtime)
+    shown = view(undoing, runtime)
+    return shown if queries.takes_part(acting.caller, undoing) else shown.model_copy(update={"result": None})
+
+
 @router.get("/{invocation_id}/timeline", operation_id="getTimeline", summary="What happened to an invocation")
 async def get_timeline(runtime: RuntimeParameter, acting: Anybody, invocation_id: Id) -> Timeline:
     """Return the events about an invocation, to whoever takes part in it or is asked about it; no private values."""
@@ -224,6 +278,8 @@ def view(invocation: Invocation, runtime: Runtime) -> InvocationView:
         updated_at=invocation.updated_at,
         trace_id=invocation.trace_id,
         status_url=f"{runtime.public_url.rstrip('/')}/invocations/{invocation.id}",
+        undoes=invocation.undoes,
+        conflict=[ConflictView(**one) for one in invocation.conflict],
         repeats=invocation.repeats,
     )
 

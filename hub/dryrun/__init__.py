@@ -1,29 +1,35 @@
 """Previews: ask for them, compare them, keep their record."""
 
-from hub.dryrun.compare import Records, drift, judge
+from hub.dryrun.compare import ThreeWay, drift, judge, moved_since, named_in
 from hub.dryrun.records import (
     PreviewRecord,
+    ReadBack,
+    Records,
     TrackRecord,
     Verdict,
     keep,
     latest,
     of_revision,
     preview_digest,
-    put_verdict,
+    put_read_back,
     track_record,
 )
 
 __all__ = [
     "PreviewRecord",
+    "ReadBack",
     "Records",
+    "ThreeWay",
     "TrackRecord",
     "Verdict",
     "drift",
     "judge",
     "keep",
     "latest",
+    "moved_since",
+    "named_in",
     "of_revision",
     "preview_digest",
-    "put_verdict",
+    "put_read_back",
     "track_record",
 ]

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 from connectors.sdk.preview import Change, Preview
-from hub.dryrun.records import Verdict, preview_digest
+from hub.dryrun.records import PreviewRecord, Records, Verdict, preview_digest
 
 Json = Any
 """Any JSON value."""
-
-Records = Mapping[str, Mapping[str, Json] | None]
-"""Records by target as they were read back; None where there is none any more."""
 
 _ABSENT = object()
 
@@ -59,6 +57,73 @@ def judge(preview: Preview, found: Records, *, volatile: tuple[str, ...]) -> tup
     if not preview.changes or any(change.target not in found for change in preview.changes):
         return Verdict.UNVERIFIABLE, ()
     return Verdict.VERIFIED, ()
+
+
+def named_in(preview: Preview, found: Records) -> dict[str, dict[str, Json] | None]:
+    """Return of `found` what `preview` spoke of: nothing more is kept than people were shown."""
+    names = {
+        change.target: {*(change.before or {}), *(change.after or {}), *change.unknown} for change in preview.changes
+    }
+    return {
+        target: None if record is None else {name: record[name] for name in record if name in names[target]}
+        for target, record in found.items()
+        if target in names
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreeWay:
+    """One field that is not as a commit left it: before the commit, after it, and now; each as it may be shown.
+
+    `field` is empty where the whole record is gone, or has come back.
+    """
+
+    target: str
+    field: str
+    before: str
+    committed: str
+    now: str
+
+    def __str__(self) -> str:
+        where = f"{self.target}: {self.field}" if self.field else self.target
+        return f"{where} was {self.before}, we made it {self.committed}, and it is now {self.now}"
+
+
+def moved_since(record: PreviewRecord, found: Records, *, volatile: tuple[str, ...]) -> tuple[ThreeWay, ...] | None:
+    """Return what of the records in `found` is not as the commit of `record` left it; None if that cannot be told.
+
+    Fields that the tool declares volatile are not compared. Where the records could not be read back after the
+    commit, what its preview predicted stands for them.
+    """
+    lines = list[ThreeWay]()
+    for change in record.preview.changes:
+        if change.target not in found:
+            return None
+        left, ignored = _left_behind(record, change), set(volatile)
+        if change.target not in record.committed:
+            ignored |= {*change.unknown}
+        lines += _moved(change, left, found[change.target], ignored)
+    return tuple(lines) if record.preview.changes else None
+
+
+def _left_behind(record: PreviewRecord, change: Change) -> Mapping[str, Json] | None:
+    return record.committed.get(change.target, change.after)
+
+
+def _moved(
+    change: Change, left: Mapping[str, Json] | None, now: Mapping[str, Json] | None, ignored: AbstractSet[str]
+) -> Iterator[ThreeWay]:
+    before = change.before
+    if left is None or now is None:
+        if (left is None) != (now is None):
+            there = ["there" if one is not None else "not there" for one in (before, left, now)]
+            yield ThreeWay(target=change.target, field="", before=there[0], committed=there[1], now=there[2])
+        return
+    known = {name: value for name, value in left.items() if name not in ignored}
+    hidden = {*change.sensitive}
+    for name, (ours, theirs) in _differing(known, {name: now.get(name, _ABSENT) for name in known}, hidden):
+        was = "(hidden)" if name in hidden else _shown((before or {}).get(name, _ABSENT))
+        yield ThreeWay(target=change.target, field=name, before=was, committed=ours, now=theirs)
 
 
 def _misses(change: Change, found: Records, volatile: tuple[str, ...]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Preview records: a preview with its digest, how and when it was made, and the track record of its tool."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -24,6 +25,19 @@ class Verdict(StrEnum):
     UNVERIFIABLE = "UNVERIFIABLE"
 
 
+Records = Mapping[str, Mapping[str, Any] | None]
+"""Records by target as they were read back; None where there is none any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBack:
+    """What reading back came to: the verdict, every difference, and the records themselves."""
+
+    verdict: Verdict
+    differences: tuple[str, ...] = ()
+    records: Records = field(default_factory=dict[str, Mapping[str, Any] | None])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewRecord:
     """A preview as it was taken: by which revision, when, in what confinement, through which requests."""
@@ -37,6 +51,8 @@ class PreviewRecord:
     observed_at: datetime
     verdict: Verdict | None = None
     differences: tuple[str, ...] = ()
+    committed: Records = field(default_factory=dict[str, Mapping[str, Any] | None])
+    """How the records stood right after the commit, as far as they could be read back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +88,7 @@ async def keep(tx: Tx, invocation_id: str, tool_id: str, record: PreviewRecord) 
             latency_ms=record.latency_ms,
             observed_at=record.observed_at,
             differences=[],
+            committed={},
         )
     )
 
@@ -89,12 +106,15 @@ async def of_revision(tx: Tx, invocation_id: str, revision: int) -> PreviewRecor
     return _record(row) if row else None
 
 
-async def put_verdict(
-    tx: Tx, invocation_id: str, revision: int, *, verdict: Verdict, differences: tuple[str, ...]
-) -> None:
-    """Write down what reading back said about the preview of `revision`."""
+async def put_read_back(tx: Tx, invocation_id: str, revision: int, read: ReadBack) -> None:
+    """Write down what reading back said about the preview of `revision`, and how the records stood then."""
     which = (PreviewRow.invocation_id == invocation_id, PreviewRow.revision == revision)
-    await tx.execute(update(PreviewRow).where(*which).values(verdict=verdict.value, differences=list(differences)))
+    found = {
+        "verdict": read.verdict.value,
+        "differences": list(read.differences),
+        "committed": {target: None if one is None else dict(one) for target, one in read.records.items()},
+    }
+    await tx.execute(update(PreviewRow).where(*which).values(found))
 
 
 async def track_record(tx: Tx, tool_id: str) -> TrackRecord:
@@ -120,4 +140,5 @@ def _record(row: PreviewRow) -> PreviewRecord:
         observed_at=row.observed_at,
         verdict=Verdict(row.verdict) if row.verdict else None,
         differences=tuple(row.differences),
+        committed=row.committed,
     )

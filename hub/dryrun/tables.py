@@ -26,5 +26,7 @@ class PreviewRow(Base):
     observed_at: Mapped[datetime] = mapped_column(Moment)
     verdict: Mapped[str | None] = mapped_column(String(12))
     differences: Mapped[list[str]] = mapped_column(Json)
+    committed: Mapped[dict[str, Any]] = mapped_column(Json)
+    """The records that it names, as they were read back right after the commit."""
 
     __table_args__ = (Index("ix_previews_track_record", "tool_id", "observed_at"),)

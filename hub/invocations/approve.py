@@ -30,7 +30,7 @@ async def approve_by_policy(
     """Give the permission that policy allows without asking anybody; return the invocation, APPROVED."""
     async with runtime.database.transaction() as tx:
         at = await now(tx)
-        terms = _terms(previewed, tool, decision, at + POLICY_APPROVAL_LASTS)
+        terms = _terms(previewed, tool, decision, _in_window(previewed, at + POLICY_APPROVAL_LASTS))
         step = Step(
             to=State.APPROVED,
             event=EventKind.INVOCATION_APPROVED,
@@ -51,7 +51,8 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Obliged, run
     """Put the question to the groups that policy names; return the invocation, AWAITING_APPROVAL."""
     async with runtime.database.transaction() as tx:
         at = await now(tx)
-        terms = _terms(previewed, tool, decision, at + approvals.shortest(decision.obligations))
+        expires_at = _in_window(previewed, at + approvals.shortest(decision.obligations))
+        terms = _terms(previewed, tool, decision, expires_at)
         excluded = voters_excluded(await caller_of(tx, previewed))
         question = await approvals.open_question(tx, previewed.id, previewed.revision, terms=terms, excluded=excluded)
         step = Step(
@@ -81,6 +82,11 @@ async def call_for(tx: Tx, question: Question) -> None:
     asked = asked_in(question.obligations, stage)
     payload = {"invocation_id": question.invocation_id, "groups": sorted(asked_groups(asked)), "stage": stage}
     await outbox.put(tx, topic=APPROVAL_REQUESTED, payload=payload, key=f"{question.digest}:{stage}")
+
+
+def _in_window(previewed: Invocation, expires_at: datetime) -> datetime:
+    """Return when the permission ends: an undo's ends with the time in which it may be undone."""
+    return min(expires_at, previewed.undo_until) if previewed.undo_until else expires_at
 
 
 def _terms(previewed: Invocation, tool: PublishedTool, decision: Allowed | Obliged, expires_at: datetime) -> Terms:

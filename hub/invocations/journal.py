@@ -152,6 +152,8 @@ def event_of(standing: Invocation, step: Step) -> Event:
         "policy_digest": standing.policy_digest,
         "fence": standing.fence,
     }
+    if standing.undoes is not None:
+        facts["undoes"] = standing.undoes
     return Event(
         kind=step.event,
         subject=standing.id,
@@ -212,6 +214,9 @@ def snapshot(
         updated_at=row.updated_at,
         preview=preview,
         question=question,
+        undoes=row.undoes,
+        undo_until=row.undo_until,
+        conflict=tuple(row.conflict or ()),
     )
 
 

@@ -1,18 +1,18 @@
 """The dry-run of an invocation: taken on a channel that cannot write, and put on record with its digest."""
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import update
 
-from connectors.sdk.preview import Change, Preview
-from connectors.sdk.vocabulary import Fidelity
+from connectors.sdk.preview import Preview
 from hub import dryrun
 from hub.audit import EventKind
 from hub.core.errors import Malformed
 from hub.dryrun import PreviewRecord, preview_digest
-from hub.execution import CheckOutcome, Failed, Passage, Passed, Previewed, PreviewOutcome, Ran, Target, Violation
+from hub.execution import CheckOutcome, Failed, Passage, Passed, Previewed, PreviewOutcome, Ran, Violation
+from hub.invocations.asking import ask_check, unveiled
 from hub.invocations.conclude import passage_facts
 from hub.invocations.history import keep_amounts
 from hub.invocations.journal import Step, load, move, record_event
@@ -21,6 +21,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened, sealed, sealed_before
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
+from hub.invocations.untouched import Moved, NotUndoable, Untouched, still_as_committed
 from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
 from hub.keys import Keyring
@@ -34,10 +35,14 @@ Json = Any
 async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
     """Take the preview of `standing` with `tool`; return it in PREVIEWING with its record, or in PREVIEW_FAILED."""
     previewing = await _begin(standing, tool, runtime)
+    found = await still_as_committed(previewing, runtime)
+    if not isinstance(found, Untouched):
+        async with runtime.database.transaction() as tx:
+            return await move(tx, runtime, previewing, _not_undone(found))
     before: bytes | None = None
     ran: Ran[CheckOutcome] | Ran[PreviewOutcome] = await ask_check(previewing, tool, runtime)
     if isinstance(ran.outcome, Passed):
-        seen = await _seen(previewing, tool, runtime)
+        seen = await unveiled(previewing, tool, runtime)
         ran = veil_of(previewing, runtime.keys).ran(seen)
         before = sealed_before(seen.outcome, ran.outcome, runtime.keys, invocation_id=previewing.id)
     async with runtime.database.transaction() as tx:
@@ -51,41 +56,6 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
             reason = f"It tried to write during a check or a preview: {outcome.message}"
             await quarantine(tx, tool.tool.id, reason, runtime.authority)
         return await move(tx, runtime, previewing, _failed(outcome, ran))
-
-
-async def ask_check(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[CheckOutcome]:
-    """Ask the connector's own rules, with the guards of the preview once there is one; most tools have none."""
-    if not tool.version.spec.has_check:
-        return Ran(outcome=Passed(), passage=Passage(transcript=(), sandbox_level="not run", latency_ms=0))
-    seen = standing.preview
-    ran = await runtime.executor.check(
-        Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection),
-        opened(standing, runtime.keys),
-        guard={} if seen is None else {one.target: one.token for one in seen.preview.preconditions},
-        deadline_seconds=tool.version.spec.timeout_seconds,
-    )
-    return veil_of(standing, runtime.keys).ran(ran)
-
-
-async def ask_preview(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
-    """Run the tool's preview, without the secrets of the call in what it shows."""
-    return veil_of(standing, runtime.keys).ran(await _seen(standing, tool, runtime))
-
-
-async def _seen(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
-    """Run the tool's preview; a tool that offers none gets the honest minimum: its arguments, fidelity `none`."""
-    if tool.version.spec.fidelity is Fidelity.NONE:
-        passage = Passage(transcript=(), sandbox_level="not run", latency_ms=0)
-        return Ran(outcome=Previewed(preview=unpreviewed(tool, standing.arguments)), passage=passage)
-    target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
-    arguments = opened(standing, runtime.keys)
-    return await runtime.executor.preview(target, arguments, deadline_seconds=tool.version.spec.timeout_seconds)
-
-
-def unpreviewed(tool: PublishedTool, arguments: Mapping[str, Json]) -> Preview:
-    """Return the preview of a tool that cannot say what it would do: nothing but what it would be given."""
-    change = Change(target=f"{tool.connector.name}/{tool.version.spec.name}", effect=tool.effect, after=dict(arguments))
-    return Preview(changes=(change,), fidelity=Fidelity.NONE, not_covered=("everything: this tool offers no preview",))
 
 
 async def _begin(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
@@ -113,7 +83,11 @@ def _next_revision(standing: Invocation, tool: PublishedTool, keys: Keyring) -> 
         "arguments": bound.shown,
         "sealed_arguments": sealed(bound, arguments, keys, invocation_id=standing.id),
         "intent_digest": intent_digest(
-            tool, agent_id=standing.agent_id, on_behalf_of_id=standing.on_behalf_of_id, arguments=bound
+            tool,
+            agent_id=standing.agent_id,
+            on_behalf_of_id=standing.on_behalf_of_id,
+            arguments=bound,
+            undoes=standing.undoes,
         ),
         "approval_digest": None,
         "approved_by": None,
@@ -171,6 +145,22 @@ def preview_record(standing: Invocation, preview: Preview, passage: Passage, *, 
 async def _keep_before(tx: Tx, previewing: Invocation, before: bytes | None) -> None:
     mine = (InvocationRow.id == previewing.id, InvocationRow.fence == previewing.fence)
     await tx.execute(update(InvocationRow).where(*mine).values(sealed_before=before))
+
+
+def _not_undone(found: Moved | NotUndoable) -> Step:
+    conflict = [asdict(one) for one in found.differences] if isinstance(found, Moved) else None
+    return Step(
+        to=State.PREVIEW_FAILED,
+        event=EventKind.INVOCATION_PREVIEW_FAILED,
+        facts={"code": found.code},
+        private={"reason": found.message, "conflict": conflict},
+        changes={
+            "error_code": found.code,
+            "error_message": found.message,
+            "conflict": conflict,
+            "lease_until": None,
+        },
+    )
 
 
 def _failed(outcome: CheckOutcome | PreviewOutcome, ran: Ran[CheckOutcome] | Ran[PreviewOutcome]) -> Step:

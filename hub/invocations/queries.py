@@ -66,7 +66,7 @@ async def get_invocation(
 
 
 async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
-    """Return an invocation that the caller takes part in or is asked about.
+    """Return an invocation that the caller takes part in or is asked about, or that undoes such a one.
 
     Raises:
         NotFound: there is none, or it is none of the caller's business.
@@ -75,7 +75,9 @@ async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invoc
     question = standing.question
     is_asked = question is not None and approvals.is_asked(caller.actor, question)
     if not (is_asked or takes_part(caller, standing)):
-        raise NotFound("There is no such invocation.")
+        if standing.undoes is None:
+            raise NotFound("There is no such invocation.")
+        await look_at(runtime, caller, standing.undoes)
     return standing
 
 

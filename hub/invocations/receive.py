@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hub.audit import EventKind
 from hub.core.errors import IdempotencyMismatch
 from hub.invocations.decisions import basis, on_record
+from hub.invocations.envelope import outward
 from hub.invocations.journal import Step, load, record_event, snapshot
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
@@ -24,6 +25,8 @@ REPEAT_WINDOW: Final = timedelta(minutes=10)
 """Without a key and without a run, how long the same call is taken for a repeat."""
 KEY_KEPT: Final = timedelta(days=7)
 """How long an explicit key, or the calls of one run, are remembered."""
+UNDO_KEPT: Final = timedelta(days=36_500)
+"""What was undone stays undone: as good as for ever."""
 
 
 async def receive(request: Request, decision: Decision, runtime: Runtime) -> Invocation:
@@ -39,7 +42,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         row.created_at = row.updated_at = at
         row.fence = 1
         row.lease_until = at + timedelta(seconds=runtime.lease_seconds)
-        if not request.tool.version.spec.repeatable or request.call.idempotency_key is not None:
+        if _has_key(request):
             earlier = await _claim_key(tx, request, row)
             if earlier is not None:
                 return earlier
@@ -70,7 +73,7 @@ async def _claim_key(tx: Tx, request: Request, row: InvocationRow) -> Invocation
         if key.is_explicit and key.intent_digest != request.intent_digest:
             raise IdempotencyMismatch("This idempotency key was used for another request; take a new one.")
         earlier = await load(tx, key.invocation_id)
-        if earlier.state in JOINABLE:
+        if _may_be_joined(earlier):
             return replace(earlier, repeats=True)
     key.invocation_id = row.id
     key.intent_digest = row.intent_digest
@@ -93,6 +96,18 @@ async def _locked_key(tx: Tx, request: Request, row: InvocationRow) -> RepeatKey
     return (await tx.scalars(query)).one()
 
 
+def _has_key(request: Request) -> bool:
+    call = request.call
+    return not request.tool.version.spec.repeatable or call.idempotency_key is not None or call.undoes is not None
+
+
+def _may_be_joined(earlier: Invocation) -> bool:
+    """Return whether a repeat is answered with `earlier`; an undo that came to nothing may be tried again."""
+    return earlier.state in JOINABLE and (earlier.undoes is None or not outward(earlier).is_error)
+
+
 def _kept(request: Request) -> timedelta:
+    if request.call.undoes is not None:
+        return UNDO_KEPT
     has_name = request.call.idempotency_key is not None or request.call.claims.run is not None
     return KEY_KEPT if has_name else REPEAT_WINDOW

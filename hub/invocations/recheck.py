@@ -18,13 +18,14 @@ from hub.dryrun import preview_digest
 from hub.execution import Failed, Passed, Previewed, Violation
 from hub.identity import directory
 from hub.identity.principals import Caller, Principal
+from hub.invocations.asking import ask_check, ask_preview
 from hub.invocations.callers import caller_of
 from hub.invocations.decisions import decide_on, decide_on_vote
-from hub.invocations.preview import ask_check, ask_preview
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened
 from hub.invocations.under_grant import asks_for_more, no_longer_granted
+from hub.invocations.untouched import Untouched, still_as_committed
 from hub.invocations.values import ApprovedBy, Invocation
 from hub.policy import Action, Denied, Obliged
 from hub.registry import PublishedTool
@@ -105,7 +106,13 @@ async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime
     if preview is None or preview_digest(preview.preview) != preview.digest:
         return ["the preview on record is not the one that was approved"]
     bound = bind(tool, opened(claimed, runtime.keys), runtime.keys)
-    intended = intent_digest(tool, agent_id=claimed.agent_id, on_behalf_of_id=claimed.on_behalf_of_id, arguments=bound)
+    intended = intent_digest(
+        tool,
+        agent_id=claimed.agent_id,
+        on_behalf_of_id=claimed.on_behalf_of_id,
+        arguments=bound,
+        undoes=claimed.undoes,
+    )
     if intended != claimed.intent_digest or bound.shown != claimed.arguments:
         return [_OTHER_ARGUMENTS]
     if claimed.approved_by is ApprovedBy.GRANT:
@@ -159,6 +166,9 @@ async def _of_policy(claimed: Invocation, tool: PublishedTool, runtime: Runtime)
 
 async def _of_record(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Holds | Changed | NotNow:
     """Look at the system again: would the same call still do the same?"""
+    found = await still_as_committed(claimed, runtime)
+    if not isinstance(found, Untouched):
+        return NotNow(reason=found.message) if found.code == Unavailable.code else Changed(reasons=(found.message,))
     checked = await ask_check(claimed, tool, runtime)
     match checked.outcome:
         case Failed(code=Unavailable.code):

@@ -15,16 +15,15 @@ from hub.audit import EventKind
 from hub.dryrun import Verdict
 from hub.execution import Failed, Previewed, Succeeded, Target
 from hub.invocations import protocol
+from hub.invocations.asking import ask_preview, records_now
 from hub.invocations.conclude import committed, in_doubt, passage_facts, pause_after
 from hub.invocations.journal import Step, load, move, put_off
-from hub.invocations.preview import ask_preview
 from hub.invocations.protocol import Sight, after_sight
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import opened
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
-from hub.invocations.verify import records_now
 from hub.registry import PublishedTool
 from hub.storage import now
 

@@ -36,6 +36,7 @@ class Request:
             agent_id=caller.actor.id,
             on_behalf_of_id=caller.on_behalf_of.id if caller.on_behalf_of else None,
             arguments=self.bound,
+            undoes=self.call.undoes,
         )
 
     @property
@@ -43,6 +44,8 @@ class Request:
         """Return what recognises this call when it comes again (governance, section 7)."""
         call, caller = self.call, self.call.caller
         who = {"agent": caller.actor.id, "on_behalf_of": caller.on_behalf_of.id if caller.on_behalf_of else None}
+        if call.undoes is not None:
+            return undo_key(call.undoes)
         if call.idempotency_key is not None:
             return digest({**who, "key": call.idempotency_key})
         what = {"server": call.server, "tool": self.tool.tool.id, "connection": self.tool.connection.id}
@@ -78,13 +81,23 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
         fence=0,
         sends=0,
         findings=[],
+        undoes=call.undoes,
+        undo_until=call.undo_until,
     )
 
 
-def intent_digest(tool: PublishedTool, *, agent_id: str, on_behalf_of_id: str | None, arguments: Bound) -> str:
+def undo_key(invocation_id: str) -> str:
+    """Return what recognises an undo of an invocation, whoever asks for it: there is one at a time."""
+    return digest({"undoes": invocation_id})
+
+
+def intent_digest(
+    tool: PublishedTool, *, agent_id: str, on_behalf_of_id: str | None, arguments: Bound, undoes: str | None
+) -> str:
     """Return SHA-256 over everything the caller's intent depends on (governance, section 4)."""
     return digest(
         {
+            **({} if undoes is None else {"undoes": undoes}),
             "environment": tool.environment,
             "tool": tool.tool.id,
             "tool_version_digest": tool.version.digest,

@@ -7,6 +7,7 @@ from sqlalchemy import or_, select, update
 from connectors.sdk.vocabulary import Effect
 from hub.audit import EventKind
 from hub.core.errors import Conflict, NotFound, Quarantined
+from hub.invocations.asking import called_with
 from hub.invocations.callers import caller_of
 from hub.invocations.commit import commit, send
 from hub.invocations.conclude import released
@@ -19,7 +20,6 @@ from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.invocations.verify import verify
-from hub.registry import PublishedTool, read_current
 from hub.storage import database_now, now
 
 MOST_REVISIONS = 3
@@ -125,7 +125,7 @@ async def _start_again(standing: Invocation, runtime: Runtime) -> Invocation:
         return await _give_up(standing, state, refusal.message, runtime)
     if tool.version.digest != standing.tool_version_digest and standing.state is not State.STALE:
         return await _give_up(standing, State.DENIED, "the tool was changed before its preview was taken", runtime)
-    if tool.version.spec.input_schema != (await _called_with(standing, runtime)).version.spec.input_schema:
+    if tool.version.spec.input_schema != (await called_with(standing, runtime)).version.spec.input_schema:
         why = "the tool takes other arguments than when it was called; call it again"
         return await _give_up(standing, State.EXPIRED, why, runtime)
     return await carry_on(standing, tool, runtime)
@@ -147,7 +147,7 @@ async def _give_up(standing: Invocation, state: State, why: str, runtime: Runtim
 
 async def _finish(standing: Invocation, runtime: Runtime) -> Invocation:
     """Find out what a sent commit came to, with the very version and connection it was sent with."""
-    tool = await _called_with(standing, runtime)
+    tool = await called_with(standing, runtime)
     if tool.connection.generation != standing.connection_generation and standing.state is not State.COMMITTED:
         return await leave_to_people(standing, runtime)
     match standing.state:
@@ -160,14 +160,3 @@ async def _finish(standing: Invocation, runtime: Runtime) -> Invocation:
             return await verify(found, tool, runtime) if found.state is State.COMMITTED else found
         case _:
             return await verify(standing, tool, runtime)
-
-
-async def _called_with(standing: Invocation, runtime: Runtime) -> PublishedTool:
-    async with runtime.database.reading() as tx:
-        return await read_current(
-            tx,
-            standing.tool_version_id,
-            standing.connection_id,
-            server=standing.server,
-            name=standing.tool_name,
-        )

@@ -56,6 +56,12 @@ class InvocationRow(Base):
     error_message: Mapped[str | None] = mapped_column(Text)
     findings: Mapped[list[str]] = mapped_column(Json)
     last_event_id: Mapped[str | None] = mapped_column(String(40))
+    undoes: Mapped[str | None] = mapped_column(String(40))
+    """The invocation that this one takes back."""
+    undo_until: Mapped[datetime | None] = mapped_column(Moment)
+    """Until when it may be sent, if what it takes back can be undone only for some time."""
+    conflict: Mapped[list[dict[str, str]] | None] = mapped_column(Json)
+    """What somebody else has changed since the commit that it was to take back."""
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
 

@@ -48,6 +48,9 @@ class Call:
     trace_id: str
     claims: Claims = field(default_factory=Claims)
     idempotency_key: str | None = None
+    undoes: str | None = None
+    """The invocation that this call takes back, if it is an undo."""
+    undo_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,10 @@ class Invocation:
     """What the preview found, where something of it is hidden: the connector gets it as it was."""
     sealed_output: bytes | None = None
     """The whole answer, where something of it is hidden in `output`: the agent that asked gets it as it was."""
+    undoes: str | None = None
+    undo_until: datetime | None = None
+    conflict: tuple[Mapping[str, str], ...] = ()
+    """What somebody else has changed since the commit that this was to take back: see `hub.dryrun.ThreeWay`."""
     repeats: bool = False
     """This answer joins an earlier call instead of starting a new one."""
 

@@ -11,7 +11,7 @@ from hub.core.texts import shown
 from hub.identity.principals import Caller
 from hub.identity.scopes import needed_scopes
 from hub.registry.current import read_entry
-from hub.registry.entries import callable_tool
+from hub.registry.entries import callable_tool, unknown_tool
 from hub.registry.searching import Index
 from hub.registry.snapshot import Snapshot, Specs, read_snapshot
 from hub.registry.stewardship import CATALOG_CHANNEL, catalog_generation
@@ -64,6 +64,20 @@ class Catalog:
             NotFound: the caller may not call it, or no longer; the message says why where it may know.
         """
         return await read_entry(tx, name, server=server_name(server, self.default), sight=self._sight(caller))
+
+    async def published_name(self, operation: str, connection_id: str, *, server: str, caller: Caller) -> str:
+        """Return under which name `server` publishes `operation` of a connection.
+
+        Raises:
+            NotFound: it does not, or the caller may not see it.
+        """
+        sight = self._sight(caller)
+        shelf = (await self._latest()).shelf(server_name(server, self.default), sight)
+        for name in shelf.names:
+            entry = shelf.entries[name]
+            if (entry.tool.name, entry.connection.id) == (operation, connection_id) and entry.is_visible(sight):
+                return name
+        raise unknown_tool(operation)
 
     async def page(
         self, *, server: str, caller: Caller, after: str | None = None, limit: int = 50

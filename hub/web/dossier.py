@@ -10,6 +10,7 @@ from hub.dryrun import TrackRecord
 from hub.identity.directory import get_many
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.queries import look_at, takes_part
+from hub.invocations.undoing import UndoOffer, undo_offer
 from hub.invocations.values import Invocation
 from hub.registry import Connection, read_current
 from hub.storage import now
@@ -27,6 +28,7 @@ class Dossier:
     people: Mapping[str, Principal]
     is_mine: bool
     undo_proven: bool
+    undo: UndoOffer
     at: datetime
 
     def name_of(self, principal_id: str | None) -> str:
@@ -67,6 +69,7 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
             operation=tool.operation,
             connection=tool.connection,
             undo_proven=tool.undo_proven,
+            undo=await undo_offer(tx, invocation, tool),
             track=await dryrun.track_record(tx, invocation.tool_id),
             people={**owners, **people},
             is_mine=takes_part(visit.session.caller, invocation),

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from hub.core.errors import InputError
 from hub.identity.directory import get_many
 from hub.invocations.queries import cancel, my_invocations
+from hub.invocations.undoing import Undo, undo
 from hub.storage import now
 from hub.web.dossier import open_dossier
 from hub.web.invocation_views import invocation_line, invocation_page
@@ -40,6 +41,19 @@ async def show_invocation(visit: Visit) -> Response:
     page = invocation_page(dossier, events)
     shown = Shown(template="invocation.html", title=page.state.label, page=page, here="invocations")
     return show(visit, shown)
+
+
+async def undo_invocation(visit: Visit) -> Response:
+    """Propose what undoes an invocation, and show that call."""
+    invocation_id, reason = visit.request.path_params["invocation_id"], visit.form.one("reason").strip()
+    if not reason:
+        raise InputError("Say why it is to be undone; the reason is kept on record.")
+    wanted = Undo(
+        caller=visit.session.caller, invocation_id=invocation_id, reason=reason[:500], trace_id=visit.trace_id
+    )
+    undoing = await undo(wanted, visit.runtime)
+    told = "Somebody has asked for that already; this is the undo." if undoing.repeats else "This is the undo."
+    return redirect_telling(visit, f"/invocations/{undoing.id}", told)
 
 
 async def cancel_invocation(visit: Visit) -> Response:

@@ -17,8 +17,8 @@ from hub.web.inert import inert, inert_name
 from hub.web.moments import At, at
 from hub.web.state_words import STATES
 from hub.web.tool import json_text
-from hub.web.views.invocation import EventLine, InvocationLine, InvocationPage
-from hub.web.wording import EFFECTS, TIERS, Word
+from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage
+from hub.web.wording import EFFECTS, REVERSALS, TIERS, Word
 
 _VERDICTS: Final = {
     State.VERIFIED: Word(label="as the preview said", meaning="", tone="good"),
@@ -60,6 +60,12 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         events=events,
         approval_url=f"/approvals/{invocation.id}" if invocation.question else "",
         cancel_url=f"/invocations/{invocation.id}/cancel" if dossier.is_mine and state in CANCELLABLE else "",
+        undo_url=f"/invocations/{invocation.id}/undo" if dossier.undo.is_open else "",
+        undo_until=at(dossier.undo.until, now=dossier.at) if dossier.undo.until else None,
+        undo_word=REVERSALS[dossier.undo.kind],
+        undone_by=dossier.undo.undone_by.id if dossier.undo.undone_by else "",
+        undoes=invocation.undoes or "",
+        conflict=tuple(_conflict_line(line) for line in invocation.conflict),
     )
 
 
@@ -74,6 +80,16 @@ def invocation_line(invocation: Invocation, agents: Mapping[str, Principal], now
         state=STATES[invocation.state],
         agent=inert_name(agent.display_name if agent else invocation.agent_id),
         asked=at(invocation.created_at, now=now),
+    )
+
+
+def _conflict_line(line: Mapping[str, str]) -> ConflictLine:
+    place = f"{line['target']}: {line['field']}" if line["field"] else line["target"]
+    return ConflictLine(
+        place=inert(place),
+        before=inert(line["before"]),
+        committed=inert(line["committed"]),
+        now=inert(line["now"]),
     )
 
 

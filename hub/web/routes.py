@@ -80,6 +80,7 @@ def _governed(door: Doorway) -> list[Route]:
         Route("/invocations", door.private(invocation.show_invocations), methods=["GET"]),
         Route("/invocations/{invocation_id}", door.private(invocation.show_invocation), methods=["GET"]),
         Route("/invocations/{invocation_id}/cancel", door.private(invocation.cancel_invocation), methods=["POST"]),
+        Route("/invocations/{invocation_id}/undo", door.private(invocation.undo_invocation), methods=["POST"]),
     ]
 
 

@@ -28,6 +28,8 @@ from hub.identity.principals import Caller, Principal, PrincipalKind, Role
 from hub.invocations.invoke import invoke
 from hub.invocations.resume import resume
 from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
+from hub.invocations.undoing import Undo, undo
 from hub.invocations.values import Call, Claims, Invocation
 from hub.invocations.votes import vote
 from hub.keys import Keyring
@@ -98,6 +100,13 @@ class Desk:
         """Let ann approve what `invocation` shows, and go on with it as the worker does."""
         await self.vote(invocation)
         return await self.go_on(invocation)
+
+    async def undo(self, invocation: Invocation) -> Invocation:
+        """Let rita ask for the undo of `invocation`, and ann approve it."""
+        caller = Caller(actor=self.people["rita"])
+        wanted = Undo(caller=caller, invocation_id=invocation.id, reason="a slip", trace_id="trace")
+        asked = await undo(wanted, self.runtime)
+        return await self.approve(asked) if asked.state is State.AWAITING_APPROVAL else asked
 
     async def vote(self, invocation: Invocation) -> None:
         """Let ann approve what `invocation` shows."""

@@ -89,10 +89,7 @@ async def test_a_creation_gets_its_number_at_commit_and_is_undone_by_deleting(de
     assert made.output["name"] == "Fay"
     assert made.output["credit_minor"] == 0
 
-    compensation = desk.spec.operation("customer_create").compensation
-    assert compensation is not None
-    arguments = compensation.arguments_for({"input": {}, "output": made.output, "before": []})
-    gone = await desk.approve(await desk.call(compensation.tool, **arguments))
+    gone = await desk.undo(made)
 
     assert gone.state is State.VERIFIED, (gone.state, gone.error_message)
     assert await desk.shop.rows("SELECT name FROM customer WHERE name = 'Fay'") == []
@@ -101,16 +98,25 @@ async def test_a_creation_gets_its_number_at_commit_and_is_undone_by_deleting(de
 async def test_an_update_is_undone_by_itself_with_what_was_before(desk: Desk) -> None:
     done = await desk.approve(await desk.call("note_update", code="n1", body="second"))
     assert done.state is State.VERIFIED, (done.state, done.error_message)
-    assert done.preview is not None
 
-    compensation = desk.spec.operation("note_update").compensation
-    assert compensation is not None
-    before = [change.before for change in done.preview.preview.changes]
-    arguments = compensation.arguments_for({"input": dict(done.arguments), "output": done.output, "before": before})
-    undone = await desk.approve(await desk.call(compensation.tool, **arguments))
+    undone = await desk.undo(done)
+    again = await desk.undo(undone)
 
-    assert undone.state is State.VERIFIED
-    assert await desk.shop.rows("SELECT body FROM note") == [("first",)]
+    assert undone.state is State.VERIFIED, (undone.state, undone.error_message)
+    assert again.state is State.VERIFIED, (again.state, again.error_message)
+    assert await desk.shop.rows("SELECT body FROM note") == [("second",)]
+
+
+async def test_a_row_that_somebody_changed_since_is_not_undone(desk: Desk) -> None:
+    done = await desk.approve(await desk.call("note_update", code="n1", body="second"))
+    await desk.shop.script("UPDATE note SET body = 'third'")
+
+    refused = await desk.undo(done)
+
+    assert refused.state is State.PREVIEW_FAILED
+    (line,) = [line for line in refused.conflict if line["field"] == "body"]
+    assert (line["before"], line["committed"], line["now"]) == ("'first'", "'second'", "'third'")
+    assert await desk.shop.rows("SELECT body FROM note") == [("third",)]
 
 
 async def test_rows_that_a_deletion_takes_with_it_count_and_are_told(desk: Desk) -> None:

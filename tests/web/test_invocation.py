@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from sqlalchemy import delete
 from web_visitor import Visitor
 from world import PASSWORD, World
 
@@ -10,6 +11,7 @@ from hub.core.errors import Forbidden
 from hub.invocations.queries import current
 from hub.invocations.resume import resume
 from hub.invocations.states import State
+from hub.registry.tables import BadgeRow
 
 pytestmark = pytest.mark.anyio
 
@@ -63,6 +65,48 @@ async def test_a_call_can_be_called_off_while_it_waits(world: World, rita: Visit
     assert (await current(world.runtime, asked.id)).state is State.CANCELLED
     assert "It was called off." in rita.html
     assert f"{page}/cancel" not in rita.html
+
+
+async def test_a_call_is_undone_from_its_page_and_both_pages_lead_to_each_other(world: World, rita: Visitor) -> None:
+    done = await world.call("item_update", {"id": 1, "quantity": 9})
+    page = f"/invocations/{done.id}"
+    await rita.get(page)
+
+    await rita.submit(f"{page}/undo", reason=" ")
+    assert rita.page.status_code == 400
+    await rita.get(page)
+    await rita.submit(f"{page}/undo", reason="A slip.")
+    await rita.follow()
+
+    assert f"This takes back {done.id}" in rita.text
+    assert "<h2>Done and verified</h2>" in rita.html
+    assert f"To undo {done.id}: A slip." in rita.text
+    undo_page = str(rita.page.url.path)
+    await rita.get(page)
+    assert f'href="{undo_page}"' in rita.html
+    assert f"{page}/undo" not in rita.html
+
+
+async def test_a_conflict_shows_what_was_before_what_we_wrote_and_what_is_now(world: World, rita: Visitor) -> None:
+    done = await world.call("item_update", {"id": 1, "quantity": 9})
+    world.edit_by_hand(1, quantity=7)
+    await rita.get(f"/invocations/{done.id}")
+
+    await rita.submit(f"/invocations/{done.id}/undo", reason="A slip.")
+    await rita.follow()
+
+    assert "Changed since, so nothing was undone" in rita.text
+    assert "items/1: quantity 10 9 7" in rita.text
+
+
+async def test_what_nobody_has_proven_to_be_undone_exactly_is_called_partial(world: World, rita: Visitor) -> None:
+    done = await world.call("item_update", {"id": 1, "quantity": 9})
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(delete(BadgeRow))
+
+    await rita.get(f"/invocations/{done.id}")
+
+    assert "Can be undone in part" in rita.text
 
 
 async def test_who_decides_sees_the_call_but_not_its_answer_and_cannot_call_it_off(

@@ -8,7 +8,7 @@ from web_gallery_approval import HIGH, HOSTILE
 from connectors.sdk.vocabulary import Reversal
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
-from hub.web.views.invocation import EventLine, InvocationLine, InvocationPage, InvocationsPage
+from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage, InvocationsPage
 from hub.web.wording import REVERSALS, Word
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
@@ -70,6 +70,29 @@ INVOCATIONS = {
     "done": DONE,
     "undone-in-part": replace(
         DONE, undo=replace(HIGH.undo, reversal=REVERSALS[Reversal.PARTIAL], tool="invoice_credit_and_cancel_again")
+    ),
+    "undoable": replace(
+        DONE,
+        undo=replace(HIGH.undo, residue=(inert("the number it was given"),)),
+        undo_url="/invocations/inv_1/undo",
+        undo_word=REVERSALS[Reversal.PARTIAL],
+        undo_until=HIGH.expires,
+    ),
+    "undone": replace(DONE, undone_by="inv_2"),
+    "undo-conflict": replace(
+        DONE,
+        outcome=None,
+        verification=None,
+        undoes="inv_1",
+        error=inert("Somebody has changed this since. Nothing was written."),
+        conflict=(
+            ConflictLine(
+                place=inert("parties/7: customer_payment_term"),
+                before=inert("'30 days net'"),
+                committed=inert("'60 days net'"),
+                now=inert(HOSTILE),
+            ),
+        ),
     ),
     "findings": replace(
         DONE, findings=(inert("/customer_payment_term: the answer is not the text the schema promises"),)

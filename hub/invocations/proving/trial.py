@@ -7,7 +7,7 @@ from typing import Any
 from connectors.sdk.harness import Case, Contents
 from connectors.sdk.preview import Preview
 from connectors.sdk.spec import OperationSpec
-from hub.dryrun.compare import Records
+from hub.dryrun.records import Records
 from hub.execution import (
     CommitOutcome,
     Conflicted,

@@ -8,8 +8,8 @@ from connectors.sdk.errors import ConnectorError, NotFound
 from connectors.sdk.preview import Preview
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.core.errors import ArgumentsInvalid
-from hub.dryrun.compare import Records, drift, judge
-from hub.dryrun.records import Verdict
+from hub.dryrun.compare import drift, judge
+from hub.dryrun.records import Records, Verdict
 from hub.execution import Conflicted, Failed, Observed, Previewed, Succeeded, Unknown
 from hub.invocations.proving.holdings import differences, kind_of, listed, undeclared
 from hub.invocations.proving.interference import lose_the_answer

@@ -42,6 +42,16 @@ class InvocationsPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictLine:
+    """One field that somebody has changed since the commit that was to be undone."""
+
+    place: Inert
+    before: Inert
+    committed: Inert
+    now: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationPage:
     """One call from request to outcome."""
 
@@ -71,3 +81,9 @@ class InvocationPage:
     events: tuple[EventLine, ...]
     approval_url: str = ""
     cancel_url: str = ""
+    undo_url: str = ""
+    undo_until: At | None = None
+    undo_word: Word | None = None
+    undone_by: str = ""
+    undoes: str = ""
+    conflict: tuple[ConflictLine, ...] = ()

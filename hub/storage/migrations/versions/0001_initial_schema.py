@@ -146,6 +146,9 @@ def upgrade() -> None:
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("findings", Json, nullable=False),
         sa.Column("last_event_id", sa.String(length=40), nullable=True),
+        sa.Column("undoes", sa.String(length=40), nullable=True),
+        sa.Column("undo_until", Moment(), nullable=True),
+        sa.Column("conflict", Json, nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("updated_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invocations")),
@@ -238,6 +241,7 @@ def upgrade() -> None:
         sa.Column("observed_at", Moment(), nullable=False),
         sa.Column("verdict", sa.String(length=12), nullable=True),
         sa.Column("differences", Json, nullable=False),
+        sa.Column("committed", Json, nullable=False),
         sa.PrimaryKeyConstraint("invocation_id", "revision", name=op.f("pk_previews")),
     )
     with op.batch_alter_table("previews", schema=None) as batch_op:
