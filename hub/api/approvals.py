@@ -12,10 +12,11 @@ from hub.api.access import Acting, Person, RuntimeParameter
 from hub.api.bodies import Body, Id
 from hub.api.invocations import InvocationView
 from hub.api.invocations import view as invocation_view
-from hub.approvals import Ballot, Choice, Question, Vote, Waiting
+from hub.approvals import Ballot, Choice, Counter, Question, Vote, Waiting
 from hub.approvals.rules import asked_in, stages
 from hub.core.errors import NotFound
 from hub.dryrun import PreviewRecord, TrackRecord
+from hub.invocations.counter import CounterProposal, counter
 from hub.invocations.queries import current, look_at
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
@@ -79,6 +80,18 @@ class TrackView(BaseModel):
     judged: int
 
 
+class CounterView(BaseModel):
+    """Other arguments that an approver proposed, which made this revision. Secrets are hidden."""
+
+    revision: int
+    author_id: str
+    groups: list[str]
+    reason: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    made_at: datetime
+
+
 class ApprovalView(Summary):
     """Everything that is known about one write that waits for people. Looking at it decides nothing."""
 
@@ -96,6 +109,7 @@ class ApprovalView(Summary):
     track_record: TrackView
     obligations: list[ObligationView]
     votes: list[VoteView]
+    counter_proposals: list[CounterView]
     may_vote: bool = Field(description="Whether the caller's vote would be counted, apart from the age of its login.")
 
 
@@ -105,6 +119,14 @@ class VoteBody(Body):
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="`digest` of what was looked at.")]
     choice: Choice
     reason: str = Field(default="", max_length=2000, description="Needed for a rejection; it goes back to the agent.")
+
+
+class CounterBody(Body):
+    """Other arguments instead of exactly what was seen."""
+
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="`digest` of what was looked at.")]
+    arguments: dict[str, Any] = Field(description="All of them. A marker left where it was keeps the secret there.")
+    reason: str = Field(min_length=1, max_length=2000, description="For the other approvers; the agent is not told.")
 
 
 @router.get("", operation_id="listApprovals", summary="The inbox")
@@ -130,20 +152,40 @@ async def get_approval(runtime: RuntimeParameter, acting: Person, invocation_id:
 async def cast_vote(runtime: RuntimeParameter, acting: Person, invocation_id: Id, ballot: VoteBody) -> InvocationView:
     """Count the caller's vote on exactly what `digest` stands for; on anything newer it is refused."""
     await _asked(runtime, acting, invocation_id)  # whoever may not look learns nothing from voting either
+    counted = await vote(_ballot(acting, invocation_id, ballot), runtime)
+    return invocation_view(counted, runtime)
+
+
+@router.post(
+    "/{invocation_id}/counter-proposals",
+    operation_id="proposeInstead",
+    summary="Propose other arguments",
+    status_code=201,
+)
+async def propose_instead(
+    runtime: RuntimeParameter, acting: Person, invocation_id: Id, proposal: CounterBody
+) -> InvocationView:
+    """Ask about other arguments instead: a new revision, with a preview and a question that the caller does not answer.
+
+    Votes cast so far count for nothing. The agent is told what was changed and by which group, not why.
+    """
+    await _asked(runtime, acting, invocation_id)
+    against = VoteBody(digest=proposal.digest, choice=Choice.REJECT, reason=proposal.reason)
+    made = CounterProposal(ballot=_ballot(acting, invocation_id, against), arguments=proposal.arguments)
+    return invocation_view(await counter(made, runtime), runtime)
+
+
+def _ballot(acting: Acting, invocation_id: str, body: VoteBody) -> Ballot:
     if acting.caller.authenticated_at is None:
         raise TypeError("a person came in without a login")
-    counted = await vote(
-        Ballot(
-            invocation_id=invocation_id,
-            digest=ballot.digest,
-            choice=ballot.choice,
-            reason=ballot.reason,
-            voter=acting.principal,
-            authenticated_at=acting.caller.authenticated_at,
-        ),
-        runtime,
+    return Ballot(
+        invocation_id=invocation_id,
+        digest=body.digest,
+        choice=body.choice,
+        reason=body.reason,
+        voter=acting.principal,
+        authenticated_at=acting.caller.authenticated_at,
     )
-    return invocation_view(counted, runtime)
 
 
 class _Seen(BaseModel):
@@ -211,6 +253,7 @@ def _view(seen: _Seen, invocation: Invocation, question: Question, acting: Actin
             for one in question.obligations
         ],
         votes=[_vote(one) for one in question.votes],
+        counter_proposals=[_counter(one) for one in invocation.counters],
         may_vote=question.is_open and asked and not has_voted and voter.id not in question.excluded,
     )
 
@@ -223,4 +266,16 @@ def _vote(cast: Vote) -> VoteView:
         choice=cast.choice,
         reason=cast.reason,
         cast_at=cast.cast_at,
+    )
+
+
+def _counter(made: Counter) -> CounterView:
+    return CounterView(
+        revision=made.revision,
+        author_id=made.author_id,
+        groups=sorted(made.groups),
+        reason=made.reason,
+        before=dict(made.before),
+        after=dict(made.after),
+        made_at=made.made_at,
     )

@@ -41,6 +41,30 @@ async def cast(tx: Tx, ballot: Ballot) -> Question:
         InputError: a rejection without a reason, or a reason that is too long.
         NotFound: nothing was asked about this invocation.
     """
+    question, groups = await admit(tx, ballot)
+    stage = question.stage
+    vote = Vote(
+        voter_id=ballot.voter.id,
+        groups=groups,
+        stage=stage,
+        choice=ballot.choice,
+        reason=ballot.reason.strip(),
+        cast_at=await now(tx),
+        authenticated_at=ballot.authenticated_at,
+    )
+    await _record(tx, question, vote)
+    counted = replace(question, votes=(*question.votes, vote))
+    if counted.stage != stage:
+        await open_stage(tx, question.digest, counted.stage)
+    return counted
+
+
+async def admit(tx: Tx, ballot: Ballot) -> tuple[Question, frozenset[str]]:
+    """Return the question that `ballot` is about, held until `tx` ends, and for which groups its voter may speak.
+
+    Raises:
+        HubError: everything that `cast` refuses.
+    """
     question = await _locked(tx, ballot.invocation_id)
     at = await now(tx)
     _check_voter(question, ballot)
@@ -51,21 +75,7 @@ async def cast(tx: Tx, ballot: Ballot) -> Question:
     if not login_is_fresh(question.obligations, authenticated_at=ballot.authenticated_at, at=at):
         raise FreshLoginNeeded("This decision needs a fresh login. Enter your password again, then decide.")
     _check_reason(ballot)
-    stage = question.stage
-    vote = Vote(
-        voter_id=ballot.voter.id,
-        groups=ballot.voter.groups & asked_groups(asked_in(question.obligations, stage)),
-        stage=stage,
-        choice=ballot.choice,
-        reason=ballot.reason.strip(),
-        cast_at=at,
-        authenticated_at=ballot.authenticated_at,
-    )
-    await _record(tx, question, vote)
-    counted = replace(question, votes=(*question.votes, vote))
-    if counted.stage != stage:
-        await open_stage(tx, question.digest, counted.stage)
-    return counted
+    return question, ballot.voter.groups & asked_groups(asked_in(question.obligations, question.stage))
 
 
 async def _locked(tx: Tx, invocation_id: str) -> Question:

@@ -1,4 +1,4 @@
-"""Tables of approvals: the questions asked, the groups their stages name, and the votes."""
+"""Tables of approvals: the questions asked, the groups their stages name, the votes, and what was proposed instead."""
 
 from datetime import datetime
 from typing import Any
@@ -57,3 +57,19 @@ class VoteRow(Base):
     authenticated_at: Mapped[datetime] = mapped_column(Moment)
 
     __table_args__ = (UniqueConstraint("digest", "voter_id"),)
+
+
+class CounterRow(Base):
+    """The arguments that an approver wanted instead, which made this revision of an invocation."""
+
+    __tablename__ = "approval_counters"
+
+    invocation_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    author_id: Mapped[str] = mapped_column(String(40))
+    groups: Mapped[list[str]] = mapped_column(Json)
+    reason: Mapped[str] = mapped_column(Text)
+    before: Mapped[dict[str, Any]] = mapped_column(Json)
+    after: Mapped[dict[str, Any]] = mapped_column(Json)
+    obligations: Mapped[list[Any]] = mapped_column(Json)
+    made_at: Mapped[datetime] = mapped_column(Moment)

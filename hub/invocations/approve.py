@@ -14,7 +14,7 @@ from hub.invocations.journal import Step, move
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import ApprovedBy, Invocation
-from hub.policy import Allowed, Obliged
+from hub.policy import Allowed, Obligation, Obliged, strictest
 from hub.registry import PublishedTool
 from hub.storage import Tx, now
 
@@ -47,13 +47,17 @@ async def approve_by_policy(
         return await move(tx, runtime, previewed, step)
 
 
-async def ask(previewed: Invocation, tool: PublishedTool, decision: Obliged, runtime: Runtime) -> Invocation:
-    """Put the question to the groups that policy names; return the invocation, AWAITING_APPROVAL."""
+async def ask(previewed: Invocation, tool: PublishedTool, decision: Allowed | Obliged, runtime: Runtime) -> Invocation:
+    """Put the question to the groups that policy names; return the invocation, AWAITING_APPROVAL.
+
+    What an approver proposed is asked of everybody who was asked before, whatever policy says of it, but its author.
+    """
     async with runtime.database.transaction() as tx:
         at = await now(tx)
-        expires_at = _in_window(previewed, at + approvals.shortest(decision.obligations))
+        expires_at = _in_window(previewed, at + approvals.shortest(_obligations(previewed, decision)))
         terms = _terms(previewed, tool, decision, expires_at)
-        excluded = voters_excluded(await caller_of(tx, previewed))
+        authors = {counter.author_id for counter in previewed.counters}
+        excluded = voters_excluded(await caller_of(tx, previewed)) | authors
         question = await approvals.open_question(tx, previewed.id, previewed.revision, terms=terms, excluded=excluded)
         step = Step(
             to=State.AWAITING_APPROVAL,
@@ -95,8 +99,13 @@ def _terms(previewed: Invocation, tool: PublishedTool, decision: Allowed | Oblig
         intent_digest=previewed.intent_digest,
         preview_digest=previewed.preview.digest,
         policy_digest=decision.bundle_digest,
-        obligations=decision.obligations if isinstance(decision, Obliged) else (),
+        obligations=_obligations(previewed, decision),
         summary=decision_summary(tool, previewed.preview.preview, previewed.tier),
         expires_at=expires_at,
         nonce=token_hex(16),
     )
+
+
+def _obligations(previewed: Invocation, decision: Allowed | Obliged) -> tuple[Obligation, ...]:
+    asked_now = decision.obligations if isinstance(decision, Obliged) else ()
+    return strictest([*approvals.asked_already(previewed.counters), *asked_now])

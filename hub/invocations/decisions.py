@@ -77,6 +77,15 @@ async def decide_on_vote(
     return decide(Action.APPROVE, facts, bundle)
 
 
+async def decide_on_proposal(
+    tx: Tx, standing: Invocation, tool: PublishedTool, arguments: Mapping[str, Json], runtime: Runtime
+) -> Decision:
+    """Return what the current bundle says about the caller of `standing` proposing other `arguments`."""
+    bundle = await runtime.bundles.fresh(tx, standing.environment)
+    facts = _facts(await caller_of(tx, standing), tool, arguments, standing.claims, await now(tx))
+    return decide(Action.PROPOSE, facts, bundle)
+
+
 def on_record(decision: Decision) -> dict[str, Json]:
     """Return what the event of a decision says openly: on what, how, and by which rules of which bundle.
 

@@ -3,13 +3,14 @@
 The text alone must suffice: many models see nothing else (wire, "What `tools/call` returns").
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, cast
 
 from connectors.sdk.errors import Unavailable
-from hub.approvals import Waiting, in_words
+from hub.approvals import Counter, Waiting, in_words
 from hub.approvals.rules import asked_in, stages
 from hub.invocations.states import DONE, State
 from hub.invocations.values import Invocation
@@ -109,6 +110,7 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
             "retryable": standing.retryable or invocation.error_code == Unavailable.code,
             "invocation_id": invocation.id,
             "status_url": url,
+            **_revision(invocation),
         }
         return Envelope(status=standing.status, text=_ended(invocation), structured=structured, is_error=True)
     is_running = standing.status is Status.RUNNING
@@ -118,6 +120,7 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
         "poll_after_seconds": RUNNING_POLL_SECONDS if is_running else POLL_AFTER_SECONDS,
         "expires_at": invocation.expires_at.isoformat() if invocation.expires_at else None,
         "status_url": url,
+        **_revision(invocation),
     }
     kept = {name: value for name, value in structured.items() if value is not None}
     return Envelope(status=standing.status, text=_waiting(invocation, url), structured=kept, is_error=False)
@@ -133,7 +136,7 @@ def _done(invocation: Invocation) -> str:
         return ""
     joined = " This call repeats an earlier one and was not carried out again." if invocation.repeats else ""
     notes = f" Note: {'; '.join(invocation.findings)}" if invocation.findings else ""
-    return f"Done, and on record as invocation {invocation.id}.{joined}{notes}"
+    return f"Done, and on record as invocation {invocation.id}.{joined}{notes}{_revised(invocation)}"
 
 
 def _ended(invocation: Invocation) -> str:
@@ -148,7 +151,7 @@ def _ended(invocation: Invocation) -> str:
         State.CANCELLED: "It was cancelled; nothing was changed.",
     }[invocation.state]
     why = f" Reason: {invocation.error_message}" if invocation.error_message else ""
-    return f"{said}{why} (invocation {invocation.id})"
+    return f"{said}{why} (invocation {invocation.id}){_revised(invocation)}"
 
 
 def _waiting(invocation: Invocation, url: str) -> str:
@@ -159,13 +162,14 @@ def _waiting(invocation: Invocation, url: str) -> str:
             f"{invocation.id}). The hub or an operator is finding out. {ask}"
         )
     if invocation.state is not State.AWAITING_APPROVAL:
-        return f"It is being carried out (invocation {invocation.id}). {ask}"
+        return f"It is being carried out (invocation {invocation.id}).{_revised(invocation)} {ask}"
     until = f" until {invocation.expires_at:%Y-%m-%d %H:%M}Z" if invocation.expires_at else ""
     repeats = "This is the call you made before. " if invocation.repeats else ""
     return (
         f"{repeats}Nothing has been changed yet: {_who(invocation)} must approve it{until}"
         f" (invocation {invocation.id})."
-        f" What will happen then: {_what(invocation)}. {ask} Ask again in {POLL_AFTER_SECONDS} seconds or later."
+        f"{_revised(invocation)} What will happen then: {_what(invocation)}."
+        f" {ask} Ask again in {POLL_AFTER_SECONDS} seconds or later."
         f" A person can decide at {url}."
     )
 
@@ -180,6 +184,33 @@ def _who(invocation: Invocation) -> str:
     later = [one for one in question.obligations if one.stage > standing.stage]
     asked_later = [{one.group: one.count for one in asked_in(later, stage)} for stage in stages(later)]
     return ", then ".join(in_words(question.obligations, missing) for missing in (standing.missing, *asked_later))
+
+
+def _revised(invocation: Invocation) -> str:
+    """Say which arguments are no longer what the agent asked for, and in which role somebody changed them."""
+    if not invocation.counters:
+        return ""
+    asked, wanted = invocation.counters[0].before, invocation.counters[-1].after
+    names = sorted(name for name in asked.keys() | wanted.keys() if _given(asked, name) != _given(wanted, name))
+    changes = ", ".join(f"{name} from {_given(asked, name)} to {_given(wanted, name)}" for name in names)
+    return f" {_by(invocation.counters[-1]).capitalize()} changed the arguments: {changes or 'back to what you sent'}."
+
+
+def _given(arguments: Mapping[str, Json], name: str) -> str:
+    return json.dumps(arguments[name], ensure_ascii=False) if name in arguments else "nothing"
+
+
+def _by(counter: Counter) -> str:
+    return f"an approver of {' and '.join(sorted(counter.groups))}"
+
+
+def _revision(invocation: Invocation) -> dict[str, Json]:
+    """Return the same for programs."""
+    if not invocation.counters:
+        return {}
+    last = invocation.counters[-1]
+    changed = {"by": _by(last), "revision": last.revision}
+    return {"changed_arguments": {**changed, "asked_for": invocation.counters[0].before, "now": last.after}}
 
 
 def _what(invocation: Invocation) -> str:

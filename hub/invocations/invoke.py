@@ -64,12 +64,20 @@ async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime
         tool.tool.rules, opened(previewed, runtime.keys), previewed.preview.preview.model_dump(mode="json")
     ):
         return await refuse(previewed, by_rules(broken), runtime)
-    match await decide_on(Action.AUTOCOMMIT, previewed, tool, runtime):
-        case Allowed() as allowed:
-            return await commit(await approve_by_policy(previewed, tool, allowed, runtime), runtime)
-        case Obliged() as obliged:
-            if granted := await approve_by_grant(previewed, tool, obliged, runtime):
-                return await commit(granted, runtime)
-            return await ask(previewed, tool, obliged, runtime)
-        case Denied() as denied:
-            return await refuse(previewed, by_policy(denied), runtime)
+    decision = await decide_on(Action.AUTOCOMMIT, previewed, tool, runtime)
+    if isinstance(decision, Denied):
+        return await refuse(previewed, by_policy(decision), runtime)
+    if granted := await _without_asking(previewed, tool, decision, runtime):
+        return await commit(granted, runtime)
+    return await ask(previewed, tool, decision, runtime)
+
+
+async def _without_asking(
+    previewed: Invocation, tool: PublishedTool, decision: Allowed | Obliged, runtime: Runtime
+) -> Invocation | None:
+    """Return the write approved by policy or by a grant; None: people are asked, as about all that one proposed."""
+    if previewed.counters:
+        return None
+    if isinstance(decision, Allowed):
+        return await approve_by_policy(previewed, tool, decision, runtime)
+    return await approve_by_grant(previewed, tool, decision, runtime)

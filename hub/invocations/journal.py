@@ -60,7 +60,8 @@ async def load(tx: Tx, invocation_id: str) -> Invocation:
         return snapshot(row)
     preview = await dryrun.latest(tx, invocation_id)
     question = await approvals.latest(tx, invocation_id)
-    return snapshot(row, preview=preview, question=question)
+    counters = await approvals.counters_of(tx, invocation_id) if row.revision > 1 else ()
+    return snapshot(row, preview=preview, question=question, counters=counters)
 
 
 async def hold(tx: Tx, invocation_id: str) -> None:
@@ -172,6 +173,7 @@ def snapshot(
     *,
     preview: dryrun.PreviewRecord | None = None,
     question: approvals.Question | None = None,
+    counters: tuple[approvals.Counter, ...] = (),
 ) -> Invocation:
     """Return the value that `row` stands for."""
     return Invocation(
@@ -217,6 +219,7 @@ def snapshot(
         undoes=row.undoes,
         undo_until=row.undo_until,
         conflict=tuple(row.conflict or ()),
+        counters=counters,
     )
 
 

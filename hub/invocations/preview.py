@@ -1,5 +1,6 @@
 """The dry-run of an invocation: taken on a channel that cannot write, and put on record with its digest."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,14 +65,15 @@ async def _begin(standing: Invocation, tool: PublishedTool, runtime: Runtime) ->
     async with runtime.database.transaction() as tx:
         changes = {"lease_until": await now(tx) + timedelta(seconds=runtime.lease_seconds)}
         if standing.state is State.STALE:
-            changes |= _next_revision(standing, tool, runtime.keys)
+            changes |= next_revision(standing, tool, opened(standing, runtime.keys), runtime.keys)
         step = Step(to=State.PREVIEWING, event=EventKind.INVOCATION_PREVIEWING, changes=changes)
         return await move(tx, runtime, standing, step)
 
 
-def _next_revision(standing: Invocation, tool: PublishedTool, keys: Keyring) -> dict[str, Any]:
-    """Return what a new revision starts with: the tool and connection of today, and no approval."""
-    arguments = opened(standing, keys)
+def next_revision(
+    standing: Invocation, tool: PublishedTool, arguments: Mapping[str, Json], keys: Keyring
+) -> dict[str, Any]:
+    """Return what a new revision with `arguments` starts with: the tool and connection of today, and no approval."""
     bound = bind(tool, arguments, keys)
     return {
         "revision": standing.revision + 1,

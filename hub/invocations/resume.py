@@ -16,14 +16,11 @@ from hub.invocations.journal import Step, load, move
 from hub.invocations.queries import current
 from hub.invocations.reconcile import after_lost_lease, leave_to_people, reconcile
 from hub.invocations.runtime import Runtime
-from hub.invocations.states import State
+from hub.invocations.states import MOST_REVISIONS, State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.invocations.verify import verify
 from hub.storage import database_now, now
-
-MOST_REVISIONS = 3
-"""How often a stale invocation gets a new preview before it expires."""
 
 _GOES_ON = (
     State.RECEIVED,

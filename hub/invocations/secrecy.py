@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from itertools import islice, zip_longest
+from typing import Any, cast
 
 from connectors.sdk.preview import Preview
 from hub.core.canonical import canonical_json
-from hub.core.redaction import redact
+from hub.core.errors import InputError
+from hub.core.redaction import REDACTED, redact
 from hub.execution import Previewed, PreviewOutcome
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
@@ -61,6 +63,38 @@ def opened(standing: Invocation, keys: Keyring) -> dict[str, Json]:
     plain = keys.decrypt(standing.sealed_arguments, context=_context(standing.id))
     arguments: dict[str, Json] = json.loads(plain)
     return arguments
+
+
+def with_secrets(proposed: Json, standing: Invocation, keys: Keyring) -> Json:
+    """Return the arguments that somebody proposes who was shown those of `standing`: markers are its secrets again.
+
+    Raises:
+        InputError: a marker stands where no secret was.
+    """
+    return _restored(proposed, standing.arguments, opened(standing, keys))
+
+
+def _restored(proposed: Json, shown: Json, whole: Json) -> Json:
+    if proposed == REDACTED:
+        if shown != REDACTED:
+            raise InputError(f"{REDACTED} stands for a secret that you were not shown; it cannot be put elsewhere.")
+        return whole
+    if isinstance(proposed, Mapping):
+        known, secret = _members(shown), _members(whole)
+        members = cast("Mapping[str, Json]", proposed).items()
+        return {name: _restored(member, known.get(name), secret.get(name)) for name, member in members}
+    if isinstance(proposed, list):
+        places = zip_longest(cast("list[Json]", proposed), _items(shown), _items(whole))
+        return [_restored(*place) for place in islice(places, len(cast("list[Json]", proposed)))]
+    return proposed
+
+
+def _members(value: Json) -> Mapping[str, Json]:
+    return cast("Mapping[str, Json]", value) if isinstance(value, Mapping) else {}
+
+
+def _items(value: Json) -> list[Json]:
+    return cast("list[Json]", value) if isinstance(value, list) else []
 
 
 def _context(invocation_id: str) -> str:

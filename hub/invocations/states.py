@@ -41,7 +41,10 @@ MOVES: Final[dict[State, frozenset[State]]] = {
     State.PREVIEWING: frozenset(
         {State.PREVIEW_FAILED, State.DENIED, State.APPROVED, State.AWAITING_APPROVAL, State.CANCELLED}
     ),
-    State.AWAITING_APPROVAL: frozenset({State.APPROVED, State.REJECTED, State.EXPIRED, State.CANCELLED}),
+    # back to a preview only with other arguments, which an approver has proposed: another revision
+    State.AWAITING_APPROVAL: frozenset(
+        {State.APPROVED, State.REJECTED, State.EXPIRED, State.CANCELLED, State.PREVIEWING}
+    ),
     State.APPROVED: frozenset({State.COMMITTING, State.EXPIRED, State.CANCELLED, State.STALE}),
     # nothing has been sent: the way back is open
     State.COMMITTING: frozenset({State.APPROVED, State.STALE, State.SENT}),
@@ -70,6 +73,9 @@ MOVES: Final[dict[State, frozenset[State]]] = {
     },
 }
 """From each state, the states that may follow. A move that is not here cannot be made by any code."""
+
+MOST_REVISIONS: Final = 3
+"""How often an invocation is previewed: anew because its record went stale, or with arguments an approver proposed."""
 
 CANCELLABLE: Final = frozenset(state for state, following in MOVES.items() if State.CANCELLED in following)
 """Where the requester may still call it off: nothing has been claimed yet."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from connectors.sdk.vocabulary import Effect, Tier
-from hub.approvals import Question
+from hub.approvals import Counter, Question
 from hub.dryrun import PreviewRecord
 from hub.identity.principals import Caller
 from hub.invocations.states import State
@@ -93,6 +93,8 @@ class Invocation:
     updated_at: datetime
     preview: PreviewRecord | None = None
     question: Question | None = None
+    counters: tuple[Counter, ...] = ()
+    """What approvers have proposed instead of what was asked for, oldest first."""
     sealed_arguments: bytes | None = None
     """All arguments, encrypted, if some of them are secret; `arguments` then has markers. Gone once it has ended."""
     sealed_before: bytes | None = None

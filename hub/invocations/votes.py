@@ -31,7 +31,7 @@ async def vote(ballot: Ballot, runtime: Runtime) -> Invocation:
         async with runtime.database.transaction() as tx:
             return await _count(tx, ballot, runtime)
     except HubError as refusal:
-        await _record_refusal(ballot, refusal, runtime)
+        await record_refusal(ballot, ballot.choice.value, refusal, runtime)
         if isinstance(refusal, ChangedSinceSeen):
             raise await _with_difference(ballot, refusal, runtime) from refusal
         raise
@@ -103,7 +103,8 @@ def _decided(question: Question) -> Step | None:
             return None
 
 
-async def _record_refusal(ballot: Ballot, refusal: HubError, runtime: Runtime) -> None:
+async def record_refusal(ballot: Ballot, choice: str, refusal: HubError, runtime: Runtime) -> None:
+    """Put on record that `choice` was not counted, and why."""
     async with runtime.database.transaction() as tx:
         try:
             standing = await load(tx, ballot.invocation_id)
@@ -117,7 +118,7 @@ async def _record_refusal(ballot: Ballot, refusal: HubError, runtime: Runtime) -
             on_behalf_of=standing.on_behalf_of_id,
             trace_id=standing.trace_id,
             run_id=standing.claims.run,
-            facts={"voter": ballot.voter.id, "choice": ballot.choice.value, "code": refusal.code},
+            facts={"voter": ballot.voter.id, "choice": choice, "code": refusal.code},
             private={},
         )
         await append(tx, event, runtime.keys)

@@ -18,6 +18,7 @@ from hub.invocations.states import State
 from hub.invocations.votes import vote
 from hub.web.approval_views import approval_page, inbox_card
 from hub.web.comparison import FieldState, Veil, compare_records
+from hub.web.counter import counter_form, propose, revised
 from hub.web.dossier import Dossier, open_dossier
 from hub.web.inert import inert_name
 from hub.web.moments import span
@@ -87,6 +88,24 @@ def _choice(pressed: str) -> Choice:
         raise Malformed("Press Approve or Reject. Nothing was decided.") from error
 
 
+async def submit_counter(visit: Visit) -> Response:
+    """Ask about the visitor's arguments instead; what stood against it is shown beside what was typed."""
+    invocation_id = visit.request.path_params["invocation_id"]
+    try:
+        return await propose(visit)
+    except FreshLoginNeeded:
+        return _to_fresh_login(visit, invocation_id)
+    except ChangedSinceSeen:
+        return _shown(visit, replace(await _page(visit, invocation_id), has_changed=True), status=409)
+    except (InputError, Conflict) as error:
+        page = await _page(visit, invocation_id)
+        if page.counter is None:
+            raise
+        typed = {"arguments": visit.form.one("arguments"), "reason": visit.form.one("reason")}
+        page = replace(page, counter=replace(page.counter, problem=error.message, **typed))
+        return _shown(visit, page, status=400 if isinstance(error, InputError) else 409)
+
+
 async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
     dossier = await open_dossier(visit, invocation_id)
     question, record = dossier.invocation.question, dossier.invocation.preview
@@ -95,7 +114,7 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
     if record.revision != question.revision:  # a newer preview is under way; what was asked is what is shown
         async with visit.runtime.database.reading() as tx:
             record = await dryrun.of_revision(tx, invocation_id, question.revision) or record
-    page = approval_page(dossier, record, question)
+    page = replace(approval_page(dossier, record, question), revised=revised(dossier))
     why_not = _why_not(visit.person, dossier, question)
     if why_not:
         return replace(page, why_no_decision=why_not)
@@ -104,7 +123,7 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
         digest=question.digest,
         needs_fresh_login=_fresh_words(visit, dossier, question),
     )
-    return replace(page, decision=decision)
+    return replace(page, decision=decision, counter=counter_form(dossier.invocation, question))
 
 
 def _why_not(person: Principal, dossier: Dossier, question: Question) -> str:

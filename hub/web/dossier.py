@@ -79,4 +79,6 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
 
 def _participants(invocation: Invocation) -> list[str]:
     voters = [vote.voter_id for vote in invocation.question.votes] if invocation.question else []
-    return [one for one in (invocation.agent_id, invocation.on_behalf_of_id, *voters) if one is not None]
+    authors = [counter.author_id for counter in invocation.counters]
+    taking_part = (invocation.agent_id, invocation.on_behalf_of_id, *voters, *authors)
+    return [one for one in taking_part if one is not None]

@@ -77,6 +77,7 @@ def _governed(door: Doorway) -> list[Route]:
         Route("/approvals", door.private(approval.show_inbox), methods=["GET"]),
         Route("/approvals/{invocation_id}", door.private(approval.show_approval), methods=["GET"]),
         Route("/approvals/{invocation_id}", door.private(approval.submit_vote), methods=["POST"]),
+        Route("/approvals/{invocation_id}/instead", door.private(approval.submit_counter), methods=["POST"]),
         Route("/invocations", door.private(invocation.show_invocations), methods=["GET"]),
         Route("/invocations/{invocation_id}", door.private(invocation.show_invocation), methods=["GET"]),
         Route("/invocations/{invocation_id}/cancel", door.private(invocation.cancel_invocation), methods=["POST"]),

@@ -18,12 +18,14 @@ from hub.api.invocations import view, view_for
 from hub.approvals import Choice
 from hub.audit import ExportOrder, rotate_key
 from hub.core.canonical import digest
-from hub.core.errors import IdempotencyMismatch, Malformed
+from hub.core.errors import IdempotencyMismatch, InputError, Malformed
+from hub.core.redaction import REDACTED
 from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.commit import commit
+from hub.invocations.counter import CounterProposal, counter
 from hub.invocations.envelope import envelope
 from hub.invocations.queries import current
-from hub.invocations.secrecy import with_answer
+from hub.invocations.secrecy import with_answer, with_secrets
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
@@ -227,3 +229,24 @@ async def test_a_call_that_ended_without_a_commit_keeps_no_secret_either(secreti
     rejected = await secretive.vote(asked, secretive.ann, Choice.REJECT)
 
     assert (rejected.state, rejected.sealed_arguments) == (State.REJECTED, None)
+
+
+async def test_who_proposes_other_arguments_keeps_a_secret_without_seeing_it(secretive: World) -> None:
+    asked, keys = await secretive.call("ticket_create", {"title": PIN}), secretive.runtime.keys
+
+    assert with_secrets({"title": REDACTED, "more": ["a"]}, asked, keys) == {"title": PIN, "more": ["a"]}
+    assert with_secrets({"title": "another"}, asked, keys) == {"title": "another"}
+    for elsewhere in ({"more": REDACTED}, {"title": [REDACTED]}, {"more": {"title": REDACTED}}):
+        with pytest.raises(InputError, match="stands for a secret"):
+            with_secrets(elsewhere, asked, keys)
+
+
+async def test_a_secret_that_an_approver_proposes_is_nowhere_either(secretive: World) -> None:
+    asked = await secretive.call("ticket_create", {"title": "harmless"})
+    ballot = secretive.ballot(asked, secretive.ann, Choice.REJECT)
+
+    revised = await counter(CounterProposal(ballot=ballot, arguments={"title": PIN}), secretive.runtime)
+
+    assert revised.revision == 2
+    assert PIN not in await everything_stored(secretive.runtime.database)
+    assert PIN not in repr(envelope(revised, public_url="http://hub"))

@@ -1,7 +1,5 @@
 """Stages: who is asked is asked in order, counts once, and is told when it is their turn."""
 
-import asyncio
-
 import pytest
 from questions import add_groups, add_person, ask_by, wish
 from sqlalchemy import select
@@ -10,18 +8,16 @@ from world import World
 from hub import approvals
 from hub.approvals import Choice
 from hub.audit import EventKind, events_of
-from hub.core.errors import Conflict, Forbidden, HubError
+from hub.core.errors import Conflict, Forbidden
 from hub.identity.accounts import set_groups
 from hub.identity.principals import Principal
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.envelope import envelope
-from hub.invocations.queries import current
 from hub.invocations.resume import resume
 from hub.invocations.states import State
-from hub.invocations.values import Invocation
 from hub.outbox.tables import MessageRow
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 
 async def in_turn(world: World) -> tuple[Principal, Principal]:
@@ -108,30 +104,6 @@ async def test_an_approval_is_void_when_policy_now_asks_in_another_order(world: 
 
     assert (await resume(asked.id, world.runtime)).state is State.STALE
     assert world.upstream.store.effects() == []
-
-
-async def test_votes_that_meet_complete_a_stage_once(world: World) -> None:
-    """Two people of one stage and one of the next vote at the same moment, whoever comes first."""
-    await add_groups(world, "legal")
-    await ask_by(world, '@require("approvers:2, then legal:1")')
-    bob, lea = await add_person(world, "bob", "approvers"), await add_person(world, "lea", "legal")
-    asked = await wish(world)
-
-    async def outcome(voter: Principal) -> Invocation | HubError:
-        try:
-            return await world.vote(asked, voter)
-        except HubError as refusal:
-            return refusal
-
-    *_, early = await asyncio.gather(*(outcome(voter) for voter in (world.ann, bob, lea)))
-
-    half = await current(world.runtime, asked.id)
-    if isinstance(early, Forbidden):  # she came before her turn, and comes again
-        half = await world.vote(half, lea)
-    assert half.state is State.APPROVED
-    assert half.question is not None
-    assert [(vote.stage, vote.voter_id) for vote in half.question.votes][2] == (2, lea.id)
-    assert sorted(await told(world)) == [(1, ["approvers"]), (2, ["legal"])]
 
 
 async def test_the_vote_on_record_says_in_which_stage_it_was_cast(world: World) -> None:

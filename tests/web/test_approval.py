@@ -287,3 +287,25 @@ async def test_the_page_shows_the_stages_and_where_the_question_stands(world: Wo
         await lea.submit(page, decision="approve")
         await lea.follow()
         assert "Your approval is on record." in lea.html
+
+
+async def test_an_approver_proposes_other_arguments_and_others_decide(world: World, ann: Visitor) -> None:
+    await add_person(world, "bob", "approvers")
+    asked = await world.call("item_put", {"id": 7, "name": "stapler", "quantity": 600_000})
+    page = f"/approvals/{asked.id}"
+    await ann.get(page)
+
+    await ann.submit(f"{page}/instead", arguments='{"id": 7, "name": "stapler"', reason="Fewer.")
+    assert ann.page.status_code == 400
+    assert "The arguments are not JSON" in ann.html
+    await ann.submit(f"{page}/instead", arguments='{"id": 7, "name": "stapler", "quantity": 40}', reason="Fewer.")
+    await ann.follow()
+
+    assert "Your proposal is on record." in ann.html
+    assert "You take part in this call yourself" in ann.html
+    assert f'action="{page}"' not in ann.html
+    async with at_own_browser(world, "bob") as bob:
+        await bob.get(page)
+        assert re.search(r"Not what the agent asked for .*Revision 2: Ann .*Fewer\. .*quantity.*600000.*40", bob.text)
+        await bob.submit(page, decision="approve")
+    assert await state_of(world, asked) is State.APPROVED

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.sdk.preview import Change
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier
-from hub.web.comparison import comparison
+from hub.web.comparison import Veil, compare_records, comparison
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.money import money
 from hub.web.views.approval import (
     ApprovalPage,
     Claim,
+    CounterForm,
+    CounterLine,
     Decision,
     Difference,
     Guard,
@@ -19,6 +21,7 @@ from hub.web.views.approval import (
     InboxPage,
     Quorum,
     Reach,
+    Revised,
     RuleLine,
     SideLine,
     StageLine,
@@ -229,6 +232,32 @@ APPROVALS = {
                     )
                 ).changed,
             ),
+        ),
+    ),
+    "revised": replace(
+        HIGH,
+        revision=2,
+        revised=Revised(
+            fields=tuple(compare_records({"limit": 900, "term": "60 days"}, {"limit": 500}, Veil())),
+            counters=(
+                CounterLine(
+                    revision=2,
+                    author="Barbara Liskov",
+                    groups=("approvers",),
+                    reason=inert(HOSTILE),
+                    at=at(NOW, now=NOW),
+                ),
+            ),
+        ),
+    ),
+    "counter-refused": replace(
+        HIGH,
+        counter=CounterForm(
+            action="/approvals/inv_01kb2x9m5q7n3/instead",
+            digest="5be1" * 16,
+            arguments='{"limit": -1}',
+            reason="Less.",
+            problem="limit: is below its minimum",
         ),
     ),
     "changed-otherwise": replace(HIGH, has_changed=True),

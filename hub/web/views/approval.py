@@ -152,6 +152,36 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CounterForm:
+    """The form for proposing other arguments: where it goes, what stands in it, and what stood against it."""
+
+    action: str
+    digest: str
+    arguments: str
+    reason: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterLine:
+    """Who proposed other arguments for one revision, and why."""
+
+    revision: int
+    author: str
+    groups: tuple[str, ...]
+    reason: Inert
+    at: At
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revised:
+    """How the arguments differ from those that the agent sent, and who wanted them so."""
+
+    fields: tuple[Field, ...]
+    counters: tuple[CounterLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalPage:
     """Everything that is known about one write that waits for people."""
 
@@ -186,6 +216,8 @@ class ApprovalPage:
     digests: tuple[tuple[str, str], ...]
     decision: Decision | None
     why_no_decision: str = ""
+    revised: Revised | None = None
+    counter: CounterForm | None = None
     changed: tuple[Difference, ...] = ()
     has_changed: bool = False
     """Whether the viewer just voted on something older than this."""
