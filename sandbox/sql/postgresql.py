@@ -211,7 +211,15 @@ class PostgresqlDatabase:
             raise Unavailable(
                 f"The database does not let the hub in ({sqlstate_of(error)}). Nothing was sent."
             ) from error
-        except (TimeoutError, ssl.SSLError, asyncpg.ClientConfigurationError, *_LOST) as error:
+        except ssl.SSLError as error:
+            raise Unavailable(
+                f"The database's certificate does not prove that it is {self._address.host}. Nothing was sent."
+            ) from error
+        except (TimeoutError, asyncpg.ClientConfigurationError, *_LOST) as error:
+            if self._address.has_tls and "SSL" in str(error):  # the driver has one error for many things
+                raise Unavailable(
+                    "The database offers no TLS, and its address asks for it. Nothing was sent."
+                ) from error
             raise Unavailable("The database cannot be reached. Nothing was sent.") from error
 
 

@@ -98,3 +98,28 @@ def test_nothing_is_changed_by_only_showing(toolhub: CliRunner, tmp_path: Path) 
 
     assert json.loads(first.stdout) == json.loads(second.stdout)
     assert json.loads(first.stdout)["versions"] == 0
+
+
+def test_a_release_changes_what_is_offered_beyond_dev_only_where_that_is_said(
+    toolhub: CliRunner, tmp_path: Path
+) -> None:
+    toolhub.invoke(app, ["connector", "publish", write(tmp_path, "shop_six", version="1.0.0")])
+    for environment in ("dev", "prod"):
+        connection = [f"shop-{environment}", "--base-url", "http://127.0.0.1:1", "--environment", environment]
+        assert toolhub.invoke(app, ["connector", "connect", "shop", *connection]).exit_code == 0
+    release = write(tmp_path, "shop_seven", version="1.1.0", most=200)
+
+    refused = toolhub.invoke(app, ["connector", "publish", release])
+    elsewhere = toolhub.invoke(app, ["connector", "publish", release, "--also", "staging"])
+    unchanged = toolhub.invoke(app, ["connector", "publish", release, "--only-show", "--json"])
+    said = toolhub.invoke(app, ["connector", "publish", release, "--also", "prod"])
+    again = toolhub.invoke(app, ["connector", "publish", release])
+
+    for answer in (refused, elsewhere):
+        assert answer.exit_code == 1
+        says = " ".join(answer.output.split())
+        assert "at once at shop-prod (prod). " in says
+        assert "publish it with --also prod." in says
+    assert json.loads(unchanged.stdout)["differences"] != []
+    assert "2 new tool version(s)" in said.stdout, said.output
+    assert again.exit_code == 0  # nothing would change, so nothing is asked

@@ -1,12 +1,15 @@
-"""A wire to PostgreSQL that can be cut at COMMIT: TCP on loopback in front of the server's Unix socket."""
+"""A wire to PostgreSQL that can be cut at COMMIT, or speaks TLS: TCP on loopback before the server's Unix socket."""
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 COMMIT = b"COMMIT\x00"
+ASKS_FOR_TLS = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+"""The request that comes before TLS. Source: PostgreSQL 18, section 54.2.11."""
 
 
 @dataclass(kw_only=True)
@@ -21,15 +24,16 @@ class Wire:
 
 
 @asynccontextmanager
-async def wired(socket_path: str) -> AsyncGenerator[Wire]:
-    """Yield a wire to the server whose socket is at `socket_path`."""
+async def wired(socket_path: str, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Wire]:
+    """Yield a wire to the server whose socket is at `socket_path`; with `tls` nobody can listen in on it."""
     wire, tasks = Wire(), set[asyncio.Task[None]]()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        await _carried(wire, reader, writer, socket_path)
+        if tls is None or await _secured(reader, writer, tls):
+            await _carried(wire, reader, writer, socket_path)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     wire.port = server.sockets[0].getsockname()[1]
@@ -42,6 +46,20 @@ async def wired(socket_path: str) -> AsyncGenerator[Wire]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _secured(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: ssl.SSLContext) -> bool:
+    """Return whether the client has asked for TLS and believes the certificate."""
+    try:
+        if await reader.readexactly(len(ASKS_FOR_TLS)) == ASKS_FOR_TLS:
+            writer.write(b"S")
+            await writer.start_tls(tls)
+            return True
+    except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        pass
+    writer.transport.abort()
+    await asyncio.sleep(0)  # as below
+    return False
 
 
 async def _carried(wire: Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:

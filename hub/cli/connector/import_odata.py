@@ -15,9 +15,9 @@ from connectors.openapi.loading import Unreadable as UnreadableWords
 from connectors.openapi.report import report_of
 from connectors.sdk.auth import AuthSpec
 from hub.cli.connector.importing import name_of, show_import
-from hub.cli.connector.publish import publish_spec
+from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.connector.secret import ask_fields
-from hub.cli.console import fail, out, run, settings
+from hub.cli.console import fail, run, settings
 
 Json = Any
 """Any JSON value."""
@@ -26,13 +26,14 @@ _METADATA: Final = "$metadata"
 _SECONDS: Final = 60.0
 
 
-def odata(
+def odata(  # noqa: PLR0913  # one for each option of the command
     source: Annotated[str, typer.Argument(help="A file with $metadata in XML or JSON, or the service's own address.")],
     *,
     owner: Annotated[Path | None, typer.Option(help="What the owner says of its tools, in YAML.", exists=True)] = None,
     name: Annotated[str, typer.Option(help="What to call the connector; else it is named after its source.")] = "",
     report: Annotated[Path | None, typer.Option(help="Write the whole report to this file, as JSON.")] = None,
     register: Annotated[bool, typer.Option("--register", help="Publish what the owner exposes.")] = False,
+    also: Also = None,
 ) -> None:
     """Import an OData V4 service: entity sets, actions and functions become tools, or are listed with the reason.
 
@@ -63,8 +64,8 @@ def odata(
         return
     if not compilation.spec.operations:
         fail("No tool is exposed, so nothing was published. Expose some in the owner's file: {expose: true}.")
-    _, versions = run(publish_spec(settings(), compilation.spec, only_show=False))
-    out.print(f"[green]Published[/] {compilation.spec.name}: {versions} new tool version(s).")
+    found, versions = run(publish_spec(settings(), compilation.spec, only_show=False, also=also or ()))
+    show_difference(compilation.spec, found, versions)
 
 
 def _file(name: str) -> bytes:

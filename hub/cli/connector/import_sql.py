@@ -11,9 +11,9 @@ from connectors.sdk.errors import ConnectorError
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sql.compile import compiled, needed_tables
 from connectors.sql.manifest import BadManifest, read_manifest
-from hub.cli.connector.publish import publish_spec
+from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.connector.secret import ask_fields
-from hub.cli.console import fail, out, run, settings
+from hub.cli.console import fail, run, settings
 from hub.invocations.runtime import describe, reach
 from hub.settings import Settings
 
@@ -23,6 +23,7 @@ def import_sql(
     base_url: Annotated[str, typer.Option(help="A database with the tables that the manifest speaks of.")],
     *,
     only_show: Annotated[bool, typer.Option("--only-show", help="Show the difference and change nothing.")] = False,
+    also: Also = None,
 ) -> None:
     """Publish the tools that a manifest declares of a database, whose tables are read for their columns and keys.
 
@@ -32,12 +33,18 @@ def import_sql(
     Example:  toolhub connector import sql shop.yaml --base-url postgresql://127.0.0.1:5432/shop
     """
     chosen = settings()
-    spec = run(_compiled(chosen, manifest.read_text(encoding="utf-8"), base_url))
-    found, new = run(publish_spec(chosen, spec, only_show=only_show))
-    for one in found:
-        out.print(f"{one.kind.value} {one.operation or 'the connector itself'}")
-    if not only_show:
-        out.print(f"[green]Published[/] {spec.name} {spec.version}: {new} new tool version(s).")
+    spec = run(_compiled(chosen, _text(manifest), base_url))
+    found, new = run(publish_spec(chosen, spec, only_show=only_show, also=also or ()))
+    show_difference(spec, found, None if only_show else new)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        fail(f"{file} is no text in UTF-8.")
 
 
 async def _compiled(chosen: Settings, text: str, base_url: str) -> ConnectorSpec:

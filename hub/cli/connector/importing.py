@@ -21,7 +21,7 @@ from connectors.openapi import (
 )
 from connectors.openapi.report import report_of
 from connectors.sdk.names import normalised
-from hub.cli.connector.publish import publish_spec
+from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.console import err, fail, out, run, settings
 
 Json = Any
@@ -39,13 +39,14 @@ def _imports() -> None:
 
 
 @import_app.command()
-def openapi(
+def openapi(  # noqa: PLR0913  # one for each option of the command
     file: Annotated[Path, typer.Argument(help="OpenAPI 3.1 or 3.0, or Swagger 2.0; JSON or YAML.", exists=True)],
     *,
     overlay: Annotated[list[Path] | None, typer.Option(help="What the owner says: an OpenAPI Overlay 1.1.")] = None,
     name: Annotated[str, typer.Option(help="What to call the connector; else it is named after the file.")] = "",
     report: Annotated[Path | None, typer.Option(help="Write the whole report to this file, as JSON.")] = None,
     register: Annotated[bool, typer.Option("--register", help="Publish what the overlay exposes.")] = False,
+    also: Also = None,
 ) -> None:
     """Import an API: every operation becomes a tool, or is listed with the reason why it cannot be one.
 
@@ -68,10 +69,8 @@ def openapi(
         return
     if not compilation.spec.operations:
         fail("No operation is exposed, so nothing was published. Expose some in an overlay: x-hub: {expose: true}.")
-    _, versions = run(publish_spec(settings(), compilation.spec, only_show=False))
-    out.print(
-        f"[green]Published[/] {compilation.spec.name} {compilation.spec.version}: {versions} new tool version(s)."
-    )
+    found, versions = run(publish_spec(settings(), compilation.spec, only_show=False, also=also or ()))
+    show_difference(compilation.spec, found, versions)
 
 
 def _name_of(file: Path) -> str:

@@ -7,20 +7,21 @@ from rich.table import Table
 
 from connectors.mcp_upstream import Discovery, Owner, before_discovery
 from connectors.sdk.harness import PlainHarness
-from hub.cli.connector.publish import publish_spec
+from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.connector.trying import equipment
 from hub.cli.console import fail, out, run, settings
 from hub.invocations.proving.laboratory import open_laboratory
 from hub.settings import Settings
 
 
-def mcp(
+def mcp(  # noqa: PLR0913  # one for each option of the command
     url: Annotated[str, typer.Argument(help="The server's endpoint, such as https://notes.example/mcp.")],
     name: Annotated[str, typer.Option(help="What to call the connector.")],
     *,
     reads: Annotated[list[str] | None, typer.Option(help="A tool that changes nothing; may be repeated.")] = None,
     vouch: Annotated[bool, typer.Option("--vouch", help="Believe what its tools declare of themselves.")] = False,
     register: Annotated[bool, typer.Option("--register", help="Publish what was found.")] = False,
+    also: Also = None,
 ) -> None:
     """Import the tools of an MCP server that asks for no credential.
 
@@ -37,8 +38,8 @@ def mcp(
     found = run(_discovered(owner, url, settings()))
     _print(found)
     if register:
-        _, versions = run(publish_spec(settings(), found.spec, only_show=False))
-        out.print(f"[green]Published[/] {name}: {versions} new tool version(s).")
+        changes, versions = run(publish_spec(settings(), found.spec, only_show=False, also=also or ()))
+        show_difference(found.spec, changes, versions)
 
 
 async def _discovered(owner: Owner, url: str, chosen: Settings) -> Discovery:

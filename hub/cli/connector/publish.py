@@ -1,7 +1,7 @@
 """`toolhub connector publish`: makes a connector's operations tools of this hub, and shows what that changes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -10,14 +10,21 @@ from rich.markup import escape
 from connectors.sdk.spec import ConnectorSpec
 from hub.cli.connector.installed import declared
 from hub.cli.console import out, run, settings
+from hub.core.errors import InputError
 from hub.identity.authority import Authority
 from hub.opening import open_database, open_keyring
-from hub.registry import register_connector
+from hub.registry import Connection, Environment, connections, register_connector
 from hub.registry.differing import Difference, FieldChange, Kind, differences, registered
 from hub.settings import Settings
 
 Json = Any
 """Any JSON value."""
+
+Also = Annotated[
+    list[Environment] | None,
+    typer.Option(help="Change what is offered in this environment too, beside dev; may be repeated."),
+]
+"""An option of every command that publishes."""
 
 _LONGEST_VALUE = 100
 _COLOURS = {Kind.NEW: "green", Kind.CHANGED: "yellow", Kind.GONE: "red"}
@@ -27,41 +34,70 @@ def publish(
     name: Annotated[str, typer.Argument(help="An installed connector's name, or module:name.")],
     *,
     only_show: Annotated[bool, typer.Option("--only-show", help="Show the difference and change nothing.")] = False,
+    also: Also = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the difference as JSON.")] = False,
 ) -> None:
     """Publish a connector's tools, or the new versions of them. Publishing the same again changes nothing.
 
     The connector's module is imported with your rights to read what it declares; its operations only ever run confined.
     Its tools are offered where it has connections: `toolhub connector connect` makes one, in dev unless you say else.
+    A release takes effect wherever they are offered, so where that is not only in dev, it must be said: --also prod.
 
     Examples:
       toolhub connector publish tryton
 
+      toolhub connector publish tryton --also staging
+
       toolhub connector publish acme_crm --only-show --json
     """
     spec = declared(name)
-    found, versions = run(publish_spec(settings(), spec, only_show=only_show))
+    found, versions = run(publish_spec(settings(), spec, only_show=only_show, also=also or ()))
     if as_json:
         typer.echo(json.dumps({"versions": versions, "differences": [_json(one) for one in found]}, indent=2))
-        return
+    else:
+        show_difference(spec, found, None if only_show else versions)
+
+
+async def publish_spec(
+    chosen: Settings, spec: ConnectorSpec, *, only_show: bool, also: Collection[Environment]
+) -> tuple[Sequence[Difference], int]:
+    """Return what publishing `spec` changes and how many tool versions are new; `only_show` changes nothing.
+
+    Raises:
+        InputError: it would change what is offered in an environment that is neither dev nor among `also`.
+    """
+    async with open_database(chosen) as database:
+        async with database.reading() as tx:
+            found = differences(await registered(tx, spec.name), spec)
+            offered = [one for one in await connections(tx) if one.connector == spec.name and one.is_enabled]
+        if only_show:
+            return found, 0
+        if found:
+            _refuse_beyond(offered, {Environment.DEV, *also})
+        authority = Authority(database=database, keys=await open_keyring(chosen, database))
+        async with database.transaction() as tx:
+            return found, len(await register_connector(tx, spec, authority))
+
+
+def show_difference(spec: ConnectorSpec, found: Sequence[Difference], versions: int | None) -> None:
+    """Print what a release changes field by field, and how many `versions` are new; None if none was published."""
     for one in found:
         _print(one)
-    if not only_show:
+    if versions is not None:
         out.print(f"[green]Published[/] {spec.name} {spec.version}: {versions} new tool version(s).")
     elif not found:
         out.print(f"{spec.name} {spec.version} is published already; nothing would change.")
 
 
-async def publish_spec(chosen: Settings, spec: ConnectorSpec, *, only_show: bool) -> tuple[Sequence[Difference], int]:
-    """Return what publishing `spec` changes and how many tool versions are new; `only_show` changes nothing."""
-    async with open_database(chosen) as database:
-        async with database.reading() as tx:
-            found = differences(await registered(tx, spec.name), spec)
-        if only_show:
-            return found, 0
-        authority = Authority(database=database, keys=await open_keyring(chosen, database))
-        async with database.transaction() as tx:
-            return found, len(await register_connector(tx, spec, authority))
+def _refuse_beyond(offered: Sequence[Connection], named: Collection[Environment]) -> None:
+    beyond = [one for one in offered if one.environment not in named]
+    if beyond:
+        where = ", ".join(f"{one.name} ({one.environment.value})" for one in beyond)
+        options = " ".join(sorted({f"--also {one.environment.value}" for one in beyond}))
+        raise InputError(
+            f"Nothing was published: the release would take effect at once at {where}. "
+            f"Look at it with --only-show, try it in dev, and publish it with {options}."
+        )
 
 
 def _print(found: Difference) -> None:
