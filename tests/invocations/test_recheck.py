@@ -1,7 +1,10 @@
 """Between approval and commit everything is checked again: one test for each check, which fails without it."""
 
+import ast
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Final
 
 import pytest
 from sqlalchemy import select, update
@@ -14,16 +17,20 @@ from hub.bundles import Publication, default_bundle_text, publish_bundle
 from hub.core.errors import Conflict
 from hub.dryrun.tables import PreviewRow
 from hub.identity.accounts import set_groups, suspend
+from hub.invocations import recheck as recheck_module
 from hub.invocations.commit import claim, send
 from hub.invocations.queries import current
 from hub.invocations.recheck import Holds, recheck
+from hub.invocations.request import intent_digest
 from hub.invocations.resume import expire_overdue, resume
+from hub.invocations.secrecy import bind
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.registry import find_tool, quarantine, register_connector, set_owner_tier
 from hub.storage import Tx, now
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.anyio
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 Change = Callable[[World, Tx], Awaitable[object]]
 
@@ -122,33 +129,77 @@ async def time_is_extended_in_the_database(_world: World, tx: Tx) -> None:
     await tx.execute(update(InvocationRow).values(deadline=await now(tx) + timedelta(days=900)))
 
 
+async def arguments_and_their_digest_are_changed_in_the_database(world: World, tx: Tx) -> None:
+    """As somebody would who can write to the database and knows how digests are made."""
+    tool = await world.runtime.catalog.resolve("item_delete", server="everything", caller=world.caller)
+    other = bind(tool, {"id": 2}, world.runtime.keys)
+    intended = intent_digest(tool, agent_id=world.bot.id, on_behalf_of_id=world.rita.id, arguments=other)
+    await tx.execute(update(InvocationRow).values(arguments={"id": 2}, intent_digest=intended))
+
+
+async def another_connection_is_used(_world: World, tx: Tx) -> None:
+    await tx.execute(update(InvocationRow).values(connection_id="con_another"))
+
+
+async def record_is_changed_by_somebody_else(world: World, _tx: Tx) -> None:
+    world.edit_by_hand(1, quantity=99)
+
+
 async def approval_is_exchanged_in_the_database(_world: World, tx: Tx) -> None:
     await tx.execute(update(InvocationRow).values(approval_digest="0" * 64))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        tool_changes,
-        connection_is_signed_in_anew,
-        tool_is_quarantined,
-        tier_is_raised,
-        policy_is_tightened,
-        policy_forbids_commits,
-        voter_leaves_the_group,
-        voter_is_suspended,
-        agent_is_suspended,
-        requester_is_suspended,
-        arguments_are_changed_in_the_database,
-        preview_is_changed_in_the_database,
-        preview_and_its_digest_are_changed_in_the_database,
-        terms_are_changed_in_the_database,
-        summary_is_changed_in_the_database,
-        obligations_are_changed_in_the_database,
-        time_is_extended_in_the_database,
-        approval_is_exchanged_in_the_database,
-    ],
-)
+REASONS: Final[dict[Change, str]] = {
+    tool_changes: "the tool has a new version",
+    another_connection_is_used: "the tool now uses another connection",
+    connection_is_signed_in_anew: "the connection has been changed or signed in anew",
+    tool_is_quarantined: "'item_delete' is held back until its owner has looked: It misbehaved.",
+    tier_is_raised: "its risk tier is now critical",
+    policy_is_tightened: "policy now asks for more approvals",
+    policy_forbids_commits: "policy no longer allows it",
+    voter_leaves_the_group: "somebody who approved it may no longer do so",
+    voter_is_suspended: "somebody who approved it may no longer do so",
+    agent_is_suspended: "Bot is suspended",
+    requester_is_suspended: "Rita is suspended",
+    arguments_are_changed_in_the_database: "the arguments on record are not the ones that were approved",
+    arguments_and_their_digest_are_changed_in_the_database: "the approval on record is for something else",
+    preview_is_changed_in_the_database: "the preview on record is not the one that was approved",
+    preview_and_its_digest_are_changed_in_the_database: "the approval on record is for something else",
+    terms_are_changed_in_the_database: "the approval on record is for something else",
+    summary_is_changed_in_the_database: "the approval on record is for something else",
+    obligations_are_changed_in_the_database: "the approval on record is for something else",
+    time_is_extended_in_the_database: "the approval on record is for something else",
+    approval_is_exchanged_in_the_database: "the approval on record is for something else",
+    record_is_changed_by_somebody_else: (
+        "items/1: quantity is now 99, it was 10; items/1: version is now 2, it was 1; "
+        "items/1: somebody has changed it since"
+    ),
+}
+"""Each change with the one re-check that notices it: without that check another reason, or none, is given."""
+
+
+def test_every_sentence_of_the_re_checks_is_provoked_here() -> None:
+    """A re-check that nobody tests says something that no test waits for."""
+    said = {
+        one.value
+        for one in ast.walk(ast.parse(Path(recheck_module.__file__).read_text()))
+        if isinstance(one, ast.Constant) and isinstance(one.value, str) and " " in one.value and "\n" not in one.value
+    }
+    elsewhere = {
+        "the connector's own check says no: ",  # test_demands: the connector's own check is asked again before sending
+        "the preview can no longer be taken: ",
+    }
+    without_docstrings = {one for one in said if not one.endswith((".", "?"))}
+
+    unprovoked = {
+        one for one in without_docstrings - elsewhere if not any(one in reason for reason in REASONS.values())
+    }
+
+    assert unprovoked == {"there is no preview to compare with"}  # what only a changed database could bring about
+
+
+@on_sqlite
+@pytest.mark.parametrize("change", REASONS)
 async def test_an_approval_is_void_when(world: World, change: Change) -> None:
     asked = await world.call("item_delete", {"id": 1})
     approved = await world.vote(asked, world.ann)
@@ -158,11 +209,11 @@ async def test_an_approval_is_void_when(world: World, change: Change) -> None:
 
     after = await resume(asked.id, world.runtime)
 
-    assert after.state is State.STALE
-    assert after.error_message
+    assert (after.state, after.error_message) == (State.STALE, REASONS[change])
     assert world.upstream.store.effects() == []
 
 
+@on_sqlite
 async def test_what_has_expired_is_never_committed_however_late_the_timer_is(world: World) -> None:
     asked = await world.call("item_delete", {"id": 1})
     await world.vote(asked, world.ann)
@@ -175,6 +226,7 @@ async def test_what_has_expired_is_never_committed_however_late_the_timer_is(wor
     assert world.upstream.store.effects() == []
 
 
+@on_sqlite
 async def test_what_expires_after_its_claim_is_not_sent_any_more(world: World) -> None:
     asked = await world.call("item_delete", {"id": 1})
     await world.vote(asked, world.ann)
@@ -191,6 +243,7 @@ async def test_what_expires_after_its_claim_is_not_sent_any_more(world: World) -
     assert world.upstream.store.effects() == []
 
 
+@on_sqlite
 async def test_a_vote_after_the_deadline_is_refused(world: World) -> None:
     asked = await world.call("item_delete", {"id": 1})
     async with world.runtime.database.transaction() as tx:
@@ -202,6 +255,7 @@ async def test_a_vote_after_the_deadline_is_refused(world: World) -> None:
         await world.vote(asked, world.ann)
 
 
+@on_sqlite
 async def test_a_third_stale_preview_is_the_last(world: World) -> None:
     asked = await world.call("item_delete", {"id": 1})
     for quantity in (11, 12, 13):
@@ -226,6 +280,7 @@ async def arguments_of_the_tool_change(world: World, tx: Tx) -> None:
     await register_connector(tx, release, world.runtime.authority)
 
 
+@on_sqlite
 async def test_a_call_is_not_carried_over_to_a_version_that_takes_other_arguments(world: World) -> None:
     asked = await world.call("item_delete", {"id": 1})
     await world.vote(asked, world.ann)
