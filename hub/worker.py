@@ -13,6 +13,7 @@ from hub import audit, outbox
 from hub.core.errors import Conflict, HubError
 from hub.identity.sweeping import sweep
 from hub.invocations.journal import WORK
+from hub.invocations.provenance import forget_values
 from hub.invocations.replay import Replay, replay
 from hub.invocations.resume import due, expire_overdue, resume
 from hub.invocations.runtime import Runtime
@@ -69,9 +70,10 @@ async def continue_due(runtime: Runtime) -> int:
 
 
 async def _tidy(runtime: Runtime) -> None:
-    """Delete what ended long ago and nothing refers to: sessions, codes, delivered messages."""
+    """Delete what ended long ago and nothing refers to: sessions, codes, delivered messages, values that were seen."""
     async with runtime.database.transaction() as tx:
         await sweep(tx)
+        await forget_values(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
 
 

@@ -13,7 +13,7 @@ from upstream.proven import prove_undo
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.approvals import Ballot, Choice
-from hub.bundles import Bundles, publish_default
+from hub.bundles import Bundles, Publication, default_bundle_text, publish_bundle, publish_default
 from hub.credentials import Vault
 from hub.identity import directory
 from hub.identity.accounts import NewUser, create_default_groups, create_user
@@ -80,6 +80,13 @@ class World:
             idempotency_key=key,
         )
         return await invoke(call, self.runtime)
+
+    async def decide_by(self, *more: str) -> None:
+        """Let the rules of the default policy and `more` decide, without the tests of the former."""
+        rules = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith("//"))
+        publication = Publication(environment="dev", text="\n".join([rules, *more]), by=None)
+        async with self.runtime.database.transaction() as tx:
+            await publish_bundle(tx, self.runtime.database, self.runtime.keys, publication)
 
     def edit_by_hand(self, number: int, *, quantity: int) -> None:
         """Change an item as somebody else would, in the upstream itself."""

@@ -67,6 +67,7 @@ class StewardView(BaseModel):
     raised_tier: Tier | None
     raised_reason: str | None
     quarantined: str | None
+    is_trusted: bool
     rules: list[Rule]
 
 
@@ -74,6 +75,12 @@ class Rules(Body):
     """The business rules of a tool, in CEL; an empty list takes them back."""
 
     rules: list[Rule] = Field(max_length=MOST_RULES)
+
+
+class Trust(Body):
+    """Whether the owner vouches for what a tool brings back."""
+
+    is_trusted: bool
 
 
 class OwnerTier(Body):
@@ -149,6 +156,13 @@ async def set_rules(runtime: RuntimeParameter, acting: Person, tool_id: Id, want
         return _steward(await registry.set_rules(tx, tool_id, wanted.rules, acting.authority(runtime)))
 
 
+@router.put("/{tool_id}/trust", operation_id="setToolTrust", summary="Vouch for a tool's results")
+async def set_trust(runtime: RuntimeParameter, acting: Person, tool_id: Id, wanted: Trust) -> StewardView:
+    """Say whether no stranger can have written what the tool brings back. Until somebody does, it is not trusted."""
+    async with runtime.database.transaction() as tx:
+        return _steward(await registry.set_trust(tx, tool_id, acting.authority(runtime), is_trusted=wanted.is_trusted))
+
+
 def _summary(tool: PublishedTool) -> ToolSummary:
     return ToolSummary(
         name=tool.name,
@@ -199,5 +213,6 @@ def _steward(tool: Tool) -> StewardView:
         raised_tier=tool.raised_tier,
         raised_reason=tool.raised_reason,
         quarantined=tool.quarantined,
+        is_trusted=tool.is_trusted,
         rules=list(tool.rules),
     )

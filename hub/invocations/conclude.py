@@ -9,14 +9,15 @@ from connectors.sdk.errors import Unavailable
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.audit import EventKind
 from hub.execution import CommitOutcome, Conflicted, Failed, Passage, Ran, Succeeded, Unknown
-from hub.invocations.journal import Step, load, move, put_off
+from hub.invocations.journal import Step, hold, load, move, put_off
 from hub.invocations.protocol import Answer, after_sending, before_sending, before_sending_again
+from hub.invocations.provenance import agreed_in, keep_values, shown_by, source_of
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
 from hub.registry import PublishedTool
-from hub.storage import now
+from hub.storage import Tx, now
 
 Json = Any
 """Any JSON value."""
@@ -40,7 +41,17 @@ async def conclude(standing: Invocation, ran: Ran[CommitOutcome], tool: Publishe
             step = replace(step, changes={**step.changes, **later})
         if step.to is State.COMMITTED:
             step = replace(step, private={"output": kept["output"]})
+            await _keep_values(tx, standing, kept["output"], tool, runtime)
         return await move(tx, runtime, standing, step)
+
+
+async def _keep_values(tx: Tx, standing: Invocation, output: Json, tool: PublishedTool, runtime: Runtime) -> None:
+    """Keep what people agreed to and what came back, so that later writes of the run can be traced to it."""
+    source, asked = source_of(standing, tool), standing.question
+    was_agreed = asked is not None and asked.revision == standing.revision
+    agreed = agreed_in(source, runtime.keys) if was_agreed else []
+    await hold(tx, standing.id)
+    await keep_values(tx, [*agreed, *shown_by(source, output, runtime.keys)])
 
 
 def _step(to: State, ran: Ran[CommitOutcome], kept: Mapping[str, Json]) -> Step:

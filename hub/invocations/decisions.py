@@ -13,6 +13,7 @@ from hub.identity.principals import Caller, Principal
 from hub.invocations.callers import caller_of
 from hub.invocations.history import history_of, may_have_happened
 from hub.invocations.journal import claims_json
+from hub.invocations.provenance import Origin, traces_of
 from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened, recorded_arguments
@@ -133,7 +134,21 @@ async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool, bundle: 
         record_matched=record.matched,
         record_judged=record.judged,
     )
-    return replace(facts, preview=preview, history=asked_for)
+    untrusted, unseen = _origins(standing)
+    return replace(facts, preview=preview, history=asked_for, untrusted=untrusted, unseen=unseen)
+
+
+def _origins(standing: Invocation) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the arguments with a value that an untrusted result showed, and those with one that was never seen.
+
+    Of a call that names no run nothing can be traced, and so all of its arguments count as both.
+    """
+    if standing.claims.run is None:
+        everything = frozenset(standing.arguments)
+        return everything, everything
+    traces = traces_of(standing)
+    untrusted = frozenset(one.name for one in traces if one.is_untrusted)
+    return untrusted, frozenset(one.name for one in traces if one.origin is Origin.UNKNOWN)
 
 
 async def _always_counted(tx: Tx, standing: Invocation, at: datetime) -> tuple[int, int]:

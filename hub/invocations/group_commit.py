@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -10,6 +10,7 @@ from sqlalchemy import Table, insert
 
 from hub.audit import Event, append_many
 from hub.core.errors import HubError, Unavailable
+from hub.invocations.provenance import keep_values
 from hub.invocations.tables import InvocationRow
 from hub.keys import Keyring
 from hub.storage import Database, now
@@ -25,6 +26,7 @@ _COLUMNS: Final = tuple(_TABLE.columns.keys())
 class _Entry:
     row: InvocationRow
     event: Event
+    seen: Sequence[Mapping[str, Any]]
     committed: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -38,15 +40,15 @@ class GroupCommit:
         self._arrived = asyncio.Event()
         self._is_ending = False
 
-    async def record(self, row: InvocationRow, event: Event) -> None:
-        """Return once `row` and `event` are durable.
+    async def record(self, row: InvocationRow, event: Event, seen: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Return once `row`, `event` and the values that were `seen` are durable.
 
         Raises:
             Unavailable: they could not be written, and nothing of their batch was; the answer must not leave.
         """
         if self._is_ending:
             raise Unavailable("The hub is stopping; nothing more is put on record here. Try again in a moment.")
-        entry = _Entry(row=row, event=event)
+        entry = _Entry(row=row, event=event, seen=seen)
         self._waiting.append(entry)
         self._arrived.set()
         await entry.committed
@@ -84,6 +86,7 @@ class GroupCommit:
                 for entry in batch:
                     entry.row.created_at = entry.row.updated_at = at  # what is answered from the row has them too
                 await tx.execute(_INSERT, [_values(entry.row) for entry in batch])
+                await keep_values(tx, (one for entry in batch for one in entry.seen))
                 await append_many(tx, [entry.event for entry in batch], self._keys, at=at)
         except Exception as error:  # noqa: BLE001  # every waiter must hear of it, whatever it was
             _fail(batch, error)

@@ -197,6 +197,7 @@ def snapshot(
         sealed_arguments=row.sealed_arguments,
         sealed_before=row.sealed_before,
         claims=Claims(**row.claims),
+        provenance=row.provenance,
         trace_id=row.trace_id,
         intent_digest=row.intent_digest,
         approval_digest=row.approval_digest,

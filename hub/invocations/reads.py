@@ -3,12 +3,14 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from hub.audit import EventKind
 from hub.execution import Ran, ReadOutcome, Succeeded, Target, Violation
 from hub.invocations.conclude import passage_facts
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, record_event, snapshot
+from hub.invocations.provenance import keep_values, shown_by, source_of
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -53,6 +55,7 @@ class _Reading:
                 self.standing = await self._record(step)
             else:
                 async with self.runtime.database.transaction() as tx:
+                    await keep_values(tx, self._seen(self.standing, step))
                     self.standing = await move(tx, self.runtime, self.standing, step)
         return self.standing
 
@@ -76,7 +79,7 @@ class _Reading:
         for name, value in step.changes.items():
             setattr(self.row, name, value)
         self.row.state = step.to.value
-        await self.runtime.records.record(self.row, event_of(before, step))
+        await self.runtime.records.record(self.row, event_of(before, step), self._seen(before, step))
         return snapshot(self.row)
 
     def _step(self, ran: Ran[ReadOutcome], veil: Veil) -> Step:
@@ -98,6 +101,11 @@ class _Reading:
             private=private,
             changes={"error_code": code, "error_message": ran.outcome.message, "lease_until": None},
         )
+
+    def _seen(self, standing: Invocation, step: Step) -> list[dict[str, Any]]:
+        if step.to is not State.SUCCEEDED:
+            return []
+        return shown_by(source_of(standing, self.request.tool), step.changes["output"], self.runtime.keys)
 
     async def _quarantine(self, violation: Violation) -> None:
         async with self.runtime.database.transaction() as tx:

@@ -12,6 +12,7 @@ from hub.core.errors import IdempotencyMismatch
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.envelope import outward
 from hub.invocations.journal import Step, load, record_event, snapshot
+from hub.invocations.provenance import trace
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import sealed
@@ -46,6 +47,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
             earlier = await _claim_key(tx, request, row)
             if earlier is not None:
                 return earlier
+        row.provenance = [one.as_json() for one in await trace(tx, snapshot(row), runtime.keys)]
         tx.add(row)
         await tx.flush()
         received = snapshot(row)

@@ -75,6 +75,7 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
         arguments=request.bound.shown,
         claims=claims_json(call.claims),
         run_id=call.claims.run,
+        provenance=[],
         trace_id=call.trace_id,
         intent_digest=request.intent_digest,
         policy_digest=request.policy_digest,

@@ -37,6 +37,8 @@ class InvocationRow(Base):
     sealed_before: Mapped[bytes | None] = mapped_column(LargeBinary)
     claims: Mapped[dict[str, str]] = mapped_column(Json)
     run_id: Mapped[str | None] = mapped_column(String(128))
+    provenance: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    """Of a write: where each value of its arguments was seen before, without the values."""
     trace_id: Mapped[str] = mapped_column(String(64))
     intent_digest: Mapped[str] = mapped_column(String(64))
     approval_digest: Mapped[str | None] = mapped_column(String(64))
@@ -86,6 +88,21 @@ class AmountRow(Base):
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(8))
+
+
+class SeenValueRow(Base):
+    """A value that a call of one run brought back or was agreed to with, by its HMAC, and who showed it first."""
+
+    __tablename__ = "seen_values"
+
+    mac: Mapped[str] = mapped_column(String(32), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    origin: Mapped[str] = mapped_column(String(8))
+    tool: Mapped[str] = mapped_column(String(96))
+    is_trusted: Mapped[bool]
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+
+    __table_args__ = (Index("ix_seen_values_seen_at", "seen_at"),)
 
 
 class AttemptRow(Base):

@@ -1,6 +1,6 @@
 """Values of an invocation: the call that asks for it, the agent's claims, and how it stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -95,6 +95,7 @@ class Invocation:
     question: Question | None = None
     counters: tuple[Counter, ...] = ()
     """What approvers have proposed instead of what was asked for, oldest first."""
+    provenance: Sequence[Mapping[str, Json]] = ()
     sealed_arguments: bytes | None = None
     """All arguments, encrypted, if some of them are secret; `arguments` then has markers. Gone once it has ended."""
     sealed_before: bytes | None = None

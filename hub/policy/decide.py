@@ -178,6 +178,8 @@ def _context(action: Action, facts: Facts) -> dict[str, Json]:
         "agent_writes_last_hour": preview.agent_writes_last_hour,
         "record_matched": preview.record_matched,
         "record_judged": preview.record_judged,
+        "untrusted": sorted(facts.untrusted),
+        "unseen": sorted(facts.unseen),
         "history": {"__entity": {"type": _HISTORY, "id": _CONTEXT_NAME}},
     }
 

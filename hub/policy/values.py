@@ -55,7 +55,8 @@ class Facts:
     `arguments` is what the tool exposes to policy and this call gives; `missing` names what it exposes and this call
     does not give, or gives as something that is no fact. `claims` is what the agent says of itself. `stops` names the
     kill switches that are on for this call: `hub`, `agent`, `tool`, `connection`. `history` is what was counted of the
-    past for the bundle that decides, by the names it declares.
+    past for the bundle that decides, by the names it declares. `untrusted` names the arguments with a value
+    that a result showed for which nobody vouches, `unseen` those with one that nothing in this run showed before.
     """
 
     principal_kind: str
@@ -77,6 +78,8 @@ class Facts:
     missing: frozenset[str] = frozenset()
     claims: frozenset[str] = frozenset()
     stops: frozenset[str] = frozenset()
+    untrusted: frozenset[str] = frozenset()
+    unseen: frozenset[str] = frozenset()
     history: Mapping[str, int] = field(default_factory=dict[str, int])
     preview: PreviewFacts | None = None
 
@@ -97,7 +100,7 @@ class Facts:
         return _READER.validate_python(stored)
 
 
-_SETS: Final = ("principal_groups", "requester_groups", "missing", "claims", "stops")
+_SETS: Final = ("principal_groups", "requester_groups", "missing", "claims", "stops", "untrusted", "unseen")
 _READER: Final = TypeAdapter(Facts)
 
 

@@ -24,6 +24,7 @@ from hub.registry.keeping import (
     set_owner_tier,
     set_rules,
     set_tool_owner,
+    set_trust,
     settle_tier,
     withdraw_version,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "set_owner_tier",
     "set_rules",
     "set_tool_owner",
+    "set_trust",
     "settle_tier",
     "system_of",
     "tools",

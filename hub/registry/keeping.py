@@ -53,6 +53,21 @@ async def set_rules(tx: Tx, tool_id: str, rules: Sequence[Rule], authority: Auth
     return tool_of(row)
 
 
+async def set_trust(tx: Tx, tool_id: str, authority: Authority, *, is_trusted: bool) -> Tool:
+    """Set whether its owner vouches for what a tool brings back; what it showed before keeps its label.
+
+    Raises:
+        NotFound: there is no such tool.
+        Forbidden: it is neither the owner nor an administrator.
+    """
+    row = await _owned(tx, tool_id, authority)
+    before, row.is_trusted = row.is_trusted, is_trusted
+    await tx.flush()
+    facts = {"tool": row.name, "changed": "is_trusted", "before": str(before), "after": str(is_trusted)}
+    await authority.record(tx, EventKind.TOOL_CHANGED, row.id, **facts)
+    return tool_of(row)
+
+
 async def set_tool_owner(tx: Tx, tool_id: str, owner_id: str, authority: Authority) -> Tool:
     """Give a tool to another owner.
 

@@ -52,6 +52,7 @@ def tool_of(row: ToolRow) -> Tool:
         quarantined=row.quarantined,
         raised_reason=row.raised_reason,
         rules=tuple(Rule.model_validate(rule) for rule in row.rules),
+        is_trusted=row.is_trusted,
     )
 
 

@@ -78,6 +78,8 @@ class ToolRow(Base):
     raised_tier: Mapped[str | None] = mapped_column(String(16))
     raised_reason: Mapped[str | None] = mapped_column(String(500))
     quarantined: Mapped[str | None] = mapped_column(String(500))
+    is_trusted: Mapped[bool] = mapped_column(default=False)
+    """Whether its owner vouches for what it brings back: no stranger can have written it."""
     rules: Mapped[list[dict[str, str]]] = mapped_column(Json, default=list)
     current_version_id: Mapped[str | None] = mapped_column(String(40))
 

@@ -66,6 +66,8 @@ class Tool:
     quarantined: str | None
     raised_reason: str | None = None
     rules: tuple[Rule, ...] = ()
+    is_trusted: bool = False
+    """Whether its owner vouches for its results: no stranger can have written what stands in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from hub.web.moments import at, span
 from hub.web.money import money
 from hub.web.state_words import STATES
 from hub.web.tool import json_text
+from hub.web.trace_words import trace_lines
 from hub.web.views.approval import (
     ApprovalPage,
     Claim,
@@ -88,6 +89,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         arguments=json_text(dict(invocation.arguments)),
         digests=digest_lines(invocation),
         decision=None,
+        traces=trace_lines(invocation),
     )
 
 

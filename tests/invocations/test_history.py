@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from world import World
 
 from hub.approvals import Choice
-from hub.bundles import Publication, default_bundle_text, publish_bundle
+from hub.bundles import default_bundle_text
 from hub.invocations.commit import claim
 from hub.invocations.recheck import Changed, Holds, recheck
 from hub.invocations.replay import Candidate, Change, replay, what_if
@@ -18,6 +18,16 @@ from hub.policy import Bundle
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """SQLite, unless a test asks for both: most of this has nothing to do with the engine."""
+    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    return url
+
+
+BOTH_ENGINES = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -53,21 +63,13 @@ when { context.history.hasTag("turned_down") && context.history.getTag("turned_d
 """
 
 
-async def decide_by(world: World, *more: str) -> None:
-    """Let the rules of the default bundle and `more` decide, without the tests of the former."""
-    rules = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith("//"))
-    runtime = world.runtime
-    async with runtime.database.transaction() as tx:
-        text = "\n".join([rules, *more])
-        await publish_bundle(tx, runtime.database, runtime.keys, Publication(environment="dev", text=text, by=None))
-
-
 async def stock(world: World, number: int, quantity: int, *, run: str | None = None) -> Invocation:
     return await world.call("item_update", {"id": number, "quantity": quantity}, run=run)
 
 
+@BOTH_ENGINES
 async def test_a_sum_stops_what_would_go_beyond_it_and_only_that(world: World) -> None:
-    await decide_by(world, STOCK)
+    await world.decide_by(STOCK)
 
     states = [(await stock(world, number, quantity)).state for number, quantity in ((1, 12), (2, 14), (2, 13))]
 
@@ -75,7 +77,7 @@ async def test_a_sum_stops_what_would_go_beyond_it_and_only_that(world: World) -
 
 
 async def test_what_lies_outside_the_window_counts_no_more(world: World) -> None:
-    await decide_by(world, STOCK)
+    await world.decide_by(STOCK)
     await stock(world, 1, 20)
     assert (await stock(world, 2, 20)).state is State.DENIED
     async with world.runtime.database.transaction() as tx:
@@ -84,8 +86,9 @@ async def test_what_lies_outside_the_window_counts_no_more(world: World) -> None
     assert (await stock(world, 2, 19)).state is State.VERIFIED
 
 
+@BOTH_ENGINES
 async def test_two_commits_that_meet_do_not_get_past_a_sum_together(world: World) -> None:
-    await decide_by(world, STOCK, ASKED)
+    await world.decide_by(STOCK, ASKED)
     both = [await stock(world, number, 20) for number in (1, 2)]
     for one in both:
         await world.vote(one, world.ann)
@@ -99,7 +102,7 @@ async def test_two_commits_that_meet_do_not_get_past_a_sum_together(world: World
 
 
 async def test_an_amount_below_zero_makes_no_room(world: World) -> None:
-    await decide_by(world, STOCK)
+    await world.decide_by(STOCK)
     await stock(world, 1, 20)
     taken_back = await stock(world, 2, 5)
     async with world.runtime.database.transaction() as tx:
@@ -111,7 +114,7 @@ async def test_an_amount_below_zero_makes_no_room(world: World) -> None:
 
 
 async def test_a_count_is_kept_per_agent_and_tool(world: World) -> None:
-    await decide_by(world, OFTEN)
+    await world.decide_by(OFTEN)
 
     states = [(await stock(world, 1, quantity)).state for quantity in (21, 22, 23)]
     other = await world.call("item_put", {"id": 7, "name": "Nail", "quantity": 1})
@@ -120,8 +123,9 @@ async def test_a_count_is_kept_per_agent_and_tool(world: World) -> None:
     assert other.state is not State.DENIED
 
 
+@BOTH_ENGINES
 async def test_rejections_in_a_row_count_until_something_was_agreed_to(world: World) -> None:
-    await decide_by(world, TURNED_DOWN)
+    await world.decide_by(TURNED_DOWN)
 
     async def post(text: str, choice: Choice | None) -> State:
         posted = await world.call("note_post", {"text": text})
@@ -136,8 +140,9 @@ async def test_rejections_in_a_row_count_until_something_was_agreed_to(world: Wo
     assert await post("four", None) is State.DENIED
 
 
+@BOTH_ENGINES
 async def test_only_after_a_read_of_that_very_record_in_this_run(world: World) -> None:
-    await decide_by(world, ONLY_AFTER)
+    await world.decide_by(ONLY_AFTER)
 
     unseen = await stock(world, 1, 11, run="r1")
     await world.call("item_get", {"id": 2}, run="r1")
@@ -151,7 +156,7 @@ async def test_only_after_a_read_of_that_very_record_in_this_run(world: World) -
 
 
 async def test_a_call_that_names_no_run_is_refused_where_runs_are_counted(world: World) -> None:
-    await decide_by(world, ONLY_AFTER)
+    await world.decide_by(ONLY_AFTER)
 
     nameless = await stock(world, 1, 11)
 
@@ -160,7 +165,7 @@ async def test_a_call_that_names_no_run_is_refused_where_runs_are_counted(world:
 
 
 async def test_decisions_on_history_are_made_again_from_what_was_stored(world: World) -> None:
-    await decide_by(world, STOCK)
+    await world.decide_by(STOCK)
     for number, quantity in ((1, 12), (2, 14)):
         await stock(world, number, quantity)
     async with world.runtime.database.transaction() as tx:

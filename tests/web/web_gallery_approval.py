@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.sdk.preview import Change
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier
+from hub.invocations.provenance import Origin, Trace
 from hub.web.comparison import Veil, compare_records, comparison
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.money import money
+from hub.web.trace_words import trace_line
 from hub.web.views.approval import (
     ApprovalPage,
     Claim,
@@ -140,6 +142,16 @@ HIGH = ApprovalPage(
     arguments=inert('{\n  "party_id": 7,\n  "payment_term": "60 days net"\n}'),
     digests=(("Approval", "5be1" * 16), ("Preview", "90ac" * 16), ("Intent", "77fe" * 16)),
     decision=Decision(action="/approvals/inv_01kb2x9m5q7n3", digest="5be1" * 16),
+    traces=tuple(
+        trace_line(one)
+        for one in (
+            Trace(argument="/party_id", origin=Origin.RESULT, tool="tryton.party_find", is_trusted=True),
+            Trace(argument="/payment_term", origin=Origin.RESULT, tool="mail.message_read", in_another_run=True),
+            Trace(argument="/note", origin=Origin.RESULT, tool="mail.message_read", is_certain=False),
+            Trace(argument="/approver", origin=Origin.APPROVED, tool="tryton.party_rename"),
+            Trace(argument="/limit", origin=Origin.UNKNOWN),
+        )
+    ),
 )
 CRITICAL = replace(
     HIGH,

@@ -182,6 +182,15 @@ class Revised:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLine:
+    """Where one value of the arguments comes from."""
+
+    argument: Inert
+    word: Word
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalPage:
     """Everything that is known about one write that waits for people."""
 
@@ -215,6 +224,7 @@ class ApprovalPage:
     arguments: Inert
     digests: tuple[tuple[str, str], ...]
     decision: Decision | None
+    traces: tuple[TraceLine, ...] = ()
     why_no_decision: str = ""
     revised: Revised | None = None
     counter: CounterForm | None = None

@@ -142,6 +142,7 @@ def upgrade() -> None:
         sa.Column("sealed_before", sa.LargeBinary(), nullable=True),
         sa.Column("claims", Json, nullable=False),
         sa.Column("run_id", sa.String(length=128), nullable=True),
+        sa.Column("provenance", Json, nullable=False),
         sa.Column("trace_id", sa.String(length=64), nullable=False),
         sa.Column("intent_digest", sa.String(length=64), nullable=False),
         sa.Column("approval_digest", sa.String(length=64), nullable=True),
@@ -284,6 +285,19 @@ def upgrade() -> None:
         sa.Column("expires_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_repeat_keys")),
     )
+    op.create_table(
+        "seen_values",
+        sa.Column("mac", sa.String(length=32), nullable=False),
+        sa.Column("run_id", sa.String(length=128), nullable=False),
+        sa.Column("origin", sa.String(length=8), nullable=False),
+        sa.Column("tool", sa.String(length=96), nullable=False),
+        sa.Column("is_trusted", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("mac", "run_id", name=op.f("pk_seen_values")),
+    )
+    with op.batch_alter_table("seen_values", schema=None) as batch_op:
+        batch_op.create_index("ix_seen_values_seen_at", ["seen_at"], unique=False)
+
     op.create_table(
         "standing_grants",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -653,6 +667,7 @@ def upgrade() -> None:
         sa.Column("raised_tier", sa.String(length=16), nullable=True),
         sa.Column("raised_reason", sa.String(length=500), nullable=True),
         sa.Column("quarantined", sa.String(length=500), nullable=True),
+        sa.Column("is_trusted", sa.Boolean(), nullable=False),
         sa.Column("rules", Json, nullable=False),
         sa.Column("current_version_id", sa.String(length=40), nullable=True),
         sa.ForeignKeyConstraint(["connector"], ["connectors.name"], name=op.f("fk_tools_connector_connectors")),
@@ -774,6 +789,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_standing_grants_for")
 
     op.drop_table("standing_grants")
+    with op.batch_alter_table("seen_values", schema=None) as batch_op:
+        batch_op.drop_index("ix_seen_values_seen_at")
+
+    op.drop_table("seen_values")
     op.drop_table("repeat_keys")
     op.drop_table("principals")
     with op.batch_alter_table("previews", schema=None) as batch_op:

@@ -1,0 +1,48 @@
+"""Where the values of a write come from, in words: one line for each argument."""
+
+from typing import Final
+
+from hub.invocations.provenance import Origin, Trace, traces_of
+from hub.invocations.values import Invocation
+from hub.web.inert import inert_name
+from hub.web.views.approval import TraceLine
+from hub.web.wording import Word
+
+_UNTRUSTED: Final = Word(label="from an untrusted result", meaning="", tone="bad")
+_TRUSTED: Final = Word(label="from a trusted result", meaning="", tone="good")
+_APPROVED: Final = Word(label="agreed to before", meaning="", tone="good")
+_UNKNOWN: Final = Word(label="not seen before", meaning="", tone="warn")
+
+
+def trace_lines(invocation: Invocation) -> tuple[TraceLine, ...]:
+    """Return where each value of the arguments was first seen; the values themselves are not kept."""
+    return tuple(map(trace_line, traces_of(invocation)))
+
+
+def trace_line(one: Trace) -> TraceLine:
+    """Return where one value was first seen."""
+    name = one.argument.removeprefix("/") or "the rest"
+    return TraceLine(argument=inert_name(name), word=_word(one), told=_told(one))
+
+
+def _word(one: Trace) -> Word:
+    match one.origin:
+        case Origin.APPROVED:
+            return _APPROVED
+        case Origin.RESULT:
+            return _UNTRUSTED if one.is_untrusted else _TRUSTED
+        case Origin.UNKNOWN:
+            return _UNKNOWN
+
+
+def _told(one: Trace) -> str:
+    where = "in another run" if one.in_another_run else "in this run"
+    match one.origin:
+        case Origin.APPROVED:
+            return f"People agreed to an earlier call of {one.tool} with it {where}."
+        case Origin.RESULT if one.is_certain:
+            return f"{one.tool} showed it first {where}."
+        case Origin.RESULT:
+            return f"{one.tool} showed more {where} than is kept; it may stand in there."
+        case Origin.UNKNOWN:
+            return "The agent brought it along: from its user, its instructions or elsewhere."
