@@ -5,7 +5,7 @@ not answer, and it never goes ahead without one: nobody has agreed to it yet.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from hub.invocations.decisions import basis, decide_on_proposal, decide_on_vote,
 from hub.invocations.invoke import carry_on
 from hub.invocations.journal import Step, hold, load, move
 from hub.invocations.preview import next_revision
+from hub.invocations.provenance import trace
 from hub.invocations.queries import current
 from hub.invocations.refuse import by_policy
 from hub.invocations.runtime import Runtime
@@ -91,6 +92,8 @@ async def _supersede(tx: Tx, proposal: CounterProposal, runtime: Runtime) -> tup
     checked = await _check(tx, proposal, standing, runtime)
     at = await now(tx)
     changes = next_revision(standing, checked.tool, checked.arguments, runtime.keys)
+    traces = await trace(tx, replace(standing, arguments=changes["arguments"]), runtime.keys)
+    changes["provenance"] = [one.as_json() for one in traces]
     made = Counter(
         revision=standing.revision + 1,
         author_id=ballot.voter.id,
