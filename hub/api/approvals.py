@@ -13,14 +13,16 @@ from hub.api.bodies import Body, Id
 from hub.api.invocations import InvocationView
 from hub.api.invocations import view as invocation_view
 from hub.approvals import Ballot, Choice, Counter, Question, Vote, Waiting
-from hub.approvals.rules import asked_in, stages
-from hub.core.errors import NotFound
+from hub.approvals.rules import stages
+from hub.core.errors import Conflict, Forbidden, NotFound
 from hub.dryrun import PreviewRecord, TrackRecord
+from hub.identity.principals import Principal
 from hub.invocations.counter import CounterProposal, counter
 from hub.invocations.queries import current, look_at
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
 from hub.invocations.votes import vote
+from hub.storage import Tx
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 
@@ -66,6 +68,7 @@ class VoteView(BaseModel):
     """One vote that was cast."""
 
     voter_id: str
+    in_place_of_id: str | None = Field(description="For whom it was cast by a deputy; null when for the voter.")
     stage: int
     groups: list[str]
     choice: Choice
@@ -144,8 +147,9 @@ async def get_approval(runtime: RuntimeParameter, acting: Person, invocation_id:
     invocation, question, preview = await _asked(runtime, acting, invocation_id)
     async with runtime.database.reading() as tx:
         track = await dryrun.track_record(tx, invocation.tool_id)
-    seen = _Seen(invocation=invocation_view(invocation, runtime), preview=preview, track=track)
-    return _view(seen, invocation, question, acting)
+        may_vote = question.is_open and await _may_vote(tx, question, acting.principal)
+    seen = _Seen(may_vote=may_vote, invocation=invocation_view(invocation, runtime), preview=preview, track=track)
+    return _view(seen, invocation, question)
 
 
 @router.post("/{invocation_id}/votes", operation_id="castVote", summary="Vote", status_code=201)
@@ -196,6 +200,15 @@ class _Seen(BaseModel):
     invocation: InvocationView
     preview: PreviewRecord
     track: TrackRecord
+    may_vote: bool
+
+
+async def _may_vote(tx: Tx, question: Question, person: Principal) -> bool:
+    try:
+        await approvals.mandate_of(tx, question, person)
+    except (Conflict, Forbidden):
+        return False
+    return True
 
 
 async def _asked(runtime: Runtime, acting: Acting, invocation_id: str) -> tuple[Invocation, Question, PreviewRecord]:
@@ -224,10 +237,7 @@ def _summary(invocation: Invocation, question: Question) -> Summary:
     )
 
 
-def _view(seen: _Seen, invocation: Invocation, question: Question, acting: Acting) -> ApprovalView:
-    voter = acting.principal
-    has_voted = any(one.voter_id == voter.id for one in question.votes)
-    asked = any(one.admits(voter.groups) for one in asked_in(question.obligations, question.stage))
+def _view(seen: _Seen, invocation: Invocation, question: Question) -> ApprovalView:
     return ApprovalView(
         **_summary(invocation, question).model_dump(),
         invocation=seen.invocation,
@@ -254,13 +264,14 @@ def _view(seen: _Seen, invocation: Invocation, question: Question, acting: Actin
         ],
         votes=[_vote(one) for one in question.votes],
         counter_proposals=[_counter(one) for one in invocation.counters],
-        may_vote=question.is_open and asked and not has_voted and voter.id not in question.excluded,
+        may_vote=seen.may_vote,
     )
 
 
 def _vote(cast: Vote) -> VoteView:
     return VoteView(
         voter_id=cast.voter_id,
+        in_place_of_id=cast.for_id,
         stage=cast.stage,
         groups=sorted(cast.groups),
         choice=cast.choice,

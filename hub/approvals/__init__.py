@@ -2,22 +2,28 @@
 
 from hub.approvals.ballots import Ballot, admit, cast
 from hub.approvals.counters import Counter, asked_already, counters_of, keep_counter
-from hub.approvals.inbox import is_asked, waiting_for
+from hub.approvals.deputies import Absence, Deputyship, deputyships, end_deputyship, name_deputy, stands_in_for
+from hub.approvals.inbox import waiting_for
+from hub.approvals.mandates import Mandate, acting, mandate_of, may_look
 from hub.approvals.questions import Question, Terms, by_digest, close_questions, latest, open_question, shortest
 from hub.approvals.rules import Choice, Granted, Rejected, Standing, Vote, Waiting, in_words, standing
 from hub.approvals.summary import decision_summary
 
 __all__ = [
+    "Absence",
     "Ballot",
     "Choice",
     "Counter",
+    "Deputyship",
     "Granted",
+    "Mandate",
     "Question",
     "Rejected",
     "Standing",
     "Terms",
     "Vote",
     "Waiting",
+    "acting",
     "admit",
     "asked_already",
     "by_digest",
@@ -25,12 +31,17 @@ __all__ = [
     "close_questions",
     "counters_of",
     "decision_summary",
+    "deputyships",
+    "end_deputyship",
     "in_words",
-    "is_asked",
     "keep_counter",
     "latest",
+    "mandate_of",
+    "may_look",
+    "name_deputy",
     "open_question",
     "shortest",
     "standing",
+    "stands_in_for",
     "waiting_for",
 ]

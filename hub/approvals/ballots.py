@@ -5,12 +5,13 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from hub.approvals.mandates import Mandate, mandate_of
 from hub.approvals.questions import Question, latest, open_stage
-from hub.approvals.rules import Choice, Vote, asked_groups, asked_in, login_is_fresh, stages
+from hub.approvals.rules import Choice, Vote, login_is_fresh
 from hub.approvals.tables import QuestionRow, VoteRow
-from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded, InputError, NotFound
+from hub.core.errors import ChangedSinceSeen, Conflict, FreshLoginNeeded, InputError, NotFound
 from hub.core.ids import new_id
-from hub.identity.principals import Principal, PrincipalKind
+from hub.identity.principals import Principal
 from hub.storage import Tx, now
 
 LONGEST_REASON = 2000
@@ -28,8 +29,8 @@ class Ballot:
     authenticated_at: datetime
 
 
-async def cast(tx: Tx, ballot: Ballot) -> Question:
-    """Count `ballot` on the newest question of its invocation, and return the question with this vote on it.
+async def cast(tx: Tx, ballot: Ballot) -> tuple[Question, Mandate]:
+    """Count `ballot` on the newest question of its invocation; return it with this vote, and as whom it was cast.
 
     The caller holds the invocation: a question is locked after the invocation it is about, never before.
 
@@ -41,11 +42,12 @@ async def cast(tx: Tx, ballot: Ballot) -> Question:
         InputError: a rejection without a reason, or a reason that is too long.
         NotFound: nothing was asked about this invocation.
     """
-    question, groups = await admit(tx, ballot)
+    question, mandate = await admit(tx, ballot)
     stage = question.stage
     vote = Vote(
         voter_id=ballot.voter.id,
-        groups=groups,
+        for_id=mandate.for_id,
+        groups=mandate.groups,
         stage=stage,
         choice=ballot.choice,
         reason=ballot.reason.strip(),
@@ -56,18 +58,18 @@ async def cast(tx: Tx, ballot: Ballot) -> Question:
     counted = replace(question, votes=(*question.votes, vote))
     if counted.stage != stage:
         await open_stage(tx, question.digest, counted.stage)
-    return counted
+    return counted, mandate
 
 
-async def admit(tx: Tx, ballot: Ballot) -> tuple[Question, frozenset[str]]:
-    """Return the question that `ballot` is about, held until `tx` ends, and for which groups its voter may speak.
+async def admit(tx: Tx, ballot: Ballot) -> tuple[Question, Mandate]:
+    """Return the question that `ballot` is about, held until `tx` ends, and as whom its voter may speak.
 
     Raises:
         HubError: everything that `cast` refuses.
     """
     question = await _locked(tx, ballot.invocation_id)
     at = await now(tx)
-    _check_voter(question, ballot)
+    mandate = await mandate_of(tx, question, ballot.voter)
     if ballot.digest != question.digest:
         raise ChangedSinceSeen("This has changed since you looked. Read the new preview before you decide.")
     if not question.is_open or question.expires_at <= at:
@@ -75,7 +77,7 @@ async def admit(tx: Tx, ballot: Ballot) -> tuple[Question, frozenset[str]]:
     if not login_is_fresh(question.obligations, authenticated_at=ballot.authenticated_at, at=at):
         raise FreshLoginNeeded("This decision needs a fresh login. Enter your password again, then decide.")
     _check_reason(ballot)
-    return question, ballot.voter.groups & asked_groups(asked_in(question.obligations, question.stage))
+    return question, mandate
 
 
 async def _locked(tx: Tx, invocation_id: str) -> Question:
@@ -86,23 +88,6 @@ async def _locked(tx: Tx, invocation_id: str) -> Question:
     if question is None:
         raise NotFound("Nothing is being asked about this invocation.")
     return question
-
-
-def _check_voter(question: Question, ballot: Ballot) -> None:
-    voter = ballot.voter
-    if voter.kind is not PrincipalKind.USER or voter.is_suspended:
-        raise Forbidden("Only a person with an active account may vote.")
-    if voter.id in question.excluded:
-        raise Forbidden("You take part in this call yourself; somebody else must decide it.")
-    if any(vote.voter_id == voter.id for vote in question.votes):
-        raise Conflict("You have already voted on this.")
-    asked = asked_in(question.obligations, question.stage)
-    if not any(one.admits(voter.groups) for one in asked):
-        raise Forbidden(f"Only {' and '.join(one.whom for one in asked)} may decide this{_now(question)}.")
-
-
-def _now(question: Question) -> str:
-    return " now; others are asked after them" if question.stage < max(stages(question.obligations)) else ""
 
 
 def _check_reason(ballot: Ballot) -> None:
@@ -118,6 +103,8 @@ async def _record(tx: Tx, question: Question, vote: Vote) -> None:
             id=new_id("vote"),
             digest=question.digest,
             voter_id=vote.voter_id,
+            for_id=vote.for_id,
+            counts_as=vote.for_id or vote.voter_id,
             stage=vote.stage,
             groups=sorted(vote.groups),
             decision=vote.choice.value,

@@ -21,6 +21,8 @@ class Counter:
 
     revision: int
     author_id: str
+    for_id: str | None
+    """In whose place the author made it; None: in its own."""
     groups: frozenset[str]
     """For which groups the author could have voted: what the agent is told of the author."""
     reason: str
@@ -38,6 +40,7 @@ async def keep_counter(tx: Tx, invocation_id: str, counter: Counter) -> None:
             invocation_id=invocation_id,
             revision=counter.revision,
             author_id=counter.author_id,
+            for_id=counter.for_id,
             groups=sorted(counter.groups),
             reason=counter.reason,
             before=dict(counter.before),
@@ -55,6 +58,11 @@ async def counters_of(tx: Tx, invocation_id: str) -> tuple[Counter, ...]:
     return tuple(_counter(row) for row in await tx.scalars(query))
 
 
+def authors(counters: Iterable[Counter]) -> frozenset[str]:
+    """Return who has proposed arguments, themselves or by a deputy: none of them approves what came of it."""
+    return frozenset(one for counter in counters for one in (counter.author_id, counter.for_id) if one is not None)
+
+
 def asked_already(counters: Iterable[Counter]) -> tuple[Obligation, ...]:
     """Return what people were asked for before: other arguments never make a question milder."""
     return strictest(one for counter in counters for one in counter.obligations)
@@ -64,6 +72,7 @@ def _counter(row: CounterRow) -> Counter:
     return Counter(
         revision=row.revision,
         author_id=row.author_id,
+        for_id=row.for_id,
         groups=frozenset(row.groups),
         reason=row.reason,
         before=row.before,

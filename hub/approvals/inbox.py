@@ -1,11 +1,10 @@
-"""The inbox: which open questions wait for a person, and which ones it may look at."""
+"""The inbox: which open questions wait for a person."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import Select, or_, select
 
-from hub.approvals.questions import Question
+from hub.approvals.deputies import stands_in_for
 from hub.approvals.rules import asked_in
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
 from hub.identity.principals import Principal
@@ -14,34 +13,58 @@ from hub.storage import Tx, database_now
 
 
 async def waiting_for(tx: Tx, voter: Principal, *, limit: int = 100) -> list[str]:
-    """Return the invocations whose open question `voter` may vote on and has not, the most urgent first."""
-    voted = select(VoteRow.digest).where(VoteRow.voter_id == voter.id)
-    query = (
-        select(QuestionRow.invocation_id, QuestionRow.excluded, QuestionRow.obligations, StageRow.stage)
+    """Return the invocations whose open question `voter` may vote on and has not, the most urgent first.
+
+    Whose deputy the voter is now, their questions wait for the voter too.
+    """
+    people = [voter, *await stands_in_for(tx, voter)]
+    rows = (await tx.execute(_asked(people, limit))).all()
+    counted = await _counted(tx, people)
+    found: list[str] = []
+    for row in rows:
+        asked = asked_in([Obligation.from_json(one) for one in row.obligations], row.stage)
+        taken = {*row.excluded, *counted.get(row.digest, ())}
+        if voter.id not in taken and _is_asked((one for one in people if one.id not in taken), asked):
+            found.append(row.invocation_id)
+    return list(dict.fromkeys(found))
+
+
+def _asked(people: Sequence[Principal], limit: int) -> Select[str, str, list[str], list[object], int]:
+    groups = {group for one in people for group in one.groups}
+    return (
+        select(
+            QuestionRow.invocation_id,
+            QuestionRow.digest,
+            QuestionRow.excluded,
+            QuestionRow.obligations,
+            StageRow.stage,
+        )
         .join(StageRow, StageRow.digest == QuestionRow.digest)
         .where(
-            StageRow.group_name.in_(sorted(voter.groups)),
+            StageRow.group_name.in_(sorted(groups)),
             StageRow.is_open,
             QuestionRow.is_open,
             QuestionRow.expires_at > database_now(),
-            QuestionRow.digest.not_in(voted),
+            QuestionRow.digest.not_in(select(VoteRow.digest).where(VoteRow.voter_id == people[0].id)),
         )
         .order_by(QuestionRow.expires_at, QuestionRow.digest)
         .limit(limit)
     )
-    rows = (await tx.execute(query)).all()
-    mine = [row for row in rows if voter.id not in row.excluded and _is_asked_in(voter, row.obligations, row.stage)]
-    return list(dict.fromkeys(row.invocation_id for row in mine))
 
 
-def _is_asked_in(voter: Principal, obligations: Sequence[Mapping[str, Any]], stage: int) -> bool:
-    asked = asked_in([Obligation.from_json(one) for one in obligations], stage)
-    return any(one.admits(voter.groups) for one in asked)
+async def _counted(tx: Tx, people: Sequence[Principal]) -> dict[str, set[str]]:
+    """Return who of `people` stands behind a vote on an open question, by its digest."""
+    ids = [one.id for one in people]
+    query = (
+        select(VoteRow.digest, VoteRow.voter_id, VoteRow.counts_as)
+        .join(QuestionRow, QuestionRow.digest == VoteRow.digest)
+        .where(QuestionRow.is_open, or_(VoteRow.voter_id.in_(ids), VoteRow.counts_as.in_(ids)))
+    )
+    behind: dict[str, set[str]] = {}
+    for digest, voter_id, counts_as in await tx.execute(query):
+        behind.setdefault(digest, set()).update((voter_id, counts_as))
+    return behind
 
 
-def is_asked(person: Principal, question: Question) -> bool:
-    """Return whether a rule asks one of the person's groups, or the person has voted: then it may look."""
-    if person.is_suspended:
-        return False
-    has_voted = any(vote.voter_id == person.id for vote in question.votes)
-    return has_voted or any(one.admits(person.groups) for one in question.obligations)
+def _is_asked(people: Iterable[Principal], asked: Sequence[Obligation]) -> bool:
+    return any(obligation.admits(one.groups) for one in people for obligation in asked)

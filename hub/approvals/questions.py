@@ -170,4 +170,5 @@ def _vote(row: VoteRow) -> Vote:
         cast_at=row.cast_at,
         authenticated_at=row.authenticated_at,
         stage=row.stage,
+        for_id=row.for_id,
     )

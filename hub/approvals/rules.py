@@ -1,6 +1,6 @@
 """The rules of approval, pure: who may vote on a question, and where its votes leave it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,6 +27,8 @@ class Vote:
     authenticated_at: datetime
     stage: int = 1
     """The stage that was asked when the vote was cast; it counts there and nowhere else."""
+    for_id: str | None = None
+    """In whose place it was cast; None: in the voter's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +66,23 @@ def standing(obligations: Sequence[Obligation], votes: Iterable[Vote]) -> Standi
     for vote in cast:
         if vote.choice is Choice.REJECT:
             return Rejected(by=vote.voter_id, reason=vote.reason)
-    counted = list({vote.voter_id: vote for vote in reversed(cast)}.values())
+    counted = list(_one_each(cast))
     for stage in stages(obligations):
         seats = [one for one in obligations if one.stage == stage for _ in range(one.count)]
         empty = _unfilled(seats, [vote.groups for vote in counted if vote.stage == stage])
         if empty:
             return Waiting(missing={group: empty.count(group) for group in dict.fromkeys(empty)}, stage=stage)
     return Granted()
+
+
+def _one_each(cast: Iterable[Vote]) -> Iterator[Vote]:
+    """Yield the votes behind which nobody stands who has voted before, themselves or by a deputy."""
+    counted = set[str]()
+    for vote in cast:
+        behind = {vote.voter_id, vote.for_id or vote.voter_id}
+        if not behind & counted:
+            yield vote
+        counted |= behind
 
 
 def stages(obligations: Iterable[Obligation]) -> list[int]:

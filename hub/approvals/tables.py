@@ -49,6 +49,10 @@ class VoteRow(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     digest: Mapped[str] = mapped_column(ForeignKey("approval_questions.digest"))
     voter_id: Mapped[str] = mapped_column(String(40))
+    for_id: Mapped[str | None] = mapped_column(String(40))
+    """In whose place; NULL: in the voter's own."""
+    counts_as: Mapped[str] = mapped_column(String(40))
+    """Whose place is taken, which can be taken once."""
     stage: Mapped[int] = mapped_column(Integer)
     groups: Mapped[list[str]] = mapped_column(Json)
     decision: Mapped[str] = mapped_column(String(8))
@@ -56,7 +60,7 @@ class VoteRow(Base):
     cast_at: Mapped[datetime] = mapped_column(Moment)
     authenticated_at: Mapped[datetime] = mapped_column(Moment)
 
-    __table_args__ = (UniqueConstraint("digest", "voter_id"),)
+    __table_args__ = (UniqueConstraint("digest", "voter_id"), UniqueConstraint("digest", "counts_as"))
 
 
 class CounterRow(Base):
@@ -67,9 +71,23 @@ class CounterRow(Base):
     invocation_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     revision: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     author_id: Mapped[str] = mapped_column(String(40))
+    for_id: Mapped[str | None] = mapped_column(String(40))
     groups: Mapped[list[str]] = mapped_column(Json)
     reason: Mapped[str] = mapped_column(Text)
     before: Mapped[dict[str, Any]] = mapped_column(Json)
     after: Mapped[dict[str, Any]] = mapped_column(Json)
     obligations: Mapped[list[Any]] = mapped_column(Json)
     made_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class DeputyRow(Base):
+    """One person's leave to vote in another's place, for a time."""
+
+    __tablename__ = "approval_deputies"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    absent_id: Mapped[str] = mapped_column(String(40), index=True)
+    deputy_id: Mapped[str] = mapped_column(String(40), index=True)
+    starts_at: Mapped[datetime] = mapped_column(Moment)
+    ends_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -36,6 +36,8 @@ class EventKind(StrEnum):
     COMMIT_RESOLVED = "commit.resolved"
     VOTE_CAST = "vote.cast"
     VOTE_REFUSED = "vote.refused"
+    DEPUTY_NAMED = "deputy.named"
+    DEPUTY_ENDED = "deputy.ended"
     STANDING_GRANTED = "standing.granted"
     STANDING_SPENT = "standing.spent"
     STANDING_RETURNED = "standing.returned"

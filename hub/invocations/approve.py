@@ -6,6 +6,7 @@ from typing import Final
 
 from hub import approvals, outbox
 from hub.approvals import Question, Terms, decision_summary
+from hub.approvals.counters import authors
 from hub.approvals.rules import asked_groups, asked_in
 from hub.audit import EventKind
 from hub.invocations.callers import caller_of, voters_excluded
@@ -56,8 +57,7 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Allowed | Ob
         at = await now(tx)
         expires_at = _in_window(previewed, at + approvals.shortest(_obligations(previewed, decision)))
         terms = _terms(previewed, tool, decision, expires_at)
-        authors = {counter.author_id for counter in previewed.counters}
-        excluded = voters_excluded(await caller_of(tx, previewed)) | authors
+        excluded = voters_excluded(await caller_of(tx, previewed)) | authors(previewed.counters)
         question = await approvals.open_question(tx, previewed.id, previewed.revision, terms=terms, excluded=excluded)
         step = Step(
             to=State.AWAITING_APPROVAL,

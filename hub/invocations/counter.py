@@ -17,7 +17,7 @@ from hub.core.errors import Conflict, Forbidden, HubError, InputError
 from hub.identity import scopes
 from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.callers import caller_of
-from hub.invocations.decisions import basis, decide_on_proposal, decide_on_vote, on_record
+from hub.invocations.decisions import basis, decide_on_proposal, on_record
 from hub.invocations.invoke import carry_on
 from hub.invocations.journal import Step, hold, load, move
 from hub.invocations.preview import next_revision
@@ -28,7 +28,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import opened, with_secrets
 from hub.invocations.states import MOST_REVISIONS, State
 from hub.invocations.values import Invocation
-from hub.invocations.votes import record_refusal
+from hub.invocations.votes import opinion, record_refusal, refuse_denied
 from hub.policy import Decision, Denied
 from hub.registry import PublishedTool, canonical_arguments
 from hub.storage import Tx, now
@@ -83,12 +83,13 @@ async def counter(proposal: CounterProposal, runtime: Runtime) -> Invocation:
 async def _supersede(tx: Tx, proposal: CounterProposal, runtime: Runtime) -> tuple[Invocation, PublishedTool]:
     ballot = proposal.ballot
     await hold(tx, ballot.invocation_id)
-    question, author = await approvals.admit(tx, ballot)
+    question, mandate = await approvals.admit(tx, ballot)
     standing = await load(tx, ballot.invocation_id)
     if standing.revision >= MOST_REVISIONS:
         raise Conflict(f"It has been revised {MOST_REVISIONS - 1} times, which is the most. Approve it or reject it.")
     if standing.undoes is not None:
         raise Conflict("An undo has the arguments of what it undoes. Approve it or reject it.")
+    refuse_denied(await opinion(tx, mandate, standing, runtime))
     checked = await _check(tx, proposal, standing, runtime)
     at = await now(tx)
     changes = next_revision(standing, checked.tool, checked.arguments, runtime.keys)
@@ -97,7 +98,8 @@ async def _supersede(tx: Tx, proposal: CounterProposal, runtime: Runtime) -> tup
     made = Counter(
         revision=standing.revision + 1,
         author_id=ballot.voter.id,
-        groups=author,
+        for_id=mandate.for_id,
+        groups=mandate.groups,
         reason=ballot.reason.strip(),
         before=standing.arguments,
         after=changes["arguments"],
@@ -111,7 +113,8 @@ async def _supersede(tx: Tx, proposal: CounterProposal, runtime: Runtime) -> tup
         facts={
             **on_record(checked.decision),
             "by": ballot.voter.id,
-            "groups": sorted(author),
+            "in_place_of": mandate.for_id,
+            "groups": sorted(mandate.groups),
             "superseded": question.digest,
             "next_revision": made.revision,
         },
@@ -131,9 +134,6 @@ async def _check(tx: Tx, proposal: CounterProposal, standing: Invocation, runtim
     arguments = canonical_arguments(tool, with_secrets(proposal.arguments, standing, runtime.keys))
     if arguments == opened(standing, runtime.keys):
         raise InputError("These are the arguments that were asked for. Change something, or approve it as it is.")
-    may = await decide_on_vote(tx, proposal.ballot.voter, standing, tool, runtime)
-    if isinstance(may, Denied):
-        raise Forbidden(f"Policy does not let you decide this. {by_policy(may).message}")
     if broken := broken_rules(tool.tool.rules, arguments):
         raise InputError(f"This breaks a rule of the tool's owner: {'; '.join(broken)}")
     decision = await decide_on_proposal(tx, standing, tool, arguments, runtime)

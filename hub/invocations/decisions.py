@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from hub import dryrun
+from hub.approvals import Mandate, acting
 from hub.identity import scopes
 from hub.identity.principals import Caller, Principal
 from hub.invocations.callers import caller_of
@@ -19,7 +20,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened, recorded_arguments
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call, Claims, Invocation
-from hub.policy import Action, Bundle, Decision, Facts, Obliged, PreviewFacts, decide, exposed_facts
+from hub.policy import Action, Bundle, Decision, Denied, Facts, Obliged, PreviewFacts, decide, exposed_facts
 from hub.registry import PublishedTool, canonical_arguments
 from hub.storage import Tx, now
 
@@ -76,6 +77,18 @@ async def decide_on_vote(
         is_suspended=asked.is_suspended or voter.is_suspended,
     )
     return decide(Action.APPROVE, facts, bundle)
+
+
+async def decide_on_mandate(
+    tx: Tx, mandate: Mandate, standing: Invocation, tool: PublishedTool, runtime: Runtime
+) -> Decision:
+    """Return what the current bundle says about a vote: of a deputy, and of the person in whose place it is cast."""
+    voter = acting(mandate.voter, mandate.counts_as)
+    decision = await decide_on_vote(tx, voter, standing, tool, runtime)
+    if mandate.for_id is None or isinstance(decision, Denied):
+        return decision
+    absent = await decide_on_vote(tx, mandate.counts_as, standing, tool, runtime)
+    return absent if isinstance(absent, Denied) else decision
 
 
 async def decide_on_proposal(

@@ -73,11 +73,14 @@ async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invoc
     """
     standing = await current(runtime, invocation_id)
     question = standing.question
-    is_asked = question is not None and approvals.is_asked(caller.actor, question)
-    if not (is_asked or takes_part(caller, standing)):
-        if standing.undoes is None:
-            raise NotFound("There is no such invocation.")
-        await look_at(runtime, caller, standing.undoes)
+    if takes_part(caller, standing):
+        return standing
+    async with runtime.database.reading() as tx:
+        if question is not None and await approvals.may_look(tx, caller.actor, question):
+            return standing
+    if standing.undoes is None:
+        raise NotFound("There is no such invocation.")
+    await look_at(runtime, caller, standing.undoes)
     return standing
 
 

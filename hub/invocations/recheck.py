@@ -11,6 +11,8 @@ from typing import Any, Final
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.rules import broken_rules
 from hub import approvals, dryrun
+from hub.approvals import Mandate, Vote
+from hub.approvals.mandates import people_of
 from hub.core.canonical import digest
 from hub.core.errors import Malformed, NotFound, Quarantined
 from hub.core.errors import Unavailable as HubUnavailable
@@ -20,7 +22,7 @@ from hub.identity import directory
 from hub.identity.principals import Caller, Principal
 from hub.invocations.asking import ask_check, ask_preview
 from hub.invocations.callers import caller_of
-from hub.invocations.decisions import decide_on, decide_on_vote
+from hub.invocations.decisions import decide_on, decide_on_mandate
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened
@@ -130,23 +132,31 @@ async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime
     )
     if not is_bound:
         return ["the approval on record is for something else"]
-    voters = await directory.get_many(tx, [vote.voter_id for vote in question.votes])
+    behind = {one for vote in question.votes for one in people_of(vote)}
+    people = await directory.get_many(tx, sorted(behind))
     votes = [
-        replace(vote, groups=await _groups_now(tx, voters[vote.voter_id], claimed, tool, runtime))
+        replace(vote, groups=await _groups_now(tx, _as_cast(vote, people), claimed, tool, runtime))
         for vote in question.votes
-        if vote.voter_id in voters
+        if people_of(vote) <= people.keys()
     ]
     still = approvals.standing(question.obligations, votes)
     return [] if isinstance(still, approvals.Granted) else ["somebody who approved it may no longer do so"]
 
 
+def _as_cast(vote: Vote, people: Mapping[str, Principal]) -> Mandate:
+    counts_as = people[vote.for_id or vote.voter_id]
+    return Mandate(voter=people[vote.voter_id], counts_as=counts_as, groups=vote.groups)
+
+
 async def _groups_now(
-    tx: Tx, voter: Principal, claimed: Invocation, tool: PublishedTool, runtime: Runtime
+    tx: Tx, mandate: Mandate, claimed: Invocation, tool: PublishedTool, runtime: Runtime
 ) -> frozenset[str]:
-    """Return for which groups a vote of `voter` still counts."""
-    if voter.is_suspended or isinstance(await decide_on_vote(tx, voter, claimed, tool, runtime), Denied):
+    """Return for which groups a vote still counts; one by a deputy, for those of the person who was away."""
+    if mandate.voter.is_suspended or mandate.counts_as.is_suspended:
         return frozenset()
-    return voter.groups
+    if isinstance(await decide_on_mandate(tx, mandate, claimed, tool, runtime), Denied):
+        return frozenset()
+    return mandate.counts_as.groups
 
 
 async def _of_policy(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> list[str]:

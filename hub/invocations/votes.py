@@ -1,12 +1,12 @@
 """Voting: a ballot is counted, and what it decides happens, in one transaction; a refused one is on record too."""
 
 from hub import approvals
-from hub.approvals import Ballot, Choice, Granted, Question, Rejected
+from hub.approvals import Ballot, Choice, Granted, Mandate, Question, Rejected
 from hub.audit import Event, EventKind, append
 from hub.core.errors import ChangedSinceSeen, Forbidden, HubError, NotFound
 from hub.dryrun import drift, of_revision
 from hub.invocations.approve import call_for
-from hub.invocations.decisions import basis, decide_on_vote, on_record
+from hub.invocations.decisions import basis, decide_on_mandate, on_record
 from hub.invocations.journal import Step, announce, hold, load, move, record_event
 from hub.invocations.refuse import by_policy
 from hub.invocations.runtime import Runtime
@@ -39,15 +39,18 @@ async def vote(ballot: Ballot, runtime: Runtime) -> Invocation:
 
 async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
     await hold(tx, ballot.invocation_id)  # before its question: the lock order of the journal
-    question = await approvals.cast(tx, ballot)
+    question, mandate = await approvals.cast(tx, ballot)
     standing = await load(tx, ballot.invocation_id)
-    decision = await _allowed_by_policy(tx, ballot, standing, runtime)
+    decision = await opinion(tx, mandate, standing, runtime)
+    if ballot.choice is Choice.APPROVE:  # whom it lets say no is not its business
+        refuse_denied(decision)
     counted = question.votes[-1]
     facts = {
         **on_record(decision),
         "voter": ballot.voter.id,
         "choice": ballot.choice.value,
         "approval_digest": ballot.digest,
+        "in_place_of": mandate.for_id,
         "stage": counted.stage,
         "groups": sorted(counted.groups),
         "authenticated_at": ballot.authenticated_at.isoformat(),
@@ -69,12 +72,8 @@ async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
     return await load(tx, standing.id)
 
 
-async def _allowed_by_policy(tx: Tx, ballot: Ballot, standing: Invocation, runtime: Runtime) -> Decision:
-    """Return what policy says of this voter approving this; whom it lets say no is not its business.
-
-    Raises:
-        Forbidden: it does not allow the voter to approve.
-    """
+async def opinion(tx: Tx, mandate: Mandate, standing: Invocation, runtime: Runtime) -> Decision:
+    """Return what policy says of somebody approving `standing` with this mandate."""
     tool = await read_current(
         tx,
         standing.tool_version_id,
@@ -82,10 +81,17 @@ async def _allowed_by_policy(tx: Tx, ballot: Ballot, standing: Invocation, runti
         server=standing.server,
         name=standing.tool_name,
     )
-    decision = await decide_on_vote(tx, ballot.voter, standing, tool, runtime)
-    if ballot.choice is Choice.APPROVE and isinstance(decision, Denied):
+    return await decide_on_mandate(tx, mandate, standing, tool, runtime)
+
+
+def refuse_denied(decision: Decision) -> None:
+    """Let nobody approve, or propose something else, whom policy does not.
+
+    Raises:
+        Forbidden: it does not allow the voter to approve.
+    """
+    if isinstance(decision, Denied):
         raise Forbidden(f"Policy does not let you approve this. {by_policy(decision).message}")
-    return decision
 
 
 def _decided(question: Question) -> Step | None:

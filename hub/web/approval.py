@@ -10,8 +10,8 @@ from starlette.responses import Response
 from connectors.sdk.preview import Change, Preview
 from hub import approvals, dryrun
 from hub.approvals import Ballot, Choice, Question
-from hub.approvals.rules import asked_in, login_is_fresh
-from hub.core.errors import ChangedSinceSeen, Conflict, FreshLoginNeeded, InputError, Malformed, NotFound
+from hub.approvals.rules import login_is_fresh
+from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded, InputError, Malformed, NotFound
 from hub.identity.principals import Principal
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -115,29 +115,30 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
         async with visit.runtime.database.reading() as tx:
             record = await dryrun.of_revision(tx, invocation_id, question.revision) or record
     page = replace(approval_page(dossier, record, question), revised=revised(dossier))
-    why_not = _why_not(visit.person, dossier, question)
-    if why_not:
+    if why_not := _why_not(visit.person, dossier, question):
         return replace(page, why_no_decision=why_not)
+    async with visit.runtime.database.reading() as tx:
+        try:
+            mandate = await approvals.mandate_of(tx, question, visit.person)
+        except (Forbidden, Conflict) as refusal:
+            return replace(page, why_no_decision=refusal.message)
     decision = Decision(
         action=f"/approvals/{invocation_id}",
         digest=question.digest,
+        in_place_of=mandate.counts_as.display_name if mandate.for_id else "",
         needs_fresh_login=_fresh_words(visit, dossier, question),
     )
     return replace(page, decision=decision, counter=counter_form(dossier.invocation, question))
 
 
 def _why_not(person: Principal, dossier: Dossier, question: Question) -> str:
-    """Return why there is no form; the vote itself is checked again where it is counted."""
+    """Return why there is no form whoever looks; the vote itself is checked again where it is counted."""
     if dossier.invocation.state is not State.AWAITING_APPROVAL or not question.is_open:
         return "This question is closed; no more votes are counted."
     if person.id in question.excluded:
         return "You take part in this call yourself, so somebody else has to decide it."
     if any(cast.voter_id == person.id for cast in question.votes):
         return "You have voted. Other people still have to."
-    if not approvals.is_asked(person, question):
-        return "No rule asks one of your groups; you can look, and others decide."
-    if not any(one.admits(person.groups) for one in asked_in(question.obligations, question.stage)):
-        return "Others are asked first. You are told when it is your turn."
     return ""
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from connectors.sdk.spec import OperationSpec
 from hub import dryrun
+from hub.approvals.mandates import people_of
 from hub.dryrun import TrackRecord
 from hub.identity.directory import get_many
 from hub.identity.principals import Principal, PrincipalKind
@@ -78,7 +79,7 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
 
 
 def _participants(invocation: Invocation) -> list[str]:
-    voters = [vote.voter_id for vote in invocation.question.votes] if invocation.question else []
+    voters = [one for vote in invocation.question.votes for one in people_of(vote)] if invocation.question else []
     authors = [counter.author_id for counter in invocation.counters]
     taking_part = (invocation.agent_id, invocation.on_behalf_of_id, *voters, *authors)
     return [one for one in taking_part if one is not None]

@@ -12,6 +12,7 @@ from hub.web import (
     catalog,
     connection,
     consent,
+    deputies,
     health,
     invocation,
     login,
@@ -75,6 +76,9 @@ def _catalog(door: Doorway) -> list[Route]:
 def _governed(door: Doorway) -> list[Route]:
     return [
         Route("/approvals", door.private(approval.show_inbox), methods=["GET"]),
+        Route("/deputies", door.private(deputies.show_deputies), methods=["GET"]),
+        Route("/deputies", door.private(deputies.add_deputy), methods=["POST"]),
+        Route("/deputies/{deputyship_id}/end", door.private(deputies.end_deputy), methods=["POST"]),
         Route("/approvals/{invocation_id}", door.private(approval.show_approval), methods=["GET"]),
         Route("/approvals/{invocation_id}", door.private(approval.submit_vote), methods=["POST"]),
         Route("/approvals/{invocation_id}/instead", door.private(approval.submit_counter), methods=["POST"]),

@@ -107,6 +107,7 @@ EVENTS: Final[Mapping[EventKind, Word]] = {
     EventKind.COMMIT_DIVERGED: Word(label="Read back and different", meaning="", tone="bad"),
     EventKind.COMMIT_UNVERIFIABLE: Word(label="Could not be read back", meaning="", tone="warn"),
     EventKind.COMMIT_RESOLVED: Word(label="Settled by a person", meaning="", tone="neutral"),
+    EventKind.INVOCATION_SUPERSEDED: Word(label="Other arguments proposed", meaning="", tone="warn"),
     EventKind.VOTE_CAST: Word(label="A vote", meaning="", tone="info"),
     EventKind.VOTE_REFUSED: Word(label="A vote was not counted", meaning="", tone="bad"),
     EventKind.BODIES_READ: Word(label="Read by an auditor", meaning="", tone="neutral"),
@@ -117,6 +118,7 @@ VOTES: Final[Mapping[tuple[EventKind, str], Word]] = {
     (EventKind.VOTE_CAST, "approve"): Word(label="A vote to approve", meaning="", tone="good"),
     (EventKind.VOTE_CAST, "reject"): Word(label="A vote to reject", meaning="", tone="bad"),
     (EventKind.VOTE_REFUSED, "approve"): Word(label="A vote to approve was not counted", meaning="", tone="bad"),
+    (EventKind.VOTE_REFUSED, "counter"): Word(label="A counter-proposal was not taken", meaning="", tone="bad"),
     (EventKind.VOTE_REFUSED, "reject"): Word(label="A vote to reject was not counted", meaning="", tone="bad"),
 }
 UNCOUNTED: Final[Mapping[str, str]] = {

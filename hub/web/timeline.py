@@ -39,7 +39,7 @@ _SAID_ELSEWHERE: Final = frozenset(
 
 _NOTED: Final = ("reason", "reasons", "error", "message", "fidelity")
 """Facts worth reading without unfolding anything, the first that there is."""
-_PEOPLE: Final = ("by", "voter", "voters")
+_PEOPLE: Final = ("by", "voter", "voters", "in_place_of")
 """Facts that name people by their ids."""
 
 

@@ -76,6 +76,10 @@ MAY: Mapping[str, frozenset[str]] = {
     "resolveInvocation": OPERATOR,
     "listApprovals": EVERYBODY,  # what waits for it
     "getApproval": MEMBER,
+    "proposeInstead": frozenset(),  # as voting
+    "listDeputies": EVERYBODY,  # its own
+    "nameDeputy": EVERYBODY,  # its own
+    "endDeputy": frozenset(),  # its own, and this is nobody's
     "castVote": frozenset(),  # no role votes; groups do, and never the requester
     "listStandingGrants": EVERYBODY,  # its own and its groups'
     "giveStandingGrant": frozenset(),  # who could vote; see test_grants
@@ -159,6 +163,12 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "giveStandingGrant": {"like": ids["invocation_id"], "reason": "Routine.", "uses": 1, "days": 1},
         "revokeStandingGrant": WHY,
         "castVote": {"digest": "0" * 64, "choice": "approve"},
+        "proposeInstead": {"digest": "0" * 64, "arguments": {"title": "y"}, "reason": "Better."},
+        "nameDeputy": {
+            "deputy": "owner",
+            "starts_at": "2026-01-01T00:00:00Z",
+            "ends_at": "2026-01-02T00:00:00Z",
+        },
     }
     document = api_of(hub.runtime)[1].openapi()
     return [
@@ -204,6 +214,7 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         "secret_id": "sec_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "invocation_id": asked.id,
         "grant_id": grant.id,
+        "deputyship_id": "dep_06dvh3x5m8qk2v7c1n4pz9tbwr",
     }
 
 

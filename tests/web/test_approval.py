@@ -274,7 +274,7 @@ async def test_the_page_shows_the_stages_and_where_the_question_stands(world: Wo
     _, page = await asked_to_delete(world)
     async with at_own_browser(world, "lea") as lea:
         await lea.get(page)
-        assert "Others are asked first." in lea.html
+        assert "Only approvers may decide this now; others are asked after them." in lea.html
         assert page not in (await lea.get("/approvals")).text
         await ann.get("/approvals")
         assert "stage 1 of 2 · approvers: 0 of 1" in ann.html
@@ -309,3 +309,32 @@ async def test_an_approver_proposes_other_arguments_and_others_decide(world: Wor
         assert re.search(r"Not what the agent asked for .*Revision 2: Ann .*Fewer\. .*quantity.*600000.*40", bob.text)
         await bob.submit(page, decision="approve")
     assert await state_of(world, asked) is State.APPROVED
+
+
+async def test_somebody_names_a_deputy_who_sees_for_whom_they_vote(world: World, ann: Visitor) -> None:
+    await add_person(world, "dora")
+    asked, page = await asked_to_delete(world)
+    await ann.get("/deputies")
+    await ann.submit("/deputies", deputy="nobody", starts="2026-01-01T00:00", ends="2126-01-01T00:00")
+    assert ann.page.status_code == 400
+    now = datetime.now(UTC)
+    starts, ends = (f"{now + timedelta(days=days):%Y-%m-%dT%H:%M}" for days in (-1, 1))
+    await ann.submit("/deputies", deputy="dora", starts=starts, ends=ends)
+    await ann.follow()
+    assert "Dora votes for you" in ann.text
+
+    async with at_own_browser(world, "dora") as dora:
+        await dora.get("/deputies")
+        assert "You vote for Ann" in dora.text
+        await dora.get(page)
+        assert "You decide in the place of Ann" in dora.text
+        await dora.submit(page, decision="approve")
+        await dora.follow()
+        assert "approved Dora for Ann for approvers" in dora.text
+
+    assert await state_of(world, asked) is State.APPROVED
+    await ann.get("/deputies")
+    (end,) = re.findall(r'action="(/deputies/[^"]+/end)"', ann.html)
+    await ann.submit(end)
+    await ann.follow()
+    assert "Nobody stands in for anybody" in ann.text

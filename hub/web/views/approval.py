@@ -39,6 +39,7 @@ class VoteLine:
     decision: Word
     reason: Inert | None
     at: At
+    in_place_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +138,8 @@ class Decision:
 
     action: str
     digest: str
+    in_place_of: str = ""
+    """For whom the viewer votes as a deputy; empty when it is their own vote."""
     reason: str = ""
     problem: str = ""
     needs_fresh_login: str = ""

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("invocation_id", sa.String(length=40), nullable=False),
         sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("author_id", sa.String(length=40), nullable=False),
+        sa.Column("for_id", sa.String(length=40), nullable=True),
         sa.Column("groups", Json, nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("before", Json, nullable=False),
@@ -26,6 +27,20 @@ def upgrade() -> None:
         sa.Column("made_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("invocation_id", "revision", name=op.f("pk_approval_counters")),
     )
+    op.create_table(
+        "approval_deputies",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("absent_id", sa.String(length=40), nullable=False),
+        sa.Column("deputy_id", sa.String(length=40), nullable=False),
+        sa.Column("starts_at", Moment(), nullable=False),
+        sa.Column("ends_at", Moment(), nullable=False),
+        sa.Column("ended_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval_deputies")),
+    )
+    with op.batch_alter_table("approval_deputies", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_approval_deputies_absent_id"), ["absent_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_approval_deputies_deputy_id"), ["deputy_id"], unique=False)
+
     op.create_table(
         "approval_questions",
         sa.Column("digest", sa.String(length=64), nullable=False),
@@ -541,6 +556,8 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("voter_id", sa.String(length=40), nullable=False),
+        sa.Column("for_id", sa.String(length=40), nullable=True),
+        sa.Column("counts_as", sa.String(length=40), nullable=False),
         sa.Column("stage", sa.Integer(), nullable=False),
         sa.Column("groups", Json, nullable=False),
         sa.Column("decision", sa.String(length=8), nullable=False),
@@ -551,6 +568,7 @@ def upgrade() -> None:
             ["digest"], ["approval_questions.digest"], name=op.f("fk_votes_digest_approval_questions")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_votes")),
+        sa.UniqueConstraint("digest", "counts_as", name=op.f("uq_votes_digest_counts_as")),
         sa.UniqueConstraint("digest", "voter_id", name=op.f("uq_votes_digest_voter_id")),
     )
     op.create_table(
@@ -849,5 +867,10 @@ def downgrade() -> None:
     op.drop_table("audit_events")
     op.drop_table("audit_checkpoints")
     op.drop_table("approval_questions")
+    with op.batch_alter_table("approval_deputies", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_approval_deputies_deputy_id"))
+        batch_op.drop_index(batch_op.f("ix_approval_deputies_absent_id"))
+
+    op.drop_table("approval_deputies")
     op.drop_table("approval_counters")
     # ### end Alembic commands ###

@@ -1,0 +1,75 @@
+"""Mandates: whether somebody may vote on a question now, in their own right or in the place of somebody who is away."""
+
+from dataclasses import dataclass, replace
+
+from hub.approvals.deputies import stands_in_for
+from hub.approvals.questions import Question
+from hub.approvals.rules import Vote, asked_groups, asked_in, stages
+from hub.core.errors import Conflict, Forbidden
+from hub.identity.principals import Principal, PrincipalKind
+from hub.storage import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mandate:
+    """Who votes, and whose place is taken: their own, or that of an absent person."""
+
+    voter: Principal
+    counts_as: Principal
+    groups: frozenset[str]
+    """For which of the groups that are asked."""
+
+    @property
+    def for_id(self) -> str | None:
+        """Return in whose place the voter votes; None: in their own."""
+        return None if self.counts_as.id == self.voter.id else self.counts_as.id
+
+
+async def mandate_of(tx: Tx, question: Question, person: Principal) -> Mandate:
+    """Return as whom `person` may vote on the stage that is asked now: in their own right before any other.
+
+    Raises:
+        Conflict: the person has voted, or a deputy has in their place.
+        Forbidden: the person takes part in the call, or is not asked.
+    """
+    if person.kind is not PrincipalKind.USER or person.is_suspended:
+        raise Forbidden("Only a person with an active account may vote.")
+    if person.id in question.excluded:
+        raise Forbidden("You take part in this call yourself; somebody else must decide it.")
+    if any(vote.voter_id == person.id for vote in question.votes):
+        raise Conflict("You have already voted on this.")
+    if any(vote.for_id == person.id for vote in question.votes):
+        raise Conflict("Your deputy has already voted on this in your place.")
+    asked = asked_in(question.obligations, question.stage)
+    for one in (person, *await stands_in_for(tx, person)):
+        if _is_free(one, question) and any(each.admits(one.groups) for each in asked):
+            return Mandate(voter=person, counts_as=one, groups=one.groups & asked_groups(asked))
+    after = " now; others are asked after them" if question.stage < max(stages(question.obligations)) else ""
+    raise Forbidden(f"Only {' and '.join(one.whom for one in asked)} may decide this{after}.")
+
+
+async def may_look(tx: Tx, person: Principal, question: Question) -> bool:
+    """Return whether a rule asks the person or somebody it stands in for, or the person has voted."""
+    if person.is_suspended:
+        return False
+    if any(person.id in people_of(vote) for vote in question.votes):
+        return True
+    if any(one.admits(person.groups) for one in question.obligations):
+        return True
+    absent = await stands_in_for(tx, person)
+    return any(one.admits(each.groups) for one in question.obligations for each in absent)
+
+
+def people_of(vote: Vote) -> frozenset[str]:
+    """Return who is behind a vote: whoever cast it, and in whose place."""
+    return frozenset(one for one in (vote.voter_id, vote.for_id) if one is not None)
+
+
+def _is_free(one: Principal, question: Question) -> bool:
+    """Return whether somebody's place may be taken: the absent are bound by what binds those who are there."""
+    return one.id not in question.excluded and not any(one.id in people_of(vote) for vote in question.votes)
+
+
+def acting(voter: Principal, counts_as: Principal) -> Principal:
+    """Return the voter as policy sees it: with the groups of the person in whose place it votes, and its own."""
+    return replace(voter, groups=voter.groups | counts_as.groups)
