@@ -1,0 +1,199 @@
+"""Each way to break a promise is caught by the line that is about it; `test_proving.py` has the rest of them."""
+
+import base64
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+import pytest
+from upstream.careless import connector as careless
+from upstream.fixtures import Upstream, running_upstream
+from upstream.harness import UpstreamHarness
+from upstream.negligent import connector as negligent
+
+from connectors.sdk.harness import Case, PlainHarness, SystemAnswer
+from connectors.sdk.spec import ConnectorSpec
+from hub.invocations.proving.kit import check, check_case
+from hub.invocations.proving.laboratory import Laboratory, open_laboratory
+from hub.registry import BadgeLine, BadgeVerdict, Promise
+
+pytestmark = [pytest.mark.anyio, pytest.mark.more]
+
+ITEM = {"number": 1, "quantity": 5}
+
+
+@pytest.fixture(scope="module")
+async def laboratory(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncGenerator[Laboratory]:
+    del anyio_backend
+    with running_upstream(tmp_path_factory.mktemp("negligent")) as running:
+        harness = UpstreamHarness(upstream=running)
+        async with open_laboratory(negligent.spec, harness) as opened:
+            yield opened
+
+
+@pytest.fixture
+def lab(laboratory: Laboratory) -> Laboratory:
+    rows = harness_of(laboratory).upstream.store.rows
+    for table in ("item", "ticket", "note", "effect", "answer"):
+        rows(f"DELETE FROM {table}")  # noqa: S608  # our own names
+    rows("INSERT INTO item VALUES (1, 'pencil', 10, 1)")
+    return laboratory
+
+
+def harness_of(lab: Laboratory) -> UpstreamHarness:
+    assert isinstance(lab.harness, UpstreamHarness)
+    return lab.harness
+
+
+def failed(lines: list[BadgeLine]) -> dict[Promise, str]:
+    return {line.promise: line.reason for line in lines if line.verdict is BadgeVerdict.FAILED}
+
+
+async def try_change(lab: Laboratory, operation: str) -> dict[Promise, str]:
+    """Return the lines that fail when `operation` sets the quantity of item 1, which somebody else can edit."""
+    return failed(await check_case(lab, harness_of(lab).write(operation, edits=1, **ITEM)))
+
+
+async def test_what_does_the_same_honestly_fails_no_line(lab: Laboratory) -> None:
+    assert await try_change(lab, "sets") == {}
+
+
+@pytest.mark.parametrize(
+    ("operation", "promise", "says"),
+    [
+        ("forbids_itself", Promise.FENCE, "Its own check refuses what the case would do: Never."),
+        ("gives_up", Promise.PERMIT, "The commit gives up before it sends anything: Not today"),
+        ("names_no_guard", Promise.GUARD, "It is declared class B, and its preview names no guard."),
+        ("overlooks_edits", Promise.GUARD, "Somebody else's edit does not show in the preview"),
+        ("observes_nothing", Promise.PREDICTION, "`.observe` must tell of every target"),
+        ("answers_otherwise", Promise.PREDICTION, "its answer is not as declared"),
+        ("swallows_refusals", Promise.ERRORS, "403 to the write: it was carried out."),
+        ("declares_too_much", Promise.UNDO, "It declares that name stays behind, and that did not"),
+        ("is_undone_by_who_gives_up", Promise.UNDO, "The undo cannot be carried out: Not today"),
+        ("is_undone_with_a_name", Promise.UNDO, "The hub refuses the arguments of the undo"),
+    ],
+)
+async def test_a_change_that_breaks_its_promise_is_caught(
+    lab: Laboratory, operation: str, promise: Promise, says: str
+) -> None:
+    found = await try_change(lab, operation)
+
+    assert says in found.get(promise, f"nothing; failed: {found}")
+
+
+async def test_the_same_answer_to_a_repeat_that_does_it_again_is_caught_by_counting(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, harness_of(lab).write("posts_in_secret", text="hello")))
+
+    assert "It took effect 3 times" in found[Promise.ONCE]
+
+
+async def test_a_lookup_that_does_not_find_what_was_written_is_caught(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, harness_of(lab).write("looks_nowhere", text="hello")))
+
+    assert "After a lost answer, looked up by our reference" in found[Promise.ONCE]
+
+
+async def test_turning_a_busy_system_into_a_refusal_is_caught(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, Case(operation="refuses_when_busy", arguments={"number": 1})))
+
+    assert found.keys() == {Promise.THROTTLING}
+    assert "Raise Unavailable" in found[Promise.THROTTLING]
+
+
+async def test_a_documented_answer_to_the_write_that_is_mapped_to_something_else_is_caught(lab: Laboratory) -> None:
+    locked = SystemAnswer(
+        name="locked", status=423, code="upstream_conflict", body='{"detail": "locked"}', is_to_a_write=True
+    )
+    case = replace(harness_of(lab).write("sets", edits=1, **ITEM), answers=[locked])
+
+    found = failed(await check_case(lab, case))
+
+    assert found.keys() == {Promise.ERRORS}
+    assert "locked to the write" in found[Promise.ERRORS]
+
+
+async def test_a_refusal_after_which_it_was_done_is_caught_by_counting(lab: Laboratory) -> None:
+    counts = iter(range(1, 1000))
+
+    async def one_more() -> int:
+        return next(counts)
+
+    found = failed(await check_case(lab, replace(harness_of(lab).write("sets", edits=1, **ITEM), effects=one_more)))
+
+    assert "it said that it was refused, and it was carried out" in found[Promise.GUARD]
+    assert "It took effect although nobody approved it." in found[Promise.PERMIT]
+
+
+async def test_a_case_that_the_hub_lets_nobody_call_is_caught(lab: Laboratory) -> None:
+    case = Case(operation="sets", arguments={"number": 0, "quantity": 5})
+
+    found = failed(await check_case(lab, case))
+
+    assert found.keys() == {Promise.FENCE}
+    assert "The hub refuses the case's arguments" in found[Promise.FENCE]
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "promise", "says"),
+    [
+        ("refuses_when_busy", {"number": 404}, Promise.ERRORS, "It cannot be read at all"),
+        ("sets", {"number": 404, "quantity": 5}, Promise.FENCE, "The preview cannot be taken"),
+    ],
+)
+async def test_a_case_about_nothing_is_caught(
+    lab: Laboratory, operation: str, arguments: dict[str, int], promise: Promise, says: str
+) -> None:
+    found = failed(await check_case(lab, Case(operation=operation, arguments=arguments)))
+
+    assert found.keys() == {promise}
+    assert says in found[promise]
+
+
+async def test_a_secret_in_the_form_in_which_it_is_sent_is_caught(lab: Laboratory) -> None:
+    harness = harness_of(lab)
+    harness.upstream.store.rows(
+        "UPDATE item SET name = ? WHERE id = 1", base64.b64encode(b"somebody:correct-horse").decode()
+    )
+    harness.secret, before = {"username": "somebody", "password": "correct-horse"}, harness.secret
+    try:
+        found = failed(await check_case(lab, Case(operation="refuses_when_busy", arguments={"number": 1})))
+    finally:
+        harness.secret = before
+
+    assert "A secret of the connection came out" in found[Promise.SECRETS]
+
+
+@pytest.mark.parametrize(
+    ("spec", "case", "promise", "says"),
+    [
+        (
+            negligent.spec,
+            Case(operation="counts_by_writing", arguments=ITEM),
+            Promise.UNTOUCHED,
+            "A second preview found other records",
+        ),
+        (
+            negligent.spec,
+            Case(operation="adds_for_good", arguments={"number": 8, "quantity": 5}),
+            Promise.UNDO,
+            "items/8 is still there.",
+        ),
+        (
+            careless.spec,
+            Case(operation="leaves_more_than_it_says", arguments={"id": 1, "quantity": 5}),
+            Promise.UNDO,
+            "items/1 is not what it was before",
+        ),
+    ],
+    ids=["a preview", "a creation", "a change"],
+)
+async def test_without_a_view_into_the_system_it_is_caught_by_reading_back(
+    upstream: Upstream, spec: ConnectorSpec, case: Case, promise: Promise, says: str
+) -> None:
+    harness = PlainHarness(
+        system="somewhere", base_url=upstream.base_url, secret={"token": upstream.token}, cases=[case]
+    )
+
+    async with open_laboratory(spec, harness) as opened:
+        found = failed(await check(opened))
+
+    assert says in found.get(promise, f"nothing; failed: {found}")

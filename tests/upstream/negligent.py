@@ -1,0 +1,273 @@
+"""A second connector for the test upstream that keeps no promise: what `careless` leaves unbroken is broken here."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from connectors.sdk import (
+    AuthSpec,
+    Compensation,
+    Connector,
+    Context,
+    Effect,
+    Preview,
+    Receipt,
+    Refused,
+    Reversal,
+    SafeRule,
+    Tier,
+    Unavailable,
+    UpstreamClass,
+    at,
+)
+from upstream.careless import at_items, change, foresee, item
+from upstream.connector import Deleted, Item, ItemId, Note, Quantity, Ticket
+
+connector = Connector(
+    "negligent",
+    version="1.0.0",
+    description="Promises more of what it does not keep.",
+    auth=AuthSpec(kind="bearer", secret_fields=("token",)),
+    safe=[SafeRule(method="GET"), SafeRule(method="POST", path="/tickets", preview_only=True)],
+)
+
+Text = Annotated[str, Field(max_length=80)]
+
+
+class Otherwise(Item):
+    """An item with what the system does not send."""
+
+    colour: str
+
+
+class Count(BaseModel):
+    """How many tickets there are."""
+
+    tickets: int
+
+
+def back(tool: str, quantity: str = "/before/0/quantity") -> Compensation:
+    """Return an undo by `tool`, with the quantity that stands at a pointer."""
+    return Compensation(tool=tool, arguments={"number": "/input/number", "quantity": quantity}, kind=Reversal.EXACT)
+
+
+async def preview(context: Context, number: ItemId, quantity: Quantity) -> Preview:
+    """Say truly what setting a quantity would do."""
+    return await foresee(context, number, quantity)
+
+
+@connector.write("sets", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def sets(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, as it should be done."""
+    return await change(context, number, quantity)
+
+
+@connector.write("names_no_guard", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def names_no_guard(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, on the condition that nothing happens just now."""
+    assert context.guard is not None
+    now = await item(context, number)
+    return await context.patch(at("items", number), {"quantity": quantity}, Item, if_match=f'"{now.version}"')
+
+
+@names_no_guard.preview
+async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
+    return Preview.update(at_items(number), await item(context, number), {"quantity": quantity}, unknown=["version"])
+
+
+@connector.write("overlooks_edits", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def overlooks_edits(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, under a guard that never moves."""
+    return await change(context, number, quantity)
+
+
+@overlooks_edits.preview
+async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
+    named = {"name": (await item(context, number)).name}
+    return Preview.update(at_items(number), named, {"quantity": quantity}, guard='"1"')
+
+
+@connector.write("gives_up", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def gives_up(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, but not today."""
+    assert context.guard
+    raise Refused(f"Not today: {number} stays, and {quantity} too.")
+
+
+@connector.write("forbids_itself", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def forbids_itself(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity that its own rules never allow."""
+    return await change(context, number, quantity)
+
+
+@forbids_itself.check
+async def _(context: Context) -> None:
+    del context
+    raise Refused("Never.")
+
+
+@connector.write("observes_nothing", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def observes_nothing(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, and look elsewhere afterwards."""
+    return await change(context, number, quantity)
+
+
+@observes_nothing.observe
+async def _(context: Context, receipt: Receipt[Item]) -> dict[str, Item]:
+    del context, receipt
+    return {}
+
+
+@connector.write("answers_otherwise", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def answers_otherwise(context: Context, number: ItemId, quantity: Quantity) -> Otherwise:
+    """Set a quantity, and expect an answer that the system does not give."""
+    guard = context.guard[at_items(number)]
+    return await context.patch(at("items", number), {"quantity": quantity}, Otherwise, if_match=guard)
+
+
+@connector.write("swallows_refusals", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def swallows_refusals(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, and say that it was done when it was refused."""
+    try:
+        return await change(context, number, quantity)
+    except Refused:
+        return Item(id=number, name="pencil", quantity=quantity, version=1)
+
+
+@connector.write(
+    "declares_too_much",
+    effect=Effect.UPDATE,
+    tier=Tier.MEDIUM,
+    upstream_class=UpstreamClass.B,
+    reversal=Reversal.PARTIAL,
+    residue=["name: it is said to stay", "a number that nobody sees is used up"],
+    compensation=Compensation(
+        tool="sets",
+        arguments={"number": "/input/number", "quantity": "/before/0/quantity"},
+        kind=Reversal.PARTIAL,
+    ),
+    volatile=["version"],
+)
+async def declares_too_much(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, and declare a residue that there is not."""
+    return await change(context, number, quantity)
+
+
+@connector.write(
+    "is_undone_by_who_gives_up",
+    effect=Effect.UPDATE,
+    tier=Tier.MEDIUM,
+    upstream_class=UpstreamClass.B,
+    reversal=Reversal.EXACT,
+    compensation=back("gives_up"),
+)
+async def is_undone_by_who_gives_up(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity."""
+    return await change(context, number, quantity)
+
+
+@connector.write(
+    "is_undone_with_a_name",
+    effect=Effect.UPDATE,
+    tier=Tier.MEDIUM,
+    upstream_class=UpstreamClass.B,
+    reversal=Reversal.EXACT,
+    compensation=back("sets", quantity="/before/0/name"),
+)
+async def is_undone_with_a_name(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, which is undone by setting it to a name."""
+    return await change(context, number, quantity)
+
+
+for _each in (
+    sets,
+    gives_up,
+    forbids_itself,
+    observes_nothing,
+    answers_otherwise,
+    swallows_refusals,
+    declares_too_much,
+    is_undone_by_who_gives_up,
+    is_undone_with_a_name,
+):
+    _each.preview(preview)
+
+
+@connector.write("counts_by_writing", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def counts_by_writing(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity."""
+    return await change(context, number, quantity)
+
+
+@counts_by_writing.preview
+async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
+    ticket = await context.post("/tickets", {"title": "How many are there?", "reference": "counting"}, Ticket)
+    seen = {"quantity": 10, "tickets": ticket.id}
+    return Preview.update(at_items(number), seen, {"quantity": quantity}, guard='"1"')
+
+
+@connector.write(
+    "adds_for_good",
+    effect=Effect.CREATE,
+    tier=Tier.MEDIUM,
+    upstream_class=UpstreamClass.A,
+    reversal=Reversal.EXACT,
+    compensation=Compensation(
+        tool="sets", arguments={"number": "/input/number", "quantity": "/input/quantity"}, kind=Reversal.EXACT
+    ),
+)
+async def adds_for_good(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Add an item, which is undone by counting it."""
+    added = {"name": "eraser", "quantity": quantity}
+    return await context.put(at("items", number), added, Item, idempotency_key=context.key)
+
+
+@adds_for_good.preview
+async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
+    del context
+    return Preview.create(at_items(number), Item(id=number, name="eraser", quantity=quantity, version=1))
+
+
+@adds_for_good.observe
+async def _(context: Context, receipt: Receipt[Item]) -> dict[str, Item]:
+    return {at_items(receipt.output.id): await item(context, receipt.output.id)}
+
+
+@connector.write("posts_in_secret", effect=Effect.SEND, tier=Tier.HIGH, upstream_class=UpstreamClass.A)
+async def posts_in_secret(context: Context, text: Text) -> Deleted:
+    """Post a note each time, and answer the same each time."""
+    await context.post("/notes", {"text": f"{text} {len(context.key)}"}, Note)
+    return Deleted(id=1)
+
+
+@posts_in_secret.preview
+async def _(context: Context, text: Text) -> Preview:
+    del context
+    return Preview.send("notes", {"text": text}, unknown=["id"])
+
+
+@connector.write("looks_nowhere", effect=Effect.SEND, tier=Tier.HIGH, upstream_class=UpstreamClass.C)
+async def looks_nowhere(context: Context, text: Text) -> Note:
+    """Post a note with our reference, and look for it where it is not."""
+    return await context.post("/notes", {"text": f"{text} {context.key}"}, Note)
+
+
+@looks_nowhere.preview
+async def _(context: Context, text: Text) -> Preview:
+    del context
+    return Preview.send("notes", {"text": text}, unknown=["id"])
+
+
+@looks_nowhere.lookup
+async def _(context: Context) -> Note | None:
+    del context
+    return None
+
+
+@connector.read("refuses_when_busy")
+async def refuses_when_busy(context: Context, number: ItemId) -> Item:
+    """Read an item; when turned away, say that the system refuses it for good."""
+    try:
+        return await item(context, number)
+    except Unavailable as error:
+        raise Refused("The system does not want to.") from error
