@@ -10,6 +10,7 @@ from hub.credentials import Vault
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.group_commit import GroupCommit
+from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
 from hub.invocations.runtime import Executor, Runtime, reach
 from hub.opening import open_database, open_keyring
 from hub.registry import Catalog
@@ -22,7 +23,11 @@ DRAIN_SECONDS = 10
 def notifications(settings: Settings) -> Mapping[str, outbox.Handler]:
     """Return who delivers the messages of each topic."""
     notifier = LogNotifier(settings.address, settings.notices_file)
-    return {APPROVAL_REQUESTED: notifier.approval_requested}
+    return {
+        APPROVAL_REQUESTED: notifier.approval_requested,
+        APPROVAL_REMINDED: notifier.approval_reminded,
+        APPROVAL_ESCALATED: notifier.approval_escalated,
+    }
 
 
 @asynccontextmanager

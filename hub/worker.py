@@ -14,6 +14,7 @@ from hub.core.errors import Conflict, HubError
 from hub.identity.sweeping import sweep
 from hub.invocations.journal import WORK
 from hub.invocations.provenance import forget_values
+from hub.invocations.reminders import chase_due
 from hub.invocations.replay import Replay, replay
 from hub.invocations.resume import due, expire_overdue, resume
 from hub.invocations.runtime import Runtime
@@ -43,6 +44,7 @@ async def work(runtime: Runtime, notify: Notify) -> None:
         group.create_task(keep(lambda: check_decisions(runtime), pause=CHECK_SECONDS))
         group.create_task(keep(lambda: outbox.deliver(runtime.database, notify, limit=20), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
+        group.create_task(keep(lambda: chase_due(runtime), pause=LOOK_AGAIN_SECONDS))
 
 
 async def _continue_invocations(runtime: Runtime) -> None:

@@ -59,6 +59,7 @@ class ObligationView(BaseModel):
     group: str = Field(description="One group, or `a|b` for anybody in a or b, or `a&b` for who is in both.")
     count: int
     seconds: int
+    escalate: list[str] = Field(description="The groups that are told when most of the time is over.")
     fresh_seconds: int | None = Field(description="How young each voter's login must be; null when any will do.")
     rule_id: str
     why: str
@@ -102,6 +103,8 @@ class ApprovalView(Summary):
     is_open: bool
     revision: int
     opened_at: datetime
+    reminded_at: datetime | None = Field(description="Once half of the time was over.")
+    escalated_at: datetime | None = Field(description="Once three quarters of the time were over.")
     summary: dict[str, Any] = Field(
         description="What will happen, built from the effect and never from the agent's words."
     )
@@ -244,6 +247,8 @@ def _view(seen: _Seen, invocation: Invocation, question: Question) -> ApprovalVi
         is_open=question.is_open,
         revision=question.revision,
         opened_at=question.opened_at,
+        reminded_at=question.reminded_at,
+        escalated_at=question.escalated_at,
         summary=dict(question.summary),
         preview=seen.preview.preview,
         preview_digest=seen.preview.digest,
@@ -256,6 +261,7 @@ def _view(seen: _Seen, invocation: Invocation, question: Question) -> ApprovalVi
                 group=one.group,
                 count=one.count,
                 seconds=one.seconds,
+                escalate=list(one.escalate),
                 fresh_seconds=one.fresh_seconds,
                 rule_id=one.rule_id,
                 why=one.why,

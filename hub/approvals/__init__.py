@@ -1,6 +1,7 @@
 """Approval requests, votes and their rules."""
 
 from hub.approvals.ballots import Ballot, admit, cast
+from hub.approvals.chasing import Chase, mark_chased, to_be_chased
 from hub.approvals.counters import Counter, asked_already, counters_of, keep_counter
 from hub.approvals.deputies import Absence, Deputyship, deputyships, end_deputyship, name_deputy, stands_in_for
 from hub.approvals.inbox import waiting_for
@@ -12,6 +13,7 @@ from hub.approvals.summary import decision_summary
 __all__ = [
     "Absence",
     "Ballot",
+    "Chase",
     "Choice",
     "Counter",
     "Deputyship",
@@ -37,11 +39,13 @@ __all__ = [
     "keep_counter",
     "latest",
     "mandate_of",
+    "mark_chased",
     "may_look",
     "name_deputy",
     "open_question",
     "shortest",
     "standing",
     "stands_in_for",
+    "to_be_chased",
     "waiting_for",
 ]

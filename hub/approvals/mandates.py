@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from hub.approvals.deputies import stands_in_for
 from hub.approvals.questions import Question
-from hub.approvals.rules import Vote, asked_groups, asked_in, stages
+from hub.approvals.rules import Vote, asked_groups, asked_in, stages, told_groups
 from hub.core.errors import Conflict, Forbidden
 from hub.identity.principals import Principal, PrincipalKind
 from hub.storage import Tx
@@ -49,15 +49,21 @@ async def mandate_of(tx: Tx, question: Question, person: Principal) -> Mandate:
 
 
 async def may_look(tx: Tx, person: Principal, question: Question) -> bool:
-    """Return whether a rule asks the person or somebody it stands in for, or the person has voted."""
+    """Return whether a rule asks the person or somebody it stands in for, or it has voted, or it was told."""
     if person.is_suspended:
         return False
     if any(person.id in people_of(vote) for vote in question.votes):
         return True
-    if any(one.admits(person.groups) for one in question.obligations):
+    if any(one.admits(person.groups) for one in question.obligations) or _was_told(person, question):
         return True
     absent = await stands_in_for(tx, person)
     return any(one.admits(each.groups) for one in question.obligations for each in absent)
+
+
+def _was_told(person: Principal, question: Question) -> bool:
+    """Return whether the question was escalated to the person: it may look, and votes only where a rule asks it."""
+    is_told = person.id in question.told_people or bool(person.groups & told_groups(question.obligations))
+    return question.escalated_at is not None and is_told
 
 
 def people_of(vote: Vote) -> frozenset[str]:

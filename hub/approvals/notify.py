@@ -4,7 +4,9 @@ A notice names the invocation and the groups, never its contents, and never deci
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import anyio
 import structlog
@@ -23,14 +25,22 @@ class LogNotifier:
 
     async def approval_requested(self, message: Message) -> None:
         """Say that a question waits, for which groups, and where it can be answered."""
-        payload = message.payload
-        notice = {
-            "notice": "approval requested",
-            "invocation": payload["invocation_id"],
-            "groups": payload["groups"],
-            "link": f"{self._public_url}/approvals/{payload['invocation_id']}",
-        }
-        _log.info("approval requested", invocation=notice["invocation"], groups=notice["groups"], link=notice["link"])
+        await self._note("approval requested", message.payload)
+
+    async def approval_reminded(self, message: Message) -> None:
+        """Say that half of the time for a question is over."""
+        await self._note("approval still waiting", message.payload)
+
+    async def approval_escalated(self, message: Message) -> None:
+        """Say, to those above or to the owner of the tool, that most of the time for a question is over."""
+        await self._note("approval about to expire", message.payload)
+
+    async def _note(self, what: str, payload: Mapping[str, Any]) -> None:
+        link = f"{self._public_url}/approvals/{payload['invocation_id']}"
+        notice = {"notice": what, "invocation": payload["invocation_id"], "groups": payload["groups"], "link": link}
+        if payload.get("people"):
+            notice["people"] = payload["people"]
+        _log.info(what, **{name: value for name, value in notice.items() if name != "notice"})
         if self._file is not None:
             async with await anyio.open_file(self._file, "a", encoding="utf-8") as lines:
                 await lines.write(json.dumps(notice) + "\n")

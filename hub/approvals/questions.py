@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from hub.approvals.chasing import moments
 from hub.approvals.rules import Choice, Standing, Vote, Waiting, stages, standing
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
 from hub.core.canonical import digest
@@ -65,6 +66,9 @@ class Question:
     excluded: frozenset[str]
     opened_at: datetime
     expires_at: datetime
+    reminded_at: datetime | None
+    escalated_at: datetime | None
+    told_people: frozenset[str]
     votes: tuple[Vote, ...]
 
     @property
@@ -88,6 +92,8 @@ async def open_question(
     tx: Tx, invocation_id: str, revision: int, *, terms: Terms, excluded: frozenset[str]
 ) -> Question:
     """Put the question on record and into the inboxes of those asked first; `excluded` may not vote."""
+    opened_at = await now(tx)
+    remind_at, escalate_at = moments(opened_at, terms.expires_at)
     tx.add(
         QuestionRow(
             digest=terms.digest,
@@ -98,8 +104,11 @@ async def open_question(
             obligations=[one.as_json() for one in terms.obligations],
             summary=dict(terms.summary),
             excluded=sorted(excluded),
-            opened_at=await now(tx),
+            opened_at=opened_at,
             expires_at=terms.expires_at,
+            remind_at=remind_at,
+            escalate_at=escalate_at,
+            told_people=[],
         )
     )
     await tx.flush()
@@ -157,6 +166,9 @@ async def _question(tx: Tx, row: QuestionRow) -> Question:
         excluded=frozenset(row.excluded),
         opened_at=row.opened_at,
         expires_at=row.expires_at,
+        reminded_at=row.reminded_at,
+        escalated_at=row.escalated_at,
+        told_people=frozenset(row.told_people),
         votes=tuple(_vote(vote) for vote in votes),
     )
 

@@ -119,6 +119,11 @@ def asked_groups(obligations: Iterable[Obligation]) -> frozenset[str]:
     return frozenset(group for one in obligations for group in one.groups)
 
 
+def told_groups(obligations: Iterable[Obligation]) -> frozenset[str]:
+    """Return the groups that are told when most of the time is over."""
+    return frozenset(group for one in obligations for group in one.escalate)
+
+
 def in_words(obligations: Sequence[Obligation], missing: Mapping[str, int]) -> str:
     """Return who is missing, as a sentence says it: "1 of finance and 2 of legal or compliance"."""
     whom = {one.group: one.whom for one in obligations}

@@ -24,8 +24,17 @@ class QuestionRow(Base):
     excluded: Mapped[list[str]] = mapped_column(Json)
     opened_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
+    remind_at: Mapped[datetime] = mapped_column(Moment)
+    reminded_at: Mapped[datetime | None] = mapped_column(Moment)
+    escalate_at: Mapped[datetime] = mapped_column(Moment)
+    escalated_at: Mapped[datetime | None] = mapped_column(Moment)
+    told_people: Mapped[list[str]] = mapped_column(Json)
+    """Who was told beside the groups that policy names."""
 
-    __table_args__ = (UniqueConstraint("invocation_id", "revision"),)
+    __table_args__ = (
+        UniqueConstraint("invocation_id", "revision"),
+        Index("ix_approval_questions_open", "is_open", "expires_at"),
+    )
 
 
 class StageRow(Base):

@@ -34,6 +34,8 @@ class EventKind(StrEnum):
     COMMIT_DIVERGED = "commit.diverged"
     COMMIT_UNVERIFIABLE = "commit.unverifiable"
     COMMIT_RESOLVED = "commit.resolved"
+    APPROVAL_REMINDED = "approval.reminded"
+    APPROVAL_ESCALATED = "approval.escalated"
     VOTE_CAST = "vote.cast"
     VOTE_REFUSED = "vote.refused"
     DEPUTY_NAMED = "deputy.named"

@@ -34,6 +34,7 @@ _DECIDED: Final = frozenset(
         EventKind.INVOCATION_DENIED,
         EventKind.INVOCATION_APPROVED,
         EventKind.INVOCATION_APPROVAL_REQUESTED,
+        EventKind.INVOCATION_SUPERSEDED,
         EventKind.VOTE_CAST,
     }
 )

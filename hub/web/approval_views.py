@@ -85,6 +85,8 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         stages=tuple(_stages(question)),
         votes=tuple(vote_line(vote, dossier) for vote in question.votes),
         expires=at(question.expires_at, now=dossier.at),
+        reminded=at(question.reminded_at, now=dossier.at) if question.reminded_at else None,
+        escalated=at(question.escalated_at, now=dossier.at) if question.escalated_at else None,
         claims=claim_lines(invocation.claims),
         arguments=json_text(dict(invocation.arguments)),
         digests=digest_lines(invocation),

@@ -108,6 +108,8 @@ EVENTS: Final[Mapping[EventKind, Word]] = {
     EventKind.COMMIT_UNVERIFIABLE: Word(label="Could not be read back", meaning="", tone="warn"),
     EventKind.COMMIT_RESOLVED: Word(label="Settled by a person", meaning="", tone="neutral"),
     EventKind.INVOCATION_SUPERSEDED: Word(label="Other arguments proposed", meaning="", tone="warn"),
+    EventKind.APPROVAL_REMINDED: Word(label="People were reminded", meaning="", tone="warn"),
+    EventKind.APPROVAL_ESCALATED: Word(label="Others were told that it waits", meaning="", tone="warn"),
     EventKind.VOTE_CAST: Word(label="A vote", meaning="", tone="info"),
     EventKind.VOTE_REFUSED: Word(label="A vote was not counted", meaning="", tone="bad"),
     EventKind.BODIES_READ: Word(label="Read by an auditor", meaning="", tone="neutral"),

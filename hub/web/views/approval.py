@@ -229,6 +229,8 @@ class ApprovalPage:
     decision: Decision | None
     traces: tuple[TraceLine, ...] = ()
     why_no_decision: str = ""
+    reminded: At | None = None
+    escalated: At | None = None
     revised: Revised | None = None
     counter: CounterForm | None = None
     changed: tuple[Difference, ...] = ()

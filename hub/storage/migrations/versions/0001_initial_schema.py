@@ -53,9 +53,17 @@ def upgrade() -> None:
         sa.Column("excluded", Json, nullable=False),
         sa.Column("opened_at", Moment(), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
+        sa.Column("remind_at", Moment(), nullable=False),
+        sa.Column("reminded_at", Moment(), nullable=True),
+        sa.Column("escalate_at", Moment(), nullable=False),
+        sa.Column("escalated_at", Moment(), nullable=True),
+        sa.Column("told_people", Json, nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_approval_questions")),
         sa.UniqueConstraint("invocation_id", "revision", name=op.f("uq_approval_questions_invocation_id_revision")),
     )
+    with op.batch_alter_table("approval_questions", schema=None) as batch_op:
+        batch_op.create_index("ix_approval_questions_open", ["is_open", "expires_at"], unique=False)
+
     op.create_table(
         "audit_checkpoints",
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -866,6 +874,9 @@ def downgrade() -> None:
 
     op.drop_table("audit_events")
     op.drop_table("audit_checkpoints")
+    with op.batch_alter_table("approval_questions", schema=None) as batch_op:
+        batch_op.drop_index("ix_approval_questions_open")
+
     op.drop_table("approval_questions")
     with op.batch_alter_table("approval_deputies", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_approval_deputies_deputy_id"))
