@@ -47,9 +47,10 @@ check: .venv/ready ## The gates: format, lint, types, layers, house rules
 	@$(BIN)/pytest tests/architecture -qq
 
 .PHONY: bench
-bench: .venv/ready ## Speed beside an ungoverned proxy, and what confinement costs; JSON=file writes the first figures too
+bench: .venv/ready ## Speed beside an ungoverned proxy, and what confinement and governance cost; JSON=file writes the first figures too
 	@$(BIN)/python -m benchmarks $(if $(JSON),--json "$(JSON)")
 	@$(BIN)/python -m benchmarks.confined
+	@$(BIN)/python -m benchmarks.governance
 
 .PHONY: run
 run: .venv/ready ## The hub on this machine, with its data in var/; ARGS go to `toolhub serve`

