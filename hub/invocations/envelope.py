@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from connectors.sdk.errors import Unavailable
 from hub.approvals import Counter, Waiting, in_words
 from hub.approvals.rules import asked_in, stages
-from hub.invocations.states import DONE, State
+from hub.invocations.states import DONE, REJECTION_REMEMBERED, State
 from hub.invocations.values import Invocation
 
 Json = Any
@@ -150,6 +150,9 @@ def _ended(invocation: Invocation) -> str:
         State.EXPIRED: "It expired; nothing was changed.",
         State.CANCELLED: "It was cancelled; nothing was changed.",
     }[invocation.state]
+    if invocation.state is State.REJECTED and invocation.repeats:
+        until = invocation.updated_at + REJECTION_REMEMBERED
+        said = f"An approver rejected this same call before, and nobody is asked again before {until:%Y-%m-%d %H:%M}Z."
     why = f" Reason: {invocation.error_message}" if invocation.error_message else ""
     return f"{said}{why} (invocation {invocation.id}){_revised(invocation)}"
 

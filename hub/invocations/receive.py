@@ -16,12 +16,14 @@ from hub.invocations.provenance import trace
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import sealed
-from hub.invocations.states import JOINABLE, State
+from hub.invocations.states import JOINABLE, REJECTION_REMEMBERED, State
 from hub.invocations.tables import InvocationRow, RepeatKeyRow
 from hub.invocations.values import Invocation
 from hub.policy import Decision
 from hub.storage import Tx, now
 
+REJECTED_BEFORE: Final = "rejected_before"
+"""How a call is called on record that an approver had rejected."""
 REPEAT_WINDOW: Final = timedelta(minutes=10)
 """Without a key and without a run, how long the same call is taken for a repeat."""
 KEY_KEPT: Final = timedelta(days=7)
@@ -37,6 +39,10 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         IdempotencyMismatch: the caller's key was used for another request.
     """
     async with runtime.database.transaction() as tx:
+        if (rejected := await _rejected_before(tx, request)) is not None:
+            step = Step(to=State.REJECTED, event=EventKind.INVOCATION_REFUSED, facts={"code": REJECTED_BEFORE})
+            await record_event(tx, runtime, rejected, step)
+            return replace(rejected, repeats=True)
         row = new_row(request, state=State.RECEIVED)
         row.sealed_arguments = sealed(request.bound, request.arguments, runtime.keys, invocation_id=row.id)
         at = await now(tx)
@@ -63,6 +69,19 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         )
         await record_event(tx, runtime, received, step)
         return received
+
+
+async def _rejected_before(tx: Tx, request: Request) -> Invocation | None:
+    """Return the same call if people have just rejected it: by the same policy, of the same version, by whoever asked.
+
+    It is the same in every run and under every key: what somebody has said no to is not asked again by asking anew.
+    """
+    alike = InvocationRow.intent_digest == request.intent_digest
+    last = await tx.scalar(select(InvocationRow).where(alike).order_by(InvocationRow.id.desc()).limit(1))
+    if last is None or last.state != State.REJECTED.value or last.policy_digest != request.policy_digest:
+        return None
+    is_remembered = last.updated_at > await now(tx) - REJECTION_REMEMBERED
+    return await load(tx, last.id) if is_remembered else None
 
 
 async def _claim_key(tx: Tx, request: Request, row: InvocationRow) -> Invocation | None:

@@ -1,5 +1,6 @@
 """The states of an invocation, and the only moves between them (governance, section 5)."""
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -76,6 +77,9 @@ MOVES: Final[dict[State, frozenset[State]]] = {
 
 MOST_REVISIONS: Final = 3
 """How often an invocation is previewed: anew because its record went stale, or with arguments an approver proposed."""
+
+REJECTION_REMEMBERED: Final = timedelta(hours=24)
+"""How long the same call is answered with an approver's rejection, unless its tool or the policy changes."""
 
 CANCELLABLE: Final = frozenset(state for state, following in MOVES.items() if State.CANCELLED in following)
 """Where the requester may still call it off: nothing has been claimed yet."""

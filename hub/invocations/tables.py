@@ -70,6 +70,7 @@ class InvocationRow(Base):
     __table_args__ = (
         Index("ix_invocations_requester", "agent_id", "on_behalf_of_id", "id"),
         Index("ix_invocations_run", "run_id"),
+        Index("ix_invocations_intent", "intent_digest", "id"),
         Index("ix_invocations_on_behalf_of", "on_behalf_of_id", "id"),
         Index("ix_invocations_work", "state", "lease_until"),
         Index("ix_invocations_agent_sent", "agent_id", "sent_at"),

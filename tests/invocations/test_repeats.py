@@ -8,9 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 from world import World
 
-from hub.approvals import Choice
 from hub.core.errors import IdempotencyMismatch
-from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow, RepeatKeyRow
 from hub.storage import now
 
@@ -74,16 +72,6 @@ async def test_an_idempotency_key_cannot_be_used_for_another_request(world: Worl
 
 
 @one_engine
-async def test_a_call_that_was_rejected_may_be_made_again_on_purpose(world: World) -> None:
-    asked = await world.call("ticket_create", {"title": "Broken"})
-    await world.vote(asked, world.ann, Choice.REJECT)
-
-    again = await world.call("ticket_create", {"title": "Broken"})
-
-    assert not again.repeats
-    assert again.state is State.AWAITING_APPROVAL
-
-
 @one_engine
 async def test_the_same_call_by_somebody_else_is_not_joined(world: World) -> None:
     first = await world.call("ticket_create", {"title": "Broken"}, key="k1")

@@ -193,6 +193,7 @@ def upgrade() -> None:
     with op.batch_alter_table("invocations", schema=None) as batch_op:
         batch_op.create_index("ix_invocations_agent_sent", ["agent_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_connection_sent", ["connection_id", "sent_at"], unique=False)
+        batch_op.create_index("ix_invocations_intent", ["intent_digest", "id"], unique=False)
         batch_op.create_index("ix_invocations_on_behalf_of", ["on_behalf_of_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_on_behalf_of_sent", ["on_behalf_of_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_requester", ["agent_id", "on_behalf_of_id", "id"], unique=False)
@@ -853,6 +854,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_invocations_requester")
         batch_op.drop_index("ix_invocations_on_behalf_of_sent")
         batch_op.drop_index("ix_invocations_on_behalf_of")
+        batch_op.drop_index("ix_invocations_intent")
         batch_op.drop_index("ix_invocations_connection_sent")
         batch_op.drop_index("ix_invocations_agent_sent")
 
