@@ -36,9 +36,17 @@ def archiving(model: str, found: Row, before: BaseModel, *, is_now: bool, become
 
 
 async def write(
-    context: Context, model: str, record: int, values: Mapping[str, Json], *, with_it: tuple[str, int] | None = None
+    context: Context,
+    model: str,
+    record: int,
+    values: Mapping[str, Json],
+    *,
+    with_it: tuple[str, int] | None = None,
+    **more: Json,
 ) -> None:
     """Write `values` into one record, unless it is no longer as previewed, nor the record that is written `with_it`.
+
+    `more` is what else the context of the call says: in which company's books a price is.
 
     Raises:
         Conflict: somebody changed it first; nothing was written.
@@ -46,7 +54,7 @@ async def write(
     # A harmless question goes first: where the session has ended the hub signs in anew for it, but never for a write.
     await row(context, model, Row, record, called="record")
     guarded = [(model, record)] if with_it is None else [(model, record), with_it]
-    await _send(context, guarded, ("write", dict(values)))
+    await _send(context, guarded, ("write", dict(values)), **more)
 
 
 async def press(context: Context, model: str, record: int, button: str) -> None:

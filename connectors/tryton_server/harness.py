@@ -207,6 +207,7 @@ def _of_documents(harness: TrytonHarness) -> list[Case]:
     def of_invoice(operation: str, invoice: int) -> Case:
         return write(operation, refer("account.invoice", invoice), invoice_id=invoice)
 
+    product = office.product()
     quoted = office.sale()
     line = office.first_of("sale.sale", quoted, "lines")
     invoice_line = office.first_of("account.invoice", office.invoice(), "lines")
@@ -217,6 +218,7 @@ def _of_documents(harness: TrytonHarness) -> list[Case]:
         of_sale("sale_confirm", "quote"),
         of_sale("sale_cancel", "quote"),
         of_sale("sale_draft", "quote"),
+        write("product_price_set", lambda: office.price(product, "12.5000"), product_id=product, list_price="495.00"),
         of_invoice("invoice_cancel", office.invoice()),
         of_invoice("invoice_post", office.invoice()),
         write("invoice_post", reprice("account.invoice.line", invoice_line), invoice_id=behind),

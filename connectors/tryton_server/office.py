@@ -72,6 +72,26 @@ class Office:
             self.clerk.press("sale.sale", sale, button)
         return sale
 
+    def product(self) -> int:
+        """Return a new product for sale, a variant of a template of its own that has the list price."""
+        unit = self.clerk.ids("product.uom", ["name", "=", "Unit"])[0]
+        made = self.clerk.create(
+            "product.template",
+            name="Cork board",
+            type="goods",
+            default_uom=unit,
+            salable=True,
+            sale_uom=unit,
+            list_price=decimal("480.00"),
+            products=[["create", [{}]]],
+        )
+        return self.first_of("product.template", made, "products")
+
+    def price(self, product: int, list_price: str) -> None:
+        """Give the template of a product another list price."""
+        template = self.clerk.read("product.product", product, "template")["template"]
+        self.clerk.write("product.template", template, list_price=decimal(list_price))
+
     def invoice(self) -> int:
         """Return a draft customer invoice."""
         seeded = self.clerk.ids("account.invoice", ["state", "=", "draft"], ["invoice_date", "=", None])

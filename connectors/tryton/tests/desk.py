@@ -218,6 +218,12 @@ CASES = (
     of_sale("sale_confirm", "quote"),
     of_sale("sale_cancel"),
     of_sale("sale_draft", "quote"),
+    Case(
+        operation="product_price_set",
+        arguments=lambda office: {"product_id": office.product(), "list_price": "495.00"},
+        meddle=lambda office, given: office.price(given["product_id"], "12.5000"),
+        model="product.template",
+    ),
     of_invoice("invoice_post", Office.invoice),
     of_invoice("invoice_cancel", Office.invoice),
 )
