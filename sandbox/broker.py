@@ -65,6 +65,8 @@ class Channel:
     bounds: Bounds = field(default_factory=Bounds)
     permit: Permit | None = None
     transcript: Transcript = field(default_factory=Transcript)
+    twin: Way | None = None
+    """The way to a copy of the system: for previews alone, and even there for nothing that may change something."""
     refusal: BaseException | None = None
     """Why the permit was refused, if it was."""
 
@@ -101,10 +103,16 @@ class Channel:
         if not attempt.is_safe and self.kind is not ChannelKind.WRITE:
             attempt.end(Fate.FENCED)
             raise Stopped(f"{attempt.name} may change something, and this is a {self.kind.value} channel.")
+        if request.on_twin and (self.kind is not ChannelKind.PREVIEW or self.twin is None):
+            attempt.end(Fate.FENCED)
+            raise Stopped(f"{attempt.name} was meant for a twin, and this {self.kind.value} channel leads to none.")
         if problem := problem_with(request, self.spec.rpc, self.spec.headers):
             attempt.end(Fate.FENCED)
             raise Fenced(f"{problem} Nothing was sent.")
         return attempt
+
+    def _way(self, attempt: Attempt) -> Way:
+        return self.twin if self.twin is not None and attempt.request.on_twin else self.upstream
 
     def _count(self) -> None:
         if self._asked >= self.bounds.requests:
@@ -136,7 +144,7 @@ class Channel:
     async def _turn_comes(self, attempt: Attempt) -> None:
         """Wait until the connection's pace lets the request leave; what completes a write waits as long as it takes."""
         try:
-            seconds = self.upstream.pace.next(is_patient=not attempt.is_safe and bool(self.transcript.left))
+            seconds = self._way(attempt).pace.next(is_patient=not attempt.is_safe and bool(self.transcript.left))
         except Unavailable:
             attempt.end(Fate.NOT_SENT)
             raise
@@ -145,7 +153,7 @@ class Channel:
 
     async def _answered(self, attempt: Attempt) -> tuple[Attempt, Received]:
         """Return the answer to what only reads; a session or a token that has ended is renewed once."""
-        sign_in = self.upstream.sign_in
+        sign_in = self._way(attempt).sign_in
         proof = await self._proof(attempt)
         attempt, received = await self._answer_to_safe(attempt, proof)
         if sign_in.has_lost(received.response.status):
@@ -160,7 +168,7 @@ class Channel:
     async def _proof(self, attempt: Attempt, *, fresh: bool = False) -> Proof:
         try:
             with noting_sign_ins(self.transcript):
-                return await self.upstream.sign_in.proof(fresh=fresh)
+                return await self._way(attempt).sign_in.proof(fresh=fresh)
         except BaseException:
             attempt.end(Fate.NOT_SENT)
             raise
@@ -183,14 +191,14 @@ class Channel:
     async def _exchanged(self, attempt: Attempt, exchange: Exchange) -> Received:
         await self._turn_comes(attempt)
         try:
-            received = await self.upstream.exchange(exchange)
+            received = await self._way(attempt).exchange(exchange)
         except NoAnswer as error:
             attempt.end(_fate_of_a_read(exchange))
             raise Unavailable(str(error)) from error
         except BaseException:  # out of time, or out of reach
             attempt.end(_fate_of_a_read(exchange))
             raise
-        self.upstream.pace.heed(received.response)
+        self._way(attempt).pace.heed(received.response)
         return received
 
     def _again(self, attempt: Attempt) -> Attempt:

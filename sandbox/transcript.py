@@ -49,6 +49,7 @@ class Entry:
     fate: Fate
     answer: Answer | None
     milliseconds: int
+    on_twin: bool = False
 
     @property
     def name(self) -> str:
@@ -104,6 +105,7 @@ class Attempt:
                 fate=fate,
                 answer=answer,
                 milliseconds=round((time.monotonic() - self.started) * 1000),
+                on_twin=self.request.on_twin,
             )
         )
 

@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 from connectors.sdk.errors import Accepted, ConnectorError, Refused, Unknown, Unreadable
 from connectors.sdk.statuses import raise_for_status
 from connectors.sdk.vocabulary import Phase, UpstreamClass
-from connectors.sdk.wire import Transport, WireRequest, WireResponse
+from connectors.sdk.wire import ToTwin, Transport, WireRequest, WireResponse
 
 Json = Any
 """Any JSON value."""
@@ -85,6 +85,7 @@ class Circumstances:
     is_safe: Callable[[WireRequest], bool]
     rpc: JsonRpc | None
     unprocessed: frozenset[int]
+    has_twin: bool = False
 
 
 class Context:
@@ -105,6 +106,15 @@ class Context:
     def phase(self) -> Phase:
         """Return why the function runs."""
         return self._about.phase
+
+    @property
+    def twin(self) -> "Context | None":
+        """Return the way to the connection's twin, a copy of the system, or None where it has none.
+
+        Only a preview has it, and what may change something does not pass there either: the system must have a way to
+        try a call and keep nothing. A preview made there says so: `fidelity=Fidelity.TWIN` and `copied_at`.
+        """
+        return Context(self._about, ToTwin(self._transport)) if self._about.has_twin else None
 
     @property
     def guard(self) -> Mapping[str, str]:

@@ -1,9 +1,10 @@
 """What a preview says: the changes a call would make, the guards that must still hold, and how far it reaches."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypedDict, Unpack
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import to_jsonable_python
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal
@@ -74,6 +75,7 @@ class Reach(TypedDict, total=False):
     side_effects: Sequence[SideEffect]
     blast: Blast
     fidelity: Fidelity
+    copied_at: datetime
     not_covered: Sequence[str]
 
 
@@ -81,14 +83,24 @@ Record = BaseModel | Mapping[str, Json]
 
 
 class Preview(_Value):
-    """The changes a call would make, their preconditions, side effects and reach, and how sure we are of them."""
+    """The changes a call would make, their preconditions, side effects and reach, and how sure we are of them.
+
+    One that was executed in a twin says when that was copied.
+    """
 
     changes: tuple[Change, ...]
     side_effects: tuple[SideEffect, ...] = ()
     preconditions: tuple[Precondition, ...] = ()
     blast: Blast = Blast()
     fidelity: Fidelity = Fidelity.SIMULATED
+    copied_at: AwareDatetime | None = None
     not_covered: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _age_of_the_twin(self) -> Self:
+        if self.fidelity is Fidelity.TWIN and self.copied_at is None:
+            raise ValueError("a preview from a twin says when that was copied: give copied_at")
+        return self
 
     @classmethod
     def create(cls, target: str, record: Record, **reach: Unpack[Reach]) -> Self:
@@ -133,6 +145,7 @@ class Preview(_Value):
             side_effects=tuple(reach.get("side_effects", ())),
             blast=reach.get("blast", Blast(rows=1)),
             fidelity=reach.get("fidelity", Fidelity.SIMULATED),
+            copied_at=reach.get("copied_at"),
             not_covered=tuple(reach.get("not_covered", ())),
         )
 

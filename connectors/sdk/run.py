@@ -28,7 +28,7 @@ class PhaseCall(_Value):
     """Which phase of which operation to run, with what. `guard` and `before` come from the approved preview.
 
     `guard` is `{target: token}`, `before` is `{target: record}`. To observe a commit, `output` is what it answered, or
-    None if its answer was lost.
+    None if its answer was lost. A preview that `has_twin` may ask a copy of the system too.
     """
 
     operation: str
@@ -38,6 +38,7 @@ class PhaseCall(_Value):
     before: Mapping[str, Mapping[str, Json]] = {}
     idempotency_key: str | None = None
     output: Json = None
+    has_twin: bool = False
 
 
 class Done(_Value):
@@ -257,6 +258,7 @@ def _circumstances(connector: Connector, spec: OperationSpec, call: PhaseCall) -
         is_safe=lambda request: connector.spec.is_safe(request, previewing=call.phase in PREVIEWING),
         rpc=connector.rpc,
         unprocessed=connector.unprocessed,
+        has_twin=call.has_twin and call.phase is Phase.PREVIEW,
     )
 
 

@@ -59,6 +59,8 @@ class WireRequest(BaseModel):
 
     Where an API demands a query of its own style, `encoded_query` is sent as it stands instead of `query`; a body
     that is no text is given as `body_base64`. With `wants_bytes` the answer's body comes in base64.
+
+    `on_twin` sends it to the connection's twin, a copy of the system, instead: previews alone may.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +74,7 @@ class WireRequest(BaseModel):
     body_base64: str | None = None
     wants_bytes: bool = False
     operation: str | None = None
+    on_twin: bool = False
 
     @property
     def query_string(self) -> str:
@@ -129,3 +132,14 @@ class Transport(Protocol):
             Unknown: it was sent and no clear answer came.
         """
         ...
+
+
+class ToTwin:
+    """Sends requests to the twin of a connection: `transport` says how, and whether that may be."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def send(self, request: WireRequest) -> WireResponse:
+        """Send `request` to the twin, as `Transport.send` says."""
+        return await self._transport.send(request.model_copy(update={"on_twin": True}))

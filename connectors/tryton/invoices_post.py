@@ -26,7 +26,7 @@ from connectors.tryton.records import Id, Invoice
 from connectors.tryton.rows import Clause, Named, Row, check_weak, row, rows, strong, target, weak
 from connectors.tryton.sales import SALE, Currency
 from connectors.tryton.system import connector
-from connectors.tryton.trials import Asked, Trial, pressing, simulated_only, tried
+from connectors.tryton.trials import Asked, Trial, Untried, pressing, simulated_only, tried
 from connectors.tryton.values import minor_units
 from connectors.tryton.writing import press, read_back
 
@@ -183,10 +183,12 @@ def _are_taxes_current(parts: Sequence[LineRow | _Tax]) -> bool:
 async def _executed(context: Context, simulated: Preview, invoice: _Postable) -> Preview:
     """Return what a trial inside Tryton shows, or what was simulated where Tryton cannot try."""
     sales_before = _sales(await rows(context, SALE, _Sale, _asked(invoice)[3].clauses))
-    call = pressing(simulated.preconditions[0], invoice.company, "post")
+    of_this = [("invoice", "=", invoice.id)]
+    parts = [Asked(model=f"{INVOICE}.{part}", clauses=of_this, kind=Row) for part in ("line", "tax")]
+    call = pressing(simulated.preconditions[0], invoice.company, "post", *parts)
     trial = await tried(context, call, _asked(invoice))
-    if trial is None:
-        return simulated_only(simulated)
+    if isinstance(trial, Untried):
+        return simulated_only(simulated, trial)
     (change,) = simulated.changes
     unknown = _unknown(shown(invoice), are_taxes_current=True)
     (posted,) = trial.rows(0, InvoiceRow)
@@ -203,7 +205,7 @@ async def _executed(context: Context, simulated: Preview, invoice: _Postable) ->
     itself = change.model_copy(update={"after": after, "unknown": unknown})
     moved = _moved(sales_before, trial) if trial.is_settled else ()
     late = () if trial.is_settled else ("what posting changes in the sale it comes from",)
-    done = {"changes": (itself, *entry, *moved), "fidelity": Fidelity.EXECUTED, "not_covered": late}
+    done = {"changes": (itself, *entry, *moved), "not_covered": late, **trial.sureness}
     return simulated.model_copy(update=done)
 
 

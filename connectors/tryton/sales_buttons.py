@@ -23,10 +23,10 @@ from connectors.sdk import (
 )
 from connectors.tryton.records import Id, Sale, Stage
 from connectors.tryton.rows import check_weak, row, strong, target, weak
-from connectors.tryton.sales import SALE, SaleRow, lines_of, sale_get
+from connectors.tryton.sales import LINE, SALE, SaleRow, lines_of, sale_get
 from connectors.tryton.sales_follow import asked, foreseen, observed
 from connectors.tryton.system import connector
-from connectors.tryton.trials import Asked, pressing, simulated_only, tried
+from connectors.tryton.trials import Asked, Untried, pressing, simulated_only, tried
 from connectors.tryton.writing import press, read_back
 
 Json = Any
@@ -206,10 +206,11 @@ async def _executed(context: Context, simulated: Preview, sale: SaleRow, button:
     """Return what a trial inside Tryton shows, or what was simulated where Tryton cannot try."""
     follows = asked(sale.id) if button is _CONFIRM else []
     itself = Asked(model=SALE, clauses=[("id", "=", sale.id)], kind=SaleRow)
-    call = pressing(simulated.preconditions[0], sale.company, button.name)
+    lines = Asked(model=LINE, clauses=[("sale", "=", sale.id)], kind=SaleRow)
+    call = pressing(simulated.preconditions[0], sale.company, button.name, lines)
     trial = await tried(context, call, [itself, *follows])
-    if trial is None:
-        return simulated_only(simulated)
+    if isinstance(trial, Untried):
+        return simulated_only(simulated, trial)
     (change,) = simulated.changes
     (found,) = trial.rows(0, SaleRow)
     # Numbers and days are those of the moment, and the commit has another one. The state is known if nothing waits.
@@ -220,7 +221,7 @@ async def _executed(context: Context, simulated: Preview, sale: SaleRow, button:
         *(foreseen(sale.id, trial, 1) if follows and trial.is_settled else ()),
     )
     late = () if trial.is_settled else simulated.not_covered
-    done = {"changes": changes, "fidelity": Fidelity.EXECUTED, "not_covered": late}
+    done = {"changes": changes, "not_covered": late, **trial.sureness}
     return simulated.model_copy(update=done)
 
 

@@ -24,7 +24,7 @@ from connectors.tryton.records import Id, Line, Sale, Stage
 from connectors.tryton.rows import Page, Row, check_computed, company_of_account, computed, row, rows
 from connectors.tryton.sales import LINE, SALE, LineRow, SaleRow, lines_of, sale_get
 from connectors.tryton.system import connector
-from connectors.tryton.trials import MADE, Asked, Call, Trial, simulated_only, tried
+from connectors.tryton.trials import MADE, Asked, Call, Trial, Untried, simulated_only, tried
 from connectors.tryton.values import minor_units
 from connectors.tryton.writing import read_back
 
@@ -191,11 +191,11 @@ async def _executed(context: Context, simulated: Preview, draft: _Draft) -> Prev
     values = _as_sent(draft, note=None)
     call = Call(model=SALE, method="create", arguments=[[values]], company=draft.values["company"])
     trial = await tried(context, call, asked(MADE))
-    if trial is None:
-        return simulated_only(simulated)
+    if isinstance(trial, Untried):
+        return simulated_only(simulated, trial)
     (change,) = simulated.changes
     made = change.model_copy(update={"after": tried_face(trial).model_dump(mode="json")})
-    return simulated.model_copy(update={"changes": (made,), "fidelity": Fidelity.EXECUTED})
+    return simulated.model_copy(update={"changes": (made,), **trial.sureness})
 
 
 def _as_sent(draft: _Draft, *, note: str | None) -> dict[str, Json]:

@@ -38,7 +38,7 @@ from connectors.tryton.rows import check_computed, check_weak, computed, row, st
 from connectors.tryton.sales import LINE, SALE, LineRow, SaleRow, lines_of, sale_get
 from connectors.tryton.sales_create import KIND, SaleFace, asked, face_of, tried_face
 from connectors.tryton.system import connector
-from connectors.tryton.trials import Call, simulated_only, tried
+from connectors.tryton.trials import Call, Untried, simulated_only, tried
 from connectors.tryton.values import encoded
 from connectors.tryton.writing import read_back, write
 
@@ -264,10 +264,11 @@ async def _executed(context: Context, simulated: Preview, draft: _Draft, what: l
         arguments=[[sale.id], {"lines": [what]}],
         guards=simulated.preconditions,
         company=sale.company,
+        rests_on=asked(sale.id)[1:],
     )
     trial = await tried(context, call, asked(sale.id))
-    if trial is None:
-        return simulated_only(simulated)
+    if isinstance(trial, Untried):
+        return simulated_only(simulated, trial)
     lines = {target(LINE, line.id): line.shown(sale.minor) for line in trial.rows(1, LineRow)}
     found: dict[str, BaseModel] = {target(SALE, sale.id): tried_face(trial), **lines}
     changes = [
@@ -275,7 +276,7 @@ async def _executed(context: Context, simulated: Preview, draft: _Draft, what: l
         for change in simulated.changes
     ]
     executed = _preview(tuple(changes), simulated.preconditions)
-    return executed.model_copy(update={"not_covered": simulated.not_covered, "fidelity": Fidelity.EXECUTED})
+    return executed.model_copy(update={"not_covered": simulated.not_covered, **trial.sureness})
 
 
 def _preview(changes: tuple[Change, ...], guards: tuple[Precondition, ...]) -> Preview:

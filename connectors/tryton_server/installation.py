@@ -6,11 +6,12 @@ import json
 import os
 import secrets
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ Say = Callable[[str], None]
 """Takes one sentence of progress."""
 
 DATABASE = "erp"
+TWIN = "erp_twin"
 MODULES = ("sale", "purchase", "account_invoice_stock", "stock")
 LOGINS = ("admin", "hub", "clerk")
 """`hub` is the account a connection uses: no administrator. `clerk` is a colleague who works in Tryton by hand."""
@@ -97,6 +99,23 @@ def seed_on_postgresql(installation: Installation, folder: Path, uri: str, say: 
         _seed(folder, installation.programs, dict(installation.passwords), say, uri=uri)
     finally:
         (folder / _PASSWORDS).unlink()
+
+
+def make_twin(installation: Installation, settings: Path) -> None:
+    """Make or renew the twin of a database on SQLite that `settings` leads to, as an operator would by hand.
+
+    It is a copy beside it, in which the module hub_trial is active, and which knows when it was made.
+
+    Raises:
+        SetupFailed: a step went wrong; the twin is then of no use.
+    """
+    copied_at = datetime.now(UTC).isoformat()
+    there, copy = (settings.parent / f"{name}.sqlite" for name in (DATABASE, TWIN))
+    with closing(sqlite3.connect(f"file:{there}?mode=ro", uri=True)) as source, closing(sqlite3.connect(copy)) as twin:
+        source.backup(twin)
+    of_twin = ["-c", str(settings), "-d", TWIN]
+    _run([str(installation.programs / "trytond-admin"), *of_twin, "-u", "hub_trial"])
+    _run([str(installation.programs / "hub-trial-mark-twin"), *of_twin, "--copied-at", copied_at])
 
 
 def _add_driver(programs: Path, say: Say) -> None:

@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx2
 
-from connectors.tryton_server.installation import DATABASE, Installation, configuration
+from connectors.tryton_server.installation import DATABASE, TWIN, Installation, configuration, make_twin
 from connectors.tryton_server.person import Person
 
 _SECONDS_TO_START = 60
@@ -71,10 +71,26 @@ class TrytonServer:
         self._port = self._port or _free_port()
         settings = self._folder / "tryton.conf"
         settings.write_text(configuration(self._folder, port=self._port, uri=self._postgresql or "sqlite://"))
-        command = [str(self._installation.programs / "trytond"), "-c", str(settings), "-d", DATABASE]
+        databases = [DATABASE, *([TWIN] if (self._folder / f"{TWIN}.sqlite").exists() else [])]
+        command = [str(self._installation.programs / "trytond"), "-c", str(settings), "-d", *databases]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603  # the installation's own program
         self._wait_for_an_answer(self._process)
+
+    def make_twin(self) -> None:
+        """Copy the database, on SQLite, into a twin beside it, and start Tryton anew, which then serves both.
+
+        Raises:
+            SetupFailed: it cannot be copied.
+        """
+        self.stop()
+        make_twin(self._installation, self._folder / "tryton.conf")
+        self.start()
+
+    @property
+    def twin_url(self) -> str:
+        """Return what a connection's twin is called, once there is one."""
+        return f"http://127.0.0.1:{self._port}/{TWIN}"
 
     def stop(self) -> None:
         """End the process, politely first; nothing happens if there is none."""
@@ -92,9 +108,10 @@ class TrytonServer:
         """Return somebody who signs in as `login` (admin, hub or clerk) and works in Tryton by hand."""
         return Person(self.base_url, login, self._installation.passwords[login])
 
-    def snapshot(self) -> dict[str, list[tuple[object, ...]]]:
+    def snapshot(self, database: str = DATABASE) -> dict[str, list[tuple[object, ...]]]:
         """Return every row of every table but those that signing in touches: equal before and after, nothing wrote."""
-        with closing(sqlite3.connect(f"file:{self.database_file}?mode=ro", uri=True)) as connection:
+        file = self._folder / f"{database}.sqlite"
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
             return {
                 name: connection.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall()  # noqa: S608  # the schema's own name

@@ -153,6 +153,7 @@ def told(transcript: Transcript) -> tuple[TranscriptEntry, ...]:
             verdict=entry.fate.value,
             milliseconds=entry.milliseconds,
             size=entry.answer.size if entry.answer else 0,
+            on_twin=entry.on_twin,
         )
         for entry in transcript.entries
     )

@@ -5,7 +5,7 @@ import contextlib
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -52,7 +52,7 @@ from sandbox.reach import Reach
 from sandbox.requests import BadBaseUrl
 from sandbox.sql.channel import SqlChannel
 from sandbox.transcript import Transcript
-from sandbox.upstream import Around
+from sandbox.upstream import Around, Way
 
 Json = Any
 """Any JSON value."""
@@ -168,7 +168,8 @@ class Executor:
         self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float
     ) -> Ran[PreviewOutcome]:
         """Return what the write would do; a preview that tries to write is a Violation, whatever it answers."""
-        call = PhaseCall(operation=target.operation.name, phase=Phase.PREVIEW, arguments=arguments)
+        has_twin = target.connection.twin is not None
+        call = PhaseCall(operation=target.operation.name, phase=Phase.PREVIEW, arguments=arguments, has_twin=has_twin)
         run: _Run[PreviewOutcome] = _Run(
             target=target, call=call, kind=ChannelKind.PREVIEW, seconds=deadline_seconds, conclude=conclude.preview
         )
@@ -290,9 +291,13 @@ class Executor:
         if run.target.connector.speaks == "sql":
             return await self._in_a_database(run)
         unsafe_requests = run.target.operation.max_unsafe_requests if run.kind is ChannelKind.WRITE else 0
-        async with self._upstreams.to(run.target.connector, run.target.connection) as upstream:
+        async with (
+            self._upstreams.to(run.target.connector, run.target.connection) as upstream,
+            self._twin(run) as twin,
+        ):
             channel = Channel(
                 upstream=upstream,
+                twin=twin,
                 spec=run.target.connector,
                 kind=run.kind,
                 bounds=Bounds(unsafe_requests=unsafe_requests, until=run.until),
@@ -325,6 +330,16 @@ class Executor:
                 return await runner(run.target.connector, run.call, channel)
             finally:
                 run.refusal = channel.refusal
+
+    @contextlib.asynccontextmanager
+    async def _twin(self, run: _Run[T]) -> AsyncGenerator[Way | None]:
+        """Yield the way to the connection's twin: to a preview alone."""
+        connection = run.target.connection
+        if connection.twin is None or run.call.phase is not Phase.PREVIEW:
+            yield None
+            return
+        async with self._upstreams.to(run.target.connector, replace(connection, base_url=connection.twin)) as way:
+            yield way
 
     @contextlib.asynccontextmanager
     async def _host(self, run: _Run[T]) -> AsyncGenerator[Host]:

@@ -114,12 +114,15 @@ class TranscriptEntry:
     milliseconds: int
     size: int = 0
     """Bytes of the answer."""
+    on_twin: bool = False
+    """Whether it went to a copy of the system."""
 
     @property
     def line(self) -> str:
         """Return the entry as one line for people."""
         name = self.operation or f"{self.method} {self.path}"
-        return f"{name}: {self.verdict}{'' if self.status is None else f' ({self.status})'}"
+        where = " on the twin" if self.on_twin else ""
+        return f"{name}{where}: {self.verdict}{'' if self.status is None else f' ({self.status})'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

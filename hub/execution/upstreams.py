@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,10 @@ class _Key:
     base_url: str
     auth: str
     rate: RateLimit | None
+
+    def is_outdated_by(self, other: "_Key") -> bool:
+        """Return whether `other` is the same connection as it became; its twin has another base URL, no more."""
+        return self.connection_id == other.connection_id and replace(self, base_url=other.base_url) != other
 
 
 @dataclass(slots=True)
@@ -73,7 +77,7 @@ class Upstreams:
             way.around = self.around or way.around
             way.pace = Pace(connector.rate)
             self._kept[key] = _Kept(way)
-            await self._close(lambda other, _: other.connection_id == key.connection_id and other != key)
+            await self._close(lambda other, _: other.is_outdated_by(key))
         kept = self._kept[key]
         kept.users += 1
         try:

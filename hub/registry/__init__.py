@@ -44,6 +44,7 @@ from hub.registry.serving import NewServer, Offer, allowable_servers, check_serv
 from hub.registry.stewardship import CATALOG_CHANNEL
 from hub.registry.values import (
     EVERYTHING,
+    TWIN,
     Annotations,
     Connection,
     Environment,
@@ -57,6 +58,7 @@ __all__ = [
     "CATALOG_CHANNEL",
     "EVERYTHING",
     "PROMISES",
+    "TWIN",
     "Annotations",
     "Badge",
     "BadgeLine",

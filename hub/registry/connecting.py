@@ -18,7 +18,7 @@ from hub.registry.offering import offer_connection
 from hub.registry.reading import connection_of, connection_row
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
 from hub.registry.tables import ConnectionRow, ConnectorRow
-from hub.registry.values import Connection, Environment
+from hub.registry.values import TWIN, Connection, Environment
 from hub.storage import Tx, now
 
 Json = Any
@@ -65,7 +65,8 @@ async def create_connection(tx: Tx, new: NewConnection, authority: Authority) ->
     )
     check_place(new.name, what="a connection")
     check_prefix(new.prefix)
-    canonical_json(dict(new.settings))
+    base_url = checked_base_url(new.base_url)
+    settings = checked_settings(new.settings, base_url)
     if await tx.scalar(select(ConnectionRow.id).where(ConnectionRow.name == new.name)) is not None:
         raise Conflict(f"There is a connection {new.name!r} already; choose another name or change that one.")
     row = ConnectionRow(
@@ -73,11 +74,11 @@ async def create_connection(tx: Tx, new: NewConnection, authority: Authority) ->
         name=new.name,
         connector=new.connector,
         environment=new.environment.value,
-        base_url=checked_base_url(new.base_url),
+        base_url=base_url,
         prefix=new.prefix,
         generation=1,
         owner_id=new.owner_id or authority.by,
-        settings=dict(new.settings),
+        settings=settings,
         created_at=await now(tx),
     )
     tx.add(row)
@@ -104,8 +105,9 @@ async def change_connection(tx: Tx, connection_id: str, change: ConnectionChange
     if change.owner_id is not None and change.owner_id != row.owner_id:
         row.owner_id = change.owner_id
         changed.append("owner")
-    if change.settings is not None and canonical_json(dict(change.settings)) != canonical_json(row.settings):
-        row.settings = dict(change.settings)
+    settings = checked_settings(row.settings if change.settings is None else change.settings, row.base_url)
+    if canonical_json(settings) != canonical_json(row.settings):
+        row.settings = settings
         changed.append("settings")
     return await _renewed(tx, row, changed, authority) if changed else connection_of(row)
 
@@ -173,6 +175,26 @@ def checked_base_url(url: str) -> str:
     if parts.username is not None or parts.query or parts.fragment or not url.isascii() or not url.isprintable():
         raise InputError("A base URL holds no user name, query or fragment; credentials belong in the vault.")
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def checked_settings(settings: Mapping[str, Json], base_url: str) -> dict[str, Json]:
+    """Return `settings` as they are stored, for a connection to `base_url`.
+
+    Raises:
+        InputError: they are no JSON, or name a twin to which the connection's credential must not be shown.
+    """
+    canonical_json(dict(settings))
+    if TWIN not in settings:
+        return dict(settings)
+    if is_sql(base_url) or not isinstance(settings[TWIN], str):
+        raise InputError(f"The setting {TWIN!r} is the base URL of a copy of the connection's system, over HTTP.")
+    twin = checked_base_url(settings[TWIN])
+    if twin == base_url or not is_same_system(twin, base_url):
+        raise InputError(
+            "A twin stands beside the system itself: the same scheme, host and port, and another path. "
+            "The connection's credential is shown nowhere else."
+        )
+    return {**settings, TWIN: twin}
 
 
 def is_same_system(one: str, other: str) -> bool:

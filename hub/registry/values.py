@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from connectors.sdk.rules import Rule, tier_of
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
@@ -29,6 +29,10 @@ EVERYTHING = "everything"
 """The built-in server of the hub's default environment, at `/mcp`; that of environment E is `everything-E`."""
 
 
+TWIN: Final = "twin"
+"""The setting of a connection that names a copy of its system."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """One configured account of a connector in one environment.
@@ -47,6 +51,12 @@ class Connection:
     settings: Mapping[str, Json]
     prefix: str = ""
     """What stands before the names of its tools in the built-in server."""
+
+    @property
+    def twin(self) -> str | None:
+        """Return the base URL of a copy of its system, in which previews may be tried, or None."""
+        twin: str | None = self.settings.get(TWIN)
+        return twin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,6 +162,7 @@ def _sureness(dossier: Dossier, record: PreviewRecord) -> Sureness:
         fidelity=FIDELITIES[preview.fidelity],
         rank=preview.fidelity.rank,
         observed=at(record.observed_at, now=dossier.at),
+        copied=None if preview.copied_at is None else at(preview.copied_at, now=dossier.at),
         track=_track_sentence(track),
         track_word=_track_word(track),
         not_covered=tuple(inert(line) for line in preview.not_covered),

@@ -23,7 +23,7 @@ from hub.identity.principals import Caller
 from hub.invocations.resume import resume
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
-from hub.registry import Environment, NewConnection, create_connection, register_connector
+from hub.registry import TWIN, Environment, NewConnection, create_connection, register_connector
 from hub.storage import now
 
 Json = Any
@@ -136,7 +136,7 @@ class Company:
         return invocation
 
 
-async def connect(world: World, server: TrytonServer, base_url: str) -> Caller:
+async def connect(world: World, server: TrytonServer, base_url: str, *, twin: str | None = None) -> Caller:
     """Connect `server` to the hub at `base_url`, and return an agent that may use all its tools."""
     runtime = world.runtime
     authority = Authority(database=runtime.database, keys=runtime.keys)
@@ -146,7 +146,13 @@ async def connect(world: World, server: TrytonServer, base_url: str) -> Caller:
         await prove_undo(tx, connector.spec, authority, ["party_contact_update"])
         connection = await create_connection(
             tx,
-            NewConnection(name="erp", connector="tryton", environment=Environment.DEV, base_url=base_url),
+            NewConnection(
+                name="erp",
+                connector="tryton",
+                environment=Environment.DEV,
+                base_url=base_url,
+                settings={} if twin is None else {TWIN: twin},
+            ),
             authority,
         )
         await runtime.vault.put(tx, connection.id, secret, authority)

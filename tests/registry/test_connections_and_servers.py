@@ -66,6 +66,52 @@ async def test_the_generation_grows_with_every_real_change_and_with_no_other(
     assert generations == [1, 1, 2, 3, 4, 5]
 
 
+async def test_a_twin_stands_beside_its_system_and_is_a_change_of_the_connection(
+    database: Database, authority: Authority
+) -> None:
+    await register(database, authority)
+    connection = await connect(database, authority)
+
+    twinned = await change(database, authority, connection, settings={"twin": "https://CRM.example/copy/"})
+
+    assert (connection.twin, twinned.twin) == (None, "https://crm.example/copy")
+    assert twinned.generation == connection.generation + 1
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        "https://elsewhere.example/copy",
+        "http://crm.example/copy",
+        "https://crm.example:8443/copy",
+        "file:///copy",
+        7,
+        "https://crm.example/api",
+        "https://CRM.example/api/",
+    ],
+)
+async def test_a_twin_elsewhere_or_the_system_itself_is_refused(
+    database: Database, authority: Authority, twin: object
+) -> None:
+    await register(database, authority)
+    connection = await connect(database, authority)
+
+    with pytest.raises(InputError):
+        await change(database, authority, connection, settings={"twin": twin})
+
+
+async def test_a_system_does_not_move_away_from_its_twin(database: Database, authority: Authority) -> None:
+    await register(database, authority)
+    connection = await connect(database, authority)
+    await change(database, authority, connection, settings={"twin": "https://crm.example/copy"})
+
+    with pytest.raises(InputError, match="beside"):
+        await change(database, authority, connection, base_url="https://crm2.example/api")
+    moved = await change(database, authority, connection, base_url="https://crm2.example/api", settings={})
+
+    assert moved.twin is None
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -124,6 +124,7 @@ HIGH = ApprovalPage(
         fidelity=FIDELITIES[Fidelity.SIMULATED],
         rank=2,
         observed=at(NOW - timedelta(minutes=12), now=NOW),
+        copied=None,
         track="497 of the last 500 previews of this tool matched what was written.",
         track_word=Word(label="99.4 % matched", meaning="", tone="good"),
         not_covered=(inert("What Tryton's own rules add or refuse when the record is saved"),),

@@ -10,7 +10,7 @@ from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, out, run, settings
 from hub.core.errors import NotFound
 from hub.invocations.trying import Tried, try_connection
-from hub.registry import Connection, ConnectionChange, is_same_system
+from hub.registry import TWIN, Connection, ConnectionChange, is_same_system
 from hub.settings import Settings
 from hub.wiring import open_runtime
 
@@ -27,10 +27,13 @@ def try_it(name: Annotated[str, typer.Argument(help="The connection.")]) -> None
 def correct(
     name: Annotated[str, typer.Argument(help="The connection.")],
     base_url: Annotated[str | None, typer.Option(help="Where the system's API is, from now on.")] = None,
+    twin: Annotated[
+        str | None, typer.Option(help="A copy of the system, at the same host, to try previews in; '' for none.")
+    ] = None,
     *,
     credential: Annotated[bool, typer.Option("--credential", help="Ask for the credential again.")] = False,
 ) -> None:
-    """Correct a connection's address, its credential or both, and try it. Exit 1 if it cannot be used.
+    """Correct a connection's address, its twin or its credential, and try it. Exit 1 if it cannot be used.
 
     The credential's fields are asked for, or taken from TOOLHUB_SECRET_<FIELD>; another host asks for them too.
     Approvals that wait for the connection are void and will be asked again.
@@ -40,9 +43,9 @@ def correct(
 
       toolhub connector correct erp --credential
     """
-    if base_url is None and not credential:
-        fail("Say what to correct: --base-url, --credential or both.")
-    run(_correct(settings(), name, base_url, credential=credential))
+    if base_url is None and twin is None and not credential:
+        fail("Say what to correct: --base-url, --twin or --credential.")
+    run(_correct(settings(), name, (base_url, twin), credential=credential))
     out.print(f"[green]Corrected[/] {name}.", highlight=False)
     try_it(name)
 
@@ -65,7 +68,8 @@ def told(name: str, tried: Tried) -> bool:
     return False
 
 
-async def _correct(chosen: Settings, name: str, base_url: str | None, *, credential: bool) -> None:
+async def _correct(chosen: Settings, name: str, where: tuple[str | None, str | None], *, credential: bool) -> None:
+    base_url, twin = where
     async with open_runtime(chosen) as runtime:
         async with runtime.database.reading() as tx:
             connection = _there(await registry.find_connection(tx, name), name)
@@ -74,7 +78,9 @@ async def _correct(chosen: Settings, name: str, base_url: str | None, *, credent
         # what was entered for one system is never shown to another
         secret = ask_secret(specs[connection.connector]) if credential or is_elsewhere else {}
         async with runtime.database.transaction() as tx:
-            change = ConnectionChange(base_url=base_url)
+            others = {key: value for key, value in connection.settings.items() if key != TWIN}
+            chosen_settings = None if twin is None else {**others, TWIN: twin} if twin else others
+            change = ConnectionChange(base_url=base_url, settings=chosen_settings)
             await registry.change_connection(tx, connection.id, change, runtime.authority)
             if secret:
                 await runtime.vault.put(tx, connection.id, secret, runtime.authority)

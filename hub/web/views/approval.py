@@ -116,6 +116,8 @@ class Sureness:
     fidelity: Word
     rank: int
     observed: At
+    copied: At | None
+    """When the copy was made in which it was tried."""
     track: str
     track_word: Word
     not_covered: tuple[Inert, ...]
