@@ -23,6 +23,7 @@ from typing import Any, Final
 from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.connector import Connector, load
 from connectors.sdk.errors import ConnectorError, Fenced, Unavailable, Unknown
+from connectors.sdk.operations import as_registered
 from connectors.sdk.run import PhaseCall, run_phase
 from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox import frames
@@ -118,7 +119,8 @@ def _loaded(entry: str, digest: str) -> Connector:
     """
     if artefact_digest(entry.partition(":")[0]) != digest:
         raise _NotRegistered("its code is not what was registered; register the connector again")
-    return load(entry)
+    with as_registered():
+        return load(entry)
 
 
 def _only_descriptor(channel: socket.socket) -> socket.socket:

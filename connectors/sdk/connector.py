@@ -84,8 +84,19 @@ class Connector:
         Raises:
             BadDeclaration: declarations contradict each other; the message says which and what to do.
         """
+        declared = {**self._declared(), "operations": tuple(one.spec() for one in self.operations.values())}
+        if self.operations and not declared["safe"]:
+            raise BadDeclaration(
+                f"{self.name}: say which requests are safe, for example safe=[SafeRule(method='GET')]."
+            )
+        try:
+            return ConnectorSpec.model_validate(declared)
+        except ValidationError as error:
+            raise BadDeclaration(str(error)) from error
+
+    def _declared(self) -> dict[str, Any]:
         module, _, _ = self.entry.partition(":")
-        declared = {
+        return {
             "name": self.name,
             "version": self.version,
             "title": self._options.get("title", self.name.replace("_", " ").capitalize()),
@@ -97,16 +108,12 @@ class Connector:
             "rpc": "none" if self.rpc is None else "json_rpc",
             "rate": self._options.get("rate"),
             "speaks": self._options.get("speaks", "http"),
-            "operations": tuple(operation.spec() for operation in self.operations.values()),
         }
-        if self.operations and not declared["safe"]:
-            raise BadDeclaration(
-                f"{self.name}: say which requests are safe, for example safe=[SafeRule(method='GET')]."
-            )
-        try:
-            return ConnectorSpec.model_validate(declared)
-        except ValidationError as error:
-            raise BadDeclaration(str(error)) from error
+
+    @cached_property
+    def fence(self) -> ConnectorSpec:
+        """Return what says which requests are safe: the spec without its operations, made without their schemas."""
+        return ConnectorSpec.model_validate({**self._declared(), "operations": ()})
 
     @cached_property
     def entry(self) -> str:

@@ -1,7 +1,10 @@
 """Operations as authors declare them: a read is one function, a write is a function with attached phases."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Concatenate, Generic, ParamSpec, Required, TypedDict, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -21,6 +24,21 @@ R = TypeVar("R", bound=BaseModel)
 Record = BaseModel | Mapping[str, Json]
 PreviewFunction = Callable[Concatenate[Context, ...], Awaitable[Preview]]
 CheckFunction = Callable[Concatenate[Context, ...], Awaitable[None]]
+
+_is_registered: ContextVar[bool] = ContextVar("_is_registered", default=False)
+
+
+@contextmanager
+def as_registered() -> Generator[None]:
+    """Take what is declared within the block as it stands: it was checked when the very same code was registered.
+
+    Then a process that runs one operation need not make the schemas of all.
+    """
+    before = _is_registered.set(True)
+    try:
+        yield
+    finally:
+        _is_registered.reset(before)
 
 
 class ReadOptions(TypedDict, total=False):
@@ -68,11 +86,15 @@ class Read(Generic[P, R]):
     name: str
     function: Callable[Concatenate[Context, P], Awaitable[R]]
     options: ReadOptions
-    signature: Signature = field(init=False)
 
     def __post_init__(self) -> None:
-        self.signature = signature_of(self.name, self.function)
-        _check(self.name, self.signature, self.options.get("examples", ()), self.options.get("facts", {}))
+        if not _is_registered.get():
+            _check(self.name, self.signature, self.options.get("examples", ()), self.options.get("facts", {}))
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Return what it takes and gives."""
+        return signature_of(self.name, self.function)
 
     async def __call__(self, context: Context, *args: P.args, **kwargs: P.kwargs) -> R:
         """Read, as part of the call that `context` belongs to."""
@@ -91,7 +113,6 @@ class Write(Generic[P, R]):
     name: str
     function: Callable[Concatenate[Context, P], Awaitable[R]]
     options: WriteOptions
-    signature: Signature = field(init=False)
     preview_function: PreviewFunction | None = field(init=False, default=None)
     check_function: CheckFunction | None = field(init=False, default=None)
     lookup_function: Callable[Concatenate[Context, ...], Awaitable[R | None]] | None = field(init=False, default=None)
@@ -100,8 +121,13 @@ class Write(Generic[P, R]):
     )
 
     def __post_init__(self) -> None:
-        self.signature = signature_of(self.name, self.function)
-        _check(self.name, self.signature, self.options.get("examples", ()), self.options.get("facts", {}))
+        if not _is_registered.get():
+            _check(self.name, self.signature, self.options.get("examples", ()), self.options.get("facts", {}))
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Return what it takes and gives."""
+        return signature_of(self.name, self.function)
 
     async def __call__(self, context: Context, *args: P.args, **kwargs: P.kwargs) -> R:
         """Write, as part of the commit that `context` belongs to."""
@@ -179,6 +205,8 @@ class Write(Generic[P, R]):
     def _attach(self, phase: str, function: Callable[..., object], *, replaces: object) -> None:
         if replaces is not None:
             raise BadDeclaration(f"{self.name}: it has a {phase} already.")
+        if _is_registered.get():
+            return
         known = self.signature.arguments.model_fields
         for parameter in parameters_of(function).values():
             if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in known:

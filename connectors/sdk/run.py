@@ -124,7 +124,7 @@ async def run_phase(connector: Connector, call: PhaseCall, transport: Transport)
         operation = connector.operations[call.operation]
     except KeyError:
         return Failed(code=UNKNOWN_OPERATION, message=f"{connector.name} has no operation {call.operation!r}.")
-    spec = connector.spec.operation(call.operation)
+    spec = operation.spec()
     context = Context(_circumstances(connector, spec, call), transport)
     try:
         return await _PHASES[call.phase](operation, spec, call, context)
@@ -255,7 +255,7 @@ def _circumstances(connector: Connector, spec: OperationSpec, call: PhaseCall) -
         before=call.before,
         idempotency_key=call.idempotency_key,
         is_natural=spec.idempotency is not None and spec.idempotency.kind == "natural",
-        is_safe=lambda request: connector.spec.is_safe(request, previewing=call.phase in PREVIEWING),
+        is_safe=lambda request: connector.fence.is_safe(request, previewing=call.phase in PREVIEWING),
         rpc=connector.rpc,
         unprocessed=connector.unprocessed,
         has_twin=call.has_twin and call.phase is Phase.PREVIEW,
