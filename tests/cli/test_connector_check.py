@@ -1,14 +1,18 @@
 """`toolhub connector check` and `record` print a badge, keep it where it belongs, and fail when a line does."""
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+from upstream.connector import connector
 from upstream.fixtures import Upstream
 
 from hub.cli import command_line
+from hub.registry import Promise, badge_for
+from hub.storage import Database
 
 app = command_line()
 
@@ -42,6 +46,30 @@ def test_a_connector_is_recorded_checked_again_and_its_badge_kept(toolhub: CliRu
     badge = json.loads(kept.stdout)
     assert badge["is_clean"] is True
     assert {line["grade"] for line in badge["lines"]} == {"recorded"}
+    assert not undo_proven(tmp_path)
+
+
+def test_what_was_done_and_undone_on_the_system_itself_is_proven_in_the_hub(toolhub: CliRunner, tmp_path: Path) -> None:
+    toolhub.invoke(app, ["connector", "publish", HONEST])
+
+    told = toolhub.invoke(app, ["connector", "check", HONEST, "--on", HARNESS, "--keep"])
+
+    assert told.exit_code == 0, told.output
+    assert "Kept the badge of upstream 1.0.0 in this hub's catalog." in " ".join(told.stderr.split())
+    assert undo_proven(tmp_path)
+
+
+def undo_proven(folder: Path) -> bool:
+    """Return whether the hub's badge proves the undo of the one write that was tried."""
+
+    async def read() -> bool:
+        database = Database(f"sqlite+aiosqlite:///{folder / 'var' / 'toolhub.db'}")
+        async with database.reading() as tx:
+            badge = await badge_for(tx, connector.spec)
+        await database.close()
+        return badge is not None and badge.proves("item_update", Promise.UNDO)
+
+    return asyncio.run(read())
 
 
 def test_a_line_that_fails_is_an_exit_code(

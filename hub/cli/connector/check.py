@@ -14,6 +14,7 @@ from hub.invocations.proving.recording import Recording
 from hub.invocations.proving.session import check_live, check_recorded
 from hub.opening import open_database, open_keyring
 from hub.registry import Badge, keep_badge
+from hub.registry.differing import registered
 from hub.settings import Settings
 
 
@@ -38,6 +39,8 @@ def check(
     """
     chosen = settings()
     spec = spec_called(name, chosen)
+    if keep:
+        run(_refuse_unpublished(chosen, spec))
     if recording is not None:
         badge = run(check_recorded(spec, _read(recording), equipment(chosen)))
     else:
@@ -51,6 +54,14 @@ def check(
 async def _check_live(spec: ConnectorSpec, on: str | None, chosen: Settings) -> Badge:
     async with opened_harness(spec, on) as opened:
         return await check_live(spec, opened, equipment(chosen))
+
+
+async def _refuse_unpublished(chosen: Settings, spec: ConnectorSpec) -> None:
+    """End the command if its badge could not be kept, before anything is tried."""
+    async with open_database(chosen) as database, database.reading() as tx:
+        release = await registered(tx, spec.name)
+    if release is None or release.artefact_digest != spec.artefact_digest:
+        fail(f"{spec.name} is not published with this code; publish it first, then its badge can be kept.")
 
 
 async def _keep(chosen: Settings, badge: Badge) -> None:
