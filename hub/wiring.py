@@ -9,6 +9,7 @@ from hub.bundles import Bundles
 from hub.credentials import Vault
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.approve import APPROVAL_REQUESTED
+from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
 from hub.invocations.runtime import Executor, Runtime, reach
@@ -27,6 +28,7 @@ def notifications(settings: Settings) -> Mapping[str, outbox.Handler]:
         APPROVAL_REQUESTED: notifier.approval_requested,
         APPROVAL_REMINDED: notifier.approval_reminded,
         APPROVAL_ESCALATED: notifier.approval_escalated,
+        GLASS_BROKEN: notifier.glass_broken,
     }
 
 

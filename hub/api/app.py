@@ -22,6 +22,7 @@ from hub.api import (
     groups,
     invocations,
     policy,
+    reviews,
     servers,
     session,
     tools,
@@ -68,6 +69,7 @@ _RESOURCES: Final = (
     approvals,
     deputies,
     grants,
+    reviews,
     audit,
     policy,
 )

@@ -26,7 +26,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import with_answer
 from hub.invocations.states import State
 from hub.invocations.undoing import Undo, offer_of, undo
-from hub.invocations.values import Call, Claims, Invocation
+from hub.invocations.values import ApprovedBy, Call, Claims, Invocation
 
 router = APIRouter(prefix="/invocations", tags=["invocations"])
 
@@ -89,6 +89,9 @@ class InvocationView(BaseModel):
     effect: str
     tier: str
     revision: int
+    approved_by: ApprovedBy | None = Field(
+        default=None, description="policy, people, a standing grant, or nobody: an operator broke the glass."
+    )
     agent_id: str
     on_behalf_of_id: str | None
     arguments: dict[str, Any]
@@ -263,6 +266,7 @@ def view(invocation: Invocation, runtime: Runtime) -> InvocationView:
         effect=invocation.effect.value,
         tier=invocation.tier.value,
         revision=invocation.revision,
+        approved_by=invocation.approved_by,
         agent_id=invocation.agent_id,
         on_behalf_of_id=invocation.on_behalf_of_id,
         arguments=dict(invocation.arguments),

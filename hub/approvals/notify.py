@@ -23,6 +23,19 @@ class LogNotifier:
         self._public_url = public_url
         self._file = file
 
+    async def glass_broken(self, message: Message) -> None:
+        """Say that an operator let a write go without approval, and to whom that matters."""
+        payload = message.payload
+        notice = {
+            "notice": "glass broken",
+            "invocation": payload["invocation_id"],
+            "by": payload["by"],
+            "owners": payload["owners"],
+            "link": f"{self._public_url}/invocations/{payload['invocation_id']}",
+        }
+        _log.warning("a write went without approval", **{key: notice[key] for key in ("invocation", "by", "owners")})
+        await self._keep(notice)
+
     async def approval_requested(self, message: Message) -> None:
         """Say that a question waits, for which groups, and where it can be answered."""
         await self._note("approval requested", message.payload)
@@ -41,6 +54,9 @@ class LogNotifier:
         if payload.get("people"):
             notice["people"] = payload["people"]
         _log.info(what, **{name: value for name, value in notice.items() if name != "notice"})
+        await self._keep(notice)
+
+    async def _keep(self, notice: Mapping[str, Any]) -> None:
         if self._file is not None:
             async with await anyio.open_file(self._file, "a", encoding="utf-8") as lines:
                 await lines.write(json.dumps(notice) + "\n")

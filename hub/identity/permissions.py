@@ -19,6 +19,7 @@ class Permission(StrEnum):
     STOP_THINGS = "quarantine tools and disable connections"
     SEE_HEALTH = "see how the hub is"
     RESOLVE_DOUBTS = "say what became of a write in doubt"
+    BREAK_GLASS = "let a write go without approval"
     SEE_AUDIT = "read, export and verify the audit log"
 
 
@@ -31,6 +32,7 @@ ROLES: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.STOP_THINGS: frozenset({Role.ADMINISTRATOR, Role.OPERATOR}),
     Permission.SEE_HEALTH: frozenset({Role.OPERATOR}),
     Permission.RESOLVE_DOUBTS: frozenset({Role.OPERATOR}),
+    Permission.BREAK_GLASS: frozenset({Role.OPERATOR}),
     Permission.SEE_AUDIT: frozenset({Role.AUDITOR}),
 }
 

@@ -12,6 +12,7 @@ from hub.audit import EventKind
 from hub.invocations.callers import caller_of, voters_excluded
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, move
+from hub.invocations.reviewing import draw
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import ApprovedBy, Invocation
@@ -32,6 +33,7 @@ async def approve_by_policy(
     async with runtime.database.transaction() as tx:
         at = await now(tx)
         terms = _terms(previewed, tool, decision, _in_window(previewed, at + POLICY_APPROVAL_LASTS))
+        await draw(tx, previewed, decision, terms.digest, runtime)
         step = Step(
             to=State.APPROVED,
             event=EventKind.INVOCATION_APPROVED,

@@ -19,6 +19,7 @@ from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened, recorded_arguments
 from hub.invocations.tables import InvocationRow
+from hub.invocations.trust import trust_in
 from hub.invocations.values import Call, Claims, Invocation
 from hub.policy import Action, Bundle, Decision, Denied, Facts, Obliged, PreviewFacts, decide, exposed_facts
 from hub.registry import PublishedTool, canonical_arguments
@@ -67,16 +68,32 @@ async def decide_on_vote(
     tx: Tx, voter: Principal, standing: Invocation, tool: PublishedTool, runtime: Runtime
 ) -> Decision:
     """Return what the current bundle says about `voter` approving a write that has been previewed."""
+    facts, bundle = await _of_person(tx, voter, standing, tool, runtime)
+    return decide(Action.APPROVE, facts, bundle)
+
+
+async def decide_on_glass(
+    tx: Tx, breaker: Principal, standing: Invocation, tool: PublishedTool, runtime: Runtime
+) -> Decision:
+    """Return what the current bundle says about `breaker` letting a write go that nobody has approved."""
+    facts, bundle = await _of_person(tx, breaker, standing, tool, runtime)
+    return decide(Action.BREAK_GLASS, facts, bundle)
+
+
+async def _of_person(
+    tx: Tx, person: Principal, standing: Invocation, tool: PublishedTool, runtime: Runtime
+) -> tuple[Facts, Bundle]:
+    """Return the facts of a previewed write as somebody stands before it, and the bundle that decides on them."""
     bundle = await runtime.bundles.fresh(tx, standing.environment)
     asked = await _previewed(tx, standing, tool, bundle, runtime)
     facts = replace(
         asked,
-        principal_kind=voter.kind.value,
-        principal_id=voter.id,
-        principal_groups=voter.groups,
-        is_suspended=asked.is_suspended or voter.is_suspended,
+        principal_kind=person.kind.value,
+        principal_id=person.id,
+        principal_groups=person.groups,
+        is_suspended=asked.is_suspended or person.is_suspended,
     )
-    return decide(Action.APPROVE, facts, bundle)
+    return facts, bundle
 
 
 async def decide_on_mandate(
@@ -146,6 +163,7 @@ async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool, bundle: 
         agent_writes_last_hour=lately,
         record_matched=record.matched,
         record_judged=record.judged,
+        trust_level=(await trust_in(tx, standing)).level,
     )
     untrusted, unseen = _origins(standing)
     return replace(facts, preview=preview, history=asked_for, untrusted=untrusted, unseen=unseen)

@@ -11,16 +11,17 @@ from typing import Any, Final
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.rules import broken_rules
 from hub import approvals, dryrun
-from hub.approvals import Mandate, Vote
+from hub.approvals import Mandate, Question, Vote
 from hub.approvals.mandates import people_of
 from hub.core.canonical import digest
 from hub.core.errors import Malformed, NotFound, Quarantined
 from hub.core.errors import Unavailable as HubUnavailable
-from hub.dryrun import preview_digest
+from hub.dryrun import PreviewRecord, preview_digest
 from hub.execution import Failed, Passed, Previewed, Violation
 from hub.identity import directory
 from hub.identity.principals import Caller, Principal
 from hub.invocations.asking import ask_check, ask_preview
+from hub.invocations.break_glass import glass_holds_no_longer
 from hub.invocations.callers import caller_of
 from hub.invocations.decisions import decide_on, decide_on_mandate
 from hub.invocations.request import intent_digest
@@ -104,7 +105,7 @@ def _of_tool(claimed: Invocation, tool: PublishedTool, arguments: Mapping[str, J
 
 async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> list[str]:
     """Check that the permission is for exactly this, and that those who gave it still may."""
-    preview, question = claimed.preview, claimed.question
+    preview = claimed.preview
     if preview is None or preview_digest(preview.preview) != preview.digest:
         return ["the preview on record is not the one that was approved"]
     bound = bind(tool, opened(claimed, runtime.keys), runtime.keys)
@@ -119,10 +120,26 @@ async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime
         return [_OTHER_ARGUMENTS]
     if claimed.approved_by is ApprovedBy.GRANT:
         return await no_longer_granted(tx, claimed, tool, runtime)
+    return await _of_question(tx, claimed, preview, tool, runtime)
+
+
+async def _of_question(
+    tx: Tx, claimed: Invocation, preview: PreviewRecord, tool: PublishedTool, runtime: Runtime
+) -> list[str]:
+    question = claimed.question
     if question is None or question.revision != claimed.revision:
         return []  # approved by policy; `_of_policy` asks it again
+    if not _is_bound(question, claimed, preview):
+        return ["the approval on record is for something else"]
+    if claimed.approved_by is ApprovedBy.NOBODY:
+        return await glass_holds_no_longer(tx, claimed, tool, runtime)
+    return await _of_voters(tx, question, claimed, tool, runtime)
+
+
+def _is_bound(question: Question, claimed: Invocation, preview: PreviewRecord) -> bool:
+    """Return whether the question on record is the one the digest stands for, and is about exactly this write."""
     bound_to = question.terms
-    is_bound = (
+    return (
         question.digest == claimed.approval_digest == digest(bound_to)
         and bound_to["intent_digest"] == claimed.intent_digest
         and bound_to["preview_digest"] == preview.digest
@@ -130,8 +147,11 @@ async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime
         and bound_to["obligations"] == [one.as_json() for one in question.obligations]
         and datetime.fromisoformat(bound_to["expires_at"]) == claimed.expires_at
     )
-    if not is_bound:
-        return ["the approval on record is for something else"]
+
+
+async def _of_voters(
+    tx: Tx, question: Question, claimed: Invocation, tool: PublishedTool, runtime: Runtime
+) -> list[str]:
     behind = {one for vote in question.votes for one in people_of(vote)}
     people = await directory.get_many(tx, sorted(behind))
     votes = [
@@ -167,7 +187,7 @@ async def _of_policy(claimed: Invocation, tool: PublishedTool, runtime: Runtime)
         return ["policy no longer allows it"]
     if isinstance(now_asked, Obliged) and claimed.approved_by is ApprovedBy.GRANT:
         return await asks_for_more(claimed, tool, now_asked, runtime)
-    if isinstance(now_asked, Obliged):
+    if isinstance(now_asked, Obliged) and claimed.approved_by is not ApprovedBy.NOBODY:
         votes = claimed.question.votes if claimed.question and claimed.question.revision == claimed.revision else ()
         if not isinstance(approvals.standing(now_asked.obligations, votes), approvals.Granted):
             return ["policy now asks for more approvals"]

@@ -36,6 +36,7 @@ _DECIDED: Final = frozenset(
         EventKind.INVOCATION_APPROVAL_REQUESTED,
         EventKind.INVOCATION_SUPERSEDED,
         EventKind.VOTE_CAST,
+        EventKind.GLASS_BROKEN,
     }
 )
 

@@ -71,6 +71,7 @@ class InvocationRow(Base):
         Index("ix_invocations_requester", "agent_id", "on_behalf_of_id", "id"),
         Index("ix_invocations_run", "run_id"),
         Index("ix_invocations_intent", "intent_digest", "id"),
+        Index("ix_invocations_trust", "agent_id", "tool_id", "state"),
         Index("ix_invocations_on_behalf_of", "on_behalf_of_id", "id"),
         Index("ix_invocations_work", "state", "lease_until"),
         Index("ix_invocations_agent_sent", "agent_id", "sent_at"),

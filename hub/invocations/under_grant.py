@@ -61,7 +61,12 @@ async def case_of(
 async def approve_by_grant(
     previewed: Invocation, tool: PublishedTool, decision: Obliged, runtime: Runtime
 ) -> Invocation | None:
-    """Approve `previewed` under a standing grant that covers it, and return it, APPROVED; None if there is none."""
+    """Approve `previewed` under a standing grant that covers it, and return it, APPROVED; None if there is none.
+
+    An undo is a question of its own: nobody who allowed calls in advance had it in mind.
+    """
+    if previewed.undoes is not None:
+        return None
     agency = Agency(agent_id=previewed.agent_id, tool_id=previewed.tool_id, connection_id=previewed.connection_id)
     async with runtime.database.reading() as tx:
         if not (is_single_vote(decision.obligations) and await standing.open_grants_for(tx, agency)):

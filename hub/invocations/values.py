@@ -23,6 +23,8 @@ class ApprovedBy(StrEnum):
     PEOPLE = "people"
     GRANT = "grant"
     """A standing grant: somebody who could have voted, in advance."""
+    NOBODY = "nobody"
+    """An operator broke the glass; somebody else reviews it afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ from hub import dryrun
 from hub.audit import EventKind
 from hub.dryrun import ReadBack, Verdict
 from hub.invocations.asking import records_now
-from hub.invocations.journal import Step, move
+from hub.invocations.journal import Step, hold, move
+from hub.invocations.reviewing import on_the_list
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
@@ -22,6 +23,7 @@ async def verify(committed: Invocation, tool: PublishedTool, runtime: Runtime) -
     read = await _judge(committed, tool, runtime)
     verdict, differences = read.verdict, read.differences
     async with runtime.database.transaction() as tx:
+        await hold(tx, committed.id)
         await dryrun.put_read_back(tx, committed.id, committed.revision, read)
         if verdict is Verdict.DIVERGED:
             reason = f"Invocation {committed.id} did something else than its preview said."
@@ -29,7 +31,10 @@ async def verify(committed: Invocation, tool: PublishedTool, runtime: Runtime) -
         step = Step(
             to=State(verdict.value),
             event=_EVENTS[verdict],
-            facts={"preview_digest": committed.preview.digest if committed.preview else None},
+            facts={
+                "preview_digest": committed.preview.digest if committed.preview else None,
+                **await on_the_list(tx, committed),
+            },
             private={"differences": list(differences)},
             changes={"findings": [*committed.findings, *differences], "lease_until": None},
         )

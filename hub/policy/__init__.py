@@ -5,7 +5,7 @@ from hub.policy.bundle import Bundle
 from hub.policy.decide import decide, uncounted
 from hub.policy.exposed import Exposed, exposed_facts
 from hub.policy.histories import PREVIEWED_MONEY, History
-from hub.policy.obligations import Obligation, strictest
+from hub.policy.obligations import Obligation, Sample, admits, strictest
 from hub.policy.places import Place
 from hub.policy.trying import refuse_failing
 from hub.policy.values import (
@@ -35,6 +35,8 @@ __all__ = [
     "Place",
     "PreviewFacts",
     "Rule",
+    "Sample",
+    "admits",
     "decide",
     "exposed_facts",
     "refuse_failing",

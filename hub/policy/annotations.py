@@ -1,4 +1,4 @@
-"""The hub's annotations on Cedar rules: `@id`, `@require`, `@ttl`, `@fresh`, `@escalate` and `@why`, read strictly.
+"""The hub's annotations on Cedar rules, read strictly: `@id @require @ttl @fresh @escalate @review @why`.
 
 `@require` names the people who must agree. They are asked in stages, and the people of one stage when the stage before
 it is complete:
@@ -7,6 +7,9 @@ it is complete:
 
 asks first one person of finance and two of sales, then one of legal or compliance, then one who is in both board and
 finance: five different people. `@escalate("heads")` names the groups that are told when most of the time is over.
+
+`@review("approvers:5%")` stands on a permit of autocommit: of what it lets go by itself, that share is looked at
+afterwards by somebody of the group.
 """
 
 import re
@@ -15,12 +18,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.core.errors import InputError
-from hub.policy.obligations import ALL_OF, ANY_OF, Obligation
+from hub.policy.obligations import ALL_OF, ANY_OF, Obligation, Sample
 from hub.policy.places import Place
 
 DEFAULT_TTL: Final = "PT24H"
 _GROUP: Final = r"[a-z][a-z0-9-]{0,63}"
 _SEAT: Final = re.compile(rf"({_GROUP}(?:\|{_GROUP})*|{_GROUP}(?:&{_GROUP})*):([1-9]|[1-4][0-9])")
+_SHARE: Final = re.compile(rf"({_GROUP}(?:\|{_GROUP})*|{_GROUP}(?:&{_GROUP})*):(\d{{1,3}})(?:\.(\d))?%", re.ASCII)
+_WHOLE: Final = 1000
 _THEN: Final = re.compile(r",\s+then\s+")
 _DURATION: Final = re.compile(r"P(?:(\d{1,3})D)?(?:T(?!$)(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?", re.ASCII)
 
@@ -51,6 +56,7 @@ class Rule:
     is_forbid: bool
     why: str
     obligations: tuple[Obligation, ...]
+    sample: Sample | None = None
 
 
 def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rule:
@@ -62,19 +68,30 @@ def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rul
     rule_id = annotations.get("id") or ""
     if not rule_id:
         raise BundleInvalid(f"The rule at {place} needs an @id, so that decisions can name it.")
-    unknown = sorted(annotations.keys() - {"id", "require", "ttl", "fresh", "escalate", "why"})
+    unknown = sorted(annotations.keys() - {"id", "require", "ttl", "fresh", "escalate", "review", "why"})
     if unknown:
         raise BundleInvalid(f"Rule {rule_id}: @{unknown[0]} means nothing to the hub; remove it.")
     is_forbid = effect == "forbid"
+    sample = _sample(annotations["review"], rule_id) if "review" in annotations else None
+    if sample is not None and is_forbid:
+        raise BundleInvalid(f"Rule {rule_id}: @review belongs on a permit; a forbid lets nothing go by itself.")
     if "require" not in annotations:
         if annotations.keys() & {"ttl", "fresh", "escalate"}:
             raise BundleInvalid(f"Rule {rule_id}: @ttl, @fresh and @escalate need an @require beside them.")
-        return Rule(id=rule_id, is_forbid=is_forbid, why=annotations.get("why", ""), obligations=())
+        return Rule(id=rule_id, is_forbid=is_forbid, why=annotations.get("why", ""), obligations=(), sample=sample)
     if not is_forbid:
         raise BundleInvalid(f"Rule {rule_id}: @require belongs on a forbid; a permit asks for nothing.")
     return Rule(
         id=rule_id, is_forbid=True, why=annotations.get("why", ""), obligations=_obligations(rule_id, annotations)
     )
+
+
+def _sample(text: str, rule_id: str) -> Sample:
+    match = _SHARE.fullmatch(text)
+    per_mille = int(match.group(2)) * 10 + int(match.group(3) or 0) if match else 0
+    if match is None or not 0 < per_mille <= _WHOLE:
+        raise BundleInvalid(f'Rule {rule_id}: @review reads like "approvers:5%" or "approvers:0.5%", at most 100%.')
+    return Sample(group=_ordered(match.group(1), rule_id), per_mille=per_mille)
 
 
 def _obligations(rule_id: str, annotations: Mapping[str, str]) -> tuple[Obligation, ...]:

@@ -150,10 +150,13 @@ def _check_ids(rules: Mapping[str, Rule]) -> None:
 
 
 def _check_scopes(static: Mapping[str, Mapping[str, Json]], rules: Mapping[str, Rule]) -> None:
-    """Refuse obligations on anything but autocommit: nobody would be asked, and the call would go on or end."""
+    """Refuse obligations and samples on anything but autocommit: nobody would be asked, and the call would go on."""
     for place, rule in rules.items():
         scope = static[place]["action"]
-        if rule.obligations and (scope["op"] != "==" or scope["entity"]["id"] != Action.AUTOCOMMIT):
+        by_itself = scope["op"] == "==" and scope["entity"]["id"] == Action.AUTOCOMMIT
+        if rule.sample is not None and not by_itself:
+            raise BundleInvalid(f'Rule {rule.id}: @review needs the scope action == Action::"autocommit".')
+        if rule.obligations and not by_itself:
             raise BundleInvalid(f'Rule {rule.id}: @require needs the scope action == Action::"autocommit".')
 
 

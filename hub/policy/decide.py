@@ -100,7 +100,7 @@ def _decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     if answer.diagnostics.errors:
         return Denied(reasons=(UNEVALUATED,), **made)
     if answer.allowed:
-        return Allowed(**made)
+        return Allowed(samples=tuple(rule.sample for rule in rules if rule.sample is not None), **made)
     final = sorted(rule.why or f"Rule {rule.id} forbids it." for rule in rules if not rule.obligations)
     if final or not rules or not _is_permitted(request, entities, bundle):
         return Denied(reasons=tuple(final), **made)
@@ -118,7 +118,8 @@ def _stricter(one: Decision, other: Decision) -> Decision:
     asked = [each for decision in (one, other) if isinstance(decision, Obliged) for each in decision.obligations]
     if asked:
         return Obliged(obligations=strictest(asked), **made)
-    return Allowed(**made)
+    drawn = [each for decision in (one, other) if isinstance(decision, Allowed) for each in decision.samples]
+    return Allowed(samples=tuple(drawn), **made)
 
 
 def _is_permitted(request: Mapping[str, Json], entities: cedarpy.Entities, bundle: Bundle) -> bool:
@@ -180,6 +181,7 @@ def _context(action: Action, facts: Facts) -> dict[str, Json]:
         "record_judged": preview.record_judged,
         "untrusted": sorted(facts.untrusted),
         "unseen": sorted(facts.unseen),
+        "trust_level": preview.trust_level,
         "history": {"__entity": {"type": _HISTORY, "id": _CONTEXT_NAME}},
     }
 

@@ -11,6 +11,24 @@ ANY_OF: Final = "|"
 ALL_OF: Final = "&"
 
 
+def admits(asked: str, groups: frozenset[str]) -> bool:
+    """Return whether somebody in `groups` is asked by `asked`, written as in `Obligation.group`."""
+    named = _named(asked)
+    return named <= groups if ALL_OF in asked else bool(named & groups)
+
+
+def _named(asked: str) -> frozenset[str]:
+    return frozenset(asked.replace(ALL_OF, ANY_OF).split(ANY_OF))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Which share of what a rule lets go by itself is looked at afterwards, and by whom, as in `Obligation.group`."""
+
+    group: str
+    per_mille: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obligation:
     """What must be met before a write may go on: `count` people whom `group` admits, within `seconds`.
@@ -32,11 +50,11 @@ class Obligation:
     @property
     def groups(self) -> frozenset[str]:
         """Return the groups that are named."""
-        return frozenset(self.group.replace(ALL_OF, ANY_OF).split(ANY_OF))
+        return _named(self.group)
 
     def admits(self, groups: frozenset[str]) -> bool:
         """Return whether somebody in `groups` is asked."""
-        return self.groups <= groups if ALL_OF in self.group else bool(self.groups & groups)
+        return admits(self.group, groups)
 
     @property
     def whom(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from pydantic import TypeAdapter
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
-from hub.policy.obligations import Obligation
+from hub.policy.obligations import Obligation, Sample
 
 Json = Any
 """Any JSON value."""
@@ -21,6 +21,8 @@ class Action(StrEnum):
     AUTOCOMMIT = "autocommit"
     APPROVE = "approve"
     COMMIT = "commit"
+    BREAK_GLASS = "break_glass"
+    """May this person let a write go that the people it asks have not approved?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class PreviewFacts:
     agent_writes_last_hour: int = 0
     record_matched: int = 0
     record_judged: int = 0
+    trust_level: int = 0
 
     @property
     def sandbox_rank(self) -> int:
@@ -112,6 +115,8 @@ class Allowed:
     bundle_digest: str
     facts: Facts = field(compare=False, repr=False)
     action: Action
+    samples: tuple[Sample, ...] = ()
+    """What the rules that allow it want looked at afterwards."""
     outcome: ClassVar[str] = "allowed"
 
 

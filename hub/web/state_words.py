@@ -112,6 +112,10 @@ EVENTS: Final[Mapping[EventKind, Word]] = {
     EventKind.APPROVAL_ESCALATED: Word(label="Others were told that it waits", meaning="", tone="warn"),
     EventKind.VOTE_CAST: Word(label="A vote", meaning="", tone="info"),
     EventKind.VOTE_REFUSED: Word(label="A vote was not counted", meaning="", tone="bad"),
+    EventKind.GLASS_BROKEN: Word(label="Let go without approval: the glass was broken", meaning="", tone="bad"),
+    EventKind.GLASS_REFUSED: Word(label="An attempt to break the glass", meaning="", tone="bad"),
+    EventKind.REVIEW_PASSED: Word(label="Reviewed afterwards, and found right", meaning="", tone="good"),
+    EventKind.REVIEW_DISPUTED: Word(label="Disputed by a reviewer", meaning="", tone="bad"),
     EventKind.BODIES_READ: Word(label="Read by an auditor", meaning="", tone="neutral"),
 }
 

@@ -39,7 +39,8 @@ _SAID_ELSEWHERE: Final = frozenset(
 
 _NOTED: Final = ("reason", "reasons", "error", "message", "fidelity")
 """Facts worth reading without unfolding anything, the first that there is."""
-_PEOPLE: Final = ("by", "voter", "voters", "in_place_of")
+_GIVEN_BY: Final = {"grant": "under a standing grant", "nobody": "by nobody who was asked"}
+_PEOPLE: Final = ("by", "voter", "voters", "in_place_of", "giver")
 """Facts that name people by their ids."""
 
 
@@ -75,7 +76,8 @@ def _word(kind: EventKind, facts: dict[str, Json]) -> Word:
 def _note(facts: dict[str, Json], people: Mapping[str, Principal]) -> Inert | None:
     """Take the fact that matters most out of `facts`, and return it."""
     if facts.get("approved_by"):
-        return inert(f"by {facts.pop('approved_by')}")
+        given_by = str(facts.pop("approved_by"))
+        return inert(_GIVEN_BY.get(given_by, f"by {given_by}"))
     return next((_shown(facts.pop(name), people) for name in _NOTED if facts.get(name)), None)
 
 

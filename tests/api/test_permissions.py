@@ -85,6 +85,12 @@ MAY: Mapping[str, frozenset[str]] = {
     "giveStandingGrant": frozenset(),  # who could vote; see test_grants
     "getStandingGrant": ADMINISTRATOR | OPERATOR,
     "revokeStandingGrant": ADMINISTRATOR | OPERATOR,
+    "breakGlass": OPERATOR,
+    "listReviews": EVERYBODY,  # what waits for it
+    "getReview": frozenset(),  # no role reviews; groups do
+    "concludeReview": frozenset(),
+    "listAgentTrust": ADMINISTRATOR,
+    "restoreTrust": ADMINISTRATOR,
     "listEvents": AUDITOR,
     "readEventValues": AUDITOR,
     "getCheckpoint": AUDITOR,
@@ -162,6 +168,9 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "publishPolicy": RULES,
         "giveStandingGrant": {"like": ids["invocation_id"], "reason": "Routine.", "uses": 1, "days": 1},
         "revokeStandingGrant": WHY,
+        "breakGlass": {"digest": "0" * 64, "reason": "It cannot wait."},
+        "concludeReview": {"verdict": "fine"},
+        "restoreTrust": WHY,
         "castVote": {"digest": "0" * 64, "choice": "approve"},
         "proposeInstead": {"digest": "0" * 64, "arguments": {"title": "y"}, "reason": "Better."},
         "nameDeputy": {
@@ -215,6 +224,7 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         "invocation_id": asked.id,
         "grant_id": grant.id,
         "deputyship_id": "dep_06dvh3x5m8qk2v7c1n4pz9tbwr",
+        "review_id": "rev_06dvh3x5m8qk2v7c1n4pz9tbwr",
     }
 
 

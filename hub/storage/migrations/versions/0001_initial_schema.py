@@ -199,6 +199,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_invocations_requester", ["agent_id", "on_behalf_of_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_run", ["run_id"], unique=False)
         batch_op.create_index("ix_invocations_tool_sent", ["tool_id", "sent_at"], unique=False)
+        batch_op.create_index("ix_invocations_trust", ["agent_id", "tool_id", "state"], unique=False)
         batch_op.create_index("ix_invocations_work", ["state", "lease_until"], unique=False)
 
     op.create_table(
@@ -310,6 +311,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_repeat_keys")),
     )
     op.create_table(
+        "reviews",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("approval_digest", sa.String(length=64), nullable=False),
+        sa.Column("invocation_id", sa.String(length=40), nullable=False),
+        sa.Column("environment", sa.String(length=16), nullable=False),
+        sa.Column("agent_id", sa.String(length=40), nullable=False),
+        sa.Column("tool_id", sa.String(length=40), nullable=False),
+        sa.Column("tool_name", sa.String(length=48), nullable=False),
+        sa.Column("reviewers", Json, nullable=False),
+        sa.Column("excluded", Json, nullable=False),
+        sa.Column("breaker_id", sa.String(length=40), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("opened_at", Moment(), nullable=True),
+        sa.Column("verdict", sa.String(length=8), nullable=True),
+        sa.Column("reviewer_id", sa.String(length=40), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("reviewed_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reviews")),
+        sa.UniqueConstraint("approval_digest", name=op.f("uq_reviews_approval_digest")),
+    )
+    with op.batch_alter_table("reviews", schema=None) as batch_op:
+        batch_op.create_index("ix_reviews_breaker", ["breaker_id", "verdict"], unique=False)
+        batch_op.create_index("ix_reviews_record", ["agent_id", "tool_id", "verdict"], unique=False)
+        batch_op.create_index("ix_reviews_waiting", ["verdict", "opened_at"], unique=False)
+
+    op.create_table(
         "seen_values",
         sa.Column("mac", sa.String(length=32), nullable=False),
         sa.Column("run_id", sa.String(length=128), nullable=False),
@@ -362,6 +390,19 @@ def upgrade() -> None:
     with op.batch_alter_table("standing_grants", schema=None) as batch_op:
         batch_op.create_index("ix_standing_grants_for", ["agent_id", "tool_id", "connection_id"], unique=False)
         batch_op.create_index("ix_standing_grants_giver", ["giver_id"], unique=False)
+
+    op.create_table(
+        "trust_looks",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("agent_id", sa.String(length=40), nullable=False),
+        sa.Column("tool_id", sa.String(length=40), nullable=False),
+        sa.Column("looked_by", sa.String(length=40), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("looked_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trust_looks")),
+    )
+    with op.batch_alter_table("trust_looks", schema=None) as batch_op:
+        batch_op.create_index("ix_trust_looks_record", ["agent_id", "tool_id", "looked_at"], unique=False)
 
     op.create_table(
         "approval_stages",
@@ -811,6 +852,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_approval_stages_inbox")
 
     op.drop_table("approval_stages")
+    with op.batch_alter_table("trust_looks", schema=None) as batch_op:
+        batch_op.drop_index("ix_trust_looks_record")
+
+    op.drop_table("trust_looks")
     with op.batch_alter_table("standing_grants", schema=None) as batch_op:
         batch_op.drop_index("ix_standing_grants_giver")
         batch_op.drop_index("ix_standing_grants_for")
@@ -820,6 +865,12 @@ def downgrade() -> None:
         batch_op.drop_index("ix_seen_values_seen_at")
 
     op.drop_table("seen_values")
+    with op.batch_alter_table("reviews", schema=None) as batch_op:
+        batch_op.drop_index("ix_reviews_waiting")
+        batch_op.drop_index("ix_reviews_record")
+        batch_op.drop_index("ix_reviews_breaker")
+
+    op.drop_table("reviews")
     op.drop_table("repeat_keys")
     op.drop_table("principals")
     with op.batch_alter_table("previews", schema=None) as batch_op:
@@ -849,6 +900,7 @@ def downgrade() -> None:
     op.drop_table("keys")
     with op.batch_alter_table("invocations", schema=None) as batch_op:
         batch_op.drop_index("ix_invocations_work")
+        batch_op.drop_index("ix_invocations_trust")
         batch_op.drop_index("ix_invocations_tool_sent")
         batch_op.drop_index("ix_invocations_run")
         batch_op.drop_index("ix_invocations_requester")

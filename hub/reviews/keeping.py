@@ -1,0 +1,152 @@
+"""Reviews on record: opened, listed, concluded once; and the looks of owners after a setback."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from hub.core.errors import Conflict, NotFound
+from hub.core.ids import new_id
+from hub.identity.directory import is_plain
+from hub.reviews.tables import LookRow, ReviewRow
+from hub.reviews.values import Look, NewReview, Review, ReviewKind, Verdict
+from hub.storage import Tx, now
+
+
+async def put_review(tx: Tx, new: NewReview, *, opened_at: datetime | None) -> Review:
+    """Put a review on record; without `opened_at` it waits for nobody until `begin_review`."""
+    row = ReviewRow(
+        id=new_id("rev"),
+        kind=new.kind.value,
+        approval_digest=new.approval_digest,
+        invocation_id=new.invocation_id,
+        environment=new.environment,
+        agent_id=new.agent_id,
+        tool_id=new.tool_id,
+        tool_name=new.tool_name,
+        reviewers=list(new.reviewers),
+        excluded=sorted(new.excluded),
+        breaker_id=new.breaker_id,
+        why=new.why,
+        opened_at=opened_at,
+    )
+    tx.add(row)
+    await tx.flush()
+    return _review(row)
+
+
+async def begin_review(tx: Tx, approval_digest: str) -> str | None:
+    """Put a write that was drawn, and has now been carried out, on the list; return the review, None if not drawn."""
+    drawn = (ReviewRow.approval_digest == approval_digest, ReviewRow.opened_at.is_(None))
+    begun: str | None = await tx.scalar(
+        update(ReviewRow).where(*drawn).values(opened_at=await now(tx)).returning(ReviewRow.id)
+    )
+    return begun
+
+
+async def get_review(tx: Tx, review_id: str) -> Review:
+    """Return one review.
+
+    Raises:
+        NotFound: there is none with this id, or it waits for nobody yet.
+    """
+    row = await tx.get(ReviewRow, review_id, populate_existing=True) if is_plain(review_id) else None
+    if row is None or row.opened_at is None:
+        raise NotFound("There is no such review.")
+    return _review(row)
+
+
+async def review_of_approval(tx: Tx, approval_digest: str) -> Review | None:
+    """Return the review of what was approved under this digest, None if there is none."""
+    query = select(ReviewRow).where(ReviewRow.approval_digest == approval_digest)
+    row = await tx.scalar(query.execution_options(populate_existing=True))
+    return None if row is None else _review(row)
+
+
+async def open_reviews(tx: Tx, *, limit: int = 500) -> list[Review]:
+    """Return the reviews that wait for somebody, the oldest first, broken glass before samples."""
+    waiting = select(ReviewRow).where(ReviewRow.verdict.is_(None), ReviewRow.opened_at.is_not(None))
+    return [_review(row) for row in await tx.scalars(waiting.order_by(ReviewRow.kind, ReviewRow.id).limit(limit))]
+
+
+async def unreviewed_glass(tx: Tx, breaker_id: str) -> str | None:
+    """Return the invocation for which somebody broke the glass and nobody has reviewed it, if there is one."""
+    mine = (ReviewRow.breaker_id == breaker_id, ReviewRow.verdict.is_(None))
+    found: str | None = await tx.scalar(select(ReviewRow.invocation_id).where(*mine).limit(1))
+    return found
+
+
+async def conclude_review(tx: Tx, review_id: str, verdict: Verdict, *, by: str, reason: str) -> Review:
+    """Write down what a reviewer says.
+
+    Raises:
+        Conflict: somebody has said something already.
+        NotFound: there is none with this id.
+    """
+    waiting = (ReviewRow.id == review_id, ReviewRow.verdict.is_(None), ReviewRow.opened_at.is_not(None))
+    said: Mapping[str, Any] = {
+        "verdict": verdict.value,
+        "reviewer_id": by,
+        "reason": reason,
+        "reviewed_at": await now(tx),
+    }
+    done = await tx.scalar(update(ReviewRow).where(*waiting).values(said).returning(ReviewRow.id))
+    review = await get_review(tx, review_id)
+    if done is None:
+        raise Conflict("Somebody has reviewed this already.")
+    return review
+
+
+async def disputes_since(tx: Tx, agent_id: str, tool_id: str, since: datetime | None) -> Review | None:
+    """Return the newest dispute about what an agent did with a tool after `since`, or ever, if there is one."""
+    about = (ReviewRow.agent_id == agent_id, ReviewRow.tool_id == tool_id, ReviewRow.verdict == Verdict.DISPUTED.value)
+    query = select(ReviewRow).where(*about).order_by(ReviewRow.reviewed_at.desc()).limit(1)
+    if since is not None:
+        query = query.where(ReviewRow.reviewed_at > since)
+    row = await tx.scalar(query)
+    return None if row is None else _review(row)
+
+
+async def put_look(tx: Tx, look: Look) -> None:
+    """Put it on record that whoever answers for a tool has looked."""
+    tx.add(
+        LookRow(
+            id=new_id("look"),
+            agent_id=look.agent_id,
+            tool_id=look.tool_id,
+            looked_by=look.looked_by,
+            reason=look.reason,
+            looked_at=look.looked_at,
+        )
+    )
+    await tx.flush()
+
+
+async def last_look(tx: Tx, agent_id: str, tool_id: str) -> datetime | None:
+    """Return when somebody last looked at an agent's setbacks with a tool."""
+    query = select(LookRow.looked_at).where(LookRow.agent_id == agent_id, LookRow.tool_id == tool_id)
+    found: datetime | None = await tx.scalar(query.order_by(LookRow.looked_at.desc()).limit(1))
+    return found
+
+
+def _review(row: ReviewRow) -> Review:
+    return Review(
+        id=row.id,
+        kind=ReviewKind(row.kind),
+        approval_digest=row.approval_digest,
+        invocation_id=row.invocation_id,
+        environment=row.environment,
+        agent_id=row.agent_id,
+        tool_id=row.tool_id,
+        tool_name=row.tool_name,
+        reviewers=tuple(row.reviewers),
+        excluded=frozenset(row.excluded),
+        breaker_id=row.breaker_id,
+        why=row.why,
+        opened_at=row.opened_at,
+        verdict=Verdict(row.verdict) if row.verdict else None,
+        reviewer_id=row.reviewer_id,
+        reason=row.reason,
+        reviewed_at=row.reviewed_at,
+    )

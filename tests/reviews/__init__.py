@@ -1,0 +1,1 @@
+"""Reviews: broken glass, samples, and the trust that rests on both."""
