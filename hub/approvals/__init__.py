@@ -1,23 +1,27 @@
 """Approval requests, votes and their rules."""
 
 from hub.approvals.ballots import Ballot, admit, cast
+from hub.approvals.batches import Kind, Limit, shape_of, together
 from hub.approvals.chasing import Chase, mark_chased, to_be_chased
 from hub.approvals.counters import Counter, asked_already, counters_of, keep_counter
 from hub.approvals.deputies import Absence, Deputyship, deputyships, end_deputyship, name_deputy, stands_in_for
 from hub.approvals.inbox import waiting_for
 from hub.approvals.mandates import Mandate, acting, mandate_of, may_look
-from hub.approvals.questions import Question, Terms, by_digest, close_questions, latest, open_question, shortest
+from hub.approvals.questions import Asked, Question, Terms, by_digest, close_questions, latest, open_question, shortest
 from hub.approvals.rules import Choice, Granted, Rejected, Standing, Vote, Waiting, in_words, standing
 from hub.approvals.summary import decision_summary
 
 __all__ = [
     "Absence",
+    "Asked",
     "Ballot",
     "Chase",
     "Choice",
     "Counter",
     "Deputyship",
     "Granted",
+    "Kind",
+    "Limit",
     "Mandate",
     "Question",
     "Rejected",
@@ -43,9 +47,11 @@ __all__ = [
     "may_look",
     "name_deputy",
     "open_question",
+    "shape_of",
     "shortest",
     "standing",
     "stands_in_for",
     "to_be_chased",
+    "together",
     "waiting_for",
 ]

@@ -59,6 +59,7 @@ class Question:
     invocation_id: str
     revision: int
     is_open: bool
+    shape: str
     terms: Mapping[str, Json]
     """What the digest covers, as it was when the question was asked."""
     obligations: tuple[Obligation, ...]
@@ -88,22 +89,31 @@ def shortest(obligations: Sequence[Obligation]) -> timedelta:
     return timedelta(seconds=min(one.seconds for one in obligations))
 
 
-async def open_question(
-    tx: Tx, invocation_id: str, revision: int, *, terms: Terms, excluded: frozenset[str]
-) -> Question:
-    """Put the question on record and into the inboxes of those asked first; `excluded` may not vote."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a question is about, who may not answer it, and what it has in common with others like it (`shape`)."""
+
+    invocation_id: str
+    revision: int
+    excluded: frozenset[str]
+    shape: str
+
+
+async def open_question(tx: Tx, asked: Asked, terms: Terms) -> Question:
+    """Put the question on record and into the inboxes of those asked first."""
     opened_at = await now(tx)
     remind_at, escalate_at = moments(opened_at, terms.expires_at)
     tx.add(
         QuestionRow(
             digest=terms.digest,
-            invocation_id=invocation_id,
-            revision=revision,
+            invocation_id=asked.invocation_id,
+            revision=asked.revision,
             is_open=True,
+            shape=asked.shape,
             terms=terms.as_json(),
             obligations=[one.as_json() for one in terms.obligations],
             summary=dict(terms.summary),
-            excluded=sorted(excluded),
+            excluded=sorted(asked.excluded),
             opened_at=opened_at,
             expires_at=terms.expires_at,
             remind_at=remind_at,
@@ -121,7 +131,7 @@ async def open_question(
         ]
     )
     await tx.flush()
-    found = await latest(tx, invocation_id)
+    found = await latest(tx, asked.invocation_id)
     assert found is not None  # noqa: S101  # it was added two statements above
     return found
 
@@ -160,6 +170,7 @@ async def _question(tx: Tx, row: QuestionRow) -> Question:
         invocation_id=row.invocation_id,
         revision=row.revision,
         is_open=row.is_open,
+        shape=row.shape,
         terms=row.terms,
         obligations=tuple(Obligation.from_json(one) for one in row.obligations),
         summary=row.summary,

@@ -18,6 +18,8 @@ class QuestionRow(Base):
     invocation_id: Mapped[str] = mapped_column(String(40))
     revision: Mapped[int] = mapped_column(Integer)
     is_open: Mapped[bool]
+    shape: Mapped[str] = mapped_column(String(64))
+    """Equal for the questions that are shown as one batch."""
     terms: Mapped[dict[str, Any]] = mapped_column(Json)
     obligations: Mapped[list[Any]] = mapped_column(Json)
     summary: Mapped[dict[str, Any]] = mapped_column(Json)

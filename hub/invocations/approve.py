@@ -5,7 +5,7 @@ from secrets import token_hex
 from typing import Final
 
 from hub import approvals, outbox
-from hub.approvals import Question, Terms, decision_summary
+from hub.approvals import Asked, Kind, Question, Terms, decision_summary
 from hub.approvals.counters import authors
 from hub.approvals.rules import asked_groups, asked_in
 from hub.audit import EventKind
@@ -60,7 +60,7 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Allowed | Ob
         expires_at = _in_window(previewed, at + approvals.shortest(_obligations(previewed, decision)))
         terms = _terms(previewed, tool, decision, expires_at)
         excluded = voters_excluded(await caller_of(tx, previewed)) | authors(previewed.counters)
-        question = await approvals.open_question(tx, previewed.id, previewed.revision, terms=terms, excluded=excluded)
+        question = await approvals.open_question(tx, _asked(previewed, excluded, terms), terms)
         step = Step(
             to=State.AWAITING_APPROVAL,
             event=EventKind.INVOCATION_APPROVAL_REQUESTED,
@@ -80,6 +80,18 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Allowed | Ob
         asked = await move(tx, runtime, previewed, step)
         await call_for(tx, question)
         return asked
+
+
+def _asked(previewed: Invocation, excluded: frozenset[str], terms: Terms) -> Asked:
+    kind = Kind(
+        agent_id=previewed.agent_id,
+        on_behalf_of_id=previewed.on_behalf_of_id,
+        tool_version_digest=previewed.tool_version_digest,
+        connection_id=previewed.connection_id,
+        connection_generation=previewed.connection_generation,
+    )
+    shape = approvals.shape_of(kind, terms)
+    return Asked(invocation_id=previewed.id, revision=previewed.revision, excluded=excluded, shape=shape)
 
 
 async def call_for(tx: Tx, question: Question) -> None:

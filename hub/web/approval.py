@@ -17,6 +17,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.votes import vote
 from hub.web.approval_views import approval_page, inbox_card
+from hub.web.batches import batch_lines
 from hub.web.comparison import FieldState, Veil, compare_records
 from hub.web.counter import counter_form, propose, revised
 from hub.web.dossier import Dossier, open_dossier
@@ -45,7 +46,12 @@ async def show_inbox(visit: Visit) -> Response:
         waiting = await approvals.waiting_for(tx, visit.person)
     dossiers = [await open_dossier(visit, invocation_id) for invocation_id in waiting]
     cards = tuple(card for dossier in dossiers if (card := inbox_card(dossier)) is not None)
-    shown = Shown(template="inbox.html", title="Approvals", page=InboxPage(cards=cards), here="approvals")
+    shown = Shown(
+        template="inbox.html",
+        title="Approvals",
+        page=InboxPage(cards=cards, batches=await batch_lines(visit)),
+        here="approvals",
+    )
     return show(visit, shown)
 
 

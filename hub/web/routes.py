@@ -9,6 +9,7 @@ from starlette.routing import Route
 from hub.invocations.runtime import Runtime
 from hub.web import (
     approval,
+    batches,
     catalog,
     connection,
     consent,
@@ -76,6 +77,8 @@ def _catalog(door: Doorway) -> list[Route]:
 def _governed(door: Doorway) -> list[Route]:
     return [
         Route("/approvals", door.private(approval.show_inbox), methods=["GET"]),
+        Route("/approval-batches/{shape}", door.private(batches.show_batch), methods=["GET"]),
+        Route("/approval-batches/{shape}", door.private(batches.submit_batch), methods=["POST"]),
         Route("/deputies", door.private(deputies.show_deputies), methods=["GET"]),
         Route("/deputies", door.private(deputies.add_deputy), methods=["POST"]),
         Route("/deputies/{deputyship_id}/end", door.private(deputies.end_deputy), methods=["POST"]),

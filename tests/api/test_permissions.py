@@ -76,6 +76,8 @@ MAY: Mapping[str, frozenset[str]] = {
     "resolveInvocation": OPERATOR,
     "listApprovals": EVERYBODY,  # what waits for it
     "getApproval": MEMBER,
+    "listBatches": EVERYBODY,  # what waits for it
+    "castBatchVote": EVERYBODY,  # each item is refused by itself; see test_batches
     "proposeInstead": frozenset(),  # as voting
     "listDeputies": EVERYBODY,  # its own
     "nameDeputy": EVERYBODY,  # its own
@@ -172,6 +174,10 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "concludeReview": {"verdict": "fine"},
         "restoreTrust": WHY,
         "castVote": {"digest": "0" * 64, "choice": "approve"},
+        "castBatchVote": {
+            "items": [{"invocation_id": ids["invocation_id"], "digest": "0" * 64}],
+            "choice": "approve",
+        },
         "proposeInstead": {"digest": "0" * 64, "arguments": {"title": "y"}, "reason": "Better."},
         "nameDeputy": {
             "deputy": "owner",

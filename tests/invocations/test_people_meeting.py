@@ -7,10 +7,11 @@ from questions import add_groups, add_person, ask_by, wish
 from sqlalchemy import select
 from world import World
 
-from hub.approvals import Choice
+from hub.approvals import Choice, Limit
 from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, HubError
 from hub.identity.principals import Principal
 from hub.invocations.approve import APPROVAL_REQUESTED
+from hub.invocations.batch import Item, vote_on_batch
 from hub.invocations.counter import CounterProposal, counter
 from hub.invocations.queries import current
 from hub.invocations.states import State
@@ -71,3 +72,25 @@ async def test_an_approval_and_a_proposal_that_meet_end_in_one_of_them(world: Wo
     else:
         assert isinstance(voted, Conflict | ChangedSinceSeen)
         assert (stands.state, stands.arguments) == (State.AWAITING_APPROVAL, FEW)
+
+
+async def test_a_batch_and_a_single_vote_that_meet_count_once(world: World) -> None:
+    await ask_by(world, '@require("approvers:2")\n@ttl("PT24H")')
+    asked = [await world.call("item_put", MANY | {"id": number}) for number in (31, 32, 33)]
+    items = [Item(invocation_id=one.id, digest=one.question.digest) for one in asked if one.question is not None]
+
+    async def single(one: Invocation) -> Invocation | HubError:
+        try:
+            return await world.vote(one, world.ann)
+        except HubError as refusal:
+            return refusal
+
+    decided, *singles = await asyncio.gather(
+        vote_on_batch(world.ballot(asked[0], world.ann), items, Limit(), world.runtime), *map(single, asked)
+    )
+
+    for one, counted, alone in zip(asked, decided, singles, strict=True):
+        stands = await current(world.runtime, one.id)
+        assert stands.question is not None
+        assert len(stands.question.votes) == 1
+        assert (counted.state is None) is not isinstance(alone, HubError)

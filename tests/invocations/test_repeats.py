@@ -72,7 +72,6 @@ async def test_an_idempotency_key_cannot_be_used_for_another_request(world: Worl
 
 
 @one_engine
-@one_engine
 async def test_the_same_call_by_somebody_else_is_not_joined(world: World) -> None:
     first = await world.call("ticket_create", {"title": "Broken"}, key="k1")
 

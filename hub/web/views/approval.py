@@ -24,10 +24,20 @@ class InboxCard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLine:
+    """Questions of the same shape in the inbox; `card` is the most urgent of them."""
+
+    url: str
+    count: int
+    card: InboxCard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InboxPage:
     """The questions that wait for the viewer."""
 
     cards: tuple[InboxCard, ...]
+    batches: tuple[BatchLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("invocation_id", sa.String(length=40), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("shape", sa.String(length=64), nullable=False),
         sa.Column("terms", Json, nullable=False),
         sa.Column("obligations", Json, nullable=False),
         sa.Column("summary", Json, nullable=False),

@@ -1,0 +1,135 @@
+"""A batch: questions of the same shape on one page, and one decision about those that are chosen."""
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from hub import approvals
+from hub.approvals import Ballot, Choice, Limit, Question
+from hub.core.errors import FreshLoginNeeded, InputError, Malformed, NotFound
+from hub.identity.principals import Principal
+from hub.invocations.batch import Decided, Item, vote_on_batch, waiting_together
+from hub.invocations.runtime import Runtime
+from hub.web.approval_views import inbox_card
+from hub.web.comparison import Comparison, comparison
+from hub.web.dossier import Dossier, open_dossier
+from hub.web.views.approval import BatchLine, InboxCard
+from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
+
+_TOLD = 5
+"""How many items that were not counted are named in the notice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchItem:
+    """One question of a batch: what would change, and what is posted when it is chosen."""
+
+    value: str
+    card: InboxCard
+    changes: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPage:
+    """Every question of a batch that waits for the viewer."""
+
+    action: str
+    items: tuple[BatchItem, ...]
+    currency: str
+
+
+async def batch_lines(visit: Visit) -> tuple[BatchLine, ...]:
+    """Return the batches that wait for the visitor."""
+    async with visit.runtime.database.reading() as tx:
+        batches = await waiting_together(tx, visit.person)
+    lines: list[BatchLine] = []
+    for batch in batches:
+        card = inbox_card(await open_dossier(visit, batch[0].invocation_id))
+        if card is not None:
+            lines.append(BatchLine(url=_url(batch[0]), count=len(batch), card=card))
+    return tuple(lines)
+
+
+async def show_batch(visit: Visit) -> Response:
+    """Show the questions of one batch; looking decides nothing."""
+    batch = await _batch(visit.runtime, visit.person, visit.request.path_params["shape"])
+    dossiers = [await open_dossier(visit, one.invocation_id) for one in batch]
+    page = BatchPage(
+        action=_url(batch[0]),
+        items=tuple(item for one, dossier in zip(batch, dossiers, strict=True) if (item := _item(one, dossier))),
+        currency=next((str(found) for one in batch if (found := one.summary["blast"]["currency"])), ""),
+    )
+    return show(visit, Shown(template="batch.html", title="Decide together", page=page, here="approvals"))
+
+
+async def submit_batch(visit: Visit) -> Response:
+    """Count the visitor's vote on each item that was chosen, and tell what came of them."""
+    form = visit.form
+    ballot = Ballot(
+        invocation_id="",  # each item brings its own, with its own digest
+        digest="",
+        choice=_choice(form.one("decision")),
+        reason=form.one("reason"),
+        voter=visit.person,
+        authenticated_at=visit.session.authenticated_at,
+    )
+    items = [_chosen(value) for value in form.all("item")]
+    try:
+        decided = await vote_on_batch(ballot, items, _limit(visit), visit.runtime)
+    except FreshLoginNeeded:
+        return redirect(f"/fresh-login?next={visit.request.url.path}")
+    refused = [one for one in decided if one.state is None]
+    return redirect_telling(visit, "/approvals", _told(decided), tone="warn" if refused else "good")
+
+
+async def _batch(runtime: Runtime, person: Principal, shape: str) -> list[Question]:
+    async with runtime.database.reading() as tx:
+        waiting = [await approvals.latest(tx, one) for one in await approvals.waiting_for(tx, person)]
+    batch = [one for one in waiting if one is not None and one.shape == shape]
+    if not batch:
+        raise NotFound("Nothing of this batch waits for you.")
+    return batch
+
+
+def _url(question: Question) -> str:
+    return f"/approval-batches/{question.shape}"
+
+
+def _item(question: Question, dossier: Dossier) -> BatchItem | None:
+    card, record = inbox_card(dossier), dossier.invocation.preview
+    if card is None or record is None or dossier.invocation.question != question:
+        return None
+    changes = tuple(comparison(change) for change in record.preview.changes)
+    return BatchItem(value=f"{question.invocation_id} {question.digest}", card=card, changes=changes)
+
+
+def _choice(pressed: str) -> Choice:
+    try:
+        return Choice(pressed)
+    except ValueError as error:
+        raise Malformed("Press Approve or Reject. Nothing was decided.") from error
+
+
+def _chosen(value: str) -> Item:
+    invocation_id, _, digest = value.partition(" ")
+    return Item(invocation_id=invocation_id, digest=digest)
+
+
+def _limit(visit: Visit) -> Limit:
+    rows, money = visit.form.one("rows"), visit.form.one("money_minor")
+    currency = visit.form.one("currency") or None
+    return Limit(rows=_figure(rows), money_minor=_figure(money), currency=currency)
+
+
+def _figure(text: str) -> int | None:
+    if not text.strip():
+        return None
+    if not (text.strip().isascii() and text.strip().isdigit()):
+        raise InputError("Write a limit as a whole number. Nothing was decided.")
+    return int(text)
+
+
+def _told(decided: list[Decided]) -> str:
+    refused = [one for one in decided if one.state is None]
+    counted = f"{len(decided) - len(refused)} of {len(decided)} votes are on record."
+    return " ".join((counted, *(f"{one.invocation_id}: {one.why_not}" for one in refused[:_TOLD])))
