@@ -53,6 +53,7 @@ _QUESTIONS: Final = {
     "autocommit": "May it go by itself?",
     "approve": "May this person approve it?",
     "commit": "May it be carried out?",
+    "break_glass": "May this person let it go without approval?",
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from web_gallery_approval import APPROVALS, INBOXES
+from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
 from web_gallery_policy import BUNDLES, POLICIES, TRIALS
 from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, SERVERS, TOOLS
@@ -183,6 +184,9 @@ def _governed() -> Iterator[Example]:
         ("tool", "tool.html", "tools", TOOLS),
         ("inbox", "inbox.html", "approvals", INBOXES),
         ("approval", "approval.html", "approvals", APPROVALS),
+        ("standing-grants", "standing_grants.html", "approvals", GRANTS),
+        ("new-standing-grant", "new_standing_grant.html", "approvals", NEW_GRANTS),
+        ("reviews", "reviews.html", "approvals", REVIEWS),
         ("invocations", "invocations.html", "invocations", INVOCATION_LISTS),
         ("invocation", "invocation.html", "invocations", INVOCATIONS),
         ("servers", "servers.html", "servers", SERVERS),

@@ -1,0 +1,93 @@
+"""Reviews: what went without anybody's approval, what it changed, and what a reviewer says of it."""
+
+import json
+from typing import Final
+
+from starlette.responses import Response
+
+from connectors.sdk.preview import Change
+from hub.core.errors import Conflict, InputError, Malformed
+from hub.identity.directory import get_many
+from hub.invocations.journal import load
+from hub.invocations.reviewing import Remark, remark, waiting_for
+from hub.reviews import ReviewKind, Verdict
+from hub.storage import now
+from hub.web.headlines import headline
+from hub.web.inert import Inert, inert, inert_name
+from hub.web.moments import at
+from hub.web.state_words import STATES
+from hub.web.views.reviews import ReviewCard, ReviewsPage
+from hub.web.visits import Shown, Visit, redirect_telling, show
+from hub.web.wording import Word
+
+_KINDS: Final = {
+    ReviewKind.GLASS: Word(label="glass broken", meaning="", tone="bad"),
+    ReviewKind.SAMPLE: Word(label="sample", meaning="", tone="info"),
+}
+_NOTICES: Final = {
+    Verdict.FINE: "You found it right, and that is on record.",
+    Verdict.DISPUTED: "Your dispute is on record. The agent has lost its trust with this tool.",
+}
+
+
+async def show_reviews(visit: Visit) -> Response:
+    """Show what waits for the visitor to look at."""
+    return await _shown(visit)
+
+
+async def conclude(visit: Visit) -> Response:
+    """Put on record what the visitor says."""
+    try:
+        verdict = Verdict(visit.form.one("verdict"))
+    except ValueError as error:
+        raise Malformed("Press Fine or Dispute. Nothing was recorded.") from error
+    review_id = visit.request.path_params["review_id"]
+    said = Remark(review_id=review_id, reviewer=visit.person, verdict=verdict, reason=visit.form.one("reason"))
+    try:
+        await remark(said, visit.runtime)
+    except (InputError, Conflict) as error:
+        return await _shown(visit, problem=error.message)
+    return redirect_telling(visit, "/reviews", _NOTICES[verdict])
+
+
+async def _shown(visit: Visit, *, problem: str = "") -> Response:
+    async with visit.runtime.database.reading() as tx:
+        waiting = await waiting_for(tx, visit.person)
+        calls = {one.id: await load(tx, one.invocation_id) for one in waiting}
+        known = {who for one in waiting for who in (one.agent_id, one.breaker_id) if who is not None}
+        people = await get_many(tx, sorted(known))
+        moment = await now(tx)
+    names = {one.id: inert_name(one.display_name) for one in people.values()}
+    cards = [
+        ReviewCard(
+            action=f"/reviews/{one.id}",
+            kind=_KINDS[one.kind],
+            headline=inert_name(headline(seen.preview if seen else None, title=one.tool_name, system=call.connector)),
+            agent=names.get(one.agent_id, inert_name(one.agent_id)),
+            tool=one.tool_name,
+            state=STATES[call.state],
+            environment=one.environment,
+            changes=tuple(_change(change) for change in seen.preview.changes) if seen else (),
+            broken_by=names.get(one.breaker_id, inert_name(one.breaker_id)) if one.breaker_id else None,
+            why=inert(one.why) if one.why else None,
+            opened=at(one.opened_at or moment, now=moment),
+        )
+        for one in waiting
+        for call in [calls[one.id]]
+        for seen in [call.preview]
+    ]
+    page = ReviewsPage(cards=tuple(cards), problem=problem)
+    shown = Shown(template="reviews.html", title="Reviews", page=page, here="approvals", status=400 if problem else 200)
+    return show(visit, shown)
+
+
+def _change(change: Change) -> Inert:
+    """Return one change as text, without what the preview marks as sensitive."""
+    hidden = set(change.sensitive)
+    sides = {"before": change.before, "after": change.after}
+    told = {
+        side: {name: "hidden" if name in hidden else value for name, value in record.items()}
+        for side, record in sides.items()
+        if record is not None
+    }
+    return inert(f"{change.target}: {json.dumps(told, ensure_ascii=False, indent=2)}")

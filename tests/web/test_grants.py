@@ -1,0 +1,65 @@
+"""Standing grants and reviews on pages that need no JavaScript."""
+
+from typing import Any
+
+import pytest
+from questions import rules
+from web_visitor import Visitor
+from world import World
+
+from hub.bundles import Publication, publish_bundle
+from hub.invocations.states import DONE, State
+from hub.invocations.values import Invocation
+
+pytestmark = pytest.mark.anyio
+
+
+async def put(world: World, number: int, quantity: int = 600_000) -> Invocation:
+    arguments: dict[str, Any] = {"id": number, "name": "ruler", "quantity": quantity}
+    return await world.call("item_put", arguments)
+
+
+async def test_an_approver_allows_calls_like_a_question_and_takes_that_back(world: World, ann: Visitor) -> None:
+    asked = await put(world, 40)
+    form = f"/approvals/{asked.id}/standing-grant"
+
+    await ann.get(f"/approvals/{asked.id}")
+    assert f'href="{form}"' in ann.html
+    await ann.get(form)
+    await ann.submit(form, uses="many", reason="Rulers are routine.")
+    assert ann.page.status_code == 400
+    assert "Write uses as a whole number." in ann.html
+    await ann.submit(form, uses="2", reason="Rulers are routine.")
+    await ann.follow()
+    assert "2 of 2 uses left" in ann.html
+    assert "at most 600,000" in ann.html
+
+    assert (await put(world, 41)).state in DONE
+    assert (await put(world, 42, quantity=600_001)).state is State.AWAITING_APPROVAL
+
+    await ann.get("/standing-grants")
+    assert "1 of 2 uses left" in ann.html
+    (action,) = [part.split('"')[0] for part in ann.html.split('action="') if part.startswith("/standing-grants/")]
+    await ann.submit(action, reason="Counted again.")
+    await ann.follow()
+    assert "it was revoked" in ann.html
+    assert (await put(world, 43)).state is State.AWAITING_APPROVAL
+
+
+async def test_a_reviewer_says_whether_what_went_by_itself_was_right(world: World, ann: Visitor) -> None:
+    text = rules('@require("approvers:1")\n@ttl("PT24H")').replace("approvers:2%", "approvers:100%")
+    async with world.runtime.database.transaction() as tx:
+        publication = Publication(environment="dev", text=text, by=None)
+        await publish_bundle(tx, world.runtime.database, world.runtime.keys, publication)
+    assert (await world.call("item_update", {"id": 1, "quantity": 11})).state is State.VERIFIED
+
+    await ann.get("/reviews")
+    assert "Change quantity of items/1" in ann.html
+    (action,) = [part.split('"')[0] for part in ann.html.split('action="') if part.startswith("/reviews/")]
+    await ann.submit(action, verdict="disputed", reason=" ")
+    assert ann.page.status_code == 400
+    await ann.submit(action, verdict="disputed", reason="Too few.")
+    await ann.follow()
+
+    assert "Your dispute is on record." in ann.html
+    assert "Nothing waits for you" in ann.html
