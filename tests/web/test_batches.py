@@ -1,0 +1,46 @@
+"""The page of a batch: every item is shown and chosen by its own digest, and what came of each is told."""
+
+import re
+
+import pytest
+from web_visitor import Visitor
+from world import World
+
+from hub.invocations.queries import current
+from hub.invocations.states import State
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_one_decision_on_the_page_decides_what_is_chosen(world: World, ann: Visitor) -> None:
+    asked = [await world.call("ticket_create", {"title": f"ticket {number}"}) for number in range(3)]
+    await ann.get("/approvals")
+    assert "Decide 3 of the same shape together" in ann.text
+    (page,) = set(re.findall(r'href="(/approval-batches/[0-9a-f]{64})"', ann.html))
+    await ann.get(page)
+    assert all(f"ticket {number}" in ann.text for number in range(3))
+    fields = ann.form(page).fields
+    chosen = [field for field in fields if field[0] != "item"]
+    items = re.findall(r'name="item" value="(inv_[^"]+)"', ann.html)
+    await world.vote(asked[1], world.ann)
+
+    await ann.get(page)
+    assert len(re.findall(r'name="item" value="(inv_[^"]+)"', ann.html)) == 2
+    typed = [(name, value) for name, value in chosen if name not in {"decision", "reason"}]
+    await ann.post(page, [*typed, *(("item", value) for value in items), ("decision", "approve"), ("reason", "")])
+    await ann.follow()
+
+    assert "2 of 3 votes are on record." in ann.text
+    assert asked[1].id in ann.text
+    assert {(await current(world.runtime, one.id)).state for one in asked} == {State.APPROVED}
+
+
+async def test_looking_at_a_batch_decides_nothing_and_a_stranger_finds_none(world: World, visitor: Visitor) -> None:
+    asked = [await world.call("ticket_create", {"title": f"ticket {number}"}) for number in range(2)]
+    assert asked[0].question is not None
+    page = f"/approval-batches/{asked[0].question.shape}"
+    await visitor.log_in("carl", "correct-horse-battery")
+
+    assert (await visitor.get(page)).status_code == 404
+    assert "of the same shape" not in (await visitor.get("/approvals")).text
+    assert {(await current(world.runtime, one.id)).state for one in asked} == {State.AWAITING_APPROVAL}
