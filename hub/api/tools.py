@@ -142,6 +142,13 @@ async def release(runtime: RuntimeParameter, acting: Person, tool_id: Id) -> Ste
         return _steward(await registry.release(tx, tool_id, acting.authority(runtime)))
 
 
+@router.delete("/{tool_id}/raised-tier", operation_id="settleToolTier", summary="Take back a raised tier")
+async def settle_tier(runtime: RuntimeParameter, acting: Person, tool_id: Id) -> StewardView:
+    """Take back the tier that the hub raised after a divergence; for the tool's owner, who has looked into it."""
+    async with runtime.database.transaction() as tx:
+        return _steward(await registry.settle_tier(tx, tool_id, acting.authority(runtime)))
+
+
 @router.put("/{tool_id}/tier", operation_id="setToolTier", summary="Set the owner's tier")
 async def set_tier(runtime: RuntimeParameter, acting: Person, tool_id: Id, wanted: OwnerTier) -> StewardView:
     """Raise a tool's tier; the one that applies is never below what the connector declares."""

@@ -7,7 +7,17 @@ from hub.approvals.counters import Counter, asked_already, counters_of, keep_cou
 from hub.approvals.deputies import Absence, Deputyship, deputyships, end_deputyship, name_deputy, stands_in_for
 from hub.approvals.inbox import waiting_for
 from hub.approvals.mandates import Mandate, acting, mandate_of, may_look
-from hub.approvals.questions import Asked, Question, Terms, by_digest, close_questions, latest, open_question, shortest
+from hub.approvals.questions import (
+    Asked,
+    Question,
+    Terms,
+    by_digest,
+    carry_votes,
+    close_questions,
+    latest,
+    open_question,
+    shortest,
+)
 from hub.approvals.rules import Choice, Granted, Rejected, Standing, Vote, Waiting, in_words, standing
 from hub.approvals.summary import decision_summary
 
@@ -33,6 +43,7 @@ __all__ = [
     "admit",
     "asked_already",
     "by_digest",
+    "carry_votes",
     "cast",
     "close_questions",
     "counters_of",

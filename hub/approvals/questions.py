@@ -11,6 +11,7 @@ from hub.approvals.chasing import moments
 from hub.approvals.rules import Choice, Standing, Vote, Waiting, stages, standing
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
 from hub.core.canonical import digest
+from hub.core.ids import new_id
 from hub.policy import Obligation
 from hub.storage import Tx, now
 
@@ -142,6 +143,35 @@ async def open_stage(tx: Tx, approval_digest: str, stage: int) -> None:
     await tx.execute(mine.values(is_open=StageRow.stage == stage))
 
 
+async def carry_votes(tx: Tx, earlier: Question, question: Question) -> Question:
+    """Let the votes on `earlier` count for `question` as well, and return it with them; each keeps its own time."""
+    tx.add_all(
+        [
+            VoteRow(
+                id=new_id("vote"),
+                digest=question.digest,
+                voter_id=vote.voter_id,
+                stage=vote.stage,
+                groups=sorted(vote.groups),
+                decision=vote.choice.value,
+                reason=vote.reason,
+                carried_from=vote.carried_from or earlier.digest,
+                for_id=vote.for_id,
+                counts_as=vote.for_id or vote.voter_id,
+                cast_at=vote.cast_at,
+                authenticated_at=vote.authenticated_at,
+            )
+            for vote in earlier.votes
+        ]
+    )
+    await tx.flush()
+    carried = await by_digest(tx, question.digest)
+    assert carried is not None  # noqa: S101  # it was just asked
+    if carried.stage != question.stage:
+        await open_stage(tx, carried.digest, carried.stage)
+    return carried
+
+
 async def close_questions(tx: Tx, invocation_id: str) -> None:
     """Take every open question of the invocation out of the inboxes; what was decided stays on record."""
     mine = select(QuestionRow.digest).where(QuestionRow.invocation_id == invocation_id)
@@ -194,4 +224,5 @@ def _vote(row: VoteRow) -> Vote:
         authenticated_at=row.authenticated_at,
         stage=row.stage,
         for_id=row.for_id,
+        carried_from=row.carried_from,
     )

@@ -29,6 +29,8 @@ class Vote:
     """The stage that was asked when the vote was cast; it counts there and nowhere else."""
     for_id: str | None = None
     """In whose place it was cast; None: in the voter's own."""
+    carried_from: str | None = None
+    """The digest it was cast on, where policy let it count for a newer preview as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

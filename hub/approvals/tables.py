@@ -68,6 +68,8 @@ class VoteRow(Base):
     groups: Mapped[list[str]] = mapped_column(Json)
     decision: Mapped[str] = mapped_column(String(8))
     reason: Mapped[str] = mapped_column(Text)
+    carried_from: Mapped[str | None] = mapped_column(String(64))
+    """The question it was cast on, where policy let it count for this one as well."""
     cast_at: Mapped[datetime] = mapped_column(Moment)
     authenticated_at: Mapped[datetime] = mapped_column(Moment)
 

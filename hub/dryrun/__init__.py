@@ -1,6 +1,6 @@
 """Previews: ask for them, compare them, keep their record."""
 
-from hub.dryrun.compare import ThreeWay, drift, judge, moved_since, named_in
+from hub.dryrun.compare import ThreeWay, drift, judge, moved_since, named_in, would_change_the_same
 from hub.dryrun.records import (
     PreviewRecord,
     ReadBack,
@@ -32,4 +32,5 @@ __all__ = [
     "preview_digest",
     "put_read_back",
     "track_record",
+    "would_change_the_same",
 ]

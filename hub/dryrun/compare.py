@@ -21,6 +21,29 @@ def drift(approved: Preview, fresh: Preview) -> tuple[str, ...]:
     return tuple(_drift(approved, fresh)) or ("the preview is no longer the same",)
 
 
+def would_change_the_same(then: Preview, now: Preview) -> bool:
+    """Return whether two previews set the same fields from the same values to the same values, and reach as far.
+
+    What differs is then beside the point of the decision: fields that are not written, or the version of the record.
+    """
+    return _decided_on(then) == _decided_on(now) and now.fidelity.rank >= then.fidelity.rank
+
+
+def _decided_on(preview: Preview) -> list[Json]:
+    changes = [(change.target, change.effect, change.unknown, _written(change)) for change in preview.changes]
+    guarded = [guard.target for guard in preview.preconditions]
+    return [sorted(changes, key=str), preview.side_effects, preview.blast, preview.not_covered, guarded]
+
+
+def _written(change: Change) -> Json:
+    """Return what a change writes: all of a record that comes or goes, of another the fields that differ."""
+    if change.before is None or change.after is None:
+        return change.before, change.after
+    names = sorted({*change.before, *change.after} - {*change.unknown})
+    pairs = {name: (change.before.get(name, _ABSENT), change.after.get(name, _ABSENT)) for name in names}
+    return [(name, was, becomes) for name, (was, becomes) in pairs.items() if was != becomes]
+
+
 def _drift(approved: Preview, fresh: Preview) -> Iterator[str]:
     then, now = ({change.target: change for change in preview.changes} for preview in (approved, fresh))
     for target in sorted(then.keys() | now.keys()):

@@ -15,6 +15,7 @@ from hub.invocations.journal import Step, move
 from hub.invocations.reviewing import draw
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
+from hub.invocations.tally import carry_over, decided
 from hub.invocations.values import ApprovedBy, Invocation
 from hub.policy import Allowed, Obligation, Obliged, strictest
 from hub.registry import PublishedTool
@@ -61,6 +62,7 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Allowed | Ob
         terms = _terms(previewed, tool, decision, expires_at)
         excluded = voters_excluded(await caller_of(tx, previewed)) | authors(previewed.counters)
         question = await approvals.open_question(tx, _asked(previewed, excluded, terms), terms)
+        question = await carry_over(tx, previewed, question)
         step = Step(
             to=State.AWAITING_APPROVAL,
             event=EventKind.INVOCATION_APPROVAL_REQUESTED,
@@ -68,6 +70,7 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Allowed | Ob
                 "approval_digest": terms.digest,
                 **on_record(decision),
                 "expires_at": terms.expires_at.isoformat(),
+                "carried_votes": [vote.voter_id for vote in question.votes],
             },
             private=basis(decision) | {"summary": dict(terms.summary)},
             changes={
@@ -78,6 +81,8 @@ async def ask(previewed: Invocation, tool: PublishedTool, decision: Allowed | Ob
             },
         )
         asked = await move(tx, runtime, previewed, step)
+        if agreed := decided(question):  # by votes on the preview before, which policy lets count
+            return await move(tx, runtime, asked, agreed)
         await call_for(tx, question)
         return asked
 

@@ -1,7 +1,7 @@
 """Voting: a ballot is counted, and what it decides happens, in one transaction; a refused one is on record too."""
 
 from hub import approvals
-from hub.approvals import Ballot, Choice, Granted, Mandate, Question, Rejected
+from hub.approvals import Ballot, Choice, Mandate
 from hub.audit import Event, EventKind, append
 from hub.core.errors import ChangedSinceSeen, Forbidden, HubError, NotFound
 from hub.dryrun import drift, of_revision
@@ -10,8 +10,8 @@ from hub.invocations.decisions import basis, decide_on_mandate, on_record
 from hub.invocations.journal import Step, announce, hold, load, move, record_event
 from hub.invocations.refuse import by_policy
 from hub.invocations.runtime import Runtime
-from hub.invocations.states import State
-from hub.invocations.values import ApprovedBy, Invocation
+from hub.invocations.tally import decided
+from hub.invocations.values import Invocation
 from hub.policy import Decision, Denied
 from hub.registry import read_current
 from hub.storage import Tx
@@ -63,7 +63,7 @@ async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
         by=ballot.voter.id,
     )
     await record_event(tx, runtime, standing, cast)
-    step = _decided(question)
+    step = decided(question)
     if step is not None:
         return await move(tx, runtime, standing, step)
     if question.stage != counted.stage:
@@ -92,21 +92,6 @@ def refuse_denied(decision: Decision) -> None:
     """
     if isinstance(decision, Denied):
         raise Forbidden(f"Policy does not let you approve this. {by_policy(decision).message}")
-
-
-def _decided(question: Question) -> Step | None:
-    match question.standing:
-        case Granted():
-            voters = [vote.voter_id for vote in question.votes if vote.choice is Choice.APPROVE]
-            facts = {"approved_by": ApprovedBy.PEOPLE.value, "approval_digest": question.digest, "voters": voters}
-            changes = {"approved_by": ApprovedBy.PEOPLE.value}
-            return Step(to=State.APPROVED, event=EventKind.INVOCATION_APPROVED, facts=facts, changes=changes)
-        case Rejected(by=by, reason=reason):
-            changes = {"error_code": "rejected", "error_message": reason}
-            facts = {"by": by, "approval_digest": question.digest}
-            return Step(to=State.REJECTED, event=EventKind.INVOCATION_REJECTED, facts=facts, changes=changes)
-        case _:
-            return None
 
 
 async def record_refusal(ballot: Ballot, choice: str, refusal: HubError, runtime: Runtime) -> None:

@@ -1,4 +1,4 @@
-"""The hub's annotations on Cedar rules, read strictly: `@id @require @ttl @fresh @escalate @review @why`.
+"""The hub's annotations on Cedar rules, read strictly: `@id @require @ttl @fresh @escalate @carry @review @why`.
 
 `@require` names the people who must agree. They are asked in stages, and the people of one stage when the stage before
 it is complete:
@@ -7,6 +7,8 @@ it is complete:
 
 asks first one person of finance and two of sales, then one of legal or compliance, then one who is in both board and
 finance: five different people. `@escalate("heads")` names the groups that are told when most of the time is over.
+`@carry("same-changes")` lets votes on an earlier preview count for a new one that would change the very same fields
+from the same values to the same values; without it, and where a fresh login is asked for, every vote is on one preview.
 
 `@review("approvers:5%")` stands on a permit of autocommit: of what it lets go by itself, that share is looked at
 afterwards by somebody of the group.
@@ -22,6 +24,8 @@ from hub.policy.obligations import ALL_OF, ANY_OF, Obligation, Sample
 from hub.policy.places import Place
 
 DEFAULT_TTL: Final = "PT24H"
+SAME_CHANGES: Final = "same-changes"
+_KNOWN: Final = frozenset({"id", "require", "ttl", "fresh", "escalate", "carry", "review", "why"})
 _GROUP: Final = r"[a-z][a-z0-9-]{0,63}"
 _SEAT: Final = re.compile(rf"({_GROUP}(?:\|{_GROUP})*|{_GROUP}(?:&{_GROUP})*):([1-9]|[1-4][0-9])")
 _SHARE: Final = re.compile(rf"({_GROUP}(?:\|{_GROUP})*|{_GROUP}(?:&{_GROUP})*):(\d{{1,3}})(?:\.(\d))?%", re.ASCII)
@@ -68,7 +72,7 @@ def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rul
     rule_id = annotations.get("id") or ""
     if not rule_id:
         raise BundleInvalid(f"The rule at {place} needs an @id, so that decisions can name it.")
-    unknown = sorted(annotations.keys() - {"id", "require", "ttl", "fresh", "escalate", "review", "why"})
+    unknown = sorted(annotations.keys() - _KNOWN)
     if unknown:
         raise BundleInvalid(f"Rule {rule_id}: @{unknown[0]} means nothing to the hub; remove it.")
     is_forbid = effect == "forbid"
@@ -76,8 +80,8 @@ def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rul
     if sample is not None and is_forbid:
         raise BundleInvalid(f"Rule {rule_id}: @review belongs on a permit; a forbid lets nothing go by itself.")
     if "require" not in annotations:
-        if annotations.keys() & {"ttl", "fresh", "escalate"}:
-            raise BundleInvalid(f"Rule {rule_id}: @ttl, @fresh and @escalate need an @require beside them.")
+        if annotations.keys() & {"ttl", "fresh", "escalate", "carry"}:
+            raise BundleInvalid(f"Rule {rule_id}: @ttl, @fresh, @escalate and @carry need an @require beside them.")
         return Rule(id=rule_id, is_forbid=is_forbid, why=annotations.get("why", ""), obligations=(), sample=sample)
     if not is_forbid:
         raise BundleInvalid(f"Rule {rule_id}: @require belongs on a forbid; a permit asks for nothing.")
@@ -98,6 +102,8 @@ def _obligations(rule_id: str, annotations: Mapping[str, str]) -> tuple[Obligati
     seconds = _seconds(annotations.get("ttl", DEFAULT_TTL), rule_id, "ttl")
     fresh = _seconds(annotations["fresh"], rule_id, "fresh") if "fresh" in annotations else None
     told = _told(annotations["escalate"], rule_id) if "escalate" in annotations else ()
+    if annotations.get("carry", SAME_CHANGES) != SAME_CHANGES:
+        raise BundleInvalid(f'Rule {rule_id}: @carry reads "{SAME_CHANGES}"; leave it out where every vote is void.')
     return tuple(
         Obligation(
             group=group,
@@ -108,6 +114,7 @@ def _obligations(rule_id: str, annotations: Mapping[str, str]) -> tuple[Obligati
             why=annotations.get("why", ""),
             stage=stage,
             escalate=told,
+            carries="carry" in annotations,
         )
         for stage, asked in enumerate(_THEN.split(annotations["require"]), start=1)
         for group, count in _seats(asked, rule_id).items()

@@ -46,6 +46,8 @@ class Obligation:
     why: str
     stage: int = 1
     escalate: tuple[str, ...] = ()
+    carries: bool = False
+    """Whether a vote on an earlier preview counts for a new one that would change the very same."""
 
     @property
     def groups(self) -> frozenset[str]:
@@ -111,6 +113,7 @@ def strictest(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
             why=one.why,
             stage=one.stage,
             escalate=tuple(told),
+            carries=all(other.carries for other in asked),
         )
         for one in kept.values()
     )

@@ -120,7 +120,9 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
     if record.revision != question.revision:  # a newer preview is under way; what was asked is what is shown
         async with visit.runtime.database.reading() as tx:
             record = await dryrun.of_revision(tx, invocation_id, question.revision) or record
-    page = replace(approval_page(dossier, record, question), revised=revised(dossier))
+    page = replace(
+        approval_page(dossier, record, question), revised=revised(dossier), drifted=await _drifted(visit, dossier)
+    )
     if why_not := _why_not(visit.person, dossier, question):
         return replace(page, why_no_decision=why_not)
     async with visit.runtime.database.reading() as tx:
@@ -202,6 +204,15 @@ async def _differences(visit: Visit, ballot: Ballot) -> tuple[Difference, ...]:
         then = await dryrun.of_revision(tx, ballot.invocation_id, seen.revision)
         now = await dryrun.latest(tx, ballot.invocation_id)
     return differences(then.preview, now.preview) if then and now else ()
+
+
+async def _drifted(visit: Visit, dossier: Dossier) -> tuple[Difference, ...] | None:
+    invocation = dossier.invocation
+    if invocation.revision == 1 or invocation.preview is None:
+        return None
+    async with visit.runtime.database.reading() as tx:
+        then = await dryrun.of_revision(tx, invocation.id, invocation.revision - 1)
+    return differences(then.preview, invocation.preview.preview) if then else None
 
 
 def differences(then: Preview, now: Preview) -> tuple[Difference, ...]:

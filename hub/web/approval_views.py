@@ -136,6 +136,7 @@ def vote_line(vote: Vote, dossier: Dossier) -> VoteLine:
         reason=inert(vote.reason) if vote.reason else None,
         at=at(vote.cast_at, now=dossier.at),
         in_place_of=dossier.name_of(vote.for_id) if vote.for_id else "",
+        is_carried=vote.carried_from is not None,
     )
 
 

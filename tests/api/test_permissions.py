@@ -35,6 +35,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "quarantineTool": ADMINISTRATOR | OPERATOR,
     "releaseTool": ADMINISTRATOR,
     "setToolTier": ADMINISTRATOR,
+    "settleToolTier": ADMINISTRATOR,
     "setToolRules": ADMINISTRATOR,
     "listConnectors": MEMBER,
     "registerConnector": ADMINISTRATOR,
@@ -72,6 +73,8 @@ MAY: Mapping[str, frozenset[str]] = {
     "getInvocation": MEMBER,  # whose it is
     "getTimeline": MEMBER,
     "cancelInvocation": MEMBER,
+    "getUndo": MEMBER,
+    "undoInvocation": MEMBER,
     "listDoubts": OPERATOR,
     "resolveInvocation": OPERATOR,
     "listApprovals": EVERYBODY,  # what waits for it
@@ -113,6 +116,8 @@ AGENTS_MAY = {
     "getInvocation",
     "getTimeline",
     "cancelInvocation",
+    "getUndo",
+    "undoInvocation",
 }
 PUBLIC = {"logIn"}
 WHY = {"reason": "a test"}
@@ -163,6 +168,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "suspendAgent": WHY,
         "createInvocation": {"tool": "item_get", "arguments": {"id": 1}},
         "cancelInvocation": WHY,
+        "undoInvocation": WHY,
         "resolveInvocation": {"has_happened": True, "reason": "I looked."},
         "createExport": {},
         "tryPolicy": RULES,

@@ -338,3 +338,17 @@ async def test_somebody_names_a_deputy_who_sees_for_whom_they_vote(world: World,
     await ann.submit(end)
     await ann.follow()
     assert "Nobody stands in for anybody" in ann.text
+
+
+async def test_a_second_question_shows_what_is_different_from_the_first(world: World, ann: Visitor) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    world.edit_by_hand(1, quantity=7)
+    await resume(asked.id, world.runtime)
+    await resume(asked.id, world.runtime)
+
+    await ann.get(f"/approvals/{asked.id}")
+
+    assert "Different from the preview before" in ann.text
+    assert "Votes on the earlier preview are void." in ann.text
+    assert "items/1 as it stands" in ann.text

@@ -50,6 +50,7 @@ class VoteLine:
     reason: Inert | None
     at: At
     in_place_of: str = ""
+    is_carried: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +245,8 @@ class ApprovalPage:
     reminded: At | None = None
     escalated: At | None = None
     revised: Revised | None = None
+    drifted: tuple[Difference, ...] | None = None
+    """What is different from the preview before, which went stale; None if this is the first."""
     counter: CounterForm | None = None
     changed: tuple[Difference, ...] = ()
     has_changed: bool = False

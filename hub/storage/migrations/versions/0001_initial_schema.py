@@ -613,6 +613,7 @@ def upgrade() -> None:
         sa.Column("groups", Json, nullable=False),
         sa.Column("decision", sa.String(length=8), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("carried_from", sa.String(length=64), nullable=True),
         sa.Column("cast_at", Moment(), nullable=False),
         sa.Column("authenticated_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(
