@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from threading import Lock
 
 Record = Mapping[str, object]
 """The columns of a row, by name."""
@@ -16,6 +17,30 @@ _RECORDS_OF_WORK = frozenset({"ir_model_log", "ir_queue"})
 
 _OF_EVERY_WRITE = frozenset({"create_date", "create_uid", "write_date", "write_uid"})
 """Who wrote a row and when: these move even when a write changes nothing."""
+
+
+class Watch:
+    """Looks at everything again and again, and only anew when something has been written since the last look."""
+
+    def __init__(self, database_file: Path) -> None:
+        self._file = database_file
+        self._lock = Lock()
+        # SQLite tells a connection by this number whether another one has written; a look may be from any thread
+        self._connection = sqlite3.connect(f"file:{database_file}?mode=ro", uri=True, check_same_thread=False)
+        self._version: int | None = None
+        self._seen: dict[str, Record] = {}
+
+    def everything(self) -> dict[str, Record]:
+        """Return the rows as `everything` does."""
+        with self._lock:
+            version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+            if version != self._version:
+                self._version, self._seen = version, everything(self._file)
+            return dict(self._seen)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._connection.close()
 
 
 def everything(database_file: Path) -> dict[str, Record]:

@@ -6,7 +6,7 @@
 import json
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import anyio
 
 from connectors.sdk.errors import Conflict, Refused, Unknown
 from connectors.sdk.harness import Case, Contents, SystemAnswer
-from connectors.tryton_server.contents import everything
+from connectors.tryton_server.contents import Watch, everything
 from connectors.tryton_server.installation import Installation, install
 from connectors.tryton_server.office import Office
 from connectors.tryton_server.server import TrytonServer
@@ -73,6 +73,8 @@ class TrytonHarness:
     office: Office
     cases: Sequence[Case] = ()
     system: str = "Tryton 8.0 on SQLite"
+    watch: Watch | None = None
+    """Looks into the database; without it every look is at all of it."""
 
     @property
     def base_url(self) -> str:
@@ -86,6 +88,8 @@ class TrytonHarness:
 
     async def contents(self) -> Contents:
         """Return every row of every table."""
+        if self.watch is not None:
+            return await anyio.to_thread.run_sync(self.watch.everything)
         return await anyio.to_thread.run_sync(everything, self.server.database_file)
 
     def write(self, operation: str, edit: Callable[[], None] | None = None, /, **arguments: Json) -> Case:
@@ -112,8 +116,9 @@ async def opened() -> AsyncGenerator[TrytonHarness]:
         try:
             clerk = await anyio.to_thread.run_sync(server.person, "clerk")
             try:
-                harness = TrytonHarness(server=server, office=Office(clerk))
-                yield replace(harness, cases=await anyio.to_thread.run_sync(every_case, harness))
+                with closing(Watch(server.database_file)) as watch:
+                    harness = TrytonHarness(server=server, office=Office(clerk), watch=watch)
+                    yield replace(harness, cases=await anyio.to_thread.run_sync(every_case, harness))
             finally:
                 clerk.close()
         finally:

@@ -96,6 +96,26 @@ async def test_a_line_changed_while_people_decide_gets_a_new_preview_too(company
     assert clerk.read("sale.sale", sale, "state")["state"] == "draft"
 
 
+async def test_a_line_that_somebody_else_changes_while_people_decide_is_stale_and_previewed_anew(
+    company: Company, clerk: Person
+) -> None:
+    sale = company.office.sale()
+    line = company.office.first_of("sale.sale", sale, "lines")
+    asked = await company.call("sale_line_update", sale_id=sale, line_id=line, quantity="3")
+    clerk.write("sale.line", line, quantity=200.0)  # behind the back of the sale, whose own version stays
+
+    again = await company.approved(asked)
+
+    assert asked.preview is not None
+    strong = {guard.target for guard in asked.preview.preview.preconditions if guard.strength == "strong"}
+    assert {f"sale.sale/{sale}", f"sale.line/{line}"} <= strong
+    assert again.state is State.AWAITING_APPROVAL
+    assert again.revision == asked.revision + 1
+    assert again.preview is not None
+    assert (again.preview.preview.changes[0].before or {})["quantity"] == "200"
+    assert clerk.read("sale.line", line, "quantity")["quantity"] == 200.0
+
+
 @pytest.mark.parametrize("cut", Cut)
 async def test_a_lost_contact_update_has_one_effect_and_a_true_end(company: Company, clerk: Person, cut: Cut) -> None:
     contact = company.office.contact()

@@ -1,9 +1,12 @@
 """The contract kit on a real Tryton: the harness has a case for every tool, sees everything, and no line fails."""
 
+from contextlib import closing
+
 import pytest
 
 from connectors.tryton import connector
 from connectors.tryton_server import Person, TrytonServer
+from connectors.tryton_server.contents import Watch, everything
 from connectors.tryton_server.harness import TrytonHarness, every_case, opened
 from connectors.tryton_server.office import Office
 from hub.invocations.proving.session import check_live
@@ -31,6 +34,23 @@ async def test_the_contents_show_a_colleagues_edit_and_nothing_beside_it(
     after = await harness.contents()
 
     assert {record for record in after if after[record] != before.get(record)} == {f"party.party/{party}"}
+
+
+def test_a_watch_sees_every_edit_at_once_and_looks_at_nothing_twice(
+    tryton: TrytonServer, office: Office, clerk: Person
+) -> None:
+    party = office.customer()
+    with closing(Watch(tryton.database_file)) as watch:
+        first = watch.everything()
+        again = watch.everything()
+        clerk.write("party.party", party, name="Umber & Sons")
+        edited = watch.everything()
+        whole = everything(tryton.database_file)
+
+    assert again == first
+    assert all(again[record] is first[record] for record in first)
+    assert {record for record in edited if edited[record] != first.get(record)} == {f"party.party/{party}"}
+    assert edited == whole
 
 
 async def test_signing_in_and_reading_are_not_seen(harness: TrytonHarness, tryton: TrytonServer) -> None:
