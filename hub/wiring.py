@@ -4,14 +4,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from hub import outbox
-from hub.approvals.notify import LogNotifier
 from hub.bundles import Bundles
+from hub.channels import handlers
+from hub.channels.log import LogChannel
 from hub.credentials import Vault
 from hub.identity.tokens import TokenVerifier
-from hub.invocations.approve import APPROVAL_REQUESTED
-from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.group_commit import GroupCommit
-from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
 from hub.invocations.runtime import Executor, Runtime, reach
 from hub.opening import open_database, open_keyring
 from hub.registry import Catalog
@@ -21,15 +19,9 @@ DRAIN_SECONDS = 10
 """How long calls under way may take to end when the hub stops; then their leases bring them back."""
 
 
-def notifications(settings: Settings) -> Mapping[str, outbox.Handler]:
+def notifications(settings: Settings, runtime: Runtime) -> Mapping[str, outbox.Handler]:
     """Return who delivers the messages of each topic."""
-    notifier = LogNotifier(settings.address, settings.notices_file)
-    return {
-        APPROVAL_REQUESTED: notifier.approval_requested,
-        APPROVAL_REMINDED: notifier.approval_reminded,
-        APPROVAL_ESCALATED: notifier.approval_escalated,
-        GLASS_BROKEN: notifier.glass_broken,
-    }
+    return handlers(runtime.database, [LogChannel(settings.address, settings.notices_file)])
 
 
 @asynccontextmanager

@@ -66,7 +66,7 @@ async def _serve_on(listener: socket.socket, chosen: Settings) -> None:
         await _bring_up_to_date(database)
     async with open_runtime(chosen) as runtime:
         await _first_steps(runtime)
-        app = create_app(runtime, notifications(chosen))
+        app = create_app(runtime, notifications(chosen, runtime))
         out.print(f"The hub is at [bold]{chosen.address}[/]  (MCP: {chosen.address}/mcp)", highlight=False)
         await uvicorn.Server(server_config(app, chosen)).serve(sockets=[listener])
 

@@ -30,4 +30,4 @@ async def _work(chosen: Settings) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(keep(runtime.database.relay_signals, pause=LOOK_AGAIN_SECONDS))
             group.create_task(keep(runtime.keys.keep_fresh, pause=LOOK_AGAIN_SECONDS))
-            group.create_task(work(runtime, notifications(chosen)))
+            group.create_task(work(runtime, notifications(chosen, runtime)))

@@ -103,7 +103,12 @@ async def call_for(tx: Tx, question: Question) -> None:
     """Let those be told who are asked now; each stage of a question is told of once."""
     stage = question.stage
     asked = asked_in(question.obligations, stage)
-    payload = {"invocation_id": question.invocation_id, "groups": sorted(asked_groups(asked)), "stage": stage}
+    payload = {
+        "invocation_id": question.invocation_id,
+        "approval_digest": question.digest,
+        "groups": sorted(asked_groups(asked)),
+        "stage": stage,
+    }
     await outbox.put(tx, topic=APPROVAL_REQUESTED, payload=payload, key=f"{question.digest}:{stage}")
 
 

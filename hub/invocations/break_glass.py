@@ -142,6 +142,7 @@ async def _tell_owners(tx: Tx, breaking: Breaking, standing: Invocation, tool: P
     owners = {tool.tool.owner_id, tool.connection.owner_id, agent.owner_id} - {None}
     payload = {
         "invocation_id": standing.id,
+        "approval_digest": breaking.digest,
         "by": breaking.breaker.id,
         "owners": sorted(one for one in owners if one is not None),
     }

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from connectors.sdk.vocabulary import Effect, Tier
-from hub import approvals, dryrun
+from hub import approvals, dryrun, outbox
 from hub.audit import Event, EventKind, append
 from hub.core.errors import Conflict, NotFound
 from hub.invocations.runtime import Runtime
@@ -30,6 +30,22 @@ Json = Any
 
 WORK = "work"
 """The channel on which workers hear that there is something to do."""
+INVOCATION_MOVED = "invocation.moved"
+"""The outbox topic of what became of a question, and of doubts about what was sent."""
+_TOLD = frozenset(
+    {
+        State.APPROVED,
+        State.REJECTED,
+        State.EXPIRED,
+        State.CANCELLED,
+        State.COMMITTED,
+        State.FAILED,
+        State.IN_DOUBT,
+        State.NOT_APPLIED,
+        State.DIVERGED,
+        State.RESOLVED_BY_HUMAN,
+    }
+)
 _NOTHING_SENT = frozenset({State.APPROVED, State.COMMITTING})
 _APPROVAL_VOID = frozenset({State.STALE, State.EXPIRED, State.CANCELLED})
 
@@ -97,8 +113,28 @@ async def move(tx: Tx, runtime: Runtime, standing: Invocation, step: Step) -> In
         await approvals.close_questions(tx, standing.id)
     if standing.state in _NOTHING_SENT and step.to in _APPROVAL_VOID:
         await _return_spent(tx, runtime, standing)
+    await _tell(tx, standing, step, key=event_id)
     await announce(tx, runtime, standing.id)
     return await load(tx, standing.id)
+
+
+async def _tell(tx: Tx, standing: Invocation, step: Step, *, key: str) -> None:
+    """Let those be told who follow questions and doubts; what nobody was asked and went well is not told."""
+    is_doubt = State.IN_DOUBT in {standing.state, step.to}
+    is_back = standing.state is State.COMMITTING  # a lost lease: it was approved before, and that was told
+    if step.to not in _TOLD or is_back or not (is_doubt or standing.question is not None):
+        return
+    payload = {
+        "invocation_id": standing.id,
+        "state": step.to.value,
+        "revision": standing.revision,
+        "environment": standing.environment,
+        "tool": standing.tool_name,
+        "tool_version_digest": standing.tool_version_digest,
+        "intent_digest": standing.intent_digest,
+        "approval_digest": standing.question.digest if standing.question else standing.approval_digest,
+    }
+    await outbox.put(tx, topic=INVOCATION_MOVED, payload=payload, key=key)
 
 
 async def _return_spent(tx: Tx, runtime: Runtime, standing: Invocation) -> None:

@@ -68,6 +68,7 @@ def _payload(question: Question, chase: Chase, people: tuple[str, ...]) -> dict[
     told = asked if chase is Chase.REMINDER else sorted(told_groups(question.obligations))
     return {
         "invocation_id": question.invocation_id,
+        "approval_digest": question.digest,
         "groups": told,
         "people": list(people),
         "asked": asked,

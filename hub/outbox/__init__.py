@@ -1,5 +1,25 @@
 """Messages that leave in the transaction that caused them."""
 
-from hub.outbox.messages import Handler, Message, MessageState, deliver, forget_delivered, given_up, put, try_again
+from hub.outbox.messages import (
+    Handler,
+    Message,
+    MessageState,
+    Undeliverable,
+    deliver,
+    forget_delivered,
+    given_up,
+    put,
+    try_again,
+)
 
-__all__ = ["Handler", "Message", "MessageState", "deliver", "forget_delivered", "given_up", "put", "try_again"]
+__all__ = [
+    "Handler",
+    "Message",
+    "MessageState",
+    "Undeliverable",
+    "deliver",
+    "forget_delivered",
+    "given_up",
+    "put",
+    "try_again",
+]

@@ -50,7 +50,11 @@ class Message:
 
 
 Handler = Callable[[Message], Awaitable[None]]
-"""Delivers a message; whatever it raises means "not delivered, try again later"."""
+"""Delivers a message; what it raises means "not delivered, try again later", unless it is `Undeliverable`."""
+
+
+class Undeliverable(Exception):
+    """A handler's word that trying again changes nothing: the message is given up at once, in plain sight."""
 
 
 async def put(tx: Tx, *, topic: str, payload: Any, key: str) -> None:  # noqa: ANN401  # any JSON value
@@ -78,8 +82,8 @@ async def deliver(database: Database, handlers: Mapping[str, Handler], *, limit:
     taken = await _take(database, list(handlers), limit)
     outcomes = await asyncio.gather(*(_hand_over(message, handlers[message.topic]) for message in taken))
     async with database.transaction() as tx:
-        for message, error in zip(taken, outcomes, strict=True):
-            await _record(tx, message, error)
+        for message, failure in zip(taken, outcomes, strict=True):
+            await _record(tx, message, failure)
     return outcomes.count(None)
 
 
@@ -122,22 +126,23 @@ async def _take(database: Database, topics: list[str], limit: int) -> list[Messa
         return [_message(row) for row in rows]
 
 
-async def _hand_over(message: Message, handler: Handler) -> str | None:
+async def _hand_over(message: Message, handler: Handler) -> Exception | None:
     try:
         async with asyncio.timeout(HANDLER_SECONDS):
             await handler(message)
     except Exception as error:  # noqa: BLE001  # the worker's loop: note it, go on with the others, try again later
         _log.warning("message %s (%s) not delivered: %s", message.id, message.topic, error)
-        return f"{type(error).__name__}: {error}"[:2000]
+        return error
     return None
 
 
-async def _record(tx: Tx, message: Message, error: str | None) -> None:
+async def _record(tx: Tx, message: Message, failure: Exception | None) -> None:
     moment = await now(tx)
+    error = None if failure is None else f"{type(failure).__name__}: {failure}"[:2000]
     values: dict[str, Any]
-    if error is None:
+    if failure is None:
         values = {"state": MessageState.DELIVERED.value, "ended_at": moment, "last_error": None}
-    elif message.attempt >= MAX_ATTEMPTS:
+    elif message.attempt >= MAX_ATTEMPTS or isinstance(failure, Undeliverable):
         values = {"state": MessageState.GIVEN_UP.value, "ended_at": moment, "last_error": error}
     else:
         values = {"due_at": moment + pause_after(message.attempt), "last_error": error}

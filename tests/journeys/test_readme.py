@@ -71,7 +71,7 @@ async def environment(tmp_path: Path, upstream: Upstream) -> AsyncGenerator[dict
             await upgrade(database)
         async with open_runtime(settings) as runtime:
             known = await connect_the_upstream(runtime, upstream)
-            app = create_app(runtime, notifications(settings))
+            app = create_app(runtime, notifications(settings, runtime))
             server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             yield known

@@ -1,0 +1,26 @@
+"""Fixtures of the channel tests: a world per test, whose calls are waited for however slow the machine is."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+from settled import settled_by
+from upstream.fixtures import Upstream
+from world import World, open_world, settle
+
+from hub.keys import Keyring
+from hub.storage import Database
+
+sqlite_template, postgresql_template = settled_by(settle)
+
+
+@pytest.fixture
+async def database(sqlite_url: str) -> AsyncGenerator[Database]:
+    opened = Database(sqlite_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
+    async with open_world(database, keys, upstream, answer_seconds=60) as opened:
+        yield opened
