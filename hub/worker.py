@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from hub import audit, outbox
+from hub import audit, ledger, outbox
 from hub.core.errors import Conflict, HubError
 from hub.identity.sweeping import sweep
 from hub.invocations.journal import WORK
@@ -75,6 +75,7 @@ async def _tidy(runtime: Runtime) -> None:
     """Delete what ended long ago and nothing refers to: sessions, codes, delivered messages, values that were seen."""
     async with runtime.database.transaction() as tx:
         await sweep(tx)
+        await ledger.sweep(tx)
         await forget_values(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
 
-from hub.api.access import Person, RuntimeParameter
+from hub.api.access import Acting, Person, RuntimeParameter
 from hub.api.bodies import Body, Id
+from hub.api.repeats import Answer, IdempotencyKey, Keyed, answer_once
 from hub.invocations.granting import (
     LONGEST,
     LONGEST_REASON,
@@ -20,6 +21,7 @@ from hub.invocations.granting import (
     take_back,
 )
 from hub.invocations.queries import look_at
+from hub.invocations.runtime import Runtime
 from hub.standing import StandingGrant, has_spent, read_limit
 
 router = APIRouter(prefix="/standing-grants", tags=["approvals"])
@@ -108,8 +110,21 @@ async def list_grants(runtime: RuntimeParameter, acting: Person) -> Grants:
 
 
 @router.post("", operation_id="giveStandingGrant", summary="Allow calls in advance", status_code=201)
-async def give_grant(runtime: RuntimeParameter, acting: Person, wanted: NewGrantBody) -> GrantView:
+async def give_grant(
+    runtime: RuntimeParameter, acting: Person, wanted: NewGrantBody, idempotency_key: IdempotencyKey = None
+) -> GrantView:
     """Let further calls like one that the caller could vote on go ahead without a question, within limits."""
+    payload = wanted.model_dump(mode="json")
+    keyed = Keyed(key=idempotency_key, operation="giveStandingGrant", payload=payload, is_safe_again=False)
+
+    async def work() -> Answer[GrantView]:
+        given = await _give(runtime, acting, wanted)
+        return Answer(told=given, kept=given)
+
+    return await answer_once(keyed, acting, runtime, GrantView, work)
+
+
+async def _give(runtime: Runtime, acting: Acting, wanted: NewGrantBody) -> GrantView:
     await look_at(runtime, acting.caller, wanted.like)  # whoever may not look learns nothing from granting either
     if acting.caller.authenticated_at is None:
         raise TypeError("a person came in without a login")

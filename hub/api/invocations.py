@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from connectors.sdk.vocabulary import Reversal
@@ -13,6 +13,7 @@ from hub.api.access import Acting, Anybody, DoubtResolver, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.events import EventView, event_view
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
+from hub.api.repeats import Answer, IdempotencyKey, Keyed, answer_once
 from hub.core.errors import Forbidden, NotFound
 from hub.core.texts import shown
 from hub.identity.permissions import Permission, demand
@@ -123,12 +124,12 @@ async def create_invocation(
     runtime: RuntimeParameter,
     acting: Anybody,
     wanted: NewInvocation,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> InvocationView:
     """Carry a call out as far as it may go now, within four seconds; the same governed path as over MCP.
 
-    The same `Idempotency-Key` with the same call returns the same invocation. People may try reads; a write is
-    proposed by an agent.
+    The same `Idempotency-Key` with the same call is answered the same, and carried out once. People may try reads; a
+    write is proposed by an agent.
     """
     call = Call(
         caller=await _with_scopes(runtime, acting, wanted),
@@ -139,7 +140,15 @@ async def create_invocation(
         claims=Claims(**wanted.claims.model_dump()),
         idempotency_key=idempotency_key,
     )
-    return view_for(acting.caller, await invoke(call, runtime), runtime)
+
+    async def make() -> Answer[InvocationView]:
+        invocation = await invoke(call, runtime)
+        kept = view(invocation, runtime).model_copy(update={"repeats": True})
+        return Answer(told=view_for(acting.caller, invocation, runtime), kept=kept)
+
+    payload = wanted.model_dump(mode="json")
+    keyed = Keyed(key=idempotency_key, operation="createInvocation", payload=payload, is_safe_again=True)
+    return await answer_once(keyed, acting, runtime, InvocationView, make)
 
 
 @router.get("", operation_id="listInvocations", summary="List one's own invocations")

@@ -204,6 +204,16 @@ def upgrade() -> None:
         batch_op.create_index("ix_invocations_work", ["state", "lease_until"], unique=False)
 
     op.create_table(
+        "keyed_requests",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("payload", sa.String(length=64), nullable=False),
+        sa.Column("attempt", sa.String(length=40), nullable=False),
+        sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.Column("lease_until", Moment(), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_keyed_requests")),
+    )
+    op.create_table(
         "keys",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("purpose", sa.String(length=16), nullable=False),
@@ -900,6 +910,7 @@ def downgrade() -> None:
         )
 
     op.drop_table("keys")
+    op.drop_table("keyed_requests")
     with op.batch_alter_table("invocations", schema=None) as batch_op:
         batch_op.drop_index("ix_invocations_work")
         batch_op.drop_index("ix_invocations_trust")

@@ -1,0 +1,153 @@
+"""Idempotency keys on the API: once, the same answer again, and a key that nobody holds for ever."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from doors.agents import BOTH_ENGINES
+from doors.people import LogIn, Person, is_problem
+from doors.working_hub import WorkingHub
+from sqlalchemy import select, update
+
+from hub.api.access import API_PATH
+from hub.identity.resources import API as API_SERVER
+from hub.invocations.invoke import invoke
+from hub.invocations.values import Call
+from hub.ledger.tables import KeyedRequestRow
+from hub.storage import now
+
+pytestmark = pytest.mark.anyio
+
+TICKET: dict[str, Any] = {"tool": "ticket_create", "arguments": {"title": "The pencil broke"}}
+
+
+class Script:
+    """An agent that makes calls over the API."""
+
+    def __init__(self, person: Person, authorization: str) -> None:
+        self._person, self._authorization = person, authorization
+
+    async def create(self, key: str, body: dict[str, Any]) -> httpx2.Response:
+        """Make a call under `key`."""
+        headers = {"Authorization": self._authorization, "Idempotency-Key": key}
+        return await self._person.http.post(f"{API_PATH}/invocations", json=body, headers=headers)
+
+
+@pytest.fixture
+async def script(hub: WorkingHub, log_in: LogIn) -> Script:
+    agent = await hub.make_agent("script", servers=frozenset({API_SERVER, "everything"}))
+    person = await log_in("nobody")
+    return Script(person, f"Bearer {await hub.token(of=agent, server=API_SERVER)}")
+
+
+async def interrupt(hub: WorkingHub, *, lease: timedelta) -> None:
+    """Take the kept answers away, as if the process had died before it wrote them; its lease ends in `lease`."""
+    async with hub.database.transaction() as tx:
+        left = {"answer": None, "lease_until": await now(tx) + lease}
+        await tx.execute(update(KeyedRequestRow).values(left))
+
+
+@BOTH_ENGINES
+async def test_the_same_key_is_answered_the_same_and_done_once(hub: WorkingHub, script: Script) -> None:
+    read = {"tool": "item_get", "arguments": {"id": 1}}
+
+    first = await script.create("k", read)
+    hub.upstream.store.rows("UPDATE item SET quantity = 3 WHERE id = 1")
+    again = await script.create("k", read)
+    other = await script.create("another", read)
+
+    assert again.json() == {**first.json(), "repeats": True}
+    assert other.json()["result"]["quantity"] == 3
+
+
+@BOTH_ENGINES
+async def test_requests_with_one_key_at_once_make_one_call(hub: WorkingHub, script: Script) -> None:
+    answers = await asyncio.gather(*(script.create("k", TICKET) for _ in range(4)))
+
+    made = {answer.json()["id"] for answer in answers if answer.status_code == 201}
+    assert len(made) == 1
+    assert all(is_problem(answer, 409, "request_in_flight") for answer in answers if answer.status_code != 201)
+    del hub
+
+
+async def test_while_the_first_is_under_way_the_second_is_told_so(hub: WorkingHub, script: Script) -> None:
+    await script.create("k", TICKET)
+    await interrupt(hub, lease=timedelta(seconds=30))
+
+    assert is_problem(await script.create("k", TICKET), 409, "request_in_flight")
+
+
+async def test_a_call_whose_process_died_is_found_again_under_its_key(hub: WorkingHub, script: Script) -> None:
+    first = await script.create("k", TICKET)
+    await interrupt(hub, lease=timedelta(seconds=-1))
+
+    again = await script.create("k", TICKET)
+
+    assert again.json()["id"] == first.json()["id"]
+
+
+async def test_what_cannot_be_done_again_safely_is_left_to_whoever_asked(hub: WorkingHub, log_in: LogIn) -> None:
+    approver = await log_in("approver")
+    call = Call(caller=hub.caller, server="everything", trace_id="0" * 32, **TICKET)
+    asked = await invoke(call, hub.runtime)
+    body = {"like": asked.id, "reason": "Routine.", "uses": 1, "days": 1}
+
+    async def give() -> httpx2.Response:
+        return await approver.send("POST", "/standing-grants", body, **{"Idempotency-Key": "k"})
+
+    first = await give()
+    again = await give()
+    await interrupt(hub, lease=timedelta(seconds=-1))
+    interrupted = await give()
+
+    assert first.status_code == 201, first.text
+    assert again.json() == first.json()
+    assert is_problem(interrupted, 409, "request_interrupted")
+    assert len((await approver.get("/standing-grants")).json()["items"]) == 1
+
+
+async def test_the_same_key_with_another_request_is_refused_and_belongs_to_its_caller(
+    hub: WorkingHub, script: Script, log_in: LogIn
+) -> None:
+    await script.create("k", TICKET)
+    requester = await log_in("requester")
+    read = {"tool": "item_get", "arguments": {"id": 1}}
+
+    other = await script.create("k", {**TICKET, "arguments": {"title": "another"}})
+    somebody = await requester.send("POST", "/invocations", read, **{"Idempotency-Key": "k"})
+
+    assert is_problem(other, 422, "idempotency_mismatch")
+    assert somebody.status_code == 201
+    del hub
+
+
+async def test_a_refused_request_leaves_its_key_free(script: Script) -> None:
+    refused = await script.create("k", {"tool": "item_get", "arguments": {"id": 0}})
+    mended = await script.create("k", {"tool": "item_get", "arguments": {"id": 1}})
+
+    assert is_problem(refused, 422, "arguments_invalid")
+    assert mended.status_code == 201
+
+
+async def test_an_expired_key_is_as_good_as_new(hub: WorkingHub, script: Script) -> None:
+    first = await script.create("k", {"tool": "item_get", "arguments": {"id": 1}})
+    async with hub.database.transaction() as tx:
+        await tx.execute(update(KeyedRequestRow).values(expires_at=await now(tx)))
+
+    second = await script.create("k", {"tool": "item_find", "arguments": {}})
+
+    assert second.status_code == 201
+    assert second.json()["id"] != first.json()["id"]
+
+
+async def test_nothing_that_was_asked_or_answered_can_be_read_in_the_ledger(hub: WorkingHub, script: Script) -> None:
+    await script.create("key-of-mine", TICKET)
+
+    async with hub.database.reading() as tx:
+        (row,) = await tx.scalars(select(KeyedRequestRow))
+
+    assert row.answer is not None
+    for text in (b"pencil", b"key-of-mine", b"ticket_create"):
+        assert text not in row.answer + row.payload.encode() + row.key.encode()
