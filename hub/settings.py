@@ -1,5 +1,6 @@
 """Settings: read once from the environment (`TOOLHUB_*`) or a `.env` file, and handed down as values."""
 
+from base64 import b64decode
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -7,12 +8,53 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, model_validator
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from hub.core.addresses import is_address
 from hub.registry import Environment
+
+_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
+_SIGNING = "whsec_"
+
+
+class WebhookSettings(BaseModel):
+    """An endpoint that is told what happens: where, signed with which secrets, of which events (`*` for all)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
+    url: SecretStr
+    secrets: Annotated[tuple[SecretStr, ...], Field(min_length=1, max_length=2)]
+    events: Annotated[frozenset[str], Field(min_length=1)] = frozenset({"*"})
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        url = urlsplit(self.url.get_secret_value())
+        if not url.hostname or url.username is not None or url.fragment:
+            raise ValueError("a webhook's url is an absolute one, without user or fragment")
+        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _THIS_MACHINE):
+            raise ValueError("a webhook's url begins with https:// unless it is this machine")
+        if not all(24 <= len(key) <= 64 for key in self.keys):  # noqa: PLR2004  # bytes, by Standard Webhooks
+            raise ValueError("a webhook's secret holds 24 to 64 bytes")
+        return self
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The bytes to sign with, the newest secret first."""
+        return tuple(_key_in(secret.get_secret_value()) for secret in self.secrets)
+
+
+def _key_in(secret: str) -> bytes:
+    prefix, encoded = secret[: len(_SIGNING)], secret[len(_SIGNING) :]
+    try:
+        if prefix == _SIGNING:
+            return b64decode(encoded, validate=True)
+    except ValueError:  # whose message might quote the secret
+        pass
+    raise ValueError(f"a webhook's secret is {_SIGNING} and then base64") from None
 
 
 class Settings(BaseSettings):
@@ -35,6 +77,23 @@ class Settings(BaseSettings):
     environment: Environment = Environment.DEV
     master_key: Annotated[SecretStr | None, Field(description="32 random bytes, base64; needed on PostgreSQL.")] = None
     notices_file: Annotated[Path | None, Field(description="A file that gets one JSON line per notice.")] = None
+    mail_host: Annotated[
+        str | None, Field(description="The mail server that notices leave by; default: no e-mail.")
+    ] = None
+    mail_port: Annotated[int, Field(ge=1, le=65535)] = 587
+    mail_tls: Annotated[
+        Literal["starttls", "implicit", "none"],
+        Field(description="How the way to the mail server is protected; none only on this machine."),
+    ] = "starttls"
+    mail_user: str | None = None
+    mail_password: SecretStr | None = None
+    mail_from: Annotated[str | None, Field(description="The address that notices come from.")] = None
+    mail_trusted: Annotated[
+        Path | None, Field(description="A file of certificates to believe instead of the system's.")
+    ] = None
+    webhooks: Annotated[
+        tuple[WebhookSettings, ...], Field(description="Endpoints that are told, signed, what happens.")
+    ] = ()
     sandbox_minimum: Annotated[
         Literal["partial", "full"] | None,
         Field(description="Refuse to run connector code below this level of confinement."),
@@ -73,7 +132,19 @@ class Settings(BaseSettings):
             raise ValueError("sqlite_folders must not hold the hub's own home: its database is no system of record")
         if any(network.prefixlen == 0 for network in self.trusted_proxies):
             raise ValueError("trusted_proxies must name the proxies: whoever is trusted may claim any address")
+        self._check_channels()
         return self
+
+    def _check_channels(self) -> None:
+        if self.mail_host is not None and not is_address(self.mail_from or ""):
+            raise ValueError("mail_from must be an e-mail address, NAME@DOMAIN, where mail_host is set")
+        if self.mail_tls == "none" and self.mail_host not in {None, *_THIS_MACHINE}:
+            raise ValueError("mail_tls may be none only where mail_host is this machine: notices travel there")
+        if self.mail_password is not None and self.mail_user is None:
+            raise ValueError("mail_password needs a mail_user to log in with")
+        names = [one.name for one in self.webhooks]
+        if len(set(names)) < len(names):
+            raise ValueError("webhooks must have different names")
 
     @property
     def database(self) -> str:
@@ -115,5 +186,5 @@ def _check_public(url: str) -> None:
     parts = urlsplit(url)
     if parts.path not in {"", "/"}:
         raise ValueError("public_url must have no path: the hub is served at the root of its address")
-    if parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+    if parts.scheme != "https" and parts.hostname not in _THIS_MACHINE:
         raise ValueError("public_url must begin with https:// unless it is this machine: tokens travel there")

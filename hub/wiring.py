@@ -5,8 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from hub import outbox
 from hub.bundles import Bundles
-from hub.channels import handlers
+from hub.channels import Channel, handlers
 from hub.channels.log import LogChannel
+from hub.channels.mail import MailChannel, MailServer, Tls
+from hub.channels.webhooks import Endpoint, WebhookChannel
 from hub.credentials import Vault
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
@@ -21,7 +23,30 @@ DRAIN_SECONDS = 10
 
 def notifications(settings: Settings, runtime: Runtime) -> Mapping[str, outbox.Handler]:
     """Return who delivers the messages of each topic."""
-    return handlers(runtime.database, [LogChannel(settings.address, settings.notices_file)])
+    return handlers(runtime.database, _channels(settings, runtime))
+
+
+def _channels(settings: Settings, runtime: Runtime) -> list[Channel]:
+    """Return the ways by which people and programs hear of things, as far as the settings name any."""
+    channels: list[Channel] = [LogChannel(settings.address, settings.notices_file)]
+    if settings.mail_host is not None and settings.mail_from is not None:
+        server = MailServer(
+            host=settings.mail_host,
+            port=settings.mail_port,
+            tls=Tls(settings.mail_tls),
+            sender=settings.mail_from,
+            user=settings.mail_user,
+            password=settings.mail_password.get_secret_value() if settings.mail_password else None,
+            trusted=settings.mail_trusted,
+        )
+        channels.append(MailChannel(runtime.database, server, settings.address))
+    if settings.webhooks:
+        endpoints = [
+            Endpoint(name=one.name, url=one.url.get_secret_value(), keys=one.keys, events=one.events)
+            for one in settings.webhooks
+        ]
+        channels.append(WebhookChannel(runtime.database, endpoints, runtime.authority, settings.address))
+    return channels
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ from hub.api import (
     session,
     tools,
     users,
+    webhooks,
 )
 from hub.api.access import API_PATH, CSRF_HEADER
 from hub.api.problems import MEDIA_TYPE, Problem, ProblemViolation, of_http_exception, of_hub_error, of_invalid_request
@@ -74,6 +75,7 @@ _RESOURCES: Final = (
     reviews,
     audit,
     policy,
+    webhooks,
 )
 
 

@@ -24,6 +24,7 @@ class UserView(BaseModel):
     display_name: str = Field(examples=["Ada Lovelace"])
     roles: list[Role]
     groups: list[str]
+    email: str | None
     is_suspended: bool
 
 
@@ -47,6 +48,12 @@ class Roles(Body):
     """The roles that somebody holds, all of them."""
 
     roles: frozenset[Role]
+
+
+class Email(Body):
+    """Where somebody hears that something waits."""
+
+    email: str = Field(max_length=254, examples=["ada@example.org"], description="Empty: nowhere.")
 
 
 class Password(Body):
@@ -107,6 +114,13 @@ async def set_roles(runtime: RuntimeParameter, acting: AccountManager, user_id: 
         return view(await accounts.set_roles(tx, user_id, wanted.roles, acting.authority(runtime)))
 
 
+@router.put("/{user_id}/email", operation_id="setUserEmail", summary="Set a user's e-mail address")
+async def set_email(runtime: RuntimeParameter, acting: AccountManager, user_id: Id, wanted: Email) -> UserView:
+    """Let a user hear by e-mail what waits for it."""
+    async with runtime.database.transaction() as tx:
+        return view(await accounts.set_email(tx, user_id, wanted.email, acting.authority(runtime)))
+
+
 @router.put("/{user_id}/password", operation_id="setUserPassword", summary="Set a user's password", status_code=204)
 async def set_password(runtime: RuntimeParameter, acting: AccountManager, user_id: Id, wanted: Password) -> None:
     """Give a user a new password and end its sessions."""
@@ -139,6 +153,7 @@ def view(user: Principal) -> UserView:
         display_name=user.display_name,
         roles=sorted(user.roles),
         groups=sorted(user.groups),
+        email=user.email,
         is_suspended=user.is_suspended,
     )
 

@@ -5,6 +5,7 @@ from hub.approvals.batches import Kind, Limit, shape_of, together
 from hub.approvals.chasing import Chase, mark_chased, to_be_chased
 from hub.approvals.counters import Counter, asked_already, counters_of, keep_counter
 from hub.approvals.deputies import Absence, Deputyship, deputyships, end_deputyship, name_deputy, stands_in_for
+from hub.approvals.electorate import electorate
 from hub.approvals.inbox import waiting_for
 from hub.approvals.mandates import Mandate, acting, mandate_of, may_look
 from hub.approvals.questions import (
@@ -49,6 +50,7 @@ __all__ = [
     "counters_of",
     "decision_summary",
     "deputyships",
+    "electorate",
     "end_deputyship",
     "in_words",
     "keep_counter",

@@ -75,6 +75,8 @@ class EventKind(StrEnum):
     TOOL_QUARANTINED = "tool.quarantined"
     TOOL_RELEASED = "tool.released"
     TOOL_TIER_RAISED = "tool.tier_raised"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_ENABLED = "webhook.enabled"
     SERVER_CHANGED = "server.changed"
     BUNDLE_PROPOSED = "bundle.proposed"
     BUNDLE_PUBLISHED = "bundle.published"

@@ -8,6 +8,7 @@ leaves the hub, leaves at least once: a crash after a channel has sent, and befo
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from hub import outbox
@@ -30,6 +31,7 @@ class Notice:
 
     id: str
     event: str
+    at: datetime
     facts: Mapping[str, Any]
 
     @property
@@ -49,7 +51,7 @@ class Notice:
 
     def as_json(self) -> dict[str, Any]:
         """Return what waits in the outbox until a channel has delivered it."""
-        return {"notice": self.id, "event": self.event, "facts": dict(self.facts)}
+        return {"notice": self.id, "event": self.event, "at": self.at.isoformat(), "facts": dict(self.facts)}
 
 
 class Channel(Protocol):
@@ -74,7 +76,7 @@ def handlers(database: Database, channels: Iterable[Channel]) -> Mapping[str, Ha
     there = tuple(channels)
 
     async def spread(message: Message) -> None:
-        notice = Notice(id=message.id, event=_event_of(message), facts=message.payload)
+        notice = Notice(id=message.id, event=_event_of(message), at=message.created_at, facts=message.payload)
         async with database.transaction() as tx:
             for channel in there:
                 for recipient in await channel.recipients(tx, notice):
@@ -87,7 +89,8 @@ def handlers(database: Database, channels: Iterable[Channel]) -> Mapping[str, Ha
 def _delivering(channel: Channel) -> Handler:
     async def deliver(message: Message) -> None:
         payload = message.payload
-        notice = Notice(id=payload["notice"], event=payload["event"], facts=payload["facts"])
+        at = datetime.fromisoformat(payload["at"])
+        notice = Notice(id=payload["notice"], event=payload["event"], at=at, facts=payload["facts"])
         await channel.deliver(notice, payload["recipient"])
 
     return deliver

@@ -58,7 +58,7 @@ async def _examine(chosen: Settings) -> list[Finding]:
         ("master key", "Put the right key back: TOOLHUB_MASTER_KEY, or its file from your backup.", _keys),
         ("confinement", "Needs Linux with Landlock and seccomp.", _confinement),
     ]
-    findings = [_python(), _spelling()]
+    findings = [_python(), _spelling(), _channels(chosen)]
     for what, advice, check in checks:
         try:
             findings.append(await check(chosen))
@@ -82,6 +82,15 @@ def _spelling() -> Finding:
     return Finding(
         what="settings", is_well=False, found=" ".join(wrong), advice="Correct or remove it, here or in .env."
     )
+
+
+def _channels(chosen: Settings) -> Finding:
+    """Return by which ways people hear that something waits; the log is always one."""
+    ways = ["the log"]
+    if chosen.mail_host is not None:
+        ways.append(f"e-mail by {chosen.mail_host}:{chosen.mail_port} ({chosen.mail_tls})")
+    ways += [f"webhook {one.name}" for one in chosen.webhooks]
+    return Finding(what="channels", is_well=True, found=", ".join(ways))
 
 
 def _missing(chosen: Settings) -> Path | None:

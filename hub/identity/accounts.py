@@ -6,7 +6,8 @@ from typing import Final
 from sqlalchemy import delete, select, text, update
 
 from hub.audit import EventKind
-from hub.core.errors import Conflict, InputError
+from hub.core.addresses import is_address
+from hub.core.errors import Conflict, InputError, NotFound
 from hub.identity.authority import Authority
 from hub.identity.directory import get
 from hub.identity.enrolment import check_name, enrol
@@ -131,6 +132,22 @@ async def set_roles(tx: Tx, principal_id: str, roles: frozenset[Role], authority
     await authority.record(tx, EventKind.ACCOUNT_CHANGED, principal_id, **facts)
     await authority.outdate_callers(tx)
     return await get(tx, principal_id)
+
+
+async def set_email(tx: Tx, user_id: str, address: str, authority: Authority) -> Principal:
+    """Let a person hear at `address` that something waits; with an empty one, by e-mail no more.
+
+    Raises:
+        InputError: the address will not do.
+        NotFound: there is no such person.
+    """
+    if (await get(tx, user_id)).kind is not PrincipalKind.USER:
+        raise NotFound(f"There is no user {user_id!r}.")
+    if address and not is_address(address):
+        raise InputError("This is no address the hub can send e-mail to. Write NAME@DOMAIN, in ASCII, without blanks.")
+    await tx.execute(update(PrincipalRow).where(PrincipalRow.id == user_id).values(email=address or None))
+    await authority.record(tx, EventKind.ACCOUNT_CHANGED, user_id, changed="e-mail address")
+    return await get(tx, user_id)
 
 
 async def suspend(tx: Tx, principal_id: str, reason: str, authority: Authority) -> Principal:

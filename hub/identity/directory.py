@@ -96,6 +96,7 @@ def _principal(row: PrincipalRow, groups: set[str], client: ClientRow | None) ->
         roles=frozenset(Role(role) for role in row.roles),
         owner_id=row.owner_id,
         is_suspended=row.suspended_at is not None,
+        email=row.email,
         allowed_scopes=frozenset(client.allowed_scopes) if client else frozenset(),
         allowed_servers=frozenset(client.allowed_servers) if client else frozenset(),
     )

@@ -38,6 +38,8 @@ class Principal:
     roles: frozenset[Role]
     owner_id: str | None
     is_suspended: bool
+    email: str | None = None
+    """Where a person hears that something waits; None: nowhere."""
     allowed_scopes: frozenset[str] = frozenset()
     allowed_servers: frozenset[str] = frozenset()
 

@@ -22,6 +22,7 @@ class PrincipalRow(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     suspended_at: Mapped[datetime | None] = mapped_column(Moment)
     suspended_reason: Mapped[str | None] = mapped_column(String(500))
+    email: Mapped[str | None] = mapped_column(String(254))
 
 
 class GroupRow(Base):

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -47,6 +47,7 @@ class Message:
     key: str
     payload: Any
     attempt: int
+    created_at: datetime
 
 
 Handler = Callable[[Message], Awaitable[None]]
@@ -158,4 +159,6 @@ def pause_after(attempt: int) -> timedelta:
 
 
 def _message(row: MessageRow) -> Message:
-    return Message(id=row.id, topic=row.topic, key=row.key, payload=row.payload, attempt=row.attempts)
+    return Message(
+        id=row.id, topic=row.topic, key=row.key, payload=row.payload, attempt=row.attempts, created_at=row.created_at
+    )

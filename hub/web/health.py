@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from hub import audit, outbox
 from hub.audit import Checkpoint
+from hub.channels import webhooks
 from hub.identity.permissions import Permission, demand
 from hub.outbox import Message
 from hub.registry import Connection, reading
@@ -32,11 +33,13 @@ async def show_health(visit: Visit) -> Response:
         connections = await reading.connections(tx)
         checkpoint = await audit.latest_checkpoint(tx, runtime.keys)
         lost = await outbox.given_up(tx)
+        gone = [one.name for one in await webhooks.disabled(tx)]
     engine = "SQLite" if runtime.database.is_sqlite else "PostgreSQL"
     lines = (
         HealthLine(part="Database", state=_WELL, detail=f"{engine} answers in {milliseconds} ms."),
         _audit_line(checkpoint),
         _outbox_line([message for message, _ in lost]),
+        *(_webhook_line(name) for name in gone),
         *(_connection_line(connection) for connection in connections),
     )
     overall = _ILL if any(line.state is _ILL for line in lines) else _WELL
@@ -54,6 +57,11 @@ def _outbox_line(lost: Sequence[Message]) -> HealthLine:
         return HealthLine(part="Messages", state=_WELL, detail="None was given up.")
     topics = ", ".join(sorted({message.topic for message in lost}))
     return HealthLine(part="Messages", state=_ILL, detail=f"{len(lost)} were given up: {topics}.")
+
+
+def _webhook_line(name: str) -> HealthLine:
+    detail = "Answered 410 Gone, and is told nothing until an administrator enables it again."
+    return HealthLine(part=f"Webhook {name}", state=_ILL, detail=detail)
 
 
 def _connection_line(connection: Connection) -> HealthLine:

@@ -13,6 +13,7 @@ from hub.identity.accounts import (
     create_user,
     groups,
     resume,
+    set_email,
     set_groups,
     set_roles,
     suspend,
@@ -147,6 +148,16 @@ async def change_limits(visit: Visit) -> Response:
         before = await get(tx, principal_id)
         await check_servers(tx, servers - before.allowed_servers)
         return await limit_client(tx, principal_id, scopes=scopes, servers=servers, authority=authority)
+
+    return await _change(visit, change, done="changed")
+
+
+async def change_email(visit: Visit) -> Response:
+    """Set where somebody hears that something waits."""
+    address = visit.form.one("email").strip()
+
+    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
+        return await set_email(tx, principal_id, address, authority)
 
     return await _change(visit, change, done="changed")
 

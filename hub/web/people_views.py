@@ -55,6 +55,7 @@ def person_page(principal: Principal, owners: Mapping[str, Principal], titles: M
         scopes=tuple(sorted(principal.allowed_scopes)),
         servers=tuple(sorted(principal.allowed_servers)),
         can_have_secrets=False,
+        email=principal.email or "",
     )
 
 

@@ -31,7 +31,10 @@ def test_every_setting_is_in_the_table() -> None:
     assert {name.lower() for name in SETTINGS} == set(Settings.model_fields)
 
 
-@pytest.mark.parametrize("name", ["home", "host", "port", "environment"])
+DEFAULTS = {"home", "host", "port", "environment", "mail_port", "mail_tls"}
+
+
+@pytest.mark.parametrize("name", sorted(DEFAULTS))
 def test_defaults_are_those_of_the_hub(name: str) -> None:
     default = Settings.model_fields[name].default
 
@@ -40,7 +43,7 @@ def test_defaults_are_those_of_the_hub(name: str) -> None:
     assert SETTINGS[name.upper()] == f"`{shown}`"
 
 
-@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"home", "host", "port", "environment"}))
+@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - DEFAULTS))
 def test_what_is_shown_as_made_up_has_no_default(name: str) -> None:
     assert not Settings.model_fields[name].default
 

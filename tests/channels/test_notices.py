@@ -54,7 +54,7 @@ async def test_a_crash_after_the_spreading_makes_no_second_message(world: World)
 
 async def test_what_became_of_a_question_is_told(world: World) -> None:
     loft = Pigeons()
-    refused = await wish(world)
+    refused = await world.call("ticket_create", {"title": "a chair"})
     await world.vote(refused, world.ann, Choice.REJECT)
     asked = await wish(world)
     await world.vote(asked, world.ann)

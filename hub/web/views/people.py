@@ -114,5 +114,6 @@ class PersonPage:
     scopes: tuple[str, ...]
     servers: tuple[str, ...]
     can_have_secrets: bool
+    email: str = ""
     server_choices: tuple[Choice, ...] = ()
     problem: str = ""

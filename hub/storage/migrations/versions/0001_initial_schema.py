@@ -125,6 +125,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_generation")),
     )
     op.create_table(
+        "channel_disabled_webhooks",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("disabled_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_channel_disabled_webhooks")),
+    )
+    op.create_table(
         "credentials",
         sa.Column("connection_id", sa.String(length=40), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
@@ -308,6 +314,7 @@ def upgrade() -> None:
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("suspended_at", Moment(), nullable=True),
         sa.Column("suspended_reason", sa.String(length=500), nullable=True),
+        sa.Column("email", sa.String(length=254), nullable=True),
         sa.ForeignKeyConstraint(["owner_id"], ["principals.id"], name=op.f("fk_principals_owner_id_principals")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_principals")),
         sa.UniqueConstraint("name", name=op.f("uq_principals_name")),
@@ -927,6 +934,7 @@ def downgrade() -> None:
     op.drop_table("identity_generation")
     op.drop_table("groups")
     op.drop_table("credentials")
+    op.drop_table("channel_disabled_webhooks")
     op.drop_table("catalog_generation")
     op.drop_table("bootstrap_links")
     op.drop_table("audit_values")
