@@ -37,6 +37,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "setToolTier": ADMINISTRATOR,
     "settleToolTier": ADMINISTRATOR,
     "setToolRules": ADMINISTRATOR,
+    "setToolTrust": ADMINISTRATOR,
     "listConnectors": MEMBER,
     "registerConnector": ADMINISTRATOR,
     "listConnections": EVERYBODY,  # its own; see test_registry
@@ -146,6 +147,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "quarantineTool": WHY,
         "setToolTier": {"tier": "high"},
         "setToolRules": {"rules": [{"condition": "true", "message": "Never."}]},
+        "setToolTrust": {"is_trusted": True},
         "registerConnector": {"spec": spec.model_dump(mode="json")},
         "createConnection": {
             "name": "second",
