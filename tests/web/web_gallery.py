@@ -8,6 +8,7 @@ from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
 from web_gallery_policy import BUNDLES, POLICIES, TRIALS
+from web_gallery_together import BATCHES, DEPUTIES
 from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, SERVERS, TOOLS
 
 from hub.web.inert import inert_name
@@ -187,6 +188,8 @@ def _governed() -> Iterator[Example]:
         ("standing-grants", "standing_grants.html", "approvals", GRANTS),
         ("new-standing-grant", "new_standing_grant.html", "approvals", NEW_GRANTS),
         ("reviews", "reviews.html", "approvals", REVIEWS),
+        ("batch", "batch.html", "approvals", BATCHES),
+        ("deputies", "deputies.html", "approvals", DEPUTIES),
         ("invocations", "invocations.html", "invocations", INVOCATION_LISTS),
         ("invocation", "invocation.html", "invocations", INVOCATIONS),
         ("servers", "servers.html", "servers", SERVERS),
