@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from hub import outbox
+from hub.budgets import Brakes
 from hub.bundles import Bundles
 from hub.channels import Channel, handlers
 from hub.channels.log import LogChannel
@@ -74,6 +75,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             keys=keys,
             catalog=Catalog(database, settings.environment),
             bundles=Bundles(database),
+            brakes=Brakes(database),
             executor=executor,
             vault=vault,
             verifier=verifier,

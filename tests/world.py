@@ -13,6 +13,7 @@ from upstream.proven import prove_undo
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.approvals import Ballot, Choice
+from hub.budgets import Brakes
 from hub.bundles import Bundles, Publication, default_bundle_text, publish_bundle, publish_default
 from hub.credentials import Vault
 from hub.identity import directory
@@ -126,6 +127,7 @@ async def open_hub(
             keys=keys,
             catalog=Catalog(database),
             bundles=Bundles(database),
+            brakes=Brakes(database),
             executor=executor,
             vault=vault,
             verifier=TokenVerifier(database, keys, PUBLIC_URL),

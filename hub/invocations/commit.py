@@ -11,10 +11,12 @@ from typing import Final
 from sqlalchemy import update
 
 from hub.audit import EventKind
+from hub.budgets import OverBudget
 from hub.core.errors import Conflict
 from hub.execution import CommitOrder, Target
+from hub.invocations.braking import Stopped, brake, record_braked
 from hub.invocations.conclude import conclude, released, stale
-from hub.invocations.journal import Step, announce, load, move, record_event
+from hub.invocations.journal import Step, announce, hold, load, move, record_event
 from hub.invocations.permit import Permit, TooLate
 from hub.invocations.queries import current
 from hub.invocations.recheck import Changed, Holds, NotNow, recheck
@@ -35,7 +37,30 @@ async def claim(invocation_id: str, runtime: Runtime) -> Invocation | None:
     """Claim an approved invocation for this process, or return None: not approved, too late, or somebody else's.
 
     The fencing number grows with every claim; whoever holds an older one can neither send nor record (invariant 9).
+    With the claim it takes what limits leave, in one transaction; where a limit or a kill switch says no, nothing is
+    claimed or taken, and it is left alone until that may have changed.
     """
+    try:
+        return await _claim(invocation_id, runtime)
+    except (OverBudget, Stopped) as why:
+        await _hold_back(invocation_id, why, runtime)
+        return None
+
+
+async def _hold_back(invocation_id: str, why: OverBudget | Stopped, runtime: Runtime) -> None:
+    async with runtime.database.transaction() as tx:
+        await hold(tx, invocation_id)
+        standing = await load(tx, invocation_id)
+        if standing.state is not State.APPROVED:
+            return
+        later = why.frees_at if isinstance(why, OverBudget) else await now(tx) + TRY_AGAIN_AFTER
+        told = {"error_code": why.code, "error_message": why.message, "not_before": later, "lease_until": None}
+        if (standing.error_code, standing.error_message) != (why.code, why.message):
+            await record_braked(tx, standing, why, runtime)
+        await tx.execute(update(InvocationRow).where(InvocationRow.id == invocation_id).values(told))
+
+
+async def _claim(invocation_id: str, runtime: Runtime) -> Invocation | None:
     async with runtime.database.transaction() as tx:
         at = await now(tx)
         claimed = await tx.scalar(
@@ -56,6 +81,7 @@ async def claim(invocation_id: str, runtime: Runtime) -> Invocation | None:
         if claimed is None:
             return None
         standing = await load(tx, invocation_id)
+        await brake(tx, standing)
         await record_event(tx, runtime, standing, Step(to=State.COMMITTING, event=EventKind.COMMIT_CLAIMED))
         await announce(tx, runtime, invocation_id)
         return standing

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from hub import dryrun
 from hub.approvals import Mandate, acting
+from hub.budgets import stops_for
 from hub.identity import scopes
 from hub.identity.principals import Caller, Principal
 from hub.invocations.callers import caller_of
@@ -166,7 +167,15 @@ async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool, bundle: 
         trust_level=(await trust_in(tx, standing)).level,
     )
     untrusted, unseen = _origins(standing)
-    return replace(facts, preview=preview, history=asked_for, untrusted=untrusted, unseen=unseen)
+    return replace(
+        facts, preview=preview, history=asked_for, untrusted=untrusted, unseen=unseen, stops=await _stops(tx, standing)
+    )
+
+
+async def _stops(tx: Tx, standing: Invocation) -> frozenset[str]:
+    """Return which kinds of kill switches are on for a call. They hold it back whatever a policy says of them."""
+    on = await stops_for(tx, agent_id=standing.agent_id, tool_id=standing.tool_id, connection_id=standing.connection_id)
+    return frozenset(one.kind.value for one in on)
 
 
 def _origins(standing: Invocation) -> tuple[frozenset[str], frozenset[str]]:

@@ -12,12 +12,16 @@ from typing import Any, Final, cast
 from connectors.sdk.errors import Unavailable
 from hub.approvals import Counter, Waiting, in_words
 from hub.approvals.rules import asked_in, stages
+from hub.budgets import OverBudget
+from hub.invocations.braking import Stopped
 from hub.invocations.states import DONE, REJECTION_REMEMBERED, State
 from hub.invocations.values import Invocation
 
 Json = Any
 """Any JSON value."""
 
+_FOR_NOW: Final = frozenset({Unavailable.code, OverBudget.code, Stopped.code})
+"""Refused now, and perhaps not later; of a limit the words say from when on."""
 POLL_AFTER_SECONDS: Final = 30
 RUNNING_POLL_SECONDS: Final = 3
 
@@ -107,7 +111,7 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
             "status": standing.status.value,
             "reason_code": invocation.error_code or invocation.state.value.lower(),
             "reason": invocation.error_message or "",
-            "retryable": standing.retryable or invocation.error_code == Unavailable.code,
+            "retryable": standing.retryable or invocation.error_code in _FOR_NOW,
             "invocation_id": invocation.id,
             "status_url": url,
             **_revision(invocation),
@@ -141,7 +145,9 @@ def _done(invocation: Invocation) -> str:
 
 def _ended(invocation: Invocation) -> str:
     said = {
-        State.DENIED: "Refused by policy; nothing was changed.",
+        State.DENIED: "Refused; nothing was changed."
+        if invocation.error_code in _FOR_NOW
+        else "Refused by policy; nothing was changed.",
         State.PREVIEW_FAILED: "It could not be previewed, so nothing was changed.",
         State.FAILED: "It failed; nothing was changed.",
         State.NOT_APPLIED: "It did not arrive; nothing was changed.",
@@ -164,6 +170,8 @@ def _waiting(invocation: Invocation, url: str) -> str:
             f"It was sent, and the system's answer was lost: it may or may not have happened (invocation "
             f"{invocation.id}). The hub or an operator is finding out. {ask}"
         )
+    if invocation.state is State.APPROVED and invocation.error_code in _FOR_NOW:
+        return f"It is approved and waits (invocation {invocation.id}). {invocation.error_message} {ask}"
     if invocation.state is not State.AWAITING_APPROVAL:
         return f"It is being carried out (invocation {invocation.id}).{_revised(invocation)} {ask}"
     until = f" until {invocation.expires_at:%Y-%m-%d %H:%M}Z" if invocation.expires_at else ""

@@ -6,13 +6,24 @@ from connectors.sdk.rules import broken_rules
 from connectors.sdk.vocabulary import Effect
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
 from hub.invocations.approve import approve_by_policy, ask
+from hub.invocations.braking import admit
 from hub.invocations.commit import commit
 from hub.invocations.decisions import decide_on, understand
 from hub.invocations.preview import dry_run
 from hub.invocations.queries import current
 from hub.invocations.reads import read
 from hub.invocations.receive import receive
-from hub.invocations.refuse import Attempt, by_policy, by_rules, record_attempt, refuse, refuse_at_once
+from hub.invocations.refuse import (
+    Attempt,
+    Refusal,
+    by_brakes,
+    by_policy,
+    by_rules,
+    record_attempt,
+    refuse,
+    refuse_at_once,
+)
+from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import opened
 from hub.invocations.states import State
@@ -40,8 +51,8 @@ async def invoke(call: Call, runtime: Runtime) -> Invocation:
         raise
     if isinstance(decision, Denied):
         return await refuse_at_once(request, by_policy(decision), runtime)
-    if broken := broken_rules(request.tool.tool.rules, request.arguments):
-        return await refuse_at_once(request, by_rules(broken), runtime)
+    if against := await _stands_against(request, runtime):
+        return await refuse_at_once(request, against, runtime)
     if request.tool.effect is Effect.READ:
         return await read(request, decision, runtime)
 
@@ -53,6 +64,14 @@ async def invoke(call: Call, runtime: Runtime) -> Invocation:
         if done := await runtime.tasks.within(runtime.answer_seconds, work):
             return done
     return await current(runtime, invocation.id)
+
+
+async def _stands_against(request: Request, runtime: Runtime) -> Refusal | None:
+    """Return what stands against a call that policy would let pass: its owner's rules, a kill switch, a limit."""
+    if broken := broken_rules(request.tool.tool.rules, request.arguments):
+        return by_rules(broken)
+    braked = await admit(request, runtime)
+    return None if braked is None else by_brakes(braked)
 
 
 async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:

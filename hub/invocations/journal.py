@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from connectors.sdk.vocabulary import Effect, Tier
 from hub import approvals, dryrun, outbox
 from hub.audit import Event, EventKind, append
+from hub.budgets import give_back
 from hub.core.errors import Conflict, NotFound
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import MOVES, State
@@ -47,6 +48,7 @@ _TOLD = frozenset(
     }
 )
 _NOTHING_SENT = frozenset({State.APPROVED, State.COMMITTING})
+_NEVER_HAPPENED = frozenset({State.STALE, State.EXPIRED, State.CANCELLED, State.FAILED, State.NOT_APPLIED})
 _APPROVAL_VOID = frozenset({State.STALE, State.EXPIRED, State.CANCELLED})
 
 
@@ -113,6 +115,8 @@ async def move(tx: Tx, runtime: Runtime, standing: Invocation, step: Step) -> In
         await approvals.close_questions(tx, standing.id)
     if standing.state in _NOTHING_SENT and step.to in _APPROVAL_VOID:
         await _return_spent(tx, runtime, standing)
+    if step.to in _NEVER_HAPPENED:
+        await give_back(tx, standing.id)
     await _tell(tx, standing, step, key=event_id)
     await announce(tx, runtime, standing.id)
     return await load(tx, standing.id)

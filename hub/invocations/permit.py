@@ -9,6 +9,7 @@ from sqlalchemy import Select, select
 from connectors.sdk.vocabulary import Tier
 from hub.audit import EventKind, ensure_checkpoint
 from hub.core.errors import Conflict
+from hub.invocations.braking import Stopped, refuse_stopped
 from hub.invocations.journal import Step, hold, move
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -84,6 +85,10 @@ class Permit:
         under_grant = self.standing.approved_by is ApprovedBy.GRANT
         if under_grant and not await is_good_now(tx, self.standing.approval_digest or ""):
             raise TooLate("The standing grant was revoked or has ended; nothing was sent.")
+        try:
+            await refuse_stopped(tx, self.standing)
+        except Stopped as stopped:
+            raise TooLate(f"{stopped.message} Nothing was sent.") from stopped
 
     async def _check_still_ours(self) -> None:
         async with self.runtime.database.reading() as tx:

@@ -87,6 +87,11 @@ def by_rules(broken: Sequence[str]) -> Refusal:
     return Refusal(code=BREAKS_RULE, reasons=tuple(broken))
 
 
+def by_brakes(braked: HubError) -> Refusal:
+    """Return the refusal of a limit or a kill switch."""
+    return Refusal(code=braked.code, reasons=(braked.message,))
+
+
 async def refuse_at_once(request: Request, refusal: Refusal, runtime: Runtime) -> Invocation:
     """Record a call that may not even be proposed, and return it, DENIED."""
     row = new_row(request, state=State.DENIED)

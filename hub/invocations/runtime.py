@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from hub.budgets import Brakes
 from hub.bundles import Bundles
 from hub.credentials import Vault
 from hub.execution import Executor, confinement_here, describe, reach
@@ -35,6 +36,7 @@ class Runtime:
     keys: Keyring
     catalog: Catalog
     bundles: Bundles
+    brakes: Brakes
     executor: Executor
     vault: Vault
     verifier: TokenVerifier

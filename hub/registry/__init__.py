@@ -41,7 +41,7 @@ from hub.registry.reading import (
 )
 from hub.registry.registration import register_connector
 from hub.registry.serving import NewServer, Offer, allowable_servers, check_servers, create_server, publish, unpublish
-from hub.registry.stewardship import CATALOG_CHANNEL
+from hub.registry.stewardship import CATALOG_CHANNEL, Stewards, require_steward
 from hub.registry.values import (
     EVERYTHING,
     TWIN,
@@ -74,6 +74,7 @@ __all__ = [
     "Promise",
     "PublishedTool",
     "Server",
+    "Stewards",
     "Tool",
     "ToolVersion",
     "allowable_servers",
@@ -102,6 +103,7 @@ __all__ = [
     "register_connector",
     "release",
     "renew_connection",
+    "require_steward",
     "servers",
     "set_owner_tier",
     "set_rules",

@@ -12,6 +12,7 @@ from upstream.fixtures import Upstream
 from upstream.proven import prove_undo
 
 from hub.approvals import Ballot, Choice
+from hub.budgets import Brakes
 from hub.bundles import Bundles, publish_default
 from hub.credentials import Vault
 from hub.identity import scopes
@@ -175,6 +176,7 @@ async def working_hub(database: Database, keys: Keyring, system: Upstream) -> As
             keys=keys,
             catalog=Catalog(database),
             bundles=Bundles(database),
+            brakes=Brakes(database),
             executor=executor,
             vault=vault,
             verifier=verifier,

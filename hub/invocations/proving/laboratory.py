@@ -17,6 +17,7 @@ from connectors.sdk.harness import Harness
 from connectors.sdk.preview import Preview
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sql.addresses import address
+from hub.budgets import Brakes
 from hub.bundles import Bundles
 from hub.credentials import Vault
 from hub.execution import (
@@ -266,6 +267,7 @@ async def open_laboratory(
                 keys=keys,
                 catalog=Catalog(database),
                 bundles=Bundles(database),
+                brakes=Brakes(database),
                 executor=executor,
                 vault=Vault(keys),
                 verifier=TokenVerifier(database, keys, _NOWHERE),

@@ -239,6 +239,29 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "limit_takings",
+        sa.Column("invocation_id", sa.String(length=40), nullable=False),
+        sa.Column("limit_id", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=160), nullable=False),
+        sa.Column("began", sa.BigInteger(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("invocation_id", "limit_id", name=op.f("pk_limit_takings")),
+    )
+    op.create_table(
+        "limits",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("per", sa.String(length=8), nullable=False),
+        sa.Column("subject", sa.String(length=160), nullable=False),
+        sa.Column("measure", sa.String(length=8), nullable=False),
+        sa.Column("unit", sa.String(length=32), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("seconds", sa.Integer(), nullable=False),
+        sa.Column("set_by", sa.String(length=40), nullable=True),
+        sa.Column("set_at", Moment(), nullable=False),
+        sa.Column("lifted_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_limits")),
+    )
+    op.create_table(
         "login_budgets",
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("full_at", Moment(), nullable=False),
@@ -410,6 +433,15 @@ def upgrade() -> None:
         batch_op.create_index("ix_standing_grants_giver", ["giver_id"], unique=False)
 
     op.create_table(
+        "stops",
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("set_by", sa.String(length=40), nullable=True),
+        sa.Column("set_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "subject", name=op.f("pk_stops")),
+    )
+    op.create_table(
         "trust_looks",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("agent_id", sa.String(length=40), nullable=False),
@@ -493,6 +525,15 @@ def upgrade() -> None:
             ["invocation_id"], ["invocations.id"], name=op.f("fk_invocation_amounts_invocation_id_invocations")
         ),
         sa.PrimaryKeyConstraint("invocation_id", "name", name=op.f("pk_invocation_amounts")),
+    )
+    op.create_table(
+        "limit_usage",
+        sa.Column("limit_id", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=160), nullable=False),
+        sa.Column("began", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["limit_id"], ["limits.id"], name=op.f("fk_limit_usage_limit_id_limits")),
+        sa.PrimaryKeyConstraint("limit_id", "subject", "began", name=op.f("pk_limit_usage")),
     )
     op.create_table(
         "oauth_client_secrets",
@@ -859,6 +900,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_oauth_client_secrets_principal_id_hash")
 
     op.drop_table("oauth_client_secrets")
+    op.drop_table("limit_usage")
     op.drop_table("invocation_amounts")
     with op.batch_alter_table("group_members", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_group_members_principal_id"))
@@ -875,6 +917,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_trust_looks_record")
 
     op.drop_table("trust_looks")
+    op.drop_table("stops")
     with op.batch_alter_table("standing_grants", schema=None) as batch_op:
         batch_op.drop_index("ix_standing_grants_giver")
         batch_op.drop_index("ix_standing_grants_for")
@@ -909,6 +952,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_login_budgets_full_at"))
 
     op.drop_table("login_budgets")
+    op.drop_table("limits")
+    op.drop_table("limit_takings")
     with op.batch_alter_table("keys", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_keys_current",

@@ -1,0 +1,56 @@
+"""The limits and switches of now, read once and kept until somebody changes one anywhere, for a second at most."""
+
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from hub.budgets.setting import limits_now
+from hub.budgets.stopping import Stop, StopKind, stops_now
+from hub.budgets.values import BRAKES_CHANNEL, Limit
+from hub.storage import Database
+
+LOOK_AGAIN_SECONDS: Final = 1.0
+"""What no signal tells of is seen after this."""
+
+
+class _Kept(NamedTuple):
+    limits: tuple[Limit, ...]
+    stops: tuple[Stop, ...]
+    look_at: float
+
+
+class Brakes:
+    """What every call asks before it begins; a commit asks the database itself, in the transaction that claims it."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._kept: _Kept | None = None
+        self._heard = database.subscribe(BRAKES_CHANNEL)
+
+    async def limits(self) -> tuple[Limit, ...]:
+        """Return the limits that count now."""
+        return (await self._now()).limits
+
+    async def stops(self, *, agent_id: str, tool_id: str, connection_id: str) -> tuple[Stop, ...]:
+        """Return the switches that are on for one call."""
+        named = {
+            (StopKind.HUB, ""),
+            (StopKind.AGENT, agent_id),
+            (StopKind.TOOL, tool_id),
+            (StopKind.CONNECTION, connection_id),
+        }
+        return tuple(one for one in (await self._now()).stops if (one.kind, one.subject) in named)
+
+    async def _now(self) -> _Kept:
+        if self._heard.is_set():
+            self._heard.clear()  # before looking: what is changed from here on sets it again
+            self._kept = None
+        kept = self._kept
+        if kept is not None and self._clock() < kept.look_at:
+            return kept
+        look_at = self._clock() + LOOK_AGAIN_SECONDS
+        async with self._database.reading() as tx:
+            kept = _Kept(await limits_now(tx), await stops_now(tx), look_at)
+        self._kept = kept
+        return kept

@@ -1,0 +1,107 @@
+"""Setting and lifting limits: by administrators, and by the owners of an agent or a tool for what is theirs."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+
+from hub.audit import EventKind
+from hub.budgets.tables import LimitRow
+from hub.budgets.values import BRAKES_CHANNEL, Limit, Measure, Per
+from hub.core.errors import InputError, NotFound
+from hub.core.ids import new_id
+from hub.identity.authority import Authority
+from hub.identity.directory import get
+from hub.registry import Stewards, require_steward
+from hub.registry.reading import tool_row
+from hub.storage import Tx, now
+
+_LONGEST: Final = 366 * 24 * 3600
+_LARGEST: Final = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLimit:
+    """A limit to be set; see `Limit`."""
+
+    per: Per
+    measure: Measure
+    amount: int
+    seconds: int
+    subject: str = ""
+    unit: str = ""
+
+
+async def set_limit(tx: Tx, new: NewLimit, authority: Authority) -> Limit:
+    """Set a limit, which counts from the next call on; return it.
+
+    Raises:
+        InputError: it contradicts itself.
+        NotFound: there is no such agent or tool.
+        Forbidden: it is no administrator, nor the owner of that agent or tool.
+    """
+    if not 0 <= new.amount <= _LARGEST or not 1 <= new.seconds <= _LONGEST:
+        raise InputError("A limit has an amount from 0 on, and a window of at most 366 days.")
+    if (new.measure in {Measure.MONEY, Measure.COST}) is not bool(new.unit):
+        raise InputError("Money and cost have a unit, such as EUR; calls and writes have none.")
+    await _require(tx, new.per, new.subject, authority)
+    row = LimitRow(
+        id=new_id("lim"),
+        per=new.per.value,
+        subject=new.subject,
+        measure=new.measure.value,
+        unit=new.unit,
+        amount=new.amount,
+        seconds=new.seconds,
+        set_by=authority.by,
+        set_at=await now(tx),
+    )
+    tx.add(row)
+    await tx.flush()
+    await authority.record(tx, EventKind.LIMIT_SET, row.id, limit=_limit(row).words, of=row.subject)
+    await authority.database.signal(tx, BRAKES_CHANNEL)
+    return _limit(row)
+
+
+async def lift_limit(tx: Tx, limit_id: str, authority: Authority) -> None:
+    """Lift a limit, from the next call on.
+
+    Raises:
+        NotFound: there is no such limit.
+        Forbidden: it is no administrator, nor the owner of its agent or tool.
+    """
+    row = await tx.get(LimitRow, limit_id)
+    if row is None or row.lifted_at is not None:
+        raise NotFound("There is no such limit.")
+    await _require(tx, Per(row.per), row.subject, authority)
+    row.lifted_at = await now(tx)
+    await tx.flush()
+    await authority.record(tx, EventKind.LIMIT_LIFTED, row.id, limit=_limit(row).words, of=row.subject)
+    await authority.database.signal(tx, BRAKES_CHANNEL)
+
+
+async def limits_now(tx: Tx) -> tuple[Limit, ...]:
+    """Return the limits that count now."""
+    rows = await tx.scalars(select(LimitRow).where(LimitRow.lifted_at.is_(None)).order_by(LimitRow.id))
+    return tuple(map(_limit, rows))
+
+
+async def _require(tx: Tx, per: Per, subject: str, authority: Authority) -> None:
+    owner_id = None
+    if subject and per is Per.AGENT:
+        owner_id = (await get(tx, subject)).owner_id
+    if subject and per is Per.TOOL:
+        owner_id = (await tool_row(tx, subject)).owner_id
+    await require_steward(tx, authority, Stewards(owner_id=owner_id, what="this limit"))
+
+
+def _limit(row: LimitRow) -> Limit:
+    return Limit(
+        id=row.id,
+        per=Per(row.per),
+        subject=row.subject,
+        measure=Measure(row.measure),
+        unit=row.unit,
+        amount=row.amount,
+        seconds=row.seconds,
+    )

@@ -1,0 +1,62 @@
+"""Tables of limits, of what has been used within a window, of what each invocation took, and of kill switches."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.storage import Base, Moment
+
+
+class LimitRow(Base):
+    """One limit, as somebody set it; never changed, only lifted."""
+
+    __tablename__ = "limits"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    per: Mapped[str] = mapped_column(String(8))
+    subject: Mapped[str] = mapped_column(String(160))
+    """Of whom; empty: of each one, separately."""
+    measure: Mapped[str] = mapped_column(String(8))
+    unit: Mapped[str] = mapped_column(String(32))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[int] = mapped_column(Integer)
+    set_by: Mapped[str | None] = mapped_column(String(40))
+    set_at: Mapped[datetime] = mapped_column(Moment)
+    lifted_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class UsageRow(Base):
+    """How much of a limit one subject has used within one window, which began so many seconds after 1970."""
+
+    __tablename__ = "limit_usage"
+
+    limit_id: Mapped[str] = mapped_column(ForeignKey("limits.id"), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(160), primary_key=True)
+    began: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    used: Mapped[int] = mapped_column(BigInteger)
+
+
+class TakenRow(Base):
+    """What a write took of a limit when it was claimed, so that it takes it once and can give it back."""
+
+    __tablename__ = "limit_takings"
+
+    invocation_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    limit_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(160))
+    began: Mapped[int] = mapped_column(BigInteger)
+    amount: Mapped[int] = mapped_column(BigInteger)
+
+
+class StopRow(Base):
+    """A kill switch that is on."""
+
+    __tablename__ = "stops"
+
+    kind: Mapped[str] = mapped_column(String(12), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """Which agent, tool or connection; empty for the whole hub."""
+    reason: Mapped[str] = mapped_column(String(500))
+    set_by: Mapped[str | None] = mapped_column(String(40))
+    set_at: Mapped[datetime] = mapped_column(Moment)

@@ -1,0 +1,85 @@
+"""Taking of limits: all or nothing, by statements that wait for whoever takes at the same moment, on both engines.
+
+What a write takes is put down under its invocation: it takes once however often it is claimed, and gives back what it
+never used. Counters are taken in the order of their limits, after the invocation's own row, so that nothing deadlocks.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.budgets.tables import TakenRow, UsageRow
+from hub.budgets.values import Demand, Limit, OverBudget
+from hub.storage import Tx, now
+
+
+async def check(tx: Tx, limits: Iterable[Limit], demand: Demand) -> None:
+    """Let a demand pass for which enough is left now; nothing is taken.
+
+    Raises:
+        OverBudget: too little is left.
+    """
+    at = await now(tx)
+    for limit, amount in _applying(limits, demand):
+        key = (limit.id, demand.subjects[limit.per], limit.began(at))
+        used = await tx.scalar(select(UsageRow.used).where(*_key(*key)))
+        if (used or 0) + amount > limit.amount:
+            raise OverBudget(limit, at)
+
+
+async def take(tx: Tx, limits: Iterable[Limit], demand: Demand, *, invocation_id: str | None = None) -> None:
+    """Take what is demanded; whoever is refused must undo `tx`. For an `invocation_id` it is taken once.
+
+    Raises:
+        OverBudget: too little is left of one of them.
+    """
+    at = await now(tx)
+    has_taken = await _taken_by(tx, invocation_id)
+    for limit, amount in _applying(limits, demand):
+        if limit.id in has_taken:
+            continue
+        subject = demand.subjects[limit.per]
+        await _take(tx, limit, subject, amount, at)
+        if invocation_id is not None:
+            taken = {"limit_id": limit.id, "subject": subject, "began": limit.began(at), "amount": amount}
+            tx.add(TakenRow(invocation_id=invocation_id, **taken))
+    await tx.flush()
+
+
+async def give_back(tx: Tx, invocation_id: str) -> None:
+    """Give back what an invocation took and never used; the caller holds the invocation."""
+    mine = TakenRow.invocation_id == invocation_id
+    rows = (await tx.scalars(select(TakenRow).where(mine).order_by(TakenRow.limit_id))).all()
+    for row in rows:
+        left = {"used": UsageRow.used - row.amount}
+        await tx.execute(update(UsageRow).where(*_key(row.limit_id, row.subject, row.began)).values(left))
+    if rows:
+        await tx.execute(delete(TakenRow).where(mine))
+
+
+def _applying(limits: Iterable[Limit], demand: Demand) -> Sequence[tuple[Limit, int]]:
+    found = [(limit, demand.of(limit)) for limit in sorted(limits, key=lambda one: one.id)]
+    return [(limit, amount) for limit, amount in found if amount]
+
+
+async def _taken_by(tx: Tx, invocation_id: str | None) -> frozenset[str]:
+    if invocation_id is None:
+        return frozenset()
+    return frozenset(await tx.scalars(select(TakenRow.limit_id).where(TakenRow.invocation_id == invocation_id)))
+
+
+async def _take(tx: Tx, limit: Limit, subject: str, amount: int, at: datetime) -> None:
+    key = (limit.id, subject, limit.began(at))
+    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
+    fresh = {"limit_id": key[0], "subject": key[1], "began": key[2], "used": 0}
+    await tx.execute(insert(UsageRow).values(fresh).on_conflict_do_nothing())
+    enough = (*_key(*key), UsageRow.used + amount <= limit.amount)
+    taken = update(UsageRow).where(*enough).values(used=UsageRow.used + amount).returning(UsageRow.used)
+    if await tx.scalar(taken) is None:
+        raise OverBudget(limit, at)
+
+
+def _key(limit_id: str, subject: str, began: int) -> tuple[ColumnElement[bool], ...]:
+    return UsageRow.limit_id == limit_id, UsageRow.subject == subject, UsageRow.began == began

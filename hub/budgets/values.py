@@ -1,0 +1,96 @@
+"""Values of budgets: limits, what a call demands of them, and the refusal that says which limit and until when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from hub.core.errors import HubError
+
+BRAKES_CHANNEL: Final = "brakes"
+"""Signalled when a limit or a switch has been set or lifted."""
+
+
+class Per(StrEnum):
+    """Of whom a limit counts."""
+
+    AGENT = "agent"
+    USER = "user"
+    TOOL = "tool"
+    SERVER = "server"
+    RUN = "run"
+
+
+class Measure(StrEnum):
+    """What a limit counts: calls, writes that are sent, money that they move, or what calls cost."""
+
+    CALLS = "calls"
+    WRITES = "writes"
+    MONEY = "money"
+    COST = "cost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """At most `amount` of `measure` for one subject within a window of `seconds`; `subject` empty: for each one.
+
+    `unit` is the currency of money, in minor units, or what a cost is told in. Windows follow one another from 1970
+    on in UTC: of a day from midnight to midnight. So up to twice the amount may pass around the end of one.
+    """
+
+    id: str
+    per: Per
+    subject: str
+    measure: Measure
+    unit: str
+    amount: int
+    seconds: int
+
+    def began(self, at: datetime) -> int:
+        """Return when the window at `at` began, in seconds since 1970."""
+        return int(at.timestamp()) // self.seconds * self.seconds
+
+    def frees(self, at: datetime) -> datetime:
+        """Return when the next window begins."""
+        return datetime.fromtimestamp(self.began(at) + self.seconds, UTC)
+
+    @property
+    def words(self) -> str:
+        """What it allows, in words."""
+        what = (
+            self.measure.value if self.measure in {Measure.CALLS, Measure.WRITES} else f"{self.unit} of {self.measure}"
+        )
+        unit = " (minor units)" if self.measure is Measure.MONEY else ""
+        whose = f"{'this' if self.subject else 'one'} {self.per}"
+        return f"{self.amount:,} {what}{unit} in {self.seconds:,} seconds for {whose}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What one call asks of limits: whose it is, and how much of each measure and unit."""
+
+    subjects: Mapping[Per, str]
+    amounts: Mapping[tuple[Measure, str], int]
+
+    def of(self, limit: Limit) -> int | None:
+        """Return how much the call takes of `limit`; None: it does not apply to it."""
+        subject = self.subjects.get(limit.per)
+        if subject is None or limit.subject not in {"", subject}:
+            return None
+        return self.amounts.get((limit.measure, limit.unit))
+
+
+class OverBudget(HubError):
+    """A limit is used up, or too little of it is left; the message says which, and when it frees."""
+
+    code = "over_budget"
+
+    def __init__(self, limit: Limit, at: datetime) -> None:
+        self.limit = limit
+        self.frees_at = limit.frees(at)
+        self.retry_after_seconds = max(1, int((self.frees_at - at).total_seconds()) + 1)
+        super().__init__(
+            f"A limit is reached: {limit.words}. It frees at {self.frees_at:%Y-%m-%d %H:%M:%S}Z,"
+            f" in {self.retry_after_seconds} seconds."
+        )

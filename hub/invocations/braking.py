@@ -1,0 +1,148 @@
+"""What limits and switches say to one call: asked before it begins, and again when it is claimed."""
+
+from collections.abc import Iterable
+
+from connectors.sdk.vocabulary import Effect
+from hub import budgets
+from hub.audit import Event, EventKind, append
+from hub.budgets import Demand, Limit, Measure, OverBudget, Per, Stop
+from hub.core.errors import HubError
+from hub.invocations.request import Request
+from hub.invocations.runtime import Runtime
+from hub.invocations.values import Invocation
+from hub.registry import PublishedTool, read_current
+from hub.storage import Tx
+
+
+class Stopped(HubError):
+    """A kill switch is on; nothing was begun."""
+
+    code = "stopped"
+
+    def __init__(self, stops: Iterable[Stop]) -> None:
+        super().__init__(" ".join(one.words for one in stops))
+
+
+async def admit(request: Request, runtime: Runtime) -> OverBudget | Stopped | None:
+    """Take what a call takes by being made, and return what stands against it, if anything does.
+
+    A write takes the rest when it is claimed; here it is only checked that enough of it is left.
+    """
+    tool, caller = request.tool, request.call.caller
+    stops = await runtime.brakes.stops(agent_id=caller.actor.id, tool_id=tool.tool.id, connection_id=tool.connection.id)
+    if stops:
+        return Stopped(stops)
+    limits = await runtime.brakes.limits()
+    if not limits:
+        return None
+    subjects = _subjects(
+        agent=caller.actor.id,
+        user=caller.on_behalf_of.id if caller.on_behalf_of else None,
+        tool=tool.tool.id,
+        server=tool.server,
+        run=request.call.claims.run,
+    )
+    return await _admitted(limits, subjects, tool, runtime)
+
+
+async def over_budget(previewed: Invocation, tool: PublishedTool, runtime: Runtime) -> OverBudget | None:
+    """Return the limit of which too little is left for what a preview shows; nothing is taken."""
+    limits = await runtime.brakes.limits()
+    if not limits:
+        return None
+    try:
+        async with runtime.database.reading() as tx:
+            await budgets.check(tx, limits, _of_commit(previewed, tool))
+    except OverBudget as over:
+        return over
+    return None
+
+
+async def brake(tx: Tx, claimed: Invocation) -> None:
+    """Take what a claimed write takes, once however often it is claimed; whoever is refused must undo `tx`.
+
+    Raises:
+        OverBudget: too little is left of a limit.
+        Stopped: a kill switch is on.
+    """
+    await refuse_stopped(tx, claimed)
+    limits = await budgets.limits_now(tx)
+    if limits:
+        name, server = claimed.tool_name, claimed.server
+        tool = await read_current(tx, claimed.tool_version_id, claimed.connection_id, server=server, name=name)
+        await budgets.take(tx, limits, _of_commit(claimed, tool), invocation_id=claimed.id)
+
+
+async def refuse_stopped(tx: Tx, standing: Invocation) -> None:
+    """Let a write pass for which no switch is on, as the database says.
+
+    Raises:
+        Stopped: one is.
+    """
+    stops = await budgets.stops_for(
+        tx, agent_id=standing.agent_id, tool_id=standing.tool_id, connection_id=standing.connection_id
+    )
+    if stops:
+        raise Stopped(stops)
+
+
+async def record_braked(tx: Tx, standing: Invocation, why: OverBudget | Stopped, runtime: Runtime) -> None:
+    """Append the event that says what held an approved write back."""
+    facts = {"code": why.code, "reason": why.message}
+    if isinstance(why, OverBudget):
+        facts |= {"limit": why.limit.id, "frees_at": why.frees_at.isoformat()}
+    event = Event(
+        kind=EventKind.COMMIT_BRAKED,
+        subject=standing.id,
+        agent=standing.agent_id,
+        on_behalf_of=standing.on_behalf_of_id,
+        trace_id=standing.trace_id,
+        run_id=standing.claims.run,
+        facts=facts,
+    )
+    await append(tx, event, runtime.keys)
+
+
+async def _admitted(
+    limits: tuple[Limit, ...], subjects: dict[Per, str], tool: PublishedTool, runtime: Runtime
+) -> OverBudget | None:
+    is_read = tool.effect is Effect.READ
+    now_taken = {(Measure.CALLS, ""): 1} | (_cost(tool) if is_read else {})
+    later = {} if is_read else {(Measure.WRITES, ""): 1} | _cost(tool)
+    try:
+        async with runtime.database.transaction() as tx:
+            await budgets.check(tx, limits, Demand(subjects=subjects, amounts=later))
+            await budgets.take(tx, limits, Demand(subjects=subjects, amounts=now_taken))
+    except OverBudget as over:
+        return over
+    return None
+
+
+def _of_commit(standing: Invocation, tool: PublishedTool) -> Demand:
+    subjects = _subjects(
+        agent=standing.agent_id,
+        user=standing.on_behalf_of_id,
+        tool=standing.tool_id,
+        server=standing.server,
+        run=standing.claims.run,
+    )
+    amounts = {(Measure.WRITES, ""): 1} | _cost(tool)
+    blast = standing.preview.preview.blast if standing.preview else None
+    if blast is not None and blast.money_minor:
+        amounts |= {(Measure.MONEY, blast.currency or ""): blast.money_minor}
+    return Demand(subjects=subjects, amounts=amounts)
+
+
+def _cost(tool: PublishedTool) -> dict[tuple[Measure, str], int]:
+    cost = tool.operation.cost
+    return {} if cost is None else {(Measure.COST, cost.unit): cost.amount}
+
+
+def _subjects(*, agent: str, user: str | None, tool: str, server: str, run: str | None) -> dict[Per, str]:
+    """Return whose limits a call counts against; a run is one of its agent, whatever others call theirs."""
+    subjects = {Per.AGENT: agent, Per.TOOL: tool, Per.SERVER: server}
+    if user is not None:
+        subjects[Per.USER] = user
+    if run is not None:
+        subjects[Per.RUN] = f"{agent}:{run}"[:160]
+    return subjects
