@@ -86,6 +86,7 @@ AccountManager = Annotated[Acting, Depends(Access(Permission.MANAGE_ACCOUNTS))]
 CatalogReader = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG, agents_may=True))]
 PolicyManager = Annotated[Acting, Depends(Access(Permission.MANAGE_POLICY))]
 GlassBreaker = Annotated[Acting, Depends(Access(Permission.BREAK_GLASS))]
+Stopper = Annotated[Acting, Depends(Access(Permission.STOP_THINGS))]
 DoubtResolver = Annotated[Acting, Depends(Access(Permission.RESOLVE_DOUBTS))]
 Auditor = Annotated[Acting, Depends(Access(Permission.SEE_AUDIT))]
 

@@ -16,6 +16,7 @@ from hub.api import (
     approvals,
     audit,
     batches,
+    brakes,
     connections,
     connectors,
     deputies,
@@ -76,6 +77,7 @@ _RESOURCES: Final = (
     audit,
     policy,
     webhooks,
+    brakes,
 )
 
 

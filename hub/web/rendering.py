@@ -24,6 +24,7 @@ class Viewer:
     """Approvals that wait for this person."""
     manages_accounts: bool = False
     manages_policy: bool = False
+    stops_things: bool = False
     sees_health: bool = False
 
 

@@ -10,6 +10,7 @@ from hub.invocations.runtime import Runtime
 from hub.web import (
     approval,
     batches,
+    brakes,
     catalog,
     connection,
     consent,
@@ -40,6 +41,7 @@ def web_routes(runtime: Runtime) -> list[Route]:
         *_governed(door),
         *_people(door),
         *_policy(door),
+        *_brakes(door),
     ]
 
 
@@ -129,4 +131,14 @@ def _policy(door: Doorway) -> list[Route]:
             door.private(policy.submit_bundle, longest=policy.LONGEST_FORM),
             methods=["POST"],
         ),
+    ]
+
+
+def _brakes(door: Doorway) -> list[Route]:
+    return [
+        Route("/limits", door.private(brakes.show_brakes), methods=["GET"]),
+        Route("/limits", door.private(brakes.set_limit), methods=["POST"]),
+        Route("/limits/lift", door.private(brakes.lift_limit), methods=["POST"]),
+        Route("/limits/stops", door.private(brakes.set_stop), methods=["POST"]),
+        Route("/limits/stops/lift", door.private(brakes.lift_stop), methods=["POST"]),
     ]

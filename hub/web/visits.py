@@ -206,6 +206,7 @@ def viewer_of(visit: Visit) -> Viewer:
         waiting=visit.waiting,
         manages_accounts=may(visit.person, Permission.MANAGE_ACCOUNTS),
         manages_policy=may(visit.person, Permission.MANAGE_POLICY),
+        stops_things=may(visit.person, Permission.STOP_THINGS),
         sees_health=may(visit.person, Permission.SEE_HEALTH),
     )
 

@@ -38,6 +38,12 @@ MAY: Mapping[str, frozenset[str]] = {
     "settleToolTier": ADMINISTRATOR,
     "setToolRules": ADMINISTRATOR,
     "setToolTrust": ADMINISTRATOR,
+    "listLimits": ADMINISTRATOR | OPERATOR,
+    "setLimit": ADMINISTRATOR,  # and owners, of what is theirs; see test_braking
+    "liftLimit": ADMINISTRATOR,
+    "listStops": ADMINISTRATOR | OPERATOR,
+    "setStop": ADMINISTRATOR | OPERATOR,
+    "liftStop": ADMINISTRATOR | OPERATOR,
     "listConnectors": MEMBER,
     "registerConnector": ADMINISTRATOR,
     "listConnections": EVERYBODY,  # its own; see test_registry
@@ -147,7 +153,6 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "quarantineTool": WHY,
         "setToolTier": {"tier": "high"},
         "setToolRules": {"rules": [{"condition": "true", "message": "Never."}]},
-        "setToolTrust": {"is_trusted": True},
         "registerConnector": {"spec": spec.model_dump(mode="json")},
         "createConnection": {
             "name": "second",
@@ -172,6 +177,9 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "setAgentLimits": {"allowed_scopes": [], "allowed_servers": []},
         "issueAgentSecret": {"days": 1},
         "suspendAgent": WHY,
+        "setToolTrust": {"is_trusted": True},
+        "setLimit": {"per": "agent", "measure": "calls", "amount": 1000, "seconds": 60},
+        "setStop": {"kind": "agent", "subject": "agt_other", **WHY},
         "createInvocation": {"tool": "item_get", "arguments": {"id": 1}},
         "cancelInvocation": WHY,
         "undoInvocation": WHY,
@@ -243,6 +251,8 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         "grant_id": grant.id,
         "deputyship_id": "dep_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "review_id": "rev_06dvh3x5m8qk2v7c1n4pz9tbwr",
+        "limit_id": "lim_06dvh3x5m8qk2v7c1n4pz9tbwr",
+        "kind": "agent",
     }
 
 

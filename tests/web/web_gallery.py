@@ -11,8 +11,10 @@ from web_gallery_policy import BUNDLES, POLICIES, TRIALS
 from web_gallery_together import BATCHES, DEPUTIES
 from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, SERVERS, TOOLS
 
-from hub.web.inert import inert_name
+from hub.web.inert import inert, inert_name
+from hub.web.moments import at
 from hub.web.rendering import Chrome, Viewer
+from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
 from hub.web.views.catalog import Choice
 from hub.web.views.entry import ConsentPage, FirstAdministratorPage, FreshLoginPage, LoginPage, PasswordPage, ScopeLine
 from hub.web.views.operations import ErrorPage, HealthLine, HealthPage
@@ -37,6 +39,7 @@ VIEWER = Viewer(
     waiting=2,
     manages_accounts=True,
     manages_policy=True,
+    stops_things=True,
     sees_health=True,
 )
 ACTIVE = Word(label="active", meaning="May sign in.", tone="good")
@@ -248,6 +251,21 @@ def _administration() -> Iterator[Example]:
         ),
         here="people",
     )
+    brakes = BrakesPage(
+        stops=(
+            StopLine(
+                kind="agent", subject="agt_1", reason=inert("It loops."), by="Grace Hopper", since=at(NOW, now=NOW)
+            ),
+        ),
+        limits=(LimitLine(id="lim_1", words="100 calls in 3,600 seconds for one agent", subject="each agent"),),
+        kinds=(Choice(value="hub", label="hub"), Choice(value="agent", label="agent")),
+        pers=(Choice(value="agent", label="agent"),),
+        measures=(Choice(value="calls", label="calls"),),
+        may_limit=True,
+    )
+    yield example("limits", "brakes.html", brakes, here="limits")
+    none = replace(brakes, stops=(), limits=(), may_limit=False, problem="Name the agent, the tool or the connection.")
+    yield example("limits-none", "brakes.html", none, here="limits")
     yield example("health", "health.html", HEALTH, here="health")
     ill = replace(
         HEALTH,

@@ -1,0 +1,124 @@
+"""Limits and kill switches: the page on which the hub is held back, for those who may stop things."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.responses import Response
+
+from hub import budgets
+from hub.budgets import Limit, Measure, NewLimit, Per, Stop, StopKind
+from hub.core.errors import Conflict, Forbidden, InputError, NotFound
+from hub.identity.directory import get_many
+from hub.identity.permissions import Permission, demand, may
+from hub.storage import Tx, now
+from hub.web.inert import inert
+from hub.web.moments import at
+from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
+from hub.web.views.catalog import Choice
+from hub.web.visits import Shown, Visit, redirect_telling, show
+
+WordT = TypeVar("WordT", StopKind, Per, Measure)
+
+
+async def show_brakes(visit: Visit) -> Response:
+    """Show the switches that are on and the limits that count."""
+    demand(visit.person, Permission.STOP_THINGS)
+    return await _page(visit)
+
+
+async def set_stop(visit: Visit) -> Response:
+    """Turn a switch on."""
+    form = visit.form
+
+    async def change(tx: Tx) -> None:
+        kind = _one_of(StopKind, form.one("kind"))
+        await budgets.set_stop(tx, kind, form.one("subject").strip(), form.one("reason"), visit.own_authority)
+
+    return await _change(visit, change, "It is stopped. What has been sent already is finished.")
+
+
+async def lift_stop(visit: Visit) -> Response:
+    """Turn a switch off."""
+    form = visit.form
+
+    async def change(tx: Tx) -> None:
+        await budgets.lift_stop(tx, _one_of(StopKind, form.one("kind")), form.one("subject"), visit.own_authority)
+
+    return await _change(visit, change, "It goes on.")
+
+
+async def set_limit(visit: Visit) -> Response:
+    """Set a limit."""
+    form = visit.form
+
+    async def change(tx: Tx) -> None:
+        new = NewLimit(
+            per=_one_of(Per, form.one("per")),
+            subject=form.one("of").strip(),
+            measure=_one_of(Measure, form.one("measure")),
+            unit=form.one("unit").strip(),
+            amount=_whole(form.one("amount")),
+            seconds=_whole(form.one("seconds")),
+        )
+        await budgets.set_limit(tx, new, visit.own_authority)
+
+    return await _change(visit, change, "The limit counts from the next call on.")
+
+
+async def lift_limit(visit: Visit) -> Response:
+    """Lift a limit."""
+
+    async def change(tx: Tx) -> None:
+        await budgets.lift_limit(tx, visit.form.one("limit"), visit.own_authority)
+
+    return await _change(visit, change, "The limit is lifted.")
+
+
+async def _change(visit: Visit, change: Callable[[Tx], Awaitable[None]], done: str) -> Response:
+    demand(visit.person, Permission.STOP_THINGS)
+    try:
+        async with visit.runtime.database.transaction() as tx:
+            await change(tx)
+    except (InputError, Conflict, NotFound, Forbidden) as error:
+        return await _page(visit, problem=error.message)
+    return redirect_telling(visit, "/limits", done)
+
+
+def _one_of(kind: type[WordT], chosen: str) -> WordT:
+    try:
+        return kind(chosen)
+    except ValueError as error:
+        raise InputError("Choose one of what the form offers.") from error
+
+
+def _whole(typed: str) -> int:
+    if not (typed.isascii() and typed.isdecimal()):
+        raise InputError("Amounts and seconds are whole numbers.")
+    return int(typed)
+
+
+async def _page(visit: Visit, *, problem: str = "") -> Response:
+    async with visit.runtime.database.reading() as tx:
+        stops, limits, moment = await budgets.stops_now(tx), await budgets.limits_now(tx), await now(tx)
+        people = await get_many(tx, [one.set_by for one in stops if one.set_by])
+
+    def stop_line(one: Stop) -> StopLine:
+        by = people[one.set_by].display_name if one.set_by in people else "the hub"
+        since = at(one.set_at, now=moment)
+        return StopLine(kind=one.kind.value, subject=one.subject, reason=inert(one.reason), by=by, since=since)
+
+    page = BrakesPage(
+        stops=tuple(map(stop_line, stops)),
+        limits=tuple(map(_limit_line, limits)),
+        kinds=tuple(Choice(value=one.value, label=one.value) for one in StopKind),
+        pers=tuple(Choice(value=one.value, label=one.value) for one in Per),
+        measures=tuple(Choice(value=one.value, label=one.value) for one in Measure),
+        may_limit=may(visit.person, Permission.MANAGE_REGISTRY),
+        problem=problem,
+    )
+    status = 400 if problem else 200
+    return show(visit, Shown(template="brakes.html", title="Limits", page=page, here="limits", status=status))
+
+
+def _limit_line(one: Limit) -> LimitLine:
+    return LimitLine(id=one.id, words=one.words, subject=one.subject or f"each {one.per}")

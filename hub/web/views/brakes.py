@@ -1,0 +1,40 @@
+"""Limits and kill switches as their page shows them."""
+
+from dataclasses import dataclass
+
+from hub.web.inert import Inert
+from hub.web.moments import At
+from hub.web.views.catalog import Choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopLine:
+    """A switch that is on."""
+
+    kind: str
+    subject: str
+    reason: Inert
+    by: str
+    since: At
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitLine:
+    """A limit that counts now."""
+
+    id: str
+    words: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrakesPage:
+    """The switches that are on, the limits that count, and the forms that set more."""
+
+    stops: tuple[StopLine, ...]
+    limits: tuple[LimitLine, ...]
+    kinds: tuple[Choice, ...]
+    pers: tuple[Choice, ...]
+    measures: tuple[Choice, ...]
+    may_limit: bool
+    problem: str = ""

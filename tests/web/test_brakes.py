@@ -1,0 +1,85 @@
+"""Limits and kill switches on the pages: for those who may stop things, on record, and at once."""
+
+import pytest
+from sqlalchemy import select
+from web_visitor import Visitor, browser_of
+from world import PASSWORD, World
+
+from hub.audit.tables import EventRow
+from hub.identity.accounts import set_roles
+from hub.identity.principals import Role
+from hub.invocations.states import State
+
+pytestmark = pytest.mark.anyio
+
+
+async def become(world: World, *roles: Role) -> None:
+    async with world.runtime.database.transaction() as tx:
+        await set_roles(tx, world.ann.id, frozenset({*roles, Role.MEMBER}), world.runtime.authority)
+
+
+async def test_an_operator_stops_the_hub_and_lets_it_go_on(world: World, ann: Visitor) -> None:
+    await become(world, Role.OPERATOR)
+    await ann.get("/limits")
+    assert "Set a limit" not in ann.text
+
+    await ann.submit("/limits/stops", kind="hub", subject="", reason="We look into it.")
+    await ann.follow()
+    stopped = await world.call("item_get", {"id": 1})
+    assert "hub We look into it." in ann.text
+    await ann.submit("/limits/stops/lift")
+    await ann.follow()
+    going = await world.call("item_get", {"id": 1})
+
+    assert (stopped.error_code, going.state) == ("stopped", State.SUCCEEDED)
+    assert "Nothing is stopped." in ann.text
+    async with world.runtime.database.reading() as tx:
+        kinds = (await tx.execute(select(EventRow.kind, EventRow.actor).where(EventRow.kind.like("stop.%")))).all()
+    assert [tuple(one) for one in kinds] == [("stop.set", world.ann.id), ("stop.lifted", world.ann.id)]
+
+
+async def test_an_administrator_sets_a_limit_and_lifts_it(world: World, ann: Visitor) -> None:
+    await become(world, Role.ADMINISTRATOR)
+    await ann.get("/limits")
+
+    await ann.submit("/limits", measure="calls", amount="1", seconds="86400", per="agent")
+    await ann.follow()
+    assert "1 calls in 86,400 seconds for one agent" in ann.text
+    states = [(await world.call("item_get", {"id": 1})).state for _ in range(2)]
+    await ann.submit("/limits/lift")
+    await ann.follow()
+
+    assert states == [State.SUCCEEDED, State.DENIED]
+    assert "There is no limit." in ann.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"measure": "calls", "amount": "many", "seconds": "60", "per": "agent"}, "whole numbers"),
+        ({"measure": "money", "amount": "1", "seconds": "60", "per": "agent"}, "have a unit"),
+        ({"measure": "calls", "amount": "1", "seconds": "60", "per": "planet"}, "Choose one"),
+    ],
+)
+async def test_what_contradicts_itself_is_told(world: World, ann: Visitor, typed: dict[str, str], said: str) -> None:
+    await become(world, Role.ADMINISTRATOR)
+    await ann.get("/limits")
+
+    await ann.submit("/limits", **typed)
+
+    assert ann.page.status_code == 400
+    assert said in ann.text
+
+
+async def test_nobody_else_sees_or_stops_anything(world: World) -> None:
+    async with browser_of(world.runtime) as rita:
+        await rita.log_in("rita", PASSWORD)
+        await rita.get("/servers")
+        token = [("csrf_token", dict(rita.form("/logout").fields)["csrf_token"])]
+        answers = [await rita.get("/limits")]
+        fields = [*token, ("kind", "hub"), ("reason", "x")]
+        answers += [
+            await rita.post(path, fields) for path in ("/limits", "/limits/lift", "/limits/stops", "/limits/stops/lift")
+        ]
+
+    assert [answer.status_code for answer in answers] == [403] * 5
