@@ -21,6 +21,7 @@ ENVELOPE: Final[Mapping[str, Json]] = {
         "reason_code": {"type": "string"},
         "reason": {"type": "string"},
         "retryable": {"type": "boolean"},
+        "changed_arguments": {"type": "object"},
     },
 }
 """Small, since every tool of every list carries it; `invocation.v1.json` is the envelope in full."""
