@@ -89,7 +89,7 @@ def test_what_the_owner_exposes_is_published_and_the_next_time_nothing_changes(
     first, again = toolhub.invoke(app, command), toolhub.invoke(app, command)
 
     assert first.exit_code == 0, first.output
-    assert "Published shop: 2 new tool version(s)" in first.stdout
+    assert "Published shop 1.0.0: 2 new tool version(s)" in first.stdout
     assert f"Base URL {address}, sign-in: bearer" in first.stdout.replace("\n", " ")
     assert "0 new tool version(s)" in again.stdout
     assert "t0ken" not in first.output
