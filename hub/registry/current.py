@@ -8,7 +8,7 @@ from hub.registry.badges import badge_for
 from hub.registry.entries import Entry, callable_tool
 from hub.registry.publishing import Parts, published
 from hub.registry.reading import connection_of, connection_row, server_of, server_row, tool_of, tool_row, version_of
-from hub.registry.tables import EntryRow, ReleaseRow, ToolRow, ToolVersionRow
+from hub.registry.tables import ConnectorRow, EntryRow, ReleaseRow, ToolRow, ToolVersionRow
 from hub.registry.values import PublishedTool, ToolVersion
 from hub.registry.visibility import Sight
 from hub.storage import Tx
@@ -25,7 +25,7 @@ async def read_current(tx: Tx, tool_version_id: str, connection_id: str, *, serv
     """
     row = await _version_row(tx, tool_version_id)
     tool = await tool_row(tx, row.tool_id)
-    connector = await _connector(tx, row)
+    connector = await _release(tx, row.release_id)
     parts = Parts(
         name=name,
         server=server_of(await server_row(tx, server)),
@@ -72,7 +72,8 @@ async def _offered_version(tx: Tx, tool: ToolRow) -> tuple[ToolVersion | None, C
     if tool.current_version_id is None:
         return None, None
     row = await _version_row(tx, tool.current_version_id)
-    return version_of(row, tool), await _connector(tx, row)
+    connector = await tx.get_one(ConnectorRow, tool.connector, populate_existing=True)
+    return version_of(row, tool), await _release(tx, connector.release_id or row.release_id)
 
 
 async def _version_row(tx: Tx, version_id: str) -> ToolVersionRow:
@@ -82,6 +83,6 @@ async def _version_row(tx: Tx, version_id: str) -> ToolVersionRow:
     return row
 
 
-async def _connector(tx: Tx, version: ToolVersionRow) -> ConnectorSpec:
-    release = await tx.get_one(ReleaseRow, version.release_id)
+async def _release(tx: Tx, release_id: str) -> ConnectorSpec:
+    release = await tx.get_one(ReleaseRow, release_id)
     return ConnectorSpec.model_validate_json(release.spec)

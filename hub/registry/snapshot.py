@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.errors import NotFound
@@ -14,7 +14,7 @@ from hub.registry.entries import Entry
 from hub.registry.names import is_built_in
 from hub.registry.reading import connection_of, server_of, tool_of
 from hub.registry.stewardship import catalog_generation
-from hub.registry.tables import ConnectionRow, EntryRow, ReleaseRow, ServerRow, ToolRow, ToolVersionRow
+from hub.registry.tables import ConnectionRow, ConnectorRow, EntryRow, ReleaseRow, ServerRow, ToolRow, ToolVersionRow
 from hub.registry.values import Server, ToolVersion
 from hub.registry.visibility import Sight
 from hub.storage import Tx
@@ -103,9 +103,14 @@ async def _current_versions(tx: Tx, specs: Specs) -> dict[str, tuple[ToolVersion
         ToolVersionRow.number,
         ToolVersionRow.digest,
         ToolVersionRow.connector_digest,
-        ToolVersionRow.release_id,
+        # the release in use: what undoes a tool may have changed, and the tool itself not
+        func.coalesce(ConnectorRow.release_id, ToolVersionRow.release_id).label("release_id"),
     )
-    query = select(*columns).join(ToolRow, ToolRow.current_version_id == ToolVersionRow.id)
+    query = (
+        select(*columns)
+        .join(ToolRow, ToolRow.current_version_id == ToolVersionRow.id)
+        .join(ConnectorRow, ConnectorRow.name == ToolRow.connector)
+    )
     rows = (await tx.execute(query)).all()
     await _read_operations(tx, [row.id for row in rows if row.id not in specs.operations], specs)
     await _read_releases(tx, {row.release_id for row in rows} - specs.releases.keys(), specs)

@@ -35,7 +35,12 @@ ARGUMENTS: Final = {"title": NAME}
 @on_sqlite
 async def test_the_intent_binds_every_part_of_a_call(world: World) -> None:
     tool = await world.runtime.catalog.resolve("ticket_create", server="everything", caller=world.caller)
-    whole = {"agent_id": "a", "on_behalf_of_id": "u", "arguments": bind(tool, ARGUMENTS, world.runtime.keys)}
+    whole: dict[str, Json] = {
+        "agent_id": "a",
+        "on_behalf_of_id": "u",
+        "arguments": bind(tool, ARGUMENTS, world.runtime.keys),
+        "undoes": None,
+    }
     connection = replace(tool.connection, id="con_other"), replace(tool.connection, generation=99)
     tools = [
         tool,
@@ -48,6 +53,7 @@ async def test_the_intent_binds_every_part_of_a_call(world: World) -> None:
         {"agent_id": "b"},
         {"on_behalf_of_id": "v"},
         {"on_behalf_of_id": None},
+        {"undoes": "inv_other"},
         {"arguments": bind(tool, {"title": NAME + "."}, world.runtime.keys)},
         {"arguments": bind(tool, {"title": unicodedata.normalize("NFD", NAME)}, world.runtime.keys)},
     ]

@@ -100,7 +100,12 @@ async def test_an_operator_lets_a_write_go_and_it_is_marked_told_and_reviewed_by
         assert await waiting_for(tx, omar) == []  # in the group that is asked, and not about himself
         assert await waiting_for(tx, world.rita) == []
         (review,) = await waiting_for(tx, world.ann)
-    assert told.payload == {"invocation_id": done.id, "by": omar.id, "owners": [world.rita.id]}
+    assert told.payload == {
+        "invocation_id": done.id,
+        "by": omar.id,
+        "owners": [world.rita.id],
+        "approval_digest": done.approval_digest,
+    }
     assert (event.actor, event.facts["approved_by"], event.facts["action"]) == (omar.id, "nobody", "break_glass")
     assert (review.invocation_id, review.why) == (done.id, "It is raining in, and nobody answers.")
     again = await replay(world.runtime.database, world.runtime.keys, datetime.now(UTC) - timedelta(hours=1))
