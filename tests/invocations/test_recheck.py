@@ -133,7 +133,7 @@ async def arguments_and_their_digest_are_changed_in_the_database(world: World, t
     """As somebody would who can write to the database and knows how digests are made."""
     tool = await world.runtime.catalog.resolve("item_delete", server="everything", caller=world.caller)
     other = bind(tool, {"id": 2}, world.runtime.keys)
-    intended = intent_digest(tool, agent_id=world.bot.id, on_behalf_of_id=world.rita.id, arguments=other)
+    intended = intent_digest(tool, agent_id=world.bot.id, on_behalf_of_id=world.rita.id, arguments=other, undoes=None)
     await tx.execute(update(InvocationRow).values(arguments={"id": 2}, intent_digest=intended))
 
 
