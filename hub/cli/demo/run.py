@@ -49,7 +49,8 @@ class Wish:
 def run_demo(wish: Wish) -> None:
     """Run the demo; what does not go as it must ends it with exit code 1, and leaves its logs and data."""
     teller = Teller(_console(on_stderr=wish.as_json))
-    signal.signal(signal.SIGTERM, _interrupt)  # so that children are ended then, too
+    for ending in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs begin with Ctrl-C ignored
+        signal.signal(ending, _interrupt)  # so that children are ended then, too
     home = _home(wish.home)
     try:
         _run(wish, teller, home)
@@ -99,10 +100,9 @@ def _run(wish: Wish, teller: Teller, home: Path) -> None:
 
 
 def _serve(teller: Teller, hub: HubProcess) -> None:
-    teller.console.print(
-        f"\nThe hub goes on at {hub.url}; log in and look around. Ctrl-C ends it.", highlight=False, soft_wrap=True
-    )
+    told = f"\nThe hub goes on at {hub.url}; log in and look around. Ctrl-C ends it."
     try:
+        teller.console.print(told, highlight=False, soft_wrap=True)
         hub.wait()
     except KeyboardInterrupt:
         teller.console.print("\nEnded.")
