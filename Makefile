@@ -31,7 +31,7 @@ test: check $(LANGGRAPH)/ready tryton ## The gates, then every test on SQLite an
 test-more: .venv/ready $(LANGGRAPH)/ready tryton ## The tests that take minutes
 	@$(BIN)/pytest -m more --collect-only -qq >/dev/null 2>&1; case $$? in \
 		5) echo "test-more: no test is marked 'more'" ;; \
-		*) $(BIN)/pytest -m more $(ARGS) ;; \
+		*) $(BIN)/pytest -m more --numprocesses 2 --dist worksteal $(ARGS) ;; \
 	esac
 
 .PHONY: check
