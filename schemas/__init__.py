@@ -3,6 +3,7 @@
 from schemas.compiled import CompiledSchema, SchemaInvalid, compile_schema
 from schemas.envelope import ENVELOPE, envelope_schema
 from schemas.lint import lint_bounds, lint_input, lint_null, lint_output, lint_portable
+from schemas.pointers import DanglingReference, resolve_reference
 from schemas.published import PUBLISHED, check_published, document
 from schemas.walking import subschemas
 from schemas.wording import Finding
@@ -11,6 +12,7 @@ __all__ = [
     "ENVELOPE",
     "PUBLISHED",
     "CompiledSchema",
+    "DanglingReference",
     "Finding",
     "SchemaInvalid",
     "check_published",
@@ -22,5 +24,6 @@ __all__ = [
     "lint_null",
     "lint_output",
     "lint_portable",
+    "resolve_reference",
     "subschemas",
 ]

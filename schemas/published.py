@@ -16,7 +16,7 @@ from schemas.wording import Finding, findings_of
 Json = Any
 """Any JSON value."""
 
-PUBLISHED: Final = ("audit-event", "connector", "invocation", "operation", "preview", "problem")
+PUBLISHED: Final = ("audit-event", "composite", "connector", "invocation", "operation", "preview", "problem")
 """What is published, each as `{name}.v1.json` beside this module."""
 
 

@@ -84,6 +84,7 @@ Person = Annotated[Acting, Depends(PERSON)]
 """Any person; groups and ownership decide the rest, record by record."""
 AccountManager = Annotated[Acting, Depends(Access(Permission.MANAGE_ACCOUNTS))]
 CatalogReader = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG, agents_may=True))]
+CatalogPerson = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG))]
 PolicyManager = Annotated[Acting, Depends(Access(Permission.MANAGE_POLICY))]
 GlassBreaker = Annotated[Acting, Depends(Access(Permission.BREAK_GLASS))]
 Stopper = Annotated[Acting, Depends(Access(Permission.STOP_THINGS))]

@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "demo": "hub.cli.demo:demo",
     "account": "hub.cli.account:account_app",
     "audit": "hub.cli.audit:audit_app",
+    "composite": "hub.cli.composite:composite_app",
     "connector": "hub.cli.connector:connector_app",
     "keys": "hub.cli.keys:keys_app",
     "policy": "hub.cli.policy:policy_app",

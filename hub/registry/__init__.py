@@ -4,6 +4,7 @@ from hub.registry.arguments import canonical_arguments, canonical_under
 from hub.registry.badge_values import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Promise
 from hub.registry.badges import badge_for, keep_badge
 from hub.registry.catalog import Catalog
+from hub.registry.composites import BoundStep, Declaration, DeclaredStep, is_composite, steps_of
 from hub.registry.connecting import (
     ConnectionChange,
     NewConnection,
@@ -16,6 +17,7 @@ from hub.registry.connecting import (
     system_of,
 )
 from hub.registry.current import read_current
+from hub.registry.declaring import composite_tools, declare
 from hub.registry.digests import proof_digest
 from hub.registry.keeping import (
     quarantine,
@@ -63,9 +65,12 @@ __all__ = [
     "Badge",
     "BadgeLine",
     "BadgeVerdict",
+    "BoundStep",
     "Catalog",
     "Connection",
     "ConnectionChange",
+    "Declaration",
+    "DeclaredStep",
     "Environment",
     "Grade",
     "NewConnection",
@@ -83,16 +88,19 @@ __all__ = [
     "canonical_under",
     "change_connection",
     "check_servers",
+    "composite_tools",
     "connections",
     "connectors",
     "create_connection",
     "create_server",
+    "declare",
     "disable_connection",
     "enable_connection",
     "find_connection",
     "find_tool",
     "get_connection",
     "get_tool",
+    "is_composite",
     "is_same_system",
     "keep_badge",
     "proof_digest",
@@ -110,6 +118,7 @@ __all__ = [
     "set_tool_owner",
     "set_trust",
     "settle_tier",
+    "steps_of",
     "system_of",
     "tools",
     "unpublish",

@@ -8,8 +8,10 @@ from sqlalchemy import select
 from connectors.sdk.spec import ConnectorSpec
 from hub.audit import EventKind
 from hub.core.canonical import digest
+from hub.core.errors import Forbidden
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
+from hub.registry.composites import PREFIX, is_composite
 from hub.registry.digests import passport_digest, version_digest
 from hub.registry.linting import refuse_unfit
 from hub.registry.offering import offer_tools
@@ -36,6 +38,7 @@ async def register_connector(
         Conflict: a new tool's name is taken in a built-in server.
         Forbidden: it is neither the owner nor an administrator.
     """
+    _refuse_reserved(spec, authority)
     row = await tx.get(ConnectorRow, spec.name, populate_existing=True)
     owner = row.owner_id if row else None
     await require_steward(tx, authority, Stewards(owner_id=owner, what=f"the connector {spec.name!r}"))
@@ -52,6 +55,17 @@ async def register_connector(
     facts = {"version": spec.version, "digest": release_digest, "artefact": spec.artefact_digest}
     await authority.record(tx, EventKind.CONNECTOR_REGISTERED, spec.name, **facts)
     return await _publish_versions(tx, spec, row, authority)
+
+
+def _refuse_reserved(spec: ConnectorSpec, authority: Authority) -> None:
+    """Let nobody but the hub itself register what makes composite tools; people declare them instead.
+
+    Raises:
+        Forbidden: it would be one.
+    """
+    is_reserved = spec.name.startswith(PREFIX) or any(map(is_composite, spec.operations))
+    if is_reserved and authority.by is not None:
+        raise Forbidden(f"Composite tools are declared, not registered; see `toolhub composite`. ({spec.name!r})")
 
 
 async def _digest_of(tx: Tx, release_id: str | None) -> str | None:

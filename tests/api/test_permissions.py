@@ -9,6 +9,7 @@ import pytest
 from doors.grants import grant_like
 from doors.people import API, LogIn, Person, api_of
 from doors.working_hub import WorkingHub
+from upstream.composites import restock
 from upstream.connector import connector
 
 from hub import audit
@@ -46,6 +47,8 @@ MAY: Mapping[str, frozenset[str]] = {
     "liftStop": ADMINISTRATOR | OPERATOR,
     "listConnectors": MEMBER,
     "registerConnector": ADMINISTRATOR,
+    "listComposites": MEMBER,
+    "declareComposite": ADMINISTRATOR,  # and whoever owns the tools of all steps; see test_composites
     "listConnections": EVERYBODY,  # its own; see test_registry
     "createConnection": ADMINISTRATOR,
     "getConnection": ADMINISTRATOR | OPERATOR,
@@ -154,6 +157,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "setToolTier": {"tier": "high"},
         "setToolRules": {"rules": [{"condition": "true", "message": "Never."}]},
         "registerConnector": {"spec": spec.model_dump(mode="json")},
+        "declareComposite": {"declaration": restock()},
         "createConnection": {
             "name": "second",
             "connector": "upstream",

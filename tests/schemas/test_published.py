@@ -17,12 +17,18 @@ from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.api.problems import Problem
 from hub.audit import EventKind
 from hub.invocations.envelope import STANDINGS, Status
+from hub.registry import Declaration
 from schemas import ENVELOPE, PUBLISHED, check_published, compile_schema, document
 
 Json = Any
 
 EXAMPLES = Path(schemas.__file__).parent / "examples"
-MODELS: dict[str, type[BaseModel]] = {"operation": OperationSpec, "connector": ConnectorSpec, "preview": Preview}
+MODELS: dict[str, type[BaseModel]] = {
+    "operation": OperationSpec,
+    "connector": ConnectorSpec,
+    "preview": Preview,
+    "composite": Declaration,
+}
 
 
 def examples(kind: str, *names: str) -> list[Any]:
