@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from hub import audit, ledger, outbox
+from hub.budgets import forget_places
 from hub.core.errors import Conflict, HubError
 from hub.identity.sweeping import sweep
 from hub.invocations.journal import WORK
@@ -77,6 +78,7 @@ async def _tidy(runtime: Runtime) -> None:
         await sweep(tx)
         await ledger.sweep(tx)
         await forget_values(tx)
+        await forget_places(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
 
 

@@ -53,6 +53,7 @@ _PROBLEMS: Final = {
     413: "The body is too long.",
     415: "The body is not JSON.",
     422: "The request breaks a schema; every violation is named.",
+    429: "A limit is reached; `Retry-After` says in how many seconds there may be room.",
     500: "Something went wrong inside the hub.",
     503: "A part the hub needs does not answer; nothing was changed.",
 }

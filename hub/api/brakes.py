@@ -24,7 +24,12 @@ class LimitBody(Body):
     measure: Measure
     unit: str = Field(default="", max_length=32, description="Of money and cost: a currency, or what cost is told in.")
     amount: int = Field(ge=0, le=2**53 - 1, description="Money in minor units.")
-    seconds: int = Field(ge=1, le=366 * 24 * 3600, description="How long a window lasts; windows begin in UTC.")
+    seconds: int = Field(
+        default=0,
+        ge=0,
+        le=366 * 24 * 3600,
+        description="How long a window lasts; windows begin in UTC. 0 for at_once and time, which have none.",
+    )
 
 
 class LimitView(LimitBody):

@@ -14,13 +14,13 @@ from hub.api.bodies import Body, Id, Why
 from hub.api.events import EventView, event_view
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
 from hub.api.repeats import Answer, IdempotencyKey, Keyed, answer_once
-from hub.core.errors import Forbidden, NotFound
+from hub.core.errors import Forbidden, NotFound, TooMany
 from hub.core.texts import shown
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Caller, PrincipalKind
 from hub.identity.resources import EVERYTHING, may_use
 from hub.invocations import queries
-from hub.invocations.envelope import STANDINGS, Status, envelope
+from hub.invocations.envelope import STANDINGS, Status, envelope, retry_after_seconds
 from hub.invocations.invoke import invoke
 from hub.invocations.resolve import Resolution, doubtful, resolve
 from hub.invocations.runtime import Runtime
@@ -102,6 +102,7 @@ class InvocationView(BaseModel):
     reason_code: str | None = None
     reason: str | None = None
     retryable: bool | None = None
+    retry_after_seconds: int | None = Field(default=None, description="After the refusal, if a limit refused it.")
     poll_after_seconds: int | None = None
     expires_at: datetime | None = None
     created_at: datetime
@@ -142,7 +143,7 @@ async def create_invocation(
     )
 
     async def make() -> Answer[InvocationView]:
-        invocation = await invoke(call, runtime)
+        invocation = _within_limits(await invoke(call, runtime))
         kept = view(invocation, runtime).model_copy(update={"repeats": True})
         return Answer(told=view_for(acting.caller, invocation, runtime), kept=kept)
 
@@ -239,7 +240,7 @@ async def undo_invocation(runtime: RuntimeParameter, acting: Anybody, invocation
     of an invocation, whoever asks; asking again returns it.
     """
     wanted = Undo(caller=acting.caller, invocation_id=invocation_id, reason=why.reason, trace_id=acting.trace_id)
-    undoing = await undo(wanted, runtime)
+    undoing = _within_limits(await undo(wanted, runtime))
     shown = view(undoing, runtime)
     return shown if queries.takes_part(acting.caller, undoing) else shown.model_copy(update={"result": None})
 
@@ -250,6 +251,18 @@ async def get_timeline(runtime: RuntimeParameter, acting: Anybody, invocation_id
     await queries.look_at(runtime, acting.caller, invocation_id)
     async with runtime.database.reading() as tx:
         return Timeline(items=[event_view(one) for one in await audit.events_of(tx, invocation_id)])
+
+
+def _within_limits(invocation: Invocation) -> Invocation:
+    """Return the invocation, unless a limit refused it: HTTP has a status for that, which clients know.
+
+    Raises:
+        TooMany: a limit refused it; the message names it.
+    """
+    seconds = retry_after_seconds(invocation)
+    if invocation.state is State.DENIED and seconds is not None:
+        raise TooMany(invocation.error_message or "A limit is reached.", retry_after_seconds=seconds)
+    return invocation
 
 
 def view_for(caller: Caller, invocation: Invocation, runtime: Runtime) -> InvocationView:
@@ -285,6 +298,7 @@ def view(invocation: Invocation, runtime: Runtime) -> InvocationView:
         reason_code=told.get("reason_code"),
         reason=told.get("reason"),
         retryable=told.get("retryable"),
+        retry_after_seconds=told.get("retry_after_seconds"),
         poll_after_seconds=told.get("poll_after_seconds"),
         expires_at=invocation.expires_at,
         created_at=invocation.created_at,

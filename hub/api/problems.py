@@ -20,6 +20,7 @@ from hub.core.errors import (
     InputError,
     NotFound,
     ScopeMissing,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -35,6 +36,7 @@ STATUSES: Final[Mapping[type[HubError], int]] = {
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    TooMany: 429,
     Unavailable: 503,
 }
 """The status of each error; the most special class that is listed counts."""
@@ -120,6 +122,8 @@ def of_hub_error(request: Request, error: HubError) -> Response:
             trouble = replace(trouble, needed_scopes=error.needed)
         case Unauthenticated():
             trouble = replace(trouble, headers={"WWW-Authenticate": "Bearer"})
+        case TooMany():
+            trouble = replace(trouble, headers={"Retry-After": str(error.retry_after_seconds)}, retryable=True)
         case Unavailable():
             trouble = replace(trouble, headers={"Retry-After": "2"}, retryable=True)
         case _:

@@ -1,23 +1,31 @@
 """How much may be used and by whom: limits with counters, and the switches that stop new commits at once."""
 
 from hub.budgets.brakes import Brakes
+from hub.budgets.places import Holder, forget_places, keep_place, leave_place, take_place
 from hub.budgets.setting import NewLimit, lift_limit, limits_now, set_limit
 from hub.budgets.stopping import Stop, StopKind, lift_stop, set_stop, stops_for, stops_now
-from hub.budgets.taking import check, give_back, take
-from hub.budgets.values import Demand, Limit, Measure, OverBudget, Per
+from hub.budgets.taking import check, give_back, keep_to_time, take
+from hub.budgets.values import Demand, Limit, Measure, NoPlace, OverBudget, Per, RunOver
 
 __all__ = [
     "Brakes",
     "Demand",
+    "Holder",
     "Limit",
     "Measure",
     "NewLimit",
+    "NoPlace",
     "OverBudget",
     "Per",
+    "RunOver",
     "Stop",
     "StopKind",
     "check",
+    "forget_places",
     "give_back",
+    "keep_place",
+    "keep_to_time",
+    "leave_place",
     "lift_limit",
     "lift_stop",
     "limits_now",
@@ -26,4 +34,5 @@ __all__ = [
     "stops_for",
     "stops_now",
     "take",
+    "take_place",
 ]

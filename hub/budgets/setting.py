@@ -27,7 +27,7 @@ class NewLimit:
     per: Per
     measure: Measure
     amount: int
-    seconds: int
+    seconds: int = 0
     subject: str = ""
     unit: str = ""
 
@@ -40,10 +40,7 @@ async def set_limit(tx: Tx, new: NewLimit, authority: Authority) -> Limit:
         NotFound: there is no such agent or tool.
         Forbidden: it is no administrator, nor the owner of that agent or tool.
     """
-    if not 0 <= new.amount <= _LARGEST or not 1 <= new.seconds <= _LONGEST:
-        raise InputError("A limit has an amount from 0 on, and a window of at most 366 days.")
-    if (new.measure in {Measure.MONEY, Measure.COST}) is not bool(new.unit):
-        raise InputError("Money and cost have a unit, such as EUR; calls and writes have none.")
+    _check(new)
     await _require(tx, new.per, new.subject, authority)
     row = LimitRow(
         id=new_id("lim"),
@@ -84,6 +81,19 @@ async def limits_now(tx: Tx) -> tuple[Limit, ...]:
     """Return the limits that count now."""
     rows = await tx.scalars(select(LimitRow).where(LimitRow.lifted_at.is_(None)).order_by(LimitRow.id))
     return tuple(map(_limit, rows))
+
+
+def _check(new: NewLimit) -> None:
+    if not 0 <= new.amount <= _LARGEST:
+        raise InputError("A limit has an amount from 0 on.")
+    if new.measure.has_window and not 1 <= new.seconds <= _LONGEST:
+        raise InputError("Calls, writes, money and cost are counted within a window of 1 second to 366 days.")
+    if not new.measure.has_window and new.seconds:
+        raise InputError("What happens at the same time, and how long a run lasts, has no window: leave it at 0.")
+    if new.measure.has_unit is not bool(new.unit):
+        raise InputError("Money and cost have a unit, such as EUR; everything else has none.")
+    if new.measure is Measure.TIME and new.per is not Per.RUN:
+        raise InputError("Only a run has a time that ends; for an agent or a user, say how much within which window.")
 
 
 async def _require(tx: Tx, per: Per, subject: str, authority: Authority) -> None:

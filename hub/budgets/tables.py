@@ -1,8 +1,8 @@
-"""Tables of limits, of what has been used within a window, of what each invocation took, and of kill switches."""
+"""Tables of limits, of what was used of them and by which invocation, of calls under way, and of kill switches."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Integer, String
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Moment
@@ -27,7 +27,11 @@ class LimitRow(Base):
 
 
 class UsageRow(Base):
-    """How much of a limit one subject has used within one window, which began so many seconds after 1970."""
+    """How much of a limit one subject has used within one window, which began so many seconds after 1970.
+
+    Of a limit without windows there is one row, which began at 0: of time it says when the run made its first call; of
+    calls at the same time it holds nothing, and whoever looks for a place waits for it.
+    """
 
     __tablename__ = "limit_usage"
 
@@ -47,6 +51,26 @@ class TakenRow(Base):
     subject: Mapped[str] = mapped_column(String(160))
     began: Mapped[int] = mapped_column(BigInteger)
     amount: Mapped[int] = mapped_column(BigInteger)
+
+
+class PlaceRow(Base):
+    """The place of one call that is under way, among those that a limit allows at the same time.
+
+    It counts until it is given up or its time is over, so that what a dead process held is free again.
+    """
+
+    __tablename__ = "limit_places"
+
+    limit_id: Mapped[str] = mapped_column(ForeignKey("limits.id"), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """The invocation that is under way, or that is about to begin."""
+    subject: Mapped[str] = mapped_column(String(160))
+    until: Mapped[datetime] = mapped_column(Moment)
+
+    __table_args__ = (
+        Index("ix_limit_places_free", "limit_id", "subject", "until"),
+        Index("ix_limit_places_holder", "holder"),
+    )
 
 
 class StopRow(Base):

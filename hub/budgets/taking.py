@@ -5,13 +5,13 @@ never used. Counters are taken in the order of their limits, after the invocatio
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.budgets.tables import TakenRow, UsageRow
-from hub.budgets.values import Demand, Limit, OverBudget
+from hub.budgets.values import Demand, Limit, Measure, OverBudget, RunOver
 from hub.storage import Tx, now
 
 
@@ -22,7 +22,7 @@ async def check(tx: Tx, limits: Iterable[Limit], demand: Demand) -> None:
         OverBudget: too little is left.
     """
     at = await now(tx)
-    for limit, amount in _applying(limits, demand):
+    for limit, amount in _counted(limits, demand):
         key = (limit.id, demand.subjects[limit.per], limit.began(at))
         used = await tx.scalar(select(UsageRow.used).where(*_key(*key)))
         if (used or 0) + amount > limit.amount:
@@ -37,7 +37,7 @@ async def take(tx: Tx, limits: Iterable[Limit], demand: Demand, *, invocation_id
     """
     at = await now(tx)
     has_taken = await _taken_by(tx, invocation_id)
-    for limit, amount in _applying(limits, demand):
+    for limit, amount in _counted(limits, demand):
         if limit.id in has_taken:
             continue
         subject = demand.subjects[limit.per]
@@ -59,9 +59,37 @@ async def give_back(tx: Tx, invocation_id: str) -> None:
         await tx.execute(delete(TakenRow).where(mine))
 
 
-def _applying(limits: Iterable[Limit], demand: Demand) -> Sequence[tuple[Limit, int]]:
+async def keep_to_time(tx: Tx, limits: Iterable[Limit], demand: Demand) -> None:
+    """Let a call pass whose run has time left; its first call begins it.
+
+    Raises:
+        RunOver: the run has lasted as long as it may.
+    """
+    at = await now(tx)
+    for limit, _ in applying(limits, demand):
+        if limit.measure is Measure.TIME:
+            subject = demand.subjects[limit.per]
+            await begin(tx, (limit.id, subject, 0), used=int(at.timestamp()))
+            began = await tx.scalar(select(UsageRow.used).where(*_key(limit.id, subject, 0)))
+            if began is not None and at.timestamp() - began >= limit.amount:
+                raise RunOver(limit, datetime.fromtimestamp(began, UTC))
+
+
+def applying(limits: Iterable[Limit], demand: Demand) -> Sequence[tuple[Limit, int]]:
+    """Return the limits that a call takes of and how much, in the order in which all take."""
     found = [(limit, demand.of(limit)) for limit in sorted(limits, key=lambda one: one.id)]
     return [(limit, amount) for limit, amount in found if amount]
+
+
+def _counted(limits: Iterable[Limit], demand: Demand) -> Sequence[tuple[Limit, int]]:
+    return [(limit, amount) for limit, amount in applying(limits, demand) if limit.measure.has_window]
+
+
+async def begin(tx: Tx, key: tuple[str, str, int], *, used: int = 0) -> None:
+    """Make the row in which is counted, if there is none yet."""
+    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
+    fresh = {"limit_id": key[0], "subject": key[1], "began": key[2], "used": used}
+    await tx.execute(insert(UsageRow).values(fresh).on_conflict_do_nothing())
 
 
 async def _taken_by(tx: Tx, invocation_id: str | None) -> frozenset[str]:
@@ -72,9 +100,7 @@ async def _taken_by(tx: Tx, invocation_id: str | None) -> frozenset[str]:
 
 async def _take(tx: Tx, limit: Limit, subject: str, amount: int, at: datetime) -> None:
     key = (limit.id, subject, limit.began(at))
-    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
-    fresh = {"limit_id": key[0], "subject": key[1], "began": key[2], "used": 0}
-    await tx.execute(insert(UsageRow).values(fresh).on_conflict_do_nothing())
+    await begin(tx, key)
     enough = (*_key(*key), UsageRow.used + amount <= limit.amount)
     taken = update(UsageRow).where(*enough).values(used=UsageRow.used + amount).returning(UsageRow.used)
     if await tx.scalar(taken) is None:

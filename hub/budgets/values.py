@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from hub.core.errors import HubError
+from hub.core.errors import HubError, TooMany
 
 BRAKES_CHANNEL: Final = "brakes"
 """Signalled when a limit or a switch has been set or lifted."""
@@ -23,12 +23,28 @@ class Per(StrEnum):
 
 
 class Measure(StrEnum):
-    """What a limit counts: calls, writes that are sent, money that they move, or what calls cost."""
+    """What a limit counts: calls, writes that are sent, money that they move, what calls cost; within a window.
+
+    `AT_ONCE` counts the calls that are under way at the same moment, `TIME` how many seconds a run may last; these
+    two have no window.
+    """
 
     CALLS = "calls"
     WRITES = "writes"
     MONEY = "money"
     COST = "cost"
+    AT_ONCE = "at_once"
+    TIME = "time"
+
+    @property
+    def has_window(self) -> bool:
+        """Whether it is counted within windows that follow one another."""
+        return self not in {Measure.AT_ONCE, Measure.TIME}
+
+    @property
+    def has_unit(self) -> bool:
+        """Whether amounts of it are told in some unit."""
+        return self in {Measure.MONEY, Measure.COST}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +74,13 @@ class Limit:
     @property
     def words(self) -> str:
         """What it allows, in words."""
-        what = (
-            self.measure.value if self.measure in {Measure.CALLS, Measure.WRITES} else f"{self.unit} of {self.measure}"
-        )
-        unit = " (minor units)" if self.measure is Measure.MONEY else ""
         whose = f"{'this' if self.subject else 'one'} {self.per}"
+        if self.measure is Measure.AT_ONCE:
+            return f"{self.amount:,} calls at the same time for {whose}"
+        if self.measure is Measure.TIME:
+            return f"{self.amount:,} seconds from its first call on for {whose}"
+        what = f"{self.unit} of {self.measure}" if self.measure.has_unit else self.measure.value
+        unit = " (minor units)" if self.measure is Measure.MONEY else ""
         return f"{self.amount:,} {what}{unit} in {self.seconds:,} seconds for {whose}"
 
 
@@ -81,16 +99,35 @@ class Demand:
         return self.amounts.get((limit.measure, limit.unit))
 
 
-class OverBudget(HubError):
+class OverBudget(TooMany):
     """A limit is used up, or too little of it is left; the message says which, and when it frees."""
-
-    code = "over_budget"
 
     def __init__(self, limit: Limit, at: datetime) -> None:
         self.limit = limit
         self.frees_at = limit.frees(at)
-        self.retry_after_seconds = max(1, int((self.frees_at - at).total_seconds()) + 1)
+        seconds = max(1, int((self.frees_at - at).total_seconds()) + 1)
+        told = f"It frees at {self.frees_at:%Y-%m-%d %H:%M:%S}Z, in {seconds} seconds."
+        super().__init__(f"A limit is reached: {limit.words}. {told}", retry_after_seconds=seconds)
+
+
+class NoPlace(OverBudget):
+    """As many calls are under way as a limit allows; one of them must end first, and nobody knows when."""
+
+    def __init__(self, limit: Limit, at: datetime, *, seconds: int) -> None:
+        self.limit = limit
+        self.frees_at = at + timedelta(seconds=seconds)
+        told = f"One of them must end first; try again in {seconds} seconds."
+        TooMany.__init__(self, f"A limit is reached: {limit.words}. {told}", retry_after_seconds=seconds)
+
+
+class RunOver(HubError):
+    """A run has lasted as long as it may; trying again does not help it."""
+
+    code = "run_over"
+
+    def __init__(self, limit: Limit, began: datetime) -> None:
+        self.limit = limit
         super().__init__(
-            f"A limit is reached: {limit.words}. It frees at {self.frees_at:%Y-%m-%d %H:%M:%S}Z,"
-            f" in {self.retry_after_seconds} seconds."
+            f"The time of this run is over: {limit.words}, and that was at {began:%Y-%m-%d %H:%M:%S}Z."
+            " What is left to do belongs to another run."
         )

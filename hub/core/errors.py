@@ -13,6 +13,7 @@ HubError
 |- NotFound               does not exist, or the caller may not see it: the two look the same
 |- Conflict               the state has moved on
 |  |- ChangedSinceSeen    a vote carries the digest of an older preview
+|- TooMany                a limit is reached; says in how many seconds to try again
 |- Unavailable            a part the hub needs does not answer; nothing was changed
 """
 
@@ -118,6 +119,16 @@ class ChangedSinceSeen(Conflict):
     """A vote carried the digest of something that has changed since the voter looked."""
 
     code = "changed_since_seen"
+
+
+class TooMany(HubError):
+    """A limit is reached. Nothing was changed; after `retry_after_seconds` there may be room again."""
+
+    code = "over_budget"
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Unavailable(HubError):

@@ -1,17 +1,25 @@
-"""What limits and switches say to one call: asked before it begins, and again when it is claimed."""
+"""What limits and switches say to one call: asked before it begins, and again when it is claimed.
+
+Where a limit says how many calls there may be at the same time, a read has a place while its system is asked, and a
+write while it is previewed and while it is committed, never while people think about it.
+"""
 
 from collections.abc import Iterable
+from typing import Final
 
 from connectors.sdk.vocabulary import Effect
 from hub import budgets
 from hub.audit import Event, EventKind, append
-from hub.budgets import Demand, Limit, Measure, OverBudget, Per, Stop
+from hub.budgets import Demand, Holder, Limit, Measure, OverBudget, Per, RunOver, Stop
 from hub.core.errors import HubError
 from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
 from hub.registry import PublishedTool, read_current
 from hub.storage import Tx
+
+PLACE_GRACE: Final = 30
+"""How many seconds longer than the slowest answer a place lasts that nobody gives up."""
 
 
 class Stopped(HubError):
@@ -23,7 +31,7 @@ class Stopped(HubError):
         super().__init__(" ".join(one.words for one in stops))
 
 
-async def admit(request: Request, runtime: Runtime) -> OverBudget | Stopped | None:
+async def admit(request: Request, runtime: Runtime) -> OverBudget | RunOver | Stopped | None:
     """Take what a call takes by being made, and return what stands against it, if anything does.
 
     A write takes the rest when it is claimed; here it is only checked that enough of it is left.
@@ -42,23 +50,10 @@ async def admit(request: Request, runtime: Runtime) -> OverBudget | Stopped | No
         server=tool.server,
         run=request.call.claims.run,
     )
-    return await _admitted(limits, subjects, tool, runtime)
+    return await _admitted(limits, subjects, request, runtime)
 
 
-async def over_budget(previewed: Invocation, tool: PublishedTool, runtime: Runtime) -> OverBudget | None:
-    """Return the limit of which too little is left for what a preview shows; nothing is taken."""
-    limits = await runtime.brakes.limits()
-    if not limits:
-        return None
-    try:
-        async with runtime.database.reading() as tx:
-            await budgets.check(tx, limits, _of_commit(previewed, tool))
-    except OverBudget as over:
-        return over
-    return None
-
-
-async def brake(tx: Tx, claimed: Invocation) -> None:
+async def brake(tx: Tx, claimed: Invocation, runtime: Runtime) -> None:
     """Take what a claimed write takes, once however often it is claimed; whoever is refused must undo `tx`.
 
     Raises:
@@ -70,7 +65,16 @@ async def brake(tx: Tx, claimed: Invocation) -> None:
     if limits:
         name, server = claimed.tool_name, claimed.server
         tool = await read_current(tx, claimed.tool_version_id, claimed.connection_id, server=server, name=name)
-        await budgets.take(tx, limits, _of_commit(claimed, tool), invocation_id=claimed.id)
+        demand = _of_commit(claimed, tool)
+        await budgets.take(tx, limits, demand, invocation_id=claimed.id)
+        await budgets.take_place(tx, limits, demand, _holder(claimed.id, tool, runtime))
+
+
+async def leave(invocation_id: str, runtime: Runtime) -> None:
+    """Give up the places of a call that is no longer under way, if any limit says how many there may be."""
+    if any(one.measure is Measure.AT_ONCE for one in await runtime.brakes.limits()):
+        async with runtime.database.transaction() as tx:
+            await budgets.leave_place(tx, invocation_id)
 
 
 async def refuse_stopped(tx: Tx, standing: Invocation) -> None:
@@ -104,18 +108,29 @@ async def record_braked(tx: Tx, standing: Invocation, why: OverBudget | Stopped,
 
 
 async def _admitted(
-    limits: tuple[Limit, ...], subjects: dict[Per, str], tool: PublishedTool, runtime: Runtime
-) -> OverBudget | None:
+    limits: tuple[Limit, ...], subjects: dict[Per, str], request: Request, runtime: Runtime
+) -> OverBudget | RunOver | None:
+    tool = request.tool
     is_read = tool.effect is Effect.READ
-    now_taken = {(Measure.CALLS, ""): 1} | (_cost(tool) if is_read else {})
+    now_taken = {(one, ""): 1 for one in (Measure.CALLS, Measure.AT_ONCE, Measure.TIME)}
+    now_taken |= _cost(tool) if is_read else {}
     later = {} if is_read else {(Measure.WRITES, ""): 1} | _cost(tool)
     try:
         async with runtime.database.transaction() as tx:
             await budgets.check(tx, limits, Demand(subjects=subjects, amounts=later))
-            await budgets.take(tx, limits, Demand(subjects=subjects, amounts=now_taken))
-    except OverBudget as over:
+            demand = Demand(subjects=subjects, amounts=now_taken)
+            await budgets.keep_to_time(tx, limits, demand)
+            await budgets.take(tx, limits, demand)
+            await budgets.take_place(tx, limits, demand, _holder(request.invocation_id, tool, runtime))
+    except (OverBudget, RunOver) as over:
         return over
     return None
+
+
+def _holder(invocation_id: str, tool: PublishedTool, runtime: Runtime) -> Holder:
+    """Return who takes a place: for as long as a preview or a commit may be leased, and its answer may take."""
+    seconds = 0 if tool.effect is Effect.READ else runtime.lease_seconds
+    return Holder(id=invocation_id, seconds=seconds + tool.version.spec.timeout_seconds + PLACE_GRACE)
 
 
 def _of_commit(standing: Invocation, tool: PublishedTool) -> Demand:
@@ -126,7 +141,7 @@ def _of_commit(standing: Invocation, tool: PublishedTool) -> Demand:
         server=standing.server,
         run=standing.claims.run,
     )
-    amounts = {(Measure.WRITES, ""): 1} | _cost(tool)
+    amounts = {(Measure.WRITES, ""): 1, (Measure.AT_ONCE, ""): 1} | _cost(tool)
     blast = standing.preview.preview.blast if standing.preview else None
     if blast is not None and blast.money_minor:
         amounts |= {(Measure.MONEY, blast.currency or ""): blast.money_minor}

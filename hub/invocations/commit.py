@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import update
 
 from hub.audit import EventKind
-from hub.budgets import OverBudget
+from hub.budgets import OverBudget, leave_place
 from hub.core.errors import Conflict
 from hub.execution import CommitOrder, Target
 from hub.invocations.braking import Stopped, brake, record_braked
@@ -58,6 +58,7 @@ async def _hold_back(invocation_id: str, why: OverBudget | Stopped, runtime: Run
         if (standing.error_code, standing.error_message) != (why.code, why.message):
             await record_braked(tx, standing, why, runtime)
         await tx.execute(update(InvocationRow).where(InvocationRow.id == invocation_id).values(told))
+        await leave_place(tx, invocation_id)
 
 
 async def _claim(invocation_id: str, runtime: Runtime) -> Invocation | None:
@@ -81,7 +82,7 @@ async def _claim(invocation_id: str, runtime: Runtime) -> Invocation | None:
         if claimed is None:
             return None
         standing = await load(tx, invocation_id)
-        await brake(tx, standing)
+        await brake(tx, standing, runtime)
         await record_event(tx, runtime, standing, Step(to=State.COMMITTING, event=EventKind.COMMIT_CLAIMED))
         await announce(tx, runtime, invocation_id)
         return standing

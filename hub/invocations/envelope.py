@@ -4,6 +4,7 @@ The text alone must suffice: many models see nothing else (wire, "What `tools/ca
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +13,7 @@ from typing import Any, Final, cast
 from connectors.sdk.errors import Unavailable
 from hub.approvals import Counter, Waiting, in_words
 from hub.approvals.rules import asked_in, stages
-from hub.budgets import OverBudget
+from hub.budgets import OverBudget, RunOver
 from hub.invocations.braking import Stopped
 from hub.invocations.states import DONE, REJECTION_REMEMBERED, State
 from hub.invocations.values import Invocation
@@ -22,6 +23,7 @@ Json = Any
 
 _FOR_NOW: Final = frozenset({Unavailable.code, OverBudget.code, Stopped.code})
 """Refused now, and perhaps not later; of a limit the words say from when on."""
+_NOT_BY_POLICY: Final = _FOR_NOW | {RunOver.code}
 POLL_AFTER_SECONDS: Final = 30
 RUNNING_POLL_SECONDS: Final = 3
 
@@ -114,6 +116,7 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
             "retryable": standing.retryable or invocation.error_code in _FOR_NOW,
             "invocation_id": invocation.id,
             "status_url": url,
+            **_again(invocation),
             **_revision(invocation),
         }
         return Envelope(status=standing.status, text=_ended(invocation), structured=structured, is_error=True)
@@ -128,6 +131,18 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
     }
     kept = {name: value for name, value in structured.items() if value is not None}
     return Envelope(status=standing.status, text=_waiting(invocation, url), structured=kept, is_error=False)
+
+
+def retry_after_seconds(invocation: Invocation) -> int | None:
+    """Return how long after its refusal there may be room for the same call; None: no limit refused it."""
+    if invocation.error_code != OverBudget.code or invocation.retry_at is None:
+        return None
+    return max(1, math.ceil((invocation.retry_at - invocation.updated_at).total_seconds()))
+
+
+def _again(invocation: Invocation) -> dict[str, Json]:
+    seconds = retry_after_seconds(invocation)
+    return {} if seconds is None else {"retry_after_seconds": seconds}
 
 
 def _result(invocation: Invocation) -> Mapping[str, Json]:
@@ -146,7 +161,7 @@ def _done(invocation: Invocation) -> str:
 def _ended(invocation: Invocation) -> str:
     said = {
         State.DENIED: "Refused; nothing was changed."
-        if invocation.error_code in _FOR_NOW
+        if invocation.error_code in _NOT_BY_POLICY
         else "Refused by policy; nothing was changed.",
         State.PREVIEW_FAILED: "It could not be previewed, so nothing was changed.",
         State.FAILED: "It failed; nothing was changed.",

@@ -6,7 +6,7 @@ from connectors.sdk.rules import broken_rules
 from connectors.sdk.vocabulary import Effect
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
 from hub.invocations.approve import approve_by_policy, ask
-from hub.invocations.braking import admit
+from hub.invocations.braking import admit, leave
 from hub.invocations.commit import commit
 from hub.invocations.decisions import decide_on, understand
 from hub.invocations.preview import dry_run
@@ -29,7 +29,7 @@ from hub.invocations.secrecy import opened
 from hub.invocations.states import State
 from hub.invocations.under_grant import approve_by_grant
 from hub.invocations.values import Call, Invocation
-from hub.policy import Action, Allowed, Denied, Obliged
+from hub.policy import Action, Allowed, Decision, Denied, Obliged
 from hub.registry import PublishedTool
 
 
@@ -56,7 +56,7 @@ async def invoke(call: Call, runtime: Runtime) -> Invocation:
     if request.tool.effect is Effect.READ:
         return await read(request, decision, runtime)
 
-    invocation = await receive(request, decision, runtime)  # on record, or the one it repeats
+    invocation = await _received(request, decision, runtime)  # on record, or the one it repeats
     if invocation.repeats:
         return invocation
     with suppress(Conflict):  # called off, or taken over by a worker: how it stands is on record
@@ -72,6 +72,18 @@ async def _stands_against(request: Request, runtime: Runtime) -> Refusal | None:
         return by_rules(broken)
     braked = await admit(request, runtime)
     return None if braked is None else by_brakes(braked)
+
+
+async def _received(request: Request, decision: Decision, runtime: Runtime) -> Invocation:
+    """Put a write on record, or return the one it repeats; one that is not new is not under way."""
+    is_new = False
+    try:
+        invocation = await receive(request, decision, runtime)
+        is_new = not invocation.repeats
+    finally:
+        if not is_new:
+            await leave(request.invocation_id, runtime)
+    return invocation
 
 
 async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:

@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from connectors.sdk.vocabulary import Effect, Tier
 from hub import approvals, dryrun, outbox
 from hub.audit import Event, EventKind, append
-from hub.budgets import give_back
+from hub.budgets import give_back, leave_place
 from hub.core.errors import Conflict, NotFound
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import MOVES, State
@@ -49,6 +49,8 @@ _TOLD = frozenset(
 )
 _NOTHING_SENT = frozenset({State.APPROVED, State.COMMITTING})
 _NEVER_HAPPENED = frozenset({State.STALE, State.EXPIRED, State.CANCELLED, State.FAILED, State.NOT_APPLIED})
+_AT_WORK = frozenset({State.RECEIVED, State.PREVIEWING, State.COMMITTING, State.SENT, State.RESENDING})
+"""Somebody is at work on it, and its system may be asked."""
 _APPROVAL_VOID = frozenset({State.STALE, State.EXPIRED, State.CANCELLED})
 
 
@@ -117,9 +119,17 @@ async def move(tx: Tx, runtime: Runtime, standing: Invocation, step: Step) -> In
         await _return_spent(tx, runtime, standing)
     if step.to in _NEVER_HAPPENED:
         await give_back(tx, standing.id)
+    if _rests(standing.state, step.to):
+        await leave_place(tx, standing.id)
     await _tell(tx, standing, step, key=event_id)
     await announce(tx, runtime, standing.id)
     return await load(tx, standing.id)
+
+
+def _rests(was: State, to: State) -> bool:
+    """Return whether a move ends the work on a call for now; what policy approves by itself is committed right away."""
+    goes_on = to in _AT_WORK or (was is State.PREVIEWING and to is State.APPROVED)
+    return not goes_on and (was in _AT_WORK or was is State.APPROVED)
 
 
 async def _tell(tx: Tx, standing: Invocation, step: Step, *, key: str) -> None:
@@ -253,6 +263,7 @@ def snapshot(
         expires_at=row.deadline,
         sent_at=row.sent_at,
         last_event_id=row.last_event_id,
+        retry_at=row.not_before,
         created_at=row.created_at,
         updated_at=row.updated_at,
         preview=preview,

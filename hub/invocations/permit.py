@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 
 from connectors.sdk.vocabulary import Tier
 from hub.audit import EventKind, ensure_checkpoint
+from hub.budgets import Holder, keep_place
 from hub.core.errors import Conflict
 from hub.invocations.braking import Stopped, refuse_stopped
 from hub.invocations.journal import Step, hold, move
@@ -55,6 +56,7 @@ class Permit:
             at = await now(tx)
             if is_first:
                 await self._check_still_approved(tx)
+            await self._keep_place(tx, is_first=is_first)
             step = Step(
                 to=State.SENT,
                 event=EventKind.COMMIT_SENT,
@@ -76,6 +78,13 @@ class Permit:
                 )
             )
             return sent
+
+    async def _keep_place(self, tx: Tx, *, is_first: bool) -> None:
+        """Keep the place among calls at the same time until the answer is there; what was sent is sent again anyway."""
+        seconds = self.seconds + int(GRACE.total_seconds())
+        kept = await keep_place(tx, Holder(id=self.standing.id, seconds=seconds))
+        if is_first and not kept:
+            raise TooLate("It was held up for so long that others took its place; nothing was sent.")
 
     async def _check_still_approved(self, tx: Tx) -> None:
         """Check what may have ended since everything was checked again, in the transaction that marks it as sent."""

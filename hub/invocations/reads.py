@@ -7,6 +7,7 @@ from typing import Any
 
 from hub.audit import EventKind
 from hub.execution import Ran, ReadOutcome, Succeeded, Target, Violation
+from hub.invocations.braking import leave
 from hub.invocations.conclude import passage_facts
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, record_event, snapshot
@@ -44,7 +45,10 @@ class _Reading:
         tool = self.request.tool
         target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
         seconds = tool.version.spec.timeout_seconds
-        ran = await self.runtime.executor.read(target, self.request.arguments, deadline_seconds=seconds)
+        try:
+            ran = await self.runtime.executor.read(target, self.request.arguments, deadline_seconds=seconds)
+        finally:
+            await leave(self.row.id, self.runtime)
         veil = Veil(self.runtime.keys, self.row.id, self.request.bound.shown, self.request.arguments)
         ran = veil.ran(ran)
         if isinstance(ran.outcome, Violation):

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from hub.audit import Event, EventKind, append
+from hub.budgets import OverBudget
 from hub.core.errors import HubError
 from hub.identity.principals import Caller
 from hub.invocations.decisions import basis, on_record
@@ -59,6 +61,8 @@ class Refusal:
     code: str
     reasons: tuple[str, ...]
     decision: Decision | None = None
+    retry_at: datetime | None = None
+    """When the same call may come through, if a limit refused it."""
 
     @property
     def message(self) -> str:
@@ -89,13 +93,14 @@ def by_rules(broken: Sequence[str]) -> Refusal:
 
 def by_brakes(braked: HubError) -> Refusal:
     """Return the refusal of a limit or a kill switch."""
-    return Refusal(code=braked.code, reasons=(braked.message,))
+    retry_at = braked.frees_at if isinstance(braked, OverBudget) else None
+    return Refusal(code=braked.code, reasons=(braked.message,), retry_at=retry_at)
 
 
 async def refuse_at_once(request: Request, refusal: Refusal, runtime: Runtime) -> Invocation:
     """Record a call that may not even be proposed, and return it, DENIED."""
     row = new_row(request, state=State.DENIED)
-    row.error_code, row.error_message = refusal.code, refusal.message
+    row.error_code, row.error_message, row.not_before = refusal.code, refusal.message, refusal.retry_at
     arguments = {"arguments": request.bound.shown}
     step = Step(
         to=State.DENIED,

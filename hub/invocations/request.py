@@ -1,6 +1,6 @@
 """A request that has been understood: the call, the tool it names, the canonical arguments; and its facts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hub.core.canonical import digest
@@ -26,6 +26,8 @@ class Request:
     """As the connector gets them, secrets included; what is put on record is `bound`."""
     bound: Bound
     policy_digest: str
+    invocation_id: str = field(default_factory=lambda: new_id("inv"))
+    """What it will be called on record, unless it turns out to repeat an earlier call."""
 
     @property
     def intent_digest(self) -> str:
@@ -56,7 +58,7 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
     """Return the row of a new invocation, without its times."""
     tool, call = request.tool, request.call
     return InvocationRow(
-        id=new_id("inv"),
+        id=request.invocation_id,
         state=state.value,
         revision=1,
         server=tool.server,

@@ -106,6 +106,8 @@ class Invocation:
     """The whole answer, where something of it is hidden in `output`: the agent that asked gets it as it was."""
     undoes: str | None = None
     undo_until: datetime | None = None
+    retry_at: datetime | None = None
+    """Before this nobody goes on with it; of a call that a limit refused: when there may be room again."""
     conflict: tuple[Mapping[str, str], ...] = ()
     """What somebody else has changed since the commit that this was to take back: see `hub.dryrun.ThreeWay`."""
     repeats: bool = False

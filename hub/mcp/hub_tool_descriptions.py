@@ -38,6 +38,7 @@ _STANDING: Final[Mapping[str, Json]] = {
         "reason_code": {"type": "string"},
         "reason": {"type": "string"},
         "retryable": {"type": "boolean"},
+        "retry_after_seconds": {"type": "integer", "minimum": 1},
         "poll_after_seconds": {"type": "integer", "minimum": 0, "maximum": 86_400},
         "expires_at": {"type": "string"},
     },

@@ -1,7 +1,7 @@
 """Limits and kill switches: the page on which the hub is held back, for those who may stop things."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from starlette.responses import Response
 
@@ -16,6 +16,15 @@ from hub.web.moments import at
 from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
 from hub.web.views.catalog import Choice
 from hub.web.visits import Shown, Visit, redirect_telling, show
+
+_MEASURES: Final = {
+    Measure.CALLS: "calls",
+    Measure.WRITES: "writes",
+    Measure.MONEY: "money",
+    Measure.COST: "cost",
+    Measure.AT_ONCE: "calls at the same time",
+    Measure.TIME: "seconds from a run's first call on",
+}
 
 WordT = TypeVar("WordT", StopKind, Per, Measure)
 
@@ -58,7 +67,7 @@ async def set_limit(visit: Visit) -> Response:
             measure=_one_of(Measure, form.one("measure")),
             unit=form.one("unit").strip(),
             amount=_whole(form.one("amount")),
-            seconds=_whole(form.one("seconds")),
+            seconds=_whole(form.one("seconds") or "0"),
         )
         await budgets.set_limit(tx, new, visit.own_authority)
 
@@ -112,7 +121,7 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
         limits=tuple(map(_limit_line, limits)),
         kinds=tuple(Choice(value=one.value, label=one.value) for one in StopKind),
         pers=tuple(Choice(value=one.value, label=one.value) for one in Per),
-        measures=tuple(Choice(value=one.value, label=one.value) for one in Measure),
+        measures=tuple(Choice(value=one.value, label=_MEASURES[one]) for one in Measure),
         may_limit=may(visit.person, Permission.MANAGE_REGISTRY),
         problem=problem,
     )

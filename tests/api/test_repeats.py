@@ -12,6 +12,7 @@ from doors.working_hub import WorkingHub
 from sqlalchemy import select, update
 
 from hub.api.access import API_PATH
+from hub.budgets import Measure, NewLimit, Per, lift_limit, set_limit
 from hub.identity.resources import API as API_SERVER
 from hub.invocations.invoke import invoke
 from hub.invocations.values import Call
@@ -60,6 +61,27 @@ async def test_the_same_key_is_answered_the_same_and_done_once(hub: WorkingHub, 
 
     assert again.json() == {**first.json(), "repeats": True}
     assert other.json()["result"]["quantity"] == 3
+
+
+async def test_what_a_limit_refuses_says_when_to_come_again_and_leaves_the_key_free(
+    hub: WorkingHub, script: Script
+) -> None:
+    runtime = hub.runtime
+    async with runtime.database.transaction() as tx:
+        new = NewLimit(per=Per.TOOL, measure=Measure.CALLS, amount=1, seconds=86_400)
+        limit = await set_limit(tx, new, runtime.authority)
+    read = {"tool": "item_get", "arguments": {"id": 1}}
+
+    first = await script.create("k1", read)
+    refused = await script.create("k2", read)
+    async with runtime.database.transaction() as tx:
+        await lift_limit(tx, limit.id, runtime.authority)
+    again = await script.create("k2", read)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert is_problem(refused, 429, "over_budget")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 86_401
+    assert refused.json()["retryable"] is True
 
 
 @BOTH_ENGINES

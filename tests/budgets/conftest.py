@@ -3,11 +3,14 @@
 from collections.abc import AsyncGenerator
 
 import pytest
+from doomed import doomed
 from upstream.fixtures import Upstream
 from world import World, open_world
 
 from hub.keys import Keyring
 from hub.storage import Database
+
+__all__ = ["doomed"]
 
 
 @pytest.fixture

@@ -527,6 +527,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("invocation_id", "name", name=op.f("pk_invocation_amounts")),
     )
     op.create_table(
+        "limit_places",
+        sa.Column("limit_id", sa.String(length=40), nullable=False),
+        sa.Column("holder", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=160), nullable=False),
+        sa.Column("until", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["limit_id"], ["limits.id"], name=op.f("fk_limit_places_limit_id_limits")),
+        sa.PrimaryKeyConstraint("limit_id", "holder", name=op.f("pk_limit_places")),
+    )
+    with op.batch_alter_table("limit_places", schema=None) as batch_op:
+        batch_op.create_index("ix_limit_places_free", ["limit_id", "subject", "until"], unique=False)
+        batch_op.create_index("ix_limit_places_holder", ["holder"], unique=False)
+
+    op.create_table(
         "limit_usage",
         sa.Column("limit_id", sa.String(length=40), nullable=False),
         sa.Column("subject", sa.String(length=160), nullable=False),
@@ -901,6 +914,11 @@ def downgrade() -> None:
 
     op.drop_table("oauth_client_secrets")
     op.drop_table("limit_usage")
+    with op.batch_alter_table("limit_places", schema=None) as batch_op:
+        batch_op.drop_index("ix_limit_places_holder")
+        batch_op.drop_index("ix_limit_places_free")
+
+    op.drop_table("limit_places")
     op.drop_table("invocation_amounts")
     with op.batch_alter_table("group_members", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_group_members_principal_id"))
