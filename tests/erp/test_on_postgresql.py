@@ -178,3 +178,66 @@ async def test_a_quotation_is_taken_back_and_keeps_its_number(bench: Bench, offi
     await bench.carry_out("sale_draft", back, key="key-2", sale_id=sale)
 
     assert colleague.read("sale.sale", sale, "state", "number") == {"id": sale, "state": "draft", "number": number}
+
+
+async def test_a_sale_is_made_and_its_line_changed_as_the_trials_showed(
+    bench: Bench, office: Office, ledger: Ledger
+) -> None:
+    lines = [{"product_id": 1, "quantity": "2"}]
+    party = office.customer()
+    rows = await ledger.rows()
+    making = await bench.foresee("sale_create", party_id=party, lines=lines)
+    assert await ledger.rows() == rows
+    made = await bench.carry_out("sale_create", making, party_id=party, lines=lines)
+    sale, line = made["id"], made["lines"][0]["id"]
+    rows = await ledger.rows()
+
+    changing = await bench.foresee("sale_line_update", sale_id=sale, line_id=line, quantity="3")
+    assert await ledger.rows() == rows
+    changed = await bench.carry_out("sale_line_update", changing, key="key-2", sale_id=sale, line_id=line, quantity="3")
+
+    assert (making.fidelity, changing.fidelity) == (Fidelity.EXECUTED, Fidelity.EXECUTED)
+    assert (making.changes[0].after or {})["total_minor"] == made["total_minor"]
+    assert (changing.changes[1].after or {})["total_minor"] == changed["total_minor"]
+
+
+async def test_an_invoice_is_posted_with_the_entry_that_the_trial_showed(
+    bench: Bench, office: Office, ledger: Ledger
+) -> None:
+    invoice = office.invoice()
+    rows, numbers = await ledger.rows(), await ledger.numbers()
+
+    posting = await bench.foresee("invoice_post", invoice_id=invoice)
+    assert (await ledger.rows(), await ledger.numbers()) == (rows, numbers)
+    output = await bench.carry_out("invoice_post", posting, invoice_id=invoice)
+    records = await bench.observe("invoice_post", posting, output, invoice_id=invoice)
+
+    assert posting.fidelity is Fidelity.EXECUTED
+    assert len(posting.changes) == 2, "the invoice and its entry"
+    for change in posting.changes:
+        assert change.after == {name: records[change.target][name] for name in change.after or {}}
+
+
+async def test_a_line_changed_behind_the_sales_back_stops_its_change_inside_tryton(
+    bench: Bench, office: Office, colleague: Person
+) -> None:
+    sale = office.sale()
+    line = office.first_of("sale.sale", sale, "lines")
+    preview = await bench.foresee("sale_line_update", sale_id=sale, line_id=line, quantity="3")
+    order = bench.order("sale_line_update", preview, key="key-1", sale_id=sale, line_id=line, quantity="3")
+
+    refusal = await bench.run_meddled(order, before=lambda: colleague.write("sale.line", line, quantity=9.0))
+
+    assert getattr(refusal, "code", None) == "upstream_conflict"
+    assert colleague.read("sale.line", line, "quantity")["quantity"] == 9.0
+
+
+async def test_a_list_price_is_changed_and_exactly_back(bench: Bench, office: Office) -> None:
+    product = office.product()
+    before = await bench.answer("product_get", product_id=product)
+
+    for key, price in (("key-1", "495.00"), ("key-2", "480.00")):
+        preview = await bench.foresee("product_price_set", product_id=product, list_price=price)
+        await bench.carry_out("product_price_set", preview, key=key, product_id=product, list_price=price)
+
+    assert await bench.answer("product_get", product_id=product) == before
