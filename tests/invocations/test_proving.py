@@ -4,16 +4,17 @@ import base64
 from collections.abc import AsyncGenerator
 
 import pytest
+from invocations.laboratories import failed, harness_of, laboratory_of, tidied, tried
 from upstream.careless import connector as careless_connector
 from upstream.connector import connector as honest
-from upstream.fixtures import TOKEN, Upstream, running_upstream
+from upstream.fixtures import TOKEN, Upstream
 from upstream.harness import UpstreamHarness, honest_cases
 from upstream.shelf import connector as shelf
 
 from connectors.sdk.harness import Case, PlainHarness, SystemAnswer
 from hub.invocations.proving.kit import check, check_case
 from hub.invocations.proving.laboratory import Laboratory, open_laboratory
-from hub.registry import BadgeLine, BadgeVerdict, Promise
+from hub.registry import BadgeVerdict, Promise
 
 pytestmark = pytest.mark.anyio
 
@@ -21,33 +22,17 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 async def careless(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncGenerator[Laboratory]:
     del anyio_backend
-    with running_upstream(tmp_path_factory.mktemp("careless")) as running:
-        harness = UpstreamHarness(upstream=running)
-        async with open_laboratory(careless_connector.spec, harness) as laboratory:
-            yield laboratory
+    async with laboratory_of(careless_connector.spec, tmp_path_factory.mktemp("careless")) as laboratory:
+        yield laboratory
 
 
 @pytest.fixture
 def lab(careless: Laboratory) -> Laboratory:
-    rows = harness_of(careless).upstream.store.rows
-    for table in ("item", "ticket", "note", "effect", "answer"):
-        rows(f"DELETE FROM {table}")  # noqa: S608  # our own names
-    rows("INSERT INTO item VALUES (1, 'pencil', 10, 1)")
-    return careless
-
-
-def harness_of(lab: Laboratory) -> UpstreamHarness:
-    assert isinstance(lab.harness, UpstreamHarness)
-    return lab.harness
-
-
-def failed(lines: list[BadgeLine]) -> dict[Promise, str]:
-    return {line.promise: line.reason for line in lines if line.verdict is BadgeVerdict.FAILED}
+    return tidied(careless)
 
 
 async def try_change(lab: Laboratory, operation: str) -> dict[Promise, str]:
-    """Return the lines that fail when `operation` sets the quantity of item 1, which somebody else can edit."""
-    return failed(await check_case(lab, harness_of(lab).write(operation, edits=1, id=1, quantity=5)))
+    return await tried(lab, operation, id=1, quantity=5)
 
 
 async def test_an_honest_connector_passes_every_line_that_applies(upstream: Upstream) -> None:

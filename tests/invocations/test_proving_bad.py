@@ -5,16 +5,20 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
+from invocations.laboratories import failed, harness_of, laboratory_of, tidied, tried
 from upstream.careless import connector as careless
-from upstream.fixtures import Upstream, running_upstream
+from upstream.fixtures import Upstream
 from upstream.harness import UpstreamHarness
 from upstream.negligent import connector as negligent
 
 from connectors.sdk.harness import Case, PlainHarness, SystemAnswer
 from connectors.sdk.spec import ConnectorSpec
+from connectors.sdk.wire import WireRequest
+from hub.bundles import Publication, publish_bundle
+from hub.execution import Around, Onward, Received
 from hub.invocations.proving.kit import check, check_case
 from hub.invocations.proving.laboratory import Laboratory, open_laboratory
-from hub.registry import BadgeLine, BadgeVerdict, Promise
+from hub.registry import Promise
 
 pytestmark = [pytest.mark.anyio, pytest.mark.more]
 
@@ -24,33 +28,17 @@ ITEM = {"number": 1, "quantity": 5}
 @pytest.fixture(scope="module")
 async def laboratory(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncGenerator[Laboratory]:
     del anyio_backend
-    with running_upstream(tmp_path_factory.mktemp("negligent")) as running:
-        harness = UpstreamHarness(upstream=running)
-        async with open_laboratory(negligent.spec, harness) as opened:
-            yield opened
+    async with laboratory_of(negligent.spec, tmp_path_factory.mktemp("negligent")) as opened:
+        yield opened
 
 
 @pytest.fixture
 def lab(laboratory: Laboratory) -> Laboratory:
-    rows = harness_of(laboratory).upstream.store.rows
-    for table in ("item", "ticket", "note", "effect", "answer"):
-        rows(f"DELETE FROM {table}")  # noqa: S608  # our own names
-    rows("INSERT INTO item VALUES (1, 'pencil', 10, 1)")
-    return laboratory
-
-
-def harness_of(lab: Laboratory) -> UpstreamHarness:
-    assert isinstance(lab.harness, UpstreamHarness)
-    return lab.harness
-
-
-def failed(lines: list[BadgeLine]) -> dict[Promise, str]:
-    return {line.promise: line.reason for line in lines if line.verdict is BadgeVerdict.FAILED}
+    return tidied(laboratory)
 
 
 async def try_change(lab: Laboratory, operation: str) -> dict[Promise, str]:
-    """Return the lines that fail when `operation` sets the quantity of item 1, which somebody else can edit."""
-    return failed(await check_case(lab, harness_of(lab).write(operation, edits=1, **ITEM)))
+    return await tried(lab, operation, **ITEM)
 
 
 async def test_what_does_the_same_honestly_fails_no_line(lab: Laboratory) -> None:
@@ -70,6 +58,11 @@ async def test_what_does_the_same_honestly_fails_no_line(lab: Laboratory) -> Non
         ("declares_too_much", Promise.UNDO, "It declares that name stays behind, and that did not"),
         ("is_undone_by_who_gives_up", Promise.UNDO, "The undo cannot be carried out: Not today"),
         ("is_undone_with_a_name", Promise.UNDO, "The hub refuses the arguments of the undo"),
+        ("is_undone_with_what_was_never_there", Promise.UNDO, "colour"),
+        ("is_undone_elsewhere", Promise.UNDO, "The undo cannot be previewed"),
+        ("observes_elsewhere", Promise.PREDICTION, "What it did cannot be read back"),
+        ("sends_it_elsewhere", Promise.PREDICTION, "The write cannot be carried out"),
+        ("tires", Promise.PERMIT, "Proposed through `invoke`, it stands at PREVIEW_FAILED"),
     ],
 )
 async def test_a_change_that_breaks_its_promise_is_caught(
@@ -90,6 +83,55 @@ async def test_a_lookup_that_does_not_find_what_was_written_is_caught(lab: Labor
     found = failed(await check_case(lab, harness_of(lab).write("looks_nowhere", text="hello")))
 
     assert "After a lost answer, looked up by our reference" in found[Promise.ONCE]
+
+
+async def test_a_repeat_that_stumbles_over_its_own_first_attempt_is_caught(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, harness_of(lab).write("looks_first", number=8, quantity=5)))
+
+    assert "After a lost answer, sent again with its key" in found[Promise.ONCE]
+
+
+async def test_a_hub_that_carries_out_what_nobody_approved_is_caught(upstream: Upstream) -> None:
+    harness = UpstreamHarness(upstream=upstream)
+    case = harness.write("sets", edits=1, **ITEM)
+
+    async with open_laboratory(negligent.spec, harness) as opened:
+        await opened.office()
+        await let_everything_go(opened)
+        found = failed(await check_case(opened, case))
+
+    assert found.keys() == {Promise.PERMIT}
+    assert "Proposed through `invoke`, it stands at VERIFIED" in found[Promise.PERMIT]
+
+
+async def let_everything_go(lab: Laboratory) -> None:
+    runtime = lab.runtime
+    anything = Publication(
+        environment=runtime.environment, text='@id("anybody") permit (principal, action, resource);', by=None
+    )
+    async with runtime.database.transaction() as tx:
+        await publish_bundle(tx, runtime.database, runtime.keys, anything)
+
+
+async def test_a_broker_that_does_not_wait_as_it_is_asked_to_is_caught(upstream: Upstream) -> None:
+    harness = UpstreamHarness(upstream=upstream)
+
+    async with open_laboratory(careless.spec, harness) as opened:
+        opened.executor.stand_around(at_once_again(opened.interference.around))
+        found = failed(await check_case(opened, Case(operation="shows_everything", arguments={"id": 1})))
+
+    assert found.keys() == {Promise.THROTTLING}
+    assert "it asked again at once" in found[Promise.THROTTLING]
+
+
+def at_once_again(around: Around) -> Around:
+    """Return what asks a second time at once whoever turns it away: what a broker must not do."""
+
+    async def hasty(request: WireRequest, onward: Onward) -> Received:
+        received = await around(request, onward)
+        return await around(request, onward) if received.response.status == 429 else received
+
+    return hasty
 
 
 async def test_turning_a_busy_system_into_a_refusal_is_caught(lab: Laboratory) -> None:

@@ -1,5 +1,6 @@
 """A second connector for the test upstream that keeps no promise: what `careless` leaves unbroken is broken here."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -10,6 +11,7 @@ from connectors.sdk import (
     Connector,
     Context,
     Effect,
+    NotFound,
     Preview,
     Receipt,
     Refused,
@@ -32,6 +34,8 @@ connector = Connector(
 )
 
 Text = Annotated[str, Field(max_length=80)]
+_OFTEN = 4
+"""As often as a preview is asked for before anything is proposed."""
 
 
 class Otherwise(Item):
@@ -179,8 +183,60 @@ async def is_undone_with_a_name(context: Context, number: ItemId, quantity: Quan
     return await change(context, number, quantity)
 
 
+@connector.write(
+    "is_undone_with_what_was_never_there",
+    effect=Effect.UPDATE,
+    tier=Tier.MEDIUM,
+    upstream_class=UpstreamClass.B,
+    reversal=Reversal.EXACT,
+    compensation=back("sets", quantity="/before/0/colour"),
+)
+async def is_undone_with_what_was_never_there(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, which is undone by a field that no item has."""
+    return await change(context, number, quantity)
+
+
+@connector.write(
+    "is_undone_elsewhere",
+    effect=Effect.UPDATE,
+    tier=Tier.MEDIUM,
+    upstream_class=UpstreamClass.B,
+    reversal=Reversal.EXACT,
+    compensation=Compensation(
+        tool="sets",
+        arguments={"number": "/output/version", "quantity": "/before/0/quantity"},
+        kind=Reversal.EXACT,
+    ),
+)
+async def is_undone_elsewhere(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, which is undone at the item whose number is this one's version."""
+    return await change(context, number, quantity)
+
+
+@connector.write("observes_elsewhere", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def observes_elsewhere(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, and look at an item that is not there afterwards."""
+    return await change(context, number, quantity)
+
+
+@observes_elsewhere.observe
+async def _(context: Context, receipt: Receipt[Item]) -> dict[str, Item]:
+    return {at_items(receipt.output.id): await item(context, 404)}
+
+
+@connector.write("sends_it_elsewhere", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def sends_it_elsewhere(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, at an item that is not there."""
+    guard = context.guard[at_items(number)]
+    return await context.patch(at("items", 404), {"quantity": quantity}, Item, if_match=guard)
+
+
 for _each in (
     sets,
+    is_undone_with_what_was_never_there,
+    is_undone_elsewhere,
+    observes_elsewhere,
+    sends_it_elsewhere,
     gives_up,
     forbids_itself,
     observes_nothing,
@@ -231,6 +287,35 @@ async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
 @adds_for_good.observe
 async def _(context: Context, receipt: Receipt[Item]) -> dict[str, Item]:
     return {at_items(receipt.output.id): await item(context, receipt.output.id)}
+
+
+@connector.write("looks_first", effect=Effect.CREATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.A)
+async def looks_first(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Add an item, unless there is one: its own first attempt, perhaps."""
+    with suppress(NotFound):
+        raise Refused(f"There is {(await item(context, number)).name} already.")
+    added = {"name": "eraser", "quantity": quantity}
+    return await context.put(at("items", number), added, Item, idempotency_key=context.key)
+
+
+@looks_first.preview
+async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
+    del context
+    return Preview.create(at_items(number), Item(id=number, name="eraser", quantity=quantity, version=1))
+
+
+@connector.write("tires", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+async def tires(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, by a preview that keeps a tally in the system and refuses once it has been asked often."""
+    return await change(context, number, quantity)
+
+
+@tires.preview
+async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
+    tally = await context.post("/tickets", {"title": "One more", "reference": "tally"}, Ticket)
+    if tally.id > _OFTEN:
+        raise Refused("That is enough for today.")
+    return await foresee(context, number, quantity)
 
 
 @connector.write("posts_in_secret", effect=Effect.SEND, tier=Tier.HIGH, upstream_class=UpstreamClass.A)
