@@ -10,8 +10,7 @@ from hub.core.errors import Malformed, Unavailable
 from hub.credentials.tables import CredentialRow
 from hub.identity.authority import Authority
 from hub.keys import Keyring
-from hub.registry import Connection, get_connection, renew_connection, system_of
-from hub.registry.differing import registered
+from hub.registry import Connection, get_connection, renew_connection, spec_for, system_of
 from hub.storage import Tx, now
 
 
@@ -99,6 +98,6 @@ async def _context(tx: Tx, connection: Connection) -> str:
 
     Whoever may move a connection, or publish its connector, must not get to see by that what somebody else entered.
     """
-    spec = await registered(tx, connection.connector)
-    fetched_at = spec.auth.parameters.get("token_url", "") if spec else ""
+    spec = await spec_for(tx, connection)
+    fetched_at = spec.auth.parameters.get("token_url", "")
     return f"credential:{connection.id}:{system_of(connection.base_url)}:{fetched_at}"

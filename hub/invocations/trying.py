@@ -25,10 +25,9 @@ async def try_connection(runtime: Runtime, connection_id: str, authority: Author
     """
     async with runtime.database.reading() as tx:
         connection = await registry.get_connection(tx, connection_id)
-        specs = {spec.name: spec for spec in await registry.connectors(tx)}
+        spec = await registry.spec_for(tx, connection)
     if not connection.is_enabled:
         return Tried(is_usable=False, message="It is disabled; nothing was tried.")
-    spec = specs[connection.connector]
     health = await runtime.executor.check_connection(spec, connection)
     if isinstance(health, Reachable):
         accepts = " and accepts the credential" if spec.auth.secret_fields else ""

@@ -44,6 +44,7 @@ from hub.registry.reading import (
 from hub.registry.registration import register_connector
 from hub.registry.serving import NewServer, Offer, allowable_servers, check_servers, create_server, publish, unpublish
 from hub.registry.stewardship import CATALOG_CHANNEL, Stewards, require_steward
+from hub.registry.using import Release, get_release, newest_release, release_in_use, releases_in_use, spec_for
 from hub.registry.values import (
     EVERYTHING,
     TWIN,
@@ -78,6 +79,7 @@ __all__ = [
     "Offer",
     "Promise",
     "PublishedTool",
+    "Release",
     "Server",
     "Stewards",
     "Tool",
@@ -99,10 +101,12 @@ __all__ = [
     "find_connection",
     "find_tool",
     "get_connection",
+    "get_release",
     "get_tool",
     "is_composite",
     "is_same_system",
     "keep_badge",
+    "newest_release",
     "proof_digest",
     "publish",
     "quarantine",
@@ -110,6 +114,8 @@ __all__ = [
     "read_current",
     "register_connector",
     "release",
+    "release_in_use",
+    "releases_in_use",
     "renew_connection",
     "require_steward",
     "servers",
@@ -118,6 +124,7 @@ __all__ = [
     "set_tool_owner",
     "set_trust",
     "settle_tier",
+    "spec_for",
     "steps_of",
     "system_of",
     "tools",

@@ -8,8 +8,9 @@ from hub.registry.badges import badge_for
 from hub.registry.entries import Entry, callable_tool
 from hub.registry.publishing import Parts, published
 from hub.registry.reading import connection_of, connection_row, server_of, server_row, tool_of, tool_row, version_of
-from hub.registry.tables import ConnectorRow, EntryRow, ReleaseRow, ToolRow, ToolVersionRow
-from hub.registry.values import PublishedTool, ToolVersion
+from hub.registry.tables import EntryRow, ReleaseInUseRow, ReleaseRow, ToolVersionRow, VersionInUseRow
+from hub.registry.using import used_in
+from hub.registry.values import Connection, PublishedTool, ToolVersion
 from hub.registry.visibility import Sight
 from hub.storage import Tx
 
@@ -30,7 +31,7 @@ async def read_current(tx: Tx, tool_version_id: str, connection_id: str, *, serv
         name=name,
         server=server_of(await server_row(tx, server)),
         tool=tool_of(tool),
-        version=version_of(row, tool),
+        version=version_of(row, (await used_in(tx, [row.id])).get(row.id, ())),
         connector=connector,
         connection=connection_of(await connection_row(tx, connection_id)),
         badge=await badge_for(tx, connector),
@@ -54,7 +55,8 @@ async def read_entry(tx: Tx, name: str, *, server: str, sight: Sight) -> Publish
 
 async def _entry(tx: Tx, row: EntryRow) -> Entry:
     tool = await tool_row(tx, row.tool_id)
-    version, connector = await _offered_version(tx, tool)
+    connection = connection_of(await connection_row(tx, row.connection_id))
+    version, connector = await _offered_version(tx, tool.id, connection)
     pair = (EntryRow.tool_id == row.tool_id, EntryRow.connection_id == row.connection_id)
     return Entry(
         name=row.name,
@@ -62,18 +64,23 @@ async def _entry(tx: Tx, row: EntryRow) -> Entry:
         tool=tool_of(tool),
         version=version,
         connector=connector,
-        connection=connection_of(await connection_row(tx, row.connection_id)),
+        connection=connection,
         also_on=frozenset(await tx.scalars(select(EntryRow.server).where(*pair))),
         badge=await badge_for(tx, connector) if connector else None,
     )
 
 
-async def _offered_version(tx: Tx, tool: ToolRow) -> tuple[ToolVersion | None, ConnectorSpec | None]:
-    if tool.current_version_id is None:
+async def _offered_version(
+    tx: Tx, tool_id: str, connection: Connection
+) -> tuple[ToolVersion | None, ConnectorSpec | None]:
+    """Return the version of the tool that is in use where the connection leads, in the release that is."""
+    place = connection.environment.value
+    used = await tx.get(VersionInUseRow, (tool_id, place), populate_existing=True)
+    release = await tx.get(ReleaseInUseRow, (connection.connector, place), populate_existing=True)
+    if used is None or release is None:
         return None, None
-    row = await _version_row(tx, tool.current_version_id)
-    connector = await tx.get_one(ConnectorRow, tool.connector, populate_existing=True)
-    return version_of(row, tool), await _release(tx, connector.release_id or row.release_id)
+    row = await _version_row(tx, used.version_id)
+    return version_of(row, (connection.environment,)), await _release(tx, release.release_id)
 
 
 async def _version_row(tx: Tx, version_id: str) -> ToolVersionRow:

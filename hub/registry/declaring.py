@@ -28,7 +28,8 @@ from hub.registry.fitting import Fitting
 from hub.registry.reading import connection_of, highest, tool_of, version_of
 from hub.registry.registration import register_connector
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
-from hub.registry.tables import ConnectionRow, ConnectorRow, ReleaseRow, ToolRow, ToolVersionRow
+from hub.registry.tables import ConnectionRow, ConnectorRow, ReleaseRow, ToolRow, ToolVersionRow, VersionInUseRow
+from hub.registry.using import version_in_use
 from hub.registry.values import Connection, Environment, Tool, ToolVersion
 from hub.storage import Tx
 
@@ -104,10 +105,12 @@ async def _part(tx: Tx, step: DeclaredStep, environment: Environment) -> _Part:
     if found is None or found.environment != environment.value or found.connector.startswith(PREFIX):
         raise NotFound(f"step {step.name!r}: there is no connection {shown(step.connection)} in {environment}.")
     row = await tx.scalar(select(ToolRow).where(ToolRow.connector == found.connector, ToolRow.name == step.tool))
-    version = None if row is None else await tx.get(ToolVersionRow, row.current_version_id or "")
+    version = None if row is None else await version_in_use(tx, row.id, environment)
     if row is None or version is None:
         raise NotFound(f"step {step.name!r}: the connection {step.connection!r} offers no tool {step.tool!r}.")
-    return _Part(step=step, tool=tool_of(row), version=version_of(version, row), connection=connection_of(found))
+    return _Part(
+        step=step, tool=tool_of(row), version=version_of(version, (environment,)), connection=connection_of(found)
+    )
 
 
 async def _require_owner(tx: Tx, declaration: Declaration, parts: list[_Part], authority: Authority) -> None:
@@ -226,10 +229,11 @@ async def _connect(tx: Tx, environment: Environment, authority: Authority) -> No
 async def composite_tools(tx: Tx, environment: Environment) -> list[ToolVersion]:
     """Return the composite tools offered in `environment`, in the order of their names."""
     query = (
-        select(ToolVersionRow, ToolRow)
-        .join(ToolRow, ToolRow.current_version_id == ToolVersionRow.id)
-        .where(ToolRow.connector == connector_of(environment))
+        select(ToolVersionRow)
+        .join(ToolRow, ToolRow.id == ToolVersionRow.tool_id)
+        .join(VersionInUseRow, VersionInUseRow.version_id == ToolVersionRow.id)
+        .where(ToolRow.connector == connector_of(environment), VersionInUseRow.environment == environment.value)
         .order_by(ToolRow.name)
     )
-    found = [version_of(version, tool) for version, tool in await tx.execute(query)]
+    found = [version_of(version, (environment,)) for version in await tx.scalars(query)]
     return [version for version in found if is_composite(version.spec)]

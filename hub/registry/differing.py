@@ -46,7 +46,7 @@ class Difference:
 
 
 async def registered(tx: Tx, name: str) -> ConnectorSpec | None:
-    """Return the release in use of the connector `name`, None if there is none."""
+    """Return the newest release of the connector `name`, None if there is none."""
     query = select(ReleaseRow.spec).join(ConnectorRow, ConnectorRow.release_id == ReleaseRow.id)
     stored = await tx.scalar(query.where(ConnectorRow.name == name))
     return None if stored is None else ConnectorSpec.model_validate_json(stored)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from sqlalchemy import delete, select
+
 from connectors.sdk.rules import Rule
 from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import Tier
@@ -11,7 +13,7 @@ from hub.core.errors import InputError, NotFound
 from hub.identity.authority import Authority
 from hub.registry.reading import highest, tier_of, tool_of, tool_row
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
-from hub.registry.tables import ToolRow, ToolVersionRow
+from hub.registry.tables import ToolRow, ToolVersionRow, VersionInUseRow
 from hub.registry.values import Tool
 from hub.storage import Tx
 
@@ -162,8 +164,7 @@ async def withdraw_version(tx: Tx, version_id: str, reason: str, authority: Auth
     row = await _owned(tx, version.tool_id, authority)
     if version.withdrawn is None:
         version.withdrawn = reason[:_LONGEST_REASON] or "no reason given"
-        if row.current_version_id == version.id:
-            row.current_version_id = None
+        await tx.execute(delete(VersionInUseRow).where(VersionInUseRow.version_id == version.id))
         await tx.flush()
         facts = {"tool": row.name, "changed": "version withdrawn", "version": version.id, "reason": version.withdrawn}
         await authority.record(tx, EventKind.TOOL_CHANGED, row.id, **facts)
@@ -179,8 +180,10 @@ async def _owned(tx: Tx, tool_id: str, authority: Authority, *, operators_may: b
 
 
 async def _declared_tier(tx: Tx, tool: ToolRow) -> Tier | None:
-    version = await tx.get(ToolVersionRow, tool.current_version_id) if tool.current_version_id else None
-    return OperationSpec.model_validate_json(version.spec).tier if version else None
+    """Return the highest tier that a version in use declares, wherever that is; None if none is in use."""
+    query = select(ToolVersionRow.spec).join(VersionInUseRow, VersionInUseRow.version_id == ToolVersionRow.id)
+    specs = (await tx.scalars(query.where(VersionInUseRow.tool_id == tool.id))).all()
+    return highest(*(OperationSpec.model_validate_json(spec).tier for spec in specs)) if specs else None
 
 
 def _above(tier: Tier) -> Tier:

@@ -8,6 +8,7 @@ from connectors.sdk.vocabulary import Tier
 from hub.core.errors import NotFound
 from hub.core.texts import shown
 from hub.registry.tables import ConnectionRow, ConnectorRow, ReleaseRow, ServerRow, ToolRow, ToolVersionRow
+from hub.registry.using import used_in
 from hub.registry.values import Connection, Environment, Server, Tool, ToolVersion
 from hub.storage import Tx
 
@@ -56,8 +57,8 @@ def tool_of(row: ToolRow) -> Tool:
     )
 
 
-def version_of(row: ToolVersionRow, tool: ToolRow) -> ToolVersion:
-    """Return the version in `row`, which belongs to `tool`."""
+def version_of(row: ToolVersionRow, used_in: tuple[Environment, ...]) -> ToolVersion:
+    """Return the version in `row`, which is in use in these environments."""
     return ToolVersion(
         id=row.id,
         tool_id=row.tool_id,
@@ -66,7 +67,7 @@ def version_of(row: ToolVersionRow, tool: ToolRow) -> ToolVersion:
         spec=OperationSpec.model_validate_json(row.spec),
         connector_digest=row.connector_digest,
         withdrawn=row.withdrawn,
-        is_current=row.id == tool.current_version_id,
+        used_in=used_in,
     )
 
 
@@ -160,9 +161,11 @@ async def versions(tx: Tx, tool_id: str) -> list[ToolVersion]:
     Raises:
         NotFound: there is no such tool.
     """
-    tool = await tool_row(tx, tool_id)
+    await tool_row(tx, tool_id)
     query = select(ToolVersionRow).where(ToolVersionRow.tool_id == tool_id).order_by(ToolVersionRow.number.desc())
-    return [version_of(row, tool) for row in await tx.scalars(query)]
+    rows = (await tx.scalars(query)).all()
+    used = await used_in(tx, [row.id for row in rows])
+    return [version_of(row, used.get(row.id, ())) for row in rows]
 
 
 async def servers(tx: Tx) -> list[Server]:
@@ -171,7 +174,7 @@ async def servers(tx: Tx) -> list[Server]:
 
 
 async def connectors(tx: Tx) -> list[ConnectorSpec]:
-    """Return the release in use of every connector, in the order of the names."""
+    """Return the newest release of every connector, in the order of the names."""
     query = (
         select(ReleaseRow.spec).join(ConnectorRow, ConnectorRow.release_id == ReleaseRow.id).order_by(ConnectorRow.name)
     )

@@ -1,14 +1,14 @@
-"""Registering a connector: new immutable tool versions for what changed, nothing for what did not."""
+"""Registering a connector: new immutable tool versions for what changed, nothing for what did not; in use in dev."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from sqlalchemy import select
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.audit import EventKind
 from hub.core.canonical import digest
-from hub.core.errors import Forbidden
+from hub.core.errors import Conflict, Forbidden
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
 from hub.registry.composites import PREFIX, is_composite
@@ -18,7 +18,8 @@ from hub.registry.offering import offer_tools
 from hub.registry.reading import version_of
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
 from hub.registry.tables import ConnectorRow, ReleaseRow, ToolRow, ToolVersionRow
-from hub.registry.values import ToolVersion
+from hub.registry.using import get_release, put_in_use, release_in_use, releases_in_use, used_in
+from hub.registry.values import Environment, ToolVersion
 from hub.storage import Tx, now
 
 Json = Any
@@ -26,24 +27,32 @@ Json = Any
 
 
 async def register_connector(
-    tx: Tx, spec: ConnectorSpec, authority: Authority, *, owner_id: str | None = None
+    tx: Tx,
+    spec: ConnectorSpec,
+    authority: Authority,
+    *,
+    owner_id: str | None = None,
+    also: Collection[Environment] = (),
 ) -> list[ToolVersion]:
-    """Make `spec` the release of its connector in use, and return the tool versions that are new.
+    """Make `spec` the newest release of its connector, in use in dev, and return the tool versions that are new.
 
     Registering the same again changes nothing. A changed operation, or changed code, makes a new version; the old one
-    stays on record. An operation that is gone is no longer offered. `owner_id` becomes the owner of a new connector.
+    stays on record. An operation that is gone is no longer offered. Other environments keep what is in use there;
+    `also` names those that take their first release at once, which only the hub's own console may say. `owner_id`
+    becomes the owner of a new connector.
 
     Raises:
         InputError: a schema, an example or a name will not do; the message lists every problem.
-        Conflict: a new tool's name is taken in a built-in server.
-        Forbidden: it is neither the owner nor an administrator.
+        Conflict: a new tool's name is taken in a built-in server, or `also` names an environment that has a release.
+        Forbidden: it is neither the owner nor an administrator, or `also` names an environment, and it is a person.
     """
     _refuse_reserved(spec, authority)
     row = await tx.get(ConnectorRow, spec.name, populate_existing=True)
     owner = row.owner_id if row else None
     await require_steward(tx, authority, Stewards(owner_id=owner, what=f"the connector {spec.name!r}"))
     release_digest = digest(spec.model_dump(mode="json"))
-    if row is not None and await _digest_of(tx, row.release_id) == release_digest:
+    wanted = {_at_once(spec), *also}
+    if row is not None and await _is_in_use(tx, row, release_digest, wanted):
         return []
     refuse_unfit(spec)
     await outdate_catalog(tx, authority)  # first, because it also makes registrations wait for each other
@@ -51,10 +60,17 @@ async def register_connector(
         row = ConnectorRow(name=spec.name, owner_id=owner_id or authority.by, registered_at=await now(tx))
         tx.add(row)
         await tx.flush()
-    row.release_id = await _release(tx, spec, release_digest)
+    await _refuse_beyond(tx, spec.name, release_digest, also, authority)
+    release_id = row.release_id = await _release(tx, spec, release_digest, authority)
     facts = {"version": spec.version, "digest": release_digest, "artefact": spec.artefact_digest}
-    await authority.record(tx, EventKind.CONNECTOR_REGISTERED, spec.name, **facts)
-    return await _publish_versions(tx, spec, row, authority)
+    places = [one.value for one in Environment if one in wanted]
+    await authority.record(tx, EventKind.CONNECTOR_REGISTERED, spec.name, in_use=places, **facts)
+    new = await _publish_versions(tx, spec, row, authority)
+    release = await get_release(tx, release_id)
+    for environment in sorted(wanted):
+        await _record_retired(tx, await put_in_use(tx, release, environment), environment, authority)
+    used = await used_in(tx, [version.id for version in new])
+    return [version_of(version, used.get(version.id, ())) for version in new]
 
 
 def _refuse_reserved(spec: ConnectorSpec, authority: Authority) -> None:
@@ -68,11 +84,36 @@ def _refuse_reserved(spec: ConnectorSpec, authority: Authority) -> None:
         raise Forbidden(f"Composite tools are declared, not registered; see `toolhub composite`. ({spec.name!r})")
 
 
-async def _digest_of(tx: Tx, release_id: str | None) -> str | None:
-    return await tx.scalar(select(ReleaseRow.digest).where(ReleaseRow.id == release_id))
+def _at_once(spec: ConnectorSpec) -> Environment:
+    """Return where a release is in use as soon as it is registered: in dev; composite tools in their environment."""
+    return Environment(spec.name.removeprefix(PREFIX)) if spec.name.startswith(PREFIX) else Environment.DEV
 
 
-async def _release(tx: Tx, spec: ConnectorSpec, release_digest: str) -> str:
+async def _is_in_use(
+    tx: Tx, connector: ConnectorRow, release_digest: str, environments: Collection[Environment]
+) -> bool:
+    """Return whether the very same was registered last, and is in use in all of `environments`."""
+    newest = await tx.scalar(select(ReleaseRow.digest).where(ReleaseRow.id == connector.release_id))
+    used = await releases_in_use(tx, connector.name)
+    return newest == release_digest and all(used.get(one) == connector.release_id for one in environments)
+
+
+async def _refuse_beyond(
+    tx: Tx, connector: str, release_digest: str, also: Collection[Environment], authority: Authority
+) -> None:
+    if also and authority.by is not None:
+        raise Forbidden("A release is in use in dev at once; ask for its promotion to any other environment.")
+    for environment in sorted(also):
+        there = await release_in_use(tx, connector, environment)
+        if there is not None and there.digest != release_digest:
+            where, what = environment.value, f"{connector} {there.version}"
+            raise Conflict(
+                f"{what} is in use in {where}. Publish without --also {where}, then promote what you have tried: "
+                f"`toolhub promotion ask {connector} --to {where}`."
+            )
+
+
+async def _release(tx: Tx, spec: ConnectorSpec, release_digest: str, authority: Authority) -> str:
     query = select(ReleaseRow.id).where(ReleaseRow.connector == spec.name, ReleaseRow.digest == release_digest)
     known = await tx.scalar(query)
     if known is not None:
@@ -83,6 +124,7 @@ async def _release(tx: Tx, spec: ConnectorSpec, release_digest: str) -> str:
         digest=release_digest,
         version=spec.version,
         spec=spec.model_dump_json(),
+        registered_by=authority.by,
         registered_at=await now(tx),
     )
     tx.add(release)
@@ -92,34 +134,31 @@ async def _release(tx: Tx, spec: ConnectorSpec, release_digest: str) -> str:
 
 async def _publish_versions(
     tx: Tx, spec: ConnectorSpec, connector: ConnectorRow, authority: Authority
-) -> list[ToolVersion]:
+) -> list[ToolVersionRow]:
     tools = await _tools_for(tx, spec, connector)
     known = await _known_versions(tx, spec.name)
     connector_digest, at = passport_digest(spec), await now(tx)
     new = list[tuple[ToolVersionRow, ToolRow]]()
     for operation in spec.operations:
-        tool, wanted = tools.pop(operation.name), version_digest(operation, connector_digest)
+        tool, wanted = tools[operation.name], version_digest(operation, connector_digest)
         before = known.get(tool.id, {})
         if wanted in before:
-            tool.current_version_id = None if before[wanted].withdrawn else before[wanted].id
             continue
         version = ToolVersionRow(
             id=new_id("ver"),
             tool_id=tool.id,
-            number=max((each.number for each in before.values()), default=0) + 1,
+            number=max(before.values(), default=0) + 1,
             digest=wanted,
             release_id=connector.release_id or "",
             connector_digest=connector_digest,
             spec=operation.model_dump_json(),
             published_at=at,
         )
-        tool.current_version_id = version.id
         new.append((version, tool))
     tx.add_all(version for version, _ in new)
     await tx.flush()
     await _record_versions(tx, new, authority)
-    await _retire(tx, tools.values(), authority)
-    return [version_of(version, tool) for version, tool in new]
+    return [version for version, _ in new]
 
 
 async def _tools_for(tx: Tx, spec: ConnectorSpec, connector: ConnectorRow) -> dict[str, ToolRow]:
@@ -137,23 +176,16 @@ async def _tools_for(tx: Tx, spec: ConnectorSpec, connector: ConnectorRow) -> di
     return tools | {tool.name: tool for tool in new}
 
 
-class _Known(NamedTuple):
-    id: str
-    number: int
-    withdrawn: str | None
-
-
-async def _known_versions(tx: Tx, connector: str) -> dict[str, dict[str, _Known]]:
-    """Return every version of the connector's tools, by the tool's id and the version's digest."""
-    columns = (ToolVersionRow.id, ToolVersionRow.number, ToolVersionRow.withdrawn)
+async def _known_versions(tx: Tx, connector: str) -> dict[str, dict[str, int]]:
+    """Return the number of every version of the connector's tools, by the tool's id and the version's digest."""
     query = (
-        select(ToolVersionRow.tool_id, ToolVersionRow.digest, *columns)
+        select(ToolVersionRow.tool_id, ToolVersionRow.digest, ToolVersionRow.number)
         .join(ToolRow, ToolRow.id == ToolVersionRow.tool_id)
         .where(ToolRow.connector == connector)
     )
-    known = dict[str, dict[str, _Known]]()
+    known = dict[str, dict[str, int]]()
     for row in await tx.execute(query):
-        known.setdefault(row.tool_id, {})[row.digest] = _Known(row.id, row.number, row.withdrawn)
+        known.setdefault(row.tool_id, {})[row.digest] = row.number
     return known
 
 
@@ -163,9 +195,7 @@ async def _record_versions(tx: Tx, new: list[tuple[ToolVersionRow, ToolRow]], au
         await authority.record(tx, EventKind.TOOL_VERSION_PUBLISHED, tool.id, **facts)
 
 
-async def _retire(tx: Tx, gone: Iterable[ToolRow], authority: Authority) -> None:
+async def _record_retired(tx: Tx, gone: Iterable[ToolRow], environment: Environment, authority: Authority) -> None:
     for tool in gone:
-        if tool.current_version_id is not None:
-            tool.current_version_id = None
-            await authority.record(tx, EventKind.TOOL_CHANGED, tool.id, tool=tool.name, changed="no longer offered")
-    await tx.flush()
+        facts = {"tool": tool.name, "changed": "no longer offered", "environment": environment.value}
+        await authority.record(tx, EventKind.TOOL_CHANGED, tool.id, **facts)

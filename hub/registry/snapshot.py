@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, select
 
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.errors import NotFound
@@ -14,8 +14,17 @@ from hub.registry.entries import Entry
 from hub.registry.names import is_built_in
 from hub.registry.reading import connection_of, server_of, tool_of
 from hub.registry.stewardship import catalog_generation
-from hub.registry.tables import ConnectionRow, ConnectorRow, EntryRow, ReleaseRow, ServerRow, ToolRow, ToolVersionRow
-from hub.registry.values import Server, ToolVersion
+from hub.registry.tables import (
+    ConnectionRow,
+    EntryRow,
+    ReleaseInUseRow,
+    ReleaseRow,
+    ServerRow,
+    ToolRow,
+    ToolVersionRow,
+    VersionInUseRow,
+)
+from hub.registry.values import Environment, Server, ToolVersion
 from hub.registry.visibility import Sight
 from hub.storage import Tx
 
@@ -71,7 +80,7 @@ async def _read(tx: Tx, generation: int, specs: Specs) -> Snapshot:
     servers = {row.name: server_of(row) for row in await tx.scalars(select(ServerRow))}
     connections = {row.id: connection_of(row) for row in await tx.scalars(select(ConnectionRow))}
     tools = {row.id: tool_of(row) for row in await tx.scalars(select(ToolRow))}
-    versions, badges = await _current_versions(tx, specs), await all_badges(tx)
+    versions, badges = await _versions_in_use(tx, specs), await all_badges(tx)
     rows = (await tx.scalars(select(EntryRow))).all()
     also_on = dict[tuple[str, str], set[str]]()
     for row in rows:
@@ -80,14 +89,15 @@ async def _read(tx: Tx, generation: int, specs: Specs) -> Snapshot:
     for row in rows:
         if row.server not in servers or row.tool_id not in tools or row.connection_id not in connections:
             continue  # made since we read those; the generation has grown, and we shall read again
-        version, connector = versions.get(row.tool_id, (None, None))
+        connection = connections[row.connection_id]
+        version, connector = versions.get((row.tool_id, connection.environment), (None, None))
         entries.setdefault(row.server, {})[row.name] = Entry(
             name=row.name,
             server=servers[row.server],
             tool=tools[row.tool_id],
             version=version,
             connector=connector,
-            connection=connections[row.connection_id],
+            connection=connection,
             also_on=frozenset(also_on[row.tool_id, row.connection_id]),
             badge=badges.get((connector.name, connector.artefact_digest)) if connector else None,
         )
@@ -95,27 +105,31 @@ async def _read(tx: Tx, generation: int, specs: Specs) -> Snapshot:
     return Snapshot(generation=generation, servers=servers, shelves=shelves)
 
 
-async def _current_versions(tx: Tx, specs: Specs) -> dict[str, tuple[ToolVersion, ConnectorSpec]]:
-    """Return the current version of each tool that has one, with its connector, by the tool's id."""
+async def _versions_in_use(tx: Tx, specs: Specs) -> dict[tuple[str, Environment], tuple[ToolVersion, ConnectorSpec]]:
+    """Return the version of each tool that each environment offers, with its connector as it is there."""
     columns = (
         ToolVersionRow.id,
         ToolVersionRow.tool_id,
         ToolVersionRow.number,
         ToolVersionRow.digest,
         ToolVersionRow.connector_digest,
-        # the release in use: what undoes a tool may have changed, and the tool itself not
-        func.coalesce(ConnectorRow.release_id, ToolVersionRow.release_id).label("release_id"),
+        VersionInUseRow.environment,
+        ReleaseInUseRow.release_id,  # what undoes a tool may have changed since, and the tool itself not
+    )
+    here = and_(
+        ReleaseInUseRow.connector == ToolRow.connector, ReleaseInUseRow.environment == VersionInUseRow.environment
     )
     query = (
         select(*columns)
-        .join(ToolRow, ToolRow.current_version_id == ToolVersionRow.id)
-        .join(ConnectorRow, ConnectorRow.name == ToolRow.connector)
+        .join(VersionInUseRow, VersionInUseRow.version_id == ToolVersionRow.id)
+        .join(ToolRow, ToolRow.id == VersionInUseRow.tool_id)
+        .join(ReleaseInUseRow, here)
     )
     rows = (await tx.execute(query)).all()
-    await _read_operations(tx, [row.id for row in rows if row.id not in specs.operations], specs)
+    await _read_operations(tx, sorted({row.id for row in rows} - specs.operations.keys()), specs)
     await _read_releases(tx, {row.release_id for row in rows} - specs.releases.keys(), specs)
     return {
-        row.tool_id: (
+        (row.tool_id, Environment(row.environment)): (
             ToolVersion(
                 id=row.id,
                 tool_id=row.tool_id,
@@ -124,7 +138,7 @@ async def _current_versions(tx: Tx, specs: Specs) -> dict[str, tuple[ToolVersion
                 spec=specs.operations[row.id],
                 connector_digest=row.connector_digest,
                 withdrawn=None,
-                is_current=True,
+                used_in=(Environment(row.environment),),
             ),
             specs.releases[row.release_id],
         )

@@ -9,7 +9,7 @@ from hub.storage import Base, Json, Moment
 
 
 class ConnectorRow(Base):
-    """A connector by name; `release_id` is the release in use."""
+    """A connector by name; `release_id` is the release that was registered last."""
 
     __tablename__ = "connectors"
 
@@ -30,7 +30,20 @@ class ReleaseRow(Base):
     digest: Mapped[str] = mapped_column(String(64))
     version: Mapped[str] = mapped_column(String(32))
     spec: Mapped[str] = mapped_column(Text)
+    registered_by: Mapped[str | None] = mapped_column(String(40))
+    """Who registered it; None: the hub's own console."""
     registered_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ReleaseInUseRow(Base):
+    """Which release of a connector is in use in one environment."""
+
+    __tablename__ = "connector_releases_in_use"
+
+    connector: Mapped[str] = mapped_column(String(32), ForeignKey("connectors.name"), primary_key=True)
+    environment: Mapped[str] = mapped_column(String(16), primary_key=True)
+    release_id: Mapped[str] = mapped_column(String(40), ForeignKey("connector_releases.id"))
+    since: Mapped[datetime] = mapped_column(Moment)
 
 
 class BadgeRow(Base):
@@ -65,7 +78,7 @@ class ConnectionRow(Base):
 
 
 class ToolRow(Base):
-    """A tool, whatever its version; without a current version it is not offered."""
+    """A tool, whatever its version."""
 
     __tablename__ = "tools"
     __table_args__ = (UniqueConstraint("connector", "name"),)
@@ -81,7 +94,6 @@ class ToolRow(Base):
     is_trusted: Mapped[bool] = mapped_column(default=False)
     """Whether its owner vouches for what it brings back: no stranger can have written it."""
     rules: Mapped[list[dict[str, str]]] = mapped_column(Json, default=list)
-    current_version_id: Mapped[str | None] = mapped_column(String(40))
 
 
 class ToolVersionRow(Base):
@@ -99,6 +111,16 @@ class ToolVersionRow(Base):
     spec: Mapped[str] = mapped_column(Text)
     published_at: Mapped[datetime] = mapped_column(Moment)
     withdrawn: Mapped[str | None] = mapped_column(String(500))
+
+
+class VersionInUseRow(Base):
+    """Which version of a tool one environment offers; without one it is not offered there."""
+
+    __tablename__ = "tool_versions_in_use"
+
+    tool_id: Mapped[str] = mapped_column(String(40), ForeignKey("tools.id"), primary_key=True)
+    environment: Mapped[str] = mapped_column(String(16), primary_key=True)
+    version_id: Mapped[str] = mapped_column(String(40), ForeignKey("tool_versions.id"), index=True)
 
 
 class ServerRow(Base):

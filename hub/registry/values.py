@@ -84,7 +84,7 @@ class Tool:
 class ToolVersion:
     """One immutable definition of a tool; id and digest stand for all of it, so two with the same are equal.
 
-    `withdrawn` says why it may not be used any more; `is_current` whether it is the one that is offered now.
+    `withdrawn` says why it may not be used any more; `used_in` in which environments it is the one that is offered.
     `connector_digest` covers what the connector brings beside the operation: code, sign-in, safe requests.
     """
 
@@ -95,7 +95,12 @@ class ToolVersion:
     spec: OperationSpec = field(compare=False)
     connector_digest: str
     withdrawn: str | None
-    is_current: bool
+    used_in: tuple[Environment, ...] = field(default=(), compare=False)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is offered anywhere now."""
+        return bool(self.used_in)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,10 +61,10 @@ def _told(visit: Visit, connection: Connection, before: str, tried: Tried) -> Re
 async def _found(visit: Visit) -> tuple[Connection, ConnectorSpec]:
     async with visit.runtime.database.reading() as tx:
         connection = await registry.get_connection(tx, visit.request.path_params["connection_id"])
-        specs = {spec.name: spec for spec in await registry.connectors(tx)}
+        spec = await registry.spec_for(tx, connection)
     if not may_see(visit.person, connection):
         raise NotFound("There is no such connection.")
-    return connection, specs[connection.connector]
+    return connection, spec
 
 
 async def _page(visit: Visit, *, typed: str = "", problem: str = "") -> Response:

@@ -76,7 +76,7 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
             VersionLine(
                 number=version.number,
                 digest=version.digest,
-                is_current=version.is_current,
+                used_in=tuple(one.value for one in version.used_in),
                 withdrawn=version.withdrawn or "",
             )
             for version in versions

@@ -100,26 +100,27 @@ def test_nothing_is_changed_by_only_showing(toolhub: CliRunner, tmp_path: Path) 
     assert json.loads(first.stdout)["versions"] == 0
 
 
-def test_a_release_changes_what_is_offered_beyond_dev_only_where_that_is_said(
+def test_a_release_is_in_use_beyond_dev_only_where_it_is_the_first_and_that_is_said(
     toolhub: CliRunner, tmp_path: Path
 ) -> None:
     toolhub.invoke(app, ["connector", "publish", write(tmp_path, "shop_six", version="1.0.0")])
-    for environment in ("dev", "prod"):
-        connection = [f"shop-{environment}", "--base-url", "http://127.0.0.1:1", "--environment", environment]
-        assert toolhub.invoke(app, ["connector", "connect", "shop", *connection]).exit_code == 0
-    release = write(tmp_path, "shop_seven", version="1.1.0", most=200)
+    told = [
+        toolhub.invoke(app, ["connector", "connect", "shop", f"shop-{at}", "--base-url", "http://127.0.0.1:1", *to])
+        for at, to in (("dev", []), ("prod", ["--environment", "prod"]))
+    ]
+    second = write(tmp_path, "shop_seven", version="1.1.0", most=200)
 
-    refused = toolhub.invoke(app, ["connector", "publish", release])
-    elsewhere = toolhub.invoke(app, ["connector", "publish", release, "--also", "staging"])
-    unchanged = toolhub.invoke(app, ["connector", "publish", release, "--only-show", "--json"])
-    said = toolhub.invoke(app, ["connector", "publish", release, "--also", "prod"])
-    again = toolhub.invoke(app, ["connector", "publish", release])
+    first_there = toolhub.invoke(app, ["connector", "publish", second, "--also", "prod"])
+    again = toolhub.invoke(app, ["connector", "publish", second, "--also", "prod"])
+    third = write(tmp_path, "shop_eight", version="1.2.0", most=300)
+    refused = toolhub.invoke(app, ["connector", "publish", third, "--also", "prod"])
+    in_dev = toolhub.invoke(app, ["connector", "publish", third])
 
-    for answer in (refused, elsewhere):
-        assert answer.exit_code == 1
-        says = " ".join(answer.output.split())
-        assert "at once at shop-prod (prod). " in says
-        assert "publish it with --also prod." in says
-    assert json.loads(unchanged.stdout)["differences"] != []
-    assert "2 new tool version(s)" in said.stdout, said.output
-    assert again.exit_code == 0  # nothing would change, so nothing is asked
+    assert [one.exit_code for one in told] == [0, 0]
+    says = " ".join(told[1].output.split())
+    assert "so no tool is offered there: promote one by `toolhub promotion ask shop --to prod`." in says
+    assert "2 new tool version(s)" in first_there.stdout, first_there.output
+    assert "0 new tool version(s)" in again.stdout
+    assert refused.exit_code == 1
+    assert "shop 1.1.0 is in use in prod. Publish without --also prod" in " ".join(refused.output.split())
+    assert "2 new tool version(s)" in in_dev.stdout

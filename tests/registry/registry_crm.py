@@ -89,7 +89,10 @@ async def connect(database: Database, authority: Authority, **changes: Json) -> 
         return await create_connection(tx, NewConnection(**{**fields, **changes}), authority)
 
 
-async def register(database: Database, authority: Authority, spec: ConnectorSpec | None = None) -> list[str]:
-    """Register a connector; return the names of the tools that have a new version."""
+async def register(
+    database: Database, authority: Authority, spec: ConnectorSpec | None = None, *also: Environment
+) -> list[str]:
+    """Register a connector, in use in dev and in `also`; return the names of the tools that have a new version."""
     async with database.transaction() as tx:
-        return [version.spec.name for version in await register_connector(tx, spec or crm(), authority)]
+        new = await register_connector(tx, spec or crm(), authority, also=also)
+    return [version.spec.name for version in new]

@@ -49,7 +49,6 @@ def tool(schema: Json = SCHEMA) -> PublishedTool:
                 spec=spec,
                 connector_digest="0" * 64,
                 withdrawn=None,
-                is_current=True,
             ),
             connector=crm(spec),
             connection=Connection(

@@ -156,7 +156,7 @@ async def test_a_second_account_needs_a_prefix_and_the_refusal_says_so(
 
 
 async def test_accounts_in_different_environments_do_not_clash(database: Database, authority: Authority) -> None:
-    await register(database, authority)
+    await register(database, authority, crm(), Environment.PROD)
     await connect(database, authority)
 
     await connect(database, authority, name="sales-prod", environment=Environment.PROD)

@@ -131,9 +131,9 @@ _TERM = ToolPage(
     output_json=inert('{\n  "type": "object"\n}'),
     examples=(inert('{\n  "party_id": 7,\n  "payment_term": "30 days net"\n}'),),
     versions=(
-        VersionLine(number=3, digest="9f2c4be1a7d0" + "5c" * 26, is_current=True),
-        VersionLine(number=2, digest="03bb81c55f1e" + "a1" * 26, is_current=False),
-        VersionLine(number=1, digest="77aa10ce9b21" + "7e" * 26, is_current=False, withdrawn="wrong unit"),
+        VersionLine(number=3, digest="9f2c4be1a7d0" + "5c" * 26, used_in=("dev",)),
+        VersionLine(number=2, digest="03bb81c55f1e" + "a1" * 26, used_in=("staging", "prod")),
+        VersionLine(number=1, digest="77aa10ce9b21" + "7e" * 26, withdrawn="wrong unit"),
     ),
     is_read=False,
 )

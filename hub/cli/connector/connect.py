@@ -30,21 +30,28 @@ def connect(
     Example:  toolhub connector connect tryton erp --base-url http://127.0.0.1:8000/erp
     """
     new = NewConnection(name=name, connector=connector, environment=environment, base_url=base_url, prefix=prefix)
-    run(_connect(settings(), new))
-    out.print(f"[green]Connected[/] {name}: the tools of {connector} are offered in {environment.value}.")
+    if run(_connect(settings(), new)):
+        out.print(f"[green]Connected[/] {name}: the tools of {connector} are offered in {environment.value}.")
+    else:
+        told_next = f"`toolhub promotion ask {connector} --to {environment.value}`"
+        out.print(f"[green]Connected[/] {name}. No release of {connector} is in use in {environment.value} yet, so no")
+        out.print(f"tool is offered there: promote one by {told_next}.")
     told(name, run(tried(settings(), name)))
 
 
-async def _connect(chosen: Settings, new: NewConnection) -> None:
+async def _connect(chosen: Settings, new: NewConnection) -> bool:
+    """Return whether a release is in use where the connection leads."""
     async with open_database(chosen) as database:
         keys = await open_keyring(chosen, database)
         async with database.reading() as tx:
             specs = {spec.name: spec for spec in await registry.connectors(tx)}
+            used = await registry.release_in_use(tx, new.connector, new.environment)
         if new.connector not in specs:
             fail(f"{new.connector!r} is not published. Run `toolhub connector publish {new.connector}` first.")
-        secret = ask_secret(specs[new.connector])
+        secret = ask_secret(specs[new.connector] if used is None else used.spec)
         authority = Authority(database=database, keys=keys)
         async with database.transaction() as tx:
             connection = await create_connection(tx, new, authority)
             if secret:
                 await Vault(keys).put(tx, connection.id, secret, authority)
+    return used is not None

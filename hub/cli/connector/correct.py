@@ -73,10 +73,10 @@ async def _correct(chosen: Settings, name: str, where: tuple[str | None, str | N
     async with open_runtime(chosen) as runtime:
         async with runtime.database.reading() as tx:
             connection = _there(await registry.find_connection(tx, name), name)
-            specs = {spec.name: spec for spec in await registry.connectors(tx)}
+            spec = await registry.spec_for(tx, connection)
         is_elsewhere = base_url is not None and not is_same_system(base_url, connection.base_url)
         # what was entered for one system is never shown to another
-        secret = ask_secret(specs[connection.connector]) if credential or is_elsewhere else {}
+        secret = ask_secret(spec) if credential or is_elsewhere else {}
         async with runtime.database.transaction() as tx:
             others = {key: value for key, value in connection.settings.items() if key != TWIN}
             chosen_settings = None if twin is None else {**others, TWIN: twin} if twin else others

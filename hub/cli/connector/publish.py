@@ -10,10 +10,9 @@ from rich.markup import escape
 from connectors.sdk.spec import ConnectorSpec
 from hub.cli.connector.installed import declared
 from hub.cli.console import out, run, settings
-from hub.core.errors import InputError
 from hub.identity.authority import Authority
 from hub.opening import open_database, open_keyring
-from hub.registry import Connection, Environment, connections, register_connector
+from hub.registry import Environment, register_connector
 from hub.registry.differing import Difference, FieldChange, Kind, differences, registered
 from hub.settings import Settings
 
@@ -22,7 +21,7 @@ Json = Any
 
 Also = Annotated[
     list[Environment] | None,
-    typer.Option(help="Change what is offered in this environment too, beside dev; may be repeated."),
+    typer.Option(help="Use this first release in an environment beside dev, too; may be repeated."),
 ]
 """An option of every command that publishes."""
 
@@ -41,7 +40,8 @@ def publish(
 
     The connector's module is imported with your rights to read what it declares; its operations only ever run confined.
     Its tools are offered where it has connections: `toolhub connector connect` makes one, in dev unless you say else.
-    A release takes effect wherever they are offered, so where that is not only in dev, it must be said: --also prod.
+    A release is in use in dev at once. Other environments keep theirs until another one is promoted to them; where none
+    is in use yet, the first one may be used at once: --also prod.
 
     Examples:
       toolhub connector publish tryton
@@ -64,19 +64,16 @@ async def publish_spec(
     """Return what publishing `spec` changes and how many tool versions are new; `only_show` changes nothing.
 
     Raises:
-        InputError: it would change what is offered in an environment that is neither dev nor among `also`.
+        Conflict: one of `also` has a release in use already.
     """
     async with open_database(chosen) as database:
         async with database.reading() as tx:
             found = differences(await registered(tx, spec.name), spec)
-            offered = [one for one in await connections(tx) if one.connector == spec.name and one.is_enabled]
         if only_show:
             return found, 0
-        if found:
-            _refuse_beyond(offered, {Environment.DEV, *also})
         authority = Authority(database=database, keys=await open_keyring(chosen, database))
         async with database.transaction() as tx:
-            return found, len(await register_connector(tx, spec, authority))
+            return found, len(await register_connector(tx, spec, authority, also=also))
 
 
 def show_difference(spec: ConnectorSpec, found: Sequence[Difference], versions: int | None) -> None:
@@ -87,17 +84,6 @@ def show_difference(spec: ConnectorSpec, found: Sequence[Difference], versions: 
         out.print(f"[green]Published[/] {spec.name} {spec.version}: {versions} new tool version(s).")
     elif not found:
         out.print(f"{spec.name} {spec.version} is published already; nothing would change.")
-
-
-def _refuse_beyond(offered: Sequence[Connection], named: Collection[Environment]) -> None:
-    beyond = [one for one in offered if one.environment not in named]
-    if beyond:
-        where = ", ".join(f"{one.name} ({one.environment.value})" for one in beyond)
-        options = " ".join(sorted({f"--also {one.environment.value}" for one in beyond}))
-        raise InputError(
-            f"Nothing was published: the release would take effect at once at {where}. "
-            f"Look at it with --only-show, try it in dev, and publish it with {options}."
-        )
 
 
 def _print(found: Difference) -> None:

@@ -59,7 +59,7 @@ class VersionLine:
 
     number: int
     digest: str
-    is_current: bool
+    used_in: tuple[str, ...] = ()
     withdrawn: str = ""
 
 
