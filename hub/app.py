@@ -13,12 +13,12 @@ from hub.api import create_api
 from hub.invocations.runtime import Runtime
 from hub.mcp import mcp_door
 from hub.oauth import oauth_routes
-from hub.web import lost, web_routes
+from hub.web import SlackDoor, lost, web_routes
 from hub.worker import LOOK_AGAIN_SECONDS, Notify, keep, work
 
 
-def create_app(runtime: Runtime, notify: Notify) -> Starlette:
-    """Return the hub's web application over `runtime`.
+def create_app(runtime: Runtime, notify: Notify, slack: SlackDoor | None = None) -> Starlette:
+    """Return the hub's web application over `runtime`; `slack` answers for a Slack app, if there is one.
 
     The worker runs inside it on SQLite, which has one process; on PostgreSQL it is a process of its own.
     """
@@ -46,7 +46,7 @@ def create_app(runtime: Runtime, notify: Notify) -> Starlette:
         *door.routes,
         *oauth_routes(runtime),
         Mount("/api/v1", create_api(runtime)),
-        *web_routes(runtime),
+        *web_routes(runtime, slack),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: lost(runtime)})
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_own_names(runtime.public_url), www_redirect=False)

@@ -18,6 +18,7 @@ from hub.registry import Environment
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 _SIGNING = "whsec_"
+_SLACK = "https://slack.com/api"
 
 
 class WebhookSettings(BaseModel):
@@ -94,6 +95,13 @@ class Settings(BaseSettings):
     webhooks: Annotated[
         tuple[WebhookSettings, ...], Field(description="Endpoints that are told, signed, what happens.")
     ] = ()
+    slack_token: Annotated[
+        SecretStr | None, Field(description="The bot token of the hub's app in Slack; default: no Slack.")
+    ] = None
+    slack_signing_secret: Annotated[
+        SecretStr | None, Field(description="What Slack signs its requests to the hub with.")
+    ] = None
+    slack_api: Annotated[str, Field(description="Slack's Web API; another address only on this machine.")] = _SLACK
     sandbox_minimum: Annotated[
         Literal["partial", "full"] | None,
         Field(description="Refuse to run connector code below this level of confinement."),
@@ -142,6 +150,10 @@ class Settings(BaseSettings):
             raise ValueError("mail_tls may be none only where mail_host is this machine: notices travel there")
         if self.mail_password is not None and self.mail_user is None:
             raise ValueError("mail_password needs a mail_user to log in with")
+        if (self.slack_token is None) != (self.slack_signing_secret is None):
+            raise ValueError("slack_token and slack_signing_secret belong together: set both, or none")
+        if self.slack_api != _SLACK and urlsplit(self.slack_api).hostname not in _THIS_MACHINE:
+            raise ValueError(f"slack_api must be {_SLACK}, unless it is this machine: the token travels there")
         names = [one.name for one in self.webhooks]
         if len(set(names)) < len(names):
             raise ValueError("webhooks must have different names")

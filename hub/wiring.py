@@ -9,6 +9,8 @@ from hub.bundles import Bundles
 from hub.channels import Channel, handlers
 from hub.channels.log import LogChannel
 from hub.channels.mail import MailChannel, MailServer, Tls
+from hub.channels.slack import SlackChannel
+from hub.channels.slack_api import SlackApi, SlackApp
 from hub.channels.webhooks import Endpoint, WebhookChannel
 from hub.credentials import Vault
 from hub.identity.tokens import TokenVerifier
@@ -17,6 +19,7 @@ from hub.invocations.runtime import Executor, Runtime, reach
 from hub.opening import open_database, open_keyring
 from hub.registry import Catalog
 from hub.settings import Settings
+from hub.web import SlackDoor, tell
 
 DRAIN_SECONDS = 10
 """How long calls under way may take to end when the hub stops; then their leases bring them back."""
@@ -47,7 +50,25 @@ def _channels(settings: Settings, runtime: Runtime) -> list[Channel]:
             for one in settings.webhooks
         ]
         channels.append(WebhookChannel(runtime.database, endpoints, runtime.authority, settings.address))
+    if (app := _slack_app(settings)) is not None:
+        channels.append(SlackChannel(runtime.database, SlackApi(app), tell, settings.address))
     return channels
+
+
+def slack_door(settings: Settings, runtime: Runtime) -> SlackDoor | None:
+    """Return what answers for the hub's app in Slack, if the settings name one."""
+    app = _slack_app(settings)
+    return None if app is None else SlackDoor(runtime=runtime, app=app, api=SlackApi(app))
+
+
+def _slack_app(settings: Settings) -> SlackApp | None:
+    if settings.slack_token is None or settings.slack_signing_secret is None:
+        return None
+    return SlackApp(
+        token=settings.slack_token.get_secret_value(),
+        signing_secret=settings.slack_signing_secret.get_secret_value(),
+        web_api=settings.slack_api.rstrip("/"),
+    )
 
 
 @asynccontextmanager

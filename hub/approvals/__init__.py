@@ -1,6 +1,6 @@
 """Approval requests, votes and their rules."""
 
-from hub.approvals.ballots import Ballot, admit, cast
+from hub.approvals.ballots import Ballot, Way, admit, cast
 from hub.approvals.batches import Kind, Limit, shape_of, together
 from hub.approvals.chasing import Chase, mark_chased, to_be_chased
 from hub.approvals.counters import Counter, asked_already, counters_of, keep_counter
@@ -40,6 +40,7 @@ __all__ = [
     "Terms",
     "Vote",
     "Waiting",
+    "Way",
     "acting",
     "admit",
     "asked_already",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import select
 
@@ -17,6 +18,13 @@ from hub.storage import Tx, now
 LONGEST_REASON = 2000
 
 
+class Way(StrEnum):
+    """How a vote came: from somebody who is logged in here, or from an account elsewhere that speaks for them."""
+
+    LOGIN = "login"
+    SLACK = "slack"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ballot:
     """What a voter hands in: the digest that the page showed, the choice and the reason."""
@@ -27,6 +35,7 @@ class Ballot:
     reason: str
     voter: Principal
     authenticated_at: datetime
+    way: Way = Way.LOGIN
 
 
 async def cast(tx: Tx, ballot: Ballot) -> tuple[Question, Mandate]:
@@ -76,6 +85,8 @@ async def admit(tx: Tx, ballot: Ballot) -> tuple[Question, Mandate]:
         raise Conflict("This question is closed; no more votes are counted.")
     if not login_is_fresh(question.obligations, authenticated_at=ballot.authenticated_at, at=at):
         raise FreshLoginNeeded("This decision needs a fresh login. Enter your password again, then decide.")
+    if ballot.way is not Way.LOGIN and not question.may_be_decided_elsewhere:
+        raise FreshLoginNeeded("This is decided on its page only, where you log in. Nothing was decided.")
     _check_reason(ballot)
     return question, mandate
 

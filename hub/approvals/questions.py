@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from connectors.sdk.vocabulary import Tier
 from hub.approvals.chasing import moments
 from hub.approvals.rules import Choice, Standing, Vote, Waiting, stages, standing
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
@@ -83,6 +84,15 @@ class Question:
         """Return the stage that is asked now, or was last."""
         reached = self.standing
         return reached.stage if isinstance(reached, Waiting) else max([vote.stage for vote in self.votes], default=1)
+
+    @property
+    def may_be_decided_elsewhere(self) -> bool:
+        """Return whether a vote may come from a linked account: not where a fresh login is asked, nor of tier critical.
+
+        The tier is read from the summary, which the digest covers; one that does not say it may not.
+        """
+        is_modest = self.summary.get("tier") in {Tier.LOW.value, Tier.MEDIUM.value, Tier.HIGH.value}
+        return is_modest and all(one.fresh_seconds is None for one in self.obligations)
 
 
 def shortest(obligations: Sequence[Obligation]) -> timedelta:

@@ -60,6 +60,8 @@ class EventKind(StrEnum):
     AGENT_RESUMED = "agent.resumed"
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGIN_FAILED = "login.failed"
+    IDENTITY_LINKED = "identity.linked"
+    IDENTITY_UNLINKED = "identity.unlinked"
     CONSENT_GIVEN = "consent.given"
     CONSENT_DENIED = "consent.denied"
     TOKEN_ISSUED = "token.issued"  # noqa: S105  # the name of an event

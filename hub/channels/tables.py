@@ -1,4 +1,4 @@
-"""Tables of channels: which webhooks are disabled."""
+"""Tables of channels: which webhooks are disabled, what was said in Slack, and which of its requests were seen."""
 
 from datetime import datetime
 
@@ -15,3 +15,28 @@ class DisabledWebhookRow(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     disabled_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class SlackRequestRow(Base):
+    """A request from Slack that was admitted, by the digest of its signature, until it is too old to come again."""
+
+    __tablename__ = "channel_slack_requests"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    until: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+class SlackMessageRow(Base):
+    """A message in Slack about one question, to one person; it is brought up to date until the question is over."""
+
+    __tablename__ = "channel_slack_messages"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    invocation_id: Mapped[str] = mapped_column(String(40), index=True)
+    approval_digest: Mapped[str] = mapped_column(String(64))
+    principal_id: Mapped[str] = mapped_column(String(40))
+    conversation: Mapped[str] = mapped_column(String(64))
+    timestamp: Mapped[str] = mapped_column(String(40))
+    """What Slack calls `ts`: the message's name within its conversation."""
+    is_over: Mapped[bool]
+    posted_at: Mapped[datetime] = mapped_column(Moment)

@@ -90,6 +90,8 @@ def _channels(chosen: Settings) -> Finding:
     if chosen.mail_host is not None:
         ways.append(f"e-mail by {chosen.mail_host}:{chosen.mail_port} ({chosen.mail_tls})")
     ways += [f"webhook {one.name}" for one in chosen.webhooks]
+    if chosen.slack_token is not None:
+        ways.append("Slack")
     return Finding(what="channels", is_well=True, found=", ".join(ways))
 
 

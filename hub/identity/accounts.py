@@ -12,6 +12,7 @@ from hub.identity.authority import Authority
 from hub.identity.directory import get
 from hub.identity.enrolment import check_name, enrol
 from hub.identity.grants import revoke_grants_of
+from hub.identity.linked import unlink_all
 from hub.identity.passwords import check_strength, hash_password
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.identity.sessions import close_sessions_of
@@ -56,7 +57,8 @@ async def create_user(tx: Tx, new: NewUser, authority: Authority) -> Principal:
 async def set_password(
     tx: Tx, principal_id: str, password: str, authority: Authority, *, keep_session: str | None = None
 ) -> None:
-    """Give a user a new password; whoever came in by the old one is out: sessions end, tokens are revoked.
+    """Give a user a new password; whoever came in by the old one is out: sessions end, tokens are revoked,
+    and accounts elsewhere speak for the user no longer.
 
     `keep_session` is the id of the one session that stays: the user's own, in which the old password was just given.
 
@@ -75,7 +77,12 @@ async def set_password(
         raise InputError(f"{principal_id!r} has no local password to change.")
     ended = await close_sessions_of(tx, principal_id, keep=keep_session)
     revoked = await revoke_grants_of(tx, principal_id, "password changed", authority)
-    facts = {"changed": "password", "sessions_ended": str(ended), "grants_revoked": str(revoked)}
+    facts = {
+        "changed": "password",
+        "sessions_ended": str(ended),
+        "grants_revoked": str(revoked),
+        "accounts_unlinked": str(await unlink_all(tx, principal_id)),
+    }
     await authority.record(tx, EventKind.ACCOUNT_CHANGED, principal_id, **facts)
 
 
@@ -168,6 +175,7 @@ async def suspend(tx: Tx, principal_id: str, reason: str, authority: Authority) 
         .values(suspended_at=await now(tx), suspended_reason=reason[:500])
     )
     await close_sessions_of(tx, principal_id)
+    await unlink_all(tx, principal_id)
     await revoke_grants_of(tx, principal_id, "suspended", authority)
     await authority.record(tx, _suspended(before.kind), principal_id, reason=reason[:500])
     await authority.outdate_callers(tx)

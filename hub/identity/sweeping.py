@@ -10,6 +10,7 @@ from hub.identity.tables import (
     AuthorizationRequestRow,
     BootstrapRow,
     GrantRow,
+    LinkCodeRow,
     LoginBudgetRow,
     RefreshTokenRow,
     SessionRow,
@@ -27,6 +28,7 @@ async def sweep(tx: Tx) -> None:
     sweepable: list[tuple[type[Base], ColumnElement[bool]]] = [
         (SessionRow, SessionRow.expires_at < before),
         (LoginBudgetRow, LoginBudgetRow.full_at < before),
+        (LinkCodeRow, LinkCodeRow.expires_at < before),
         (BootstrapRow, BootstrapRow.expires_at < before),
         (AuthorizationRequestRow, AuthorizationRequestRow.expires_at < before),
         (AuthorizationCodeRow, AuthorizationCodeRow.grant_id.in_(ended_grants)),

@@ -1,8 +1,8 @@
-"""Tables of principals, groups, clients, secrets, sessions and budgets of logins."""
+"""Tables of principals, groups, clients, secrets, sessions, linked identities and budgets of logins."""
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Integer, String
+from sqlalchemy import ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
@@ -72,6 +72,32 @@ class SessionRow(Base):
     principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), index=True)
     authenticated_at: Mapped[datetime] = mapped_column(Moment)
     idle_until: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+class LinkedIdentityRow(Base):
+    """An account in another system that speaks for a person; each for one person, and one for each person."""
+
+    __tablename__ = "linked_identities"
+    __table_args__ = (UniqueConstraint("system", "principal_id"),)
+
+    system: Mapped[str] = mapped_column(String(20), primary_key=True)
+    team: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), index=True)
+    linked_at: Mapped[datetime] = mapped_column(Moment)
+    authenticated_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class LinkCodeRow(Base):
+    """A single-use code, as a hash, with which an account elsewhere is linked to the person it was made for."""
+
+    __tablename__ = "link_codes"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    system: Mapped[str] = mapped_column(String(20))
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), index=True)
+    authenticated_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 

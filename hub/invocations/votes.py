@@ -49,6 +49,7 @@ async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
         **on_record(decision),
         "voter": ballot.voter.id,
         "choice": ballot.choice.value,
+        "way": ballot.way.value,
         "approval_digest": ballot.digest,
         "in_place_of": mandate.for_id,
         "stage": counted.stage,

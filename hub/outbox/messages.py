@@ -23,6 +23,9 @@ MAX_ATTEMPTS: Final = 10
 HANDLER_SECONDS: Final = 30
 """A handler that takes longer has failed this time."""
 
+LONGEST_WAIT: Final = timedelta(days=1)
+"""For how long a message waits for somebody who asks to wait, again and again."""
+
 _LEASE: Final = timedelta(seconds=HANDLER_SECONDS * 2)
 _FIRST_PAUSE: Final = timedelta(seconds=10)
 _LONGEST_PAUSE: Final = timedelta(hours=1)
@@ -56,6 +59,14 @@ Handler = Callable[[Message], Awaitable[None]]
 
 class Undeliverable(Exception):
     """A handler's word that trying again changes nothing: the message is given up at once, in plain sight."""
+
+
+class NotNow(Exception):
+    """A handler's word for when to try again, where whoever it hands over to has named a time."""
+
+    def __init__(self, message: str, *, after: timedelta) -> None:
+        super().__init__(message)
+        self.after = after
 
 
 async def put(tx: Tx, *, topic: str, payload: Any, key: str) -> None:  # noqa: ANN401  # any JSON value
@@ -143,13 +154,21 @@ async def _record(tx: Tx, message: Message, failure: Exception | None) -> None:
     values: dict[str, Any]
     if failure is None:
         values = {"state": MessageState.DELIVERED.value, "ended_at": moment, "last_error": None}
-    elif message.attempt >= MAX_ATTEMPTS or isinstance(failure, Undeliverable):
+    elif isinstance(failure, Undeliverable) or _is_spent(message, failure, moment):
         values = {"state": MessageState.GIVEN_UP.value, "ended_at": moment, "last_error": error}
     else:
-        values = {"due_at": moment + pause_after(message.attempt), "last_error": error}
+        pause = failure.after if isinstance(failure, NotNow) else pause_after(message.attempt)
+        values = {"due_at": moment + pause, "last_error": error}
     # The attempt is a fencing number: whoever was too slow and lost the message to another worker changes nothing.
     mine = (MessageRow.id == message.id, MessageRow.attempts == message.attempt)
     await tx.execute(update(MessageRow).where(*mine, MessageRow.state == MessageState.WAITING.value).values(values))
+
+
+def _is_spent(message: Message, failure: Exception, moment: datetime) -> bool:
+    """Return whether there is no attempt left; who asks to wait is waited for, but not for ever."""
+    if isinstance(failure, NotNow):
+        return moment - message.created_at > LONGEST_WAIT
+    return message.attempt >= MAX_ATTEMPTS
 
 
 def pause_after(attempt: int) -> timedelta:

@@ -1,5 +1,7 @@
 """The door for people: pages that work without JavaScript, one file per screen."""
 
 from hub.web.routes import lost, web_routes
+from hub.web.slack import SlackDoor
+from hub.web.slack_words import tell
 
-__all__ = ["lost", "web_routes"]
+__all__ = ["SlackDoor", "lost", "tell", "web_routes"]

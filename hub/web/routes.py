@@ -25,14 +25,16 @@ from hub.web import (
     reviews,
     servers,
     setup,
+    slack_link,
     tool,
 )
+from hub.web.slack import SlackDoor
 from hub.web.statics import static_file
 from hub.web.visits import Doorway
 
 
-def web_routes(runtime: Runtime) -> list[Route]:
-    """Return the routes of everything people see."""
+def web_routes(runtime: Runtime, slack: SlackDoor | None = None) -> list[Route]:
+    """Return the routes of everything people see, and those that Slack sends to, if the hub has an app there."""
     door = Doorway(runtime=runtime, waiting=approval.count_waiting)
     return [
         Route("/static/{name}", static_file, methods=["GET"]),
@@ -42,6 +44,7 @@ def web_routes(runtime: Runtime) -> list[Route]:
         *_people(door),
         *_policy(door),
         *_brakes(door),
+        *_slack(door, slack),
     ]
 
 
@@ -141,4 +144,19 @@ def _brakes(door: Doorway) -> list[Route]:
         Route("/limits/lift", door.private(brakes.lift_limit), methods=["POST"]),
         Route("/limits/stops", door.private(brakes.set_stop), methods=["POST"]),
         Route("/limits/stops/lift", door.private(brakes.lift_stop), methods=["POST"]),
+    ]
+
+
+def _slack(door: Doorway, slack: SlackDoor | None) -> list[Route]:
+    pages = [
+        Route("/slack", door.private(slack_link.show_slack), methods=["GET"]),
+        Route("/slack/code", door.private(slack_link.make_code), methods=["POST"]),
+        Route("/slack/unlink", door.private(slack_link.end_link), methods=["POST"]),
+    ]
+    if slack is None:
+        return pages
+    return [
+        *pages,
+        Route("/slack/interactions", slack.interactions, methods=["POST"]),
+        Route("/slack/commands", slack.commands, methods=["POST"]),
     ]

@@ -31,7 +31,7 @@ def test_every_setting_is_in_the_table() -> None:
     assert {name.lower() for name in SETTINGS} == set(Settings.model_fields)
 
 
-DEFAULTS = {"home", "host", "port", "environment", "mail_port", "mail_tls"}
+DEFAULTS = {"home", "host", "port", "environment", "mail_port", "mail_tls", "slack_api"}
 
 
 @pytest.mark.parametrize("name", sorted(DEFAULTS))

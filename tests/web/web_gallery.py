@@ -14,6 +14,7 @@ from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, SERVERS, TOOLS
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.rendering import Chrome, Viewer
+from hub.web.slack_link import SlackPage
 from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
 from hub.web.views.catalog import Choice
 from hub.web.views.entry import ConsentPage, FirstAdministratorPage, FreshLoginPage, LoginPage, PasswordPage, ScopeLine
@@ -176,6 +177,10 @@ def _entry() -> Iterator[Example]:
     yield entry(
         "password-wrong", "password.html", PasswordPage(name="grace", problem="The two new passwords differ."), VIEWER
     )
+    linked = SlackPage(account="U2CERLKJA", team="T1DC2JH3J", since=at(NOW - timedelta(days=3), now=NOW))
+    yield entry("slack", "slack.html", SlackPage(), VIEWER)
+    yield entry("slack-code", "slack.html", SlackPage(code="ABCDE-FGHJK-LMNPQ"), VIEWER)
+    yield entry("slack-linked", "slack.html", linked, VIEWER)
     yield entry("consent", "consent.html", CONSENT, VIEWER)
     yield entry(
         "consent-hostile", "consent.html", replace(CONSENT, agent=inert_name(HOSTILE), agent_owner=HOSTILE), VIEWER

@@ -131,6 +131,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_channel_disabled_webhooks")),
     )
     op.create_table(
+        "channel_slack_messages",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("invocation_id", sa.String(length=40), nullable=False),
+        sa.Column("approval_digest", sa.String(length=64), nullable=False),
+        sa.Column("principal_id", sa.String(length=40), nullable=False),
+        sa.Column("conversation", sa.String(length=64), nullable=False),
+        sa.Column("timestamp", sa.String(length=40), nullable=False),
+        sa.Column("is_over", sa.Boolean(), nullable=False),
+        sa.Column("posted_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_channel_slack_messages")),
+    )
+    with op.batch_alter_table("channel_slack_messages", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_channel_slack_messages_invocation_id"), ["invocation_id"], unique=False)
+
+    op.create_table(
+        "channel_slack_requests",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("until", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_channel_slack_requests")),
+    )
+    with op.batch_alter_table("channel_slack_requests", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_channel_slack_requests_until"), ["until"], unique=False)
+
+    op.create_table(
         "credentials",
         sa.Column("connection_id", sa.String(length=40), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
@@ -549,6 +573,39 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("limit_id", "subject", "began", name=op.f("pk_limit_usage")),
     )
     op.create_table(
+        "link_codes",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("system", sa.String(length=20), nullable=False),
+        sa.Column("principal_id", sa.String(length=40), nullable=False),
+        sa.Column("authenticated_at", Moment(), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name=op.f("fk_link_codes_principal_id_principals")
+        ),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_link_codes")),
+    )
+    with op.batch_alter_table("link_codes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_link_codes_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_codes_principal_id"), ["principal_id"], unique=False)
+
+    op.create_table(
+        "linked_identities",
+        sa.Column("system", sa.String(length=20), nullable=False),
+        sa.Column("team", sa.String(length=64), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("principal_id", sa.String(length=40), nullable=False),
+        sa.Column("linked_at", Moment(), nullable=False),
+        sa.Column("authenticated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name=op.f("fk_linked_identities_principal_id_principals")
+        ),
+        sa.PrimaryKeyConstraint("system", "team", "account", name=op.f("pk_linked_identities")),
+        sa.UniqueConstraint("system", "principal_id", name=op.f("uq_linked_identities_system_principal_id")),
+    )
+    with op.batch_alter_table("linked_identities", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_linked_identities_principal_id"), ["principal_id"], unique=False)
+
+    op.create_table(
         "oauth_client_secrets",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("principal_id", sa.String(length=40), nullable=False),
@@ -948,6 +1005,15 @@ def downgrade() -> None:
         batch_op.drop_index("ix_oauth_client_secrets_principal_id_hash")
 
     op.drop_table("oauth_client_secrets")
+    with op.batch_alter_table("linked_identities", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_linked_identities_principal_id"))
+
+    op.drop_table("linked_identities")
+    with op.batch_alter_table("link_codes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_link_codes_principal_id"))
+        batch_op.drop_index(batch_op.f("ix_link_codes_expires_at"))
+
+    op.drop_table("link_codes")
     op.drop_table("limit_usage")
     with op.batch_alter_table("limit_places", schema=None) as batch_op:
         batch_op.drop_index("ix_limit_places_holder")
@@ -1032,6 +1098,14 @@ def downgrade() -> None:
     op.drop_table("identity_generation")
     op.drop_table("groups")
     op.drop_table("credentials")
+    with op.batch_alter_table("channel_slack_requests", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_channel_slack_requests_until"))
+
+    op.drop_table("channel_slack_requests")
+    with op.batch_alter_table("channel_slack_messages", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_channel_slack_messages_invocation_id"))
+
+    op.drop_table("channel_slack_messages")
     op.drop_table("channel_disabled_webhooks")
     op.drop_table("catalog_generation")
     op.drop_table("bootstrap_links")

@@ -1,0 +1,110 @@
+"""A question in the words of the pages, as plain text: what a message in Slack tells of it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from hub.approvals import Choice, Question
+from hub.approvals.mandates import people_of
+from hub.channels.slack_blocks import Told
+from hub.dryrun import PreviewRecord, of_revision
+from hub.identity.directory import get_many
+from hub.identity.principals import Principal
+from hub.invocations.values import Invocation
+from hub.registry import PublishedTool, read_current
+from hub.storage import Tx, now
+from hub.web.approval_views import money_of
+from hub.web.comparison import Comparison, Field, Shown, comparison
+from hub.web.headlines import headline
+from hub.web.inert import Inert, Kind, inert
+from hub.web.moments import at
+from hub.web.state_words import STATES
+from hub.web.wording import FIDELITIES, REVERSALS, TIERS, undo_word
+
+_CHOSE: Final = {Choice.APPROVE: "approved", Choice.REJECT: "rejected"}
+
+
+async def tell(tx: Tx, invocation: Invocation, question: Question) -> Told:
+    """Return what is told of a question; fields that pages hide are hidden here too."""
+    tool = await read_current(
+        tx, invocation.tool_version_id, invocation.connection_id, server=invocation.server, name=invocation.tool_name
+    )
+    record = await of_revision(tx, invocation.id, question.revision)
+    behind = [one for vote in question.votes for one in people_of(vote)]
+    about = [one for one in (invocation.agent_id, invocation.on_behalf_of_id, *behind) if one]
+    people = await get_many(tx, about)
+    preview = record.preview if record else None
+    facts = [*_call(invocation, tool, people), *(_effect(record, tool) if record else ()), *_terms(question)]
+    facts.append(("Until", at(question.expires_at, now=await now(tx)).clock))
+    state = STATES[invocation.state]
+    return Told(
+        headline=_said(headline(preview, title=tool.operation.title, system=tool.connection.name)),
+        facts=tuple(facts),
+        changes=tuple(_change(comparison(change)) for change in preview.changes) if preview else (),
+        state=f"{state.label}. {state.meaning}",
+        votes=tuple(_vote(_CHOSE[vote.choice], people.get(vote.voter_id)) for vote in question.votes),
+    )
+
+
+def _call(invocation: Invocation, tool: PublishedTool, people: dict[str, Principal]) -> Iterator[tuple[str, str]]:
+    asker = _name(people.get(invocation.agent_id))
+    whom = people.get(invocation.on_behalf_of_id or "")
+    yield "Asked by", f"{asker} for {_name(whom)}" if whom else asker
+    yield "Tool", f"{_said(invocation.tool_name)} in {_said(tool.connection.name)} ({invocation.environment})"
+    yield "Risk tier", TIERS[invocation.tier].label
+
+
+def _effect(record: PreviewRecord, tool: PublishedTool) -> Iterator[tuple[str, str]]:
+    preview = record.preview
+    rows = f"{preview.blast.rows} record{'' if preview.blast.rows == 1 else 's'}"
+    yield "Reach", " · ".join(one for one in (rows, money_of(preview)) if one)
+    yield "Preview", FIDELITIES[preview.fidelity].label
+    yield "Undo", undo_word(tool.operation.reversal, is_proven=tool.undo_proven).label
+    if preview.side_effects:
+        told = [
+            f"{_said(each.kind)} to {_said(each.recipient)} ({REVERSALS[each.reversal].label.lower()})"
+            for each in preview.side_effects
+        ]
+        yield "Also happens", "\n".join(told)
+    if preview.not_covered:
+        yield "Not previewed", "\n".join(_said(line) for line in preview.not_covered)
+
+
+def _terms(question: Question) -> Iterator[tuple[str, str]]:
+    reasons = list(dict.fromkeys(one.why for one in question.obligations))
+    yield "Why people are asked", "\n".join(_said(one) for one in reasons)
+
+
+def _change(change: Comparison) -> str:
+    lines = [_plain(change.target), *(line for field in change.changed for line in _lines(field))]
+    return "\n".join(lines)
+
+
+def _lines(field: Field) -> Iterator[str]:
+    """Yield three lines, which begin with what no value can begin a line with."""
+    yield f"\N{BULLET} {_plain(field.name)}"
+    yield f"    before: {_value(field.before)}"
+    yield f"    after: {_value(field.after)}"
+
+
+def _value(shown: Shown) -> str:
+    text = "" if shown.text is None else _plain(shown.text)
+    return " ".join(part for part in (text, f"({shown.note})" if shown.note else "") if part)
+
+
+def _vote(chose: str, voter: Principal | None) -> str:
+    return f"{_name(voter)} {chose} it."
+
+
+def _name(principal: Principal | None) -> str:
+    return "somebody" if principal is None else _said(principal.display_name)
+
+
+def _said(text: str) -> str:
+    return _plain(inert(text))
+
+
+def _plain(text: Inert) -> str:
+    """Return all of `text` on one line, with the code points of what would not be seen, and what warns of it."""
+    pieces = (f"[{one.text}]" if one.kind is Kind.MARK else one.text for one in (*text.head, *text.rest))
+    shown = "".join(pieces).replace("\n", " \N{RETURN SYMBOL} ")
+    return f"{shown} ({text.warning})" if text.warning else shown
