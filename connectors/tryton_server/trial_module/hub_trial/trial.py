@@ -11,6 +11,8 @@ from trytond.pool import Pool, PoolMeta
 from trytond.rpc import RPC, RPCReturnException
 from trytond.transaction import Transaction, without_check_access
 
+from .calls import call, rows_of
+
 _here = threading.local()
 
 RESULT = {"trial": "result"}
@@ -60,24 +62,6 @@ def _kept_from_committing(transaction):
         transaction.tasks.clear()
 
 
-def _callable_by_rpc(model, method):
-    """Return the model and how `method` of it may be called; what nobody may call cannot be tried."""
-    try:
-        target = Pool().get(model)
-        return target, target.__rpc__[method]
-    except KeyError as error:
-        raise UserError(f"There is no method {method!r} of {model!r} to try.") from error
-
-
-def _call(model, method, arguments):
-    """Return what a method returns, called as the dispatcher would: same access, same context, same guard."""
-    transaction = Transaction()
-    target, rpc = _callable_by_rpc(model, method)
-    args, kwargs, context, _ = rpc.convert(target, *arguments, dict(transaction.context))
-    with transaction.set_context(context):
-        return rpc.result(rpc.decorate(getattr(target, method))(*args, **kwargs))
-
-
 def _with_result(value, result):
     if value == RESULT:
         return result
@@ -99,9 +83,9 @@ class Trial(Model):
     def run(cls, model, method, arguments, reads):
         """Return what `reads` would find after `method` of `model`, and keep nothing of it."""
         with _kept_from_committing(Transaction()) as running:
-            result = _call(model, method, arguments)
+            result = call(model, method, arguments)
             cls._work_off(running)
-            found = [cls._read(*_with_result(read, result)) for read in reads]
+            found = [rows_of(*_with_result(read, result)) for read in reads]
             answer = {"found": found, "is_settled": running.is_settled}
         raise _Found(answer)
 
@@ -116,14 +100,6 @@ class Trial(Model):
                 # As the dispatcher does: started by nobody, then as whoever the task names, access unchecked.
                 with Transaction().set_user(0), without_check_access():
                     task.run()
-
-    @classmethod
-    def _read(cls, model, domain, names):
-        target, rpc = _callable_by_rpc(model, "search_read")
-        arguments = [domain, 0, None, [["id", "ASC"]], names, dict(Transaction().context)]
-        args, kwargs, context, _ = rpc.convert(target, *arguments)
-        with Transaction().set_context(context):
-            return rpc.result(target.search_read(*args, **kwargs))
 
 
 class Queue(metaclass=PoolMeta):
