@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sdk import Context, NotFound, Refused
 from connectors.tryton.records import Answer, Id
-from connectors.tryton.rows import Page, Row, row, rows
+from connectors.tryton.rows import Page, Row, rows
 from connectors.tryton.values import encoded
 
 Json = Any
@@ -98,6 +98,7 @@ class _Product(Row):
     rec_name: str
     active: bool
     salable: bool
+    unit: Unit | None = Field(alias="sale_uom.")
 
 
 class _Added(BaseModel):
@@ -110,7 +111,6 @@ class _List(BaseModel):
 
 class _Filled(BaseModel):
     unit_price: Decimal | None = None
-    unit: int | None = None
     account: int | None = None
     taxes: _List | list[int] = _List()
 
@@ -136,16 +136,18 @@ async def priced(context: Context, kind: Kind, document: Mapping[str, Json], lin
         Refused: it is archived or not for sale.
     """
     product = await _salable(context, line.product_id)
-    asked = {"type": "line", "product": line.product_id, "quantity": float(line.quantity), **seen(kind, document)}
+    # Prices are per sales unit; left to itself an invoice would count in the unit that stock is kept in.
+    unit = {} if product.unit is None else {"unit": product.unit.id}
+    about = {"type": "line", "product": line.product_id, "quantity": float(line.quantity), **unit}
+    asked = {**about, **seen(kind, document)}
     company = {"company": document["company"]}
     filled = await context.rpc(f"model.{kind.line}.on_change_product", asked, company, returns=_Filled)
     price = await _price(context, document, line, filled)
-    if filled.unit is not None:
-        check_quantity(line.quantity, await row(context, "product.uom", Unit, filled.unit, called="unit"))
+    if product.unit is not None:
+        check_quantity(line.quantity, product.unit)
     amount = await amount_of(context, kind, document, (float(line.quantity), price))
-    fields = {"product": line.product_id, "unit": filled.unit, "account": filled.account}
-    known: dict[str, Json] = {name: value for name, value in fields.items() if value is not None}
-    values = {**known, "type": "line", "quantity": float(line.quantity), "unit_price": encoded(price)}
+    account = {} if filled.account is None else {"account": filled.account}
+    values: dict[str, Json] = {**about, **account, "unit_price": encoded(price)}
     return Priced(
         product=product.rec_name,
         price=price,

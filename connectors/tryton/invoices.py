@@ -1,6 +1,6 @@
 """Customer invoices: finding and reading them, and how previews show them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -8,56 +8,64 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sdk import Context, Refused
+from connectors.tryton.documents import DraftRow, LineRow, Paper, lines_of
+from connectors.tryton.drafts import Kind, quantity_text
 from connectors.tryton.records import After, Id, Invoice, InvoiceLine, Invoices, InvoiceSummary
-from connectors.tryton.rows import Named, Page, Row, row, rows
-from connectors.tryton.sales import Currency
+from connectors.tryton.rows import Page, Row, row, rows
 from connectors.tryton.system import connector
-from connectors.tryton.values import minor_units
+from connectors.tryton.values import encoded
 
 Json = Any
 """Any JSON value."""
 
 INVOICE = "account.invoice"
+LINE = "account.invoice.line"
 State = Literal["draft", "validated", "posted", "paid", "cancelled", "any"]
 AnyParty = Annotated[int, Field(ge=0, le=2**31 - 1, description="0 for invoices to anybody.")]
 
 _PAGE = 20
 
 
-class InvoiceRow(Row):
+class InvoiceRow(DraftRow):
     """An invoice as it is read."""
 
     type: str
-    company: int
     number: str | None
-    state: str
     invoice_date: date | None
-    party: Named = Field(alias="party.")
-    currency: Currency = Field(alias="currency.")
-    untaxed_amount: Decimal
-    tax_amount: Decimal
-    total_amount: Decimal
+    sales: list[int]
 
-    def minor(self, amount: Decimal) -> int:
-        """Return an amount of this invoice in minor units."""
-        return minor_units(amount, self.currency.digits)
+
+class _ManualTax(Row):
+    tax: int | None
+    base: Decimal
+    amount: Decimal
+
+
+def _require_draft(invoice: InvoiceRow) -> None:
+    check_customer(invoice)
+    if invoice.state != "draft":
+        raise Refused(f"Invoice {invoice.id} is in state {invoice.state}; only the lines of a draft can be changed.")
+    if invoice.sales:
+        raise Refused(f"Invoice {invoice.id} comes from a sale, which counts what is invoiced; do it in Tryton.")
+
+
+async def _told(context: Context, invoice: InvoiceRow) -> Mapping[str, Json]:
+    by_hand = [("invoice", "=", invoice.id), ("manual", "=", True)]
+    taxes = await rows(context, f"{INVOICE}.tax", _ManualTax, by_hand)
+    kept = [
+        {"id": tax.id, "manual": True, "tax": tax.tax, "base": encoded(tax.base), "amount": encoded(tax.amount)}
+        for tax in taxes
+    ]
+    return {"type": invoice.type, "taxes": kept}
+
+
+KIND = Kind(model=INVOICE, line=LINE, parent="invoice")
+PAPER = Paper(kind=KIND, row=InvoiceRow, stage=lambda found: found.state, require_draft=_require_draft, told=_told)
 
 
 class _WholeInvoice(InvoiceRow):
     amount_to_pay: Decimal
     move: int | None
-    payment_term: Named | None = Field(alias="payment_term.")
-
-
-class LineRow(Row):
-    """A line of an invoice as it is read."""
-
-    type: str
-    rec_name: str
-    quantity: float | None
-    unit_price: Decimal | None
-    amount: Decimal | None
-    taxes: list[int]
 
 
 class Shown(BaseModel):
@@ -97,15 +105,15 @@ async def invoice_get(context: Context, invoice_id: Id) -> Invoice:
     """Read one customer invoice with its lines and what is still to pay."""
     invoice = await row(context, INVOICE, _WholeInvoice, invoice_id, called="customer invoice")
     check_customer(invoice)
-    lines = await rows(context, f"{INVOICE}.line", LineRow, [("invoice", "=", invoice_id), ("type", "=", "line")])
+    lines = await lines_of(context, KIND, invoice_id)
     return Invoice(
         **_summary(invoice),
         untaxed_minor=invoice.minor(invoice.untaxed_amount),
         tax_minor=invoice.minor(invoice.tax_amount),
         to_pay_minor=invoice.minor(invoice.amount_to_pay),
-        payment_term=invoice.payment_term.rec_name if invoice.payment_term else "",
+        payment_term=invoice.term.rec_name if invoice.term else "",
         has_entry=invoice.move is not None,
-        lines=[_line(invoice, line) for line in lines],
+        lines=[_line(invoice, line) for line in lines if line.type == "line"],
     )
 
 
@@ -126,6 +134,7 @@ def _summary(invoice: InvoiceRow) -> dict[str, Json]:
         "state": invoice.state,
         "party_id": invoice.party.id,
         "party": invoice.party.rec_name,
+        "reference": invoice.reference or "",
         "total_minor": invoice.minor(invoice.total_amount),
         "currency": invoice.currency.code,
         "invoice_date": invoice.invoice_date,
@@ -149,8 +158,9 @@ def shown(invoice: InvoiceRow) -> Shown:
 def _line(invoice: InvoiceRow, line: LineRow) -> InvoiceLine:
     return InvoiceLine(
         id=line.id,
+        product_id=line.product.id if line.product else None,
         description=line.rec_name,
-        quantity=f"{line.quantity or 0:g}",
+        quantity=quantity_text(line.quantity),
         unit_price=format(line.unit_price or Decimal(0), "f"),
         amount_minor=invoice.minor(line.amount or Decimal(0)),
     )

@@ -12,10 +12,6 @@ from connectors.tryton.system import connector
 from connectors.tryton.writing import press, read_back
 
 
-class _Origin(InvoiceRow):
-    sales: list[int]
-
-
 @connector.write(
     "invoice_cancel",
     title="Cancel a draft customer invoice",
@@ -26,13 +22,13 @@ class _Origin(InvoiceRow):
 )
 async def invoice_cancel(context: Context, invoice_id: Id) -> Invoice:
     """Cancel a draft customer invoice that no sale has made. It cannot be undone; a posted one can only be credited."""
-    await press(context, INVOICE, invoice_id, "cancel")
+    await press(context, (INVOICE, invoice_id), "cancel")
     return await read_back(invoice_get, context, invoice_id)
 
 
 @invoice_cancel.preview
 async def _(context: Context, invoice_id: int) -> Preview:
-    invoice = await row(context, INVOICE, _Origin, invoice_id, called="customer invoice")
+    invoice = await row(context, INVOICE, InvoiceRow, invoice_id, called="customer invoice")
     check_customer(invoice)
     if invoice.state != "draft":
         raise Refused(f"Invoice {invoice_id} is in state {invoice.state}; only a draft can be cancelled here.")

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -21,10 +22,12 @@ from connectors.sdk import (
     Tier,
     UpstreamClass,
 )
-from connectors.tryton.invoices import INVOICE, InvoiceRow, LineRow, Shown, check_customer, invoice_get, shown
+from connectors.tryton.documents import Currency, LineRow, lines_of
+from connectors.tryton.holding import Parts, checked_parts, parts_guard
+from connectors.tryton.invoices import INVOICE, KIND, LINE, InvoiceRow, Shown, check_customer, invoice_get, shown
 from connectors.tryton.records import Id, Invoice
-from connectors.tryton.rows import Clause, Named, Row, check_weak, row, rows, strong, target, weak
-from connectors.tryton.sales import SALE, Currency
+from connectors.tryton.rows import Clause, Named, Row, row, rows, strong, target
+from connectors.tryton.sales import SALE
 from connectors.tryton.system import connector
 from connectors.tryton.trials import Asked, Trial, Untried, pressing, simulated_only, tried
 from connectors.tryton.values import minor_units
@@ -34,6 +37,7 @@ Json = Any
 """Any JSON value."""
 
 MOVE = "account.move"
+_TAX = "account.invoice.tax"
 
 _POSTABLE = ("draft", "validated")
 _OF_THE_MOMENT = ("number", "date")
@@ -46,8 +50,32 @@ class _Tax(Row):
     manual: bool | None
 
 
-class _Postable(InvoiceRow):
-    sales: list[int]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What an invoice is made of."""
+
+    lines: Sequence[LineRow]
+    taxes: Sequence[_Tax]
+
+    @property
+    def parts(self) -> tuple[Parts, ...]:
+        """Return all of it as what must not change between the preview and the posting."""
+        return (
+            Parts(model=LINE, field=KIND.parent, rows=self.lines),
+            Parts(model=_TAX, field=KIND.parent, rows=self.taxes),
+        )
+
+    @property
+    def are_taxes_current(self) -> bool:
+        """Return whether the taxes belong to the lines as they are; if not, posting computes them anew."""
+        bases: dict[int | None, Decimal] = defaultdict(Decimal)
+        for line in self.lines:
+            for tax in line.taxes:
+                bases[tax] += line.amount or Decimal(0)
+        for booked in self.taxes:
+            if not booked.manual:
+                bases[booked.tax] -= booked.base
+        return not any(bases.values())
 
 
 class _Company(BaseModel):
@@ -114,21 +142,21 @@ class _SaleFace(BaseModel):
 )
 async def invoice_post(context: Context, invoice_id: Id) -> Invoice:
     """Post a customer invoice: it gets its number and its entry in the books. It cannot be undone, only credited."""
-    check_weak(context, _parts(invoice_id), await _parts_of(context, invoice_id))
-    await press(context, INVOICE, invoice_id, "post")
+    held = checked_parts(context, _named(invoice_id), (await _found(context, invoice_id)).parts)
+    await press(context, (INVOICE, invoice_id), "post", held)
     return await read_back(invoice_get, context, invoice_id)
 
 
 @invoice_post.preview
 async def _(context: Context, invoice_id: int) -> Preview:
-    parts = await _parts_of(context, invoice_id)  # first: see the preview of a sale's buttons
-    invoice = await row(context, INVOICE, _Postable, invoice_id, called="customer invoice")
+    found = await _found(context, invoice_id)  # first: see the preview of a sale's buttons
+    invoice = await row(context, INVOICE, InvoiceRow, invoice_id, called="customer invoice")
     check_customer(invoice)
     if invoice.state not in _POSTABLE:
         raise Refused(f"Invoice {invoice_id} is in state {invoice.state}; only a draft or validated one can be posted.")
-    if not any(isinstance(part, LineRow) and part.type == "line" for part in parts):
+    if not any(line.type == "line" for line in found.lines):
         raise Refused(f"Invoice {invoice_id} has no lines, so there is nothing to post.")
-    are_taxes_current = _are_taxes_current(parts)
+    are_taxes_current = found.are_taxes_current
     before = shown(invoice)
     preview = Preview.update(
         target(INVOICE, invoice_id),
@@ -141,13 +169,13 @@ async def _(context: Context, invoice_id: int) -> Preview:
         blast=Blast(rows=1, parties=1, money_minor=abs(before.total_minor), currency=before.currency),
         not_covered=_not_covered(are_taxes_current=are_taxes_current),
     )
-    guards = (strong(INVOICE, invoice), weak(_parts(invoice_id), parts))
+    guards = (strong(INVOICE, invoice), await parts_guard(context, _named(invoice_id), found.parts))
     return await _executed(context, preview.model_copy(update={"preconditions": guards}), invoice)
 
 
 @invoice_post.observe
 async def _(context: Context, receipt: Receipt[Invoice]) -> Mapping[str, BaseModel]:
-    invoice = await row(context, INVOICE, _Postable, receipt.input["invoice_id"], called="customer invoice")
+    invoice = await row(context, INVOICE, InvoiceRow, receipt.input["invoice_id"], called="customer invoice")
     _, of_move, of_lines, of_sales = _asked(invoice)
     moves = await rows(context, of_move.model, _Move, of_move.clauses)
     booked = await rows(context, of_lines.model, _Booked, of_lines.clauses)
@@ -161,30 +189,16 @@ def _unknown(before: Shown, *, are_taxes_current: bool) -> tuple[str, ...]:
     return amounts + tuple(name for name in ("number", "invoice_date") if not getattr(before, name))
 
 
-async def _parts_of(context: Context, invoice_id: int) -> list[LineRow | _Tax]:
-    of_this = [("invoice", "=", invoice_id)]
-    lines = await rows(context, f"{INVOICE}.line", LineRow, of_this)
-    taxes = await rows(context, f"{INVOICE}.tax", _Tax, of_this)
-    return [*lines, *taxes]
+async def _found(context: Context, invoice_id: int) -> _Found:
+    lines = await lines_of(context, KIND, invoice_id)
+    return _Found(lines=lines, taxes=await rows(context, _TAX, _Tax, [("invoice", "=", invoice_id)]))
 
 
-def _are_taxes_current(parts: Sequence[LineRow | _Tax]) -> bool:
-    """Return whether the taxes belong to the lines as they are; if not, posting computes them anew."""
-    bases: dict[int | None, Decimal] = defaultdict(Decimal)
-    for part in parts:
-        if isinstance(part, LineRow):
-            for tax in part.taxes:
-                bases[tax] += part.amount or Decimal(0)
-        elif not part.manual:
-            bases[part.tax] -= part.base
-    return not any(bases.values())
-
-
-async def _executed(context: Context, simulated: Preview, invoice: _Postable) -> Preview:
+async def _executed(context: Context, simulated: Preview, invoice: InvoiceRow) -> Preview:
     """Return what a trial inside Tryton shows, or what was simulated where Tryton cannot try."""
     sales_before = _sales(await rows(context, SALE, _Sale, _asked(invoice)[3].clauses))
     of_this = [("invoice", "=", invoice.id)]
-    parts = [Asked(model=f"{INVOICE}.{part}", clauses=of_this, kind=Row) for part in ("line", "tax")]
+    parts = [Asked(model=part, clauses=of_this, kind=Row) for part in (LINE, _TAX)]
     call = pressing(simulated.preconditions[0], invoice.company, "post", *parts)
     trial = await tried(context, call, _asked(invoice))
     if isinstance(trial, Untried):
@@ -209,7 +223,7 @@ async def _executed(context: Context, simulated: Preview, invoice: _Postable) ->
     return simulated.model_copy(update=done)
 
 
-def _asked(invoice: _Postable) -> list[Asked]:
+def _asked(invoice: InvoiceRow) -> list[Asked]:
     """Return what posting touches: the invoice, its entry, the lines of that, and the sales it comes from."""
     origin: Clause = ("origin", "=", target(INVOICE, invoice.id).replace("/", ","))
     return [
@@ -262,5 +276,5 @@ def _not_covered(*, are_taxes_current: bool) -> tuple[str, ...]:
     return always if are_taxes_current else (*always, "the taxes, which Tryton will compute anew from changed lines")
 
 
-def _parts(invoice_id: int) -> str:
+def _named(invoice_id: int) -> str:
     return f"{INVOICE}/{invoice_id}/lines"

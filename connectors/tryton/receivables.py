@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from connectors.sdk import Context, Refused
+from connectors.tryton.documents import Currency
 from connectors.tryton.records import After, Answer, Id, Minor
 from connectors.tryton.rows import Named, Page, Row, company_of_account, fields_of, rows
-from connectors.tryton.sales import Currency
 from connectors.tryton.system import connector
 from connectors.tryton.values import encoded_day, minor_units
 

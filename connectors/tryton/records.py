@@ -161,6 +161,7 @@ class InvoiceLine(Answer):
     """A line of an invoice."""
 
     id: int
+    product_id: int | None
     description: str
     quantity: str
     unit_price: str
@@ -168,10 +169,11 @@ class InvoiceLine(Answer):
 
 
 class InvoiceSummary(Answer):
-    """A customer invoice as it stands in a list."""
+    """A customer invoice as it stands in a list; `reference` is the customer's own."""
 
     id: int
     number: str
+    reference: str
     state: str
     party_id: int
     party: str

@@ -131,13 +131,13 @@ def weak(name: str, parts: Iterable[Row]) -> Precondition:
     return Precondition(target=name, token=_token(parts), strength="weak")
 
 
-def check_weak(context: Context, name: str, parts: Iterable[Row]) -> None:
-    """Return if the rows are those of the preview.
+def check_weak(name: str, token: str, parts: Iterable[Row]) -> None:
+    """Return if the rows are those of the preview, to which `token` belongs.
 
     Raises:
         Conflict: one was added, removed or changed.
     """
-    if context.guard[name] != _token(parts):
+    if token != _token(parts):
         raise Conflict(f"Somebody changed {name} in Tryton first.")
 
 

@@ -1,18 +1,18 @@
 """Sales: finding and reading them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from connectors.sdk import Context
-from connectors.tryton.drafts import ShownLine, Unit, price_text, quantity_text
+from connectors.sdk import Context, Refused
+from connectors.tryton.documents import DraftRow, LineRow, Paper, lines_of
+from connectors.tryton.drafts import Kind, quantity_text
 from connectors.tryton.records import After, Id, Sale, SaleLine, Sales, SaleSummary, Stage, Text
-from connectors.tryton.rows import Named, Page, Row, row, rows
+from connectors.tryton.rows import Page, row, rows
 from connectors.tryton.system import connector
-from connectors.tryton.values import minor_units
 
 Json = Any
 """Any JSON value."""
@@ -35,30 +35,14 @@ _STAGES: dict[str, Stage] = {
 }
 
 
-class Currency(BaseModel):
-    """What money needs to be told in minor units."""
-
-    code: str
-    digits: int
-
-
-class SaleRow(Row):
+class SaleRow(DraftRow):
     """A sale in Tryton, without its lines."""
 
     number: str | None
-    reference: str | None
-    state: str
-    party: Named = Field(alias="party.")
-    currency: Currency = Field(alias="currency.")
-    untaxed_amount: Decimal
-    tax_amount: Decimal
-    total_amount: Decimal
     quotation_date: date | None
     sale_date: date | None
     invoice_method: str
     shipment_method: str
-    company: int
-    currency_id: int = Field(alias="currency")
     invoice_party: int | None
 
     @property
@@ -66,9 +50,19 @@ class SaleRow(Row):
         """Return how far it has come."""
         return _STAGES[self.state]
 
-    def minor(self, amount: Decimal) -> int:
-        """Return an amount of this sale in minor units."""
-        return minor_units(amount, self.currency.digits)
+
+def _require_draft(sale: SaleRow) -> None:
+    if sale.state != "draft":
+        raise Refused(f"Sale {sale.id} is in state {sale.state}; only the lines of a draft can be changed.")
+
+
+async def _told(context: Context, sale: SaleRow) -> Mapping[str, Json]:
+    del context
+    return {"invoice_party": sale.invoice_party}
+
+
+KIND = Kind(model=SALE, line=LINE, parent="sale")
+PAPER = Paper(kind=KIND, row=SaleRow, stage=lambda sale: sale.stage, require_draft=_require_draft, told=_told)
 
 
 class _WholeSale(SaleRow):
@@ -76,29 +70,6 @@ class _WholeSale(SaleRow):
     shipment_state: str
     invoices: list[int]
     shipments: list[int]
-
-
-class LineRow(Row):
-    """A line of a sale in Tryton."""
-
-    type: str
-    quantity: float | None
-    unit_price: Decimal | None
-    amount: Decimal | None
-    taxes: list[int]
-    unit: Unit | None = Field(alias="unit.")
-    product: Named | None = Field(alias="product.")
-    rec_name: str
-
-    def shown(self, minor: Callable[[Decimal], int]) -> ShownLine:
-        """Return the line as previews show it."""
-        return ShownLine(
-            product_id=self.product.id if self.product else None,
-            product=self.product.rec_name if self.product else self.rec_name,
-            quantity=quantity_text(self.quantity),
-            unit_price=price_text(self.unit_price),
-            amount_minor=minor(self.amount or Decimal(0)),
-        )
 
 
 @connector.read("sale_find", title="Find sales", examples=[{"stage": "quotation"}, {"party_id": 6, "stage": "any"}])
@@ -124,7 +95,7 @@ async def sale_find(
 async def sale_get(context: Context, sale_id: Id) -> Sale:
     """Read one sale with its lines, amounts, invoices and shipments."""
     sale = await row(context, SALE, _WholeSale, sale_id, called="sale")
-    lines = await lines_of(context, sale_id)
+    lines = await lines_of(context, KIND, sale_id)
     return Sale(
         **_summary(sale),
         untaxed_minor=sale.minor(sale.untaxed_amount),
@@ -137,11 +108,6 @@ async def sale_get(context: Context, sale_id: Id) -> Sale:
         shipment_ids=sale.shipments,
         lines=[_line(sale, line) for line in lines if line.type == "line"],
     )
-
-
-async def lines_of(context: Context, sale_id: int) -> list[LineRow]:
-    """Return all lines of a sale, comments and subtotals among them."""
-    return await rows(context, LINE, LineRow, [("sale", "=", sale_id)])
 
 
 _PAGE = 20

@@ -1,6 +1,6 @@
 """The buttons of a sale: quote, confirm, cancel, back to draft."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,6 +13,7 @@ from connectors.sdk import (
     Context,
     Effect,
     Fidelity,
+    Precondition,
     Preview,
     Receipt,
     Refused,
@@ -21,9 +22,11 @@ from connectors.sdk import (
     Tier,
     UpstreamClass,
 )
+from connectors.tryton.documents import LineRow, lines_of
+from connectors.tryton.holding import Parts, checked_parts, parts_guard
 from connectors.tryton.records import Id, Sale, Stage
-from connectors.tryton.rows import check_weak, row, strong, target, weak
-from connectors.tryton.sales import LINE, SALE, SaleRow, lines_of, sale_get
+from connectors.tryton.rows import row, strong, target
+from connectors.tryton.sales import KIND, LINE, SALE, SaleRow, sale_get
 from connectors.tryton.sales_follow import asked, foreseen, observed
 from connectors.tryton.system import connector
 from connectors.tryton.trials import Asked, Untried, pressing, simulated_only, tried
@@ -171,15 +174,16 @@ async def _(context: Context, receipt: Receipt[Sale]) -> Mapping[str, BaseModel]
 
 
 async def _press(context: Context, sale_id: int, button: _Button) -> Sale:
+    held: Sequence[Parts] = ()
     if _lines(sale_id) in context.guard:
-        check_weak(context, _lines(sale_id), await lines_of(context, sale_id))
-    await press(context, SALE, sale_id, button.name)
+        held = checked_parts(context, _lines(sale_id), [_parts(await lines_of(context, KIND, sale_id))])
+    await press(context, (SALE, sale_id), button.name, held)
     return await read_back(sale_get, context, sale_id)
 
 
 async def _preview(context: Context, sale_id: int, button: _Button) -> Preview:
     # The lines come first: a line changed between the two reads then makes the guard stale, never the amounts.
-    lines = await lines_of(context, sale_id)
+    lines = await lines_of(context, KIND, sale_id)
     sale = await row(context, SALE, SaleRow, sale_id, called="sale")
     if sale.state not in button.allowed_in:
         allowed = " or ".join(button.allowed_in)
@@ -197,7 +201,7 @@ async def _preview(context: Context, sale_id: int, button: _Button) -> Preview:
         not_covered=("when Tryton makes the invoice and the shipments",) if button is _CONFIRM else (),
     )
     # Changing a line leaves the sale's own version as it is; after the draft Tryton itself lets nobody change lines.
-    lines_guard = (weak(_lines(sale_id), lines),) if sale.state == "draft" else ()
+    lines_guard = (await _lines_guard(context, sale_id, lines),) if sale.state == "draft" else ()
     simulated = preview.model_copy(update={"preconditions": (strong(SALE, sale), *lines_guard)})
     return await _executed(context, simulated, sale, button)
 
@@ -257,6 +261,14 @@ def _shown(sale: SaleRow) -> _Sale:
         quotation_date=sale.quotation_date,
         sale_date=sale.sale_date,
     )
+
+
+async def _lines_guard(context: Context, sale_id: int, lines: Sequence[LineRow]) -> Precondition:
+    return await parts_guard(context, _lines(sale_id), [_parts(lines)])
+
+
+def _parts(lines: Sequence[LineRow]) -> Parts:
+    return Parts(model=LINE, field=KIND.parent, rows=lines)
 
 
 def _lines(sale_id: int) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sdk import Change, Context, Effect
+from connectors.tryton.documents import Currency
 from connectors.tryton.rows import Named, Row, rows
-from connectors.tryton.sales import SALE, Currency
+from connectors.tryton.sales import SALE
 from connectors.tryton.trials import Asked, Trial
 from connectors.tryton.values import minor_units
 

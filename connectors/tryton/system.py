@@ -26,8 +26,8 @@ _KEEP_NOTHING = (
     "model.sale.sale.on_change_lines",  # the totals and taxes of lines
     "model.sale.line.on_change_product",  # the price and the taxes of a product for this customer
     "model.sale.line.on_change_with_amount",
-    "model.account.invoice.on_change_type",  # the journal of customer invoices
-    "model.account.invoice.on_change_party",
+    "model.account.invoice.default_get",  # what a new invoice starts with
+    "model.account.invoice.on_change_type",  # the journal, and the account, address and payment term of a customer
     "model.account.invoice.on_change_lines",
     "model.account.invoice.line.on_change_product",
     "model.account.invoice.line.on_change_with_amount",

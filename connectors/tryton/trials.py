@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from connectors.sdk import Conflict, ConnectorError, Context, Fidelity, Precondition, Preview, Unreadable
+from connectors.tryton.holding import is_of_tryton
 from connectors.tryton.rows import Row, fields_of, rows
 
 Json = Any
@@ -87,7 +88,7 @@ class Call:
     @property
     def context(self) -> dict[str, Json]:
         """Return the context of the call, with the versions that Tryton checks."""
-        strong = {one.target.replace("/", ","): one.token for one in self.guards if one.strength == "strong"}
+        strong = {one.target.replace("/", ","): one.token for one in self.guards if is_of_tryton(one)}
         return {"_timestamp": strong, "company": self.company}
 
 

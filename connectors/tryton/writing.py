@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from connectors.sdk import Blast, Conflict, ConnectorError, Context, Preview, Refused
 from connectors.sdk.errors import Accepted
+from connectors.tryton.holding import Parts, call_of
 from connectors.tryton.rows import Owned, Row, row, target, under_guard
 
 Json = Any
@@ -35,16 +36,8 @@ def archiving(model: str, found: Row, before: BaseModel, *, is_now: bool, become
     return changed(model, found, before, {"is_active": becomes})
 
 
-async def write(
-    context: Context,
-    model: str,
-    record: int,
-    values: Mapping[str, Json],
-    *,
-    with_it: tuple[str, int] | None = None,
-    **more: Json,
-) -> None:
-    """Write `values` into one record, unless it is no longer as previewed, nor the record that is written `with_it`.
+async def write(context: Context, model: str, record: int, values: Mapping[str, Json], **more: Json) -> None:
+    """Write `values` into one record, unless it is no longer as previewed.
 
     `more` is what else the context of the call says: in which company's books a price is.
 
@@ -53,18 +46,32 @@ async def write(
     """
     # A harmless question goes first: where the session has ended the hub signs in anew for it, but never for a write.
     await row(context, model, Row, record, called="record")
-    guarded = [(model, record)] if with_it is None else [(model, record), with_it]
-    await _send(context, guarded, ("write", dict(values)), **more)
+    await _send(context, [(model, record)], ("write", dict(values)), (), **more)
 
 
-async def press(context: Context, model: str, record: int, button: str) -> None:
-    """Press a button of one record, unless the record is no longer as previewed.
+async def write_lines(
+    context: Context, guarded: Sequence[tuple[str, int]], what: Sequence[Json], parts: Sequence[Parts]
+) -> None:
+    """Do `what` to the lines of a document, unless it or a line of it is no longer as previewed: those `guarded`.
+
+    `parts` are held meanwhile.
+
+    Raises:
+        Conflict: somebody changed them first; nothing was written.
+    """
+    owned = await row(context, guarded[0][0], Owned, guarded[0][1], called="record")  # see `write`
+    await _send(context, guarded, ("write", {"lines": [list(what)]}), parts, company=owned.company)
+
+
+async def press(context: Context, what: tuple[str, int], button: str, parts: Sequence[Parts] = ()) -> None:
+    """Press a button of one record, unless the record is no longer as previewed, nor the `parts` that are held.
 
     Raises:
         Conflict: somebody changed it first; nothing was done.
     """
+    model, record = what
     owned = await row(context, model, Owned, record, called="record")
-    await _send(context, [(model, record)], (button,), company=owned.company)
+    await _send(context, [what], (button,), parts, company=owned.company)
 
 
 async def read_back(read: Callable[[Context, int], Awaitable[T]], context: Context, record: int) -> T:
@@ -81,8 +88,14 @@ async def read_back(read: Callable[[Context, int], Awaitable[T]], context: Conte
         ) from error
 
 
-async def _send(context: Context, guarded: Sequence[tuple[str, int]], what: tuple[Json, ...], **more: Json) -> None:
-    """Send a call that writes the first of the records `guarded`, and the others with it.
+async def _send(
+    context: Context,
+    guarded: Sequence[tuple[str, int]],
+    what: tuple[Json, ...],
+    parts: Sequence[Parts],
+    **more: Json,
+) -> None:
+    """Send a call that writes the first of the records `guarded`, and the others with it, while `parts` are held.
 
     Raises:
         Conflict: somebody changed it first. Tryton may notice that by its version, or because the call no longer fits
@@ -91,8 +104,8 @@ async def _send(context: Context, guarded: Sequence[tuple[str, int]], what: tupl
     method, *values = what
     model, record = guarded[0]
     try:
-        guard = under_guard(context, guarded, **more)
-        await context.rpc(f"model.{model}.{method}", [record], *values, guard, returns=object)
+        operation, arguments = call_of((model, method), record, values, parts)
+        await context.rpc(operation, *arguments, under_guard(context, guarded, **more), returns=object)
     except Refused as refused:
         now = await row(context, model, Row, record, called="record")
         if now.timestamp == context.guard[target(model, record)]:

@@ -72,7 +72,7 @@ class TrytonHarness:
     server: TrytonServer
     office: Office
     cases: Sequence[Case] = ()
-    system: str = "Tryton 8.0 on SQLite"
+    system: str = "Tryton 8.2 on SQLite"
     watch: Watch | None = None
     """Looks into the database; without it every look is at all of it."""
 
@@ -193,6 +193,24 @@ def _of_drafts(harness: TrytonHarness) -> list[Case]:
         write("sale_line_add", change_the_line, sale_id=sale, product_id=3, quantity="3"),
         write("sale_line_update", change_the_line, sale_id=sale, line_id=line, quantity="4", unit_price="450.00"),
         write("sale_line_remove", change_the_line, sale_id=sale, line_id=line),
+        *_of_draft_invoices(harness, ordered),
+    ]
+
+
+def _of_draft_invoices(harness: TrytonHarness, ordered: Sequence[Json]) -> list[Case]:
+    office, write = harness.office, harness.write
+    invoice = office.invoice()
+    line = office.first_of("account.invoice", invoice, "lines")
+
+    def change_the_line() -> None:
+        office.clerk.write("account.invoice.line", line, quantity=7.0)
+
+    at = {"invoice_id": invoice, "line_id": line}
+    return [
+        write("invoice_create", party_id=office.customer(), lines=ordered, reference="PO 4711"),
+        write("invoice_line_add", change_the_line, invoice_id=invoice, product_id=3, quantity="3"),
+        write("invoice_line_update", change_the_line, **at, quantity="4", unit_price="450.00"),
+        write("invoice_line_remove", change_the_line, **at),
     ]
 
 

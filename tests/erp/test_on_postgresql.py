@@ -1,7 +1,7 @@
 """The connector's story on a Tryton whose database is PostgreSQL: read, foresee, try, commit, stale guards, undo."""
 
 from collections.abc import AsyncGenerator, Generator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -53,11 +53,29 @@ class Ledger:
         named = r"SELECT sequencename AS name FROM pg_sequences WHERE sequencename ~ '^ir_sequence_[0-9]+$'"
         return await self._each(named, "SELECT last_value || ' ' || is_called FROM \"{}\"")
 
+    @asynccontextmanager
+    async def unfinished(self, *statements: str) -> AsyncGenerator[None]:
+        """Run `statements` in a transaction that is open until the block ends, and then taken back."""
+        async with self._connected() as connection:
+            edit = connection.transaction()
+            await edit.start()
+            try:
+                for statement in statements:
+                    await connection.execute(statement)
+                yield
+            finally:
+                await edit.rollback()
+
     async def _each(self, named: str, question: str) -> dict[str, str]:
-        connection = await asyncpg.connect(host=self._socket_directory, user="postgres", database="erp")
-        try:
+        async with self._connected() as connection:
             names = [row["name"] for row in await connection.fetch(named) if row["name"] not in _NOT_BUSINESS]
             return {name: await connection.fetchval(question.format(name)) for name in sorted(names)}
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncGenerator["asyncpg.Connection[asyncpg.Record]"]:
+        connection = await asyncpg.connect(host=self._socket_directory, user="postgres", database="erp")
+        try:
+            yield connection
         finally:
             await connection.close()
 
@@ -241,3 +259,63 @@ async def test_a_list_price_is_changed_and_exactly_back(bench: Bench, office: Of
         await bench.carry_out("product_price_set", preview, key=key, product_id=product, list_price=price)
 
     assert await bench.answer("product_get", product_id=product) == before
+
+
+async def test_an_invoice_is_made_as_the_trial_showed(bench: Bench, office: Office, ledger: Ledger) -> None:
+    lines = [{"product_id": 1, "quantity": "2"}]
+    party = office.customer()
+    rows = await ledger.rows()
+
+    making = await bench.foresee("invoice_create", party_id=party, lines=lines)
+    assert await ledger.rows() == rows
+    made = await bench.carry_out("invoice_create", making, party_id=party, lines=lines)
+
+    assert making.fidelity is Fidelity.EXECUTED
+    assert (making.changes[0].after or {})["total_minor"] == made["total_minor"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "model"), [("sale_quote", "sale.sale"), ("invoice_post", "account.invoice")], ids=["quote", "post"]
+)
+async def test_a_line_added_between_the_last_look_and_the_button_stops_the_button_inside_tryton(
+    bench: Bench, office: Office, colleague: Person, operation: str, model: str
+) -> None:
+    document = office.sale() if model == "sale.sale" else office.invoice()
+    line = office.first_of(model, document, "lines")
+    given = {"sale_id" if model == "sale.sale" else "invoice_id": document}
+    preview = await bench.foresee(operation, **given)
+    order = bench.order(operation, preview, key="key-1", **given)
+    line_model = "sale.line" if model == "sale.sale" else "account.invoice.line"
+
+    refusal = await bench.run_meddled(order, before=lambda: colleague.call(f"model.{line_model}.copy", [line]))
+
+    assert getattr(refusal, "code", None) == "upstream_conflict"
+    assert colleague.read(model, document, "state")["state"] == "draft"
+
+
+ADD_A_LINE = (
+    "CREATE TEMPORARY TABLE another AS SELECT * FROM sale_line WHERE id = {line}",
+    "UPDATE another SET id = nextval('sale_line_id_seq')",
+    "INSERT INTO sale_line SELECT * FROM another",
+)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [("UPDATE sale_line SET quantity = 9, write_date = now() WHERE id = {line}",), ADD_A_LINE],
+    ids=["changed", "added"],
+)
+async def test_an_edit_of_a_line_that_is_not_finished_yet_is_never_overlooked(
+    bench: Bench, office: Office, colleague: Person, ledger: Ledger, edit: tuple[str, ...]
+) -> None:
+    sale = office.sale()
+    line = office.first_of("sale.sale", sale, "lines")
+    preview = await bench.foresee("sale_quote", sale_id=sale)
+
+    async with ledger.unfinished(*(statement.format(line=line) for statement in edit)):
+        refusal = await bench.refusal("sale_quote", preview, sale_id=sale)
+        assert colleague.read("sale.sale", sale, "state")["state"] == "draft"
+    quoted = await bench.carry_out("sale_quote", preview, key="key-2", sale_id=sale)
+
+    assert refusal.code == "upstream_unknown"
+    assert quoted["state"] == "quotation"

@@ -147,6 +147,21 @@ def of_line(operation: str, **more: Json) -> Case:
     )
 
 
+def line_of_invoice(office: Office) -> dict[str, Json]:
+    invoice = office.invoice()
+    return {"invoice_id": invoice, "line_id": office.first_of("account.invoice", invoice, "lines")}
+
+
+def of_invoice_line(operation: str, **more: Json) -> Case:
+    return Case(
+        operation=operation,
+        arguments=lambda office: {**line_of_invoice(office), **more},
+        meddle=lambda office, given: office.clerk.write("account.invoice.line", given["line_id"], quantity=7.0),
+        model="account.invoice",
+        is_alike=True,
+    )
+
+
 def of_address(operation: str, address: Callable[[Office], int], **more: Json) -> Case:
     return Case(
         operation=operation,
@@ -226,5 +241,11 @@ CASES = (
     ),
     of_invoice("invoice_post", Office.invoice),
     of_invoice("invoice_cancel", Office.invoice),
+    replace(
+        of_invoice("invoice_line_add", Office.invoice),
+        arguments=lambda office: {"invoice_id": office.invoice(), "product_id": 3, "quantity": "3"},
+    ),
+    of_invoice_line("invoice_line_update", quantity="2", unit_price="450.00"),
+    of_invoice_line("invoice_line_remove"),
 )
-"""Every write but party_create, which changes nothing that exists."""
+"""Every write but those that only make something new, which change nothing that exists."""

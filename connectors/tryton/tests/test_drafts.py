@@ -7,7 +7,7 @@ import pytest
 from connectors.sdk.run import Done, Failed, Found, NotFoundYet
 from connectors.tryton.tests.desk import Bench
 from connectors.tryton_server import Person
-from connectors.tryton_server.office import Office
+from connectors.tryton_server.office import Office, decimal
 
 pytestmark = [pytest.mark.anyio, pytest.mark.tryton]
 
@@ -16,12 +16,19 @@ Json = Any
 LINES: list[Json] = [{"product_id": 1, "quantity": "2"}, {"product_id": 3, "quantity": "10", "unit_price": "35.00"}]
 
 
-async def test_a_draft_sale_comes_as_it_was_foreseen_with_the_customers_terms_and_taxes(bench: Bench) -> None:
-    given: dict[str, Json] = {"party_id": 4, "lines": LINES, "reference": "PO 4711"}
-    preview = await bench.foresee("sale_create", **given)
+CATEGORY = "default_uom_category"
+DOZEN = {"name": "Dozen", "symbol": "dz", "rate": round(1 / 12, 12), "factor": 12.0, "rounding": 1.0, "digits": 0}
 
-    sale = await bench.carry_out("sale_create", preview, key="sale-1", **given)
-    records = await bench.observe("sale_create", preview, sale, **given)
+
+@pytest.mark.parametrize("operation", ["sale_create", "invoice_create"])
+async def test_a_draft_comes_as_it_was_foreseen_with_the_customers_terms_and_taxes(
+    bench: Bench, operation: str
+) -> None:
+    given: dict[str, Json] = {"party_id": 4, "lines": LINES, "reference": "PO 4711"}
+    preview = await bench.foresee(operation, **given)
+
+    made = await bench.carry_out(operation, preview, key=f"{operation}-1", **given)
+    records = await bench.observe(operation, preview, made, **given)
 
     (change,) = preview.changes
     assert change.after == {name: value for name, value in records[change.target].items() if name != "id"}
@@ -34,18 +41,84 @@ async def test_a_draft_sale_comes_as_it_was_foreseen_with_the_customers_terms_an
     assert preview.blast.money_minor == 157_200
 
 
-async def test_a_draft_sale_is_found_again_by_the_reference_of_its_call(bench: Bench) -> None:
+@pytest.mark.parametrize("operation", ["sale_create", "invoice_create"])
+async def test_a_draft_is_found_again_by_the_reference_of_its_call(bench: Bench, operation: str) -> None:
     given: dict[str, Json] = {"party_id": 5, "lines": LINES}
-    preview = await bench.foresee("sale_create", **given)
-    assert await bench.look_up("sale_create", "sale-2", **given) == NotFoundYet()
+    preview = await bench.foresee(operation, **given)
+    assert await bench.look_up(operation, f"{operation}-2", **given) == NotFoundYet()
 
-    sale = await bench.carry_out("sale_create", preview, key="sale-2", **given)
-    found = await bench.look_up("sale_create", "sale-2", **given)
-    again = await bench.refusal("sale_create", preview, key="sale-2", **given)
+    made = await bench.carry_out(operation, preview, key=f"{operation}-2", **given)
+    found = await bench.look_up(operation, f"{operation}-2", **given)
+    again = await bench.refusal(operation, preview, key=f"{operation}-2", **given)
 
     assert isinstance(found, Found)
-    assert found.output == sale
+    assert found.output == made
     assert again.code == "upstream_refused"
+
+
+async def test_a_draft_invoice_can_be_posted_as_it_stands(bench: Bench) -> None:
+    given: dict[str, Json] = {"party_id": 4, "lines": LINES}
+    preview = await bench.foresee("invoice_create", **given)
+    made = await bench.carry_out("invoice_create", preview, key="invoice-3", **given)
+
+    posting = await bench.foresee("invoice_post", invoice_id=made["id"])
+    posted = await bench.carry_out("invoice_post", posting, invoice_id=made["id"])
+
+    assert (posted["state"], posted["total_minor"], posted["to_pay_minor"]) == ("posted", 157_200, 157_200)
+
+
+async def test_an_invoice_counts_in_the_unit_that_the_price_is_for(bench: Bench, office: Office, clerk: Person) -> None:
+    product = office.product()
+    template = clerk.read("product.product", product, "template")["template"]
+    (dozen,) = clerk.call(
+        "model.product.uom.create",
+        [{**DOZEN, "category": clerk.read("product.template", template, CATEGORY)[CATEGORY]}],
+    )
+    clerk.write("product.template", template, sale_uom=dozen)
+    given: dict[str, Json] = {"party_id": 4, "lines": [{"product_id": product, "quantity": "1"}]}
+
+    sale = await bench.foresee("sale_create", **given)
+    invoice = await bench.foresee("invoice_create", **given)
+
+    amounts = [(preview.changes[0].after or {})["lines"][0]["amount_minor"] for preview in (sale, invoice)]
+    assert amounts == [576_000, 576_000]
+
+
+async def test_who_has_no_address_gets_no_invoice(bench: Bench, clerk: Person) -> None:
+    nowhere = clerk.create("party.party", name="Nowhere Ltd", addresses=[])
+
+    result = await bench.preview("invoice_create", party_id=nowhere, lines=LINES)
+
+    assert isinstance(result, Failed)
+    assert "has no address" in result.message
+
+
+async def test_lines_of_an_invoice_that_a_sale_has_made_stay_as_they_are(bench: Bench, office: Office) -> None:
+    sale = office.sale("quote", "confirm")
+    invoice = office.first_of("sale.sale", sale, "invoices")
+    line = office.first_of("account.invoice", invoice, "lines")
+
+    result = await bench.preview("invoice_line_update", invoice_id=invoice, line_id=line, quantity="1")
+
+    assert isinstance(result, Failed)
+    assert "comes from a sale" in result.message
+
+
+async def test_a_tax_that_somebody_entered_by_hand_counts_in_what_is_foreseen(
+    bench: Bench, office: Office, clerk: Person
+) -> None:
+    invoice = office.invoice()
+    line = office.first_of("account.invoice", invoice, "lines")
+    first = office.first_of("account.invoice", invoice, "taxes")
+    account = clerk.read("account.invoice.tax", first, "account")["account"]
+    by_hand = {"manual": True, "description": "Stamp", "account": account, "base": decimal("0.00")}
+    clerk.create("account.invoice.tax", invoice=invoice, amount=decimal("5.00"), **by_hand)
+    given: dict[str, Json] = {"invoice_id": invoice, "line_id": line, "quantity": "1"}
+
+    preview = await bench.foresee("invoice_line_update", **given)
+    changed = await bench.carry_out("invoice_line_update", preview, **given)
+
+    assert (preview.changes[1].after or {})["total_minor"] == changed["total_minor"]
 
 
 async def test_a_price_that_changed_since_the_preview_stops_the_sale(bench: Bench, clerk: Person) -> None:

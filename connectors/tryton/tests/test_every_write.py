@@ -16,8 +16,18 @@ pytestmark = [pytest.mark.anyio, pytest.mark.tryton]
 Json = Any
 
 
-CREATIONS = {"party_create", "sale_create"}
+CREATIONS = {"party_create", "sale_create", "invoice_create"}
 """What changes nothing that exists; each has its own tests."""
+
+FOR_GOOD = {
+    "sale_confirm",
+    "sale_draft",
+    "sale_line_remove",
+    "invoice_post",
+    "invoice_cancel",
+    "invoice_line_remove",
+}
+"""What nothing undoes."""
 
 
 def foreseen(preview: Preview) -> dict[str, Json]:
@@ -151,7 +161,7 @@ async def test_after_a_lost_answer_the_record_can_be_compared_with_the_predictio
 async def test_undo_brings_back_what_the_preview_had_found(bench: Bench, office: Office, case: Case) -> None:
     undo = connector.spec.operation(case.operation).compensation
     if undo is None:
-        assert case.operation in {"sale_confirm", "sale_draft", "sale_line_remove", "invoice_post", "invoice_cancel"}
+        assert case.operation in FOR_GOOD
         return
     given = case.arguments(office)
     preview = await bench.foresee(case.operation, **given)

@@ -9,7 +9,7 @@ from connectors.sdk import Fidelity
 from connectors.sdk.run import Failed
 from connectors.sdk.wire import WireRequest
 from connectors.tryton import connector
-from connectors.tryton.tests.desk import Bench, line_of
+from connectors.tryton.tests.desk import Bench, line_of, line_of_invoice
 from connectors.tryton_server import Person, TrytonSays, TrytonServer, install
 from connectors.tryton_server.office import Office
 
@@ -33,15 +33,21 @@ def of_invoice_of_a_sale(office: Office) -> dict[str, Json]:
 
 
 LINES = [{"product_id": 1, "quantity": "2"}, {"product_id": 3, "quantity": "10", "unit_price": "35.00"}]
+LAMP = {"product_id": 3, "quantity": "3"}
+DEARER = {"quantity": "3", "unit_price": "450.00"}
 TRIED: list[tuple[str, str, Given, bool]] = [
     ("sale_quote", "a draft", of_sale(), False),
     ("sale_confirm", "a quotation", of_sale("quote"), False),
     ("sale_cancel", "a draft", of_sale(), True),
     ("sale_draft", "a quotation", of_sale("quote"), True),
     ("sale_create", "two lines", lambda _: {"party_id": 4, "lines": LINES, "reference": "PO 4711"}, False),
-    ("sale_line_add", "a lamp", lambda office: {**of_sale()(office), "product_id": 3, "quantity": "3"}, True),
-    ("sale_line_update", "both", lambda office: {**line_of(office), "quantity": "3", "unit_price": "450.00"}, False),
+    ("sale_line_add", "a lamp", lambda office: {**of_sale()(office), **LAMP}, True),
+    ("sale_line_update", "both", lambda office: {**line_of(office), **DEARER}, False),
     ("sale_line_remove", "the only one", line_of, True),
+    ("invoice_create", "two lines", lambda _: {"party_id": 4, "lines": LINES, "reference": "PO 4711"}, False),
+    ("invoice_line_add", "a lamp", lambda office: {"invoice_id": office.invoice(), **LAMP}, True),
+    ("invoice_line_update", "both", lambda office: {**line_of_invoice(office), **DEARER}, True),
+    ("invoice_line_remove", "the only one", line_of_invoice, True),
     ("invoice_post", "of nobody's sale", lambda office: {"invoice_id": office.invoice()}, False),
     ("invoice_post", "of a sale", of_invoice_of_a_sale, False),
 ]
