@@ -10,13 +10,14 @@ from doors.agents import BOTH_ENGINES, ERAS, Connect
 from doors.working_hub import WorkingHub
 from mcp_types import CallToolResult
 from sqlalchemy import text, update
+from upstream.connector import connector
 
 from hub.approvals import Choice
 from hub.identity.accounts import set_groups
 from hub.invocations.queries import current
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
-from hub.registry import disable_connection, find_tool, quarantine
+from hub.registry import disable_connection, find_tool, quarantine, register_connector
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +41,22 @@ async def test_a_read_answers_with_the_tools_own_result_as_text_too(connect: Con
     assert not result.is_error
     assert result.structured_content == {"id": 1, "name": "pencil", "quantity": 10, "version": 1}
     assert json.loads(text_of(result)) == result.structured_content
+
+
+async def test_a_secret_in_an_answer_reaches_the_agent_that_asked(hub: WorkingHub, connect: Connect) -> None:
+    spec = connector.spec.model_copy(deep=True)
+    spec.operation("item_get").output_schema["properties"]["name"]["x-secret"] = True
+    async with hub.database.transaction() as tx:
+        await register_connector(tx, spec, hub.authority)
+
+    async with connect() as client:
+        result = await client.call_tool("item_get", {"id": 1})
+
+    assert structured(result)["name"] == "pencil"
+    async with hub.database.reading() as tx:
+        kept = repr((await tx.execute(text("SELECT output FROM invocations"))).all())
+    assert "[redacted]" in kept
+    assert "pencil" not in kept
 
 
 async def test_a_medium_write_commits_by_itself_and_names_its_invocation(hub: WorkingHub, connect: Connect) -> None:
