@@ -10,7 +10,7 @@ from hub import registry
 from hub.api.access import AccountManager, Acting, Person, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
-from hub.core.errors import NotFound
+from hub.core.errors import InputError, NotFound
 from hub.identity import accounts, clients, directory
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal, PrincipalKind
@@ -57,6 +57,12 @@ class Limits(Body):
     allowed_servers: frozenset[str] = Field(default=frozenset(), examples=[["everything"]])
 
 
+class KeySet(Body):
+    """The public keys by which an agent proves itself (`private_key_jwt`, RFC 7517 section 5)."""
+
+    keys: list[dict[str, str | list[str]]] = Field(min_length=1, max_length=10)
+
+
 class NewAgentBody(Limits):
     """An agent or a service to register."""
 
@@ -66,6 +72,21 @@ class NewAgentBody(Limits):
     owner_id: str = Field(max_length=40, description="The user who answers for it.")
     redirect_uris: list[str] = Field(default=[], max_length=20, examples=[["http://127.0.0.1/callback"]])
     is_public: bool = Field(default=False, description="It cannot keep a secret and proves itself by PKCE alone.")
+    jwks: KeySet | None = Field(default=None, description="It proves itself by one of these keys, and gets no secret.")
+
+    def authentication(self) -> clients.ClientAuthentication:
+        """Return how it proves who it is.
+
+        Raises:
+            InputError: two ways that exclude each other, or none for a service.
+        """
+        if self.is_public and self.jwks is not None:
+            raise InputError("Either it proves itself by keys, or it is public: send jwks or is_public.")
+        if self.is_public and self.kind == "service":
+            raise InputError("A service acts for nobody, so PKCE proves nothing of it; leave out is_public.")
+        if self.jwks is not None:
+            return clients.ClientAuthentication.KEY
+        return clients.ClientAuthentication.NONE if self.is_public else clients.ClientAuthentication.SECRET
 
 
 class SecretLifetime(Body):
@@ -98,7 +119,7 @@ async def create_agent(runtime: RuntimeParameter, acting: AccountManager, wanted
     async with runtime.database.transaction() as tx:
         await registry.check_servers(tx, wanted.allowed_servers)
         agent = await _create(tx, wanted, acting, runtime)
-        if wanted.is_public and wanted.kind == "agent":
+        if wanted.authentication() is not clients.ClientAuthentication.SECRET:
             return NewAgentView(agent=view(agent), secret=None)
         secret = await clients.issue_secret(tx, agent.id, authority)
     return NewAgentView(agent=view(agent), secret=_secret_view(secret))
@@ -145,6 +166,17 @@ async def revoke_secret(runtime: RuntimeParameter, acting: Person, agent_id: Id,
         await clients.revoke_secret(tx, agent_id, secret_id, acting.authority(runtime))
 
 
+@router.put("/{agent_id}/keys", operation_id="setAgentKeys", summary="Exchange an agent's keys", status_code=204)
+async def set_keys(runtime: RuntimeParameter, acting: Person, agent_id: Id, wanted: KeySet) -> None:
+    """Exchange the public keys by which an agent proves itself; for its owner or an administrator.
+
+    Send old and new ones together, and later the new ones alone, to rotate without a moment in which none is good.
+    """
+    async with runtime.database.transaction() as tx:
+        await _answerable(tx, acting, agent_id)
+        await clients.set_client_keys(tx, agent_id, wanted.model_dump(), acting.authority(runtime))
+
+
 @router.put("/{agent_id}/suspension", operation_id="suspendAgent", summary="Suspend an agent")
 async def suspend(runtime: RuntimeParameter, acting: Person, agent_id: Id, why: Why) -> AgentView:
     """Stop an agent at once: its tokens are revoked; for its owner or an administrator."""
@@ -183,9 +215,10 @@ async def _create(tx: Tx, wanted: NewAgentBody, acting: Acting, runtime: Runtime
             owner_id=wanted.owner_id,
             allowed_scopes=wanted.allowed_scopes,
             allowed_servers=wanted.allowed_servers,
+            authentication=wanted.authentication(),
+            jwks=None if wanted.jwks is None else wanted.jwks.model_dump(),
         )
         return await clients.create_service(tx, service, acting.authority(runtime))
-    proof = clients.ClientAuthentication.NONE if wanted.is_public else clients.ClientAuthentication.SECRET
     agent = clients.NewAgent(
         name=wanted.name,
         display_name=wanted.display_name,
@@ -193,7 +226,8 @@ async def _create(tx: Tx, wanted: NewAgentBody, acting: Acting, runtime: Runtime
         allowed_scopes=wanted.allowed_scopes,
         allowed_servers=wanted.allowed_servers,
         redirect_uris=tuple(wanted.redirect_uris),
-        authentication=proof,
+        authentication=wanted.authentication(),
+        jwks=None if wanted.jwks is None else wanted.jwks.model_dump(),
     )
     return await clients.create_agent(tx, agent, acting.authority(runtime))
 

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select, update
 
 from hub.audit import EventKind
 from hub.core.errors import InputError, NotFound
 from hub.core.ids import new_id
+from hub.identity.assertions import Assertion, check_keys, is_proven, thumbprint_of
 from hub.identity.authority import Authority
 from hub.identity.directory import get, get_many, is_plain
 from hub.identity.enrolment import check_name, enrol
@@ -26,9 +27,10 @@ MAX_SECRET_LIFETIME: Final = timedelta(days=366)
 
 
 class ClientAuthentication(StrEnum):
-    """How a client proves who it is: by a secret or, if it cannot keep one, by nothing but PKCE."""
+    """How a client proves who it is: by a secret, by a key of its own or, if it can keep neither, by PKCE alone."""
 
     SECRET = "client_secret"  # noqa: S105  # the method's name, not a secret
+    KEY = "private_key_jwt"
     NONE = "none"
 
 
@@ -43,6 +45,7 @@ class NewAgent:
     allowed_servers: frozenset[str] = frozenset()
     redirect_uris: tuple[str, ...] = ()
     authentication: ClientAuthentication = ClientAuthentication.SECRET
+    jwks: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +57,18 @@ class NewService:
     owner_id: str
     allowed_scopes: frozenset[str] = frozenset()
     allowed_servers: frozenset[str] = frozenset()
+    authentication: ClientAuthentication = ClientAuthentication.SECRET
+    jwks: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """An agent or a service as the authorization server sees it."""
+    """An agent or a service as the authorization server sees it; `jwks` has its public keys, if it proves by one."""
 
     principal: Principal
     redirect_uris: tuple[str, ...]
     authentication: ClientAuthentication
+    jwks: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +82,12 @@ class NewSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientProof:
-    """What a client presented: its id and, by the method it chose, its secret."""
+    """What a client presented: its id and, by the method it chose, its secret or an assertion for `audiences`."""
 
     client_id: str
     method: str
     secret: str = field(default="", repr=False)
+    audiences: frozenset[str] = frozenset()
 
 
 async def create_agent(tx: Tx, new: NewAgent, authority: Authority) -> Principal:
@@ -101,6 +108,8 @@ async def create_service(tx: Tx, new: NewService, authority: Authority) -> Princ
         owner_id=new.owner_id,
         allowed_scopes=new.allowed_scopes,
         allowed_servers=new.allowed_servers,
+        authentication=new.authentication,
+        jwks=new.jwks,
     )
     return await _register(tx, PrincipalKind.SERVICE, agent, authority)
 
@@ -114,6 +123,7 @@ async def find_client(tx: Tx, client_id: str) -> Client | None:
         principal=await get(tx, client_id),
         redirect_uris=tuple(row.redirect_uris),
         authentication=ClientAuthentication(row.authentication),
+        jwks=row.jwks,
     )
 
 
@@ -153,7 +163,7 @@ async def issue_secret(
     if client is None:
         raise NotFound(f"There is no client {client_id!r}.")
     if client.authentication is not ClientAuthentication.SECRET:
-        raise InputError("This client is public: it proves itself by PKCE and has no secret.")
+        raise InputError("This client proves itself otherwise, by PKCE or a key, and has no secret.")
     if not timedelta() < lifetime <= MAX_SECRET_LIFETIME:
         raise InputError(f"A secret lives for up to {MAX_SECRET_LIFETIME.days} days.")
     at = await now(tx)
@@ -193,6 +203,24 @@ async def revoke_secret(tx: Tx, client_id: str, secret_id: str, authority: Autho
     await authority.record(tx, EventKind.AGENT_CHANGED, client_id, changed="secret revoked", secret=secret_id)
 
 
+async def set_client_keys(tx: Tx, client_id: str, jwks: Mapping[str, Any], authority: Authority) -> None:
+    """Exchange the public keys by which a client proves itself; send old and new ones together to rotate.
+
+    Raises:
+        NotFound: there is no such client.
+        InputError: the client proves itself otherwise, or a key will not do.
+    """
+    client = await find_client(tx, client_id)
+    if client is None:
+        raise NotFound(f"There is no client {client_id!r}.")
+    if client.authentication is not ClientAuthentication.KEY:
+        raise InputError("This client proves itself otherwise, by PKCE or a secret, and has no keys.")
+    checked = check_keys(jwks)
+    await tx.execute(update(ClientRow).where(ClientRow.principal_id == client_id).values(jwks=checked))
+    thumbprints = [thumbprint_of(one) for one in checked["keys"]]
+    await authority.record(tx, EventKind.AGENT_CHANGED, client_id, changed="keys set", keys=thumbprints)
+
+
 async def authenticate_client(tx: Tx, proof: ClientProof) -> Client | None:
     """Return the client that `proof` proves, or None: unknown, suspended, or the proof does not hold."""
     client = await find_client(tx, proof.client_id)
@@ -215,6 +243,13 @@ async def _has_secret(tx: Tx, client: Client, proof: ClientProof) -> bool:
     return (await tx.scalar(query.limit(1))) is not None
 
 
+async def _has_signed(tx: Tx, client: Client, proof: ClientProof) -> bool:
+    if client.authentication is not ClientAuthentication.KEY or client.jwks is None:
+        return False
+    assertion = Assertion(text=proof.secret, client_id=client.principal.id, audiences=proof.audiences)
+    return await is_proven(tx, client.jwks, assertion)
+
+
 async def _is_public(_tx: Tx, client: Client, _proof: ClientProof) -> bool:
     return client.authentication is ClientAuthentication.NONE
 
@@ -223,12 +258,14 @@ AUTHENTICATION_METHODS: Final[Mapping[str, Callable[[Tx, Client, ClientProof], A
     "client_secret_basic": _has_secret,
     "client_secret_post": _has_secret,
     "none": _is_public,
+    "private_key_jwt": _has_signed,
 }
 """How clients may prove themselves at the token endpoint, by the names of RFC 7591."""
 
 
 async def _register(tx: Tx, kind: PrincipalKind, new: NewAgent, authority: Authority) -> Principal:
     _check_bounds(new.allowed_scopes, new.allowed_servers)
+    keys = _keys_of(new)
     for uri in new.redirect_uris:
         check_redirect_uri(uri)
     owner = (await get_many(tx, [new.owner_id])).get(new.owner_id)
@@ -242,6 +279,7 @@ async def _register(tx: Tx, kind: PrincipalKind, new: NewAgent, authority: Autho
             allowed_servers=sorted(new.allowed_servers),
             redirect_uris=list(new.redirect_uris),
             authentication=new.authentication.value,
+            jwks=keys,
         )
     )
     await tx.flush()
@@ -255,6 +293,12 @@ async def _register(tx: Tx, kind: PrincipalKind, new: NewAgent, authority: Autho
         servers=sorted(new.allowed_servers),
     )
     return await get(tx, client_id)
+
+
+def _keys_of(new: NewAgent) -> dict[str, Any] | None:
+    if (new.authentication is ClientAuthentication.KEY) != (new.jwks is not None):
+        raise InputError("A client that proves itself by private_key_jwt comes with its public keys, no other does.")
+    return None if new.jwks is None else check_keys(new.jwks)
 
 
 def _check_bounds(scopes: frozenset[str], servers: frozenset[str]) -> None:

@@ -14,6 +14,7 @@ from hub.identity.tables import (
     LoginBudgetRow,
     RefreshTokenRow,
     SessionRow,
+    UsedAssertionRow,
 )
 from hub.storage import Base, Tx, now
 
@@ -29,6 +30,7 @@ async def sweep(tx: Tx) -> None:
         (SessionRow, SessionRow.expires_at < before),
         (LoginBudgetRow, LoginBudgetRow.full_at < before),
         (LinkCodeRow, LinkCodeRow.expires_at < before),
+        (UsedAssertionRow, UsedAssertionRow.expires_at < before),
         (BootstrapRow, BootstrapRow.expires_at < before),
         (AuthorizationRequestRow, AuthorizationRequestRow.expires_at < before),
         (AuthorizationCodeRow, AuthorizationCodeRow.grant_id.in_(ended_grants)),

@@ -111,6 +111,7 @@ class ClientRow(Base):
     allowed_servers: Mapped[list[str]] = mapped_column(Json)
     redirect_uris: Mapped[list[str]] = mapped_column(Json)
     authentication: Mapped[str] = mapped_column(String(30))
+    jwks: Mapped[dict[str, object] | None] = mapped_column(Json)
 
 
 class ClientSecretRow(Base):
@@ -125,6 +126,15 @@ class ClientSecretRow(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class UsedAssertionRow(Base):
+    """An assertion by which a client has proved itself, as a hash, for as long as it could be sent again."""
+
+    __tablename__ = "oauth_used_assertions"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 
 class IdentityGenerationRow(Base):

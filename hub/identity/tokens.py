@@ -119,7 +119,7 @@ class TokenVerifier:
             raise refused()
         async with self._database.reading() as tx:
             generation = await generation_of(tx)  # first: a change while we read makes what we read outdated at once
-            caller = await _caller(tx, said, server_of(resource, self._public_url))
+            caller = await caller_of(tx, said, server_of(resource, self._public_url))
         valid_from = said.not_before or said.issued_at
         return _Cached(caller=caller, valid_from=valid_from, expires_at=said.expires_at, generation=generation)
 
@@ -146,7 +146,12 @@ async def _read(tx: Tx) -> _Reading:
     return _Reading(generation=await generation_of(tx), database_time=await now(tx), taken_at=before)
 
 
-async def _caller(tx: Tx, said: AccessToken, server: str | None) -> Caller:
+async def caller_of(tx: Tx, said: AccessToken, server: str | None) -> Caller:
+    """Return who an access token stands for at a server, as the database has its grant and its principals now.
+
+    Raises:
+        Unauthenticated: revoked, of somebody suspended, or at a server that its client may not use.
+    """
     grant = await tx.scalar(select(GrantRow).where(GrantRow.id == said.grant_id, GrantRow.revoked_at.is_(None)))
     if grant is None or (grant.client_id, grant.user_id) != (said.client_id, said.user_id):
         raise refused()

@@ -6,10 +6,11 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from hub.identity.assertions import SIGNING_ALGORITHMS
 from hub.identity.clients import AUTHENTICATION_METHODS
 from hub.identity.grants import AuthorizationServer
 from hub.identity.grants_types import GRANT_TYPES
-from hub.oauth.token import ANYWHERE, PREFLIGHT
+from hub.oauth.answers import ANYWHERE, PREFLIGHT
 
 _LOOPBACK: Final = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
@@ -25,11 +26,18 @@ def metadata_of(server: AuthorizationServer) -> dict[str, Any]:
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
         "token_endpoint": f"{issuer}/oauth/token",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "introspection_endpoint": f"{issuer}/oauth/introspect",
         "jwks_uri": f"{issuer}/oauth/jwks.json",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": sorted(GRANT_TYPES),
         "token_endpoint_auth_methods_supported": sorted(AUTHENTICATION_METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": sorted(SIGNING_ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": sorted(AUTHENTICATION_METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": sorted(SIGNING_ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": sorted(AUTHENTICATION_METHODS.keys() - {"none"}),
+        "introspection_endpoint_auth_signing_alg_values_supported": sorted(SIGNING_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
     }

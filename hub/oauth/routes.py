@@ -9,7 +9,9 @@ from starlette.routing import Route
 from hub.identity.grants import AuthorizationServer
 from hub.identity.resources import API, EVERYTHING
 from hub.invocations.runtime import Runtime
+from hub.oauth.answers import answered
 from hub.oauth.authorize import authorize
+from hub.oauth.issued_tokens import introspect, revoke
 from hub.oauth.metadata import jwks, metadata, metadata_of
 from hub.oauth.token import token
 from hub.registry import servers
@@ -46,7 +48,8 @@ def routes_of(server: AuthorizationServer) -> list[Route]:
         ValueError: the public URL is neither https nor on this very machine.
     """
     metadata_of(server)  # a hub that clients cannot trust should not start
-    read = ["GET", "OPTIONS"]
+    read, ask = ["GET", "OPTIONS"], ["POST", "OPTIONS"]
+    for_clients = (("token", token), ("revoke", revoke), ("introspect", introspect))
     described = partial(metadata, server)
     places = [WELL_KNOWN, f"{WELL_KNOWN}/mcp", f"{WELL_KNOWN}/servers/{{server}}/mcp"]
     path = urlsplit(server.issuer).path
@@ -54,7 +57,7 @@ def routes_of(server: AuthorizationServer) -> list[Route]:
         places.append(WELL_KNOWN + path)
     return [
         Route("/oauth/authorize", partial(authorize, server), methods=["GET"]),
-        Route("/oauth/token", partial(token, server), methods=["POST", "OPTIONS"]),
+        *(Route(f"/oauth/{name}", partial(answered, endpoint, server), methods=ask) for name, endpoint in for_clients),
         Route("/oauth/jwks.json", partial(jwks, server), methods=read),
         *(Route(place, described, methods=read) for place in places),
     ]

@@ -9,6 +9,7 @@ import pytest
 from doors.grants import grant_like
 from doors.people import API, LogIn, Person, api_of
 from doors.working_hub import WorkingHub
+from joserfc.jwk import ECKey
 from upstream.composites import restock
 from upstream.connector import connector
 
@@ -79,6 +80,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "setAgentLimits": ADMINISTRATOR,
     "issueAgentSecret": ADMINISTRATOR,
     "revokeAgentSecret": ADMINISTRATOR,
+    "setAgentKeys": ADMINISTRATOR,
     "suspendAgent": ADMINISTRATOR,
     "resumeAgent": ADMINISTRATOR,
     "createInvocation": MEMBER,
@@ -133,6 +135,7 @@ AGENTS_MAY = {
     "undoInvocation",
 }
 PUBLIC = {"logIn"}
+PUBLIC_KEY = ECKey.generate_key("P-256").as_dict(private=False)
 WHY = {"reason": "a test"}
 RULES = {"text": default_bundle_text()}
 
@@ -180,6 +183,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "createAgent": {"name": "bot", "display_name": "Bot", "owner_id": hub.people["owner"].id},
         "setAgentLimits": {"allowed_scopes": [], "allowed_servers": []},
         "issueAgentSecret": {"days": 1},
+        "setAgentKeys": {"keys": [PUBLIC_KEY]},
         "suspendAgent": WHY,
         "setToolTrust": {"is_trusted": True},
         "setLimit": {"per": "agent", "measure": "calls", "amount": 1000, "seconds": 60},
@@ -307,6 +311,23 @@ async def test_an_agent_with_a_token_for_the_api_may_only_what_is_for_agents(
     assert let_in == AGENTS_MAY
     assert statuses["createInvocation"] == 201
     assert statuses["getInvocation"] == 404  # another agent's
+
+
+async def test_an_agent_registered_with_a_key_gets_no_secret_and_its_owner_exchanges_the_key(
+    hub: WorkingHub, log_in: LogIn
+) -> None:
+    administrator, owner, stranger = [await log_in(name) for name in ("administrator", "owner", "requester")]
+    new = {"name": "signer", "display_name": "Signer", "owner_id": hub.people["owner"].id}
+
+    made = await administrator.send("POST", "/agents", {**new, "jwks": {"keys": [PUBLIC_KEY]}})
+    keys = f"/agents/{made.json()['agent']['id']}/keys"
+    exchanged = await owner.send("PUT", keys, {"keys": [PUBLIC_KEY]})
+    foreign = await stranger.send("PUT", keys, {"keys": [PUBLIC_KEY]})
+    both = await administrator.send("POST", "/agents", {**new, "jwks": {"keys": [PUBLIC_KEY]}, "is_public": True})
+    service = await administrator.send("POST", "/agents", {**new, "kind": "service", "is_public": True})
+
+    assert (made.status_code, made.json()["secret"]) == (201, None)
+    assert [one.status_code for one in (exchanged, foreign, both, service)] == [204, 404, 400, 400]
 
 
 async def test_the_owner_of_an_agent_answers_for_it_and_no_other(hub: WorkingHub, log_in: LogIn) -> None:

@@ -295,6 +295,15 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_login_budgets_full_at"), ["full_at"], unique=False)
 
     op.create_table(
+        "oauth_used_assertions",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_oauth_used_assertions")),
+    )
+    with op.batch_alter_table("oauth_used_assertions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_oauth_used_assertions_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
         "outbox_messages",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("topic", sa.String(length=60), nullable=False),
@@ -628,6 +637,7 @@ def upgrade() -> None:
         sa.Column("allowed_servers", Json, nullable=False),
         sa.Column("redirect_uris", Json, nullable=False),
         sa.Column("authentication", sa.String(length=30), nullable=False),
+        sa.Column("jwks", Json, nullable=True),
         sa.ForeignKeyConstraint(
             ["principal_id"], ["principals.id"], name=op.f("fk_oauth_clients_principal_id_principals")
         ),
@@ -1067,6 +1077,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_outbox_messages_state_due_at")
 
     op.drop_table("outbox_messages")
+    with op.batch_alter_table("oauth_used_assertions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_oauth_used_assertions_expires_at"))
+
+    op.drop_table("oauth_used_assertions")
     with op.batch_alter_table("login_budgets", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_budgets_full_at"))
 

@@ -1,0 +1,74 @@
+"""Reading who a client says it is, and by what it proves it: one method per request (RFC 6749 section 2.3)."""
+
+import base64
+from typing import Final
+from urllib.parse import unquote_plus
+
+from starlette.requests import Request
+
+from hub.identity.assertions import claimed_client
+from hub.identity.clients import ClientProof
+from hub.identity.grants import AuthorizationServer
+from hub.oauth.parameters import Parameters, Unreadable, form_of
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+async def asked_by_a_client(server: AuthorizationServer, request: Request) -> tuple[Parameters, ClientProof]:
+    """Return what a request to an endpoint for clients asks, and what its client proves itself with.
+
+    Raises:
+        Unreadable: parameters in the URL, no form, no method of proof, or more than one.
+    """
+    if request.url.query:
+        raise Unreadable("Send the parameters in the body, none in the URL.")
+    parameters = await form_of(request)
+    twice = parameters.repeated - {"resource"}  # that one has an error of its own
+    if twice:
+        raise Unreadable(f"{', '.join(sorted(twice))} may be sent once only.")
+    return parameters, _proof(server, request.headers.get("authorization"), parameters.values)
+
+
+def _proof(server: AuthorizationServer, authorization: str | None, form: dict[str, str]) -> ClientProof:
+    methods = (authorization is not None, "client_secret" in form, "client_assertion" in form)
+    if sum(methods) > 1:
+        raise Unreadable("Prove who you are once: by the header, a secret in the body or an assertion.")
+    if authorization is not None:
+        return _from_header(authorization, form.get("client_id"))
+    if "client_assertion" in form:
+        return _from_assertion(server, form)
+    if "client_id" not in form:
+        raise Unreadable("Send client_id, or prove who you are by HTTP Basic or an assertion.")
+    if "client_secret" in form:
+        return ClientProof(client_id=form["client_id"], method="client_secret_post", secret=form["client_secret"])
+    return ClientProof(client_id=form["client_id"], method="none")
+
+
+def _from_header(authorization: str, named: str | None) -> ClientProof:
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except ValueError as error:
+        raise Unreadable("The Authorization header cannot be read.") from error
+    if scheme.lower() != "basic" or not colon:
+        raise Unreadable("The Authorization header has to be HTTP Basic with client_id and secret.")
+    client_id = unquote_plus(client_id)
+    if named not in {None, client_id}:
+        raise Unreadable("client_id in the body is not the one in the header.")
+    return ClientProof(client_id=client_id, method="client_secret_basic", secret=unquote_plus(secret))
+
+
+def _from_assertion(server: AuthorizationServer, form: dict[str, str]) -> ClientProof:
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise Unreadable(f"client_assertion_type has to be {ASSERTION_TYPE}.")
+    client_id = claimed_client(form["client_assertion"])
+    if client_id is None:
+        raise Unreadable("The client_assertion is no JWT whose subject is a client.")
+    if form.get("client_id") not in {None, client_id}:
+        raise Unreadable("client_id in the body is not the subject of the assertion.")
+    return ClientProof(
+        client_id=client_id,
+        method="private_key_jwt",
+        secret=form["client_assertion"],
+        audiences=frozenset({server.issuer, f"{server.issuer}/oauth/token"}),
+    )
