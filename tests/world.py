@@ -32,6 +32,8 @@ from hub.registry import Catalog, Environment, NewConnection, create_connection,
 from hub.storage import Database
 
 MASTER_KEY = bytes(range(32))
+ANSWER_SECONDS = 120.0
+"""So long that a busy machine does not turn an outcome into a "still running"."""
 PASSWORD = "correct-horse-battery"
 PUBLIC_URL = "http://127.0.0.1:8420"
 PEOPLE: Final = {"rita": (), "ann": ("approvers",), "carl": ("controllers",)}
@@ -113,7 +115,7 @@ class World:
 
 @asynccontextmanager
 async def open_hub(
-    database: Database, keys: Keyring, *, answer_seconds: float = 4.0, folders: Sequence[Path] = ()
+    database: Database, keys: Keyring, *, answer_seconds: float = ANSWER_SECONDS, folders: Sequence[Path] = ()
 ) -> AsyncGenerator[Runtime]:
     """Yield a running hub without doors; `folders` may hold SQLite files to connect to."""
     async with AsyncExitStack() as stack:
@@ -148,7 +150,7 @@ async def open_world(
     keys: Keyring,
     upstream: Upstream,
     *,
-    answer_seconds: float = 4.0,
+    answer_seconds: float = ANSWER_SECONDS,
     spec: ConnectorSpec = connector.spec,
 ) -> AsyncGenerator[World]:
     """Yield a world over an empty database, or over one that `settle` has been at; `spec` replaces the connector's."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -41,10 +41,10 @@ def claimed_client(text: str) -> str | None:
     if len(text) > MAX_LENGTH or not text.isascii():
         return None
     try:
-        claims = parse_json(jws.extract_compact(text.encode()).payload)
+        claims = _object(parse_json(jws.extract_compact(text.encode()).payload))
     except (JoseError, ValueError, InputError):
         return None
-    subject = claims.get("sub") if isinstance(claims, dict) else None
+    subject = (claims or {}).get("sub")
     return subject if isinstance(subject, str) and subject else None
 
 
@@ -54,8 +54,8 @@ def check_keys(jwks: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: no key, too many, a private one, or one of a kind or size that is not taken.
     """
-    keys = jwks.get("keys")
-    if not isinstance(keys, list) or not 1 <= len(keys) <= MAX_KEYS:
+    keys = _list(jwks.get("keys"))
+    if not 1 <= len(keys) <= MAX_KEYS:
         raise InputError(f"A key set has `keys`, with 1 to {MAX_KEYS} public keys in it.")
     return {"keys": [_checked(one) for one in keys]}
 
@@ -82,8 +82,17 @@ def thumbprint_of(key: Mapping[str, Any]) -> str:
     return import_key(dict(key)).thumbprint()
 
 
-def _checked(key: object) -> dict[str, Any]:
-    if not isinstance(key, dict):
+def _object(value: object) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def _checked(value: object) -> dict[str, Any]:
+    key = _object(value)
+    if key is None:
         raise InputError("Each key in a key set is a JSON object (RFC 7517 section 4).")
     try:
         read = import_key(key)
@@ -123,7 +132,7 @@ def _signed_claims(text: str, keys: Sequence[Mapping[str, Any]]) -> dict[str, An
 
 def _audiences(claims: Mapping[str, Any]) -> set[str]:
     said = claims.get("aud")
-    return {one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)}
+    return {one for one in (_list(said) or [said]) if isinstance(one, str)}
 
 
 def _good_until(claims: Mapping[str, Any], at: datetime) -> datetime | None:

@@ -24,7 +24,7 @@ async def database(sqlite_url: str) -> AsyncGenerator[Database]:
 
 @pytest.fixture
 async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
-    async with open_world(database, keys, upstream, answer_seconds=60) as opened:
+    async with open_world(database, keys, upstream) as opened:
         yield opened
 
 

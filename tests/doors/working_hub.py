@@ -45,6 +45,8 @@ from hub.storage import Database, Tx, now
 from hub.worker import continue_due
 
 PUBLIC_URL = "http://127.0.0.1:8420"
+ANSWER_SECONDS = 120.0
+"""So long that a busy machine does not turn an outcome into a "still running"."""
 PASSWORD = "correct horse battery staple"
 ALL_SCOPES = frozenset({"upstream:read", "upstream:write"})
 _MEMBER: Final = frozenset({Role.MEMBER})
@@ -183,6 +185,7 @@ async def working_hub(database: Database, keys: Keyring, system: Upstream) -> As
             records=records,
             public_url=PUBLIC_URL,
             environment=Environment.DEV.value,
+            answer_seconds=ANSWER_SECONDS,
         )
         connection, there = await _connected(runtime, system)
         agent = there.pop("assistant")

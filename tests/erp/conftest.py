@@ -34,6 +34,6 @@ def clerk(tryton: TrytonServer) -> Generator[Person]:
 async def company(
     database: Database, keys: Keyring, upstream: Upstream, tryton: TrytonServer, clerk: Person
 ) -> AsyncGenerator[Company]:
-    async with open_world(database, keys, upstream, answer_seconds=60.0) as world, wire_to(tryton) as (wire, base_url):
+    async with open_world(database, keys, upstream) as world, wire_to(tryton) as (wire, base_url):
         caller = await connect(world, tryton, base_url)
         yield Company(world=world, server=tryton, wire=wire, office=Office(clerk), caller=caller)

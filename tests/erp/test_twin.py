@@ -70,7 +70,7 @@ async def company(
     database: Database, keys: Keyring, upstream: Upstream, twinned: TrytonServer, colleague: Person
 ) -> AsyncGenerator[Company]:
     async with (
-        open_world(database, keys, upstream, answer_seconds=60.0) as world,
+        open_world(database, keys, upstream) as world,
         wire_to(twinned) as (wire, base_url),
     ):
         caller = await connect(world, twinned, base_url, twin=f"{base_url}_twin")

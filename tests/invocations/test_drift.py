@@ -44,7 +44,7 @@ CARRIES = f'{ASKS} @carry("same-changes")'
 @pytest.fixture
 async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
     """Nobody is told to come back later here, however slow the machine is."""
-    async with open_world(database, keys, upstream, answer_seconds=120) as opened:
+    async with open_world(database, keys, upstream) as opened:
         yield opened
 
 

@@ -33,7 +33,7 @@ ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.fixture
 async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
     """Nobody is told to come back later here, however slow the machine is."""
-    async with open_world(database, keys, upstream, answer_seconds=120) as opened:
+    async with open_world(database, keys, upstream) as opened:
         yield opened
 
 

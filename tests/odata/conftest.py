@@ -42,7 +42,7 @@ async def office(
     database = Database(f"sqlite+aiosqlite:///{folder / 'hub.sqlite'}")
     keys = await Keyring.open(database, MASTER_KEY)
     with running_upstream(folder) as upstream:
-        async with open_world(database, keys, upstream, answer_seconds=60.0) as world:
+        async with open_world(database, keys, upstream) as world:
             spec = compiled(cap).spec
             yield Office(cap=cap, world=world, spec=spec, caller=await _connected(world, cap))
     await database.close()
