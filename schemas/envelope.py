@@ -21,7 +21,9 @@ ENVELOPE: Final[Mapping[str, Json]] = {
         "reason_code": {"type": "string"},
         "reason": {"type": "string"},
         "retryable": {"type": "boolean"},
+        "retry_after_seconds": {"type": "number"},
         "changed_arguments": {"type": "object"},
+        "steps": {"type": "array"},
     },
 }
 """Small, since every tool of every list carries it; `invocation.v1.json` is the envelope in full."""

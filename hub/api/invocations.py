@@ -27,7 +27,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import with_answer
 from hub.invocations.states import State
 from hub.invocations.undoing import Undo, offer_of, undo
-from hub.invocations.values import ApprovedBy, Call, Claims, Invocation
+from hub.invocations.values import ApprovedBy, Call, Claims, Invocation, StepStatus
 
 router = APIRouter(prefix="/invocations", tags=["invocations"])
 
@@ -76,6 +76,18 @@ class UndoView(BaseModel):
     undone_by: str | None = Field(default=None, description="The invocation that undoes it, or is about to.")
 
 
+class StepView(BaseModel):
+    """How one step of a plan stands; what has the status `done` or `stands` has happened."""
+
+    step: int
+    name: str
+    tool: str
+    status: StepStatus
+    invocation_id: str | None = None
+    undo_id: str | None = None
+    message: str | None = None
+
+
 class InvocationView(BaseModel):
     """How one call stands."""
 
@@ -111,6 +123,10 @@ class InvocationView(BaseModel):
     status_url: str
     undoes: str | None = Field(default=None, description="The invocation that this one takes back.")
     conflict: list[ConflictView] = Field(default=[], description="Why it was not undone: what changed since.")
+    steps: list[StepView] = Field(default=[], description="Of a plan that has begun: how its steps stand.")
+    plan_id: str | None = Field(
+        default=None, description="The invocation whose plan this is a step of, or of its undo."
+    )
     repeats: bool = Field(description="The call joined an earlier one instead of starting a new one.")
 
 
@@ -307,6 +323,8 @@ def view(invocation: Invocation, runtime: Runtime) -> InvocationView:
         status_url=f"{runtime.public_url.rstrip('/')}/invocations/{invocation.id}",
         undoes=invocation.undoes,
         conflict=[ConflictView(**one) for one in invocation.conflict],
+        steps=[StepView(**one.as_json()) for one in invocation.progress],
+        plan_id=invocation.part.plan_id if invocation.part else None,
         repeats=invocation.repeats,
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from connectors.sdk.preview import Change, Preview
 from connectors.sdk.vocabulary import Tier
+from hub.dryrun import PlannedStep, PlanPreview
 from hub.registry import PublishedTool
 
 Json = Any
@@ -30,6 +31,26 @@ def decision_summary(tool: PublishedTool, preview: Preview, tier: Tier) -> dict[
         "changes": [_change(change) for change in preview.changes],
         "side_effects": [effect.model_dump(mode="json") for effect in preview.side_effects],
         "blast": preview.blast.model_dump(mode="json"),
+        **({"steps": [_step(step) for step in preview.steps]} if isinstance(preview, PlanPreview) else {}),
+    }
+
+
+def _step(step: PlannedStep) -> dict[str, Json]:
+    """Return what is told of one step of a plan; what a person agrees to is this very step, by its intent digest."""
+    return {
+        "number": step.number,
+        "name": step.name,
+        "tool": step.tool,
+        "title": step.title,
+        "connection": step.connection,
+        "tier": step.tier.value,
+        "effect": step.effect.value,
+        "fidelity": step.preview.fidelity.value,
+        "reversal": step.reversal.value,
+        "arguments": dict(step.arguments),
+        "waits_for": dict(step.waits_for),
+        "intent_digest": step.intent_digest,
+        "changes": [_change(change) for change in step.preview.changes],
     }
 
 

@@ -1,6 +1,8 @@
 """Previews: ask for them, compare them, keep their record."""
 
+from hub.dryrun.agreeing import agrees
 from hub.dryrun.compare import ThreeWay, drift, judge, moved_since, named_in, would_change_the_same
+from hub.dryrun.plans import PlannedStep, PlanPreview, contract_preview
 from hub.dryrun.records import (
     PreviewRecord,
     ReadBack,
@@ -16,12 +18,16 @@ from hub.dryrun.records import (
 )
 
 __all__ = [
+    "PlanPreview",
+    "PlannedStep",
     "PreviewRecord",
     "ReadBack",
     "Records",
     "ThreeWay",
     "TrackRecord",
     "Verdict",
+    "agrees",
+    "contract_preview",
     "drift",
     "judge",
     "keep",

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from connectors.sdk.preview import Preview
 from hub.core.canonical import digest
+from hub.dryrun.plans import PlanPreview
 from hub.dryrun.tables import PreviewRow
 from hub.storage import Tx
 
@@ -70,7 +71,10 @@ def preview_digest(preview: Preview) -> str:
         Malformed: the preview holds a number that no two readers would read alike.
     """
     decided_on = {"changes", "side_effects", "preconditions", "blast", "fidelity"}
-    return digest(preview.model_dump(mode="json", include=decided_on))
+    body = preview.model_dump(mode="json", include=decided_on)
+    if isinstance(preview, PlanPreview):
+        body["steps"] = [step.decided_on() for step in preview.steps]
+    return digest(body)
 
 
 async def keep(tx: Tx, invocation_id: str, tool_id: str, record: PreviewRecord) -> None:
@@ -132,7 +136,7 @@ async def track_record(tx: Tx, tool_id: str) -> TrackRecord:
 def _record(row: PreviewRow) -> PreviewRecord:
     return PreviewRecord(
         revision=row.revision,
-        preview=Preview.model_validate(row.body),
+        preview=(PlanPreview if "steps" in row.body else Preview).model_validate(row.body),
         digest=row.digest,
         transcript=tuple(row.transcript),
         sandbox_level=row.sandbox_level,

@@ -6,6 +6,7 @@ connector's `read` covers each of its reading tools and `write` each of its writ
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from connectors.sdk.vocabulary import Effect
@@ -46,6 +47,19 @@ def require(caller: Caller, connector: str, tool: str, effect: Effect) -> None:
     """
     if not covers(caller.scopes, connector, tool, effect):
         raise ScopeMissing(needed_scopes(connector, tool, effect, allowed=caller.actor.allowed_scopes))
+
+
+def require_all(caller: Caller, tools: Sequence[tuple[str, str, Effect]]) -> None:
+    """Let the caller's token pass if it covers every one of `tools`: connector, published name and effect of each.
+
+    Raises:
+        ScopeMissing: it does not; the error names every scope to ask for.
+    """
+    missing = [tool for tool in tools if not covers(caller.scopes, *tool)]
+    if missing:
+        allowed = caller.actor.allowed_scopes
+        needed = [scope for one in missing for scope in needed_scopes(*one, allowed=allowed)]
+        raise ScopeMissing(tuple(dict.fromkeys(needed)))
 
 
 def parse_scopes(text: str) -> frozenset[str]:

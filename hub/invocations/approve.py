@@ -1,5 +1,7 @@
 """From a preview to the permission to commit it: given by policy at once, or asked of people."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Final
@@ -51,15 +53,25 @@ async def approve_by_policy(
         return await move(tx, runtime, previewed, step)
 
 
-async def ask(previewed: Invocation, tool: PublishedTool, decision: Allowed | Obliged, runtime: Runtime) -> Invocation:
+async def ask(
+    previewed: Invocation,
+    tool: PublishedTool,
+    decision: Allowed | Obliged,
+    runtime: Runtime,
+    *,
+    also: Sequence[Obligation] = (),
+) -> Invocation:
     """Put the question to the groups that policy names; return the invocation, AWAITING_APPROVAL.
+
+    `also` is what policy asks of the steps of a plan.
 
     What an approver proposed is asked of everybody who was asked before, whatever policy says of it, but its author.
     """
     async with runtime.database.transaction() as tx:
         at = await now(tx)
-        expires_at = _in_window(previewed, at + approvals.shortest(_obligations(previewed, decision)))
-        terms = _terms(previewed, tool, decision, expires_at)
+        asked_for = _obligations(previewed, decision, also)
+        expires_at = _in_window(previewed, at + approvals.shortest(asked_for))
+        terms = replace(_terms(previewed, tool, decision, expires_at), obligations=asked_for)
         excluded = voters_excluded(await caller_of(tx, previewed)) | authors(previewed.counters)
         question = await approvals.open_question(tx, _asked(previewed, excluded, terms), terms)
         question = await carry_over(tx, previewed, question)
@@ -123,13 +135,15 @@ def _terms(previewed: Invocation, tool: PublishedTool, decision: Allowed | Oblig
         intent_digest=previewed.intent_digest,
         preview_digest=previewed.preview.digest,
         policy_digest=decision.bundle_digest,
-        obligations=_obligations(previewed, decision),
+        obligations=_obligations(previewed, decision, ()),
         summary=decision_summary(tool, previewed.preview.preview, previewed.tier),
         expires_at=expires_at,
         nonce=token_hex(16),
     )
 
 
-def _obligations(previewed: Invocation, decision: Allowed | Obliged) -> tuple[Obligation, ...]:
+def _obligations(
+    previewed: Invocation, decision: Allowed | Obliged, also: Sequence[Obligation]
+) -> tuple[Obligation, ...]:
     asked_now = decision.obligations if isinstance(decision, Obliged) else ()
-    return strictest([*approvals.asked_already(previewed.counters), *asked_now])
+    return strictest([*approvals.asked_already(previewed.counters), *asked_now, *also])

@@ -12,6 +12,7 @@ from hub import budgets
 from hub.audit import Event, EventKind, append
 from hub.budgets import Demand, Holder, Limit, Measure, OverBudget, Per, RunOver, Stop
 from hub.core.errors import HubError
+from hub.invocations.plan_steps import is_plan, planned_steps
 from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
@@ -61,6 +62,11 @@ async def brake(tx: Tx, claimed: Invocation, runtime: Runtime) -> None:
         Stopped: a kill switch is on.
     """
     await refuse_stopped(tx, claimed)
+    if is_plan(claimed):
+        for step in planned_steps(claimed):
+            await refuse_stopped(tx, claimed, tool_id=step.tool_id, connection_id=step.connection_id)
+        await budgets.leave_place(tx, claimed.id)
+        return  # each of its steps takes its own
     limits = await budgets.limits_now(tx)
     if limits:
         name, server = claimed.tool_name, claimed.server
@@ -77,14 +83,19 @@ async def leave(invocation_id: str, runtime: Runtime) -> None:
             await budgets.leave_place(tx, invocation_id)
 
 
-async def refuse_stopped(tx: Tx, standing: Invocation) -> None:
-    """Let a write pass for which no switch is on, as the database says.
+async def refuse_stopped(
+    tx: Tx, standing: Invocation, *, tool_id: str | None = None, connection_id: str | None = None
+) -> None:
+    """Let a write pass for which no switch is on, as the database says; or a step of it, by another tool.
 
     Raises:
         Stopped: one is.
     """
     stops = await budgets.stops_for(
-        tx, agent_id=standing.agent_id, tool_id=standing.tool_id, connection_id=standing.connection_id
+        tx,
+        agent_id=standing.agent_id,
+        tool_id=tool_id or standing.tool_id,
+        connection_id=connection_id or standing.connection_id,
     )
     if stops:
         raise Stopped(stops)

@@ -19,6 +19,7 @@ from hub.identity.principals import Principal
 from hub.invocations.callers import caller_of, voters_excluded
 from hub.invocations.decisions import basis, decide_on_glass, on_record
 from hub.invocations.journal import Step, hold, load, move
+from hub.invocations.plan_steps import is_plan
 from hub.invocations.refuse import by_policy
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -85,6 +86,10 @@ async def _break(tx: Tx, breaking: Breaking, runtime: Runtime) -> Invocation:
     await runtime.database.lock(tx, f"glass:{breaking.breaker.id}")  # two at once are one after the other
     standing = await load(tx, breaking.invocation_id)
     question = await _asked(tx, standing)
+    if is_plan(standing):
+        raise Conflict(
+            "A plan of several steps is not let go without its approval; let single steps be called instead."
+        )
     excluded = question.excluded | voters_excluded(await caller_of(tx, standing))
     _check(breaking, question, excluded, at=await now(tx))
     if waiting := await unreviewed_glass(tx, breaking.breaker.id):

@@ -16,8 +16,9 @@ from hub.core.errors import Conflict
 from hub.execution import CommitOrder, Target
 from hub.invocations.braking import Stopped, brake, record_braked
 from hub.invocations.conclude import conclude, released, stale
-from hub.invocations.journal import Step, announce, hold, load, move, record_event
+from hub.invocations.journal import Step, announce, hold, load, move, put_off, record_event
 from hub.invocations.permit import Permit, TooLate
+from hub.invocations.plan_steps import is_plan
 from hub.invocations.queries import current
 from hub.invocations.recheck import Changed, Holds, NotNow, recheck
 from hub.invocations.runtime import Runtime
@@ -95,7 +96,7 @@ async def commit(invocation: Invocation, runtime: Runtime) -> Invocation:
         return await _as_it_stands(invocation, runtime)
     match await recheck(claimed, runtime):
         case Holds(tool=tool):
-            return await send(claimed, tool, runtime)
+            return await (_set_out if is_plan(claimed) else send)(claimed, tool, runtime)
         case Changed(reasons=reasons):
             step = stale(reasons, {})
         case NotNow(reason=reason):
@@ -103,6 +104,23 @@ async def commit(invocation: Invocation, runtime: Runtime) -> Invocation:
     async with runtime.database.transaction() as tx:
         later = {"not_before": await now(tx) + TRY_AGAIN_AFTER}
         return await move(tx, runtime, claimed, replace(step, changes={**step.changes, **later}))
+
+
+async def _set_out(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
+    """Mark a plan as begun, which spends its approval; a worker takes its steps, each a call of its own."""
+    permit = Permit(claimed, runtime, seconds=tool.version.spec.timeout_seconds)
+    try:
+        await permit.ask()
+    except TooLate as late:
+        async with runtime.database.transaction() as tx:
+            await move(tx, runtime, claimed, released(late.message))
+        return await current(runtime, claimed.id)
+    except Conflict:
+        return await _as_it_stands(claimed, runtime)
+    async with runtime.database.transaction() as tx:
+        await put_off(tx, permit.standing, timedelta(0))
+        await announce(tx, runtime, claimed.id)
+        return await load(tx, claimed.id)
 
 
 async def send(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:

@@ -7,14 +7,16 @@ from typing import Any, Final
 
 from sqlalchemy import func, select
 
+from connectors.sdk.vocabulary import Effect
 from hub import dryrun
 from hub.approvals import Mandate, acting
 from hub.budgets import stops_for
 from hub.identity import scopes
-from hub.identity.principals import Caller, Principal
+from hub.identity.principals import Caller, Principal, PrincipalKind
 from hub.invocations.callers import caller_of
 from hub.invocations.history import history_of, may_have_happened
 from hub.invocations.journal import claims_json
+from hub.invocations.plan_steps import steps_alone
 from hub.invocations.provenance import Origin, traces_of
 from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
@@ -23,7 +25,7 @@ from hub.invocations.tables import InvocationRow
 from hub.invocations.trust import trust_in
 from hub.invocations.values import Call, Claims, Invocation
 from hub.policy import Action, Bundle, Decision, Denied, Facts, Obliged, PreviewFacts, decide, exposed_facts
-from hub.registry import PublishedTool, canonical_arguments
+from hub.registry import PublishedTool, canonical_arguments, steps_of
 from hub.storage import Tx, now
 
 Json = Any
@@ -41,7 +43,8 @@ async def understand(call: Call, runtime: Runtime) -> tuple[Request, Decision]:
         ArgumentsInvalid: the arguments break the tool's input schema; names every violation.
     """
     tool = await runtime.catalog.resolve(call.tool, server=call.server, caller=call.caller)
-    scopes.require(call.caller, tool.connector.name, tool.name, tool.effect)
+    itself = (tool.connector.name, tool.name, tool.effect)
+    scopes.require_all(call.caller, [itself, *await _of_steps(call, tool, runtime)])
     arguments = canonical_arguments(tool, call.arguments)
     bundle = await runtime.bundles.active(tool.environment)
     at = datetime.now(UTC)  # a read's decision asks the database nothing; a write's is made again with its clock
@@ -57,6 +60,22 @@ async def understand(call: Call, runtime: Runtime) -> tuple[Request, Decision]:
     return request, decision
 
 
+async def _of_steps(call: Call, tool: PublishedTool, runtime: Runtime) -> list[tuple[str, str, Effect]]:
+    """Return what an agent that calls a composite tool must be let call: the tool of every step, on the same server.
+
+    Raises:
+        NotFound: one of them is not offered there, or the agent may not see it.
+    """
+    if call.caller.actor.kind is PrincipalKind.USER:
+        return []
+    found = list[tuple[str, str, Effect]]()
+    for step in steps_of(tool.operation):
+        where = step.connection_id
+        name = await runtime.catalog.published_name(step.tool, where, server=call.server, caller=call.caller)
+        found.append((step.connector, name, Effect.UPDATE))  # each step writes
+    return found
+
+
 async def decide_on(action: Action, standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Decision:
     """Return what the current bundle says about `action` on a write that has been previewed."""
     async with runtime.database.reading() as tx:
@@ -70,7 +89,12 @@ async def decide_on_vote(
 ) -> Decision:
     """Return what the current bundle says about `voter` approving a write that has been previewed."""
     facts, bundle = await _of_person(tx, voter, standing, tool, runtime)
-    return decide(Action.APPROVE, facts, bundle)
+    decision = decide(Action.APPROVE, facts, bundle)
+    for step in await steps_alone(tx, standing):  # of a plan: whoever may not approve a step may not approve it
+        of_step = decide(Action.APPROVE, *(await _of_person(tx, voter, step.call, step.tool, runtime)))
+        if isinstance(of_step, Denied):
+            return of_step
+    return decision
 
 
 async def decide_on_glass(

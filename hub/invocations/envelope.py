@@ -24,6 +24,8 @@ Json = Any
 _FOR_NOW: Final = frozenset({Unavailable.code, OverBudget.code, Stopped.code})
 """Refused now, and perhaps not later; of a limit the words say from when on."""
 _NOT_BY_POLICY: Final = _FOR_NOW | {RunOver.code}
+STEP_IN_DOUBT: Final = "step_in_doubt"
+"""Why a plan under way waits: nobody knows yet whether one of its steps has happened."""
 POLL_AFTER_SECONDS: Final = 30
 RUNNING_POLL_SECONDS: Final = 3
 
@@ -40,6 +42,7 @@ class Status(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    PARTIAL = "partial"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,9 @@ STANDINGS: Final[Mapping[State, Standing]] = {
     State.EXPIRED: Standing(status=Status.EXPIRED, task="completed", is_error=True, retryable=True),
     State.CANCELLED: Standing(status=Status.CANCELLED, task="cancelled", is_error=True, retryable=True),
     State.RESOLVED_BY_HUMAN: _DONE,
+    State.UNDONE: Standing(status=Status.FAILED, task="completed", is_error=True, retryable=True),
+    # something stands: to call again would do it twice
+    State.PARTIAL: Standing(status=Status.PARTIAL, task="completed", is_error=True),
 }
 """Every state, as `schemas/invocation.v1.json` publishes it."""
 
@@ -89,6 +95,8 @@ def outward(invocation: Invocation) -> Standing:
     """Return how the invocation looks from outside; one that people looked into is what they found."""
     if invocation.state is State.RESOLVED_BY_HUMAN and invocation.error_code is not None:
         return STANDINGS[State.NOT_APPLIED]
+    if invocation.state is State.SENT and invocation.error_code == STEP_IN_DOUBT:
+        return STANDINGS[State.IN_DOUBT]
     return STANDINGS[invocation.state]
 
 
@@ -118,6 +126,7 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
             "status_url": url,
             **_again(invocation),
             **_revision(invocation),
+            **_steps(invocation),
         }
         return Envelope(status=standing.status, text=_ended(invocation), structured=structured, is_error=True)
     is_running = standing.status is Status.RUNNING
@@ -128,6 +137,7 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
         "expires_at": invocation.expires_at.isoformat() if invocation.expires_at else None,
         "status_url": url,
         **_revision(invocation),
+        **_steps(invocation),
     }
     kept = {name: value for name, value in structured.items() if value is not None}
     return Envelope(status=standing.status, text=_waiting(invocation, url), structured=kept, is_error=False)
@@ -170,6 +180,8 @@ def _ended(invocation: Invocation) -> str:
         State.REJECTED: "An approver rejected it; nothing was changed. Do not send the same call again.",
         State.EXPIRED: "It expired; nothing was changed.",
         State.CANCELLED: "It was cancelled; nothing was changed.",
+        State.UNDONE: "It was not carried out to its end, and what had been done was taken back again.",
+        State.PARTIAL: "It was carried out in part, and a part of it stands. Do not make this call again.",
     }[invocation.state]
     if invocation.state is State.REJECTED and invocation.repeats:
         until = invocation.updated_at + REJECTION_REMEMBERED
@@ -180,6 +192,8 @@ def _ended(invocation: Invocation) -> str:
 
 def _waiting(invocation: Invocation, url: str) -> str:
     ask = f"To see how it stands, call hub_invocation_get with id {invocation.id}; do not make this call again."
+    if invocation.progress:
+        return _under_way(invocation, ask)
     if invocation.state is State.IN_DOUBT:
         return (
             f"It was sent, and the system's answer was lost: it may or may not have happened (invocation "
@@ -198,6 +212,23 @@ def _waiting(invocation: Invocation, url: str) -> str:
         f" {ask} Ask again in {POLL_AFTER_SECONDS} seconds or later."
         f" A person can decide at {url}."
     )
+
+
+def _under_way(invocation: Invocation, ask: str) -> str:
+    """Say how far a plan has got."""
+    told = "; ".join(f"{one.number} {one.name}: {one.status.value.replace('_', ' ')}" for one in invocation.progress)
+    if outward(invocation).status is Status.IN_DOUBT:
+        why = "One of its steps was sent and the answer was lost; everything waits until that is found out."
+    elif invocation.stop_reason is not None:
+        why = f"It goes no further ({invocation.stop_reason}), and what was done is being taken back."
+    else:
+        why = "It is being carried out."
+    return f"{why} Its steps (invocation {invocation.id}): {told}. {ask}"
+
+
+def _steps(invocation: Invocation) -> dict[str, Json]:
+    """Return how the steps of a plan stand, for programs."""
+    return {"steps": [one.as_json() for one in invocation.progress]} if invocation.progress else {}
 
 
 def _who(invocation: Invocation) -> str:

@@ -9,6 +9,7 @@ from hub.invocations.approve import approve_by_policy, ask
 from hub.invocations.braking import admit, leave
 from hub.invocations.commit import commit
 from hub.invocations.decisions import decide_on, understand
+from hub.invocations.plan_policy import ask_of_steps
 from hub.invocations.preview import dry_run
 from hub.invocations.queries import current
 from hub.invocations.reads import read
@@ -28,6 +29,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import opened
 from hub.invocations.states import State
 from hub.invocations.under_grant import approve_by_grant
+from hub.invocations.under_plan import Uncovered, approve_by_plan
 from hub.invocations.values import Call, Invocation
 from hub.policy import Action, Allowed, Decision, Denied, Obliged
 from hub.registry import PublishedTool
@@ -70,6 +72,8 @@ async def _stands_against(request: Request, runtime: Runtime) -> Refusal | None:
     """Return what stands against a call that policy would let pass: its owner's rules, a kill switch, a limit."""
     if broken := broken_rules(request.tool.tool.rules, request.arguments):
         return by_rules(broken)
+    if request.call.part is not None:
+        return None  # its plan was let in; what stops its claim holds it back, and ends nothing
     braked = await admit(request, runtime)
     return None if braked is None else by_brakes(braked)
 
@@ -98,9 +102,34 @@ async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime
     decision = await decide_on(Action.AUTOCOMMIT, previewed, tool, runtime)
     if isinstance(decision, Denied):
         return await refuse(previewed, by_policy(decision), runtime)
-    if granted := await _without_asking(previewed, tool, decision, runtime):
+    return await _let_go(previewed, tool, decision, runtime)
+
+
+async def _let_go(
+    previewed: Invocation, tool: PublishedTool, decision: Allowed | Obliged, runtime: Runtime
+) -> Invocation:
+    """Take a write on that policy does not deny by itself: commit it, or ask; of a plan each step is decided on too."""
+    of_steps = await ask_of_steps(previewed, runtime)
+    if of_steps.denied is not None:
+        return await refuse(previewed, by_policy(of_steps.denied), runtime)
+    if previewed.part is not None:
+        return await _as_planned(previewed, tool, decision, runtime)
+    if not of_steps.obligations and (granted := await _without_asking(previewed, tool, decision, runtime)):
         return await commit(granted, runtime)
-    return await ask(previewed, tool, decision, runtime)
+    return await ask(previewed, tool, decision, runtime, also=of_steps.obligations)
+
+
+async def _as_planned(
+    previewed: Invocation, tool: PublishedTool, decision: Allowed | Obliged, runtime: Runtime
+) -> Invocation:
+    """Take a step of an approved plan on; one that the plan does not stand for goes no further, or people are asked."""
+    match await approve_by_plan(previewed, tool, decision, runtime):
+        case Uncovered():
+            return await ask(previewed, tool, decision, runtime)
+        case Refusal() as refusal:
+            return await refuse(previewed, refusal, runtime)
+        case granted:
+            return await commit(granted, runtime)
 
 
 async def _without_asking(

@@ -22,7 +22,7 @@ from hub.core.errors import Conflict, NotFound
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import MOVES, State
 from hub.invocations.tables import InvocationRow
-from hub.invocations.values import ApprovedBy, Claims, Invocation
+from hub.invocations.values import ApprovedBy, Claims, Invocation, Part
 from hub.standing import return_unsent
 from hub.storage import Tx, now
 
@@ -45,6 +45,8 @@ _TOLD = frozenset(
         State.NOT_APPLIED,
         State.DIVERGED,
         State.RESOLVED_BY_HUMAN,
+        State.UNDONE,
+        State.PARTIAL,
     }
 )
 _NOTHING_SENT = frozenset({State.APPROVED, State.COMMITTING})
@@ -115,21 +117,33 @@ async def move(tx: Tx, runtime: Runtime, standing: Invocation, step: Step) -> In
         raise Conflict("This invocation has moved on in the meantime.")
     if standing.question is not None and standing.question.is_open:
         await approvals.close_questions(tx, standing.id)
-    if standing.state in _NOTHING_SENT and step.to in _APPROVAL_VOID:
-        await _return_spent(tx, runtime, standing)
-    if step.to in _NEVER_HAPPENED:
-        await give_back(tx, standing.id)
-    if _rests(standing.state, step.to):
-        await leave_place(tx, standing.id)
+    await _let_others_have(tx, runtime, standing, step.to)
+    if standing.part is not None and step.to.is_terminal:
+        await _wake_plan(tx, standing.part.plan_id)
     await _tell(tx, standing, step, key=event_id)
     await announce(tx, runtime, standing.id)
     return await load(tx, standing.id)
+
+
+async def _let_others_have(tx: Tx, runtime: Runtime, standing: Invocation, to: State) -> None:
+    """Give back what the move to `to` leaves unused of grants, limits and places."""
+    if standing.state in _NOTHING_SENT and to in _APPROVAL_VOID:
+        await _return_spent(tx, runtime, standing)
+    if to in _NEVER_HAPPENED:
+        await give_back(tx, standing.id)
+    if _rests(standing.state, to):
+        await leave_place(tx, standing.id)
 
 
 def _rests(was: State, to: State) -> bool:
     """Return whether a move ends the work on a call for now; what policy approves by itself is committed right away."""
     goes_on = to in _AT_WORK or (was is State.PREVIEWING and to is State.APPROVED)
     return not goes_on and (was in _AT_WORK or was is State.APPROVED)
+
+
+async def _wake_plan(tx: Tx, plan_id: str) -> None:
+    """Let a plan go on that waits for the call that has just ended."""
+    await tx.execute(update(InvocationRow).where(InvocationRow.id == plan_id).values(not_before=None))
 
 
 async def _tell(tx: Tx, standing: Invocation, step: Step, *, key: str) -> None:
@@ -205,6 +219,8 @@ def event_of(standing: Invocation, step: Step) -> Event:
     }
     if standing.undoes is not None:
         facts["undoes"] = standing.undoes
+    if standing.part is not None:
+        facts |= {"plan": standing.part.plan_id, "step": standing.part.step}
     return Event(
         kind=step.event,
         subject=standing.id,
@@ -268,6 +284,8 @@ def snapshot(
         updated_at=row.updated_at,
         preview=preview,
         question=question,
+        part=Part(plan_id=row.part_of, step=row.step or 0) if row.part_of else None,
+        stop_reason=row.stop_reason,
         undoes=row.undoes,
         undo_until=row.undo_until,
         conflict=tuple(row.conflict or ()),

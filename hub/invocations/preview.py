@@ -17,6 +17,7 @@ from hub.invocations.asking import ask_check, unveiled
 from hub.invocations.conclude import passage_facts
 from hub.invocations.history import keep_amounts
 from hub.invocations.journal import Step, load, move, record_event
+from hub.invocations.planning import preview_plan
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened, sealed, sealed_before
@@ -26,7 +27,7 @@ from hub.invocations.untouched import Moved, NotUndoable, Untouched, still_as_co
 from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
 from hub.keys import Keyring
-from hub.registry import PublishedTool, quarantine
+from hub.registry import PublishedTool, is_composite, quarantine
 from hub.storage import Tx, now
 
 Json = Any
@@ -43,7 +44,7 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
     before: bytes | None = None
     ran: Ran[CheckOutcome] | Ran[PreviewOutcome] = await ask_check(previewing, tool, runtime)
     if isinstance(ran.outcome, Passed):
-        seen = await unveiled(previewing, tool, runtime)
+        seen = await _look(previewing, tool, runtime)
         ran = veil_of(previewing, runtime.keys).ran(seen)
         before = sealed_before(seen.outcome, ran.outcome, runtime.keys, invocation_id=previewing.id)
     async with runtime.database.transaction() as tx:
@@ -51,12 +52,19 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
         if isinstance(outcome, Previewed):
             record = preview_record(previewing, outcome.preview, ran.passage, observed_at=await now(tx))
             await _keep_before(tx, previewing, before)
-            await keep_amounts(tx, previewing, tool, opened(previewing, runtime.keys), outcome.preview)
+            if not is_composite(tool.operation):  # the amounts of a plan are those of its steps
+                await keep_amounts(tx, previewing, tool, opened(previewing, runtime.keys), outcome.preview)
             return await _keep(tx, previewing, record, runtime)
         if isinstance(outcome, Violation):
             reason = f"It tried to write during a check or a preview: {outcome.message}"
             await quarantine(tx, tool.tool.id, reason, runtime.authority)
         return await move(tx, runtime, previewing, _failed(outcome, ran))
+
+
+async def _look(previewing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
+    if is_composite(tool.operation):
+        return await preview_plan(previewing, tool, runtime)
+    return await unveiled(previewing, tool, runtime)
 
 
 async def _begin(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:

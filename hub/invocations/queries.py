@@ -13,6 +13,9 @@ from hub.audit import EventKind
 from hub.core.errors import Conflict, NotFound
 from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.journal import Step, channel_of, load, move, snapshot
+from hub.invocations.plan_progress import with_progress
+from hub.invocations.plan_steps import is_plan
+from hub.invocations.plan_stop import stop_plan
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import CANCELLABLE, State
 from hub.invocations.tables import InvocationRow
@@ -26,7 +29,7 @@ LOOK_AGAIN_SECONDS = 0.5
 async def current(runtime: Runtime, invocation_id: str) -> Invocation:
     """Return how the invocation stands now; what has passed its deadline has expired, however late any timer is."""
     async with runtime.database.reading() as tx:
-        standing = await load(tx, invocation_id)
+        standing = await with_progress(tx, await load(tx, invocation_id))
         is_overdue = standing.expires_at is not None and standing.expires_at <= await now(tx)
     if not is_overdue or standing.state not in {State.AWAITING_APPROVAL, State.APPROVED}:
         return standing
@@ -66,7 +69,7 @@ async def get_invocation(
 
 
 async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
-    """Return an invocation that the caller takes part in or is asked about, or that undoes such a one.
+    """Return an invocation that the caller takes part in or is asked about, or a step of such a one, or its undo.
 
     Raises:
         NotFound: there is none, or it is none of the caller's business.
@@ -78,14 +81,15 @@ async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invoc
     async with runtime.database.reading() as tx:
         if question is not None and await approvals.may_look(tx, caller.actor, question):
             return standing
-    if standing.undoes is None:
+    whole = standing.undoes or (standing.part.plan_id if standing.part else None)
+    if whole is None:
         raise NotFound("There is no such invocation.")
-    await look_at(runtime, caller, standing.undoes)
+    await look_at(runtime, caller, whole)
     return standing
 
 
 async def cancel(runtime: Runtime, caller: Caller, invocation_id: str, *, reason: str) -> Invocation:
-    """Call off one of the caller's invocations, and return it.
+    """Call off one of the caller's invocations, and return it; of a plan under way, what was done is taken back.
 
     Raises:
         Conflict: it is being carried out, or it has ended.
@@ -94,15 +98,28 @@ async def cancel(runtime: Runtime, caller: Caller, invocation_id: str, *, reason
     standing = await _mine(runtime, caller, invocation_id)
     if standing.state is State.CANCELLED:
         return standing
+    if is_plan(standing) and standing.state is State.SENT:
+        why = f"it was called off: {reason}" if reason else "it was called off"
+        async with runtime.database.transaction() as tx:
+            return await stop_plan(tx, standing.id, why, runtime, by=caller.subject.id)
     if standing.state not in CANCELLABLE:
         raise Conflict(f"It is too late to cancel: the invocation is {standing.state.value}.")
+    return await call_off(runtime, standing, reason=reason, by=caller.subject.id)
+
+
+async def call_off(runtime: Runtime, standing: Invocation, *, reason: str, by: str | None) -> Invocation:
+    """Move what may still be cancelled to CANCELLED.
+
+    Raises:
+        Conflict: it has moved on.
+    """
     async with runtime.database.transaction() as tx:
         step = Step(
             to=State.CANCELLED,
             event=EventKind.INVOCATION_CANCELLED,
             private={"reason": reason},
             changes={"error_code": "cancelled", "error_message": reason or "Cancelled.", "lease_until": None},
-            by=caller.subject.id,
+            by=by,
         )
         return await move(tx, runtime, standing, step)
 

@@ -39,7 +39,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         IdempotencyMismatch: the caller's key was used for another request.
     """
     async with runtime.database.transaction() as tx:
-        if (rejected := await _rejected_before(tx, request)) is not None:
+        if request.call.part is None and (rejected := await _rejected_before(tx, request)) is not None:
             step = Step(to=State.REJECTED, event=EventKind.INVOCATION_REFUSED, facts={"code": REJECTED_BEFORE})
             await record_event(tx, runtime, rejected, step)
             return replace(rejected, repeats=True)
@@ -119,16 +119,22 @@ async def _locked_key(tx: Tx, request: Request, row: InvocationRow) -> RepeatKey
 
 def _has_key(request: Request) -> bool:
     call = request.call
-    return not request.tool.version.spec.repeatable or call.idempotency_key is not None or call.undoes is not None
+    is_the_hubs = call.undoes is not None or call.part is not None
+    return not request.tool.version.spec.repeatable or call.idempotency_key is not None or is_the_hubs
 
 
 def _may_be_joined(earlier: Invocation) -> bool:
-    """Return whether a repeat is answered with `earlier`; an undo that came to nothing may be tried again."""
+    """Return whether a repeat is answered with `earlier`; an undo that came to nothing may be tried again.
+
+    A step of a plan is called once, whatever came of it.
+    """
+    if earlier.part is not None and earlier.undoes is None:
+        return True
     return earlier.state in JOINABLE and (earlier.undoes is None or not outward(earlier).is_error)
 
 
 def _kept(request: Request) -> timedelta:
-    if request.call.undoes is not None:
+    if request.call.undoes is not None or request.call.part is not None:
         return UNDO_KEPT
     has_name = request.call.idempotency_key is not None or request.call.claims.run is not None
     return KEY_KEPT if has_name else REPEAT_WINDOW

@@ -3,7 +3,7 @@
 Whoever removes one of these checks makes a test fail that is named after it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -24,14 +24,18 @@ from hub.invocations.asking import ask_check, ask_preview
 from hub.invocations.break_glass import glass_holds_no_longer
 from hub.invocations.callers import caller_of
 from hub.invocations.decisions import decide_on, decide_on_mandate
+from hub.invocations.journal import load
+from hub.invocations.plan_policy import steps_ask_now
+from hub.invocations.planning import preview_plan
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened
 from hub.invocations.under_grant import asks_for_more, no_longer_granted
+from hub.invocations.under_plan import no_longer_planned, votes_on
 from hub.invocations.untouched import Untouched, still_as_committed
 from hub.invocations.values import ApprovedBy, Invocation
-from hub.policy import Action, Denied, Obliged
-from hub.registry import PublishedTool
+from hub.policy import Action, Denied, Obligation, Obliged, strictest
+from hub.registry import PublishedTool, is_composite
 from hub.storage import Tx
 
 Json = Any
@@ -120,6 +124,8 @@ async def _of_approval(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime
         return [_OTHER_ARGUMENTS]
     if claimed.approved_by is ApprovedBy.GRANT:
         return await no_longer_granted(tx, claimed, tool, runtime)
+    if claimed.approved_by is ApprovedBy.PLAN:
+        return await no_longer_planned(tx, claimed, tool, runtime) or await _of_plan(tx, claimed, tool, runtime)
     return await _of_question(tx, claimed, preview, tool, runtime)
 
 
@@ -134,6 +140,18 @@ async def _of_question(
     if claimed.approved_by is ApprovedBy.NOBODY:
         return await glass_holds_no_longer(tx, claimed, tool, runtime)
     return await _of_voters(tx, question, claimed, tool, runtime)
+
+
+async def _of_plan(tx: Tx, claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> list[str]:
+    """Check that those who approved the plan of a step still may; an undo is sent whoever has left since."""
+    if claimed.part is None or claimed.undoes is not None:
+        return []
+    plan = await load(tx, claimed.part.plan_id)
+    if plan.question is None or plan.preview is None or plan.approved_by is not ApprovedBy.PEOPLE:
+        return []
+    if not _is_bound(plan.question, plan, plan.preview):
+        return ["the approval of its plan is for something else"]
+    return await _of_voters(tx, plan.question, claimed, tool, runtime)
 
 
 def _is_bound(question: Question, claimed: Invocation, preview: PreviewRecord) -> bool:
@@ -185,12 +203,24 @@ async def _of_policy(claimed: Invocation, tool: PublishedTool, runtime: Runtime)
     now_asked = await decide_on(Action.AUTOCOMMIT, claimed, tool, runtime)
     if isinstance(now_asked, Denied):
         return ["policy no longer allows it"]
+    of_steps = await steps_ask_now(claimed, runtime)
+    if of_steps.denied is not None:
+        return ["policy no longer allows one of its steps"]
     if isinstance(now_asked, Obliged) and claimed.approved_by is ApprovedBy.GRANT:
         return await asks_for_more(claimed, tool, now_asked, runtime)
-    if isinstance(now_asked, Obliged) and claimed.approved_by is not ApprovedBy.NOBODY:
-        votes = claimed.question.votes if claimed.question and claimed.question.revision == claimed.revision else ()
-        if not isinstance(approvals.standing(now_asked.obligations, votes), approvals.Granted):
-            return ["policy now asks for more approvals"]
+    asked = now_asked.obligations if isinstance(now_asked, Obliged) else ()
+    return await _of_votes(claimed, (*asked, *of_steps.obligations), runtime)
+
+
+async def _of_votes(claimed: Invocation, asked: Sequence[Obligation], runtime: Runtime) -> list[str]:
+    if not asked or claimed.approved_by is ApprovedBy.NOBODY:
+        return []
+    votes = votes_on(claimed)
+    if claimed.approved_by is ApprovedBy.PLAN and claimed.part is not None:
+        async with runtime.database.reading() as tx:
+            votes = votes_on(await load(tx, claimed.part.plan_id))
+    if not isinstance(approvals.standing(strictest(asked), votes), approvals.Granted):
+        return ["policy now asks for more approvals"]
     return []
 
 
@@ -210,7 +240,8 @@ async def _of_record(claimed: Invocation, tool: PublishedTool, runtime: Runtime)
 
 
 async def _of_preview(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Holds | Changed | NotNow:
-    ran = await ask_preview(claimed, tool, runtime)
+    look = preview_plan if is_composite(tool.operation) else ask_preview
+    ran = await look(claimed, tool, runtime)
     match ran.outcome:
         case Previewed(preview=fresh) if claimed.preview is not None:
             broken = broken_rules(tool.tool.rules, opened(claimed, runtime.keys), fresh.model_dump(mode="json"))

@@ -35,6 +35,7 @@ _DECIDED: Final = frozenset(
         EventKind.INVOCATION_APPROVED,
         EventKind.INVOCATION_APPROVAL_REQUESTED,
         EventKind.INVOCATION_SUPERSEDED,
+        EventKind.PLAN_STEP_DECIDED,
         EventKind.VOTE_CAST,
         EventKind.GLASS_BROKEN,
     }

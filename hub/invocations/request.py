@@ -48,6 +48,8 @@ class Request:
         who = {"agent": caller.actor.id, "on_behalf_of": caller.on_behalf_of.id if caller.on_behalf_of else None}
         if call.undoes is not None:
             return undo_key(call.undoes)
+        if call.part is not None:
+            return digest({"plan": call.part.plan_id, "step": call.part.step})
         if call.idempotency_key is not None:
             return digest({**who, "key": call.idempotency_key})
         what = {"server": call.server, "tool": self.tool.tool.id, "connection": self.tool.connection.id}
@@ -86,6 +88,8 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
         findings=[],
         undoes=call.undoes,
         undo_until=call.undo_until,
+        part_of=call.part.plan_id if call.part else None,
+        step=call.part.step if call.part else None,
     )
 
 

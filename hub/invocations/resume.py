@@ -13,6 +13,8 @@ from hub.invocations.commit import commit, send
 from hub.invocations.conclude import released
 from hub.invocations.invoke import carry_on
 from hub.invocations.journal import Step, load, move
+from hub.invocations.plan_run import go_on
+from hub.invocations.plan_steps import is_plan
 from hub.invocations.queries import current
 from hub.invocations.reconcile import after_lost_lease, leave_to_people, reconcile
 from hub.invocations.runtime import Runtime
@@ -110,8 +112,7 @@ async def _take_over(invocation_id: str, runtime: Runtime) -> Invocation:
 async def _start_again(standing: Invocation, runtime: Runtime) -> Invocation:
     if standing.effect is Effect.READ:
         return await _give_up(standing, State.FAILED, "the read was interrupted; it changed nothing", runtime)
-    if standing.state is State.STALE and standing.revision >= MOST_REVISIONS:
-        why = f"its record kept changing: {MOST_REVISIONS} previews went stale"
+    if standing.state is State.STALE and (why := _why_not_again(standing)):
         return await _give_up(standing, State.EXPIRED, why, runtime)
     try:
         async with runtime.database.reading() as tx:
@@ -126,6 +127,15 @@ async def _start_again(standing: Invocation, runtime: Runtime) -> Invocation:
         why = "the tool takes other arguments than when it was called; call it again"
         return await _give_up(standing, State.EXPIRED, why, runtime)
     return await carry_on(standing, tool, runtime)
+
+
+def _why_not_again(stale: Invocation) -> str:
+    """Return why what went stale is not previewed again; nothing if it is."""
+    if stale.part is not None and stale.undoes is None:  # its plan was approved as it was shown
+        return stale.error_message or "it is not what its plan was approved for any more"
+    if stale.revision >= MOST_REVISIONS:
+        return f"its record kept changing: {MOST_REVISIONS} previews went stale"
+    return ""
 
 
 _GIVEN_UP = {
@@ -145,6 +155,8 @@ async def _give_up(standing: Invocation, state: State, why: str, runtime: Runtim
 async def _finish(standing: Invocation, runtime: Runtime) -> Invocation:
     """Find out what a sent commit came to, with the very version and connection it was sent with."""
     tool = await called_with(standing, runtime)
+    if is_plan(standing) and standing.state is State.SENT:
+        return await go_on(standing, tool, runtime)
     if tool.connection.generation != standing.connection_generation and standing.state is not State.COMMITTED:
         return await leave_to_people(standing, runtime)
     match standing.state:

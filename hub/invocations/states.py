@@ -30,6 +30,10 @@ class State(StrEnum):
     DIVERGED = "DIVERGED"
     UNVERIFIABLE = "UNVERIFIABLE"
     RESOLVED_BY_HUMAN = "RESOLVED_BY_HUMAN"
+    UNDONE = "UNDONE"
+    """Of a plan: a step failed, and every step before it was taken back."""
+    PARTIAL = "PARTIAL"
+    """Of a plan: a step failed, and some of those before it stand."""
 
     @property
     def is_terminal(self) -> bool:
@@ -51,7 +55,18 @@ MOVES: Final[dict[State, frozenset[State]]] = {
     State.COMMITTING: frozenset({State.APPROVED, State.STALE, State.SENT}),
     State.STALE: frozenset({State.PREVIEWING, State.EXPIRED, State.CANCELLED}),
     # something has been sent: there is no way back, only the truth to be found
-    State.SENT: frozenset({State.COMMITTED, State.FAILED, State.STALE, State.RESENDING, State.IN_DOUBT}),
+    State.SENT: frozenset(
+        {
+            State.COMMITTED,
+            State.FAILED,
+            State.STALE,
+            State.RESENDING,
+            State.IN_DOUBT,
+            # a plan whose steps were done in part; its doubts are those of its steps
+            State.UNDONE,
+            State.PARTIAL,
+        }
+    ),
     State.RESENDING: frozenset({State.SENT, State.IN_DOUBT}),
     State.IN_DOUBT: frozenset({State.COMMITTED, State.NOT_APPLIED, State.RESOLVED_BY_HUMAN}),
     State.COMMITTED: frozenset({State.VERIFIED, State.DIVERGED, State.UNVERIFIABLE}),
@@ -70,6 +85,8 @@ MOVES: Final[dict[State, frozenset[State]]] = {
             State.DIVERGED,
             State.UNVERIFIABLE,
             State.RESOLVED_BY_HUMAN,
+            State.UNDONE,
+            State.PARTIAL,
         )
     },
 }
@@ -91,6 +108,7 @@ JOINABLE: Final = frozenset(State) - {
     State.REJECTED,
     State.EXPIRED,
     State.CANCELLED,
+    State.UNDONE,
 }
 """What a repeated call may join; after the others, the same call is a new attempt on purpose."""
 

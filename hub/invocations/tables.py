@@ -58,6 +58,12 @@ class InvocationRow(Base):
     error_message: Mapped[str | None] = mapped_column(Text)
     findings: Mapped[list[str]] = mapped_column(Json)
     last_event_id: Mapped[str | None] = mapped_column(String(40))
+    part_of: Mapped[str | None] = mapped_column(String(40))
+    """The invocation whose plan this is a step of, or an undo of such a step."""
+    step: Mapped[int | None] = mapped_column(Integer)
+    """The number of that step; the first is 1."""
+    stop_reason: Mapped[str | None] = mapped_column(Text)
+    """Of a plan: why it goes no further, and what was done is taken back."""
     undoes: Mapped[str | None] = mapped_column(String(40))
     """The invocation that this one takes back."""
     undo_until: Mapped[datetime | None] = mapped_column(Moment)
@@ -70,6 +76,7 @@ class InvocationRow(Base):
     __table_args__ = (
         Index("ix_invocations_requester", "agent_id", "on_behalf_of_id", "id"),
         Index("ix_invocations_run", "run_id"),
+        Index("ix_invocations_part_of", "part_of", "id"),
         Index("ix_invocations_intent", "intent_digest", "id"),
         Index("ix_invocations_trust", "agent_id", "tool_id", "state"),
         Index("ix_invocations_on_behalf_of", "on_behalf_of_id", "id"),

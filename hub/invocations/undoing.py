@@ -24,7 +24,7 @@ from hub.invocations.request import undo_key
 from hub.invocations.runtime import Runtime
 from hub.invocations.tables import RepeatKeyRow
 from hub.invocations.untouched import of_connection
-from hub.invocations.values import Call, Claims, Invocation
+from hub.invocations.values import Call, Claims, Invocation, Part
 from hub.registry import PublishedTool
 from hub.storage import Tx, now
 
@@ -90,6 +90,8 @@ class Undo:
     invocation_id: str
     reason: str
     trace_id: str
+    part: Part | None = None
+    """The step of a plan that it takes back, if the hub itself asks for it."""
 
 
 async def undo(wanted: Undo, runtime: Runtime) -> Invocation:
@@ -121,6 +123,7 @@ async def undo(wanted: Undo, runtime: Runtime) -> Invocation:
         claims=Claims(purpose=f"To undo {original.id}: {wanted.reason}"),
         undoes=original.id,
         undo_until=offer.until,
+        part=wanted.part,
     )
     return await invoke(call, runtime)
 

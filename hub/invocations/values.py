@@ -23,6 +23,8 @@ class ApprovedBy(StrEnum):
     PEOPLE = "people"
     GRANT = "grant"
     """A standing grant: somebody who could have voted, in advance."""
+    PLAN = "plan"
+    """What approved the plan that this is a step of."""
     NOBODY = "nobody"
     """An operator broke the glass; somebody else reviews it afterwards."""
 
@@ -40,6 +42,14 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which step of which plan a call carries out, or takes back if it is an undo."""
+
+    plan_id: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request to use a tool, as a door received it."""
 
@@ -53,6 +63,48 @@ class Call:
     undoes: str | None = None
     """The invocation that this call takes back, if it is an undo."""
     undo_until: datetime | None = None
+    part: Part | None = None
+    """The step of a plan that this call is, if the hub itself makes it."""
+
+
+class StepStatus(StrEnum):
+    """Where one step of a plan stands."""
+
+    AHEAD = "ahead"
+    UNDER_WAY = "under_way"
+    IN_DOUBT = "in_doubt"
+    DONE = "done"
+    NOT_DONE = "not_done"
+    TAKING_BACK = "taking_back"
+    TAKEN_BACK = "taken_back"
+    STANDS = "stands"
+    """It was done, the plan was stopped, and it could not be taken back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgress:
+    """How one step of a plan stands: the calls that carried it out and took it back, and why it stands as it does."""
+
+    number: int
+    name: str
+    tool: str
+    status: StepStatus
+    invocation_id: str | None = None
+    undo_id: str | None = None
+    message: str = ""
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as an envelope tells it."""
+        told = {
+            "step": self.number,
+            "name": self.name,
+            "tool": self.tool,
+            "status": self.status.value,
+            "invocation_id": self.invocation_id,
+            "undo_id": self.undo_id,
+            "message": self.message or None,
+        }
+        return {name: value for name, value in told.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +160,11 @@ class Invocation:
     undo_until: datetime | None = None
     retry_at: datetime | None = None
     """Before this nobody goes on with it; of a call that a limit refused: when there may be room again."""
+    part: Part | None = None
+    stop_reason: str | None = None
+    """Of a plan: why it goes no further."""
+    progress: tuple[StepProgress, ...] = ()
+    """Of a plan that has begun: how its steps stand."""
     conflict: tuple[Mapping[str, str], ...] = ()
     """What somebody else has changed since the commit that this was to take back: see `hub.dryrun.ThreeWay`."""
     repeats: bool = False

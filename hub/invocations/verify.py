@@ -5,6 +5,8 @@ from hub.audit import EventKind
 from hub.dryrun import ReadBack, Verdict
 from hub.invocations.asking import records_now
 from hub.invocations.journal import Step, hold, move
+from hub.invocations.plan_progress import turns_of
+from hub.invocations.plan_steps import is_plan
 from hub.invocations.reviewing import on_the_list
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -20,7 +22,7 @@ _EVENTS = {
 
 async def verify(committed: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
     """Read back what `committed` changed, and return it VERIFIED, DIVERGED or UNVERIFIABLE."""
-    read = await _judge(committed, tool, runtime)
+    read = await (_judge_steps(committed, runtime) if is_plan(committed) else _judge(committed, tool, runtime))
     verdict, differences = read.verdict, read.differences
     async with runtime.database.transaction() as tx:
         await hold(tx, committed.id)
@@ -39,6 +41,20 @@ async def verify(committed: Invocation, tool: PublishedTool, runtime: Runtime) -
             changes={"findings": [*committed.findings, *differences], "lease_until": None},
         )
         return await move(tx, runtime, committed, step)
+
+
+async def _judge_steps(committed: Invocation, runtime: Runtime) -> ReadBack:
+    """Return what reading back came to for a plan: what it did for all of its steps."""
+    async with runtime.database.reading() as tx:
+        turns = await turns_of(tx, committed)
+    calls = [turn.call for turn in turns if turn.call is not None]
+    lines = tuple(
+        f"{turn.planned.name}: {line}" for turn in turns if turn.call is not None for line in turn.call.findings
+    )
+    if any(call.state is State.DIVERGED for call in calls):
+        return ReadBack(verdict=Verdict.DIVERGED, differences=lines)
+    is_verified = all(call.state is State.VERIFIED for call in calls)
+    return ReadBack(verdict=Verdict.VERIFIED if is_verified else Verdict.UNVERIFIABLE, differences=lines)
 
 
 async def _judge(committed: Invocation, tool: PublishedTool, runtime: Runtime) -> ReadBack:

@@ -52,6 +52,7 @@ class BoundStep(_Value):
 
     name: str
     tool: str
+    connector: str
     connection: str
     connection_id: str
     tool_version_digest: str

@@ -61,6 +61,7 @@ class _Part:
         return BoundStep(
             name=self.step.name,
             tool=self.tool.name,
+            connector=self.tool.connector,
             connection=self.connection.name,
             connection_id=self.connection.id,
             tool_version_digest=self.version.digest,

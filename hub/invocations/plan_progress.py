@@ -1,0 +1,178 @@
+"""How a plan stands: its steps with the calls that carry them out and take them back, and what comes next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import or_, select
+
+from hub.dryrun import PlannedStep
+from hub.invocations.envelope import Status, outward
+from hub.invocations.journal import load
+from hub.invocations.plan_steps import planned_steps
+from hub.invocations.states import State
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Invocation, StepProgress, StepStatus
+from hub.storage import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One step, the call that carries it out and the call that takes it back, as far as there are any."""
+
+    planned: PlannedStep
+    call: Invocation | None = None
+    undo: Invocation | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it was carried out, whatever became of it then."""
+        return self.call is not None and self.call.state.is_terminal and outward(self.call).status is Status.DONE
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether it was undone, and its records were found as they had been before."""
+        undo = self.undo
+        is_undone = undo is not None and undo.state.is_terminal and outward(undo).status is Status.DONE
+        return is_undone and undo is not None and undo.state is not State.DIVERGED
+
+    @property
+    def stands(self) -> bool:
+        """Whether it was carried out, and not taken back."""
+        return self.is_done and not self.is_taken_back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """The turn of the next step has come."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Await:
+    """A call is under way, and everything else waits for it."""
+
+    call: Invocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """A step has come to nothing: the plan goes no further."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBack:
+    """The last step that stands is to be taken back."""
+
+    turn: Turn
+    call: Invocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """Nothing is left to do."""
+
+
+Move = Begin | Await | Stop | TakeBack | Finish
+
+
+async def children_of(tx: Tx, plan_id: str) -> list[Invocation]:
+    """Return the calls that carry out the steps of a plan or take them back, oldest first."""
+    mine = select(InvocationRow.id).where(InvocationRow.part_of == plan_id)
+    taken_back = InvocationRow.undoes.in_(mine)  # people may undo a step by a call of their own
+    query = select(InvocationRow.id).where(or_(InvocationRow.part_of == plan_id, taken_back)).order_by(InvocationRow.id)
+    return [await load(tx, one) for one in await tx.scalars(query)]
+
+
+def undo_of(step: Invocation, children: Sequence[Invocation]) -> Invocation | None:
+    """Return the newest of `children` that takes `step` back, or None."""
+    return next((one for one in reversed(children) if one.undoes == step.id), None)
+
+
+async def turns_of(tx: Tx, plan: Invocation) -> list[Turn]:
+    """Return the steps of a plan in their order, with the calls there are."""
+    children = await children_of(tx, plan.id)
+    found = list[Turn]()
+    for planned in planned_steps(plan):
+        mine = [one for one in children if one.part and one.part.step == planned.number and one.undoes is None]
+        call = mine[-1] if mine else None
+        undo = None if call is None else undo_of(call, children)
+        found.append(Turn(planned=planned, call=call, undo=undo))
+    return found
+
+
+def next_move(turns: Sequence[Turn], *, is_stopped: bool) -> Move:
+    """Return what comes next: one step after the other, or, once it is stopped, one undo after the other in reverse.
+
+    What stands at the end is always a beginning of the plan. So a step that cannot be taken back ends the taking back:
+    what was done before it stays, as it would have been had the plan been let go just so far.
+    """
+    for call in _calls(turns):
+        if not call.state.is_terminal:
+            return Await(call=call)
+    return _backwards(turns) if is_stopped else _forwards(turns)
+
+
+def _forwards(turns: Sequence[Turn]) -> Move:
+    for turn in turns:
+        if turn.call is None:
+            return Begin(turn=turn)
+        if not turn.is_done:
+            why = turn.call.error_message or turn.call.state.value.lower()
+            return Stop(reason=f"step {turn.planned.number}, {turn.planned.name}, was not done: {why}")
+    return Finish()
+
+
+def _backwards(turns: Sequence[Turn]) -> Move:
+    for turn in reversed(turns):
+        if turn.call is None or not turn.is_done or turn.is_taken_back:
+            continue
+        return Finish() if turn.undo is not None else TakeBack(turn=turn, call=turn.call)
+    return Finish()
+
+
+def _calls(turns: Sequence[Turn]) -> list[Invocation]:
+    return [call for turn in turns for call in (turn.call, turn.undo) if call is not None]
+
+
+async def with_progress(tx: Tx, standing: Invocation) -> Invocation:
+    """Return `standing` with how its steps stand, if it is a plan that has begun."""
+    if standing.sent_at is None or not planned_steps(standing):
+        return standing
+    turns = await turns_of(tx, standing)
+    is_partial = standing.state is State.PARTIAL
+    return replace(standing, progress=tuple(_progress(turn, is_partial=is_partial) for turn in turns))
+
+
+def _progress(turn: Turn, *, is_partial: bool) -> StepProgress:
+    call, undo = turn.call, turn.undo
+    status = StepStatus.STANDS if is_partial and turn.stands else _status(turn)
+    why = undo if undo is not None and not turn.is_taken_back else call
+    return StepProgress(
+        number=turn.planned.number,
+        name=turn.planned.name,
+        tool=turn.planned.tool,
+        status=status,
+        invocation_id=call.id if call else None,
+        undo_id=undo.id if undo else None,
+        message=(why.error_message or "") if why is not None else "",
+    )
+
+
+def _status(turn: Turn) -> StepStatus:
+    call, undo = turn.call, turn.undo
+    if call is None:
+        return StepStatus.AHEAD
+    if State.IN_DOUBT in {call.state, undo.state if undo else call.state}:
+        return StepStatus.IN_DOUBT
+    if not turn.is_done:
+        return StepStatus.NOT_DONE if call.state.is_terminal else StepStatus.UNDER_WAY
+    return StepStatus.DONE if undo is None else _of_undo(turn, undo)
+
+
+def _of_undo(turn: Turn, undo: Invocation) -> StepStatus:
+    if turn.is_taken_back:
+        return StepStatus.TAKEN_BACK
+    return StepStatus.STANDS if undo.state.is_terminal else StepStatus.TAKING_BACK

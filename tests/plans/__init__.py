@@ -1,0 +1,1 @@
+"""Standing grants: what they cover, and how their budgets burn down."""
