@@ -7,7 +7,7 @@ from typing import Final
 from connectors.sdk.preview import Preview
 from hub.approvals import Choice, Question, Vote, Waiting, standing
 from hub.approvals.rules import asked_in, stages
-from hub.dryrun import PreviewRecord, TrackRecord
+from hub.dryrun import PlanPreview, PreviewRecord, TrackRecord
 from hub.invocations.states import State
 from hub.invocations.values import Claims, Invocation
 from hub.policy import Obligation
@@ -18,7 +18,7 @@ from hub.web.headlines import headline
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at, span
 from hub.web.money import money
-from hub.web.state_words import STATES
+from hub.web.plan_views import plan_box, state_word
 from hub.web.tool import json_text
 from hub.web.trace_words import trace_lines
 from hub.web.views.approval import (
@@ -62,7 +62,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         invocation_id=invocation.id,
         invocation_url=f"/invocations/{invocation.id}",
         headline=inert_name(headline(preview, title=dossier.operation.title, system=dossier.connection.name)),
-        state=STATES[invocation.state],
+        state=state_word(invocation),
         is_open=_is_open(dossier, question),
         agent=inert_name(dossier.name_of(invocation.agent_id)),
         agent_owner=dossier.name_of(agent.owner_id) if agent and agent.owner_id else "",
@@ -77,6 +77,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         system=inert_name(dossier.connection.name),
         environment=invocation.environment,
         changes=tuple(comparison(change) for change in preview.changes),
+        plan=plan_box(preview.steps) if isinstance(preview, PlanPreview) else None,
         reach=_reach(preview),
         side_effects=_side_effects(preview),
         sureness=_sureness(dossier, record),

@@ -5,6 +5,7 @@ from typing import Final
 
 from connectors.sdk.preview import Change, Preview
 from connectors.sdk.vocabulary import Effect
+from hub.dryrun import PlanPreview
 
 _VERBS: Final = {
     Effect.READ: "Read",
@@ -18,6 +19,8 @@ _FIELDS_NAMED: Final = 3
 
 def headline(preview: Preview | None, *, title: str, system: str) -> str:
     """Return what committing would do, in one sentence; `title` is the tool's, for what changes no record."""
+    if isinstance(preview, PlanPreview):
+        return f"{title}: {len(preview.steps)} steps in {_listed(sorted({one.connection for one in preview.steps}))}"
     if preview is None or not preview.changes:
         return f"{title} in {system}"
     if len(preview.changes) == 1:

@@ -15,7 +15,7 @@ from hub.web.dossier import Dossier
 from hub.web.headlines import headline
 from hub.web.inert import inert, inert_name
 from hub.web.moments import At, at
-from hub.web.state_words import STATES
+from hub.web.plan_views import progress_lines, state_word
 from hub.web.tool import json_text
 from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage
 from hub.web.wording import EFFECTS, REVERSALS, TIERS, Word
@@ -36,7 +36,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
     return InvocationPage(
         id=invocation.id,
         headline=inert_name(_headline(dossier)),
-        state=STATES[state],
+        state=state_word(invocation),
         tool=invocation.tool_name,
         tool_url=tool_url(invocation.server, invocation.tool_name),
         server=invocation.server,
@@ -59,14 +59,21 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         digests=digest_lines(invocation),
         events=events,
         approval_url=f"/approvals/{invocation.id}" if invocation.question else "",
-        cancel_url=f"/invocations/{invocation.id}/cancel" if dossier.is_mine and state in CANCELLABLE else "",
+        cancel_url=f"/invocations/{invocation.id}/cancel" if dossier.is_mine and _may_be_stopped(invocation) else "",
         undo_url=f"/invocations/{invocation.id}/undo" if dossier.undo.is_open else "",
         undo_until=at(dossier.undo.until, now=dossier.at) if dossier.undo.until else None,
         undo_word=REVERSALS[dossier.undo.kind],
         undone_by=dossier.undo.undone_by.id if dossier.undo.undone_by else "",
         undoes=invocation.undoes or "",
         conflict=tuple(_conflict_line(line) for line in invocation.conflict),
+        steps=progress_lines(invocation),
+        plan_url=f"/invocations/{invocation.part.plan_id}" if invocation.part else "",
     )
+
+
+def _may_be_stopped(invocation: Invocation) -> bool:
+    is_plan_under_way = invocation.state is State.SENT and bool(invocation.progress)
+    return invocation.state in CANCELLABLE or (is_plan_under_way and invocation.stop_reason is None)
 
 
 def invocation_line(invocation: Invocation, agents: Mapping[str, Principal], now: datetime) -> InvocationLine:
@@ -77,7 +84,7 @@ def invocation_line(invocation: Invocation, agents: Mapping[str, Principal], now
         id=invocation.id,
         tool=invocation.tool_name,
         tier=TIERS[invocation.tier],
-        state=STATES[invocation.state],
+        state=state_word(invocation),
         agent=inert_name(agent.display_name if agent else invocation.agent_id),
         asked=at(invocation.created_at, now=now),
     )

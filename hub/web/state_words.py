@@ -79,7 +79,28 @@ STATES: Final[Mapping[State, Word]] = {
         meaning="A person found out what had happened and put it on record.",
         tone="neutral",
     ),
+    State.UNDONE: Word(
+        label="Taken back",
+        meaning="Not all of its steps could be carried out. What had been done was taken back, step by step, and read "
+        "back.",
+        tone="neutral",
+    ),
+    State.PARTIAL: Word(
+        label="Done in part",
+        meaning="Not all of its steps could be carried out, and not all that had been done could be taken back. The "
+        "steps that stand are named.",
+        tone="bad",
+    ),
 }
+
+PLAN_UNDER_WAY: Final = Word(
+    label="Being carried out", meaning="Its steps are carried out one after the other.", tone="warn"
+)
+PLAN_TAKEN_BACK: Final = Word(
+    label="Being taken back",
+    meaning="It goes no further; what was done is taken back, the last step first.",
+    tone="warn",
+)
 
 EVENTS: Final[Mapping[EventKind, Word]] = {
     EventKind.INVOCATION_RECEIVED: Word(label="Received", meaning="", tone="info"),
@@ -116,6 +137,10 @@ EVENTS: Final[Mapping[EventKind, Word]] = {
     EventKind.GLASS_REFUSED: Word(label="An attempt to break the glass", meaning="", tone="bad"),
     EventKind.REVIEW_PASSED: Word(label="Reviewed afterwards, and found right", meaning="", tone="good"),
     EventKind.REVIEW_DISPUTED: Word(label="Disputed by a reviewer", meaning="", tone="bad"),
+    EventKind.PLAN_STEP_DECIDED: Word(label="A step was decided on", meaning="", tone="info"),
+    EventKind.PLAN_STOPPED: Word(label="Stopped; what was done is taken back", meaning="", tone="warn"),
+    EventKind.PLAN_UNDONE: Word(label="Taken back", meaning="", tone="neutral"),
+    EventKind.PLAN_PARTIAL: Word(label="Ended in part", meaning="", tone="bad"),
     EventKind.BODIES_READ: Word(label="Read by an auditor", meaning="", tone="neutral"),
 }
 

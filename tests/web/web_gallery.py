@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
+from web_gallery_plan import PLANS, PLANS_BEGUN
 from web_gallery_policy import BUNDLES, POLICIES, TRIALS
 from web_gallery_together import BATCHES, DEPUTIES
 from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, SERVERS, TOOLS
@@ -192,14 +193,14 @@ def _governed() -> Iterator[Example]:
         ("catalog", "catalog.html", "tools", CATALOGS),
         ("tool", "tool.html", "tools", TOOLS),
         ("inbox", "inbox.html", "approvals", INBOXES),
-        ("approval", "approval.html", "approvals", APPROVALS),
+        ("approval", "approval.html", "approvals", APPROVALS | PLANS),
         ("standing-grants", "standing_grants.html", "approvals", GRANTS),
         ("new-standing-grant", "new_standing_grant.html", "approvals", NEW_GRANTS),
         ("reviews", "reviews.html", "approvals", REVIEWS),
         ("batch", "batch.html", "approvals", BATCHES),
         ("deputies", "deputies.html", "approvals", DEPUTIES),
         ("invocations", "invocations.html", "invocations", INVOCATION_LISTS),
-        ("invocation", "invocation.html", "invocations", INVOCATIONS),
+        ("invocation", "invocation.html", "invocations", INVOCATIONS | PLANS_BEGUN),
         ("servers", "servers.html", "servers", SERVERS),
         ("connection", "connection.html", "servers", CONNECTIONS),
         ("policy", "policy.html", "policy", POLICIES),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hub.web.comparison import Comparison, Field
 from hub.web.inert import Inert
 from hub.web.moments import At
+from hub.web.views.plan import PlanBox
 from hub.web.wording import Word
 
 
@@ -248,6 +249,8 @@ class ApprovalPage:
     drifted: tuple[Difference, ...] | None = None
     """What is different from the preview before, which went stale; None if this is the first."""
     counter: CounterForm | None = None
+    plan: PlanBox | None = None
+    """The steps, where it is about several in one."""
     changed: tuple[Difference, ...] = ()
     has_changed: bool = False
     """Whether the viewer just voted on something older than this."""

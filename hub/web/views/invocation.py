@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hub.web.inert import Inert
 from hub.web.moments import At
 from hub.web.views.approval import Claim, Undo
+from hub.web.views.plan import ProgressLine
 from hub.web.wording import Word
 
 
@@ -87,3 +88,7 @@ class InvocationPage:
     undone_by: str = ""
     undoes: str = ""
     conflict: tuple[ConflictLine, ...] = ()
+    steps: tuple[ProgressLine, ...] = ()
+    """Of a plan that has begun."""
+    plan_url: str = ""
+    """Of a step, or of its undo."""

@@ -214,6 +214,9 @@ def upgrade() -> None:
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("findings", Json, nullable=False),
         sa.Column("last_event_id", sa.String(length=40), nullable=True),
+        sa.Column("part_of", sa.String(length=40), nullable=True),
+        sa.Column("step", sa.Integer(), nullable=True),
+        sa.Column("stop_reason", sa.Text(), nullable=True),
         sa.Column("undoes", sa.String(length=40), nullable=True),
         sa.Column("undo_until", Moment(), nullable=True),
         sa.Column("conflict", Json, nullable=True),
@@ -227,6 +230,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_invocations_intent", ["intent_digest", "id"], unique=False)
         batch_op.create_index("ix_invocations_on_behalf_of", ["on_behalf_of_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_on_behalf_of_sent", ["on_behalf_of_id", "sent_at"], unique=False)
+        batch_op.create_index("ix_invocations_part_of", ["part_of", "id"], unique=False)
         batch_op.create_index("ix_invocations_requester", ["agent_id", "on_behalf_of_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_run", ["run_id"], unique=False)
         batch_op.create_index("ix_invocations_tool_sent", ["tool_id", "sent_at"], unique=False)
@@ -1102,6 +1106,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_invocations_tool_sent")
         batch_op.drop_index("ix_invocations_run")
         batch_op.drop_index("ix_invocations_requester")
+        batch_op.drop_index("ix_invocations_part_of")
         batch_op.drop_index("ix_invocations_on_behalf_of_sent")
         batch_op.drop_index("ix_invocations_on_behalf_of")
         batch_op.drop_index("ix_invocations_intent")

@@ -1,0 +1,102 @@
+"""A plan as the approval page and the page of its invocation show it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hub.dryrun import PlannedStep
+from hub.invocations.plan_steps import planned_steps
+from hub.invocations.states import State
+from hub.invocations.values import Invocation, StepProgress, StepStatus
+from hub.web.comparison import comparison
+from hub.web.inert import inert, inert_name
+from hub.web.state_words import PLAN_TAKEN_BACK, PLAN_UNDER_WAY, STATES
+from hub.web.views.plan import ArgumentLine, PlanBox, PlannedLine, ProgressLine
+from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Word
+
+Json = Any
+"""Any JSON value."""
+
+STATUSES: Final[Mapping[StepStatus, Word]] = {
+    StepStatus.AHEAD: Word(label="not begun", meaning=""),
+    StepStatus.UNDER_WAY: Word(label="under way", meaning="", tone="info"),
+    StepStatus.IN_DOUBT: Word(label="in doubt", meaning="", tone="bad"),
+    StepStatus.DONE: Word(label="done", meaning="", tone="good"),
+    StepStatus.NOT_DONE: Word(label="not done", meaning="", tone="bad"),
+    StepStatus.TAKING_BACK: Word(label="being taken back", meaning="", tone="warn"),
+    StepStatus.TAKEN_BACK: Word(label="taken back", meaning="", tone="neutral"),
+    StepStatus.STANDS: Word(label="done, and stands", meaning="", tone="bad"),
+}
+
+
+def plan_box(steps: tuple[PlannedStep, ...]) -> PlanBox | None:
+    """Return the steps of a plan as they would be carried out; None: it is no plan."""
+    if not steps:
+        return None
+    return PlanBox(steps=tuple(_planned(step, steps) for step in steps), if_it_fails=_if_it_fails(steps))
+
+
+def _planned(step: PlannedStep, steps: tuple[PlannedStep, ...]) -> PlannedLine:
+    numbers = {one.name: one.number for one in steps}
+    return PlannedLine(
+        number=step.number,
+        name=step.name,
+        tool=step.tool,
+        title=inert_name(step.title),
+        system=inert_name(step.connection),
+        tier=TIERS[step.tier],
+        effect=EFFECTS[step.effect],
+        fidelity=FIDELITIES[step.preview.fidelity],
+        undo=REVERSALS[step.reversal],
+        arguments=tuple(_argument(name, value, step, numbers) for name, value in step.arguments.items()),
+        changes=tuple(comparison(change) for change in step.preview.changes) if step.is_previewed else (),
+        why_no_preview=inert(step.why_contract) if step.why_contract else None,
+        is_final=not step.undone_by,
+    )
+
+
+def _argument(name: str, value: Json, step: PlannedStep, numbers: Mapping[str, int]) -> ArgumentLine:
+    source = step.waits_for.get(name)
+    if source is not None:
+        return ArgumentLine(name=inert_name(name), value=None, known_after=f"step {numbers.get(source, 0)}, {source}")
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return ArgumentLine(name=inert_name(name), value=inert(text))
+
+
+def _if_it_fails(steps: tuple[PlannedStep, ...]) -> str:
+    final = [step for step in steps if not step.undone_by]
+    if not final:
+        return (
+            "If a step fails, the steps before it are taken back in reverse, each by its own undo and only while "
+            "nobody else has changed the records since. Approving the plan approves that, too."
+        )
+    last = final[-1]
+    return (
+        f"If a step fails, the steps before it are taken back in reverse, as far as they can be: step {last.number}, "
+        f"{last.name}, cannot be taken back, and once it is done, it and every step before it stay. Approving the plan "
+        "approves that, too."
+    )
+
+
+def progress_lines(invocation: Invocation) -> tuple[ProgressLine, ...]:
+    """Return how the steps of a plan stand; nothing before it has begun, or if it is no plan."""
+    return tuple(_progress(one) for one in invocation.progress)
+
+
+def _progress(one: StepProgress) -> ProgressLine:
+    return ProgressLine(
+        number=one.number,
+        name=one.name,
+        tool=one.tool,
+        status=STATUSES[one.status],
+        url=f"/invocations/{one.invocation_id}" if one.invocation_id else "",
+        undo_url=f"/invocations/{one.undo_id}" if one.undo_id else "",
+        message=inert(one.message) if one.message else None,
+    )
+
+
+def state_word(invocation: Invocation) -> Word:
+    """Return where an invocation stands; a plan under way sends nothing itself, its steps do."""
+    if invocation.state is not State.SENT or not planned_steps(invocation):
+        return STATES[invocation.state]
+    return PLAN_UNDER_WAY if invocation.stop_reason is None else PLAN_TAKEN_BACK
