@@ -31,7 +31,7 @@ ALSO_HARMLESS = {
     "model.sale.line.on_change_product",
     "model.sale.line.on_change_with_amount",
     "model.account.invoice.on_change_type",
-    "model.account.invoice.on_change_party",
+    "model.account.invoice.default_get",
     "model.account.invoice.on_change_lines",
     "model.account.invoice.line.on_change_product",
     "model.account.invoice.line.on_change_with_amount",
@@ -130,6 +130,7 @@ def test_every_write_promises_what_it_can_keep() -> None:
     assert {operation.name for operation in writes if operation.upstream_class is UpstreamClass.C} == {
         "party_create",
         "sale_create",
+        "invoice_create",
     }
     assert {operation.upstream_class for operation in writes} == {UpstreamClass.B, UpstreamClass.C}
     assert all(operation.observable and operation.max_unsafe_requests == 1 for operation in writes)
