@@ -134,6 +134,12 @@ def at_once_again(around: Around) -> Around:
     return hasty
 
 
+async def test_what_only_previews_may_send_is_a_write_in_a_commit_and_answered_as_one(lab: Laboratory) -> None:
+    found = failed(await check_case(lab, Case(operation="opens_a_ticket_first", arguments=ITEM)))
+
+    assert Promise.ERRORS not in found, "each refusal was an answer to its first request, so nothing was in doubt"
+
+
 async def test_turning_a_busy_system_into_a_refusal_is_caught(lab: Laboratory) -> None:
     found = failed(await check_case(lab, Case(operation="refuses_when_busy", arguments={"number": 1})))
 

@@ -304,6 +304,23 @@ async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
     return Preview.create(at_items(number), Item(id=number, name="eraser", quantity=quantity, version=1))
 
 
+@connector.write(
+    "opens_a_ticket_first",
+    effect=Effect.UPDATE,
+    tier=Tier.MEDIUM,
+    upstream_class=UpstreamClass.B,
+    max_unsafe_requests=2,
+)
+async def opens_a_ticket_first(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, after a request that previews may send, too."""
+    guard = context.guard[at_items(number)]
+    await context.post("/tickets", {"title": "Counting"}, Ticket)
+    return await context.patch(at("items", number), {"quantity": quantity}, Item, if_match=guard)
+
+
+opens_a_ticket_first.preview(preview)
+
+
 @connector.write("tires", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
 async def tires(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity, by a preview that keeps a tally in the system and refuses once it has been asked often."""

@@ -26,11 +26,14 @@ _FIELD_NAME: Final = re.compile(r"[A-Za-z_]\w*")
 
 @dataclass(slots=True, kw_only=True)
 class Passed:
-    """One request as it came by: when, whether it only reads, and whether its answer was made up or changed."""
+    """One request as it came by: when, what it may do, and whether its answer was made up or changed."""
 
     request: WireRequest
     at: float
     is_safe: bool
+    """Whether a preview may send it."""
+    is_read: bool
+    """Whether it is safe everywhere: what previews alone may send, such as writes to drafts, is a write in a commit."""
     is_touched: bool = False
 
 
@@ -58,7 +61,12 @@ class Interference:
 
     async def around(self, request: WireRequest, onward: Onward) -> Received:
         """Answer `request`, as `sandbox.upstream.Around` says."""
-        passed = Passed(request=request, at=time.monotonic(), is_safe=self.spec.is_safe(request, previewing=True))
+        passed = Passed(
+            request=request,
+            at=time.monotonic(),
+            is_safe=self.spec.is_safe(request, previewing=True),
+            is_read=self.spec.is_safe(request),
+        )
         self.passed.append(passed)
         beneath = self.beneath
         carry: Onward = onward if beneath is None else lambda: beneath(request, onward)
@@ -68,7 +76,7 @@ class Interference:
 async def lose_the_answer(passed: Passed, onward: Onward) -> Received:
     """Let the system carry a write out, and its answer be lost on the way back."""
     received = await onward()
-    if passed.is_safe:
+    if passed.is_read:
         return received
     passed.is_touched = True
     raise AnswerLost("The answer was lost, by the contract kit.")
@@ -105,7 +113,8 @@ def answer_with(answer: SystemAnswer) -> Way:
     """Return the way that puts `answer` in the place of the system's; nothing of what it stands for is sent."""
 
     async def way(passed: Passed, onward: Onward) -> Received:
-        if passed.is_safe is answer.is_to_a_write:
+        is_meant = not passed.is_read if answer.is_to_a_write else passed.is_safe
+        if not is_meant:
             return await onward()
         passed.is_touched = True
         return _made_up(answer.status, answer.body, answer.headers)
