@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from connectors.odata.activation import by_draft
 from connectors.odata.addresses import function_path, record_template, set_path
 from connectors.odata.calls import OF_DRAFTS, CallTools
 from connectors.odata.metadata import EntitySet, Metadata
@@ -106,7 +107,11 @@ class _Compiling:
         except Unfit as error:
             self._refused.append(Refusal(operation=entities.name, reason=str(error)))
             return
-        yield from tools.all()
+        for drafted in tools.all():
+            try:
+                yield drafted if self._words.writes == "live" else by_draft(drafted)
+            except Unfit as error:
+                self._refused.append(Refusal(operation=drafted.operation, reason=str(error)))
         self._refused += [Refusal(operation=one, reason=reason) for one, reason in tools.left_out()]
         for operation in self._metadata.bound_to(entities.type.name):
             if operation.name.rpartition(".")[2] in OF_DRAFTS:
@@ -152,7 +157,7 @@ class _Compiling:
                 "effect": effect,
                 "tier": tier,
                 "data_classes": data_classes if effect is not Effect.READ or tier is not Tier.LOW else (),
-                "max_unsafe_requests": 0 if effect is Effect.READ else 1,
+                "max_unsafe_requests": 0 if effect is Effect.READ else spec.get("max_unsafe_requests", 1),
             }
         )
         return ImportedTool(

@@ -16,6 +16,11 @@ Json = Any
 Object = dict[str, Json]
 
 NOT_RUN: Final = "The service kept and checked a draft of it; what it does when it takes a draft over has not run."
+UNTRIED: Final = "The service names no action by which this could be tried on a draft."
+LIVE_UNSAID: Final = (
+    "It is written to the live record. Whether the service takes that, and not from a draft alone, its metadata does "
+    "not say."
+)
 
 
 async def tried_update(

@@ -29,9 +29,12 @@ class OwnersWord(_Word):
 
 
 class OwnersWords(_Word):
-    """What is said of each tool, by its name, and how the service is signed in to, which no metadata says."""
+    """What is said of each tool, by its name, and what no metadata says: how the service is signed in to, and whether
+    it takes a write at a live record that has drafts, or from a draft alone, which is then activated.
+    """
 
     sign_in: Literal["none", "basic", "bearer"] = "none"
+    writes: Literal["live", "drafts"] = "live"
     tools: Mapping[str, OwnersWord] = {}
 
     @property

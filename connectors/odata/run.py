@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from connectors.odata import queries
+from connectors.odata.activation import REFUSED_LATE, activated_create, activated_update
 from connectors.odata.addresses import aliased, function_path, record_path, set_path
 from connectors.odata.answers import fitted, next_query
-from connectors.odata.drafts import NOT_RUN, tried_create, tried_update
+from connectors.odata.drafts import LIVE_UNSAID, NOT_RUN, UNTRIED, tried_create, tried_update
 from connectors.odata.edm import in_body
 from connectors.odata.shaping import ACTIVE, made_body
 from connectors.odata.tools import CLEAR
@@ -86,6 +87,7 @@ class _Run:
         self._service = service
         self._target = as_object(operation.binding.get("target"))
         self._draft = as_object(self._target.get("draft"))
+        self._is_by_draft = bool(operation.binding.get("by_draft"))
         self._kind = str(operation.binding["kind"])
         self.reference = as_list(operation.binding.get("reference"))
 
@@ -136,9 +138,16 @@ class _Run:
         await self._refuse_taken_key()
         if "new" not in self._draft:
             given = {name: value for name, value in self._record(body).items() if name not in unknown}
-            return Preview.create(self._name(), given, unknown=unknown)
+            return Preview.create(self._name(), given, unknown=unknown, not_covered=self._not_covered(UNTRIED))
         after = self._record(await tried_create(self._service, self._target, body))
-        return Preview.create(self._name(), after, unknown=unknown, fidelity=Fidelity.EXECUTED, not_covered=(NOT_RUN,))
+        notes = self._not_covered(NOT_RUN)
+        return Preview.create(self._name(), after, unknown=unknown, fidelity=Fidelity.EXECUTED, not_covered=notes)
+
+    def _not_covered(self, first: str) -> tuple[str, ...]:
+        """Return what no preview can know of a write where there are drafts; nothing where there are none."""
+        if not self._draft:
+            return ()
+        return (first, REFUSED_LATE if self._is_by_draft else LIVE_UNSAID)
 
     async def _refuse_taken_key(self) -> None:
         """Return if no record has the key that the caller gives the new one."""
@@ -158,10 +167,10 @@ class _Run:
         if "edit" not in self._draft:
             after = {**before, **self._record(body)}
             after = {name: value for name, value in after.items() if name not in self._arguments.get(CLEAR, [])}
-            notes, fidelity = tuple[str, ...](), Fidelity.SIMULATED
+            notes, fidelity = self._not_covered(UNTRIED), Fidelity.SIMULATED
         else:
             tried = await tried_update(self._service, self._target, self._arguments, body, etag=etag)
-            after, notes, fidelity = self._record(tried), (NOT_RUN,), Fidelity.EXECUTED
+            after, notes, fidelity = self._record(tried), self._not_covered(NOT_RUN), Fidelity.EXECUTED
         after = {name: value for name, value in after.items() if name not in unknown}
         change = Change(target=self._name(), effect=Effect.UPDATE, before=before, after=after, unknown=unknown)
         preview = Preview(changes=(change,), blast=Blast(rows=1), fidelity=fidelity, not_covered=notes)
@@ -205,6 +214,12 @@ class _Run:
 
     async def _sent(self, etag: str) -> Object:
         match self._kind:
+            case "create" if self._is_by_draft:
+                return self._output(await activated_create(self._service, self._target, self._body()))
+            case "update" if self._is_by_draft:
+                body = self._body()
+                sent = activated_update(self._service, self._target, self._arguments, body, etag=etag)
+                return self._output(await sent)
             case "create":
                 body = {**self._body(), **self._own_key()}
                 if self._draft:

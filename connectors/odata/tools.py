@@ -335,7 +335,12 @@ def _expand(navigations: list[Navigation]) -> Object:
 
 
 def _draft(root: Mapping[str, Json], messages: str) -> Object:
-    said = {"edit": "EditAction", "prepare": "PreparationAction", "new": "NewAction"}
+    said = {
+        "edit": "EditAction",
+        "prepare": "PreparationAction",
+        "new": "NewAction",
+        "activate": "ActivationAction",
+    }
     found = {ours: as_text(root.get(theirs)) for ours, theirs in said.items()}
     return {"messages": messages, **{name: value for name, value in found.items() if value}}
 

@@ -26,10 +26,10 @@ _ANSWERS = (
 )
 
 
-def compiled(cap: Cap) -> Compilation:
-    """Return what comes of the running service's metadata."""
+def compiled(cap: Cap, **said: Json) -> Compilation:
+    """Return what comes of the running service's metadata, where its owner says this, too."""
     answer = httpx2.get(f"{cap.base_url}/$metadata", auth=HUB, trust_env=False)
-    words = owners_words(read_document((HERE / "owner.yaml").read_bytes()))
+    words = owners_words({**read_document((HERE / "owner.yaml").read_bytes()), **said})
     return compile_metadata(read_metadata(answer.content), Importing(name="orders", base_url=cap.base_url), words)
 
 

@@ -10,7 +10,11 @@ from odata_office import Office
 from typer.testing import CliRunner
 
 from hub.cli import command_line
+from hub.execution import Previewed, Unknown
+from hub.invocations.proving.laboratory import Order, open_laboratory
+from hub.invocations.proving.session import check_live
 from hub.invocations.states import State
+from hub.registry import BadgeVerdict, Promise
 
 app = command_line()
 
@@ -130,3 +134,34 @@ def test_the_connector_gets_its_badge(
     assert imported.exit_code == 0, imported.output
     assert checked.exit_code == 0, checked.output
     assert "No line failed." in checked.stdout
+
+
+async def test_writes_by_drafts_alone_keep_what_they_promise() -> None:
+    async with harness.opened() as opened:
+        tried = {"create_orders", "update_orders", "delete_orders"}
+        opened.cases = [case for case in opened.cases if case.operation in tried]
+
+        badge = await check_live(harness.compiled(opened.cap, writes="drafts").spec, opened)
+        drafts = opened.cap.drafts
+
+    lines = {(line.operation, line.promise): line.verdict for line in badge.lines}
+    assert [line for line in badge.lines if line.verdict is BadgeVerdict.FAILED] == []
+    assert lines["update_orders", Promise.GUARD] is BadgeVerdict.PASSED
+    assert lines["update_orders", Promise.UNDO] is BadgeVerdict.PASSED
+    assert lines["create_orders", Promise.PREDICTION] is BadgeVerdict.PASSED
+    assert drafts == 0
+
+
+async def test_a_draft_that_the_service_refuses_to_activate_leaves_the_order_as_it_was() -> None:
+    async with harness.opened() as opened:
+        spec, given = harness.compiled(opened.cap, writes="drafts").spec, {"ID": harness.ORDER, "customer": ""}
+        before = opened.cap.contents()
+        async with open_laboratory(spec, opened) as lab:
+            previewed = await lab.preview("update_orders", given)
+            assert isinstance(previewed, Previewed), previewed
+
+            outcome = await lab.commit("update_orders", given, Order.of(previewed.preview, key="key-1"))
+
+        assert isinstance(outcome, Unknown), "after a request that was accepted nothing is taken for granted"
+        assert opened.cap.contents() == before
+        assert opened.cap.drafts == 0

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from connectors.odata import Importing, OwnersWords, carry_out, compile_metadata, read_metadata
 from connectors.odata.owners import OwnersWord
@@ -19,12 +19,12 @@ Json = Any
 CSDL = (Path(__file__).parent / "shop.csdl.xml").read_bytes()
 
 
-def imported(content: bytes = CSDL, **said: Json) -> Compilation:
+def imported(content: bytes = CSDL, *, writes: Literal["live", "drafts"] = "live", **said: Json) -> Compilation:
     """Return what comes of a document with everything exposed, and what else its owner says of a tool."""
     root = read_metadata(content)
-    names = [tool.spec.name for tool in compile_metadata(root, Importing(name="shop")).tools]
-    words = {name: OwnersWord(expose=True, **said.get(name, {})) for name in names}
-    return compile_metadata(root, Importing(name="shop"), OwnersWords(tools=words))
+    found = compile_metadata(root, Importing(name="shop"), OwnersWords(writes=writes)).tools
+    words = {tool.spec.name: OwnersWord(expose=True, **said.get(tool.spec.name, {})) for tool in found}
+    return compile_metadata(root, Importing(name="shop"), OwnersWords(writes=writes, tools=words))
 
 
 SHOP = imported().spec
