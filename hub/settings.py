@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from hub.core.addresses import is_address
+from hub.promotions import Rules
 from hub.registry import Environment
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -120,6 +121,10 @@ class Settings(BaseSettings):
     sqlite_folders: Annotated[
         tuple[Path, ...], Field(description="Folders whose files connections may open as SQLite databases.")
     ] = ()
+
+    promotions: Annotated[
+        Rules | None, Field(description="Gates, deciders and lines of staging and prod; default: see the README.")
+    ] = None
 
     trusted_proxies: Annotated[
         tuple[IPvAnyNetwork, ...],

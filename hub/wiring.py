@@ -17,6 +17,7 @@ from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.runtime import Executor, Runtime, reach
 from hub.opening import open_database, open_keyring
+from hub.promotions import Rules
 from hub.registry import Catalog
 from hub.settings import Settings
 from hub.web import SlackDoor, tell
@@ -103,6 +104,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             records=records,
             public_url=settings.address,
             environment=settings.environment.value,
+            promotions=settings.promotions or Rules(),
         )
         try:
             yield runtime

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from hub import audit, ledger, outbox
+from hub import audit, dryrun, ledger, outbox
 from hub.budgets import forget_places
 from hub.core.errors import Conflict, HubError
 from hub.identity.sweeping import sweep
@@ -19,6 +19,7 @@ from hub.invocations.reminders import chase_due
 from hub.invocations.replay import Replay, replay
 from hub.invocations.resume import due, expire_overdue, resume
 from hub.invocations.runtime import Runtime
+from hub.invocations.watching import watch
 from hub.storage import now
 
 Notify = Mapping[str, outbox.Handler]
@@ -28,6 +29,7 @@ _log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_SECONDS: Final = 1.0
 TIDY_SECONDS: Final = 3600.0
+WATCH_SECONDS: Final = 5.0
 CHECK_SECONDS: Final = 86_400.0
 CHECKED: Final = timedelta(days=1)
 """How far back decisions are made again."""
@@ -46,6 +48,7 @@ async def work(runtime: Runtime, notify: Notify) -> None:
         group.create_task(keep(lambda: outbox.deliver(runtime.database, notify, limit=20), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: chase_due(runtime), pause=LOOK_AGAIN_SECONDS))
+        group.create_task(keep(lambda: watch(runtime), pause=WATCH_SECONDS))
 
 
 async def _continue_invocations(runtime: Runtime) -> None:
@@ -78,6 +81,7 @@ async def _tidy(runtime: Runtime) -> None:
         await sweep(tx)
         await ledger.sweep(tx)
         await forget_values(tx)
+        await dryrun.forget_exchanges(tx)
         await forget_places(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
 

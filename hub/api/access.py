@@ -83,6 +83,7 @@ Anybody = Annotated[Acting, Depends(Access(agents_may=True))]
 Person = Annotated[Acting, Depends(PERSON)]
 """Any person; groups and ownership decide the rest, record by record."""
 AccountManager = Annotated[Acting, Depends(Access(Permission.MANAGE_ACCOUNTS))]
+Member = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG))]
 CatalogReader = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG, agents_may=True))]
 CatalogPerson = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG))]
 PolicyManager = Annotated[Acting, Depends(Access(Permission.MANAGE_POLICY))]

@@ -25,6 +25,7 @@ from hub.api import (
     groups,
     invocations,
     policy,
+    promotions,
     reviews,
     servers,
     session,
@@ -79,6 +80,7 @@ _RESOURCES: Final = (
     reviews,
     audit,
     policy,
+    promotions,
     webhooks,
     brakes,
 )

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "connector": "hub.cli.connector:connector_app",
     "keys": "hub.cli.keys:keys_app",
     "policy": "hub.cli.policy:policy_app",
+    "promotion": "hub.cli.promotion:promotion_app",
 }
 """Where each command is. Only the one that is used is imported: one of them brings web frameworks, another a parser."""
 

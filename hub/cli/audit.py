@@ -1,10 +1,11 @@
-"""`toolhub audit`: exports the audit log, and verifies an export without the hub."""
+"""`toolhub audit`: exports the audit log, verifies an export without the hub, and plays recorded writes again."""
 
 import json
 import os
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TextIO
 
@@ -15,8 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hub import audit
 from hub.cli.console import err, fail, out, run, settings
 from hub.core.errors import HubError
+from hub.invocations.promoting import play_since
 from hub.opening import open_database, open_keyring
+from hub.promotions import Likeness, Played
 from hub.settings import Settings
+from hub.wiring import open_runtime
 
 _LONGEST_NOTE = 64 * 1024
 _STEP = 256
@@ -53,6 +57,41 @@ def export(
         typer.echo(json.dumps({"file": str(file), "events": events, "values": with_values}))
     else:
         out.print(f"[green]Exported[/] {events} events to {file}. Verify with: toolhub audit verify {file}")
+
+
+@audit_app.command("replay")
+def replay_effects(
+    *,
+    days: Annotated[int, typer.Option(min=1, help="How far back previews are played again.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
+) -> None:
+    """Play the previews of recorded writes again, each with the version that was called, from the record alone.
+
+    Nothing is sent to any system. Exit code 1 says that some came out otherwise; what cannot be told is counted apart.
+    The decisions on record are made again by `toolhub policy replay`.
+
+    Example:  toolhub audit replay --days 7
+    """
+    found = run(_played(settings(), days))
+    counts = {one: sum(each.likeness is one for each in found) for one in Likeness}
+    if as_json:
+        played = [{"invocation": p.invocation_id, "tool": p.tool, "likeness": p.likeness.value} for p in found]
+        typer.echo(json.dumps({**{one.value: count for one, count in counts.items()}, "played": played}))
+    else:
+        out.print(f"{len(found):,} recorded writes were played again; {counts[Likeness.SAME]:,} agree.")
+        out.print(f"  {counts[Likeness.DIFFERENT]:,} differ, and of {counts[Likeness.UNSURE]:,} it cannot be told.")
+        for one in found:
+            if one.likeness is not Likeness.SAME:
+                told = escape("; ".join(one.reasons))
+                out.print(f"  {one.likeness.value} {one.invocation_id} {one.tool}: {told}", highlight=False)
+    if counts[Likeness.DIFFERENT]:
+        raise typer.Exit(1)
+
+
+async def _played(chosen: Settings, days: int) -> list[Played]:
+    since = datetime.now(UTC) - timedelta(days=days)
+    async with open_runtime(chosen) as runtime:
+        return await play_since(since, runtime)
 
 
 @audit_app.command()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -12,10 +12,14 @@ from connectors.sdk.preview import Preview
 from hub.core.canonical import digest
 from hub.dryrun.plans import PlanPreview
 from hub.dryrun.tables import PreviewRow
-from hub.storage import Tx
+from hub.storage import Tx, now
 
 TRACK_RECORD_LENGTH = 500
 """How many of a tool's latest judged previews make its track record."""
+
+
+EXCHANGES_KEPT = timedelta(days=90)
+"""How long what a system said to a preview is kept."""
 
 
 class Verdict(StrEnum):
@@ -119,6 +123,24 @@ async def put_read_back(tx: Tx, invocation_id: str, revision: int, read: ReadBac
         "committed": {target: None if one is None else dict(one) for target, one in read.records.items()},
     }
     await tx.execute(update(PreviewRow).where(*which).values(found))
+
+
+async def put_exchanges(tx: Tx, invocation_id: str, revision: int, sealed: bytes | None) -> None:
+    """Keep what passed while the preview of `revision` was taken, as its caller has encrypted it."""
+    which = (PreviewRow.invocation_id == invocation_id, PreviewRow.revision == revision)
+    await tx.execute(update(PreviewRow).where(*which).values(sealed_exchanges=sealed))
+
+
+async def exchanges_of(tx: Tx, invocation_id: str, revision: int) -> bytes | None:
+    """Return what passed then, encrypted; None if it was not kept, or has been forgotten."""
+    row = await tx.get(PreviewRow, (invocation_id, revision), populate_existing=True)
+    return None if row is None else row.sealed_exchanges
+
+
+async def forget_exchanges(tx: Tx) -> None:
+    """Forget what passed longer ago than bodies are kept."""
+    over = (PreviewRow.sealed_exchanges.is_not(None), PreviewRow.observed_at < await now(tx) - EXCHANGES_KEPT)
+    await tx.execute(update(PreviewRow).where(*over).values(sealed_exchanges=None))
 
 
 async def track_record(tx: Tx, tool_id: str) -> TrackRecord:

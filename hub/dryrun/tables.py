@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Integer, String
+from sqlalchemy import Index, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
@@ -21,6 +21,8 @@ class PreviewRow(Base):
     fidelity: Mapped[str] = mapped_column(String(12))
     body: Mapped[dict[str, Any]] = mapped_column(Json)
     transcript: Mapped[list[Any]] = mapped_column(Json)
+    sealed_exchanges: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """What passed between connector and system, encrypted; NULL where that was not kept, and after a time."""
     sandbox_level: Mapped[str] = mapped_column(String(64))
     latency_ms: Mapped[int] = mapped_column(Integer)
     observed_at: Mapped[datetime] = mapped_column(Moment)

@@ -2,7 +2,7 @@
 
 from hub.execution.confinement import confinement_here
 from hub.execution.databases import describe
-from hub.execution.executor import Executor
+from hub.execution.executor import NOT_RUN, Executor
 from hub.execution.outcomes import (
     CheckOutcome,
     CommitOrder,
@@ -28,12 +28,14 @@ from hub.execution.outcomes import (
     Unreachable,
     Violation,
 )
+from hub.execution.overhearing import Heard
 from hub.execution.upstreams import reach
 from sandbox.line import NoAnswer
 from sandbox.reach import Reach
 from sandbox.upstream import AnswerLost, Around, Onward, Received
 
 __all__ = [
+    "NOT_RUN",
     "AnswerLost",
     "Around",
     "CheckOutcome",
@@ -43,6 +45,7 @@ __all__ = [
     "Executor",
     "Failed",
     "Health",
+    "Heard",
     "LookUpOutcome",
     "NoAnswer",
     "ObserveOutcome",

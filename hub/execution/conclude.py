@@ -141,6 +141,15 @@ def observe(evidence: Evidence) -> ObserveOutcome:
     return Observed(records={target: storable(record).value for target, record in evidence.result.records.items()})
 
 
+def problem_with(status: int) -> str | None:
+    """Return what a system's answer to a probe says against using its connection, None: nothing."""
+    if status in {401, 403}:
+        return f"It does not accept the credential ({status})."
+    if status >= 500:  # noqa: PLR2004  # RFC 9110 section 15.6
+        return f"It is there, but cannot answer at the moment ({status})."
+    return None
+
+
 def told(transcript: Transcript) -> tuple[TranscriptEntry, ...]:
     """Return the transcript as it goes on record."""
     return tuple(

@@ -40,6 +40,7 @@ from hub.execution.outcomes import (
     Unreachable,
 )
 from hub.execution.outputs import OutputSchemas
+from hub.execution.overhearing import Ear, Nowhere, Overheard
 from hub.execution.upstreams import Upstreams
 from hub.registry import Connection
 from hub.storage import Database
@@ -89,6 +90,8 @@ class _Run(Generic[T]):
     permit: Permit | None = None
     transcript: Transcript = field(default_factory=Transcript)
     refusal: BaseException | None = None
+    answers: Around | None = None
+    ear: Ear = field(default_factory=Ear)
     until: float = math.inf
     """When it is over, by the monotonic clock."""
     level: str = NOT_RUN
@@ -165,14 +168,18 @@ class Executor:
         return await self._run(run)
 
     async def preview(
-        self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float
+        self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float, answers: Around | None = None
     ) -> Ran[PreviewOutcome]:
-        """Return what the write would do; a preview that tries to write is a Violation, whatever it answers."""
+        """Return what the write would do; a preview that tries to write is a Violation, whatever it answers.
+
+        With `answers` nothing is sent anywhere: they answer in place of the system.
+        """
         has_twin = target.connection.twin is not None
         call = PhaseCall(operation=target.operation.name, phase=Phase.PREVIEW, arguments=arguments, has_twin=has_twin)
         run: _Run[PreviewOutcome] = _Run(
             target=target, call=call, kind=ChannelKind.PREVIEW, seconds=deadline_seconds, conclude=conclude.preview
         )
+        run.answers = answers
         return await self._run(run)
 
     async def commit(self, target: Target, arguments: Mapping[str, Json], *, order: CommitOrder) -> Ran[CommitOutcome]:
@@ -248,7 +255,7 @@ class Executor:
         if connector.speaks == "sql":
             return await self._databases.problem_with(connector, connection)
         async with self._upstreams.to(connector, connection) as upstream:
-            return _problem(await upstream.probe())
+            return conclude.problem_with(await upstream.probe())
 
     async def discover(self, owner: Owner, connection: Connection) -> Discovery | Unreachable:
         """Return what the MCP server at `connection` offers, as a connector; only requests that meet it are sent."""
@@ -268,7 +275,8 @@ class Executor:
             Evidence(target=run.target, result=result, transcript=run.transcript, schemas=self._schemas)
         )
         latency_ms = round((time.monotonic() - started) * 1000)
-        passage = Passage(transcript=conclude.told(run.transcript), sandbox_level=run.level, latency_ms=latency_ms)
+        told, heard = conclude.told(run.transcript), run.ear.kept
+        passage = Passage(transcript=told, sandbox_level=run.level, latency_ms=latency_ms, heard=heard)
         return Ran(outcome=outcome, passage=passage)
 
     async def _result(self, run: _Run[T]) -> PhaseResult:
@@ -292,7 +300,7 @@ class Executor:
             return await self._in_a_database(run)
         unsafe_requests = run.target.operation.max_unsafe_requests if run.kind is ChannelKind.WRITE else 0
         async with (
-            self._upstreams.to(run.target.connector, run.target.connection) as upstream,
+            self._way(run, run.target.connection) as upstream,
             self._twin(run) as twin,
         ):
             channel = Channel(
@@ -314,8 +322,9 @@ class Executor:
 
     async def _in_a_database(self, run: _Run[T]) -> PhaseResult:
         runner = SQL_RUNNERS.get(run.target.connector.entry)
-        if runner is None:
-            raise HostFailed(f"{run.target.connector.entry} may not run in the hub itself")
+        if runner is None or run.answers is not None:
+            why = "may not run in the hub itself" if runner is None else "speaks SQL: a transaction cannot be played"
+            raise HostFailed(f"{run.target.connector.entry} {why}")
         run.level = DIRECT
         async with self._databases.to(run.target.connection) as system:
             channel = SqlChannel(
@@ -338,8 +347,16 @@ class Executor:
         if connection.twin is None or run.call.phase is not Phase.PREVIEW:
             yield None
             return
-        async with self._upstreams.to(run.target.connector, replace(connection, base_url=connection.twin)) as way:
+        async with self._way(run, replace(connection, base_url=connection.twin)) as way:
             yield way
+
+    @contextlib.asynccontextmanager
+    async def _way(self, run: _Run[T], connection: Connection) -> AsyncGenerator[Way]:
+        if run.answers is not None:
+            yield Nowhere(run.answers)
+            return
+        async with self._upstreams.to(run.target.connector, connection) as way:
+            yield Overheard(way, run.ear) if run.call.phase is Phase.PREVIEW else way
 
     @contextlib.asynccontextmanager
     async def _host(self, run: _Run[T]) -> AsyncGenerator[Host]:
@@ -369,14 +386,6 @@ class Executor:
             await self._hosts.end_idle(older_than=IDLE_SECONDS)
             await self._upstreams.close_idle(older_than=IDLE_SECONDS)
             await self._databases.close_idle(older_than=IDLE_SECONDS)
-
-
-def _problem(status: int) -> str | None:
-    if status in {401, 403}:
-        return f"It does not accept the credential ({status})."
-    if status >= 500:  # noqa: PLR2004  # RFC 9110 section 15.6
-        return f"It is there, but cannot answer at the moment ({status})."
-    return None
 
 
 async def _directly(run: _Run[T], channel: Channel) -> PhaseResult:

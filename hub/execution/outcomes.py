@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from connectors.sdk.preview import Preview
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from hub.execution.overhearing import Heard
 from hub.registry import Connection
 
 Json = Any
@@ -132,6 +133,8 @@ class Passage:
     transcript: tuple[TranscriptEntry, ...]
     sandbox_level: str
     latency_ms: int
+    heard: tuple[Heard, ...] | None = None
+    """Of a preview: what passed, if all of it was kept. It may hold anything that the system said."""
 
     def transcript_json(self) -> list[dict[str, Json]]:
         """Return the transcript as JSON."""

@@ -18,6 +18,7 @@ from hub.invocations.conclude import passage_facts
 from hub.invocations.history import keep_amounts
 from hub.invocations.journal import Step, load, move, record_event
 from hub.invocations.planning import preview_plan
+from hub.invocations.playing import sealed_exchanges
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened, sealed, sealed_before
@@ -42,11 +43,13 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
         async with runtime.database.transaction() as tx:
             return await move(tx, runtime, previewing, _not_undone(found))
     before: bytes | None = None
+    passed: bytes | None = None
     ran: Ran[CheckOutcome] | Ran[PreviewOutcome] = await ask_check(previewing, tool, runtime)
     if isinstance(ran.outcome, Passed):
         seen = await _look(previewing, tool, runtime)
         ran = veil_of(previewing, runtime.keys).ran(seen)
         before = sealed_before(seen.outcome, ran.outcome, runtime.keys, invocation_id=previewing.id)
+        passed = sealed_exchanges(previewing, seen.passage.heard, runtime.keys)
     async with runtime.database.transaction() as tx:
         outcome = _checked(ran.outcome)
         if isinstance(outcome, Previewed):
@@ -54,7 +57,7 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
             await _keep_before(tx, previewing, before)
             if not is_composite(tool.operation):  # the amounts of a plan are those of its steps
                 await keep_amounts(tx, previewing, tool, opened(previewing, runtime.keys), outcome.preview)
-            return await _keep(tx, previewing, record, runtime)
+            return await _keep(tx, previewing, record, passed, runtime)
         if isinstance(outcome, Violation):
             reason = f"It tried to write during a check or a preview: {outcome.message}"
             await quarantine(tx, tool.tool.id, reason, runtime.authority)
@@ -120,8 +123,11 @@ def _checked(outcome: CheckOutcome | PreviewOutcome) -> CheckOutcome | PreviewOu
     return outcome
 
 
-async def _keep(tx: Tx, previewing: Invocation, record: PreviewRecord, runtime: Runtime) -> Invocation:
+async def _keep(
+    tx: Tx, previewing: Invocation, record: PreviewRecord, passed: bytes | None, runtime: Runtime
+) -> Invocation:
     await dryrun.keep(tx, previewing.id, previewing.tool_id, record)
+    await dryrun.put_exchanges(tx, previewing.id, record.revision, passed)
     await tx.flush()
     step = Step(
         to=State.PREVIEWING,

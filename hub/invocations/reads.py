@@ -89,13 +89,14 @@ class _Reading:
     def _step(self, ran: Ran[ReadOutcome], veil: Veil) -> Step:
         facts = passage_facts(ran.passage) | on_record(self.decision)
         private = {"arguments": self.request.bound.shown, **basis(self.decision)}
+        ended = {"latency_ms": ran.passage.latency_ms, "lease_until": None}
         if isinstance(ran.outcome, Succeeded):
             return Step(
                 to=State.SUCCEEDED,
                 event=EventKind.INVOCATION_READ,
                 facts=facts,
                 private=private,
-                changes={**veil.kept(self.request.tool, ran.outcome.output), "lease_until": None},
+                changes={**veil.kept(self.request.tool, ran.outcome.output), **ended},
             )
         code = "read_tried_to_write" if isinstance(ran.outcome, Violation) else ran.outcome.code
         return Step(
@@ -103,7 +104,7 @@ class _Reading:
             event=EventKind.INVOCATION_READ,
             facts=facts | {"code": code, "reason": ran.outcome.message},
             private=private,
-            changes={"error_code": code, "error_message": ran.outcome.message, "lease_until": None},
+            changes={"error_code": code, "error_message": ran.outcome.message, **ended},
         )
 
     def _seen(self, standing: Invocation, step: Step) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.tasks import Tasks
 from hub.keys import Keyring
+from hub.promotions import Rules
 from hub.registry import Catalog
 from hub.storage import Database
 
@@ -45,6 +46,7 @@ class Runtime:
     environment: str
     answer_seconds: float = ANSWER_SECONDS
     lease_seconds: int = 60
+    promotions: Rules = field(default_factory=Rules)
     tasks: Tasks = field(default_factory=Tasks)
 
     @property

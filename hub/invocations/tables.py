@@ -57,6 +57,8 @@ class InvocationRow(Base):
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
     findings: Mapped[list[str]] = mapped_column(Json)
+    latency_ms: Mapped[int | None] = mapped_column(Integer)
+    """Of a read that has ended: how long its connector took."""
     last_event_id: Mapped[str | None] = mapped_column(String(40))
     part_of: Mapped[str | None] = mapped_column(String(40))
     """The invocation whose plan this is a step of, or an undo of such a step."""
@@ -77,6 +79,7 @@ class InvocationRow(Base):
         Index("ix_invocations_requester", "agent_id", "on_behalf_of_id", "id"),
         Index("ix_invocations_run", "run_id"),
         Index("ix_invocations_part_of", "part_of", "id"),
+        Index("ix_invocations_version", "tool_version_id", "id"),
         Index("ix_invocations_intent", "intent_digest", "id"),
         Index("ix_invocations_trust", "agent_id", "tool_id", "state"),
         Index("ix_invocations_on_behalf_of", "on_behalf_of_id", "id"),

@@ -181,6 +181,18 @@ async def connectors(tx: Tx) -> list[ConnectorSpec]:
     return [ConnectorSpec.model_validate_json(spec) for spec in await tx.scalars(query)]
 
 
+async def connector_owner(tx: Tx, name: str) -> str | None:
+    """Return who owns a connector, None for nobody.
+
+    Raises:
+        NotFound: there is no such connector.
+    """
+    row = await tx.get(ConnectorRow, name, populate_existing=True)
+    if row is None:
+        raise NotFound(f"There is no connector {shown(name)}; publish it first.")
+    return row.owner_id
+
+
 async def tool_id_of(tx: Tx, connector: str, name: str) -> str | None:
     """Return the id of a connector's tool by its own name, or None: there is none."""
     return await tx.scalar(select(ToolRow.id).where(ToolRow.connector == connector, ToolRow.name == name))

@@ -22,6 +22,7 @@ from hub.web import (
     password,
     people,
     policy,
+    promotions,
     reviews,
     servers,
     setup,
@@ -44,6 +45,7 @@ def web_routes(runtime: Runtime, slack: SlackDoor | None = None) -> list[Route]:
         *_people(door),
         *_policy(door),
         *_brakes(door),
+        *_promotions(door),
         *_slack(door, slack),
     ]
 
@@ -159,4 +161,18 @@ def _slack(door: Doorway, slack: SlackDoor | None) -> list[Route]:
         *pages,
         Route("/slack/interactions", slack.interactions, methods=["POST"]),
         Route("/slack/commands", slack.commands, methods=["POST"]),
+    ]
+
+
+def _promotions(door: Doorway) -> list[Route]:
+    one = "/promotions/{promotion_id}"
+    return [
+        Route("/promotions", door.private(promotions.show_promotions), methods=["GET"]),
+        Route("/promotions", door.private(promotions.ask_promotion), methods=["POST"]),
+        Route(one, door.private(promotions.show_promotion), methods=["GET"]),
+        Route(f"{one}/decision", door.private(promotions.decide), methods=["POST"]),
+        Route(f"{one}/checks", door.private(promotions.check), methods=["POST"]),
+        Route(f"{one}/explanation", door.private(promotions.explain), methods=["POST"]),
+        Route(f"{one}/withdrawal", door.private(promotions.withdraw), methods=["POST"]),
+        Route(f"{one}/reversal", door.private(promotions.revert), methods=["POST"]),
     ]

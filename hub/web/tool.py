@@ -81,6 +81,7 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
             )
             for version in versions
         ),
+        promotions_url=f"/promotions?connector={tool.connector.name}",
         is_read=tool.effect is Effect.READ,
     )
 

@@ -17,7 +17,9 @@ from hub import audit
 from hub.bundles import default_bundle_text
 from hub.identity.resources import API as API_SERVER
 from hub.invocations.invoke import invoke
+from hub.invocations.promoting import ask_for
 from hub.invocations.values import Call
+from hub.promotions import Wish
 from hub.registry import Environment, NewServer, Offer, create_server, find_tool, publish
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +48,14 @@ MAY: Mapping[str, frozenset[str]] = {
     "listStops": ADMINISTRATOR | OPERATOR,
     "setStop": ADMINISTRATOR | OPERATOR,
     "liftStop": ADMINISTRATOR | OPERATOR,
+    "listPromotions": MEMBER,
+    "askPromotion": ADMINISTRATOR,  # and the connector's owner
+    "getPromotion": MEMBER,
+    "checkPromotion": ADMINISTRATOR,
+    "explainPromotion": ADMINISTRATOR,
+    "decidePromotion": ADMINISTRATOR,  # to staging; to prod a second person of a group, see tests/promotions
+    "withdrawPromotion": ADMINISTRATOR,
+    "revertPromotion": ADMINISTRATOR | OPERATOR,
     "listConnectors": MEMBER,
     "registerConnector": ADMINISTRATOR,
     "listComposites": MEMBER,
@@ -159,6 +169,11 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "quarantineTool": WHY,
         "setToolTier": {"tier": "high"},
         "setToolRules": {"rules": [{"condition": "true", "message": "Never."}]},
+        "askPromotion": {"connector": "upstream", "environment": "staging", "reason": "It works."},
+        "explainPromotion": WHY,
+        "decidePromotion": {"digest": "0" * 64, "agree": False, "reason": "Not yet."},
+        "withdrawPromotion": WHY,
+        "revertPromotion": WHY,
         "registerConnector": {"spec": spec.model_dump(mode="json")},
         "declareComposite": {"declaration": restock()},
         "createConnection": {
@@ -241,6 +256,8 @@ async def things(hub: WorkingHub) -> dict[str, str]:
     )
     asked = await invoke(call, hub.runtime)
     grant = await grant_like(hub, asked.id)
+    wish = Wish(connector="upstream", environment=Environment.STAGING, reason="It works.")
+    promotion = await ask_for(wish, hub.runtime, hub.authority)
     async with hub.database.reading() as tx:
         first, *_ = await audit.events_of(tx, asked.id)
     await audit.sequence(hub.database, hub.runtime.keys)
@@ -256,6 +273,7 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         "proposal_id": "bdl_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "secret_id": "sec_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "invocation_id": asked.id,
+        "promotion_id": promotion.id,
         "grant_id": grant.id,
         "deputyship_id": "dep_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "review_id": "rev_06dvh3x5m8qk2v7c1n4pz9tbwr",

@@ -9,6 +9,7 @@ from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
 from web_gallery_plan import PLANS, PLANS_BEGUN
 from web_gallery_policy import BUNDLES, POLICIES, TRIALS
+from web_gallery_promotions import PROMOTION_LISTS, PROMOTIONS
 from web_gallery_together import BATCHES, DEPUTIES
 from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, SERVERS, TOOLS
 
@@ -206,6 +207,8 @@ def _governed() -> Iterator[Example]:
         ("policy", "policy.html", "policy", POLICIES),
         ("policy-trial", "policy_trial.html", "policy", TRIALS),
         ("policy-bundle", "policy_bundle.html", "policy", BUNDLES),
+        ("promotions", "promotions.html", "servers", PROMOTION_LISTS),
+        ("promotion", "promotion.html", "servers", PROMOTIONS),
     )
     for family, template, here, pages in families:
         for state, page in pages.items():

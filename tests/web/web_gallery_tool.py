@@ -135,6 +135,7 @@ _TERM = ToolPage(
         VersionLine(number=2, digest="03bb81c55f1e" + "a1" * 26, used_in=("staging", "prod")),
         VersionLine(number=1, digest="77aa10ce9b21" + "7e" * 26, withdrawn="wrong unit"),
     ),
+    promotions_url="/promotions?connector=tryton",
     is_read=False,
 )
 _BADGE = BadgeShown(

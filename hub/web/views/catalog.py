@@ -102,6 +102,7 @@ class ToolPage:
     output_json: Inert
     examples: tuple[Inert, ...]
     versions: tuple[VersionLine, ...]
+    promotions_url: str
     is_read: bool
     badge: BadgeShown | None = None
 

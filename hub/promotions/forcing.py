@@ -1,0 +1,168 @@
+"""Deciding on a promotion: what puts a release in use, or takes it back, in the one transaction that checks it all."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+
+from hub.audit import EventKind
+from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded
+from hub.identity.authority import Authority
+from hub.identity.directory import get
+from hub.identity.permissions import Permission, may
+from hub.identity.principals import PrincipalKind
+from hub.policy import admits
+from hub.promotions.gates import findings, missing
+from hub.promotions.keeping import checked_reason, end, held, may_ask, promotion_of, waiting
+from hub.promotions.tables import PromotionRow
+from hub.promotions.values import Gate, Promotion, Rules, State, Terms
+from hub.registry import Environment, get_release, release_in_use
+from hub.registry.reading import connector_owner
+from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
+from hub.registry.using import put_in_use, take_out_of_use
+from hub.storage import Tx, now
+
+FRESH: Final = timedelta(minutes=10)
+"""How old the login of the second person may be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What somebody decided, on which state of the promotion (`digest`), and when that person last logged in."""
+
+    digest: str
+    reason: str
+    authenticated_at: datetime | None = None
+
+
+async def put_in_force(tx: Tx, promotion_id: str, decision: Decision, rules: Rules, authority: Authority) -> Promotion:
+    """Use the release from now on, if every gate holds at this very moment; return the promotion.
+
+    Raises:
+        ChangedSinceSeen: something of it has changed since the decider looked.
+        Conflict: it does not wait any more, a gate does not hold now, or another release is in use by now.
+        Forbidden: this person may not decide.
+        FreshLoginNeeded: its login is older than `FRESH`.
+        NotFound: there is no such promotion.
+    """
+    await outdate_catalog(tx, authority)  # first: it makes changes of what is in use wait for each other
+    row = await waiting(tx, promotion_id)
+    terms = rules.to(Environment(row.environment))
+    await _require_decider(tx, row, terms, authority, decision.authenticated_at)
+    if decision.digest != (await promotion_of(tx, row)).digest:
+        raise ChangedSinceSeen("The promotion has changed since you looked at it. Look again, then decide.")
+    found = await findings(tx, row, terms)
+    if lacking := missing(found, by_person=Gate.PERSON in terms.gates):
+        told = " ".join(f"{one.gate.value}: {one.reason}" for one in lacking)
+        raise Conflict(f"Not every gate holds now. {told}")
+    release, environment = await get_release(tx, row.release_id), Environment(row.environment)
+    current = await release_in_use(tx, row.connector, environment)
+    if (None if current is None else current.id) != row.former_release_id:
+        raise Conflict("Another release has been put in use there since this was asked for. Ask again.")
+    await _replace_former(tx, row, authority)
+    await put_in_use(tx, release, environment)
+    row.state, row.decided_by, row.decided_at = State.IN_FORCE.value, authority.by, await now(tx)
+    row.decided_why = decision.reason.strip()
+    await tx.flush()
+    facts = {"connector": row.connector, "environment": row.environment, "release": release.digest}
+    gates = [f"{one.gate.value}: {one.reason}" for one in found]
+    await authority.record(tx, EventKind.PROMOTION_IN_FORCE, row.id, former=row.former_release_id, gates=gates, **facts)
+    return await promotion_of(tx, row)
+
+
+async def reject(tx: Tx, promotion_id: str, decision: Decision, rules: Rules, authority: Authority) -> Promotion:
+    """Refuse a promotion, by somebody who could have agreed; return it.
+
+    Raises:
+        Conflict: it does not wait any more.
+        Forbidden: this person may not decide.
+        FreshLoginNeeded: its login is older than `FRESH`.
+        InputError: there is no reason.
+        NotFound: there is no such promotion.
+    """
+    row = await waiting(tx, promotion_id)
+    await _require_decider(tx, row, rules.to(Environment(row.environment)), authority, decision.authenticated_at)
+    return await end(tx, row, State.REJECTED, checked_reason(decision.reason, what="why not"), authority)
+
+
+async def revert(tx: Tx, promotion_id: str, why: str, authority: Authority) -> Promotion:
+    """Use the former release again, at once; the one that was promoted needs another promotion.
+
+    Raises:
+        Conflict: the promotion is not in force, or not any more.
+        Forbidden: it is neither the connector's owner, nor an administrator, nor an operator.
+        InputError: there is no reason.
+        NotFound: there is no such promotion.
+    """
+    await outdate_catalog(tx, authority)
+    row = await held(tx, promotion_id)
+    owner = await connector_owner(tx, row.connector)
+    what = f"which {row.connector!r} is used where"
+    await require_steward(tx, authority, Stewards(owner_id=owner, what=what, operators_may=True))
+    reason = checked_reason(why, what="why")
+    moved = await tx.scalar(
+        update(PromotionRow)
+        .where(PromotionRow.id == promotion_id, PromotionRow.state == State.IN_FORCE.value)
+        .values(state=State.REVERTED.value, ended_at=await now(tx), ended_why=reason)
+        .returning(PromotionRow.id)
+    )
+    if moved is None:
+        raise Conflict("This promotion is not in force, or not any more.")
+    environment = Environment(row.environment)
+    if row.former_release_id is None:
+        await take_out_of_use(tx, row.connector, environment)
+    else:
+        await put_in_use(tx, await get_release(tx, row.former_release_id), environment)
+    facts = {"connector": row.connector, "environment": row.environment, "back_to": row.former_release_id}
+    release = await get_release(tx, row.release_id)
+    await authority.record(tx, EventKind.PROMOTION_REVERTED, row.id, release=release.digest, because=reason, **facts)
+    await tx.refresh(row)
+    return await promotion_of(tx, row)
+
+
+async def _require_decider(
+    tx: Tx, row: PromotionRow, terms: Terms, authority: Authority, authenticated_at: datetime | None
+) -> None:
+    """Let somebody pass who may decide; without a gate for a second person that is whoever may ask."""
+    owner = await connector_owner(tx, row.connector)
+    if Gate.PERSON not in terms.gates:
+        await require_steward(tx, authority, Stewards(owner_id=owner, what=f"which {row.connector!r} is used where"))
+        return
+    if authority.by is None:
+        raise Forbidden("A second person decides on this, on its page or by the API; the console is nobody.")
+    person = await get(tx, authority.by)
+    author = (await get_release(tx, row.release_id)).registered_by
+    is_one = person.kind is PrincipalKind.USER and not person.is_suspended
+    if not is_one or not admits(terms.deciders, person.groups):
+        raise Forbidden(f"Only people of {terms.deciders} decide on what is used in {row.environment}.")
+    if person.id in {row.asked_by, author, owner}:
+        raise Forbidden("You asked for it, published it, or own the connector; somebody else decides.")
+    if authenticated_at is None or await now(tx) - authenticated_at > FRESH:
+        raise FreshLoginNeeded("Deciding on a promotion needs a fresh login. Enter your password again, then decide.")
+
+
+async def _replace_former(tx: Tx, row: PromotionRow, authority: Authority) -> None:
+    place = (PromotionRow.connector == row.connector, PromotionRow.environment == row.environment)
+    query = select(PromotionRow).where(*place, PromotionRow.state == State.IN_FORCE.value)
+    for former in (await tx.scalars(query.with_for_update())).all():
+        await end(tx, former, State.REPLACED, f"{row.id} is in force.", authority)
+
+
+async def may_look(tx: Tx, promotion: Promotion, rules: Rules, person_id: str) -> bool:
+    """Return whether somebody may see what recorded calls came to: who asks, decides, or can take it back."""
+    person = await get(tx, person_id)
+    decides = admits(rules.to(promotion.environment).deciders, person.groups) and not person.is_suspended
+    return decides or may(person, Permission.STOP_THINGS) or await may_ask(tx, promotion.connector, person_id)
+
+
+async def may_decide(tx: Tx, promotion: Promotion, rules: Rules, person_id: str) -> bool:
+    """Return whether somebody may decide on a promotion, apart from how fresh the login is."""
+    row = await tx.get_one(PromotionRow, promotion.id)
+    terms = rules.to(promotion.environment)
+    owner = await connector_owner(tx, row.connector)
+    person = await get(tx, person_id)
+    if person.kind is not PrincipalKind.USER or person.is_suspended or Gate.PERSON not in terms.gates:
+        return False
+    author = (await get_release(tx, row.release_id)).registered_by
+    return admits(terms.deciders, person.groups) and person.id not in {row.asked_by, author, owner}

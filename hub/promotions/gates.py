@@ -1,0 +1,89 @@
+"""The gates: how each stands now, as the database has it, with the reason in a sentence."""
+
+from collections.abc import Sequence
+
+from connectors.sdk.vocabulary import Effect
+from hub.promotions.tables import PromotionRow
+from hub.promotions.values import BEFORE, Finding, Gate, Likeness, Rehearsal, Stand, Terms
+from hub.registry import BadgeVerdict, Environment, Release, badge_for, get_release, releases_in_use
+from hub.registry.using import versions_of
+from hub.storage import Tx
+
+
+async def findings(tx: Tx, row: PromotionRow, terms: Terms) -> list[Finding]:
+    """Return how each gate stands now; that of the second person stays open until somebody decides."""
+    release = await get_release(tx, row.release_id)
+    found = list[Finding]()
+    for gate in terms.gates:
+        stand, reason = await _stand(tx, gate, row, release)
+        found.append(Finding(gate=gate, stand=stand, reason=reason.format(deciders=terms.deciders)))
+    return found
+
+
+def missing(found: Sequence[Finding], *, by_person: bool) -> list[Finding]:
+    """Return the gates that do not hold; `by_person` says that the second person is there."""
+    return [one for one in found if one.stand is not Stand.HOLDS and not (by_person and one.gate is Gate.PERSON)]
+
+
+async def _stand(tx: Tx, gate: Gate, row: PromotionRow, release: Release) -> tuple[Stand, str]:
+    match gate:
+        case Gate.PATH:
+            return await _path(tx, row, release)
+        case Gate.BADGE:
+            return await _badge(tx, release)
+        case Gate.REPLAY:
+            return _replay(row, release)
+        case Gate.PERSON:
+            return Stand.OPEN, "Somebody of {deciders} decides, who neither asked for it nor wrote or owns it."
+
+
+async def _path(tx: Tx, row: PromotionRow, release: Release) -> tuple[Stand, str]:
+    withdrawn = [version.id for version in await versions_of(tx, release) if version.withdrawn is not None]
+    if withdrawn:
+        return Stand.FAILS, f"{len(withdrawn)} of its tool versions were withdrawn."
+    before = BEFORE[Environment(row.environment)]
+    if (await releases_in_use(tx, row.connector)).get(before) != release.id:
+        return Stand.FAILS, f"It is not in use in {before.value}."
+    return Stand.HOLDS, f"It is in use in {before.value}, and nothing of it was withdrawn."
+
+
+async def _badge(tx: Tx, release: Release) -> tuple[Stand, str]:
+    badge = await badge_for(tx, release.spec)
+    how = f"`toolhub connector check {release.connector} --keep`"
+    if badge is None:
+        return Stand.OPEN, f"The contract kit has not tried exactly this release: {how}."
+    failed = sorted({line.operation for line in badge.lines if line.verdict is BadgeVerdict.FAILED})
+    if failed:
+        return Stand.FAILS, f"Lines failed about {', '.join(failed)}."
+    tried = {line.operation for line in badge.lines}
+    untried = [one.name for one in release.spec.operations if one.effect is not Effect.READ and one.name not in tried]
+    if untried:
+        return Stand.OPEN, f"The contract kit has not tried {', '.join(untried)}: {how}."
+    return Stand.HOLDS, f"{len(badge.lines)} lines on {badge.system}, and none failed.".replace("{", "(")
+
+
+def _replay(row: PromotionRow, release: Release) -> tuple[Stand, str]:
+    if row.rehearsal is None:
+        return Stand.OPEN, "Recorded calls have not been played with it yet: check the gates."
+    rehearsal = Rehearsal.from_json(row.rehearsal)
+    if (rehearsal.release_id, rehearsal.former_release_id) != (release.id, row.former_release_id):
+        return Stand.OPEN, "Other releases were compared: check the gates again."
+    told = _told(rehearsal)
+    if rehearsal.writes == 0:
+        return Stand.HOLDS, "It offers reads alone; there is no preview to compare."
+    same = rehearsal.count(Likeness.SAME)
+    if same and same == len(rehearsal.played):
+        return Stand.HOLDS, told
+    if row.explanation:
+        return Stand.HOLDS, f"{told} Whoever asked has explained it."
+    return Stand.OPEN, f"{told} Whoever asked has to explain that."
+
+
+def _told(rehearsal: Rehearsal) -> str:
+    if not rehearsal.played:
+        return "No write of the release in use is on record to be played with it."
+    counted = {one: rehearsal.count(one) for one in Likeness}
+    return (
+        f"Of {len(rehearsal.played)} recorded writes {counted[Likeness.SAME]} come out the same, "
+        f"{counted[Likeness.DIFFERENT]} differ, and of {counted[Likeness.UNSURE]} it cannot be told."
+    )

@@ -1,0 +1,152 @@
+"""A promotion in the words and lines of its page."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from hub.identity.principals import Principal
+from hub.promotions import Gate, Likeness, Promotion, Stand, State
+from hub.registry.differing import Difference, Kind
+from hub.web.inert import Inert, inert, inert_name
+from hub.web.moments import at
+from hub.web.views.promotions import ChangedLine, GateLine, PlayedLine, PromotionLine, PromotionPage
+from hub.web.wording import Word
+
+Json = Any
+"""Any JSON value."""
+
+STATES: Final = {
+    State.ASKED: Word(label="waits", meaning="It waits for its gates and a decision.", tone="warn"),
+    State.IN_FORCE: Word(label="in use", meaning="The release is in use there from now on.", tone="good"),
+    State.REJECTED: Word(label="refused", meaning="Refused; nothing has changed.", tone="bad"),
+    State.WITHDRAWN: Word(label="withdrawn", meaning="Withdrawn; nothing has changed.", tone="neutral"),
+    State.REVERTED: Word(label="taken back", meaning="The former release is in use again.", tone="bad"),
+    State.REPLACED: Word(label="replaced", meaning="A later promotion is in use.", tone="neutral"),
+}
+_STANDS: Final = {
+    Stand.HOLDS: Word(label="holds", meaning="", tone="good"),
+    Stand.OPEN: Word(label="open", meaning="", tone="warn"),
+    Stand.FAILS: Word(label="fails", meaning="", tone="bad"),
+}
+_GATES: Final = {
+    Gate.PATH: ("Path", "In use in the environment before, and nothing of it withdrawn."),
+    Gate.BADGE: ("Badge", "The contract kit has tried every write of exactly this release."),
+    Gate.REPLAY: ("Replay", "Recorded writes come out the same, or it is explained why not."),
+    Gate.PERSON: ("Second person", "Somebody else has looked at all of it and agrees."),
+}
+_LIKENESS: Final = {
+    Likeness.SAME: Word(label="the same", meaning="", tone="good"),
+    Likeness.DIFFERENT: Word(label="otherwise", meaning="", tone="bad"),
+    Likeness.UNSURE: Word(label="cannot be told", meaning="", tone="warn"),
+}
+_MOST_CHANGES: Final = 60
+_LONGEST: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the page shows beside the promotion: people, what the release changes, and what the viewer may do."""
+
+    people: Mapping[str, Principal]
+    changed: Sequence[Difference]
+    now: datetime
+    shows_calls: bool
+    may_ask: bool
+    may_decide: bool
+    may_revert: bool
+    deciders: str
+
+
+def promotion_line(one: Promotion, moment: datetime) -> PromotionLine:
+    """Return a promotion as a line of the list."""
+    return PromotionLine(
+        url=f"/promotions/{one.id}",
+        connector=one.connector,
+        environment=one.environment.value,
+        version=one.version,
+        former=one.former_version or "nothing",
+        state=STATES[one.state],
+        asked=at(one.asked_at, now=moment),
+    )
+
+
+def promotion_page(one: Promotion, seen: Seen, *, problem: str = "") -> PromotionPage:
+    """Return a promotion as its page shows it to whoever looks."""
+    needs_person = any(each.gate is Gate.PERSON for each in one.findings)
+    played = one.rehearsal.played if one.rehearsal and seen.shows_calls else ()
+    lines = list(_changed(seen.changed))
+    return PromotionPage(
+        address=f"/promotions/{one.id}",
+        connector=one.connector,
+        environment=one.environment.value,
+        version=one.version,
+        former=one.former_version or "nothing",
+        state=STATES[one.state],
+        digest=one.digest,
+        asked_by=_person(one.asked_by, seen.people),
+        asked=at(one.asked_at, now=seen.now),
+        reason=inert(one.reason),
+        gates=tuple(
+            GateLine(
+                name=_GATES[each.gate][0],
+                meaning=_GATES[each.gate][1],
+                stand=_STANDS[each.stand],
+                reason=inert(each.reason),
+            )
+            for each in one.findings
+        ),
+        changed=tuple(lines[:_MOST_CHANGES]),
+        hidden_changes=max(0, len(lines) - _MOST_CHANGES),
+        played=tuple(
+            PlayedLine(
+                invocation_id=each.invocation_id,
+                tool=each.tool,
+                likeness=_LIKENESS[each.likeness],
+                reasons=tuple(inert(reason) for reason in each.reasons),
+            )
+            for each in played
+        ),
+        shows_calls=seen.shows_calls,
+        explanation=inert(one.explanation) if one.explanation and seen.shows_calls else None,
+        decided_by=_person(one.decided_by, seen.people) if one.decided_at else None,
+        decided=at(one.decided_at, now=seen.now) if one.decided_at else None,
+        ended=at(one.ended_at, now=seen.now) if one.ended_at else None,
+        ended_why=inert(one.ended_why) if one.ended_why else None,
+        waits=one.state is State.ASKED,
+        may_ask=seen.may_ask,
+        may_decide=seen.may_decide if needs_person else seen.may_ask,
+        may_revert=seen.may_revert,
+        why_not=_why_not(seen.deciders, needs_person=needs_person),
+        problem=problem,
+    )
+
+
+def _why_not(deciders: str, *, needs_person: bool) -> str:
+    if needs_person:
+        return f"Somebody of {deciders} decides, who neither asked for it nor published or owns it."
+    return "The connector's owner or an administrator puts it in use."
+
+
+def _person(principal_id: str | None, people: Mapping[str, Principal]) -> Inert:
+    if principal_id is None:
+        return inert_name("the hub's console")
+    return inert_name(people[principal_id].display_name if principal_id in people else principal_id)
+
+
+def _changed(found: Sequence[Difference]) -> Iterator[ChangedLine]:
+    for one in found:
+        name = one.operation or "the connector itself"
+        if one.kind is not Kind.CHANGED:
+            sides = ("not offered", "offered") if one.kind is Kind.NEW else ("offered", "not offered")
+            yield ChangedLine(what=inert(name), before=inert(sides[0]), after=inert(sides[1]))
+        for field in one.fields:
+            before = "nothing" if field.is_absent_before else _text(field.before)
+            after = "nothing" if field.is_absent_after else _text(field.after)
+            yield ChangedLine(what=inert(f"{name}: {field.pointer}"), before=inert(before), after=inert(after))
+
+
+def _text(value: Json) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,0 +1,93 @@
+"""Promotions as the pages show them: the list, and one with its gates, their evidence and the forms."""
+
+from dataclasses import dataclass
+
+from hub.web.inert import Inert
+from hub.web.moments import At
+from hub.web.views.catalog import Choice
+from hub.web.wording import Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionLine:
+    """One promotion in the list."""
+
+    url: str
+    connector: str
+    environment: str
+    version: str
+    former: str
+    state: Word
+    asked: At
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionsPage:
+    """The promotions of one connector or of all; who may ask for one sees the form."""
+
+    lines: tuple[PromotionLine, ...]
+    connectors: tuple[Choice, ...]
+    environments: tuple[Choice, ...]
+    more_url: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateLine:
+    """One gate, how it stood when it was looked at last, and why."""
+
+    name: str
+    meaning: str
+    stand: Word
+    reason: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayedLine:
+    """One recorded write, played with the release."""
+
+    invocation_id: str
+    tool: str
+    likeness: Word
+    reasons: tuple[Inert, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedLine:
+    """One field, or one tool, that the release changes."""
+
+    what: Inert
+    before: Inert
+    after: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionPage:
+    """One promotion, and what its viewer may do with it."""
+
+    address: str
+    connector: str
+    environment: str
+    version: str
+    former: str
+    state: Word
+    digest: str
+    asked_by: Inert
+    asked: At
+    reason: Inert
+    gates: tuple[GateLine, ...]
+    changed: tuple[ChangedLine, ...]
+    hidden_changes: int
+    played: tuple[PlayedLine, ...]
+    shows_calls: bool
+    explanation: Inert | None
+    decided_by: Inert | None
+    decided: At | None
+    ended: At | None
+    ended_why: Inert | None
+    waits: bool
+    may_ask: bool
+    may_decide: bool
+    may_revert: bool
+    why_not: str = ""
+    problem: str = ""

@@ -1,0 +1,1 @@
+"""Tests of promotions: gates, playing recorded calls, and taking back what crosses the line."""

@@ -1,0 +1,117 @@
+"""Typed examples of the pages of promotions."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hub.promotions import Finding, Gate, Likeness, Played, Promotion, Rehearsal, Stand, State
+from hub.registry import Environment
+from hub.registry.differing import Difference, FieldChange, Kind
+from hub.web.promotion_views import Seen, promotion_line, promotion_page
+from hub.web.views.catalog import Choice
+from hub.web.views.promotions import PromotionsPage
+
+NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+ASKED = Promotion(
+    id="pro_1",
+    connector="tryton",
+    environment=Environment.PROD,
+    release_id="rel_2",
+    release_digest="5c" * 32,
+    version="1.4.0",
+    former_release_id="rel_1",
+    former_version="1.3.2",
+    state=State.ASKED,
+    reason="Addresses keep their building's name now.",
+    asked_by=None,
+    asked_at=NOW - timedelta(hours=2),
+    findings=(
+        Finding(gate=Gate.PATH, stand=Stand.HOLDS, reason="It is in use in staging, and nothing of it was withdrawn."),
+        Finding(
+            gate=Gate.BADGE,
+            stand=Stand.FAILS,
+            reason="The contract kit has not tried sale_cancel: `toolhub connector check tryton --keep`.",
+        ),
+        Finding(
+            gate=Gate.REPLAY,
+            stand=Stand.OPEN,
+            reason="Of 3 recorded writes 1 come out the same, 1 differ, and of 1 it cannot be told. Whoever asked has "
+            "to explain that.",
+        ),
+        Finding(gate=Gate.PERSON, stand=Stand.OPEN, reason="Somebody of approvers decides, who neither asked."),
+    ),
+    rehearsal=Rehearsal(
+        release_id="rel_2",
+        former_release_id="rel_1",
+        writes=12,
+        played=(
+            Played(invocation_id="inv_01hzy3v7", tool="sale_confirm", likeness=Likeness.SAME),
+            Played(
+                invocation_id="inv_01hzy3v8",
+                tool="address_update",
+                likeness=Likeness.DIFFERENT,
+                reasons=("party.address,4: building_name would become 'North wing' instead of absent",),
+            ),
+            Played(
+                invocation_id="inv_01hzy3v9",
+                tool="sale_create",
+                likeness=Likeness.UNSURE,
+                reasons=("It asks what was never asked: model.account.tax.read",),
+            ),
+        ),
+    ),
+    explanation=None,
+    decided_by=None,
+    decided_at=None,
+    decided_why=None,
+    ended_at=None,
+    ended_why=None,
+)
+CHANGED = (
+    Difference(operation="contact_merge", kind=Kind.NEW),
+    Difference(
+        operation="address_update",
+        kind=Kind.CHANGED,
+        fields=(
+            FieldChange(
+                pointer="/input_schema/properties/building_name",
+                before=None,
+                after={"type": "string", "maxLength": 80},
+                is_absent_before=True,
+            ),
+        ),
+    ),
+)
+SEEN = Seen(
+    people={},
+    changed=CHANGED,
+    now=NOW,
+    shows_calls=True,
+    may_ask=True,
+    may_decide=False,
+    may_revert=False,
+    deciders="approvers",
+)
+EXPLAINED = replace(ASKED, explanation="The building's name was dropped before; see the release's notes.")
+IN_FORCE = replace(EXPLAINED, state=State.IN_FORCE, decided_at=NOW - timedelta(minutes=5))
+REVERTED = replace(
+    IN_FORCE,
+    state=State.REVERTED,
+    ended_at=NOW,
+    ended_why="1 of its latest 4 judged writes came out otherwise than previewed; the line is 1 of 50.",
+)
+PROMOTIONS = {
+    "asked": promotion_page(ASKED, SEEN),
+    "decider": promotion_page(EXPLAINED, replace(SEEN, may_ask=False, may_decide=True)),
+    "onlooker": promotion_page(EXPLAINED, replace(SEEN, may_ask=False, shows_calls=False)),
+    "in-force": promotion_page(IN_FORCE, replace(SEEN, may_revert=True)),
+    "reverted": promotion_page(REVERTED, SEEN, problem="This promotion is not in force, or not any more."),
+}
+PROMOTION_LISTS = {
+    "some": PromotionsPage(
+        lines=tuple(promotion_line(one, NOW) for one in (REVERTED, ASKED)),
+        connectors=(Choice(value="tryton", label="tryton"),),
+        environments=(Choice(value="staging", label="staging"), Choice(value="prod", label="prod")),
+        more_url="/promotions?before=pro_1",
+    ),
+    "none": PromotionsPage(lines=(), connectors=(), environments=()),
+}
