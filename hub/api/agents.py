@@ -1,7 +1,7 @@
 """Agents and services: what their tokens may hold, and their secrets, each shown once."""
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@ from hub.api.access import AccountManager, Acting, Person, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
 from hub.core.errors import InputError, NotFound
-from hub.identity import accounts, clients, directory
+from hub.identity import accounts, clients, declarations, directory
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.runtime import Runtime
@@ -89,6 +89,29 @@ class NewAgentBody(Limits):
         return clients.ClientAuthentication.NONE if self.is_public else clients.ClientAuthentication.SECRET
 
 
+class AgentVersionView(BaseModel):
+    """One version of an agent's declaration; it never changes."""
+
+    number: int
+    digest: str
+    declaration: dict[str, Any] = Field(description="Among it what its owner states: `model` and `prompt`.")
+    declared_by: str | None
+    declared_at: datetime
+
+
+class AgentVersions(BaseModel):
+    """The versions of an agent, the newest first."""
+
+    items: list[AgentVersionView]
+
+
+class StatementBody(Body):
+    """What its owner states of an agent; it is shown as a claim, and makes another version."""
+
+    model: str = Field(default="", max_length=200)
+    prompt: str = Field(default="", max_length=200, description="Which one it runs with, say its digest.")
+
+
 class SecretLifetime(Body):
     """How long a new secret is good for."""
 
@@ -145,6 +168,25 @@ async def set_limits(runtime: RuntimeParameter, acting: AccountManager, agent_id
             authority=acting.authority(runtime),
         )
         return view(changed)
+
+
+@router.get("/{agent_id}/versions", operation_id="listAgentVersions", summary="The versions of an agent")
+async def list_versions(runtime: RuntimeParameter, acting: Person, agent_id: Id) -> AgentVersions:
+    """Return what was declared of an agent over time, to its owner or an administrator."""
+    async with runtime.database.reading() as tx:
+        await _answerable(tx, acting, agent_id)
+        return AgentVersions(items=[_version(one) for one in await declarations.agent_versions(tx, agent_id)])
+
+
+@router.put("/{agent_id}/statement", operation_id="stateAgent", summary="State model and prompt")
+async def state_agent(
+    runtime: RuntimeParameter, acting: Person, agent_id: Id, wanted: StatementBody
+) -> AgentVersionView:
+    """Say which model and prompt an agent runs with, as a new version; tokens that are out keep theirs."""
+    statement = declarations.Statement(model=wanted.model, prompt=wanted.prompt)
+    async with runtime.database.transaction() as tx:
+        await _answerable(tx, acting, agent_id)
+        return _version(await declarations.state(tx, agent_id, statement, acting.authority(runtime)))
 
 
 @router.post("/{agent_id}/secrets", operation_id="issueAgentSecret", summary="Issue a secret", status_code=201)
@@ -239,6 +281,16 @@ async def _answerable(tx: Tx, acting: Acting, agent_id: str) -> Principal:
     if agent.kind is PrincipalKind.USER or not answers:
         raise NotFound(f"There is no agent {agent_id!r}.")
     return agent
+
+
+def _version(one: declarations.AgentVersion) -> AgentVersionView:
+    return AgentVersionView(
+        number=one.number,
+        digest=one.digest,
+        declaration=dict(one.declaration),
+        declared_by=one.declared_by,
+        declared_at=one.declared_at,
+    )
 
 
 def _secret_view(secret: clients.NewSecret) -> SecretView:

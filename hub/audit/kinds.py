@@ -55,6 +55,7 @@ class EventKind(StrEnum):
     ACCOUNT_SUSPENDED = "account.suspended"
     ACCOUNT_RESUMED = "account.resumed"
     AGENT_CREATED = "agent.created"
+    AGENT_DECLARED = "agent.declared"
     AGENT_CHANGED = "agent.changed"
     AGENT_SUSPENDED = "agent.suspended"
     AGENT_RESUMED = "agent.resumed"

@@ -29,6 +29,7 @@ class AccessToken:
     issuer: str
     grant_id: str
     client_id: str
+    agent_version: int
     user_id: str | None
     scopes: frozenset[str]
     resource: str
@@ -42,7 +43,7 @@ def mint(token: AccessToken, keys: Keyring) -> str:
     """Return `token` signed with the current key.
 
     With a user, `sub` is the user and `act` the client that acts for it (RFC 8693 section 4.1); without one, `sub` is
-    the client itself. `grant` is ours: the grant whose end is the token's end.
+    the client itself. `grant` is ours: the grant whose end is the token's end; `agent_version` is ours too.
     """
     claims: dict[str, Any] = {
         "iss": token.issuer,
@@ -54,6 +55,7 @@ def mint(token: AccessToken, keys: Keyring) -> str:
         "exp": _seconds(token.expires_at),
         "scope": scope_text(token.scopes),
         "grant": token.grant_id,
+        "agent_version": token.agent_version,
     }
     if token.user_id is not None:
         claims["act"] = {"sub": token.client_id}
@@ -119,6 +121,7 @@ def _token(claims: Mapping[str, Any]) -> AccessToken:
         issuer=_text(claims, "iss"),
         grant_id=_text(claims, "grant"),
         client_id=client_id,
+        agent_version=_number(claims, "agent_version"),
         user_id=subject if "act" in claims else None,
         scopes=parse_scopes(_text(claims, "scope")),
         resource=_text(claims, "aud"),
@@ -132,6 +135,13 @@ def _token(claims: Mapping[str, Any]) -> AccessToken:
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims[name]
     if not isinstance(value, str):
+        raise TypeError(name)
+    return value
+
+
+def _number(claims: Mapping[str, Any], name: str) -> int:
+    value = claims[name]
+    if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(name)
     return value
 

@@ -13,6 +13,7 @@ from hub.core.errors import InputError, NotFound
 from hub.core.ids import new_id
 from hub.identity.assertions import Assertion, check_keys, is_proven, thumbprint_of
 from hub.identity.authority import Authority
+from hub.identity.declarations import declare
 from hub.identity.directory import get, get_many, is_plain
 from hub.identity.enrolment import check_name, enrol
 from hub.identity.principals import Principal, PrincipalKind
@@ -137,14 +138,12 @@ async def limit_client(
         InputError: a scope or a server will not do.
     """
     _check_bounds(scopes, servers)
-    changed = await tx.scalar(
-        update(ClientRow)
-        .where(ClientRow.principal_id == client_id)
-        .values(allowed_scopes=sorted(scopes), allowed_servers=sorted(servers))
-        .returning(ClientRow.principal_id)
-    )
-    if changed is None:
+    row = await tx.get(ClientRow, client_id, populate_existing=True, with_for_update=True)
+    if row is None:
         raise NotFound(f"There is no client {client_id!r}.")
+    row.allowed_scopes, row.allowed_servers = sorted(scopes), sorted(servers)
+    await tx.flush()
+    await declare(tx, row, authority)
     await authority.record(tx, EventKind.AGENT_CHANGED, client_id, scopes=sorted(scopes), servers=sorted(servers))
     await authority.outdate_callers(tx)
     return await get(tx, client_id)
@@ -272,16 +271,18 @@ async def _register(tx: Tx, kind: PrincipalKind, new: NewAgent, authority: Autho
     if owner is None or owner.kind is not PrincipalKind.USER or owner.is_suspended:
         raise InputError(f"The owner of {new.name!r} has to be a user who is not suspended.")
     client_id = await enrol(tx, kind=kind, name=new.name, display_name=new.display_name, owner_id=new.owner_id)
-    tx.add(
-        ClientRow(
-            principal_id=client_id,
-            allowed_scopes=sorted(new.allowed_scopes),
-            allowed_servers=sorted(new.allowed_servers),
-            redirect_uris=list(new.redirect_uris),
-            authentication=new.authentication.value,
-            jwks=keys,
-        )
+    row = ClientRow(
+        principal_id=client_id,
+        allowed_scopes=sorted(new.allowed_scopes),
+        allowed_servers=sorted(new.allowed_servers),
+        redirect_uris=list(new.redirect_uris),
+        authentication=new.authentication.value,
+        jwks=keys,
+        model="",
+        prompt="",
+        version=0,
     )
+    tx.add(row)
     await tx.flush()
     await authority.record(
         tx,
@@ -292,6 +293,7 @@ async def _register(tx: Tx, kind: PrincipalKind, new: NewAgent, authority: Autho
         scopes=sorted(new.allowed_scopes),
         servers=sorted(new.allowed_servers),
     )
+    await declare(tx, row, authority)
     return await get(tx, client_id)
 
 

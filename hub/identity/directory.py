@@ -99,4 +99,5 @@ def _principal(row: PrincipalRow, groups: set[str], client: ClientRow | None) ->
         email=row.email,
         allowed_scopes=frozenset(client.allowed_scopes) if client else frozenset(),
         allowed_servers=frozenset(client.allowed_servers) if client else frozenset(),
+        agent_version=client.version if client else 0,
     )

@@ -12,6 +12,7 @@ from hub.audit import EventKind
 from hub.core.ids import new_id
 from hub.identity.access_tokens import AccessToken, mint
 from hub.identity.authority import Authority
+from hub.identity.directory import get
 from hub.identity.principals import Principal
 from hub.identity.scopes import parse_scopes, scope_text
 from hub.identity.secrets import hash_secret, new_secret
@@ -124,11 +125,13 @@ async def issue(
 ) -> Issued:
     """Issue an access token under `grant` and, with it, a refresh token that may be used once."""
     at = await now(tx)
+    version = (await get(tx, grant.client_id)).agent_version
     token = AccessToken(
         id=new_id("tok"),
         issuer=server.issuer,
         grant_id=grant.id,
         client_id=grant.client_id,
+        agent_version=version,
         user_id=grant.user_id,
         scopes=scopes,
         resource=grant.resource,
@@ -147,6 +150,7 @@ async def issue(
         user=grant.user_id,
         scope=scope_text(scopes),
         resource=grant.resource,
+        agent_version=str(version),
     )
     return Issued(
         access_token=mint(token, server.keys),

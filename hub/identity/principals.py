@@ -42,6 +42,8 @@ class Principal:
     """Where a person hears that something waits; None: nowhere."""
     allowed_scopes: frozenset[str] = frozenset()
     allowed_servers: frozenset[str] = frozenset()
+    agent_version: int = 0
+    """Of an agent or a service: the newest version of its declaration, or the one its token is bound to."""
 
     def has_role(self, role: Role) -> bool:
         """Return whether the principal holds `role` now; a suspended one holds none."""

@@ -1,6 +1,7 @@
 """Tables of principals, groups, clients, secrets, sessions, linked identities and budgets of logins."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -112,6 +113,23 @@ class ClientRow(Base):
     redirect_uris: Mapped[list[str]] = mapped_column(Json)
     authentication: Mapped[str] = mapped_column(String(30))
     jwks: Mapped[dict[str, object] | None] = mapped_column(Json)
+    model: Mapped[str] = mapped_column(String(200), default="")
+    prompt: Mapped[str] = mapped_column(String(200), default="")
+    version: Mapped[int] = mapped_column(Integer, default=0)
+    """The number of its newest version."""
+
+
+class AgentVersionRow(Base):
+    """What was declared of an agent or a service from some moment on; never changed."""
+
+    __tablename__ = "agent_versions"
+
+    agent_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64))
+    declaration: Mapped[dict[str, Any]] = mapped_column(Json)
+    declared_by: Mapped[str | None] = mapped_column(String(40))
+    declared_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class ClientSecretRow(Base):

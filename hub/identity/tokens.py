@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from hub.identity.access_tokens import AccessToken, UnknownKey, read_access_token, refused
 from hub.identity.authority import IDENTITY_CHANNEL, generation_of
+from hub.identity.declarations import as_of
 from hub.identity.directory import get_many
 from hub.identity.principals import Caller, Principal
 from hub.identity.resources import may_use, server_of
@@ -156,7 +157,7 @@ async def caller_of(tx: Tx, said: AccessToken, server: str | None) -> Caller:
     if grant is None or (grant.client_id, grant.user_id) != (said.client_id, said.user_id):
         raise refused()
     principals = await get_many(tx, [said.client_id, *([said.user_id] if said.user_id else [])])
-    actor = _in_good_standing(principals.get(said.client_id))
+    actor = await as_of(tx, _in_good_standing(principals.get(said.client_id)), said.agent_version)
     user = _in_good_standing(principals.get(said.user_id)) if said.user_id else None
     if server is None or not may_use(actor.allowed_servers, server):
         raise refused()

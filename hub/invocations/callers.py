@@ -1,16 +1,20 @@
 """The caller of an invocation that is continued later: the same principals as they stand now, and no token."""
 
 from hub.identity import directory
+from hub.identity.declarations import as_of
 from hub.identity.principals import Caller
 from hub.invocations.values import Invocation
 from hub.storage import Tx
 
 
 async def caller_of(tx: Tx, invocation: Invocation) -> Caller:
-    """Return who asked for `invocation`. It holds no scopes: they were checked when the call came in."""
+    """Return who asked for `invocation`, an agent in the version that asked.
+
+    It holds no scopes: they were checked when the call came in.
+    """
     user = invocation.on_behalf_of_id
     return Caller(
-        actor=await directory.get(tx, invocation.agent_id),
+        actor=await as_of(tx, await directory.get(tx, invocation.agent_id), invocation.agent_version),
         on_behalf_of=await directory.get(tx, user) if user else None,
     )
 

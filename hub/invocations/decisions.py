@@ -233,6 +233,7 @@ def _facts(caller: Caller, tool: PublishedTool, given: Mapping[str, Json], claim
         principal_id=caller.actor.id,
         principal_groups=caller.actor.groups,
         requester_groups=caller.subject.groups,
+        agent_version=caller.actor.agent_version,
         is_suspended=caller.actor.is_suspended or caller.subject.is_suspended,
         tool=operation.name,
         connector=tool.connector.name,

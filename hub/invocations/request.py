@@ -75,6 +75,7 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
         effect=tool.effect.value,
         tier=tool.tier_for(request.arguments).value,
         agent_id=call.caller.actor.id,
+        agent_version=call.caller.actor.agent_version,
         on_behalf_of_id=call.caller.on_behalf_of.id if call.caller.on_behalf_of else None,
         arguments=request.bound.shown,
         claims=claims_json(call.claims),

@@ -29,6 +29,8 @@ class InvocationRow(Base):
     effect: Mapped[str] = mapped_column(String(8))
     tier: Mapped[str] = mapped_column(String(8))
     agent_id: Mapped[str] = mapped_column(String(40))
+    agent_version: Mapped[int] = mapped_column(Integer, default=0)
+    """Which version of its declaration the agent's token was bound to; 0 for people."""
     on_behalf_of_id: Mapped[str | None] = mapped_column(String(40))
     arguments: Mapped[dict[str, Any]] = mapped_column(Json)
     """Without secrets: markers stand in their places."""

@@ -126,6 +126,7 @@ class Invocation:
     effect: Effect
     tier: Tier
     agent_id: str
+    agent_version: int
     on_behalf_of_id: str | None
     arguments: Mapping[str, Json]
     claims: Claims

@@ -156,6 +156,7 @@ def _context(action: Action, facts: Facts) -> dict[str, Json]:
         "requester_groups": sorted(facts.requester_groups),
         "hour": facts.hour,
         "weekday": facts.weekday,
+        "agent_version": facts.agent_version,
         "missing": sorted(facts.missing),
         "claims": sorted(facts.claims),
         "stops": sorted(facts.stops),

@@ -77,6 +77,8 @@ class Facts:
     undo_proven: bool
     hour: int
     weekday: int
+    agent_version: int = 0
+    """Which version of its declaration the agent acts with; 0 for people."""
     arguments: Mapping[str, int | str | bool] = field(default_factory=dict[str, int | str | bool])
     missing: frozenset[str] = frozenset()
     claims: frozenset[str] = frozenset()

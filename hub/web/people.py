@@ -27,13 +27,22 @@ from hub.identity.clients import (
     issue_secret,
     limit_client,
 )
+from hub.identity.declarations import Statement, agent_versions, state
 from hub.identity.directory import get, get_many, page
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.registry import EVERYTHING, allowable_servers, check_servers
-from hub.storage import Tx
+from hub.storage import Tx, now
 from hub.web.inert import inert_name
-from hub.web.people_views import agent_line, choices, person_line, person_page, role_choices, server_choices
+from hub.web.people_views import (
+    agent_line,
+    choices,
+    person_line,
+    person_page,
+    role_choices,
+    server_choices,
+    version_lines,
+)
 from hub.web.views.catalog import Choice
 from hub.web.views.people import (
     GroupLine,
@@ -152,6 +161,17 @@ async def change_limits(visit: Visit) -> Response:
     return await _change(visit, change, done="changed")
 
 
+async def change_statement(visit: Visit) -> Response:
+    """Set which model and prompt an agent's owner states."""
+    statement = Statement(model=visit.form.one("model"), prompt=visit.form.one("prompt"))
+
+    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
+        await state(tx, principal_id, statement, authority)
+        return await get(tx, principal_id)
+
+    return await _change(visit, change, done="changed")
+
+
 async def change_email(visit: Visit) -> Response:
     """Set where somebody hears that something waits."""
     address = visit.form.one("email").strip()
@@ -260,6 +280,9 @@ async def _person(visit: Visit, *, problem: str = "") -> Response:
         principal = await get(tx, visit.request.path_params["principal_id"])
         owners = await get_many(tx, [principal.owner_id] if principal.owner_id else [])
         client = await find_client(tx, principal.id)
+        versions = await agent_versions(tx, principal.id, limit=20)
+        declarers = await get_many(tx, [one.declared_by for one in versions if one.declared_by])
+        moment = await now(tx)
         titles = await groups(tx)
         allowable = await allowable_servers(tx)
     has_secrets = client is not None and client.authentication is ClientAuthentication.SECRET
@@ -268,6 +291,9 @@ async def _person(visit: Visit, *, problem: str = "") -> Response:
         person_page(principal, owners, titles),
         server_choices=server_choices(named, principal.allowed_servers),
         can_have_secrets=has_secrets,
+        model=str(versions[0].declaration["model"]) if versions else "",
+        prompt=str(versions[0].declaration["prompt"]) if versions else "",
+        versions=version_lines(versions, declarers, moment),
         problem=problem,
     )
     return show(visit, _shown("person.html", principal.display_name, view, problem=problem))

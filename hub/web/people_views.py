@@ -1,12 +1,16 @@
 """Principals as the people pages show them."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
+from hub.identity.declarations import AgentVersion
 from hub.identity.principals import Principal, PrincipalKind, Role
-from hub.web.inert import inert_name
+from hub.web.inert import Inert, inert, inert_name
+from hub.web.moments import at
 from hub.web.views.catalog import Choice
-from hub.web.views.people import AgentLine, PersonLine, PersonPage
+from hub.web.views.people import AgentLine, AgentVersionLine, PersonLine, PersonPage
 from hub.web.wording import Word
 
 _ACTIVE: Final = Word(label="active", meaning="May act.", tone="good")
@@ -57,6 +61,37 @@ def person_page(principal: Principal, owners: Mapping[str, Principal], titles: M
         can_have_secrets=False,
         email=principal.email or "",
     )
+
+
+def version_lines(
+    versions: Sequence[AgentVersion], people: Mapping[str, Principal], moment: datetime
+) -> tuple[AgentVersionLine, ...]:
+    """Return the versions of an agent, the newest first, each with what it changed."""
+    before = [*versions[1:], None]
+    return tuple(
+        AgentVersionLine(
+            number=one.number,
+            digest=one.digest,
+            by=inert_name(_declarer(one.declared_by, people)),
+            since=at(one.declared_at, now=moment),
+            is_newest=one is versions[0],
+            changes=_changes(one, former),
+        )
+        for one, former in zip(versions, before, strict=True)
+    )
+
+
+def _declarer(principal_id: str | None, people: Mapping[str, Principal]) -> str:
+    if principal_id is None:
+        return "the hub's console"
+    return people[principal_id].display_name if principal_id in people else principal_id
+
+
+def _changes(one: AgentVersion, former: AgentVersion | None) -> tuple[Inert, ...]:
+    if former is None:
+        return ()
+    changed = one.changed_from(former)
+    return tuple(inert(f"{name}: {json.dumps(old)} -> {json.dumps(new)}") for name, (old, new) in changed.items())
 
 
 def choices(titles: Mapping[str, str], chosen: frozenset[str] = frozenset()) -> tuple[Choice, ...]:

@@ -118,6 +118,7 @@ def _people(door: Doorway) -> list[Route]:
         Route(f"{one}/groups", door.private(people.change_groups), methods=["POST"]),
         Route(f"{one}/roles", door.private(people.change_roles), methods=["POST"]),
         Route(f"{one}/limits", door.private(people.change_limits), methods=["POST"]),
+        Route(f"{one}/statement", door.private(people.change_statement), methods=["POST"]),
         Route(f"{one}/email", door.private(people.change_email), methods=["POST"]),
         Route(f"{one}/suspend", door.private(people.suspend_person), methods=["POST"]),
         Route(f"{one}/resume", door.private(people.resume_person), methods=["POST"]),

@@ -88,6 +88,8 @@ MAY: Mapping[str, frozenset[str]] = {
     "createAgent": ADMINISTRATOR,
     "getAgent": ADMINISTRATOR,
     "setAgentLimits": ADMINISTRATOR,
+    "listAgentVersions": ADMINISTRATOR,  # and its owner
+    "stateAgent": ADMINISTRATOR,  # and its owner
     "issueAgentSecret": ADMINISTRATOR,
     "revokeAgentSecret": ADMINISTRATOR,
     "setAgentKeys": ADMINISTRATOR,
@@ -197,6 +199,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "createGroup": {"title": "Finance"},
         "createAgent": {"name": "bot", "display_name": "Bot", "owner_id": hub.people["owner"].id},
         "setAgentLimits": {"allowed_scopes": [], "allowed_servers": []},
+        "stateAgent": {"model": "m-4"},
         "issueAgentSecret": {"days": 1},
         "setAgentKeys": {"keys": [PUBLIC_KEY]},
         "suspendAgent": WHY,

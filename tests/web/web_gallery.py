@@ -23,6 +23,7 @@ from hub.web.views.entry import ConsentPage, FirstAdministratorPage, FreshLoginP
 from hub.web.views.operations import ErrorPage, HealthLine, HealthPage
 from hub.web.views.people import (
     AgentLine,
+    AgentVersionLine,
     GroupLine,
     NewAgentForm,
     NewGroupForm,
@@ -243,6 +244,26 @@ def _administration() -> Iterator[Example]:
         servers=("everything",),
         server_choices=AGENT_SERVERS,
         can_have_secrets=True,
+        model="m-4",
+        prompt="sha256:0f3a",
+        versions=(
+            AgentVersionLine(
+                number=2,
+                digest="9f2c4be1a7d0" + "5c" * 26,
+                by=inert_name("Grace Hopper"),
+                since=at(NOW - timedelta(hours=3), now=NOW),
+                is_newest=True,
+                changes=(inert('scopes: ["tryton:read", "tryton:write"] -> ["tryton:read"]'),),
+            ),
+            AgentVersionLine(
+                number=1,
+                digest="03bb81c55f1e" + "a1" * 26,
+                by=inert_name("the hub's console"),
+                since=at(NOW - timedelta(days=40), now=NOW),
+                is_newest=False,
+                changes=(),
+            ),
+        ),
     )
     yield example("person-agent", "person.html", agent, here="people")
     yield example(

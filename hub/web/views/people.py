@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hub.web.inert import Inert
+from hub.web.moments import At
 from hub.web.views.catalog import Choice
 from hub.web.wording import Word
 
@@ -98,6 +99,18 @@ class NewSecretPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentVersionLine:
+    """One version of an agent's declaration, and what it declares otherwise than the one before."""
+
+    number: int
+    digest: str
+    by: Inert
+    since: At
+    is_newest: bool
+    changes: tuple[Inert, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonPage:
     """One principal, with its groups and roles to change and the switch that suspends it."""
 
@@ -116,4 +129,7 @@ class PersonPage:
     can_have_secrets: bool
     email: str = ""
     server_choices: tuple[Choice, ...] = ()
+    model: str = ""
+    prompt: str = ""
+    versions: tuple[AgentVersionLine, ...] = ()
     problem: str = ""

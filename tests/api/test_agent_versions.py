@@ -1,0 +1,30 @@
+"""The versions of an agent over the API: for its owner, who also states its model and prompt."""
+
+import pytest
+from doors.people import LogIn, is_problem
+from doors.working_hub import WorkingHub
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_owner_states_a_model_and_sees_every_version(hub: WorkingHub, log_in: LogIn) -> None:
+    owner = await log_in("owner")
+
+    stated = await owner.send("PUT", f"/agents/{hub.agent.id}/statement", {"model": "m-4", "prompt": "sha256:0f"})
+    versions = await owner.get(f"/agents/{hub.agent.id}/versions")
+
+    assert stated.status_code == 200, stated.text
+    newest, first = versions.json()["items"]
+    assert (newest["number"], first["number"]) == (2, 1)
+    assert (newest["declaration"]["model"], first["declaration"]["model"]) == ("m-4", "")
+    assert newest == stated.json()
+
+
+async def test_strangers_neither_state_nor_see_anything(hub: WorkingHub, log_in: LogIn) -> None:
+    stranger = await log_in("requester")
+
+    stated = await stranger.send("PUT", f"/agents/{hub.agent.id}/statement", {"model": "m-4"})
+    seen = await stranger.get(f"/agents/{hub.agent.id}/versions")
+
+    assert is_problem(stated, 404, "not_found")
+    assert is_problem(seen, 404, "not_found")
