@@ -126,7 +126,7 @@ async def test_secrets_are_for_clients_that_can_keep_them(database: Database, au
         new = NewAgent(name="app", display_name="App", owner_id=owner, authentication=ClientAuthentication.NONE)
         app = await create_agent(tx, new, authority)
 
-        with pytest.raises(InputError, match="public"):
+        with pytest.raises(InputError, match="by PKCE or a key"):
             await issue_secret(tx, app.id, authority)
         with pytest.raises(NotFound):
             await issue_secret(tx, owner, authority)

@@ -190,6 +190,7 @@ def upgrade() -> None:
         sa.Column("effect", sa.String(length=8), nullable=False),
         sa.Column("tier", sa.String(length=8), nullable=False),
         sa.Column("agent_id", sa.String(length=40), nullable=False),
+        sa.Column("agent_version", sa.Integer(), nullable=False),
         sa.Column("on_behalf_of_id", sa.String(length=40), nullable=True),
         sa.Column("arguments", Json, nullable=False),
         sa.Column("sealed_arguments", sa.LargeBinary(), nullable=True),
@@ -213,6 +214,7 @@ def upgrade() -> None:
         sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("findings", Json, nullable=False),
+        sa.Column("latency_ms", sa.Integer(), nullable=True),
         sa.Column("last_event_id", sa.String(length=40), nullable=True),
         sa.Column("part_of", sa.String(length=40), nullable=True),
         sa.Column("step", sa.Integer(), nullable=True),
@@ -235,6 +237,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_invocations_run", ["run_id"], unique=False)
         batch_op.create_index("ix_invocations_tool_sent", ["tool_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_trust", ["agent_id", "tool_id", "state"], unique=False)
+        batch_op.create_index("ix_invocations_version", ["tool_version_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_work", ["state", "lease_until"], unique=False)
 
     op.create_table(
@@ -352,6 +355,7 @@ def upgrade() -> None:
         sa.Column("fidelity", sa.String(length=12), nullable=False),
         sa.Column("body", Json, nullable=False),
         sa.Column("transcript", Json, nullable=False),
+        sa.Column("sealed_exchanges", sa.LargeBinary(), nullable=True),
         sa.Column("sandbox_level", sa.String(length=64), nullable=False),
         sa.Column("latency_ms", sa.Integer(), nullable=False),
         sa.Column("observed_at", Moment(), nullable=False),
@@ -491,6 +495,17 @@ def upgrade() -> None:
     with op.batch_alter_table("trust_looks", schema=None) as batch_op:
         batch_op.create_index("ix_trust_looks_record", ["agent_id", "tool_id", "looked_at"], unique=False)
 
+    op.create_table(
+        "agent_versions",
+        sa.Column("agent_id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("declaration", Json, nullable=False),
+        sa.Column("declared_by", sa.String(length=40), nullable=True),
+        sa.Column("declared_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["principals.id"], name=op.f("fk_agent_versions_agent_id_principals")),
+        sa.PrimaryKeyConstraint("agent_id", "number", name=op.f("pk_agent_versions")),
+    )
     op.create_table(
         "approval_stages",
         sa.Column("digest", sa.String(length=64), nullable=False),
@@ -642,6 +657,9 @@ def upgrade() -> None:
         sa.Column("redirect_uris", Json, nullable=False),
         sa.Column("authentication", sa.String(length=30), nullable=False),
         sa.Column("jwks", Json, nullable=True),
+        sa.Column("model", sa.String(length=200), nullable=False),
+        sa.Column("prompt", sa.String(length=200), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["principal_id"], ["principals.id"], name=op.f("fk_oauth_clients_principal_id_principals")
         ),
@@ -904,6 +922,39 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connector", "environment", name=op.f("pk_connector_releases_in_use")),
     )
     op.create_table(
+        "promotions",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("connector", sa.String(length=32), nullable=False),
+        sa.Column("environment", sa.String(length=16), nullable=False),
+        sa.Column("release_id", sa.String(length=40), nullable=False),
+        sa.Column("former_release_id", sa.String(length=40), nullable=True),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.String(length=40), nullable=True),
+        sa.Column("asked_at", Moment(), nullable=False),
+        sa.Column("findings", Json, nullable=False),
+        sa.Column("rehearsal", Json, nullable=True),
+        sa.Column("explanation", sa.Text(), nullable=True),
+        sa.Column("decided_by", sa.String(length=40), nullable=True),
+        sa.Column("decided_at", Moment(), nullable=True),
+        sa.Column("decided_why", sa.Text(), nullable=True),
+        sa.Column("ended_at", Moment(), nullable=True),
+        sa.Column("ended_why", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["connector"], ["connectors.name"], name=op.f("fk_promotions_connector_connectors")),
+        sa.ForeignKeyConstraint(
+            ["former_release_id"],
+            ["connector_releases.id"],
+            name=op.f("fk_promotions_former_release_id_connector_releases"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["release_id"], ["connector_releases.id"], name=op.f("fk_promotions_release_id_connector_releases")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_promotions")),
+    )
+    with op.batch_alter_table("promotions", schema=None) as batch_op:
+        batch_op.create_index("ix_promotions_place", ["connector", "environment", "state"], unique=False)
+
+    op.create_table(
         "server_entries",
         sa.Column("server", sa.String(length=48), nullable=False),
         sa.Column("name", sa.String(length=48), nullable=False),
@@ -971,6 +1022,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_server_entries_connection_id"))
 
     op.drop_table("server_entries")
+    with op.batch_alter_table("promotions", schema=None) as batch_op:
+        batch_op.drop_index("ix_promotions_place")
+
+    op.drop_table("promotions")
     op.drop_table("connector_releases_in_use")
     op.drop_table("tools")
     with op.batch_alter_table("oauth_refresh_tokens", schema=None) as batch_op:
@@ -1046,6 +1101,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_approval_stages_inbox")
 
     op.drop_table("approval_stages")
+    op.drop_table("agent_versions")
     with op.batch_alter_table("trust_looks", schema=None) as batch_op:
         batch_op.drop_index("ix_trust_looks_record")
 
@@ -1102,6 +1158,7 @@ def downgrade() -> None:
     op.drop_table("keyed_requests")
     with op.batch_alter_table("invocations", schema=None) as batch_op:
         batch_op.drop_index("ix_invocations_work")
+        batch_op.drop_index("ix_invocations_version")
         batch_op.drop_index("ix_invocations_trust")
         batch_op.drop_index("ix_invocations_tool_sent")
         batch_op.drop_index("ix_invocations_run")
