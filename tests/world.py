@@ -86,7 +86,7 @@ class World:
 
     async def decide_by(self, *more: str) -> None:
         """Let the rules of the default policy and `more` decide, without the tests of the former."""
-        rules = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith("//"))
+        rules = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith(("// ", "//?")))
         publication = Publication(environment="dev", text="\n".join([rules, *more]), by=None)
         async with self.runtime.database.transaction() as tx:
             await publish_bundle(tx, self.runtime.database, self.runtime.keys, publication)

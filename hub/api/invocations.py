@@ -88,6 +88,13 @@ class StepView(BaseModel):
     message: str | None = None
 
 
+class AlarmView(BaseModel):
+    """A rule of policy that found the call unusual."""
+
+    rule: str
+    why: str
+
+
 class InvocationView(BaseModel):
     """How one call stands."""
 
@@ -122,6 +129,7 @@ class InvocationView(BaseModel):
     trace_id: str
     status_url: str
     undoes: str | None = Field(default=None, description="The invocation that this one takes back.")
+    alarms: list[AlarmView] = Field(default=[], description="Which rules found it unusual; its tier may be higher.")
     conflict: list[ConflictView] = Field(default=[], description="Why it was not undone: what changed since.")
     steps: list[StepView] = Field(default=[], description="Of a plan that has begun: how its steps stand.")
     plan_id: str | None = Field(
@@ -322,6 +330,7 @@ def view(invocation: Invocation, runtime: Runtime) -> InvocationView:
         trace_id=invocation.trace_id,
         status_url=f"{runtime.public_url.rstrip('/')}/invocations/{invocation.id}",
         undoes=invocation.undoes,
+        alarms=[AlarmView(**one) for one in invocation.alarms],
         conflict=[ConflictView(**one) for one in invocation.conflict],
         steps=[StepView(**one.as_json()) for one in invocation.progress],
         plan_id=invocation.part.plan_id if invocation.part else None,

@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     INVOCATION_EXPIRED = "invocation.expired"
     INVOCATION_CANCELLED = "invocation.cancelled"
     INVOCATION_SUPERSEDED = "invocation.superseded"
+    INVOCATION_ALARMED = "invocation.alarmed"
     INVOCATION_STALE = "invocation.stale"
     COMMIT_CLAIMED = "commit.claimed"
     COMMIT_RELEASED = "commit.released"

@@ -6,6 +6,7 @@ from hub.approvals import Question, electorate, latest, may_look
 from hub.channels.notices import Notice
 from hub.identity import directory
 from hub.identity.principals import Principal, PrincipalKind
+from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.reminders import APPROVAL_ESCALATED
 from hub.storage import Tx, now
@@ -13,7 +14,7 @@ from hub.storage import Tx, now
 
 async def audience(tx: Tx, notice: Notice) -> list[Principal]:
     """Return who is to hear of `notice` now, each once; nobody of a question that is answered or asked anew."""
-    if notice.event == GLASS_BROKEN:
+    if notice.event in {GLASS_BROKEN, AGENT_SUSPENDED}:
         return _people((await directory.get_many(tx, notice.facts["owners"])).values())
     question = await _asked(tx, notice) if notice.is_question else None
     if question is None:

@@ -9,6 +9,7 @@ import anyio
 import structlog
 
 from hub.channels.notices import Notice
+from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
@@ -19,6 +20,7 @@ _WORDS: Final = {
     APPROVAL_REMINDED: "approval still waiting",
     APPROVAL_ESCALATED: "approval about to expire",
     GLASS_BROKEN: "glass broken",
+    AGENT_SUSPENDED: "agent suspended",
 }
 """What is told here, and how. What became of a question is in the audit log."""
 _WHOM: Final = ("groups", "people", "by", "owners")
@@ -43,7 +45,7 @@ class LogChannel:
         """Say what waits, whom it matters to, and where it can be looked at."""
         whom = {name: notice.facts[name] for name in _WHOM if notice.facts.get(name)}
         line = {"invocation": notice.invocation_id, **whom, "link": f"{self._public_url}{notice.page}"}
-        tell = _log.warning if notice.event == GLASS_BROKEN else _log.info
+        tell = _log.warning if notice.event in {GLASS_BROKEN, AGENT_SUSPENDED} else _log.info
         tell(_WORDS[notice.event], **line)
         if self._file is not None:
             async with await anyio.open_file(self._file, "a", encoding="utf-8") as lines:

@@ -19,6 +19,7 @@ import anyio.to_thread
 
 from hub.channels.audience import audience
 from hub.channels.notices import Notice
+from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
@@ -34,6 +35,7 @@ _SUBJECTS: Final = {
     APPROVAL_REMINDED: "A decision still waits for you",
     APPROVAL_ESCALATED: "A decision is about to be missed",
     GLASS_BROKEN: "A write went without approval",
+    AGENT_SUSPENDED: "An agent of yours was suspended",
 }
 _TEXT: Final = """\
 {subject}. Read what it is about here:

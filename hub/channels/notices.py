@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from hub import outbox
+from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.journal import INVOCATION_MOVED
@@ -21,7 +22,7 @@ from hub.storage import Database, Tx
 
 QUESTIONS: Final = (APPROVAL_REQUESTED, APPROVAL_REMINDED, APPROVAL_ESCALATED)
 """The topics of a question that waits."""
-TOPICS: Final = (*QUESTIONS, GLASS_BROKEN, INVOCATION_MOVED)
+TOPICS: Final = (*QUESTIONS, GLASS_BROKEN, AGENT_SUSPENDED, INVOCATION_MOVED)
 """The topics of the outbox that are notices. What stands in their payload is ids, states, groups and digests."""
 
 
@@ -47,6 +48,8 @@ class Notice:
     @property
     def page(self) -> str:
         """Return the path of the page that it leads to."""
+        if self.event == AGENT_SUSPENDED:
+            return f"/people/{self.facts['agent_id']}"
         return f"/{'approvals' if self.is_question else 'invocations'}/{self.invocation_id}"
 
     def as_json(self) -> dict[str, Any]:

@@ -164,22 +164,30 @@ async def suspend(tx: Tx, principal_id: str, reason: str, authority: Authority) 
         NotFound: there is no such principal.
         Conflict: it is the last administrator.
     """
+    await suspend_once(tx, principal_id, reason, authority)
+    return await get(tx, principal_id)
+
+
+async def suspend_once(tx: Tx, principal_id: str, reason: str, authority: Authority) -> bool:
+    """Suspend as `suspend` does; return whether this did it, and not somebody else before or at the same moment.
+
+    Raises:
+        NotFound: there is no such principal.
+        Conflict: it is the last administrator.
+    """
     before = await get(tx, principal_id)
-    if before.is_suspended:
-        return before
-    if Role.ADMINISTRATOR in before.roles:
+    if Role.ADMINISTRATOR in before.roles and not before.is_suspended:
         await _check_another_administrator(tx, principal_id)
-    await tx.execute(
-        update(PrincipalRow)
-        .where(PrincipalRow.id == principal_id)
-        .values(suspended_at=await now(tx), suspended_reason=reason[:500])
-    )
+    active = (PrincipalRow.id == principal_id, PrincipalRow.suspended_at.is_(None))
+    change = update(PrincipalRow).where(*active).values(suspended_at=await now(tx), suspended_reason=reason[:500])
+    if await tx.scalar(change.returning(PrincipalRow.id)) is None:
+        return False
     await close_sessions_of(tx, principal_id)
     await unlink_all(tx, principal_id)
     await revoke_grants_of(tx, principal_id, "suspended", authority)
     await authority.record(tx, _suspended(before.kind), principal_id, reason=reason[:500])
     await authority.outdate_callers(tx)
-    return await get(tx, principal_id)
+    return True
 
 
 async def resume(tx: Tx, principal_id: str, authority: Authority) -> Principal:

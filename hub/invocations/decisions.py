@@ -17,7 +17,7 @@ from hub.invocations.callers import caller_of
 from hub.invocations.history import history_of, may_have_happened
 from hub.invocations.journal import claims_json
 from hub.invocations.plan_steps import steps_alone
-from hub.invocations.provenance import Origin, traces_of
+from hub.invocations.provenance import Origin, addressing_tool, traces_of
 from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened, recorded_arguments
@@ -153,6 +153,8 @@ def on_record(decision: Decision) -> dict[str, Json]:
         "policy_digest": decision.bundle_digest,
         "rule_ids": list(decision.rule_ids),
     }
+    if decision.alarms:
+        said["alarms"] = [alarm.rule_id for alarm in decision.alarms]
     return said | {"obligations": asked(decision)} if isinstance(decision, Obliged) else said
 
 
@@ -191,8 +193,15 @@ async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool, bundle: 
         trust_level=(await trust_in(tx, standing)).level,
     )
     untrusted, unseen = _origins(standing)
+    addressed_by = await addressing_tool(tx, standing, runtime.keys, at)
     return replace(
-        facts, preview=preview, history=asked_for, untrusted=untrusted, unseen=unseen, stops=await _stops(tx, standing)
+        facts,
+        preview=preview,
+        history=asked_for,
+        untrusted=untrusted,
+        unseen=unseen,
+        is_addressed=addressed_by is not None,
+        stops=await _stops(tx, standing),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select
 
 from connectors.sdk.preview import Preview
-from connectors.sdk.vocabulary import Effect
+from connectors.sdk.vocabulary import Effect, Tier
 from hub.core.redaction import REDACTED
 from hub.invocations.secrecy import recorded_arguments
 from hub.invocations.states import DONE, State
@@ -66,17 +66,20 @@ async def history_of(tx: Tx, standing: Invocation, declared: Iterable[History], 
 
 async def _counted(tx: Tx, standing: Invocation, history: History, at: datetime) -> int:
     since = at - timedelta(seconds=history.seconds)
-    alike = [*_alike(standing, history), *await _of(tx, history)]
+    alike = [*_alike(standing, history), *await _of(tx, history), *_from(history)]
     if history.count == "read":
         return await _reads(tx, standing, history, [*alike, *_between(InvocationRow.created_at, since, at)])
     if history.count == "rejected_in_a_row":
         return await _in_a_row(tx, [*alike, *_between(InvocationRow.created_at, since, at)])
+    if history.count == "made":
+        made = [InvocationRow.id != standing.id, *_between(InvocationRow.created_at, since, at)]
+        return await tx.scalar(select(func.count()).select_from(InvocationRow).where(*alike, *made)) or 0
     under_way = InvocationRow.state == State.COMMITTING.value
     sent = and_(may_have_happened(), *_between(InvocationRow.sent_at, since, at))
     alike += [InvocationRow.id != standing.id, or_(under_way, sent)]
-    if history.sum is None:
+    if history.amount is None:
         return await tx.scalar(select(func.count()).select_from(InvocationRow).where(*alike)) or 0
-    return int(await tx.scalar(_sum(standing, history.sum).where(*alike)) or 0)
+    return int(await tx.scalar(_amount(standing, history, history.amount).where(*alike)) or 0)
 
 
 def may_have_happened() -> ColumnElement[bool]:
@@ -85,9 +88,10 @@ def may_have_happened() -> ColumnElement[bool]:
     return or_(InvocationRow.state.in_(_SENT), found_so)
 
 
-def _sum(standing: Invocation, name: str) -> Select[int]:
-    """Return the sum of one amount; what is below zero would make room for more, and counts as nothing."""
-    query = select(func.sum(AmountRow.amount)).join(InvocationRow, InvocationRow.id == AmountRow.invocation_id)
+def _amount(standing: Invocation, history: History, name: str) -> Select[int]:
+    """Return the sum or the largest of one amount; below zero it would make room for more, and counts as nothing."""
+    taken = func.sum(AmountRow.amount) if history.sum else func.max(AmountRow.amount)
+    query = select(taken).join(InvocationRow, InvocationRow.id == AmountRow.invocation_id)
     query = query.where(AmountRow.name == name, AmountRow.amount > 0)
     if name != PREVIEWED_MONEY or standing.preview is None:
         return query
@@ -106,6 +110,13 @@ def _alike(standing: Invocation, history: History) -> list[ColumnElement[bool]]:
         "connection": InvocationRow.connection_id == standing.connection_id,
     }
     return [InvocationRow.environment == standing.environment, *(alike[name] for name in history.per)]
+
+
+def _from(history: History) -> list[ColumnElement[bool]]:
+    lowest = history.from_tier
+    if lowest is None:
+        return []
+    return [InvocationRow.tier.in_([tier.value for tier in Tier if tier.rank >= lowest.rank])]
 
 
 async def _of(tx: Tx, history: History) -> Sequence[ColumnElement[bool]]:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from connectors.sdk.rules import broken_rules
 from connectors.sdk.vocabulary import Effect
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
+from hub.invocations.alarming import heed
 from hub.invocations.approve import approve_by_policy, ask
 from hub.invocations.braking import admit, leave
 from hub.invocations.commit import commit
@@ -100,6 +101,7 @@ async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime
     ):
         return await refuse(previewed, by_rules(broken), runtime)
     decision = await decide_on(Action.AUTOCOMMIT, previewed, tool, runtime)
+    previewed = await heed(previewed, decision, runtime)
     if isinstance(decision, Denied):
         return await refuse(previewed, by_policy(decision), runtime)
     return await _let_go(previewed, tool, decision, runtime)
@@ -140,4 +142,6 @@ async def _without_asking(
         return None
     if isinstance(decision, Allowed):
         return await approve_by_policy(previewed, tool, decision, runtime)
+    if decision.alarms:
+        return None  # a grant was given for what is usual
     return await approve_by_grant(previewed, tool, decision, runtime)

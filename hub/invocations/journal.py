@@ -266,6 +266,7 @@ def snapshot(
         sealed_before=row.sealed_before,
         claims=Claims(**row.claims),
         provenance=row.provenance,
+        alarms=tuple(row.alarms or ()),
         trace_id=row.trace_id,
         intent_digest=row.intent_digest,
         approval_digest=row.approval_digest,

@@ -102,6 +102,7 @@ def next_revision(
             arguments=bound,
             undoes=standing.undoes,
         ),
+        "alarms": None,
         "approval_digest": None,
         "approved_by": None,
         "deadline": None,

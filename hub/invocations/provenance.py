@@ -11,7 +11,7 @@ and user, and one that a trusted result showed is known in that run alone.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from typing import Any, Final, cast
@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from hub.core.addressing import addressed_in
 from hub.core.redaction import REDACTED
 from hub.invocations.tables import SeenValueRow
 from hub.invocations.values import Invocation
@@ -37,6 +38,11 @@ _MOST_ARGUMENTS: Final = 100
 _LONGEST: Final = 2000
 _MAC: Final = 32
 _MORE: Final = "\0more"
+_ADDRESSED: Final = "\0addressed"
+NO_RUN: Final = ""
+"""What stands for the run of calls that name none, where it matters that there was one."""
+ADDRESSED_WITHOUT_RUN: Final = timedelta(hours=1)
+"""How long a result that speaks to the model counts where it, or the write, names no run."""
 _WORD: Final = re.compile(r"[^\s,;<>\"'()\[\]{}|]+")
 _TELLING: Final = re.compile(r"(?=.*[\d@])\S{5,}")
 _SECRET: Final = REDACTED[:-1]
@@ -118,6 +124,27 @@ def agreed_in(source: Source, keys: Keyring) -> list[dict[str, Json]]:
     return [_row(source, text, Origin.APPROVED, keys) for text in islice(texts, MOST_VALUES)]
 
 
+def addressed_by(source: Source, output: Json, keys: Keyring) -> list[dict[str, Json]]:
+    """Return the row that keeps that a result speaks to the model, unless its owner vouches for what it brings back."""
+    if source.is_trusted or not addressed_in(output):
+        return []
+    return [{**_row(source, _ADDRESSED, Origin.RESULT, keys), "run_id": source.standing.claims.run or NO_RUN}]
+
+
+async def addressing_tool(tx: Tx, standing: Invocation, keys: Keyring, at: datetime) -> str | None:
+    """Return the tool whose result spoke to the model in the run of `standing`; None: none did.
+
+    Where one of the two names no run, it may be the same: then it counts for an hour.
+    """
+    rows = await tx.scalars(select(SeenValueRow).where(SeenValueRow.mac == _mac(standing, _ADDRESSED, keys)))
+    run, since = standing.claims.run, at - ADDRESSED_WITHOUT_RUN
+    for row in sorted(rows, key=lambda one: one.seen_at):
+        is_unclear = run is None or row.run_id == NO_RUN
+        if row.run_id == run or (is_unclear and row.seen_at > since):
+            return row.tool
+    return None
+
+
 async def keep_values(tx: Tx, rows: Iterable[Mapping[str, Json]]) -> None:
     """Put rows on record; what was seen earlier in the same run stays as it was."""
     at = await now(tx)
@@ -127,8 +154,12 @@ async def keep_values(tx: Tx, rows: Iterable[Mapping[str, Json]]) -> None:
         first.setdefault((row["mac"], row["run_id"]), {**row, "seen_at": at})
     insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
     ordered = [first[key] for key in sorted(first)]
-    if ordered:
-        await tx.execute(insert(SeenValueRow).on_conflict_do_nothing(), ordered)
+    if once := [row for row in ordered if row["run_id"] != NO_RUN]:
+        await tx.execute(insert(SeenValueRow).on_conflict_do_nothing(), once)
+    if again := [row for row in ordered if row["run_id"] == NO_RUN]:
+        statement = insert(SeenValueRow)
+        renewed = {"seen_at": statement.excluded.seen_at, "tool": statement.excluded.tool}
+        await tx.execute(statement.on_conflict_do_update(index_elements=["mac", "run_id"], set_=renewed), again)
 
 
 async def forget_values(tx: Tx) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 from hub.audit import EventKind
 from hub.execution import Ran, ReadOutcome, Succeeded, Target, Violation
 from hub.invocations.braking import leave
-from hub.invocations.conclude import passage_facts
+from hub.invocations.conclude import addressing_facts, passage_facts
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, record_event, snapshot
-from hub.invocations.provenance import keep_values, shown_by, source_of
+from hub.invocations.provenance import addressed_by, keep_values, shown_by, source_of
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -94,7 +94,7 @@ class _Reading:
             return Step(
                 to=State.SUCCEEDED,
                 event=EventKind.INVOCATION_READ,
-                facts=facts,
+                facts=facts | addressing_facts(ran.outcome.output),
                 private=private,
                 changes={**veil.kept(self.request.tool, ran.outcome.output), **ended},
             )
@@ -110,7 +110,8 @@ class _Reading:
     def _seen(self, standing: Invocation, step: Step) -> list[dict[str, Any]]:
         if step.to is not State.SUCCEEDED:
             return []
-        return shown_by(source_of(standing, self.request.tool), step.changes["output"], self.runtime.keys)
+        source, output, keys = source_of(standing, self.request.tool), step.changes["output"], self.runtime.keys
+        return [*shown_by(source, output, keys), *addressed_by(source, output, keys)]
 
     async def _quarantine(self, violation: Violation) -> None:
         async with self.runtime.database.transaction() as tx:

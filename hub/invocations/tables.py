@@ -39,6 +39,8 @@ class InvocationRow(Base):
     sealed_before: Mapped[bytes | None] = mapped_column(LargeBinary)
     claims: Mapped[dict[str, str]] = mapped_column(Json)
     run_id: Mapped[str | None] = mapped_column(String(128))
+    alarms: Mapped[list[dict[str, str]] | None] = mapped_column(Json)
+    """Which rules found it unusual, and why; NULL if none did."""
     provenance: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     """Of a write: where each value of its arguments was seen before, without the values."""
     trace_id: Mapped[str] = mapped_column(String(64))
@@ -82,6 +84,7 @@ class InvocationRow(Base):
         Index("ix_invocations_run", "run_id"),
         Index("ix_invocations_part_of", "part_of", "id"),
         Index("ix_invocations_version", "tool_version_id", "id"),
+        Index("ix_invocations_agent_created", "agent_id", "created_at"),
         Index("ix_invocations_intent", "intent_digest", "id"),
         Index("ix_invocations_trust", "agent_id", "tool_id", "state"),
         Index("ix_invocations_on_behalf_of", "on_behalf_of_id", "id"),

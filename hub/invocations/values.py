@@ -150,6 +150,8 @@ class Invocation:
     question: Question | None = None
     counters: tuple[Counter, ...] = ()
     """What approvers have proposed instead of what was asked for, oldest first."""
+    alarms: tuple[Mapping[str, str], ...] = ()
+    """Which rules of policy found it unusual (`rule`), and `why`."""
     provenance: Sequence[Mapping[str, Json]] = ()
     sealed_arguments: bytes | None = None
     """All arguments, encrypted, if some of them are secret; `arguments` then has markers. Gone once it has ended."""

@@ -2,7 +2,7 @@
 
 from hub.policy.annotations import BundleInvalid, Fault, Rule
 from hub.policy.bundle import Bundle
-from hub.policy.decide import decide, uncounted
+from hub.policy.decide import decide, decided_tier, uncounted
 from hub.policy.exposed import Exposed, exposed_facts
 from hub.policy.histories import PREVIEWED_MONEY, History
 from hub.policy.obligations import Obligation, Sample, admits, strictest
@@ -10,6 +10,7 @@ from hub.policy.places import Place
 from hub.policy.trying import refuse_failing
 from hub.policy.values import (
     Action,
+    Alarm,
     Allowed,
     Decision,
     Denied,
@@ -21,6 +22,7 @@ from hub.policy.values import (
 __all__ = [
     "PREVIEWED_MONEY",
     "Action",
+    "Alarm",
     "Allowed",
     "Bundle",
     "BundleInvalid",
@@ -38,6 +40,7 @@ __all__ = [
     "Sample",
     "admits",
     "decide",
+    "decided_tier",
     "exposed_facts",
     "refuse_failing",
     "strictest",

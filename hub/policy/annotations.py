@@ -1,4 +1,6 @@
-"""The hub's annotations on Cedar rules, read strictly: `@id @require @ttl @fresh @escalate @carry @review @why`.
+"""The hub's annotations on Cedar rules, read strictly.
+
+They are `@id @require @ttl @fresh @escalate @carry @review @raise @suspend @why`.
 
 `@require` names the people who must agree. They are asked in stages, and the people of one stage when the stage before
 it is complete:
@@ -12,24 +14,30 @@ from the same values to the same values; without it, and where a fresh login is 
 
 `@review("approvers:5%")` stands on a permit of autocommit: of what it lets go by itself, that share is looked at
 afterwards by somebody of the group.
+
+`@raise("high")` or `@suspend("agent")` stands on a forbid of the action `alarm`: a write that the rule finds unusual is
+decided on as if its tier were at least that one (`@raise("next")`: the one above its own), or it is refused and its
+agent suspended.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
+from connectors.sdk.vocabulary import Tier
 from hub.core.errors import InputError
 from hub.policy.obligations import ALL_OF, ANY_OF, Obligation, Sample
 from hub.policy.places import Place
 
 DEFAULT_TTL: Final = "PT24H"
 SAME_CHANGES: Final = "same-changes"
-_KNOWN: Final = frozenset({"id", "require", "ttl", "fresh", "escalate", "carry", "review", "why"})
+_KNOWN: Final = frozenset({"id", "require", "ttl", "fresh", "escalate", "carry", "review", "raise", "suspend", "why"})
 _GROUP: Final = r"[a-z][a-z0-9-]{0,63}"
 _SEAT: Final = re.compile(rf"({_GROUP}(?:\|{_GROUP})*|{_GROUP}(?:&{_GROUP})*):([1-9]|[1-4][0-9])")
 _SHARE: Final = re.compile(rf"({_GROUP}(?:\|{_GROUP})*|{_GROUP}(?:&{_GROUP})*):(\d{{1,3}})(?:\.(\d))?%", re.ASCII)
 _WHOLE: Final = 1000
+_RAISED: Final = frozenset({"medium", "high", "critical", "next"})
 _THEN: Final = re.compile(r",\s+then\s+")
 _DURATION: Final = re.compile(r"P(?:(\d{1,3})D)?(?:T(?!$)(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?", re.ASCII)
 
@@ -61,6 +69,14 @@ class Rule:
     why: str
     obligations: tuple[Obligation, ...]
     sample: Sample | None = None
+    raises: Tier | Literal["next"] | None = None
+    """Of an alarm: the tier it raises a call to at least; `next`: the one above its own."""
+    suspends: bool = False
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether it finds calls unusual, and neither allows nor forbids them."""
+        return self.raises is not None or self.suspends
 
 
 def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rule:
@@ -76,6 +92,8 @@ def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rul
     if unknown:
         raise BundleInvalid(f"Rule {rule_id}: @{unknown[0]} means nothing to the hub; remove it.")
     is_forbid = effect == "forbid"
+    if annotations.keys() & {"raise", "suspend"}:
+        return _alarm(rule_id, annotations, is_forbid=is_forbid)
     sample = _sample(annotations["review"], rule_id) if "review" in annotations else None
     if sample is not None and is_forbid:
         raise BundleInvalid(f"Rule {rule_id}: @review belongs on a permit; a forbid lets nothing go by itself.")
@@ -88,6 +106,20 @@ def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rul
     return Rule(
         id=rule_id, is_forbid=True, why=annotations.get("why", ""), obligations=_obligations(rule_id, annotations)
     )
+
+
+def _alarm(rule_id: str, annotations: Mapping[str, str], *, is_forbid: bool) -> Rule:
+    if not is_forbid or annotations.keys() & {"require", "ttl", "fresh", "escalate", "carry", "review"}:
+        raise BundleInvalid(f"Rule {rule_id}: @raise and @suspend belong on a forbid, with @id and @why alone.")
+    if not annotations.get("why", "").strip():
+        raise BundleInvalid(f"Rule {rule_id}: an alarm needs a @why; whoever is asked or stopped reads it.")
+    suspends, raised = "suspend" in annotations, annotations.get("raise")
+    if suspends and (raised is not None or annotations["suspend"] != "agent"):
+        raise BundleInvalid(f'Rule {rule_id}: @suspend reads "agent", and stands without @raise.')
+    if raised is not None and raised not in _RAISED:
+        raise BundleInvalid(f"Rule {rule_id}: @raise reads {', '.join(sorted(_RAISED))}.")
+    raises: Tier | Literal["next"] | None = "next" if raised == "next" else Tier(raised) if raised else None
+    return Rule(id=rule_id, is_forbid=True, why=annotations["why"], obligations=(), raises=raises, suspends=suspends)
 
 
 def _sample(text: str, rule_id: str) -> Sample:

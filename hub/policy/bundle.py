@@ -49,6 +49,8 @@ class Bundle:
     policies: cedarpy.PolicySet
     permits: cedarpy.PolicySet
     reads_claims: bool
+    watches: bool
+    """Whether any of its rules is an alarm."""
     examples: tuple[Example, ...]
     example_places: tuple[Place, ...]
     histories: Mapping[str, History]
@@ -85,6 +87,7 @@ class Bundle:
             policies=cedarpy.PolicySet.from_str(text),
             permits=cedarpy.PolicySet.from_str(permits),
             reads_claims=any(_mentions(policy["conditions"], "claims") for policy in static.values()),
+            watches=any(rule.is_alarm for rule in rules.values()),
             examples=tuple(example for example, _ in examples),
             example_places=tuple(place for _, place in examples),
             histories=histories,
@@ -150,12 +153,16 @@ def _check_ids(rules: Mapping[str, Rule]) -> None:
 
 
 def _check_scopes(static: Mapping[str, Mapping[str, Json]], rules: Mapping[str, Rule]) -> None:
-    """Refuse obligations and samples on anything but autocommit: nobody would be asked, and the call would go on."""
+    """Refuse annotations on rules about other actions than theirs: they would do nothing, and the call would go on."""
     for place, rule in rules.items():
         scope = static[place]["action"]
         by_itself = scope["op"] == "==" and scope["entity"]["id"] == Action.AUTOCOMMIT
         if rule.sample is not None and not by_itself:
             raise BundleInvalid(f'Rule {rule.id}: @review needs the scope action == Action::"autocommit".')
+        is_alarm = scope["op"] == "==" and scope["entity"]["id"] == Action.ALARM
+        if rule.is_alarm is not is_alarm:
+            told = 'a rule with @raise or @suspend, and no other, has the scope action == Action::"alarm".'
+            raise BundleInvalid(f"Rule {rule.id}: {told}")
         if rule.obligations and not by_itself:
             raise BundleInvalid(f'Rule {rule.id}: @require needs the scope action == Action::"autocommit".')
 

@@ -1,16 +1,18 @@
 """Deciding: facts and a bundle in, a decision with rule ids and reasons out. No I/O, no clock, no randomness."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, Final, TypedDict
 
 import cedarpy
 
+from connectors.sdk.vocabulary import Tier
+from hub.policy.annotations import Rule
 from hub.policy.bundle import Bundle, schema
 from hub.policy.obligations import strictest
-from hub.policy.values import Action, Allowed, Decision, Denied, Facts, Obliged
+from hub.policy.values import Action, Alarm, Allowed, Decision, Denied, Facts, Obliged
 
 Json = Any
 """Any JSON value."""
@@ -21,6 +23,9 @@ _HISTORY: Final = "History"
 _CONTEXT_NAME: Final = "call"
 _REMEMBERED: Final = 1024
 """Decisions kept: the reads of an agent differ in few facts, and the hour is one of them."""
+_WATCHED: Final = frozenset({Action.AUTOCOMMIT, Action.COMMIT, Action.APPROVE, Action.BREAK_GLASS})
+"""Decided on as of the tier that alarms raise a call to."""
+_TIERS: Final = tuple(sorted(Tier, key=lambda tier: tier.rank))
 _ALIKE: Final = tuple(one.name for one in fields(Facts) if one.name not in {"arguments", "history"})
 """The facts that are equal when Python says so, and can be hashed."""
 
@@ -42,6 +47,11 @@ def decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     if bundle.reads_claims and facts.claims:
         return _stricter(_decide(action, facts, bundle), decision)
     return replace(decision, facts=facts)
+
+
+def decided_tier(decision: Decision) -> Tier:
+    """Return the tier that a call was decided on as: its own, or the highest that an alarm raised it to."""
+    return _raised(decision.facts.tier, decision.alarms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ class _Made(TypedDict):
     bundle_digest: str
     facts: Facts
     action: Action
+    alarms: tuple[Alarm, ...]
 
 
 def uncounted(action: Action, facts: Facts, bundle: Bundle) -> frozenset[str]:
@@ -83,20 +94,27 @@ def uncounted(action: Action, facts: Facts, bundle: Bundle) -> frozenset[str]:
 
 
 def _decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
+    made = _Made(rule_ids=(), bundle_digest=bundle.digest, facts=facts, action=action, alarms=())
     if missing := uncounted(action, facts, bundle):
-        return Denied(
-            reasons=(UNCOUNTED.format(names=", ".join(sorted(missing))),),
-            rule_ids=(),
-            bundle_digest=bundle.digest,
-            facts=facts,
-            action=action,
-        )
-    request = _request(action, facts)
+        return Denied(reasons=(UNCOUNTED.format(names=", ".join(sorted(missing))),), **made)
     entities = _entities(facts)
+    alarms = _alarms(facts, bundle, entities) if bundle.watches and action in _WATCHED else ()
+    if alarms is None:
+        return Denied(reasons=(UNEVALUATED,), **made)
+    if stopping := [alarm for alarm in alarms if alarm.suspends]:
+        stopped = _Made(**{**made, "rule_ids": tuple(one.rule_id for one in stopping), "alarms": alarms})
+        return Denied(reasons=tuple(sorted(one.why for one in stopping)), **stopped)
+    return _by_rules(_Made(**{**made, "alarms": alarms}), entities, bundle)
+
+
+def _by_rules(made: _Made, entities: cedarpy.Entities, bundle: Bundle) -> Decision:
+    """Return what the rules say that are no alarms, of a call of the tier that alarms raise it to."""
+    facts, alarms = made["facts"], made["alarms"]
+    request = _request(made["action"], replace(facts, tier=_raised(facts.tier, alarms)))
     answer = _ask(request, bundle.policies, entities)
     rules = [bundle.rules[place] for place in answer.diagnostics.reasons]
-    ids = tuple(sorted(rule.id for rule in rules))
-    made = _Made(rule_ids=ids, bundle_digest=bundle.digest, facts=facts, action=action)
+    ids = tuple(sorted([*(rule.id for rule in rules), *(alarm.rule_id for alarm in alarms)]))
+    made = _Made(**{**made, "rule_ids": ids})
     if answer.diagnostics.errors:
         return Denied(reasons=(UNEVALUATED,), **made)
     if answer.allowed:
@@ -108,9 +126,30 @@ def _decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     return Obliged(obligations=asked, **made)
 
 
+def _alarms(facts: Facts, bundle: Bundle, entities: cedarpy.Entities) -> tuple[Alarm, ...] | None:
+    """Return which rules find the call unusual; None: one of them could not be evaluated."""
+    answer = _ask(_request(Action.ALARM, facts), bundle.policies, entities)
+    if answer.diagnostics.errors:
+        return None
+    rules = [bundle.rules[place] for place in answer.diagnostics.reasons]
+    found = sorted((rule for rule in rules if rule.is_alarm), key=lambda rule: rule.id)
+    return tuple(_alarm(rule, facts.tier) for rule in found)
+
+
+def _alarm(rule: Rule, tier: Tier) -> Alarm:
+    raises = _TIERS[min(tier.rank + 1, len(_TIERS) - 1)] if rule.raises == "next" else rule.raises
+    return Alarm(rule_id=rule.id, why=rule.why, raises=raises, suspends=rule.suspends)
+
+
+def _raised(tier: Tier, alarms: Sequence[Alarm]) -> Tier:
+    """Return the tier that a call is decided on as."""
+    return max([tier, *(alarm.raises for alarm in alarms if alarm.raises is not None)], key=lambda one: one.rank)
+
+
 def _stricter(one: Decision, other: Decision) -> Decision:
     ids = tuple(sorted({*one.rule_ids, *other.rule_ids}))
-    made = _Made(rule_ids=ids, bundle_digest=one.bundle_digest, facts=one.facts, action=one.action)
+    alarms = tuple(dict.fromkeys([*one.alarms, *other.alarms]))
+    made = _Made(rule_ids=ids, bundle_digest=one.bundle_digest, facts=one.facts, action=one.action, alarms=alarms)
     denied = [decision for decision in (one, other) if isinstance(decision, Denied)]
     if denied:
         reasons = tuple(sorted({reason for decision in denied for reason in decision.reasons}))
@@ -183,6 +222,7 @@ def _context(action: Action, facts: Facts) -> dict[str, Json]:
         "untrusted": sorted(facts.untrusted),
         "unseen": sorted(facts.unseen),
         "trust_level": preview.trust_level,
+        "is_addressed": facts.is_addressed,
         "history": {"__entity": {"type": _HISTORY, "id": _CONTEXT_NAME}},
     }
 

@@ -15,7 +15,7 @@ bundle declares, what an example does not give is 0.
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from hub.core.canonical import parse_json
@@ -61,6 +61,13 @@ class Example(BaseModel):
     expect: Literal["allowed", "obliged", "denied"]
     asks: tuple[str, ...] | None = None
     rules: tuple[str, ...] | None = None
+
+    @field_validator("action")
+    @classmethod
+    def _is_decided(cls, action: Action) -> Action:
+        if action is Action.ALARM:
+            raise ValueError("nothing is decided on alarm; give the autocommit that it makes stricter")
+        return action
 
     def situation(self) -> Facts:
         """Return the facts of the call.

@@ -11,8 +11,14 @@ A declaration is one JSON object in consecutive lines that begin with `//=`; an 
     //= {"fact": "read_before", "count": "read", "of": "erp.order_get", "per": ["run"], "within": "P1D",
     //=  "same": {"order": "id"}}
 
+    //= {"fact": "big_lately", "count": "made", "from_tier": "high", "per": ["agent"], "within": "PT10M"}
+
+    //= {"fact": "most_ever", "max": "amount_minor", "per": ["agent", "tool"], "within": "P90D"}
+
 Rules ask for it by `context.history.hasTag` and `getTag`, once a preview has been taken. What is on record before the
-call is counted, and never the call itself; only what the bundle declares is counted, and stored beside the decision.
+call is counted, and never the call itself: `sent` counts writes that were sent, `made` whatever was called, also
+what came to nothing; `from_tier` leaves out calls of lower tiers. Only what the bundle declares is counted, and
+stored beside the decision.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +26,7 @@ from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from connectors.sdk.vocabulary import Tier
 from hub.core.canonical import parse_json
 from hub.core.errors import Malformed
 from hub.policy.annotations import BundleInvalid, Fault, seconds_in
@@ -42,9 +49,13 @@ class History(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fact: _Name
-    count: Literal["sent", "read", "rejected_in_a_row"] | None = None
+    count: Literal["sent", "made", "read", "rejected_in_a_row"] | None = None
     sum: str | None = Field(default=None, min_length=1, max_length=100)
     """An argument that tools expose to policy, or `preview.money_minor`; amounts below zero count as nothing."""
+    max: str | None = Field(default=None, min_length=1, max_length=100)
+    """Like `sum`; the largest one instead, or 0."""
+    from_tier: Tier | None = None
+    """Count calls of this tier and those above alone."""
     of: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,47})?$")
     """A connector or a tool; without it, whatever `per` leaves."""
     per: tuple[Literal["agent", "user", "run", "tool", "connection"], ...] = Field(min_length=1)
@@ -54,8 +65,10 @@ class History(BaseModel):
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
-        if (self.count is None) is (self.sum is None):
-            raise ValueError("say what to count, or what to sum")
+        if [self.count, self.sum, self.max].count(None) != 2:  # noqa: PLR2004  # all but one
+            raise ValueError("say what to count, what to sum, or of what to take the largest")
+        if self.from_tier is not None and self.count in {"read", "rejected_in_a_row"}:
+            raise ValueError("from_tier is for what was sent or made")
         if self.same and self.count != "read":
             raise ValueError("same is for reads")
         if self.count == "read" and self.of is None:
@@ -65,6 +78,11 @@ class History(BaseModel):
         if not 0 < self.seconds <= _LONGEST:
             raise ValueError('within reads like "PT1H" or "P30D", and is at most 90 days')
         return self
+
+    @property
+    def amount(self) -> str | None:
+        """The amount that is summed, or of which the largest is taken."""
+        return self.sum or self.max
 
     @property
     def seconds(self) -> int:

@@ -23,6 +23,8 @@ class Action(StrEnum):
     COMMIT = "commit"
     BREAK_GLASS = "break_glass"
     """May this person let a write go that the people it asks have not approved?"""
+    ALARM = "alarm"
+    """Is this call unusual? Rules that forbid it raise its tier or suspend its agent, and decide nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class Facts:
     kill switches that are on for this call: `hub`, `agent`, `tool`, `connection`. `history` is what was counted of the
     past for the bundle that decides, by the names it declares. `untrusted` names the arguments with a value
     that a result showed for which nobody vouches, `unseen` those with one that nothing in this run showed before.
+    `is_addressed` says that a result of this run speaks to the model that reads it.
     """
 
     principal_kind: str
@@ -85,6 +88,7 @@ class Facts:
     stops: frozenset[str] = frozenset()
     untrusted: frozenset[str] = frozenset()
     unseen: frozenset[str] = frozenset()
+    is_addressed: bool = False
     history: Mapping[str, int] = field(default_factory=dict[str, int])
     preview: PreviewFacts | None = None
 
@@ -110,6 +114,16 @@ _READER: Final = TypeAdapter(Facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """One rule of the bundle that finds a call unusual; it `raises` the tier to this one, or it `suspends`."""
+
+    rule_id: str
+    why: str
+    raises: Tier | None
+    suspends: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
     """Policy allows it."""
 
@@ -117,6 +131,7 @@ class Allowed:
     bundle_digest: str
     facts: Facts = field(compare=False, repr=False)
     action: Action
+    alarms: tuple[Alarm, ...] = ()
     samples: tuple[Sample, ...] = ()
     """What the rules that allow it want looked at afterwards."""
     outcome: ClassVar[str] = "allowed"
@@ -131,6 +146,7 @@ class Obliged:
     bundle_digest: str
     facts: Facts = field(compare=False, repr=False)
     action: Action
+    alarms: tuple[Alarm, ...] = ()
     outcome: ClassVar[str] = "obliged"
 
 
@@ -143,6 +159,7 @@ class Denied:
     bundle_digest: str
     facts: Facts = field(compare=False, repr=False)
     action: Action
+    alarms: tuple[Alarm, ...] = ()
     outcome: ClassVar[str] = "denied"
 
 

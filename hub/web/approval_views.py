@@ -83,6 +83,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         sureness=_sureness(dossier, record),
         undo=undo_of(dossier),
         rules=_rules(question),
+        alarms=alarm_lines(invocation),
         stages=tuple(_stages(question)),
         votes=tuple(vote_line(vote, dossier) for vote in question.votes),
         expires=at(question.expires_at, now=dossier.at),
@@ -107,6 +108,11 @@ def undo_of(dossier: Dossier) -> Undo:
         window=span(timedelta(seconds=window)) if window else "",
         residue=tuple(inert(item) for item in operation.residue),
     )
+
+
+def alarm_lines(invocation: Invocation) -> tuple[RuleLine, ...]:
+    """Return which rules of policy found the call unusual, and why."""
+    return tuple(RuleLine(why=inert_name(one["why"]), rule_id=one["rule"]) for one in invocation.alarms)
 
 
 def claim_lines(claims: Claims) -> tuple[Claim, ...]:

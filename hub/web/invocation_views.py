@@ -9,7 +9,7 @@ from hub.core.redaction import redact
 from hub.identity.principals import Principal
 from hub.invocations.states import CANCELLABLE, DONE, State
 from hub.invocations.values import Invocation
-from hub.web.approval_views import claim_lines, digest_lines, undo_of
+from hub.web.approval_views import alarm_lines, claim_lines, digest_lines, undo_of
 from hub.web.catalog import tool_url
 from hub.web.dossier import Dossier
 from hub.web.headlines import headline
@@ -55,6 +55,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         verification=_VERDICTS.get(state),
         undo=undo_of(dossier) if is_write else None,
         arguments=json_text(dict(invocation.arguments)),
+        alarms=alarm_lines(invocation),
         claims=claim_lines(invocation.claims),
         digests=digest_lines(invocation),
         events=events,

@@ -34,6 +34,8 @@ _AROUND: Final = 2
 
 _PERMIT: Final = Word(label="permits", meaning="Where nothing forbids it.", tone="good")
 _FORBID: Final = Word(label="forbids", meaning="Whatever else permits it.", tone="bad")
+_RAISE: Final = Word(label="raises the tier", meaning="Decided on as of a higher tier.", tone="warn")
+_SUSPEND: Final = Word(label="suspends the agent", meaning="Until a person lets it act again.", tone="bad")
 _ASK: Final = Word(label="asks people", meaning="It goes on once they agree.", tone="info")
 ACTIVE: Final = Word(label="decides now", meaning="Every call in this environment.", tone="good")
 WAITS: Final = Word(label="waits for a second person", meaning="It decides nothing yet.", tone="info")
@@ -62,7 +64,7 @@ def rule_lines(bundle: Bundle) -> tuple[RuleLine, ...]:
     return tuple(
         RuleLine(
             name=inert_name(rule.id),
-            kind=_ASK if rule.obligations else (_FORBID if rule.is_forbid else _PERMIT),
+            kind=_kind(rule),
             why=inert(rule.why),
             asks=tuple(map(_asks, rule.obligations)),
             source=inert(bundle.stretches[rule.id].text),
@@ -79,9 +81,18 @@ def _asks(one: Obligation) -> str:
 
 _COUNTED: Final = {
     "sent": "writes that were sent",
+    "made": "calls that were made",
     "read": "reads that succeeded",
     "rejected_in_a_row": "rejections in a row",
 }
+
+
+def _kind(rule: Rule) -> Word:
+    if rule.is_alarm:
+        return _SUSPEND if rule.suspends else _RAISE
+    if rule.obligations:
+        return _ASK
+    return _FORBID if rule.is_forbid else _PERMIT
 
 
 def count_lines(bundle: Bundle) -> tuple[CountLine, ...]:
@@ -90,7 +101,9 @@ def count_lines(bundle: Bundle) -> tuple[CountLine, ...]:
 
 
 def _counted(one: History) -> str:
-    what = _COUNTED[one.count] if one.count else f"sum of {one.sum}"
+    amount = f"sum of {one.sum}" if one.sum else f"largest {one.max}"
+    from_tier = f" of tier {one.from_tier.value} or above" if one.from_tier else ""
+    what = f"{_COUNTED[one.count]}{from_tier}" if one.count else f"{amount}{from_tier}"
     of = f" with {one.of}" if one.of else ""
     same = f", with the same {', '.join(one.same.values())}" if one.same else ""
     return f"{what}{of}{same}, per {' and '.join(one.per)}, within {span(timedelta(seconds=one.seconds))}"

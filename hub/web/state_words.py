@@ -128,6 +128,7 @@ EVENTS: Final[Mapping[EventKind, Word]] = {
     EventKind.COMMIT_DIVERGED: Word(label="Read back and different", meaning="", tone="bad"),
     EventKind.COMMIT_UNVERIFIABLE: Word(label="Could not be read back", meaning="", tone="warn"),
     EventKind.COMMIT_RESOLVED: Word(label="Settled by a person", meaning="", tone="neutral"),
+    EventKind.INVOCATION_ALARMED: Word(label="Found unusual by a rule", meaning="", tone="warn"),
     EventKind.INVOCATION_SUPERSEDED: Word(label="Other arguments proposed", meaning="", tone="warn"),
     EventKind.APPROVAL_REMINDED: Word(label="People were reminded", meaning="", tone="warn"),
     EventKind.APPROVAL_ESCALATED: Word(label="Others were told that it waits", meaning="", tone="warn"),

@@ -182,7 +182,7 @@ async def test_what_if_counts_the_past_that_nobody_had_counted(world: World) -> 
     async with world.runtime.database.reading() as tx:
         since = await now(tx) - timedelta(hours=1)
         assert len((await tx.scalars(select(InvocationRow.id))).all()) == 2
-    rules = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith("//"))
+    rules = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith(("// ", "//?")))
     candidate = Candidate(environment="dev", bundle=Bundle.parse(f"{rules}\n{STOCK}"))
 
     found = await what_if(candidate, world.runtime.database, world.runtime.keys, since)
@@ -195,7 +195,7 @@ async def test_what_if_says_what_it_cannot_count(world: World) -> None:
     await stock(world, 1, 12)
     async with world.runtime.database.reading() as tx:
         since = await now(tx) - timedelta(hours=1)
-    rules = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith("//"))
+    rules = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith(("// ", "//?")))
     candidate = Candidate(environment="dev", bundle=Bundle.parse(f"{rules}\n{ONLY_AFTER}"))
 
     found = await what_if(candidate, world.runtime.database, world.runtime.keys, since)

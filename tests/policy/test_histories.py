@@ -25,7 +25,7 @@ def spent(**history: int) -> Facts:
     ("declaration", "said"),
     [
         ("not json", "cannot be read"),
-        ('{"fact": "x", "per": ["agent"], "within": "P1D"}', "what to count, or what to sum"),
+        ('{"fact": "x", "per": ["agent"], "within": "P1D"}', "what to count, what to sum"),
         ('{"fact": "x", "count": "sent", "sum": "a", "per": ["agent"], "within": "P1D"}', "what to count"),
         ('{"fact": "x", "count": "sent", "per": [], "within": "P1D"}', "at least 1 item"),
         ('{"fact": "x", "count": "sent", "per": ["planet"], "within": "P1D"}', "cannot be read"),

@@ -132,6 +132,7 @@ HIGH = ApprovalPage(
     ),
     undo=Undo(reversal=REVERSALS[Reversal.EXACT], tool="party_payment_term_set", window="30 days"),
     rules=(RuleLine(why=inert("Writes of tier high need one person who did not ask for them."), rule_id="tier-high"),),
+    alarms=(),
     stages=(StageLine(number=1, word=_NOW, quorums=(Quorum(group="approvers", needed=1, given=0),)),),
     votes=(),
     expires=at(NOW + timedelta(hours=23, minutes=48), now=NOW),
@@ -172,6 +173,18 @@ CRITICAL = replace(
     ),
     undo=Undo(
         reversal=REVERSALS[Reversal.PARTIAL], tool="invoice_credit", residue=(inert("the invoice number stays used"),)
+    ),
+    alarms=(
+        RuleLine(
+            why=inert(
+                "It moves more than ten times as much money as its agent ever has with this tool within 90 days."
+            ),
+            rule_id="jump-in-amounts",
+        ),
+        RuleLine(
+            why=inert("A result that its agent has read in this run speaks to the model that reads it."),
+            rule_id="spoken-to",
+        ),
     ),
     rules=(
         RuleLine(

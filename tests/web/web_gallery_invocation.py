@@ -50,6 +50,7 @@ DONE = InvocationPage(
     error=None,
     outcome=inert('{\n  "id": 7,\n  "customer_payment_term": "60 days net"\n}'),
     findings=(),
+    alarms=(),
     verification=Word(label="as the preview said", meaning="", tone="good"),
     undo=HIGH.undo,
     arguments=HIGH.arguments,

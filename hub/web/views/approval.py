@@ -234,6 +234,7 @@ class ApprovalPage:
     sureness: Sureness
     undo: Undo
     rules: tuple[RuleLine, ...]
+    alarms: tuple[RuleLine, ...]
     stages: tuple[StageLine, ...]
     votes: tuple[VoteLine, ...]
     expires: At

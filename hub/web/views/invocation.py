@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hub.web.inert import Inert
 from hub.web.moments import At
-from hub.web.views.approval import Claim, Undo
+from hub.web.views.approval import Claim, RuleLine, Undo
 from hub.web.views.plan import ProgressLine
 from hub.web.wording import Word
 
@@ -74,6 +74,7 @@ class InvocationPage:
     error: Inert | None
     outcome: Inert | None
     findings: tuple[Inert, ...]
+    alarms: tuple[RuleLine, ...]
     verification: Word | None
     undo: Undo | None
     arguments: Inert

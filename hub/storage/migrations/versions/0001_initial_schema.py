@@ -197,6 +197,7 @@ def upgrade() -> None:
         sa.Column("sealed_before", sa.LargeBinary(), nullable=True),
         sa.Column("claims", Json, nullable=False),
         sa.Column("run_id", sa.String(length=128), nullable=True),
+        sa.Column("alarms", Json, nullable=True),
         sa.Column("provenance", Json, nullable=False),
         sa.Column("trace_id", sa.String(length=64), nullable=False),
         sa.Column("intent_digest", sa.String(length=64), nullable=False),
@@ -227,6 +228,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invocations")),
     )
     with op.batch_alter_table("invocations", schema=None) as batch_op:
+        batch_op.create_index("ix_invocations_agent_created", ["agent_id", "created_at"], unique=False)
         batch_op.create_index("ix_invocations_agent_sent", ["agent_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_connection_sent", ["connection_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_intent", ["intent_digest", "id"], unique=False)
@@ -1169,6 +1171,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_invocations_intent")
         batch_op.drop_index("ix_invocations_connection_sent")
         batch_op.drop_index("ix_invocations_agent_sent")
+        batch_op.drop_index("ix_invocations_agent_created")
 
     op.drop_table("invocations")
     op.drop_table("identity_generation")
