@@ -18,6 +18,7 @@ from hub.core.errors import Conflict, Forbidden, NotFound
 from hub.dryrun import PreviewRecord, TrackRecord
 from hub.identity.principals import Principal
 from hub.invocations.counter import CounterProposal, counter
+from hub.invocations.masking import as_seen_by
 from hub.invocations.queries import current, look_at
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
@@ -160,7 +161,7 @@ async def cast_vote(runtime: RuntimeParameter, acting: Person, invocation_id: Id
     """Count the caller's vote on exactly what `digest` stands for; on anything newer it is refused."""
     await _asked(runtime, acting, invocation_id)  # whoever may not look learns nothing from voting either
     counted = await vote(_ballot(acting, invocation_id, ballot), runtime)
-    return invocation_view(counted, runtime)
+    return invocation_view(await as_seen_by(acting.caller, counted, runtime), runtime)
 
 
 @router.post(
@@ -179,7 +180,7 @@ async def propose_instead(
     await _asked(runtime, acting, invocation_id)
     against = VoteBody(digest=proposal.digest, choice=Choice.REJECT, reason=proposal.reason)
     made = CounterProposal(ballot=_ballot(acting, invocation_id, against), arguments=proposal.arguments)
-    return invocation_view(await counter(made, runtime), runtime)
+    return invocation_view(await as_seen_by(acting.caller, await counter(made, runtime), runtime), runtime)
 
 
 def _ballot(acting: Acting, invocation_id: str, body: VoteBody) -> Ballot:
@@ -215,7 +216,8 @@ async def _may_vote(tx: Tx, question: Question, person: Principal) -> bool:
 
 
 async def _asked(runtime: Runtime, acting: Acting, invocation_id: str) -> tuple[Invocation, Question, PreviewRecord]:
-    invocation = await look_at(runtime, acting.caller, invocation_id)
+    looked_at = await look_at(runtime, acting.caller, invocation_id)
+    invocation = await as_seen_by(acting.caller, looked_at, runtime)
     question, preview = invocation.question, invocation.preview
     if question is None or preview is None:
         raise NotFound("Nobody is asked about this invocation.")

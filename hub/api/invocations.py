@@ -22,9 +22,9 @@ from hub.identity.resources import EVERYTHING, may_use
 from hub.invocations import queries
 from hub.invocations.envelope import STANDINGS, Status, envelope, retry_after_seconds
 from hub.invocations.invoke import invoke
+from hub.invocations.masking import answer_for, as_seen_by
 from hub.invocations.resolve import Resolution, doubtful, resolve
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import with_answer
 from hub.invocations.states import State
 from hub.invocations.undoing import Undo, offer_of, undo
 from hub.invocations.values import ApprovedBy, Call, Claims, Invocation, StepStatus
@@ -118,6 +118,7 @@ class InvocationView(BaseModel):
     claims: dict[str, str]
     result: Any = Field(default=None, description="What the tool returned, once the call is done.")
     findings: list[str] = []
+    masked: list[str] = Field(default=[], description="Data classes of which the caller sees markers.")
     reason_code: str | None = None
     reason: str | None = None
     retryable: bool | None = None
@@ -168,8 +169,9 @@ async def create_invocation(
 
     async def make() -> Answer[InvocationView]:
         invocation = _within_limits(await invoke(call, runtime))
-        kept = view(invocation, runtime).model_copy(update={"repeats": True})
-        return Answer(told=view_for(acting.caller, invocation, runtime), kept=kept)
+        seen = await as_seen_by(acting.caller, invocation, runtime)
+        kept = view(seen, runtime).model_copy(update={"repeats": True})
+        return Answer(told=await view_for(acting.caller, invocation, runtime), kept=kept)
 
     payload = wanted.model_dump(mode="json")
     keyed = Keyed(key=idempotency_key, operation="createInvocation", payload=payload, is_safe_again=True)
@@ -190,7 +192,8 @@ async def list_invocations(
     states = None if status is None else frozenset(one for one, way in STANDINGS.items() if way.status is status)
     found = await queries.my_invocations(runtime, acting.caller, states=states, after=after, limit=limit)
     more = None if found.next_after is None else seal(runtime, acting, place, found.next_after)
-    return Page(items=[view(one, runtime) for one in found.items], next_cursor=more)
+    seen = [await as_seen_by(acting.caller, one, runtime) for one in found.items]
+    return Page(items=[view(one, runtime) for one in seen], next_cursor=more)
 
 
 class Found(Body):
@@ -207,9 +210,10 @@ class Doubts(BaseModel):
 
 
 @router.get("/doubts", operation_id="listDoubts", summary="List the writes in doubt")
-async def list_doubts(runtime: RuntimeParameter, _acting: DoubtResolver) -> Doubts:
+async def list_doubts(runtime: RuntimeParameter, acting: DoubtResolver) -> Doubts:
     """Return the writes that were sent and whose answer was lost, for operators to look into."""
-    return Doubts(items=[view(one, runtime) for one in await doubtful(runtime)])
+    seen = [await as_seen_by(acting.caller, one, runtime) for one in await doubtful(runtime)]
+    return Doubts(items=[view(one, runtime) for one in seen])
 
 
 @router.put("/{invocation_id}/resolution", operation_id="resolveInvocation", summary="Say what became of a write")
@@ -220,7 +224,7 @@ async def resolve_invocation(
     resolution = Resolution(
         invocation_id=invocation_id, operator=acting.principal, has_happened=found.has_happened, reason=found.reason
     )
-    return view(await resolve(resolution, runtime), runtime)
+    return view(await as_seen_by(acting.caller, await resolve(resolution, runtime), runtime), runtime)
 
 
 @router.get("/{invocation_id}", operation_id="getInvocation", summary="How an invocation stands")
@@ -232,13 +236,14 @@ async def get_invocation(
 ) -> InvocationView:
     """Return one of the caller's invocations."""
     found = await queries.get_invocation(runtime, acting.caller, invocation_id, wait_seconds=wait_seconds)
-    return view_for(acting.caller, found, runtime)
+    return await view_for(acting.caller, found, runtime)
 
 
 @router.put("/{invocation_id}/cancellation", operation_id="cancelInvocation", summary="Call an invocation off")
 async def cancel_invocation(runtime: RuntimeParameter, acting: Anybody, invocation_id: Id, why: Why) -> InvocationView:
     """Call off one of the caller's invocations that has not been carried out yet."""
-    return view(await queries.cancel(runtime, acting.caller, invocation_id, reason=why.reason), runtime)
+    cancelled = await queries.cancel(runtime, acting.caller, invocation_id, reason=why.reason)
+    return view(await as_seen_by(acting.caller, cancelled, runtime), runtime)
 
 
 @router.get("/{invocation_id}/undo", operation_id="getUndo", summary="Whether an invocation can be undone")
@@ -265,7 +270,7 @@ async def undo_invocation(runtime: RuntimeParameter, acting: Anybody, invocation
     """
     wanted = Undo(caller=acting.caller, invocation_id=invocation_id, reason=why.reason, trace_id=acting.trace_id)
     undoing = _within_limits(await undo(wanted, runtime))
-    shown = view(undoing, runtime)
+    shown = view(await as_seen_by(acting.caller, undoing, runtime), runtime)
     return shown if queries.takes_part(acting.caller, undoing) else shown.model_copy(update={"result": None})
 
 
@@ -289,10 +294,12 @@ def _within_limits(invocation: Invocation) -> Invocation:
     return invocation
 
 
-def view_for(caller: Caller, invocation: Invocation, runtime: Runtime) -> InvocationView:
-    """Return how an invocation stands; who made the call gets its answer whole, with the secrets that are in it."""
-    is_own = invocation.agent_id == caller.actor.id
-    return view(with_answer(invocation, runtime.keys) if is_own else invocation, runtime)
+async def view_for(caller: Caller, invocation: Invocation, runtime: Runtime) -> InvocationView:
+    """Return how an invocation stands; who made the call gets its answer with the secrets that are in it.
+
+    What policy does not let the caller see is masked.
+    """
+    return view(await answer_for(caller, invocation, runtime), runtime)
 
 
 def view(invocation: Invocation, runtime: Runtime) -> InvocationView:
@@ -319,6 +326,7 @@ def view(invocation: Invocation, runtime: Runtime) -> InvocationView:
         claims=_claims(invocation.claims),
         result=dict(said.structured) if is_done else None,
         findings=list(invocation.findings),
+        masked=list(invocation.masked),
         reason_code=told.get("reason_code"),
         reason=told.get("reason"),
         retryable=told.get("retryable"),

@@ -14,6 +14,7 @@ from hub.core.errors import NotFound
 from hub.identity import directory
 from hub.identity.permissions import Permission, may
 from hub.invocations.break_glass import Breaking, break_glass
+from hub.invocations.masking import as_seen_by
 from hub.invocations.reviewing import LONGEST_REASON, Remark, remark, see_review, waiting_for
 from hub.invocations.trust import Looked, bonds_of_agent, restore, trust_of
 from hub.reviews import Review, ReviewKind, Verdict
@@ -96,7 +97,8 @@ async def break_the_glass(
         authenticated_at=acting.caller.authenticated_at,
         reason=body.reason,
     )
-    return invocation_view(await break_glass(breaking, runtime), runtime)
+    broken = await break_glass(breaking, runtime)
+    return invocation_view(await as_seen_by(acting.caller, broken, runtime), runtime)
 
 
 @router.get("/reviews", operation_id="listReviews", summary="List the reviews that wait for one")

@@ -23,7 +23,7 @@ Json = Any
 
 _FOR_NOW: Final = frozenset({Unavailable.code, OverBudget.code, Stopped.code})
 """Refused now, and perhaps not later; of a limit the words say from when on."""
-_NOT_BY_POLICY: Final = _FOR_NOW | {RunOver.code}
+_NOT_BY_POLICY: Final = _FOR_NOW | {RunOver.code, "masked_argument"}
 STEP_IN_DOUBT: Final = "step_in_doubt"
 """Why a plan under way waits: nobody knows yet whether one of its steps has happened."""
 POLL_AFTER_SECONDS: Final = 30
@@ -161,11 +161,19 @@ def _result(invocation: Invocation) -> Mapping[str, Json]:
 
 
 def _done(invocation: Invocation) -> str:
+    masked = _masked(invocation)
     if invocation.state not in DONE | {State.RESOLVED_BY_HUMAN}:
-        return ""
+        return masked.strip()
     joined = " This call repeats an earlier one and was not carried out again." if invocation.repeats else ""
     notes = f" Note: {'; '.join(invocation.findings)}" if invocation.findings else ""
-    return f"Done, and on record as invocation {invocation.id}.{joined}{notes}{_revised(invocation)}"
+    return f"Done, and on record as invocation {invocation.id}.{joined}{notes}{masked}{_revised(invocation)}"
+
+
+def _masked(invocation: Invocation) -> str:
+    if not invocation.masked:
+        return ""
+    classes = ", ".join(invocation.masked)
+    return f" Policy does not let you see values of the class {classes}: they are masked. Do not send the markers back."
 
 
 def _ended(invocation: Invocation) -> str:

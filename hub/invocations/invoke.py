@@ -5,6 +5,7 @@ from contextlib import suppress
 from connectors.sdk.rules import broken_rules
 from connectors.sdk.vocabulary import Effect
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
+from hub.core.masking import holds_marker
 from hub.invocations.alarming import heed
 from hub.invocations.approve import approve_by_policy, ask
 from hub.invocations.braking import admit, leave
@@ -19,6 +20,7 @@ from hub.invocations.refuse import (
     Attempt,
     Refusal,
     by_brakes,
+    by_marker,
     by_policy,
     by_rules,
     record_attempt,
@@ -71,6 +73,8 @@ async def invoke(call: Call, runtime: Runtime) -> Invocation:
 
 async def _stands_against(request: Request, runtime: Runtime) -> Refusal | None:
     """Return what stands against a call that policy would let pass: its owner's rules, a kill switch, a limit."""
+    if holds_marker(request.arguments):
+        return by_marker()
     if broken := broken_rules(request.tool.tool.rules, request.arguments):
         return by_rules(broken)
     if request.call.part is not None:

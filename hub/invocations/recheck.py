@@ -206,8 +206,6 @@ async def _of_policy(claimed: Invocation, tool: PublishedTool, runtime: Runtime)
     of_steps = await steps_ask_now(claimed, runtime)
     if of_steps.denied is not None:
         return ["policy no longer allows one of its steps"]
-    if isinstance(now_asked, Obliged) and claimed.approved_by is ApprovedBy.GRANT and now_asked.alarms:
-        return ["policy now finds it unusual, and a standing grant is for what is usual"]
     if isinstance(now_asked, Obliged) and claimed.approved_by is ApprovedBy.GRANT:
         return await asks_for_more(claimed, tool, now_asked, runtime)
     asked = now_asked.obligations if isinstance(now_asked, Obliged) else ()

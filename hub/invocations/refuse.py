@@ -18,6 +18,7 @@ from hub.invocations.values import Invocation
 from hub.policy import Decision, Denied
 
 DENIED_BY_POLICY: Final = "denied_by_policy"
+HOLDS_MARKER: Final = "masked_argument"
 BREAKS_RULE: Final = "breaks_business_rule"
 NO_RULE_ALLOWS: Final = "No rule of the policy allows this call."
 LONGEST_NAME: Final = 64
@@ -89,6 +90,12 @@ def by_policy(denied: Denied) -> Refusal:
 def by_rules(broken: Sequence[str]) -> Refusal:
     """Return the refusal of a tool's owner, whose business rules a call breaks."""
     return Refusal(code=BREAKS_RULE, reasons=tuple(broken))
+
+
+def by_marker() -> Refusal:
+    """Return the refusal of a call that would write a marker where a value belongs."""
+    told = "An argument holds a marker of a value that you were not shown, and would write the marker. Leave it out."
+    return Refusal(code=HOLDS_MARKER, reasons=(told,))
 
 
 def by_brakes(braked: HubError) -> Refusal:

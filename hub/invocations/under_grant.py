@@ -115,6 +115,8 @@ async def no_longer_granted(tx: Tx, claimed: Invocation, tool: PublishedTool, ru
 
 async def asks_for_more(claimed: Invocation, tool: PublishedTool, asked: Obliged, runtime: Runtime) -> list[str]:
     """Return why what policy asks today is more than the grant stands for; nothing if it is not."""
+    if asked.alarms:
+        return ["a rule of policy now finds it unusual, and a standing grant is for what is usual"]
     async with runtime.database.reading() as tx:
         spending = await standing.spending_of(tx, claimed.approval_digest or "")
         if spending is None:

@@ -170,6 +170,8 @@ class Invocation:
     """Of a plan that has begun: how its steps stand."""
     conflict: tuple[Mapping[str, str], ...] = ()
     """What somebody else has changed since the commit that this was to take back: see `hub.dryrun.ThreeWay`."""
+    masked: tuple[str, ...] = ()
+    """The data classes of which whoever looks sees markers; see `hub.invocations.masking`."""
     repeats: bool = False
     """This answer joins an earlier call instead of starting a new one."""
 

@@ -10,8 +10,8 @@ from mcp_types import CallToolRequestParams, CallToolResult
 from hub.core.errors import HubError
 from hub.invocations.envelope import envelope
 from hub.invocations.invoke import invoke
+from hub.invocations.masking import answer_for
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import with_answer
 from hub.invocations.values import Call
 from hub.mcp.admission import CALLED, Admitted, admitted
 from hub.mcp.claims import claims_in, idempotency_key_in
@@ -36,7 +36,8 @@ def calling(runtime: Runtime) -> Handler:
             if hub_tool is not None:
                 return await hub_tool.answer(runtime, known.caller, params.arguments or {})
             invocation = await invoke(_call(known, params), runtime)
-            return result_of(envelope(with_answer(invocation, runtime.keys), public_url=runtime.public_url))
+            shown = await answer_for(known.caller, invocation, runtime)
+            return result_of(envelope(shown, public_url=runtime.public_url))
         except HubError as error:
             return refusal(error)
         except Exception:  # noqa: BLE001  # the door: logged, and answered without internals

@@ -35,6 +35,7 @@ _STANDING: Final[Mapping[str, Json]] = {
         "message": {"type": "string"},
         "result": {"description": "What the tool returned, once the call is done."},
         "findings": {"type": "array", "items": {"type": "string"}},
+        "masked": {"type": "array", "items": {"type": "string"}},
         "reason_code": {"type": "string"},
         "reason": {"type": "string"},
         "retryable": {"type": "boolean"},

@@ -9,9 +9,9 @@ from mcp_types import CallToolResult, Tool
 from hub.core.errors import ArgumentsInvalid, Violation
 from hub.identity.principals import Caller
 from hub.invocations.envelope import STANDINGS, Status, envelope, outward
+from hub.invocations.masking import answer_for
 from hub.invocations.queries import cancel, get_invocation, my_invocations
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import with_answer
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.keys import open_cursor, seal_cursor
@@ -51,7 +51,7 @@ class HubTool:
 async def _get(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
     seconds = arguments.get("wait_seconds", 0)
     invocation = await get_invocation(runtime, caller, arguments["id"], wait_seconds=seconds)
-    standing = standing_of(with_answer(invocation, runtime.keys), runtime.public_url)
+    standing = standing_of(await answer_for(caller, invocation, runtime), runtime.public_url)
     return answer(standing, standing["message"])
 
 
@@ -80,7 +80,8 @@ def standing_of(invocation: Invocation, public_url: str) -> dict[str, Json]:
     if said.status is Status.DONE:
         done = f"Done (invocation {invocation.id})."
         findings = {"findings": list(invocation.findings)} if invocation.findings else {}
-        return {**standing, "message": said.text or done, "result": said.structured, **findings}
+        masked = {"masked": list(invocation.masked)} if invocation.masked else {}
+        return {**standing, "message": said.text or done, "result": said.structured, **findings, **masked}
     return {**standing, **said.structured, "message": said.text}
 
 

@@ -8,10 +8,13 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ListToolsResult, PaginatedRequestParams, Tool, ToolAnnotations
 
 from hub.core.errors import HubError, Malformed
+from hub.identity.principals import Caller
+from hub.invocations.masking import hidden_from, look_at
 from hub.invocations.runtime import Runtime
 from hub.keys import open_cursor, seal_cursor
 from hub.mcp.admission import Admitted, admitted
 from hub.mcp.hub_tools import HUB_TOOLS
+from hub.mcp.loosened import loosened
 from hub.registry import PublishedTool
 
 PAGE: Final = 100
@@ -23,15 +26,19 @@ Handler = Callable[[ServerRequestContext[Any, Any], PaginatedRequestParams | Non
 
 def listing(runtime: Runtime) -> Handler:
     """Return the handler of `tools/list`."""
-    described: dict[tuple[str, str], Tool] = {}
+    described: dict[tuple[str, str, bool], Tool] = {}
 
-    def describe(tool: PublishedTool) -> Tool:
+    async def describe(tool: PublishedTool, caller: Caller) -> Tool:
         # A version never changes, so neither does what is said of it under one name.
-        known = described.get((tool.version.id, tool.name))
+        is_masked = bool(await hidden_from(caller, look_at(tool), runtime))
+        key = (tool.version.id, tool.name, is_masked)
+        known = described.get(key)
         if known is None:
             if len(described) >= MOST_DESCRIBED:
                 described.clear()
-            known = described[tool.version.id, tool.name] = describe_tool(tool)
+            whole = describe_tool(tool)
+            loose = whole.model_copy(update={"output_schema": loosened(tool.output_schema)})
+            known = described[key] = loose if is_masked else whole
         return known
 
     async def list_tools(
@@ -46,7 +53,7 @@ def listing(runtime: Runtime) -> Handler:
             raise MCPError(code=INVALID_PARAMS, message=error.message) from error
         except HubError as error:
             raise MCPError(code=INTERNAL_ERROR, message=error.message) from error
-        shown = [describe(tool) for tool in tools[:PAGE]]
+        shown = [await describe(tool, known.caller) for tool in tools[:PAGE]]
         return ListToolsResult(
             tools=[*(tool.description for tool in HUB_TOOLS.values() if after is None), *shown],
             next_cursor=_sealed(runtime, known, tools) if len(tools) > PAGE else None,

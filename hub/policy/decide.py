@@ -88,7 +88,7 @@ class _Made(TypedDict):
 
 def uncounted(action: Action, facts: Facts, bundle: Bundle) -> frozenset[str]:
     """Return what `bundle` counts of the past and `facts` do not tell; a proposal is decided without it."""
-    if action is Action.PROPOSE:
+    if action in {Action.PROPOSE, Action.SEE}:
         return frozenset()
     return frozenset(bundle.histories.keys() - facts.history.keys())
 
@@ -101,10 +101,11 @@ def _decide(action: Action, facts: Facts, bundle: Bundle) -> Decision:
     alarms = _alarms(facts, bundle, entities) if bundle.watches and action in _WATCHED else ()
     if alarms is None:
         return Denied(reasons=(UNEVALUATED,), **made)
+    made["alarms"] = alarms
     if stopping := [alarm for alarm in alarms if alarm.suspends]:
-        stopped = _Made(**{**made, "rule_ids": tuple(one.rule_id for one in stopping), "alarms": alarms})
-        return Denied(reasons=tuple(sorted(one.why for one in stopping)), **stopped)
-    return _by_rules(_Made(**{**made, "alarms": alarms}), entities, bundle)
+        made["rule_ids"] = tuple(one.rule_id for one in stopping)
+        return Denied(reasons=tuple(sorted(one.why for one in stopping)), **made)
+    return _by_rules(made, entities, bundle)
 
 
 def _by_rules(made: _Made, entities: cedarpy.Entities, bundle: Bundle) -> Decision:
@@ -114,7 +115,7 @@ def _by_rules(made: _Made, entities: cedarpy.Entities, bundle: Bundle) -> Decisi
     answer = _ask(request, bundle.policies, entities)
     rules = [bundle.rules[place] for place in answer.diagnostics.reasons]
     ids = tuple(sorted([*(rule.id for rule in rules), *(alarm.rule_id for alarm in alarms)]))
-    made = _Made(**{**made, "rule_ids": ids})
+    made["rule_ids"] = ids
     if answer.diagnostics.errors:
         return Denied(reasons=(UNEVALUATED,), **made)
     if answer.allowed:
@@ -203,6 +204,8 @@ def _context(action: Action, facts: Facts) -> dict[str, Json]:
     }
     if action is Action.PROPOSE:
         return context
+    if action is Action.SEE:
+        return context | {"data_class": facts.data_class}
     if facts.preview is None:
         raise ValueError(f"{action.value} is decided on a preview, and there is none")
     preview = facts.preview

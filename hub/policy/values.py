@@ -23,6 +23,8 @@ class Action(StrEnum):
     COMMIT = "commit"
     BREAK_GLASS = "break_glass"
     """May this person let a write go that the people it asks have not approved?"""
+    SEE = "see"
+    """May whoever looks see values of this data class in what a tool brought back?"""
     ALARM = "alarm"
     """Is this call unusual? Rules that forbid it raise its tier or suspend its agent, and decide nothing else."""
 
@@ -62,7 +64,7 @@ class Facts:
     kill switches that are on for this call: `hub`, `agent`, `tool`, `connection`. `history` is what was counted of the
     past for the bundle that decides, by the names it declares. `untrusted` names the arguments with a value
     that a result showed for which nobody vouches, `unseen` those with one that nothing in this run showed before.
-    `is_addressed` says that a result of this run speaks to the model that reads it.
+    `data_class` is what somebody wants to see. `is_addressed`: a result of this run speaks to the model that reads it.
     """
 
     principal_kind: str
@@ -89,6 +91,7 @@ class Facts:
     untrusted: frozenset[str] = frozenset()
     unseen: frozenset[str] = frozenset()
     is_addressed: bool = False
+    data_class: str = ""
     history: Mapping[str, int] = field(default_factory=dict[str, int])
     preview: PreviewFacts | None = None
 

@@ -6,11 +6,12 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
+from connectors.sdk.spec import OperationSpec
 from hub.core.errors import NotFound
 from hub.core.texts import shown
 from hub.identity.principals import Caller
 from hub.identity.scopes import needed_scopes
-from hub.registry.current import read_entry
+from hub.registry.current import read_entry, read_operation
 from hub.registry.entries import callable_tool, unknown_tool
 from hub.registry.searching import Index
 from hub.registry.snapshot import Snapshot, Specs, read_snapshot
@@ -56,6 +57,19 @@ class Catalog:
         sight = self._sight(caller)
         shelf = (await self._latest()).shelf(server_name(server, self.default), sight)
         return callable_tool(shelf.entries.get(name), name, sight)
+
+    async def operation(self, version_id: str) -> OperationSpec:
+        """Return what a version of a tool declares, current or not.
+
+        Raises:
+            NotFound: there never was such a version.
+        """
+        known = self._specs.operations.get(version_id)
+        if known is None:
+            async with self._database.reading() as tx:
+                known = await read_operation(tx, version_id)
+            self._specs.operations[version_id] = known
+        return known
 
     async def current(self, tx: Tx, name: str, *, server: str, caller: Caller) -> PublishedTool:
         """Return what `server` publishes as `name`, from the database itself: for a commit about to be sent.

@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from connectors.sdk.spec import ConnectorSpec
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.errors import NotFound, Quarantined, Unavailable
 from hub.registry.badges import badge_for
 from hub.registry.entries import Entry, callable_tool
@@ -37,6 +37,15 @@ async def read_current(tx: Tx, tool_version_id: str, connection_id: str, *, serv
         badge=await badge_for(tx, connector),
     )
     return published(parts)
+
+
+async def read_operation(tx: Tx, tool_version_id: str) -> OperationSpec:
+    """Return what one version of a tool declares.
+
+    Raises:
+        NotFound: there never was such a version.
+    """
+    return OperationSpec.model_validate_json((await _version_row(tx, tool_version_id)).spec)
 
 
 async def read_entry(tx: Tx, name: str, *, server: str, sight: Sight) -> PublishedTool:

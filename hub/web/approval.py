@@ -1,5 +1,6 @@
 """The approval page, the inbox that leads to it, and the vote."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -13,6 +14,8 @@ from hub.approvals import Ballot, Choice, Question
 from hub.approvals.rules import login_is_fresh
 from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded, InputError, Malformed, NotFound
 from hub.identity.principals import Principal
+from hub.invocations.masking import mask_for
+from hub.invocations.queries import current
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.votes import vote
@@ -203,7 +206,10 @@ async def _differences(visit: Visit, ballot: Ballot) -> tuple[Difference, ...]:
             return ()
         then = await dryrun.of_revision(tx, ballot.invocation_id, seen.revision)
         now = await dryrun.latest(tx, ballot.invocation_id)
-    return differences(then.preview, now.preview) if then and now else ()
+    if then is None or now is None:
+        return ()
+    hiding = await _hiding(visit, ballot.invocation_id)
+    return differences(hiding(then.preview), hiding(now.preview))
 
 
 async def _drifted(visit: Visit, dossier: Dossier) -> tuple[Difference, ...] | None:
@@ -212,7 +218,14 @@ async def _drifted(visit: Visit, dossier: Dossier) -> tuple[Difference, ...] | N
         return None
     async with visit.runtime.database.reading() as tx:
         then = await dryrun.of_revision(tx, invocation.id, invocation.revision - 1)
-    return differences(then.preview, invocation.preview.preview) if then else None
+    hiding = await _hiding(visit, invocation.id)
+    return differences(hiding(then.preview), invocation.preview.preview) if then else None
+
+
+async def _hiding(visit: Visit, invocation_id: str) -> Callable[[Preview], Preview]:
+    """Return what puts markers into a preview that the visitor may not see all of."""
+    mask = await mask_for(visit.session.caller, await current(visit.runtime, invocation_id), visit.runtime)
+    return (lambda preview: preview) if mask is None else mask.preview
 
 
 def differences(then: Preview, now: Preview) -> tuple[Difference, ...]:

@@ -84,6 +84,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         undo=undo_of(dossier),
         rules=_rules(question),
         alarms=alarm_lines(invocation),
+        masked=", ".join(invocation.masked),
         stages=tuple(_stages(question)),
         votes=tuple(vote_line(vote, dossier) for vote in question.votes),
         expires=at(question.expires_at, now=dossier.at),

@@ -56,6 +56,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         undo=undo_of(dossier) if is_write else None,
         arguments=json_text(dict(invocation.arguments)),
         alarms=alarm_lines(invocation),
+        masked=", ".join(invocation.masked),
         claims=claim_lines(invocation.claims),
         digests=digest_lines(invocation),
         events=events,

@@ -55,6 +55,7 @@ _QUESTIONS: Final = {
     "autocommit": "May it go by itself?",
     "approve": "May this person approve it?",
     "commit": "May it be carried out?",
+    "see": "May its values be seen?",
     "break_glass": "May this person let it go without approval?",
 }
 

@@ -9,6 +9,7 @@ from connectors.sdk.preview import Change
 from hub.core.errors import Conflict, InputError, Malformed
 from hub.identity.directory import get_many
 from hub.invocations.journal import load
+from hub.invocations.masking import as_seen_by
 from hub.invocations.reviewing import Remark, remark, waiting_for
 from hub.reviews import ReviewKind, Verdict
 from hub.storage import now
@@ -53,10 +54,11 @@ async def conclude(visit: Visit) -> Response:
 async def _shown(visit: Visit, *, problem: str = "") -> Response:
     async with visit.runtime.database.reading() as tx:
         waiting = await waiting_for(tx, visit.person)
-        calls = {one.id: await load(tx, one.invocation_id) for one in waiting}
+        found = {one.id: await load(tx, one.invocation_id) for one in waiting}
         known = {who for one in waiting for who in (one.agent_id, one.breaker_id) if who is not None}
         people = await get_many(tx, sorted(known))
         moment = await now(tx)
+    calls = {name: await as_seen_by(visit.session.caller, call, visit.runtime) for name, call in found.items()}
     names = {one.id: inert_name(one.display_name) for one in people.values()}
     cards = [
         ReviewCard(

@@ -197,6 +197,23 @@ async def time_is_extended_in_the_database(_world: World, tx: Tx) -> None:
     await tx.execute(update(InvocationRow).where(InvocationRow.state == "APPROVED").values(deadline=later))
 
 
+async def a_rule_finds_it_unusual(world: World, tx: Tx) -> None:
+    odd = '@id("odd") @raise("medium") @why("Odd.") forbid (principal, action == Action::"alarm", resource);'
+    await publish(world, tx, f"{rules()}\n{odd}")
+
+
+@ONE_ENGINE
+async def test_what_a_rule_finds_unusual_is_asked_about_though_a_grant_would_cover_it(world: World) -> None:
+    await granted(world)
+    async with world.runtime.database.transaction() as tx:
+        await a_rule_finds_it_unusual(world, tx)
+
+    asked = await world.call("item_put", item(41))
+
+    assert (asked.state, asked.approved_by) == (State.AWAITING_APPROVAL, None)
+    assert [one["rule"] for one in asked.alarms] == ["odd"]
+
+
 @ONE_ENGINE
 @pytest.mark.parametrize(
     "change",
@@ -207,6 +224,7 @@ async def time_is_extended_in_the_database(_world: World, tx: Tx) -> None:
         policy_asks_for_two,
         policy_asks_others,
         policy_forbids_commits,
+        a_rule_finds_it_unusual,
         policy_takes_the_givers_vote,
         giver_leaves_the_group,
         giver_is_suspended,

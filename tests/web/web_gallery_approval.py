@@ -133,6 +133,7 @@ HIGH = ApprovalPage(
     undo=Undo(reversal=REVERSALS[Reversal.EXACT], tool="party_payment_term_set", window="30 days"),
     rules=(RuleLine(why=inert("Writes of tier high need one person who did not ask for them."), rule_id="tier-high"),),
     alarms=(),
+    masked="",
     stages=(StageLine(number=1, word=_NOW, quorums=(Quorum(group="approvers", needed=1, given=0),)),),
     votes=(),
     expires=at(NOW + timedelta(hours=23, minutes=48), now=NOW),
@@ -186,6 +187,7 @@ CRITICAL = replace(
             rule_id="spoken-to",
         ),
     ),
+    masked="personal, salary",
     rules=(
         RuleLine(
             why=inert("Posting cannot be taken back; two people from different groups agree, each just logged in."),

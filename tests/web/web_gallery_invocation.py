@@ -51,6 +51,7 @@ DONE = InvocationPage(
     outcome=inert('{\n  "id": 7,\n  "customer_payment_term": "60 days net"\n}'),
     findings=(),
     alarms=(),
+    masked="",
     verification=Word(label="as the preview said", meaning="", tone="good"),
     undo=HIGH.undo,
     arguments=HIGH.arguments,

@@ -235,6 +235,8 @@ class ApprovalPage:
     undo: Undo
     rules: tuple[RuleLine, ...]
     alarms: tuple[RuleLine, ...]
+    masked: str
+    """The data classes that are masked for whoever looks; empty: none is."""
     stages: tuple[StageLine, ...]
     votes: tuple[VoteLine, ...]
     expires: At

@@ -75,6 +75,8 @@ class InvocationPage:
     outcome: Inert | None
     findings: tuple[Inert, ...]
     alarms: tuple[RuleLine, ...]
+    masked: str
+    """The data classes that are masked for whoever looks; empty: none is."""
     verification: Word | None
     undo: Undo | None
     arguments: Inert

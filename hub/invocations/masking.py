@@ -1,0 +1,203 @@
+"""What of a call somebody may see: policy is asked for each data class its tool declares; the rest shows as markers.
+
+The record keeps everything. It is masked whenever somebody looks: the agent its answer, people the answers, previews
+and arguments of calls that they take part in or are asked about.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from connectors.sdk.preview import Change, Preview
+from connectors.sdk.spec import OperationSpec
+from connectors.sdk.vocabulary import Tier
+from hub.approvals import Counter, Question
+from hub.core.masking import classes_in, mask
+from hub.identity.principals import Caller
+from hub.invocations.runtime import Runtime
+from hub.invocations.secrecy import with_answer
+from hub.invocations.values import Invocation
+from hub.policy import Action, Allowed, Facts, decide
+from hub.registry import PublishedTool
+
+Json = Any
+"""Any JSON value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """What one viewer may not see of the calls of one version of a tool; `found` are the classes it has hidden."""
+
+    operation: OperationSpec
+    hidden: frozenset[str]
+    found: set[str] = field(default_factory=set[str])
+
+    def output(self, value: Json) -> Json:
+        """Return an answer, or a record as a preview shows it, with markers."""
+        return self._masked(value, self.operation.output_schema)
+
+    def arguments(self, value: Mapping[str, Json]) -> dict[str, Json]:
+        """Return arguments with markers."""
+        shown: dict[str, Json] = self._masked(dict(value), self.operation.input_schema)
+        return shown
+
+    def text(self, value: str) -> str:
+        """Return a text of which nobody has said of what class it is."""
+        shown: str = self._masked(value, {})
+        return shown
+
+    def preview(self, preview: Preview) -> Preview:
+        """Return a preview with markers in its records, and in place of those to whom something is sent."""
+        effects = [one.model_copy(update={"recipient": self.text(one.recipient)}) for one in preview.side_effects]
+        changed = {"changes": tuple(map(self._change, preview.changes)), "side_effects": tuple(effects)}
+        return preview.model_copy(update=changed)
+
+    def question(self, question: Question) -> Question:
+        """Return a question whose summary has markers."""
+        summary = dict(question.summary)
+        summary["changes"] = [{**one, "fields": self._fields(one["fields"])} for one in summary["changes"]]
+        effects = summary["side_effects"]
+        summary["side_effects"] = [{**one, "recipient": self.text(one["recipient"])} for one in effects]
+        return replace(question, summary=summary)
+
+    def conflict(self, line: Mapping[str, str]) -> dict[str, str]:
+        """Return one field of a conflict with markers."""
+        name, sides = line["field"], ("before", "committed", "now")
+        said = {side: self.output({name: line[side]})[name] for side in sides}
+        return {**line, **said}
+
+    def counter(self, counter: Counter) -> Counter:
+        """Return a counter-proposal with markers."""
+        return replace(counter, before=self.arguments(counter.before), after=self.arguments(counter.after))
+
+    def _change(self, change: Change) -> Change:
+        sides = {"before": change.before, "after": change.after}
+        shown = {side: None if record is None else self.output(record) for side, record in sides.items()}
+        return change.model_copy(update=shown)
+
+    def _fields(self, fields: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
+        return {
+            name: {side: self.output({name: value})[name] for side, value in sides.items()}
+            for name, sides in fields.items()
+        }
+
+    def _masked(self, value: Json, schema: Mapping[str, Json]) -> Json:
+        masked = mask(value, schema, of=self.operation.data_classes, hidden=self.hidden)
+        self.found.update(masked.classes)
+        return masked.value
+
+
+async def answer_for(caller: Caller, standing: Invocation, runtime: Runtime) -> Invocation:
+    """Return a call as its viewer may see it; the agent that made it gets the secrets in its answer, too."""
+    is_own = standing.agent_id == caller.actor.id
+    return await as_seen_by(caller, with_answer(standing, runtime.keys) if is_own else standing, runtime)
+
+
+async def as_seen_by(caller: Caller, standing: Invocation, runtime: Runtime) -> Invocation:
+    """Return a call with markers for what the viewer may not see; `masked` names their classes."""
+    hiding = await mask_for(caller, standing, runtime)
+    if hiding is None:
+        return standing
+    is_own = standing.agent_id == caller.actor.id
+    seen = standing.preview
+    shown = replace(
+        standing,
+        output=hiding.output(standing.output),
+        arguments=standing.arguments if is_own else hiding.arguments(standing.arguments),
+        preview=seen and replace(seen, preview=hiding.preview(seen.preview)),
+        question=standing.question and hiding.question(standing.question),
+        conflict=tuple(map(hiding.conflict, standing.conflict)),
+        counters=standing.counters if is_own else tuple(map(hiding.counter, standing.counters)),
+    )
+    return replace(shown, masked=tuple(sorted(hiding.found)))
+
+
+async def mask_for(caller: Caller, standing: Invocation, runtime: Runtime) -> Mask | None:
+    """Return what `caller` may not see of a call; None: it may see everything."""
+    operation = await runtime.catalog.operation(standing.tool_version_id)
+    look = Look(
+        operation=operation,
+        version_id=standing.tool_version_id,
+        connector=standing.connector,
+        environment=standing.environment,
+        tier=standing.tier,
+    )
+    hidden = await hidden_from(caller, look, runtime)
+    return Mask(operation=operation, hidden=hidden) if hidden else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What somebody looks at: answers of one version of a tool."""
+
+    operation: OperationSpec
+    version_id: str
+    connector: str
+    environment: str
+    tier: Tier
+
+
+def look_at(tool: PublishedTool) -> Look:
+    """Return a look at what a tool will bring back."""
+    return Look(
+        operation=tool.version.spec,
+        version_id=tool.version.id,
+        connector=tool.connector.name,
+        environment=tool.environment,
+        tier=tool.tier,
+    )
+
+
+async def hidden_from(caller: Caller, look: Look, runtime: Runtime) -> frozenset[str]:
+    """Return the data classes of which policy lets `caller` see nothing."""
+    classes = _classes(look.version_id, _Held(look.operation))
+    if not classes:
+        return classes
+    bundle = await runtime.bundles.active(look.environment)
+    at = datetime.now(UTC)  # nothing is recorded of a look; the hour is the only fact that a clock gives
+    facts = {name: _facts(caller, look, name, at) for name in classes}
+    return frozenset(one for one in classes if not isinstance(decide(Action.SEE, facts[one], bundle), Allowed))
+
+
+def _facts(caller: Caller, look: Look, data_class: str, at: datetime) -> Facts:
+    operation = look.operation
+    return Facts(
+        principal_kind=caller.actor.kind.value,
+        principal_id=caller.actor.id,
+        principal_groups=caller.actor.groups,
+        requester_groups=caller.subject.groups,
+        is_suspended=caller.actor.is_suspended or caller.subject.is_suspended,
+        tool=operation.name,
+        connector=look.connector,
+        environment=look.environment,
+        tier=look.tier,
+        effect=operation.effect,
+        upstream_class=operation.upstream_class,
+        reversal=operation.reversal,
+        undo_proven=False,
+        hour=at.hour,
+        weekday=at.isoweekday(),
+        data_class=data_class,
+    )
+
+
+class _Held:
+    """An operation as an argument of a cache that looks at the version's id alone; schemas cannot be hashed."""
+
+    def __init__(self, operation: OperationSpec) -> None:
+        self.operation = operation
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=20_000)
+def _classes(_version_id: str, held: _Held) -> frozenset[str]:
+    operation = held.operation
+    named = classes_in(operation.output_schema) | classes_in(operation.input_schema)
+    return frozenset(operation.data_classes) | named
