@@ -13,6 +13,7 @@ from hub import audit, dryrun, ledger, outbox
 from hub.budgets import forget_places
 from hub.core.errors import Conflict, HubError
 from hub.identity.sweeping import sweep
+from hub.invocations.contact import look_after_connections
 from hub.invocations.journal import WORK
 from hub.invocations.provenance import forget_values
 from hub.invocations.reminders import chase_due
@@ -49,6 +50,7 @@ async def work(runtime: Runtime, notify: Notify) -> None:
         group.create_task(keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: chase_due(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: watch(runtime), pause=WATCH_SECONDS))
+        group.create_task(keep(lambda: look_after_connections(runtime), pause=LOOK_AGAIN_SECONDS))
 
 
 async def _continue_invocations(runtime: Runtime) -> None:

@@ -289,7 +289,7 @@ def _within_limits(invocation: Invocation) -> Invocation:
         TooMany: a limit refused it; the message names it.
     """
     seconds = retry_after_seconds(invocation)
-    if invocation.state is State.DENIED and seconds is not None:
+    if invocation.state is State.DENIED and invocation.error_code == TooMany.code and seconds is not None:
         raise TooMany(invocation.error_message or "A limit is reached.", retry_after_seconds=seconds)
     return invocation
 

@@ -82,6 +82,8 @@ class EventKind(StrEnum):
     CONNECTION_CREATED = "connection.created"
     CONNECTION_CHANGED = "connection.changed"
     CONNECTION_TRIED = "connection.tried"
+    CONNECTION_UNAVAILABLE = "connection.unavailable"
+    CONNECTION_RESTORED = "connection.restored"
     CONNECTION_DISABLED = "connection.disabled"
     TOOL_VERSION_PUBLISHED = "tool.version_published"
     TOOL_CHANGED = "tool.changed"

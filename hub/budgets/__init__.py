@@ -1,6 +1,15 @@
 """How much may be used and by whom: limits with counters, and the switches that stop new commits at once."""
 
 from hub.budgets.brakes import Brakes
+from hub.budgets.outages import (
+    Outage,
+    OutOfReach,
+    found,
+    note_answer,
+    note_failure,
+    refuse_unavailable,
+    take_looks,
+)
 from hub.budgets.places import Holder, forget_places, keep_place, leave_place, take_place
 from hub.budgets.setting import NewLimit, lift_limit, limits_now, set_limit
 from hub.budgets.stopping import Stop, StopKind, lift_stop, set_stop, stops_for, stops_now
@@ -15,6 +24,8 @@ __all__ = [
     "Measure",
     "NewLimit",
     "NoPlace",
+    "OutOfReach",
+    "Outage",
     "OverBudget",
     "Per",
     "RunOver",
@@ -22,6 +33,7 @@ __all__ = [
     "StopKind",
     "check",
     "forget_places",
+    "found",
     "give_back",
     "keep_place",
     "keep_to_time",
@@ -29,10 +41,14 @@ __all__ = [
     "lift_limit",
     "lift_stop",
     "limits_now",
+    "note_answer",
+    "note_failure",
+    "refuse_unavailable",
     "set_limit",
     "set_stop",
     "stops_for",
     "stops_now",
     "take",
+    "take_looks",
     "take_place",
 ]

@@ -1,9 +1,10 @@
-"""The limits and switches of now, read once and kept until somebody changes one anywhere, for a second at most."""
+"""The limits, switches and outages of now, read once and kept until one changes anywhere, for a second at most."""
 
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from hub.budgets.outages import Outage, outages_now
 from hub.budgets.setting import limits_now
 from hub.budgets.stopping import Stop, StopKind, stops_now
 from hub.budgets.values import BRAKES_CHANNEL, Limit
@@ -16,6 +17,7 @@ LOOK_AGAIN_SECONDS: Final = 1.0
 class _Kept(NamedTuple):
     limits: tuple[Limit, ...]
     stops: tuple[Stop, ...]
+    outages: tuple[Outage, ...]
     look_at: float
 
 
@@ -42,6 +44,10 @@ class Brakes:
         }
         return tuple(one for one in (await self._now()).stops if (one.kind, one.subject) in named)
 
+    async def outage(self, connection_id: str) -> Outage | None:
+        """Return how a connection has failed of late; None: its last call reached its system."""
+        return next((one for one in (await self._now()).outages if one.connection_id == connection_id), None)
+
     async def _now(self) -> _Kept:
         if self._heard.is_set():
             self._heard.clear()  # before looking: what is changed from here on sets it again
@@ -51,6 +57,6 @@ class Brakes:
             return kept
         look_at = self._clock() + LOOK_AGAIN_SECONDS
         async with self._database.reading() as tx:
-            kept = _Kept(await limits_now(tx), await stops_now(tx), look_at)
+            kept = _Kept(await limits_now(tx), await stops_now(tx), await outages_now(tx), look_at)
         self._kept = kept
         return kept

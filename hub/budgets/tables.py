@@ -1,4 +1,4 @@
-"""Tables of limits, of what was used of them and by which invocation, of calls under way, and of kill switches."""
+"""Tables of limits, of what was used of them and by which invocation, of calls under way, outages and switches."""
 
 from datetime import datetime
 
@@ -71,6 +71,22 @@ class PlaceRow(Base):
         Index("ix_limit_places_free", "limit_id", "subject", "until"),
         Index("ix_limit_places_holder", "holder"),
     )
+
+
+class OutageRow(Base):
+    """A connection whose last calls failed to reach its system; none, once one did."""
+
+    __tablename__ = "outages"
+
+    connection_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    """How many, one after another."""
+    reason: Mapped[str] = mapped_column(String(500))
+    unavailable_since: Mapped[datetime | None] = mapped_column(Moment)
+    """Since when no call is made; NULL while too few have failed, or nobody has looked yet."""
+    look_at: Mapped[datetime] = mapped_column(Moment)
+    """When the hub looks again by itself, or is done looking at the latest."""
+    looks: Mapped[int] = mapped_column(Integer)
 
 
 class StopRow(Base):

@@ -1,4 +1,4 @@
-"""What limits and switches say to one call: asked before it begins, and again when it is claimed.
+"""What limits, switches and outages say to one call: asked before it begins, and again when it is claimed.
 
 Where a limit says how many calls there may be at the same time, a read has a place while its system is asked, and a
 write while it is previewed and while it is committed, never while people think about it.
@@ -10,7 +10,7 @@ from typing import Final
 from connectors.sdk.vocabulary import Effect
 from hub import budgets
 from hub.audit import Event, EventKind, append
-from hub.budgets import Demand, Holder, Limit, Measure, OverBudget, Per, RunOver, Stop
+from hub.budgets import Demand, Holder, Limit, Measure, OutOfReach, OverBudget, Per, RunOver, Stop
 from hub.core.errors import HubError
 from hub.invocations.plan_steps import is_plan, planned_steps
 from hub.invocations.request import Request
@@ -32,7 +32,11 @@ class Stopped(HubError):
         super().__init__(" ".join(one.words for one in stops))
 
 
-async def admit(request: Request, runtime: Runtime) -> OverBudget | RunOver | Stopped | None:
+Braked = OverBudget | RunOver | OutOfReach | Stopped
+"""What may stand against a call."""
+
+
+async def admit(request: Request, runtime: Runtime) -> Braked | None:
     """Take what a call takes by being made, and return what stands against it, if anything does.
 
     A write takes the rest when it is claimed; here it is only checked that enough of it is left.
@@ -41,6 +45,9 @@ async def admit(request: Request, runtime: Runtime) -> OverBudget | RunOver | St
     stops = await runtime.brakes.stops(agent_id=caller.actor.id, tool_id=tool.tool.id, connection_id=tool.connection.id)
     if stops:
         return Stopped(stops)
+    outage = await runtime.brakes.outage(tool.connection.id)
+    if outage is not None and outage.unavailable_since is not None:
+        return OutOfReach(outage)
     limits = await runtime.brakes.limits()
     if not limits:
         return None
@@ -59,6 +66,7 @@ async def brake(tx: Tx, claimed: Invocation, runtime: Runtime) -> None:
 
     Raises:
         OverBudget: too little is left of a limit.
+        OutOfReach: its connection is unavailable.
         Stopped: a kill switch is on.
     """
     await refuse_stopped(tx, claimed)
@@ -67,6 +75,7 @@ async def brake(tx: Tx, claimed: Invocation, runtime: Runtime) -> None:
             await refuse_stopped(tx, claimed, tool_id=step.tool_id, connection_id=step.connection_id)
         await budgets.leave_place(tx, claimed.id)
         return  # each of its steps takes its own
+    await budgets.refuse_unavailable(tx, claimed.connection_id)
     limits = await budgets.limits_now(tx)
     if limits:
         name, server = claimed.tool_name, claimed.server
@@ -101,11 +110,13 @@ async def refuse_stopped(
         raise Stopped(stops)
 
 
-async def record_braked(tx: Tx, standing: Invocation, why: OverBudget | Stopped, runtime: Runtime) -> None:
+async def record_braked(tx: Tx, standing: Invocation, why: OverBudget | OutOfReach | Stopped, runtime: Runtime) -> None:
     """Append the event that says what held an approved write back."""
     facts = {"code": why.code, "reason": why.message}
     if isinstance(why, OverBudget):
-        facts |= {"limit": why.limit.id, "frees_at": why.frees_at.isoformat()}
+        facts |= {"limit": why.limit.id}
+    if not isinstance(why, Stopped):
+        facts |= {"frees_at": why.frees_at.isoformat()}
     event = Event(
         kind=EventKind.COMMIT_BRAKED,
         subject=standing.id,

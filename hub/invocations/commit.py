@@ -11,11 +11,12 @@ from typing import Final
 from sqlalchemy import update
 
 from hub.audit import EventKind
-from hub.budgets import OverBudget, leave_place
+from hub.budgets import OutOfReach, OverBudget, leave_place
 from hub.core.errors import Conflict
 from hub.execution import CommitOrder, Target
 from hub.invocations.braking import Stopped, brake, record_braked
 from hub.invocations.conclude import conclude, released, stale
+from hub.invocations.contact import note_contact
 from hub.invocations.journal import Step, announce, hold, load, move, put_off, record_event
 from hub.invocations.permit import Permit, TooLate
 from hub.invocations.plan_steps import is_plan
@@ -43,18 +44,18 @@ async def claim(invocation_id: str, runtime: Runtime) -> Invocation | None:
     """
     try:
         return await _claim(invocation_id, runtime)
-    except (OverBudget, Stopped) as why:
+    except (OverBudget, OutOfReach, Stopped) as why:
         await _hold_back(invocation_id, why, runtime)
         return None
 
 
-async def _hold_back(invocation_id: str, why: OverBudget | Stopped, runtime: Runtime) -> None:
+async def _hold_back(invocation_id: str, why: OverBudget | OutOfReach | Stopped, runtime: Runtime) -> None:
     async with runtime.database.transaction() as tx:
         await hold(tx, invocation_id)
         standing = await load(tx, invocation_id)
         if standing.state is not State.APPROVED:
             return
-        later = why.frees_at if isinstance(why, OverBudget) else await now(tx) + TRY_AGAIN_AFTER
+        later = await now(tx) + TRY_AGAIN_AFTER if isinstance(why, Stopped) else why.frees_at
         told = {"error_code": why.code, "error_message": why.message, "not_before": later, "lease_until": None}
         if (standing.error_code, standing.error_message) != (why.code, why.message):
             await record_braked(tx, standing, why, runtime)
@@ -144,6 +145,7 @@ async def send(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> In
     except Conflict:  # the permit was refused: the lease is lost, somebody else goes on
         return await _as_it_stands(claimed, runtime)
     concluded = await conclude(permit.standing, ran, tool, runtime)
+    await note_contact(ran, target.connection.id, runtime)
     return await verify(concluded, tool, runtime) if concluded.state is State.COMMITTED else concluded
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from connectors.sdk.errors import Unavailable
 from hub.approvals import Counter, Waiting, in_words
 from hub.approvals.rules import asked_in, stages
-from hub.budgets import OverBudget, RunOver
+from hub.budgets import OutOfReach, OverBudget, RunOver
 from hub.invocations.braking import Stopped
 from hub.invocations.states import DONE, REJECTION_REMEMBERED, State
 from hub.invocations.values import Invocation
@@ -21,7 +21,7 @@ from hub.invocations.values import Invocation
 Json = Any
 """Any JSON value."""
 
-_FOR_NOW: Final = frozenset({Unavailable.code, OverBudget.code, Stopped.code})
+_FOR_NOW: Final = frozenset({Unavailable.code, OverBudget.code, OutOfReach.code, Stopped.code})
 """Refused now, and perhaps not later; of a limit the words say from when on."""
 _NOT_BY_POLICY: Final = _FOR_NOW | {RunOver.code, "masked_argument"}
 STEP_IN_DOUBT: Final = "step_in_doubt"
@@ -144,8 +144,8 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
 
 
 def retry_after_seconds(invocation: Invocation) -> int | None:
-    """Return how long after its refusal there may be room for the same call; None: no limit refused it."""
-    if invocation.error_code != OverBudget.code or invocation.retry_at is None:
+    """Return how long after its refusal the same call may come through; None: nobody knows that."""
+    if invocation.error_code not in {OverBudget.code, OutOfReach.code} or invocation.retry_at is None:
         return None
     return max(1, math.ceil((invocation.retry_at - invocation.updated_at).total_seconds()))
 

@@ -15,6 +15,7 @@ from hub.dryrun import PreviewRecord, preview_digest
 from hub.execution import CheckOutcome, Failed, Passage, Passed, Previewed, PreviewOutcome, Ran, Violation
 from hub.invocations.asking import ask_check, unveiled
 from hub.invocations.conclude import passage_facts
+from hub.invocations.contact import note_contact
 from hub.invocations.history import keep_amounts
 from hub.invocations.journal import Step, load, move, record_event
 from hub.invocations.planning import preview_plan
@@ -50,6 +51,7 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
         ran = veil_of(previewing, runtime.keys).ran(seen)
         before = sealed_before(seen.outcome, ran.outcome, runtime.keys, invocation_id=previewing.id)
         passed = sealed_exchanges(previewing, seen.passage.heard, runtime.keys)
+    await note_contact(ran, previewing.connection_id, runtime)
     async with runtime.database.transaction() as tx:
         outcome = _checked(ran.outcome)
         if isinstance(outcome, Previewed):

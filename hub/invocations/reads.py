@@ -9,6 +9,7 @@ from hub.audit import EventKind
 from hub.execution import Ran, ReadOutcome, Succeeded, Target, Violation
 from hub.invocations.braking import leave
 from hub.invocations.conclude import addressing_facts, passage_facts
+from hub.invocations.contact import note_contact
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, record_event, snapshot
 from hub.invocations.provenance import addressed_by, keep_values, shown_by, source_of
@@ -49,6 +50,7 @@ class _Reading:
             ran = await self.runtime.executor.read(target, self.request.arguments, deadline_seconds=seconds)
         finally:
             await leave(self.row.id, self.runtime)
+        await note_contact(ran, target.connection.id, self.runtime)
         veil = Veil(self.runtime.keys, self.row.id, self.request.bound.shown, self.request.arguments)
         ran = veil.ran(ran)
         if isinstance(ran.outcome, Violation):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from hub.audit import Event, EventKind, append
-from hub.budgets import OverBudget
+from hub.budgets import OutOfReach, OverBudget
 from hub.core.errors import HubError
 from hub.identity.principals import Caller
 from hub.invocations.decisions import basis, on_record
@@ -100,7 +100,7 @@ def by_marker() -> Refusal:
 
 def by_brakes(braked: HubError) -> Refusal:
     """Return the refusal of a limit or a kill switch."""
-    retry_at = braked.frees_at if isinstance(braked, OverBudget) else None
+    retry_at = braked.frees_at if isinstance(braked, OverBudget | OutOfReach) else None
     return Refusal(code=braked.code, reasons=(braked.message,), retry_at=retry_at)
 
 

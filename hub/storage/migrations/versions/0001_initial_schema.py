@@ -313,6 +313,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_oauth_used_assertions_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
+        "outages",
+        sa.Column("connection_id", sa.String(length=40), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("unavailable_since", Moment(), nullable=True),
+        sa.Column("look_at", Moment(), nullable=False),
+        sa.Column("looks", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_outages")),
+    )
+    op.create_table(
         "outbox_messages",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("topic", sa.String(length=60), nullable=False),
@@ -1139,6 +1149,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_outbox_messages_state_due_at")
 
     op.drop_table("outbox_messages")
+    op.drop_table("outages")
     with op.batch_alter_table("oauth_used_assertions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_oauth_used_assertions_expires_at"))
 
