@@ -5,12 +5,14 @@ day makes the decisions of the day before again.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
 
 from hub import audit, dryrun, ledger, outbox
 from hub.budgets import forget_places
+from hub.channels import CHANNEL_TOPIC
 from hub.core.errors import Conflict, HubError
 from hub.identity.sweeping import sweep
 from hub.invocations.contact import look_after_connections
@@ -46,11 +48,19 @@ async def work(runtime: Runtime, notify: Notify) -> None:
         group.create_task(keep(lambda: audit.keep_sequencing(runtime.database, runtime.keys), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: _tidy(runtime), pause=TIDY_SECONDS))
         group.create_task(keep(lambda: check_decisions(runtime), pause=CHECK_SECONDS))
-        group.create_task(keep(lambda: outbox.deliver(runtime.database, notify, limit=20), pause=LOOK_AGAIN_SECONDS))
+        for lane in lanes(notify):
+            group.create_task(keep(partial(outbox.deliver, runtime.database, lane, limit=20), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: chase_due(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: watch(runtime), pause=WATCH_SECONDS))
         group.create_task(keep(lambda: look_after_connections(runtime), pause=LOOK_AGAIN_SECONDS))
+
+
+def lanes(notify: Notify) -> list[Notify]:
+    """Return who delivers what one after another: each channel by itself, so that a slow one delays no other."""
+    channels = [topic for topic in notify if topic.startswith(CHANNEL_TOPIC)]
+    others = {topic: handler for topic, handler in notify.items() if topic not in channels}
+    return [others, *({topic: notify[topic]} for topic in channels)]
 
 
 async def _continue_invocations(runtime: Runtime) -> None:

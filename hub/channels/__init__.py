@@ -1,5 +1,5 @@
 """Channels: how people and programs hear that something happened or waits for them; a notice never decides anything."""
 
-from hub.channels.notices import TOPICS, Channel, Notice, handlers
+from hub.channels.notices import CHANNEL_TOPIC, TOPICS, Channel, Notice, handlers
 
-__all__ = ["TOPICS", "Channel", "Notice", "handlers"]
+__all__ = ["CHANNEL_TOPIC", "TOPICS", "Channel", "Notice", "handlers"]

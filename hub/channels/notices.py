@@ -22,6 +22,8 @@ from hub.storage import Database, Tx
 
 QUESTIONS: Final = (APPROVAL_REQUESTED, APPROVAL_REMINDED, APPROVAL_ESCALATED)
 """The topics of a question that waits."""
+CHANNEL_TOPIC: Final = "notice."
+"""What the topics of channels in the outbox begin with."""
 TOPICS: Final = (*QUESTIONS, GLASS_BROKEN, AGENT_SUSPENDED, INVOCATION_MOVED)
 """The topics of the outbox that are notices. What stands in their payload is ids, states, groups and digests."""
 
@@ -100,7 +102,7 @@ def _delivering(channel: Channel) -> Handler:
 
 
 def _topic(channel: Channel) -> str:
-    return f"notice.{channel.name}"
+    return f"{CHANNEL_TOPIC}{channel.name}"
 
 
 def _event_of(message: Message) -> str:

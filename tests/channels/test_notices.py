@@ -1,5 +1,6 @@
 """Notices reach every channel and recipient, each by a message of its own, and tell no contents."""
 
+import asyncio
 import json
 
 import pytest
@@ -7,10 +8,13 @@ from questions import wish
 from world import World
 
 from channels.posting import Pigeons, forget_that_it_was_spread, make_due, post, states
+from hub import outbox
 from hub.approvals import Choice
 from hub.channels import TOPICS
 from hub.invocations.resume import resume
 from hub.invocations.states import State
+from hub.outbox import Message
+from hub.worker import work
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +42,31 @@ async def test_a_channel_that_fails_is_tried_again_alone(world: World) -> None:
     await post(world.runtime.database, loft, tower)
 
     assert (len(loft.told), len(tower.told)) == (1, 1)
+
+
+async def test_a_channel_that_hangs_delays_no_other(world: World) -> None:
+    hangs, free, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def hang(_message: Message) -> None:
+        hangs.set()
+        await free.wait()
+
+    async def tell(_message: Message) -> None:
+        told.set()
+
+    async def put(topic: str) -> None:
+        async with world.runtime.database.transaction() as tx:
+            await outbox.put(tx, topic=topic, payload={}, key=topic)
+
+    async with asyncio.timeout(60):
+        working = asyncio.create_task(work(world.runtime, {"notice.webhook.dead": hang, "notice.mail": tell}))
+        await put("notice.webhook.dead")
+        await hangs.wait()
+        await put("notice.mail")
+        await told.wait()  # while the first still hangs
+        free.set()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
 
 
 async def test_a_crash_after_the_spreading_makes_no_second_message(world: World) -> None:

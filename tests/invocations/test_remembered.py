@@ -18,7 +18,7 @@ from hub.invocations.values import Invocation
 from hub.registry import register_connector
 from hub.storage import now
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.anyio
 
 
 async def rejected(world: World) -> Invocation:

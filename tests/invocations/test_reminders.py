@@ -10,7 +10,10 @@ from world import World
 
 from hub.approvals.tables import QuestionRow
 from hub.audit import EventKind, events_of
+from hub.channels.audience import audience
+from hub.channels.notices import Notice
 from hub.core.errors import Forbidden, NotFound
+from hub.identity.accounts import set_groups, suspend
 from hub.identity.principals import Caller, Principal
 from hub.invocations.queries import look_at
 from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED, chase_due
@@ -18,7 +21,7 @@ from hub.invocations.values import Invocation
 from hub.outbox.tables import MessageRow
 from hub.registry import find_tool, set_tool_owner
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.anyio
 
 
 async def pass_by(world: World, asked: Invocation, *, share: float) -> None:
@@ -92,6 +95,25 @@ async def test_where_policy_names_nobody_the_owner_of_the_tool_is_told(world: Wo
     (_, (topic, payload)) = await messages(world)
     assert (topic, payload["groups"], payload["people"]) == (APPROVAL_ESCALATED, [], [olga.id])
     assert (await looks(world, olga, asked)).id == asked.id
+
+
+async def test_what_was_escalated_is_told_to_those_alone_who_may_look_at_it(world: World) -> None:
+    """Between the escalation and its delivery somebody may have left the group, or have been suspended."""
+    await add_groups(world, "heads")
+    await ask_by(world, '@require("approvers:1") @escalate("heads")')
+    hedy, hugo, ida = [await add_person(world, name, "heads") for name in ("hedy", "hugo", "ida")]
+    asked = await wish(world)
+    await pass_by(world, asked, share=0.76)
+    await chase_due(world.runtime)
+    _, (topic, payload) = await messages(world)
+    notice = Notice(id="msg_1", event=topic, at=asked.created_at, facts={**payload, "people": [world.carl.id]})
+
+    async with world.runtime.database.transaction() as tx:
+        await set_groups(tx, hugo.id, frozenset(), world.runtime.authority)
+        await suspend(tx, ida.id, "left", world.runtime.authority)
+        told = await audience(tx, notice)
+
+    assert [one.id for one in told] == [hedy.id], "carl is named by the message, and may not look"
 
 
 async def test_the_people_of_the_stage_that_is_asked_are_reminded(world: World) -> None:
