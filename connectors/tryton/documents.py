@@ -109,6 +109,8 @@ class Paper(Generic[D]):
     Raises:
         Refused: they may not.
     """
+    keeps_taxes: bool = False
+    """Whether Tryton keeps the taxes with the document, and computes them anew only when it is written."""
     told: Callable[[Context, D], Awaitable[Mapping[str, Json]]]
     """Returns what Tryton needs to know of one, beside what all have, to fill in its lines."""
 

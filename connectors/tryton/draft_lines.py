@@ -194,7 +194,22 @@ async def _draft(context: Context, paper: Paper[D], number: int) -> _Draft[D]:
     found = await row(context, paper.kind.model, paper.row, number, called=paper.kind.parent)
     paper.require_draft(found)
     document = {"company": found.company, "party": found.party.id, "currency": found.currency_id}
-    return _Draft(paper=paper, found=found, lines=lines, document={**document, **await paper.told(context, found)})
+    draft = _Draft(paper=paper, found=found, lines=lines, document={**document, **await paper.told(context, found)})
+    if paper.keeps_taxes:
+        await _require_current_taxes(context, draft)
+    return draft
+
+
+async def _require_current_taxes(context: Context, draft: _Draft[D]) -> None:
+    """Return if the taxes of the document are those of its lines; else a change would move more than it shows.
+
+    Raises:
+        Refused: a line was changed behind the document's back, and Tryton would compute the taxes anew with any change.
+    """
+    sums = await totals(context, draft.kind, draft.document, [*map(_counted, draft.lines)])
+    if sums.total_amount != draft.found.total_amount:
+        name, number = draft.kind.parent, draft.found.id
+        raise Refused(f"The taxes of {name} {number} are not those of its lines; open it in Tryton and save it once.")
 
 
 async def _changed(context: Context, draft: _Draft[D], line: LineRow, given: Given) -> LineRow:

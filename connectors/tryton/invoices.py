@@ -60,7 +60,14 @@ async def _told(context: Context, invoice: InvoiceRow) -> Mapping[str, Json]:
 
 
 KIND = Kind(model=INVOICE, line=LINE, parent="invoice")
-PAPER = Paper(kind=KIND, row=InvoiceRow, stage=lambda found: found.state, require_draft=_require_draft, told=_told)
+PAPER = Paper(
+    kind=KIND,
+    row=InvoiceRow,
+    stage=lambda found: found.state,
+    require_draft=_require_draft,
+    keeps_taxes=True,
+    told=_told,
+)
 
 
 class _WholeInvoice(InvoiceRow):

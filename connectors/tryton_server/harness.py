@@ -202,8 +202,8 @@ def _of_draft_invoices(harness: TrytonHarness, ordered: Sequence[Json]) -> list[
     invoice = office.invoice()
     line = office.first_of("account.invoice", invoice, "lines")
 
-    def change_the_line() -> None:
-        office.clerk.write("account.invoice.line", line, quantity=7.0)
+    def change_the_line() -> None:  # through its invoice, which computes the taxes anew
+        office.clerk.write("account.invoice", invoice, lines=[["write", [line], {"quantity": 7.0}]])
 
     at = {"invoice_id": invoice, "line_id": line}
     return [

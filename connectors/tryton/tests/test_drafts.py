@@ -104,6 +104,19 @@ async def test_lines_of_an_invoice_that_a_sale_has_made_stay_as_they_are(bench: 
     assert "comes from a sale" in result.message
 
 
+async def test_an_invoice_whose_taxes_are_not_those_of_its_lines_is_left_alone(
+    bench: Bench, office: Office, clerk: Person
+) -> None:
+    invoice = office.invoice()
+    line = office.first_of("account.invoice", invoice, "lines")
+    clerk.write("account.invoice.line", line, quantity=7.0)
+
+    result = await bench.preview("invoice_line_add", invoice_id=invoice, product_id=3, quantity="3")
+
+    assert isinstance(result, Failed)
+    assert "are not those of its lines" in result.message
+
+
 async def test_a_tax_that_somebody_entered_by_hand_counts_in_what_is_foreseen(
     bench: Bench, office: Office, clerk: Person
 ) -> None:
