@@ -206,8 +206,8 @@ def _enum(said: list[Json]) -> Check:
 
 
 def _pattern(said: str) -> Check:
-    search = compile_pattern(said).search
-    return lambda value: not isinstance(value, str) or search(value) is not None
+    is_in = compile_pattern(said).is_in
+    return lambda value: not isinstance(value, str) or is_in(value)
 
 
 def _format(said: str) -> Check:

@@ -14,7 +14,7 @@ from referencing.jsonschema import DRAFT202012
 from schemas.checks import Check, Unsupported, compile_check
 from schemas.defaults import Fill, filler
 from schemas.formats import FORMATS
-from schemas.patterns import compile_pattern
+from schemas.patterns import PatternUnusable, TooSlow, compile_pattern, is_simple
 from schemas.pointers import DanglingReference, pointer, resolve_reference
 from schemas.walking import subschemas
 from schemas.wording import Finding, findings_of
@@ -39,7 +39,7 @@ def _for_texts(keeps: Callable[[str], bool]) -> Callable[[object], bool]:
 
 
 def _keep_pattern(_validator: object, pattern: str, value: Json, _schema: object) -> Iterator[ValidationError]:
-    if isinstance(value, str) and not compile_pattern(pattern).search(value):
+    if isinstance(value, str) and not compile_pattern(pattern).is_in(value):
         yield ValidationError(f"does not match {pattern}")
 
 
@@ -48,6 +48,7 @@ _CHECKER: Final = _format_checker()
 _NOTHING_TO_FETCH: Final[Registry[Json]] = Registry()
 """Knows no document and retrieves none: a reference out of the schema stays unresolved."""
 _TOO_DEEP: Final = Finding("", "is nested too deeply")
+_TOO_SLOW: Final = Finding("", "holds a text that takes too long to compare with the pattern it must match")
 
 
 class CompiledSchema:
@@ -85,7 +86,7 @@ class CompiledSchema:
         """Return whether `value` keeps every rule."""
         try:
             return self._check(value)
-        except RecursionError:
+        except (RecursionError, TooSlow):
             return False
 
     def violations(self, value: Json) -> list[Finding]:
@@ -95,6 +96,8 @@ class CompiledSchema:
             return findings_of(errors)
         except RecursionError:
             return [_TOO_DEEP]
+        except TooSlow:
+            return [_TOO_SLOW]
 
     def with_defaults(self, value: Json) -> Json:
         """Return `value` with what it leaves out and the schema has a default for; `value` itself stays as it is.
@@ -104,6 +107,8 @@ class CompiledSchema:
         """
         try:
             return self._fill(value)
+        except TooSlow:
+            return value  # in which nothing fits, so that no choice between defaults can be made
         except RecursionError:
             raise SchemaInvalid("the defaults contain themselves without end") from None
 
@@ -127,7 +132,10 @@ def compile_schema(schema: Mapping[str, Json]) -> CompiledSchema:
         SchemaInvalid: it is no valid JSON Schema 2020-12, or a reference leads nowhere or out of it.
     """
     try:
+        _refuse_patterns(schema)
         Draft202012Validator.check_schema(dict(schema))
+    except (RecursionError, OverflowError) as error:
+        raise SchemaInvalid("/: it, or a pattern in it, is larger or deeper than can be read") from error
     except SchemaError as error:
         raise SchemaInvalid(f"{pointer(error.absolute_path) or '/'}: {error.message}") from error
     for place, part in subschemas(schema):
@@ -140,6 +148,19 @@ def compile_schema(schema: Mapping[str, Json]) -> CompiledSchema:
         return CompiledSchema(schema).prepare()
     except (Unresolvable, RecursionError) as error:
         raise SchemaInvalid(f"/: {error}") from error
+
+
+def _refuse_patterns(schema: Mapping[str, Json]) -> None:
+    for place, part in subschemas(schema):
+        try:
+            if isinstance(part.get("pattern"), str):
+                compile_pattern(part["pattern"])
+        except PatternUnusable as error:
+            raise SchemaInvalid(f"{pointer(place) or '/'}: {error}") from error
+        named = part.get("patternProperties")
+        for pattern in cast("dict[str, Json]", named) if isinstance(named, dict) else ():
+            if not is_simple(pattern):  # jsonschema reads these by itself
+                raise SchemaInvalid(f"{pointer(place) or '/'}: name properties by a pattern without nested repetitions")
 
 
 def validator_for(schema: Mapping[str, Json], known: Registry[Json]) -> Draft202012Validator:

@@ -39,6 +39,7 @@ DEFECTS = {
     "a type that is none": "{properties: {a: {type: int64}, b: {type: whatever}, c: {type: [string, object, 7]}}}",
     "required as a truth value": "{properties: {a: {type: string, required: true}}}",
     "a pattern nobody reads": "{properties: {a: {type: string, pattern: '(?<!a)[+**'}}}",
+    "a pattern nobody can afford": "{properties: {a: {type: string, pattern: '((a{999}){999}){999}'}}}",
     "limits of the wrong type": "{properties: {a: {type: integer, minimum: low, maxLength: -1}}}",
     "exclusive limits of 3.0": "{properties: {a: {type: number, minimum: 1, exclusiveMinimum: true}}}",
     "choices that are no texts": "{properties: {a: {type: string, enum: [1, true, 2]}}}",

@@ -281,3 +281,55 @@ def test_a_pattern_ends_where_the_text_ends_and_knows_ascii_only() -> None:
         assert not schema.is_valid("\u0667")
         assert [finding.message for finding in schema.violations("7\n")] == ["must match '^\\\\d+$'"]
     assert compile_schema({"pattern": r"^[$]\$$"}).is_valid("$$")
+
+
+@pytest.mark.parametrize("keyword", [{}, {"uniqueItems": True}, {"not": {"not": {"pattern": "^a"}}}], ids=str)
+def test_a_text_cannot_keep_a_pattern_busy(keyword: dict[str, Json]) -> None:
+    schema = compile_schema({"items": {"pattern": r"^(a|a|aa)+(b+)*$", **keyword}})
+
+    values = ["a" * 5_000 + "!"] * 200
+
+    assert not schema.is_valid(values)
+    assert schema.violations(values) != []
+    assert schema.with_defaults(values) == values
+
+
+def test_what_takes_too_long_to_compare_fits_nothing_not_even_a_negation() -> None:
+    schema = compile_schema({"not": {"pattern": r"^(a|a|aa)+$"}})
+
+    assert schema.is_valid("b")
+    assert not schema.is_valid("a" * 5_000 + "!")
+    assert [finding.message for finding in schema.violations("a" * 5_000 + "!")] == [
+        "holds a text that takes too long to compare with the pattern it must match"
+    ]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(" * 5000 + ")" * 5000,
+        "a{1,99999999999}",
+        "a{9999999999999999999999}",
+        "(?:(?:a{1000}){1000}){1000}",
+        "[a-z]" * 200_000,
+        "((a{500})|b{9}){500}",
+    ],
+    ids=["deep", "long range", "long count", "bomb", "long", "mixed bomb"],
+)
+def test_a_pattern_that_cannot_be_afforded_is_refused_before_it_is_read(pattern: str) -> None:
+    with pytest.raises(SchemaInvalid, match="pattern"):
+        compile_schema({"properties": {"a": {"type": "string", "pattern": pattern}}})
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^.{1,65535}$", r"^[(){5}]{2}\({3}$", "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"]
+)
+def test_ordinary_counts_are_no_bombs(pattern: str) -> None:
+    assert compile_schema({"pattern": pattern})
+
+
+def test_properties_are_named_by_patterns_that_every_reader_is_quick_with() -> None:
+    assert compile_schema({"patternProperties": {"^x-[a-z]+$": {}}}).is_valid({"x-a": 1})
+    for pattern in ("^(a+)+$", "^(a|a)*$", "^((a?){9}){9}$"):
+        with pytest.raises(SchemaInvalid, match="nested"):
+            compile_schema({"patternProperties": {pattern: {}}})
