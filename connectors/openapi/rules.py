@@ -126,8 +126,16 @@ def _choices(choices: list[Json], types: list[str], document: Document) -> Objec
         fitting = [_as_written(choice) for choice in choices if choice is not None]
     elif len(fitting) < len([choice for choice in choices if choice is not None]):
         document.note("A list of choices holds some that are not of the type it is for; they are left out.")
-    distinct = [choice for number, choice in enumerate(fitting) if choice not in fitting[:number]]
+    distinct = _distinct(fitting)
     return {"enum": distinct} if distinct else {}
+
+
+def _distinct(choices: list[Json]) -> list[Json]:
+    texts = list(dict.fromkeys(choice for choice in choices if isinstance(choice, str)))
+    others = [choice for choice in choices if not isinstance(choice, str)]
+    if not others:
+        return texts
+    return [*texts, *(choice for number, choice in enumerate(others) if choice not in others[:number])]
 
 
 def _fits(choice: Json, types: list[str]) -> bool:
