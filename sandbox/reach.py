@@ -34,12 +34,27 @@ PRIVATE: Final[tuple[Network, ...]] = tuple(
 _METADATA: Final = frozenset(
     map(
         ipaddress.ip_address,
-        ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"),
+        (
+            *("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+            *("fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
+        ),
     )
 )
 """Where clouds hand out credentials; some of these look like any private or public address."""
+_AMAZONS_OWN: Final = ipaddress.ip_network("fd00:ec2::/32")
+"""Its metadata, names, time and the credentials of containers."""
+_GLOBAL: Final = ipaddress.ip_network("2000::/3")
+"""The whole of what IANA has given out as public IPv6; whatever else looks global is a translation or not in use."""
+_EXAMPLES: Final = ipaddress.ip_network("3fff::/20")
+"""Of documentation, and not public: RFC 9637, which is younger than many a Python."""
+_RELAYS: Final = ipaddress.ip_network("192.88.99.0/24")
+"""Of 6to4, whose other end anybody may choose; RFC 7526 has ended them."""
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE: Final = ipaddress.ip_network("::/96")
+_TRANSLATED: Final = tuple(map(ipaddress.ip_network, ("64:ff9b:1::/48", "::ffff:0:0:0/96")))
+"""Where a network's own translators stand (RFC 8215, RFC 7915): only they know which bits are the IPv4 address."""
+_ISATAP: Final = frozenset({0x0000_5EFE, 0x0200_5EFE})
+"""The third quarter of an address that carries an IPv4 address in its last one. Source: RFC 5214 section 6.1."""
 _LOCAL_NAMES: Final = (".internal", ".local", ".lan", ".home.arpa", ".intranet", ".private", ".corp", ".test")
 _LARGEST_SPECIAL: Final = 0xFFFF
 """Below it stand `::` and `::1`; above it, what looks like an IPv4 address."""
@@ -89,7 +104,7 @@ class Reach:
         is_permitted = any(meant in network for network in self.private_networks)
         if is_named and _is_localhost(host):
             return meant.is_loopback and is_permitted
-        return meant.is_global or (is_permitted and (not is_named or self._is_private_name(host)))
+        return _is_public(meant) or (is_permitted and (not is_named or self._is_private_name(host)))
 
     def _is_private_name(self, host: str) -> bool:
         below = (*_LOCAL_NAMES, *(f".{name.strip('.').lower()}" for name in self.private_names))
@@ -115,7 +130,9 @@ def _meant(address: Address) -> Address | None:
     """Return whom packets to `address` reach in the end; None for tunnels, whose end anybody may choose."""
     if isinstance(address, IPv4Address):
         return address
-    if address.sixtofour is not None or address.teredo is not None:
+    if address.sixtofour is not None or address.teredo is not None or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP:
+        return None
+    if any(address in network for network in _TRANSLATED):
         return None
     is_embedded = address in _NAT64 or (address in _COMPATIBLE and int(address) > _LARGEST_SPECIAL)
     return address.ipv4_mapped or (IPv4Address(int(address) & 0xFFFF_FFFF) if is_embedded else address)
@@ -124,7 +141,13 @@ def _meant(address: Address) -> Address | None:
 def _is_out_of_reach(address: Address) -> bool:
     is_reserved = address.is_reserved if isinstance(address, IPv4Address) else address.is_site_local
     is_nobody = address.is_unspecified or address.is_multicast or address.is_link_local
-    return is_nobody or is_reserved or address in _METADATA
+    return is_nobody or is_reserved or address in _METADATA or address in _AMAZONS_OWN
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv4Address):
+        return address.is_global and address not in _RELAYS
+    return address.is_global and address in _GLOBAL and address not in _EXAMPLES
 
 
 def _is_localhost(host: str) -> bool:

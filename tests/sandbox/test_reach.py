@@ -11,7 +11,10 @@ from sandbox.reach import OutOfReach, Reach
 pytestmark = pytest.mark.anyio
 
 PUBLIC, PUBLIC_6 = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
-METADATA = ("169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")
+METADATA = (
+    *("169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"),
+    *("fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
+)
 NOBODY = (
     str(ipaddress.IPv4Address(0)),
     "::",
@@ -25,8 +28,10 @@ NOBODY = (
 )
 DISGUISES = (
     *("::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe", "::169.254.169.254"),
-    *("2002:a9fe:a9fe::1", "2001:0:a9fe:a9fe::1"),
+    *("2002:a9fe:a9fe::1", "2001:0:a9fe:a9fe::1", "64:ff9b:1::a9fe:a9fe", "64:ff9b:1:fffe::1"),
+    *("::ffff:0:a9fe:a9fe", "2606:2800::5efe:a9fe:a9fe", "2606:2800::200:5efe:7f00:1"),
 )
+UNASSIGNED = ("::2", "5f00::1", "3fff::1", "4000::1", "192.88.99.1", "::ffff:192.88.99.1")
 PRIVATE = ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "::1", "fd12:3456::1", "::ffff:10.0.0.1")
 EVERYTHING = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
@@ -82,6 +87,13 @@ async def test_nobody_reaches_metadata_or_nobody_even_where_everything_is_allowe
     for host, found in ((address, ()), ("erp.internal", (address,)), ("erp.example.com", (address,))):
         with pytest.raises(OutOfReach):
             await reach(*found, private_networks=EVERYTHING).addresses(host)
+
+
+@pytest.mark.parametrize("address", UNASSIGNED)
+async def test_what_is_nobodys_is_not_public(address: str) -> None:
+    for host, found in ((address, ()), ("erp.internal", (address,)), ("erp.example.com", (address,))):
+        with pytest.raises(OutOfReach):
+            await reach(*found).addresses(host)
 
 
 @pytest.mark.parametrize("mixed", [(PUBLIC, "10.0.0.1"), ("10.0.0.1", PUBLIC), (PUBLIC, "169.254.169.254")])
