@@ -23,8 +23,6 @@ from connectors.sdk.wire import WireRequest, WireResponse, is_reserved
 Json = Any
 """Any JSON value."""
 
-_DISGUISES = frozenset({"content-encoding", "x-http-method", "x-http-method-override", "x-method-override"})
-
 _OF_DRAFTS = re.compile(r"/[^/()]+\([^/()]*,IsActiveEntity=false\)")
 
 TOOL_NAME = r"^[a-z][a-z0-9_]{0,47}$"
@@ -311,10 +309,10 @@ class ConnectorSpec(_Spec):
 
         `opened` are the ids of the drafts that the same preview has opened; None where nobody keeps count of them.
 
-        The operation is read from the body; what the request claims in `operation` counts for nothing here. A header
-        that makes another request of it makes it unsafe.
+        The operation is read from the body; what the request claims in `operation` counts for nothing here. A header,
+        or a field of the query or the body, that makes another request of it makes it unsafe.
         """
-        if _DISGUISES & {name.lower() for name in request.headers}:
+        if request.is_disguised:
             return False
         operation = operation_of(self.rpc, request.body)
         return any(

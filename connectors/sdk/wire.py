@@ -1,9 +1,10 @@
 """What travels between a connector's code and the egress broker: one request out, one answer back, as JSON lines."""
 
 import base64
+import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Protocol, Self
+from typing import Annotated, Final, Literal, Protocol, Self, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
@@ -16,6 +17,11 @@ _RESERVED: Final = frozenset(
     | {"content-length", "content-encoding", "accept-encoding", "via", "forwarded", "x-real-ip", "origin", "referer"}
     | {"x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"}
 )
+_DISGUISES: Final = frozenset({"content-encoding", "x-http-method", "x-http-method-override", "x-method-override"})
+_METHOD_FIELDS: Final = (_DISGUISES - {"content-encoding"}) | {"-method", "-httpmethod", "-http-method"}
+"""Where frameworks look for another method than the one in the first line, `_` written as `-`: Rails, Laravel and
+Symfony in `_method`, Salesforce in `_HttpMethod`."""
+_PART_NAME: Final = re.compile(r'name="?([^";\r\n]*)', re.IGNORECASE)
 _RESERVED_PREFIXES: Final = ("proxy-", "x-forwarded-", "sec-", "mcp-")
 
 
@@ -97,6 +103,14 @@ class WireRequest(BaseModel):
             return base64.b64decode(self.body_base64)
         return None if self.body is None else self.body.encode()
 
+    @property
+    def is_disguised(self) -> bool:
+        """Return whether a header, or a field of the query or the body, may make a server see another request in it."""
+        if _DISGUISES & {name.lower() for name in self.headers}:
+            return True
+        fields = [*(name for name, _ in self.asked), *_fields(self.content or b"")]
+        return not _METHOD_FIELDS.isdisjoint(name.strip().lower().replace("_", "-") for name in fields)
+
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
         if self.query and self.encoded_query:
@@ -108,6 +122,16 @@ class WireRequest(BaseModel):
         if self.body_base64 is not None:
             base64.b64decode(self.body_base64, validate=True)
         return self
+
+
+def _fields(body: bytes) -> list[str]:
+    """Return the names at the top of a body, read as every kind of body: what it says of itself may be a lie."""
+    text = body.decode("utf-8", errors="replace")
+    try:
+        members = json.loads(text)
+    except (ValueError, RecursionError):
+        return [*_PART_NAME.findall(text), *(name for name, _ in parse_qsl(text, keep_blank_values=True))]
+    return list(map(str, cast("dict[str, object]", members))) if isinstance(members, dict) else []
 
 
 class WireResponse(BaseModel):

@@ -1,5 +1,6 @@
 """Requests cannot leave their base URL, safe ones cannot be disguised, and answers prove no more than they do."""
 
+import base64
 import json
 
 import pytest
@@ -60,6 +61,27 @@ def test_a_header_that_makes_another_request_of_it_makes_it_unsafe(header: str) 
     rest = spec(SafeRule(method="GET"))
 
     assert not rest.is_safe(WireRequest(method="GET", path="/items/7", headers={header: "DELETE"}))
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        {"query": (("_method", "DELETE"),)},
+        {"query": (("q", "x"), ("_HttpMethod", "PATCH"))},
+        {"encoded_query": "q=x&%5Fmethod=DELETE"},
+        {"encoded_query": "x-http-method-override=DELETE"},
+        {"body": "q=x&_method=DELETE"},
+        {"body": "q=x&%5fMETHOD=DELETE"},
+        {"body": '{"q": "x", "\\u005fmethod": "DELETE"}'},
+        {"body_base64": base64.b64encode(b'--b\r\ncontent-disposition: form-data; name="_method"\r\n\r\nX').decode()},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_field_that_makes_another_request_of_it_makes_it_unsafe(disguise: dict[str, object]) -> None:
+    rest = spec(SafeRule(method="POST", path="/search"))
+
+    assert rest.is_safe(WireRequest(method="POST", path="/search", query=(("method", "x"),), body='{"q": "_method"}'))
+    assert not rest.is_safe(WireRequest.model_validate({"method": "POST", "path": "/search", **disguise}))
 
 
 def test_what_an_rpc_call_does_is_read_from_its_body_not_from_what_it_claims() -> None:
