@@ -6,10 +6,10 @@ from importlib import import_module
 from typing import Any, Final
 
 import typer
-from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.sdk.signature import BadDeclaration
-from hub.cli.console import told
+from hub.cli.console import has_no_tables, told
 from hub.cli.logs import configure_logs
 from hub.core.errors import HubError
 
@@ -73,7 +73,7 @@ def main() -> None:
 
 def _sentence(error: BadDeclaration | OSError | SQLAlchemyError) -> str:
     match error:
-        case OperationalError() | ProgrammingError() if "no such table" in str(error) or "UndefinedTable" in str(error):
+        case SQLAlchemyError() if has_no_tables(error):
             return "The database has no tables yet. Run `toolhub migrate` first; on SQLite `toolhub serve` does it too."
         case SQLAlchemyError():
             return f"The database cannot be used: {str(error).splitlines()[0]}. See TOOLHUB_DATABASE_URL."

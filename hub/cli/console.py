@@ -13,6 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from hub.core.errors import HubError
 from hub.settings import Settings, misspelt
@@ -50,6 +51,7 @@ def ask_hidden(what: str, *, variable: str, twice: bool = False) -> str:
         try:
             return str(typer.prompt(what, hide_input=True, confirmation_prompt=twice))
         except GetPassWarning:
+            err.print()  # the question stands there already
             fail(f"There is no terminal on which to ask for {what!r} without showing it. Set {variable} instead.")
 
 
@@ -65,6 +67,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return what makes the fastest event loop there is here: uvloop's, which exists for no Windows."""
     return importlib.import_module("uvloop").new_event_loop if find_spec("uvloop") else None
+
+
+def has_no_tables(error: BaseException) -> bool:
+    """Return whether `error` says that the database has no schema yet."""
+    is_of_one = isinstance(error, OperationalError | ProgrammingError)
+    return is_of_one and any(said in str(error) for said in ("no such table", "UndefinedTable"))
 
 
 def fail(message: str) -> NoReturn:

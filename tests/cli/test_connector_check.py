@@ -35,6 +35,7 @@ def test_a_connector_is_recorded_checked_again_and_its_badge_kept(toolhub: CliRu
     recorded = toolhub.invoke(app, ["connector", "record", HONEST, str(file), "--on", HARNESS])
     assert recorded.exit_code == 0, recorded.output
     assert "No line failed." in recorded.output
+    assert "Not tried: item_get" in recorded.output
 
     early = toolhub.invoke(app, ["connector", "check", HONEST, "--recording", str(file), "--keep"])
     assert early.exit_code == 1
@@ -81,14 +82,37 @@ def test_a_line_that_fails_is_an_exit_code(
     told = toolhub.invoke(app, ["connector", "check", "upstream.classified:telling", *address, "--json"])
 
     assert told.exit_code == 1, told.output
-    failed = [line for line in json.loads(told.stdout)["lines"] if line["verdict"] == "failed"]
+    said = json.loads(told.stdout)
+    assert said["untried"] == []
+    failed = [line for line in said["lines"] if line["verdict"] == "failed"]
     assert [line["promise"] for line in failed] == ["throttling", "errors"]
+
+
+def test_where_nothing_could_be_written_nothing_is_tried(toolhub: CliRunner, tmp_path: Path) -> None:
+    for file in (tmp_path, tmp_path / "missing" / "file.json"):
+        told = toolhub.invoke(app, ["connector", "record", HONEST, str(file), "--on", "nowhere:harness"])
+
+        assert told.exit_code == 1
+        assert "Nothing was tried" in " ".join(told.stderr.split())
+
+
+def test_without_a_hub_a_connector_is_looked_for_among_the_installed_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLHUB_HOME", str(tmp_path / "var"))
+
+    told = CliRunner().invoke(app, ["connector", "check", "nobody"])
+
+    assert told.exit_code == 1
+    assert "There is no connector 'nobody'" in told.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ([HONEST], "Say which system"),
+        ([HONEST, "--on", "localhost"], "is no harness and no address"),
+        (["nowhere:connector", "--on", "http://127.0.0.1:1"], "Install its package"),
         ([HONEST, "--on", "nowhere:harness"], "cannot be loaded"),
         ([HONEST, "--recording", "nothing.json"], "cannot be read"),
         (["nobody"], "There is no connector 'nobody'"),
@@ -98,7 +122,7 @@ def test_what_is_missing_is_said(toolhub: CliRunner, arguments: list[str], says:
     told = toolhub.invoke(app, ["connector", "check", *arguments])
 
     assert told.exit_code == 1
-    assert says in told.stderr.replace("\n", " ")
+    assert says in " ".join(told.stderr.split())
 
 
 def test_a_file_that_is_no_recording_is_said(toolhub: CliRunner, tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def test_the_tests_of_a_new_project_pass_and_it_is_well_formed(tmp_path: Path) -
     assert [path for path in folder.rglob("*") if path.suffix == ".jinja" or "{{" in path.name] == []
 
 
-@pytest.mark.parametrize("name", ["Acme", "acme-crm", "9lives", "a" * 33, "../up"])
+@pytest.mark.parametrize(
+    "name", ["Acme", "acme-crm", "9lives", "a" * 33, "../up", "class", "json", "connectors", "hub", "tests"]
+)
 def test_a_name_that_no_connector_can_have_is_refused(name: str, tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["connector", "new", name, str(tmp_path / "there")])
 
@@ -54,3 +56,13 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
 
     assert told.exit_code == 1
     assert [path.name for path in tmp_path.iterdir()] == ["work.txt"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "acme").write_text("mine")
+
+    told = CliRunner().invoke(app, ["connector", "new", "acme", str(tmp_path / "acme")])
+
+    assert (told.exit_code, type(told.exception)) == (1, SystemExit)
+    assert "choose another" in told.stderr.replace("\n", " ")
+    assert (tmp_path / "acme").read_text() == "mine"

@@ -48,7 +48,7 @@ def check(
     if keep:
         run(_keep(chosen, badge))
         err.print(f"[green]Kept[/] the badge of {badge.connector} {badge.version} in this hub's catalog.")
-    show_badge(badge, as_json=as_json)
+    show_badge(badge, spec, as_json=as_json)
 
 
 async def _check_live(spec: ConnectorSpec, on: str | None, chosen: Settings) -> Badge:

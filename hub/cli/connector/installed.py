@@ -24,7 +24,8 @@ def loaded(name: str) -> Connector:
     try:
         return load(entry)
     except (ImportError, AttributeError) as error:
-        fail(f"{entry} cannot be loaded: {error}")
+        places = "PYTHONPATH and, as JSON, in TOOLHUB_CONNECTOR_PATHS"
+        fail(f"{entry} cannot be loaded: {error}. Install its package, or name its folder in {places}.")
 
 
 def declared(name: str) -> ConnectorSpec:

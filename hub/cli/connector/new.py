@@ -1,8 +1,11 @@
 """`toolhub connector new`: a project for a connector, with a stand-in system, tests and a CI workflow."""
 
 import re
+import sys
 from importlib.metadata import version
+from keyword import iskeyword
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Final
 
 import typer
@@ -11,6 +14,8 @@ from hub.cli.console import fail, out
 
 _TEMPLATE: Final = Path(__file__).parent / "template"
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_TAKEN: Final = sys.stdlib_module_names | {"connectors", "hub", "sandbox", "schemas", "tests"}
+"""The project's package is called like the connector, and would hide these or be hidden by them."""
 
 
 def new(
@@ -30,10 +35,12 @@ def new(
     target = folder or Path(name)
     if _NAME.fullmatch(name) is None:
         fail(f"{name!r} cannot be a connector's name: use lower case letters, digits and _, at most 32.")
-    if target.exists() and any(target.iterdir()):
-        fail(f"{target} is not empty; choose another folder.")
-    called = (title or name.replace("_", " ").capitalize()).replace('"', "'").replace("\\", "/")
+    if name in _TAKEN or iskeyword(name):
+        fail(f"{name!r} cannot be a connector's name: Python or the hub has a module or a word of that name already.")
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        fail(f"{target} is there already and no empty folder; choose another one.")
+    called = " ".join((title or name.replace("_", " ").capitalize()).replace('"', "'").replace("\\", "/").split())
     data = {"name": name, "title": called, "toolhub_version": version("toolhub")}
     run_copy(str(_TEMPLATE), target, data=data, defaults=True, quiet=True)
     out.print(f"[green]Written[/] to {target}. Next:")
-    out.print(f"  cd {target} && pip install --editable . --group test && pytest", highlight=False)
+    out.print(f"  cd {quote(str(target))} && pip install --editable . --group test && pytest", highlight=False)

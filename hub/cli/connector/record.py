@@ -1,5 +1,6 @@
 """`toolhub connector record`: checks a connector on a system, and writes down what the system answered."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -28,13 +29,15 @@ def record(
     """
     chosen = settings()
     spec = spec_called(name, chosen)
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        fail(f"{file} cannot be written. Nothing was tried; choose a file in a folder that is there.")
     recorded = run(_record(spec, on, chosen))
     try:
         file.write_text(recorded.recording.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         fail(f"{file} cannot be written: {error.strerror}.")
     err.print(f"[green]Recorded[/] {len(recorded.recording.exchanges)} exchanges in {file}.")
-    show_badge(recorded.badge, as_json=as_json)
+    show_badge(recorded.badge, spec, as_json=as_json)
 
 
 async def _record(spec: ConnectorSpec, on: str, chosen: Settings) -> Recorded:

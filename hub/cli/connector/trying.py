@@ -3,7 +3,7 @@
 import importlib
 import json
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ from typing import Any
 import typer
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.sdk.harness import Case, Harness, OpenHarness, PlainHarness
 from connectors.sdk.spec import ConnectorSpec
 from hub.cli.connector.installed import declared, installed
 from hub.cli.connector.secret import ask_secret
-from hub.cli.console import fail, out, run
+from hub.cli.console import fail, has_no_tables, out, run
 from hub.core.errors import Unavailable
 from hub.invocations.proving.laboratory import Equipment
 from hub.invocations.runtime import reach
@@ -62,8 +63,12 @@ async def _registered(name: str, chosen: Settings) -> ConnectorSpec | None:
     try:
         async with open_database(chosen) as database, database.reading() as tx:
             return await registered(tx, name)
-    except Unavailable:  # a hub that has never run has imported nothing
+    except Unavailable:
         return None
+    except SQLAlchemyError as error:
+        if has_no_tables(error):  # a hub that has never run has imported nothing
+            return None
+        raise
 
 
 def equipment(settings: Settings) -> Equipment:
@@ -72,12 +77,13 @@ def equipment(settings: Settings) -> Equipment:
     return Equipment(minimum=settings.sandbox_minimum, paths=settings.connector_paths, reach=far)
 
 
-def show_badge(badge: Badge, *, as_json: bool) -> None:
-    """Print what was found; end with exit code 1 if a line failed."""
+def show_badge(badge: Badge, spec: ConnectorSpec, *, as_json: bool) -> None:
+    """Print what was found, and what of `spec` was not tried; end with exit code 1 if a line failed."""
+    untried = [one.name for one in spec.operations if one.name not in badge.covers]
     if as_json:
-        typer.echo(json.dumps(badge_json(badge), indent=2))
+        typer.echo(json.dumps({**badge_json(badge), "untried": untried}, indent=2))
     else:
-        _print(badge)
+        _print(badge, untried)
     if not badge.is_clean:
         raise typer.Exit(1)
 
@@ -105,24 +111,29 @@ def badge_json(badge: Badge) -> dict[str, Json]:
     }
 
 
-def _print(badge: Badge) -> None:
+def _print(badge: Badge, untried: Sequence[str]) -> None:
     table = Table("operation", "check", "found", "how", title=f"{badge.connector} {badge.version} on {badge.system}")
     for line in badge.lines:
         verdict = f"[{_COLOURS[line.verdict]}]{line.verdict.value}[/]"
         table.add_row(line.operation, PROMISES[line.promise], verdict, escape(f"{line.grade.value}: {line.reason}"))
     out.print(table)
     failed = sum(line.verdict is BadgeVerdict.FAILED for line in badge.lines)
+    if untried:
+        names = ", ".join(untried)
+        out.print(f"[yellow]Not tried:[/] {names}. Give them examples, or cases in a harness.", highlight=False)
     out.print("[green]No line failed.[/]" if badge.is_clean else f"[bold red]{failed} line(s) failed.[/]")
 
 
 def _found(harness: str) -> OpenHarness:
     module, _, name = harness.partition(":")
+    if not (module and name):
+        fail(f"{harness!r} is no harness and no address. Write --on module:name, or --on with the system's base URL.")
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)  # an author's harness stands in the project at hand, not in what it installs
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        fail(f"The harness {harness} cannot be loaded: {error}")
+        fail(f"The harness {harness} cannot be loaded: {error}. Write --on module:name, or the system's base URL.")
     if not callable(found):
         fail(f"{harness} is no function: a harness is an async context manager that yields a `Harness`.")
     return found  # type: ignore[no-any-return]  # what an author wrote; using it tells whether it is one
