@@ -13,9 +13,15 @@ Json = Any
 
 LONGEST: Final = 1000
 """Characters of an expression; the library bounds its depth (32) and the iterations of one evaluation."""
+_LARGEST: Final = 1_000_000
+_LARGEST_GROWN: Final = 20_000
+"""Characters and values that a condition may go through again and again, and those it may make longer texts of: the
+library counts the rounds of a loop (10 000), not what each of them costs."""
 _DEEPEST: Final = 64
 _STRING: Final = re.compile(r"""r?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _MEMBER: Final = re.compile(r"\binput\s*(?:\.\s*(\w+)|\[\s*\x00(\d+)\x00\s*\])")
+_LOOP: Final = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(")
+_GROWTH: Final = re.compile(r"\+|\b(?:string|bytes)\b")
 _POSITION: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _MISFIT: Final = "No matching overloads"
 
@@ -40,6 +46,8 @@ def evaluate(expression: str, variables: Mapping[str, Json]) -> Truth:
         BadExpression: it was never an expression over these variables.
     """
     compiled = _compiled(expression, tuple(sorted(variables)))
+    if not _is_affordable(expression, variables):
+        return Truth.UNDECIDED
     try:
         result = compiled.eval(data=_plain(variables))
     except (RuntimeError, _NotPlain):  # out of its bounds
@@ -75,6 +83,30 @@ def compiles(expression: str, variables: tuple[str, ...]) -> bool:
     except BadExpression:
         return False
     return True
+
+
+def _is_affordable(expression: str, variables: Mapping[str, Json]) -> bool:
+    """Return whether a loop over `variables`, whose size an agent may choose, takes a bounded time and memory."""
+    bare = _STRING.sub("", expression)
+    if not _LOOP.search(bare):
+        return True
+    growths = len(_GROWTH.findall(bare))
+    return _size(variables, 0) <= (_LARGEST_GROWN // growths if growths else _LARGEST)
+
+
+def _size(value: Json, depth: int) -> int:
+    if depth > _DEEPEST:
+        return 0  # which is refused for its depth
+    match value:
+        case str():
+            return len(value) + 1
+        case Mapping():
+            members = cast("Mapping[str, Json]", value)
+            return 1 + sum(len(name) + _size(member, depth + 1) for name, member in members.items())
+        case list() | tuple():
+            return 1 + sum(_size(item, depth + 1) for item in cast("Sequence[Json]", value))
+        case _:
+            return 1
 
 
 class _NotPlain(Exception):

@@ -113,3 +113,27 @@ def test_values_that_are_no_plain_json_decide_nothing_and_harm_nobody(value: Jso
 def test_what_is_no_truth_value_is_undecided() -> None:
     assert evaluate("input.stage", {"input": {"stage": "won"}}) is Truth.UNDECIDED
     assert evaluate("input.stage", {"input": {"stage": True}}) is Truth.TRUE
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "input.lines.map(x, [input.note + input.note]).size() > 0",
+        "input.lines.exists(x, input.lines.exists(y, input.note + input.note == 'b'))",
+        "input.lines.map(x, bytes(input.note)).size() > 0",
+        "input.lines . map (x, input.note + 'x').size() > 0",
+    ],
+)
+def test_what_an_agent_sends_cannot_make_a_condition_take_all_memory(expression: str) -> None:
+    few = {"lines": [1, 2], "note": "a" * 100}
+    many = {"lines": list(range(3000)), "note": "a" * 200_000}
+
+    assert evaluate(expression, {"input": few}) is not Truth.UNDECIDED
+    assert evaluate(expression, {"input": many}) is Truth.UNDECIDED
+
+
+def test_a_loop_over_a_large_order_is_still_decided() -> None:
+    lines = [{"price": number, "note": "a" * 50} for number in range(2000)]
+
+    assert evaluate("input.lines.all(line, line.price < 5000)", {"input": {"lines": lines}}) is Truth.TRUE
+    assert evaluate("input.note.contains('b')", {"input": {"note": "a" * 2_000_000}}) is Truth.FALSE
