@@ -1,12 +1,14 @@
 """Signing in to a system: the headers that prove who the hub is, made from secrets that never leave the broker."""
 
 import base64
+import contextlib
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 import anyio
 
@@ -58,11 +60,27 @@ class Proof:
 
     def redact(self, text: str) -> str:
         """Return `text` without the values of this proof: a system may echo what it was sent."""
-        for value in self.headers.values():
-            for part in {value, value.rpartition(" ")[2]}:
-                if len(part) >= _SHORTEST_REDACTED:
-                    text = text.replace(part, "[redacted]")
+        parts = {part for value in self.headers.values() for part in _parts(value)}
+        for written in sorted({way for part in parts for way in _ways_to_write(part)}, key=len, reverse=True):
+            text = text.replace(written, "[redacted]")
         return text
+
+
+def _parts(value: str) -> Iterator[str]:
+    """Yield what of a header's value nobody else may see: the value, and the secrets it is made of."""
+    scheme, _, token = value.rpartition(" ")
+    yield from (value, token)
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            shown = base64.b64decode(token, validate=True).decode()
+            yield from (shown, shown.partition(":")[2])
+
+
+def _ways_to_write(part: str) -> Iterator[str]:
+    """Yield `part` as it stands in a text, in JSON (where some escape slashes too) and in an address."""
+    if len(part) >= _SHORTEST_REDACTED:
+        in_json = json.dumps(part)[1:-1]
+        yield from (part, in_json, in_json.replace("/", "\\/"), quote(part, safe=""), quote_plus(part))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncGenerator
+from urllib.parse import quote, quote_plus
 
 import pytest
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from connectors.sdk import Bearer
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.spec import AuthSpec
 from sandbox.broker import ChannelKind
-from sandbox.sign_in import PAUSE_SECONDS
+from sandbox.sign_in import PAUSE_SECONDS, Proof
 from sandbox.transcript import Fate
 from sandbox.upstream import Upstream
 
@@ -332,3 +333,21 @@ async def test_nobody_signs_in_for_what_is_fenced(way: Upstream, server: Server)
 def test_a_contradictory_declaration_is_refused(said: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         AuthSpec.model_validate(said)
+
+
+def test_what_a_system_echoes_in_another_spelling_is_cut_out_too() -> None:
+    token, password = "abc/def+ghi==", 'pass/word "9'
+    shown = base64.b64encode(f"clerk:{password}".encode()).decode()
+    proof = Proof(headers={"x-api-key": token, "authorization": f"Basic {shown}"})
+    echoes = [
+        *(token, json.dumps(token), token.replace("/", "\\/"), quote(token, safe=""), f"Basic {shown}", shown),
+        *(password, json.dumps(password), json.dumps(password).replace("/", "\\/"), quote_plus(password)),
+        f"clerk:{password}",
+    ]
+
+    for echo in echoes:
+        said = proof.redact(f"you sent <{echo}> to us")
+
+        assert "[redacted]" in said
+        assert not any(part in said for part in (echo, "abc", "word", shown[:10]))
+    assert proof.redact("clerks of all lands") == "clerks of all lands"
