@@ -14,7 +14,7 @@ from typing import Final
 
 _LOAD, _EQUAL, _GREATER, _BIT, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER_AT, _ARCHITECTURE_AT, _SECOND_ARGUMENT_AT = 0, 4, 24
+_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 0, 4, 16, 24
 _SET_SECCOMP, _FILTER_MODE = 22, 2
 _X32: Final = 0x40000000
 _NEWEST_REVIEWED: Final = 462
@@ -82,6 +82,9 @@ _FCNTL: Final[Pair] = (72, 25)
 _FCNTL_COMMANDS: Final = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: a signal to any process, by way of a socket
 _IOCTL: Final[Pair] = (16, 29)
 _IOCTL_COMMANDS: Final = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP: the same; TIOCSTI: typing into a terminal
+_PRCTL: Final[Pair] = (157, 167)
+_PRCTL_OPTIONS: Final = (1, 4)
+"""PR_SET_PDEATHSIG and PR_SET_DUMPABLE: it dies with its parent, and leaves no image, whatever it would like."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -123,6 +126,7 @@ def program(machine: str) -> bytes | None:
             code += _refusal(numbers[column])
     code += _refusal_of_commands(_FCNTL[column], _FCNTL_COMMANDS)
     code += _refusal_of_commands(_IOCTL[column], _IOCTL_COMMANDS)
+    code += _refusal_of_commands(_PRCTL[column], _PRCTL_OPTIONS, argument_at=_FIRST_ARGUMENT_AT)
     code.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
 
@@ -131,14 +135,16 @@ def _refusal(number: int) -> list[Instruction]:
     return [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
 
 
-def _refusal_of_commands(number: int, commands: Iterable[int]) -> list[Instruction]:
-    """Refuse a call whose second argument (its lower half, on little-endian machines) is one of `commands`."""
+def _refusal_of_commands(
+    number: int, commands: Iterable[int], *, argument_at: int = _SECOND_ARGUMENT_AT
+) -> list[Instruction]:
+    """Refuse a call whose argument there (its lower half, on little-endian machines) is one of `commands`."""
     checks: list[Instruction] = []
     for command in commands:
         checks += _refusal(command)
     return [
         (_EQUAL, 0, len(checks) + 2, number),
-        (_LOAD, 0, 0, _SECOND_ARGUMENT_AT),
+        (_LOAD, 0, 0, argument_at),
         *checks,
         (_LOAD, 0, 0, _NUMBER_AT),
     ]

@@ -1,7 +1,4 @@
-"""A connector that tries what confinement must stop, one attempt per name; what could come of it is harmless.
-
-Kept in a module of its own, so that a confined process may read this file and nothing beside it.
-"""
+"""A connector, alone in its module, that tries what confinement must stop, one harmless attempt per name."""
 
 import ctypes
 import fcntl
@@ -63,6 +60,7 @@ _NUMBERS: Final[dict[str, tuple[int, int]]] = {  # on x86_64 and on arm64
     "io_setup": (206, 0),
     "mincore": (27, 232),
     "a_call_of_the_future": (1000, 1000),
+    "prctl": (157, 167),
 }
 
 
@@ -249,6 +247,8 @@ ATTEMPTS: Final[dict[str, Callable[[str], str]]] = {
     "run a program": _run,
     "become another program": _replace,
     "become a program in memory": _become_memory,
+    "outlive the zygote": lambda _: _system_call("prctl", 1, 0, 0, 0, 0),
+    "let its memory be dumped": lambda _: _system_call("prctl", 4, 1, 0, 0, 0),
     "become another program by descriptor": lambda _: _system_call("execveat", CHANNEL, 0, 0, 0, 0),
     "read a file": _read,
     "list a folder": _list,

@@ -40,11 +40,11 @@ GROUPS = (
 REFUSED = {name: numbers for group in GROUPS for name, numbers in group.items()}
 
 
-def verdict(machine: str, number: int, *, architecture: int | None = None, second: int = 0) -> int:
+def verdict(machine: str, number: int, *, architecture: int | None = None, first: int = 0, second: int = 0) -> int:
     """Return what the filter for `machine` says to a system call."""
     code = seccomp.program(machine)
     assert code is not None
-    data = struct.pack("<IIQQQ", number, architecture or ARCHITECTURE[machine], 0, 0, second)
+    data = struct.pack("<IIQQQ", number, architecture or ARCHITECTURE[machine], 0, first, second)
     value, at = 0, 0
     while True:
         operation, if_so, if_not, constant = struct.unpack_from("HBBI", code, at * 8)
@@ -98,6 +98,14 @@ def test_descriptors_may_be_controlled_but_not_made_to_signal_others(machine: st
 
     assert [verdict(machine, fcntl, second=command) for command in (1, 3, 8, 10, 15)] == [ALLOW, ALLOW, *[REFUSE] * 3]
     assert [verdict(machine, ioctl, second=command) for command in (0x5401, 0x8901, 0x5412)] == [ALLOW, REFUSE, REFUSE]
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURE)
+def test_a_process_may_name_itself_but_not_outlive_its_parent_or_be_dumped(machine: str) -> None:
+    prctl = seccomp._PRCTL[COLUMN[machine]]
+
+    assert [verdict(machine, prctl, first=option) for option in (15, 1, 4)] == [ALLOW, REFUSE, REFUSE]
+    assert verdict(machine, prctl, first=15, second=1) == ALLOW
 
 
 def test_for_an_unknown_machine_there_is_no_filter() -> None:
