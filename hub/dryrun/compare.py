@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.sdk.preview import Change, Preview
+from hub.dryrun.plans import PlanPreview
 from hub.dryrun.records import PreviewRecord, Records, Verdict, preview_digest
 
 Json = Any
@@ -32,7 +33,8 @@ def would_change_the_same(then: Preview, now: Preview) -> bool:
 def _decided_on(preview: Preview) -> list[Json]:
     changes = [(change.target, change.effect, change.unknown, _written(change)) for change in preview.changes]
     guarded = [guard.target for guard in preview.preconditions]
-    return [sorted(changes, key=str), preview.side_effects, preview.blast, preview.not_covered, guarded]
+    steps = preview.intents if isinstance(preview, PlanPreview) else []
+    return [sorted(changes, key=str), preview.side_effects, preview.blast, preview.not_covered, guarded, steps]
 
 
 def _written(change: Change) -> Json:

@@ -4,6 +4,7 @@ from hub.registry.arguments import canonical_arguments, canonical_under
 from hub.registry.badge_values import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Promise
 from hub.registry.badges import badge_for, keep_badge
 from hub.registry.catalog import Catalog
+from hub.registry.composites import ENTRY as COMPOSITE
 from hub.registry.composites import BoundStep, Declaration, DeclaredStep, is_composite, steps_of
 from hub.registry.connecting import (
     ConnectionChange,
@@ -59,6 +60,7 @@ from hub.registry.values import (
 
 __all__ = [
     "CATALOG_CHANNEL",
+    "COMPOSITE",
     "EVERYTHING",
     "PROMISES",
     "TWIN",

@@ -11,12 +11,12 @@ from connectors.sdk.vocabulary import Effect
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand
 from hub.identity.scopes import sufficient_scopes
-from hub.registry import PublishedTool, ToolVersion, reading
+from hub.registry import PublishedTool, ToolVersion, reading, steps_of
 from hub.storage import now
 from hub.web.badge import badge_of
 from hub.web.inert import Inert, inert, inert_name, inert_prose
 from hub.web.schema_words import schema_fields
-from hub.web.views.catalog import ConditionLine, ToolPage, VersionLine
+from hub.web.views.catalog import ConditionLine, StepLine, ToolPage, VersionLine
 from hub.web.visits import Shown, Visit, show
 from hub.web.wording import EFFECTS, FIDELITIES, TIERS, UPSTREAM_CLASSES, undo_word
 
@@ -36,6 +36,17 @@ async def show_tool(visit: Visit) -> Response:
     owner = owners[tool.tool.owner_id].display_name if tool.tool.owner_id in owners else "nobody yet"
     page = replace(_page(tool, versions, server=path["server"], owner=owner), badge=badge)
     return show(visit, Shown(template="tool.html", title=tool.title, page=page, here="tools"))
+
+
+def _steps(tool: PublishedTool) -> Iterator[StepLine]:
+    for step in steps_of(tool.operation):
+        yield StepLine(
+            name=step.name,
+            tool=step.tool,
+            connection=step.connection,
+            arguments=json_text(dict(step.arguments)),
+            is_final=not step.can_be_taken_back,
+        )
 
 
 def json_text(value: Json) -> Inert:
@@ -58,6 +69,7 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
         tier=TIERS[tool.tier],
         tier_reason=inert(_tier_reason(tool)),
         conditions=tuple(_conditions(tool)),
+        steps=tuple(_steps(tool)),
         effect=EFFECTS[tool.effect],
         reversal=undo_word(operation.reversal, is_proven=tool.undo_proven),
         residue=tuple(inert_prose(item) for item in operation.residue),

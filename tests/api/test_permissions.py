@@ -10,7 +10,7 @@ from doors.grants import grant_like
 from doors.people import API, LogIn, Person, api_of
 from doors.working_hub import WorkingHub
 from joserfc.jwk import ECKey
-from upstream.composites import restock
+from upstream.composites import over, restock
 from upstream.connector import connector
 
 from hub import audit
@@ -177,7 +177,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "withdrawPromotion": WHY,
         "revertPromotion": WHY,
         "registerConnector": {"spec": spec.model_dump(mode="json")},
-        "declareComposite": {"declaration": restock()},
+        "declareComposite": {"declaration": restock(over("test-system"))},
         "createConnection": {
             "name": "second",
             "connector": "upstream",

@@ -51,6 +51,11 @@ def restock(steps: Sequence[Mapping[str, Json]] = (PUT, RENAME, COUNT), **change
     }
 
 
+def over(connection: str, steps: Sequence[Mapping[str, Json]] = (PUT, RENAME, COUNT)) -> list[dict[str, Json]]:
+    """Return `steps` over a connection of another name."""
+    return [{**step, "connection": connection} for step in steps]
+
+
 def changed(step: Mapping[str, Json], **arguments: Json) -> dict[str, Json]:
     """Return `step` with other arguments."""
     return {**step, "arguments": {**step["arguments"], **arguments}}

@@ -17,6 +17,7 @@ from hub.web.views.catalog import (
     SchemaField,
     ServerLine,
     ServersPage,
+    StepLine,
     ToolCard,
     ToolPage,
     VersionLine,
@@ -153,6 +154,20 @@ _BADGE = BadgeShown(
 )
 TOOLS = {
     "high": _TERM,
+    "composite": replace(
+        _TERM,
+        name="order_for_new_customer",
+        steps=(
+            StepLine(
+                name="customer",
+                tool="party_create",
+                connection="Tryton (demo)",
+                arguments=inert('{\n  "name": {"$from": "/input/name"}\n}'),
+                is_final=False,
+            ),
+            StepLine(name="welcome", tool="mail_send", connection="mail", arguments=inert(HOSTILE), is_final=True),
+        ),
+    ),
     "read": replace(
         _TERM,
         name="party_find",

@@ -72,6 +72,17 @@ class ConditionLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepLine:
+    """One step of a composite tool: which tool it calls, and where its arguments come from."""
+
+    name: str
+    tool: str
+    connection: str
+    arguments: Inert
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolPage:
     """Everything a person needs to know about one tool."""
 
@@ -105,6 +116,8 @@ class ToolPage:
     promotions_url: str
     is_read: bool
     badge: BadgeShown | None = None
+    steps: tuple[StepLine, ...] = ()
+    """Of a composite tool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
