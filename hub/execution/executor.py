@@ -236,11 +236,8 @@ class Executor:
         return await self._run(run)
 
     async def check_connection(self, connector: ConnectorSpec, connection: Connection) -> Health:
-        """Sign in, ask for what stands at the base URL, and return whether the connection can be used.
-
-        That of composite tools leads nowhere, and can always be used: each step goes over a connection of its own.
-        """
-        if connector.entry == COMPOSITE:
+        """Sign in, ask for what stands at the base URL, and return whether the connection can be used."""
+        if connector.entry == COMPOSITE:  # it leads nowhere: each step goes over a connection of its own
             return Reachable(latency_ms=0)
         started = time.monotonic()
         try:

@@ -118,6 +118,7 @@ async def test_a_step_that_cannot_be_taken_back_keeps_what_stands_a_beginning_of
     assert 40 in items(world)
 
 
+@ONE_ENGINE
 async def test_a_kill_switch_thrown_midway_holds_the_plan_and_then_it_goes_on(world: World) -> None:
     plan = await halfway(world)
 

@@ -11,7 +11,7 @@ from hub.dryrun import PlannedStep, contract_preview
 from hub.invocations.values import StepStatus
 from hub.web.inert import inert, inert_name
 from hub.web.plan_views import STATUSES, plan_box
-from hub.web.state_words import PLAN_TAKEN_BACK, STATES
+from hub.web.state_words import PLAN_TAKEN_BACK, PLAN_UNDER_WAY, STATES
 from hub.web.views.plan import ProgressLine
 from hub.web.wording import FIDELITIES, REVERSALS
 
@@ -143,6 +143,7 @@ PLANS_BEGUN = {
     ),
     "plan-under-way": replace(
         _BEGUN,
+        state=PLAN_UNDER_WAY,
         steps=(line(1, "customer", StepStatus.DONE), line(2, "order", StepStatus.IN_DOUBT)),
     ),
     "plan-partial": replace(
