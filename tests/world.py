@@ -114,9 +114,7 @@ class World:
 
 
 @asynccontextmanager
-async def open_hub(
-    database: Database, keys: Keyring, *, answer_seconds: float = ANSWER_SECONDS, folders: Sequence[Path] = ()
-) -> AsyncGenerator[Runtime]:
+async def open_hub(database: Database, keys: Keyring, *, folders: Sequence[Path] = ()) -> AsyncGenerator[Runtime]:
     """Yield a running hub without doors; `folders` may hold SQLite files to connect to."""
     async with AsyncExitStack() as stack:
         vault = Vault(keys)
@@ -136,7 +134,7 @@ async def open_hub(
             records=records,
             public_url=PUBLIC_URL,
             environment="dev",
-            answer_seconds=answer_seconds,
+            answer_seconds=ANSWER_SECONDS,
         )
         try:
             yield runtime
@@ -150,11 +148,10 @@ async def open_world(
     keys: Keyring,
     upstream: Upstream,
     *,
-    answer_seconds: float = ANSWER_SECONDS,
     spec: ConnectorSpec = connector.spec,
 ) -> AsyncGenerator[World]:
     """Yield a world over an empty database, or over one that `settle` has been at; `spec` replaces the connector's."""
-    async with open_hub(database, keys, answer_seconds=answer_seconds) as runtime:
+    async with open_hub(database, keys) as runtime:
         async with database.reading() as tx:
             is_settled = await directory.find(tx, "bot") is not None
         if not is_settled:
