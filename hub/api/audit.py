@@ -1,6 +1,6 @@
 """The audit log: pages of events, the newest signed checkpoint, the export that anybody can verify."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -13,6 +13,7 @@ from hub.api.bodies import Body, Id
 from hub.api.events import EventView, event_view
 from hub.api.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, seal, unseal
 from hub.audit import EventFilter, EventKind
+from hub.bundles import recorded_policy
 from hub.core.errors import NotFound
 
 router = APIRouter(prefix="/audit", tags=["audit"])
@@ -52,6 +53,13 @@ class ExportBody(Body):
     )
 
 
+class EvidenceBody(Body):
+    """On what evidence is wanted."""
+
+    invocation_id: str = Field(max_length=40, examples=["inv_06dvh3x5m8qk2v7c1n4pz9tbwr"])
+    with_values: bool = Field(default=False, description="With the private values; that they left is on record.")
+
+
 @router.get("/events", operation_id="listEvents", summary="List events")
 async def list_events(
     runtime: RuntimeParameter, acting: Auditor, listing: Annotated[EventListing, Query()]
@@ -89,6 +97,22 @@ async def get_checkpoint(runtime: RuntimeParameter, _acting: Auditor) -> Checkpo
 
 
 @router.post(
+    "/evidence",
+    operation_id="createEvidence",
+    summary="Evidence on one invocation",
+    response_class=StreamingResponse,
+    responses={200: {"description": "One JSON line after another, the page last.", "content": {JSON_LINES: {}}}},
+)
+async def create_evidence(runtime: RuntimeParameter, acting: Auditor, wanted: EvidenceBody) -> StreamingResponse:
+    """Stream all that the log holds on one invocation; `toolhub audit verify` checks it without the hub."""
+    order = audit.EvidenceOrder(
+        subject=wanted.invocation_id, by=acting.principal.id, policy=recorded_policy, with_values=wanted.with_values
+    )
+    lines = await _begun(audit.evidence_lines(runtime.database, runtime.keys, order))
+    return StreamingResponse(lines, media_type=JSON_LINES, headers=_attached(f"{wanted.invocation_id}.jsonl"))
+
+
+@router.post(
     "/exports",
     operation_id="createExport",
     summary="Export the log",
@@ -98,13 +122,21 @@ async def get_checkpoint(runtime: RuntimeParameter, _acting: Auditor) -> Checkpo
 async def create_export(runtime: RuntimeParameter, acting: Auditor, wanted: ExportBody) -> StreamingResponse:
     """Stream the log with its proofs; `toolhub audit verify` checks it without the hub. The export is an event too."""
     order = audit.ExportOrder(by=acting.principal.id, with_values=wanted.with_values, since=wanted.since)
-    lines = audit.export_lines(runtime.database, runtime.keys, order)
-    header = await anext(lines)  # what is wrong with the order is said before anything leaves
+    lines = await _begun(audit.export_lines(runtime.database, runtime.keys, order))
+    return StreamingResponse(lines, media_type=JSON_LINES, headers=_attached("audit.jsonl"))
+
+
+async def _begun(lines: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """Return `lines`, begun: what is wrong with the order is said before anything leaves."""
+    header = await anext(lines)
 
     async def whole() -> AsyncIterator[bytes]:
         yield header
         async for line in lines:
             yield line
 
-    attachment = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
-    return StreamingResponse(whole(), media_type=JSON_LINES, headers=attachment)
+    return whole()
+
+
+def _attached(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -2,7 +2,10 @@
 
 from hub.audit.erasing import erase_values
 from hub.audit.events import Event, append, append_many
+from hub.audit.evidence import EvidenceOrder, evidence_lines, verify_evidence
+from hub.audit.evidence_format import Policy, is_evidence
 from hub.audit.exports import ExportOrder, export, export_lines
+from hub.audit.judging import Finding, Held, Proof, Report
 from hub.audit.kinds import EventKind
 from hub.audit.notes import Checkpoint, NoteKey, parse_key
 from hub.audit.reading import (
@@ -17,7 +20,7 @@ from hub.audit.reading import (
 )
 from hub.audit.rotating import rotate_key
 from hub.audit.sequencer import ensure_checkpoint, keep_sequencing, latest_checkpoint, note_keys, sequence
-from hub.audit.verify import Finding, Held, Proof, Report, verify_export
+from hub.audit.verify import verify_export
 
 __all__ = [
     "AuditEvent",
@@ -25,10 +28,12 @@ __all__ = [
     "Event",
     "EventFilter",
     "EventKind",
+    "EvidenceOrder",
     "ExportOrder",
     "Finding",
     "Held",
     "NoteKey",
+    "Policy",
     "Proof",
     "Report",
     "Stretch",
@@ -38,8 +43,10 @@ __all__ = [
     "erase_values",
     "event",
     "events_of",
+    "evidence_lines",
     "export",
     "export_lines",
+    "is_evidence",
     "keep_sequencing",
     "latest_checkpoint",
     "note_keys",
@@ -49,5 +56,6 @@ __all__ = [
     "rotate_key",
     "sequence",
     "values_named",
+    "verify_evidence",
     "verify_export",
 ]

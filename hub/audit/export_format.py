@@ -33,18 +33,20 @@ FORMAT: Final = "toolhub-audit-export/1"
 _Count = Annotated[int, Field(ge=0)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A line that has exactly what it should have."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Since(_Strict):
+class Since(Strict):
     """The older checkpoint that the export begins at, and the proof that the log continues it."""
 
     checkpoint: str
     proof: tuple[str, ...] = Field(strict=False)
 
 
-class Header(_Strict):
+class Header(Strict):
     """The first line of an export."""
 
     checkpoint: str
@@ -56,14 +58,14 @@ class Header(_Strict):
     values: Literal["closed", "open"]
 
 
-class Opened(_Strict):
+class Opened(Strict):
     """A private value with the salt of its commitment."""
 
     salt: str
     value: JsonValue
 
 
-class EventLine(_Strict):
+class EventLine(Strict):
     """One event of an export."""
 
     body: dict[str, JsonValue]
@@ -107,9 +109,9 @@ def read_header(line: bytes) -> Header:
     if not line.startswith(b'{"checkpoint":'):
         raise Malformed("This is no audit export: it does not begin as `toolhub audit export` writes it.")
     try:
-        return Header.model_validate(_read_line(line))
+        return Header.model_validate(read_line(line))
     except ValidationError as error:
-        raise Malformed(f"This is not the header of an export: {_first_problem(error)}") from error
+        raise Malformed(f"This is not the header of an export: {first_problem(error)}") from error
 
 
 def read_event(line: bytes) -> tuple[EventLine, bytes, list[bytes]]:
@@ -119,9 +121,9 @@ def read_event(line: bytes) -> tuple[EventLine, bytes, list[bytes]]:
         Malformed: it is not an event line, or not written in the canonical way.
     """
     try:
-        event = EventLine.model_validate(_read_line(line))
+        event = EventLine.model_validate(read_line(line))
     except ValidationError as error:
-        raise Malformed(f"This is not an event: {_first_problem(error)}") from error
+        raise Malformed(f"This is not an event: {first_problem(error)}") from error
     return event, canonical_json(event.body), decode_proof(event.proof)
 
 
@@ -134,12 +136,18 @@ def decode_proof(steps: Sequence[str]) -> list[bytes]:
     return [decode_base64(step) for step in steps]
 
 
-def _read_line(line: bytes) -> Any:  # noqa: ANN401  # any JSON value
+def read_line(line: bytes) -> Any:  # noqa: ANN401  # any JSON value
+    """Return the JSON that `line` is.
+
+    Raises:
+        Malformed: it breaks off, or is not written in the canonical way.
+    """
     if not line.endswith(b"\n"):
         raise Malformed("The line breaks off.")
     return read_canonical(line[:-1])
 
 
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """Return in words the first thing that is wrong with a line."""
     problem = error.errors(include_url=False, include_input=False)[0]
     return f"/{'/'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

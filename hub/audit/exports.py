@@ -37,7 +37,9 @@ class ExportOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
+class ExportedEvent:
+    """An event under a checkpoint: its canonical body, and its inclusion proof there."""
+
     event_id: str
     body: bytes
     position: int
@@ -73,7 +75,7 @@ async def export_lines(database: Database, keys: Keyring, order: ExportOrder) ->
     for start in range(first, checkpoint.size, _PAGE):
         async with database.reading() as tx:  # short ones: an export holds up nobody
             lines = await _page(tx, range(start, min(start + _PAGE, checkpoint.size)), checkpoint.size, prover)
-            opened = await _open(tx, lines, keys) if order.with_values else {}
+            opened = await open_fields(tx, lines, keys) if order.with_values else {}
         for line in lines:
             yield event_line(line.body, line.position, line.proof, opened.get(line.event_id))
 
@@ -120,18 +122,18 @@ async def _continued(database: Database, older: Checkpoint, newer: Checkpoint) -
     return Since(checkpoint=older.note, proof=tuple(base64.b64encode(step).decode() for step in proof))
 
 
-async def _page(tx: Tx, span: range, size: int, prover: Prover) -> list[_Line]:
+async def _page(tx: Tx, span: range, size: int, prover: Prover) -> list[ExportedEvent]:
     query = select(EventRow.id, EventRow.body, EventRow.position)
     within = query.where(EventRow.position >= span.start, EventRow.position < span.stop).order_by(EventRow.position)
     rows = (await tx.execute(within)).all()
     proofs = await prover.prove(tx, [inclusion_ranges(row.position, size) for row in rows])
     return [
-        _Line(event_id=row.id, body=row.body, position=row.position, proof=proof)
+        ExportedEvent(event_id=row.id, body=row.body, position=row.position, proof=proof)
         for row, proof in zip(rows, proofs, strict=True)
     ]
 
 
-async def _open(tx: Tx, lines: Sequence[_Line], keys: Keyring) -> dict[str, dict[str, Any]]:
+async def open_fields(tx: Tx, lines: Sequence[ExportedEvent], keys: Keyring) -> dict[str, dict[str, Any]]:
     """Return for each event its private fields: with salt and value, or None where they have been erased."""
     opened: dict[str, dict[str, Any]] = {
         line.event_id: dict.fromkeys(read_canonical(line.body)["commitments"]) for line in lines

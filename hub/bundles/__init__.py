@@ -1,6 +1,6 @@
 """Policy bundles as stored, versioned data."""
 
-from hub.bundles.bundles import Bundles, default_bundle_text, recorded_bundle
+from hub.bundles.bundles import Bundles, default_bundle_text, recorded_bundle, recorded_policy
 from hub.bundles.editions import Edition, edition, edition_before, editions
 from hub.bundles.publishing import (
     BY_TWO,
@@ -33,4 +33,5 @@ __all__ = [
     "publish_default",
     "publish_proposal",
     "recorded_bundle",
+    "recorded_policy",
 ]

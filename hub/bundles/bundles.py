@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, select
 
+from hub.audit import Policy
 from hub.bundles.tables import BundleRow
-from hub.policy import Bundle
+from hub.policy import Bundle, schema_digest
 from hub.storage import Database, Tx
 
 BUNDLES_CHANGED: Final = "bundles"
@@ -78,6 +79,12 @@ async def recorded_bundle(tx: Tx, digest: str) -> Bundle | None:
     text = await tx.scalar(select(BundleRow.text).where(BundleRow.digest == digest).limit(1))
     bundle = None if text is None else Bundle.parse(text)
     return bundle if bundle is not None and bundle.digest == digest else None
+
+
+async def recorded_policy(tx: Tx, digest: str) -> Policy | None:
+    """Return the policy that decided under `digest` as evidence holds it; None where `recorded_bundle` has none."""
+    bundle = await recorded_bundle(tx, digest)
+    return None if bundle is None else Policy(schema=schema_digest(), text=bundle.text)
 
 
 def newest_active(environment: str) -> Select[BundleRow]:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TextIO
 
@@ -14,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hub import audit
+from hub.bundles import recorded_policy
 from hub.cli.console import err, fail, out, run, settings
 from hub.core.errors import HubError
 from hub.invocations.promoting import play_since
@@ -96,7 +98,7 @@ async def _played(chosen: Settings, days: int) -> list[Played]:
 
 @audit_app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="An export.")],
+    file: Annotated[Path, typer.Argument(help="An export, or evidence on one invocation.")],
     *,
     since_checkpoint: Annotated[
         Path | None, typer.Option(help="A checkpoint you kept: nothing before it may have been rewritten or cut off.")
@@ -104,9 +106,12 @@ def verify(
     key: Annotated[
         list[str] | None, typer.Option(help="A verifier key you trust; without one, the keys in the export are used.")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Where to write the page of evidence, once it is proven (HTML).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Verify an export, without a hub or a database: exit 0 if all of it is proven, 1 and where it breaks if not.
+    """Verify an export or evidence, without a hub or a database: exit 0 if all is proven, 1 and where it breaks if not.
 
     Examples:
       toolhub audit verify log.jsonl
@@ -121,13 +126,41 @@ def verify(
     except HubError as error:
         fail(error.message)
     with _opened(file) as lines, _progress("Verifying") as advance:
-        report = audit.verify_export(lines, held, progress=advance)
+        first = lines.readline()
+        if audit.is_evidence(first):
+            report, proven_page = audit.verify_evidence(chain([first], lines), held)
+        else:
+            report, proven_page = audit.verify_export(chain([first], lines), held, progress=advance), None
+    if page is not None and proven_page:
+        with _written(page) as html:
+            html.write(proven_page)
+    elif page is not None and proven_page is None:
+        fail("An export has no page; --page is for evidence on one invocation.")
     if as_json:
         typer.echo(json.dumps(_as_json(report), indent=2))
     else:
         _print(report, holds_checkpoint=note is not None)
     if not report.is_sound:
         raise typer.Exit(1)
+
+
+@audit_app.command()
+def evidence(
+    invocation: Annotated[str, typer.Argument(help="The id of the invocation, inv_...")],
+    file: Annotated[Path, typer.Argument(help="Where to write the evidence, mode 0600.")],
+    *,
+    with_values: Annotated[bool, typer.Option(help="Open private values; an auditor's evidence.")] = False,
+) -> None:
+    """Write all that the log holds on one invocation to FILE: events, proofs, policies, and a page for people.
+
+    Examples:
+      toolhub audit evidence inv_06dvh3x5m8qk2v7c1n4pz9tbwr case.jsonl
+
+      toolhub audit verify case.jsonl --page case.html
+    """
+    with _written(file) as lines:
+        run(_evidence(settings(), lines, invocation, with_values=with_values))
+    out.print(f"[green]Wrote[/] the evidence on {invocation} to {file}. Verify with: toolhub audit verify {file}")
 
 
 @audit_app.command()
@@ -154,6 +187,14 @@ async def _export(chosen: Settings, lines: TextIO, order: audit.ExportOrder) -> 
         keyring = await open_keyring(chosen, database)
         with _progress("Exporting") as advance:
             return await audit.export(database, keyring, lines, order, progress=advance)
+
+
+async def _evidence(chosen: Settings, lines: TextIO, invocation: str, *, with_values: bool) -> None:
+    order = audit.EvidenceOrder(subject=invocation, by=None, policy=recorded_policy, with_values=with_values)
+    async with open_database(chosen) as database:
+        keyring = await open_keyring(chosen, database)
+        async for line in audit.evidence_lines(database, keyring, order):
+            lines.write(line.decode())
 
 
 async def _checkpoint(chosen: Settings) -> str:

@@ -1,7 +1,7 @@
 """Pure decisions: facts in, a decision with rule ids and reasons out."""
 
 from hub.policy.annotations import BundleInvalid, Fault, Rule
-from hub.policy.bundle import Bundle
+from hub.policy.bundle import Bundle, schema_digest
 from hub.policy.decide import decide, decided_tier, uncounted
 from hub.policy.exposed import Exposed, exposed_facts
 from hub.policy.histories import PREVIEWED_MONEY, History
@@ -43,6 +43,7 @@ __all__ = [
     "decided_tier",
     "exposed_facts",
     "refuse_failing",
+    "schema_digest",
     "strictest",
     "uncounted",
 ]

@@ -31,6 +31,11 @@ def schema() -> cedarpy.Schema:
     return cedarpy.Schema.from_str(_schema_text())
 
 
+def schema_digest() -> str:
+    """Return the SHA-256 of the schema that bundles are checked against, in hex: a part of every bundle's digest."""
+    return hashlib.sha256(_schema_text().encode()).hexdigest()
+
+
 @cache
 def _schema_text() -> str:
     return files("hub.policy").joinpath("model.cedarschema").read_text(encoding="utf-8")
@@ -82,7 +87,7 @@ class Bundle:
         permits = cedarpy.policies_from_json_str(json.dumps({**parsed, "staticPolicies": allowing}))
         return cls(
             text=text,
-            digest=digest({"policies": text, "schema": hashlib.sha256(_schema_text().encode()).hexdigest()}),
+            digest=digest({"policies": text, "schema": schema_digest()}),
             rules=rules,
             policies=cedarpy.PolicySet.from_str(text),
             permits=cedarpy.PolicySet.from_str(permits),

@@ -176,3 +176,45 @@ def test_verifying_touches_no_hub(
 @pytest.mark.parametrize("command", ["export", "verify", "checkpoint", "keys"])
 def test_help_shows_an_example(toolhub: Toolhub, command: str) -> None:
     assert f"toolhub audit {command}" in toolhub(command, "--help").stdout
+
+
+def test_evidence_on_one_invocation_verifies_and_gives_its_page(home: Path, toolhub: Toolhub) -> None:
+    file, page = home / "case.jsonl", home / "case.html"
+
+    made = toolhub("evidence", "inv_1", str(file), "--with-values")
+    verified = toolhub("verify", str(file), "--page", str(page))
+
+    assert (made.exit_code, verified.exit_code) == (0, 0)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "Proven: 1 events" in verified.output
+    assert "a1@example.org" in page.read_text()
+    assert "a2@example.org" not in file.read_text()
+
+
+def test_evidence_that_was_changed_gives_no_page(home: Path, toolhub: Toolhub) -> None:
+    file, page = home / "case.jsonl", home / "case.html"
+    toolhub("evidence", "inv_1", str(file), "--with-values")
+    change(file, b"a1@example.org", b"a9@example.org")
+
+    verified = toolhub("verify", str(file), "--page", str(page))
+
+    assert verified.exit_code == 1
+    assert "Not proven" in verified.output
+    assert not page.exists()
+
+
+def test_evidence_is_refused_on_what_the_log_does_not_know_and_leaves_no_file(home: Path, toolhub: Toolhub) -> None:
+    refused = toolhub("evidence", "inv_9", str(home / "case.jsonl"))
+
+    assert refused.exit_code == 1
+    assert "inv_9" in refused.output
+    assert [one.name for one in home.iterdir()] == ["home"]
+
+
+def test_an_export_has_no_page(home: Path, toolhub: Toolhub) -> None:
+    toolhub("export", str(home / "log.jsonl"))
+
+    refused = toolhub("verify", str(home / "log.jsonl"), "--page", str(home / "log.html"))
+
+    assert refused.exit_code == 1
+    assert "--page is for evidence" in refused.output
