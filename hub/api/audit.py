@@ -12,7 +12,7 @@ from hub.api.access import Auditor, RuntimeParameter
 from hub.api.bodies import Body, Id
 from hub.api.events import EventView, event_view
 from hub.api.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, seal, unseal
-from hub.audit import EventFilter, EventKind
+from hub.audit import EventFilter, EventKind, ForeignFormat
 from hub.bundles import recorded_policy
 from hub.core.errors import NotFound
 
@@ -51,6 +51,13 @@ class ExportBody(Body):
     since: str | None = Field(
         default=None, max_length=4000, description="An older checkpoint's note: only what came after it."
     )
+
+
+class FeedBody(Body):
+    """Which events are wanted, and how."""
+
+    format: ForeignFormat
+    first: int = Field(default=0, ge=0, le=2**53 - 1, description="Begin at the event with this number.")
 
 
 class EvidenceBody(Body):
@@ -124,6 +131,20 @@ async def create_export(runtime: RuntimeParameter, acting: Auditor, wanted: Expo
     order = audit.ExportOrder(by=acting.principal.id, with_values=wanted.with_values, since=wanted.since)
     lines = await _begun(audit.export_lines(runtime.database, runtime.keys, order))
     return StreamingResponse(lines, media_type=JSON_LINES, headers=_attached("audit.jsonl"))
+
+
+@router.post(
+    "/feeds",
+    operation_id="createFeed",
+    summary="Events for another system",
+    response_class=StreamingResponse,
+    responses={200: {"description": "One JSON line for each event.", "content": {JSON_LINES: {}}}},
+)
+async def create_feed(runtime: RuntimeParameter, acting: Auditor, wanted: FeedBody) -> StreamingResponse:
+    """Stream events as OCSF, CloudEvents or OTLP, without private values; that it was asked for is an event too."""
+    order = audit.FeedOrder(by=acting.principal.id, shape=wanted.format, first=wanted.first)
+    lines = await _begun(audit.feed_lines(runtime.database, runtime.keys, order))
+    return StreamingResponse(lines, media_type=JSON_LINES, headers=_attached(f"events.{wanted.format}.jsonl"))
 
 
 async def _begun(lines: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:

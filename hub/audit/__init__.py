@@ -5,6 +5,8 @@ from hub.audit.events import Event, append, append_many
 from hub.audit.evidence import EvidenceOrder, evidence_lines, verify_evidence
 from hub.audit.evidence_format import Policy, is_evidence
 from hub.audit.exports import ExportOrder, export, export_lines
+from hub.audit.feeding import FeedOrder, feed_lines
+from hub.audit.foreign_formats import ForeignFormat
 from hub.audit.judging import Finding, Held, Proof, Report
 from hub.audit.kinds import EventKind
 from hub.audit.notes import Checkpoint, NoteKey, parse_key
@@ -30,7 +32,9 @@ __all__ = [
     "EventKind",
     "EvidenceOrder",
     "ExportOrder",
+    "FeedOrder",
     "Finding",
+    "ForeignFormat",
     "Held",
     "NoteKey",
     "Policy",
@@ -46,6 +50,7 @@ __all__ = [
     "evidence_lines",
     "export",
     "export_lines",
+    "feed_lines",
     "is_evidence",
     "keep_sequencing",
     "latest_checkpoint",

@@ -97,6 +97,22 @@ async def _played(chosen: Settings, days: int) -> list[Played]:
 
 
 @audit_app.command()
+def feed(
+    file: Annotated[Path, typer.Argument(help="Where to write the events (one JSON line each), mode 0600.")],
+    *,
+    shape: Annotated[audit.ForeignFormat, typer.Option("--format", help="What the other system reads.")],
+    first: Annotated[int, typer.Option(min=0, help="Begin at the event with this number.")] = 0,
+) -> None:
+    """Write events to FILE as another system reads them: OCSF, CloudEvents, or OTLP. Private values stay here.
+
+    Example:  toolhub audit feed events.jsonl --format ocsf --first 1200
+    """
+    with _written(file) as lines:
+        written = run(_feed(settings(), lines, audit.FeedOrder(by=None, shape=shape, first=first)))
+    out.print(f"[green]Wrote[/] {written} events to {file}. Go on later with: --first {first + written}")
+
+
+@audit_app.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="An export, or evidence on one invocation.")],
     *,
@@ -187,6 +203,15 @@ async def _export(chosen: Settings, lines: TextIO, order: audit.ExportOrder) -> 
         keyring = await open_keyring(chosen, database)
         with _progress("Exporting") as advance:
             return await audit.export(database, keyring, lines, order, progress=advance)
+
+
+async def _feed(chosen: Settings, lines: TextIO, order: audit.FeedOrder) -> int:
+    written = 0
+    async with open_database(chosen) as database:
+        async for line in audit.feed_lines(database, await open_keyring(chosen, database), order):
+            lines.write(line.decode())
+            written += 1
+    return written
 
 
 async def _evidence(chosen: Settings, lines: TextIO, invocation: str, *, with_values: bool) -> None:

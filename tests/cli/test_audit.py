@@ -218,3 +218,16 @@ def test_an_export_has_no_page(home: Path, toolhub: Toolhub) -> None:
 
     assert refused.exit_code == 1
     assert "--page is for evidence" in refused.output
+
+
+def test_a_feed_goes_on_where_it_ended(home: Path, toolhub: Toolhub) -> None:
+    file = home / "events.jsonl"
+
+    first = toolhub("feed", str(file), "--format", "cloudevents")
+    again = toolhub("feed", str(file), "--format", "cloudevents", "--first", "4")
+    beyond = toolhub("feed", str(file), "--format", "ocsf", "--first", "99")
+
+    assert (first.exit_code, again.exit_code, beyond.exit_code) == (0, 0, 1)
+    assert "--first 4" in first.output
+    assert [json.loads(line)["position"] for line in file.read_text().splitlines()] == ["4"]
+    assert "numbered events" in beyond.output
