@@ -13,7 +13,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from hub.audit import Witness, witness_from
 from hub.core.addresses import is_address
+from hub.core.errors import InputError
 from hub.promotions import Rules
 from hub.registry import Environment
 
@@ -103,6 +105,12 @@ class Settings(BaseSettings):
         SecretStr | None, Field(description="What Slack signs its requests to the hub with.")
     ] = None
     slack_api: Annotated[str, Field(description="Slack's Web API; another address only on this machine.")] = _SLACK
+    checkpoints_to: Annotated[
+        tuple[SecretStr, ...],
+        Field(
+            description="Where the audit log's checkpoints are kept, too: file:///folder, https://..., git+ssh://..."
+        ),
+    ] = ()
     sandbox_minimum: Annotated[
         Literal["partial", "full"] | None,
         Field(description="Refuse to run connector code below this level of confinement."),
@@ -146,7 +154,16 @@ class Settings(BaseSettings):
         if any(network.prefixlen == 0 for network in self.trusted_proxies):
             raise ValueError("trusted_proxies must name the proxies: whoever is trusted may claim any address")
         self._check_channels()
+        try:
+            _ = self.witnesses
+        except InputError as error:
+            raise ValueError(f"checkpoints_to: {error.message}") from error
         return self
+
+    @property
+    def witnesses(self) -> tuple[Witness, ...]:
+        """Who keeps the audit log's checkpoints outside the hub."""
+        return tuple(witness_from(one.get_secret_value(), self.home) for one in self.checkpoints_to)
 
     def _check_channels(self) -> None:
         if self.mail_host is not None and not is_address(self.mail_from or ""):

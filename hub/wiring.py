@@ -105,6 +105,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             public_url=settings.address,
             environment=settings.environment.value,
             promotions=settings.promotions or Rules(),
+            witnesses=settings.witnesses,
         )
         try:
             yield runtime

@@ -31,6 +31,7 @@ Notify = Mapping[str, outbox.Handler]
 _log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_SECONDS: Final = 1.0
+ANNOUNCE_SECONDS: Final = 60.0
 TIDY_SECONDS: Final = 3600.0
 WATCH_SECONDS: Final = 5.0
 CHECK_SECONDS: Final = 86_400.0
@@ -46,6 +47,8 @@ async def work(runtime: Runtime, notify: Notify) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(_continue_invocations(runtime))
         group.create_task(keep(lambda: audit.keep_sequencing(runtime.database, runtime.keys), pause=LOOK_AGAIN_SECONDS))
+        herald = audit.Herald(runtime.database, runtime.keys, runtime.witnesses)
+        group.create_task(keep(herald.announce, pause=ANNOUNCE_SECONDS))
         group.create_task(keep(lambda: _tidy(runtime), pause=TIDY_SECONDS))
         group.create_task(keep(lambda: check_decisions(runtime), pause=CHECK_SECONDS))
         for lane in lanes(notify):

@@ -23,6 +23,7 @@ from hub.audit.reading import (
 from hub.audit.rotating import rotate_key
 from hub.audit.sequencer import ensure_checkpoint, keep_sequencing, latest_checkpoint, note_keys, sequence
 from hub.audit.verify import verify_export
+from hub.audit.witnesses import Herald, Witness, witness_from
 
 __all__ = [
     "AuditEvent",
@@ -36,11 +37,13 @@ __all__ = [
     "Finding",
     "ForeignFormat",
     "Held",
+    "Herald",
     "NoteKey",
     "Policy",
     "Proof",
     "Report",
     "Stretch",
+    "Witness",
     "append",
     "append_many",
     "ensure_checkpoint",
@@ -63,4 +66,5 @@ __all__ = [
     "values_named",
     "verify_evidence",
     "verify_export",
+    "witness_from",
 ]

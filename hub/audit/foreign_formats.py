@@ -158,7 +158,7 @@ def _any(value: Json) -> dict[str, Json]:
         return {"arrayValue": {"values": [_any(one) for one in cast("list[Json]", value)]}}
     if isinstance(value, int) and not isinstance(value, bool):
         return {"intValue": str(value)}
-    name = _SCALARS.get(type(value))
+    name = _SCALARS.get(type(cast("object", value)))
     return {} if name is None else {name: value}
 
 

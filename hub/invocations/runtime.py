@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from hub.audit import Witness
 from hub.budgets import Brakes
 from hub.bundles import Bundles
 from hub.credentials import Vault
@@ -47,6 +48,8 @@ class Runtime:
     answer_seconds: float = ANSWER_SECONDS
     lease_seconds: int = 60
     promotions: Rules = field(default_factory=Rules)
+    witnesses: tuple[Witness, ...] = ()
+    """Who keeps the audit log's checkpoints outside the hub."""
     tasks: Tasks = field(default_factory=Tasks)
 
     @property
