@@ -1,5 +1,6 @@
 """A release comes to staging and prod through its gates alone, which are looked at again when it is put in use."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -132,6 +133,16 @@ async def test_of_two_promotions_at_the_same_time_one_is_put_in_force(stage: Sta
         await stage.decide(second, stage.world.ann)
     with pytest.raises(Conflict, match="does not wait any more"):
         await stage.decide(first, stage.world.ann)
+
+
+async def test_of_two_that_are_decided_on_at_the_same_moment_one_is_put_in_force(stage: Stage) -> None:
+    both = [await ready(stage), await stage.ask()]
+
+    ended = await asyncio.gather(*(stage.decide(one, stage.world.ann) for one in both), return_exceptions=True)
+
+    refused = [one for one in ended if isinstance(one, Conflict)]
+    assert len(refused) == 1, ended
+    assert [await _state(stage, one) for one in both].count(State.IN_FORCE) == 1
 
 
 async def test_a_badge_that_went_away_meanwhile_stops_it(stage: Stage) -> None:
