@@ -10,6 +10,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 
 from hub.api import create_api
+from hub.erasures import USUAL, Keeping
 from hub.invocations.runtime import Runtime
 from hub.mcp import mcp_door
 from hub.oauth import oauth_routes
@@ -17,7 +18,7 @@ from hub.web import SlackDoor, lost, web_routes
 from hub.worker import LOOK_AGAIN_SECONDS, Notify, keep, work
 
 
-def create_app(runtime: Runtime, notify: Notify, slack: SlackDoor | None = None) -> Starlette:
+def create_app(runtime: Runtime, notify: Notify, slack: SlackDoor | None = None, keeping: Keeping = USUAL) -> Starlette:
     """Return the hub's web application over `runtime`; `slack` answers for a Slack app, if there is one.
 
     The worker runs inside it on SQLite, which has one process; on PostgreSQL it is a process of its own.
@@ -33,7 +34,7 @@ def create_app(runtime: Runtime, notify: Notify, slack: SlackDoor | None = None)
                 keep(runtime.keys.keep_fresh, pause=LOOK_AGAIN_SECONDS),
             ]
             if runtime.database.is_sqlite:
-                background.append(work(runtime, notify))
+                background.append(work(runtime, notify, keeping))
             tasks = [asyncio.create_task(job) for job in background]
             try:
                 yield

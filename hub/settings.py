@@ -133,6 +133,13 @@ class Settings(BaseSettings):
     promotions: Annotated[
         Rules | None, Field(description="Gates, deciders and lines of staging and prod; default: see the README.")
     ] = None
+    keep_bodies_days: Annotated[
+        int, Field(ge=1, le=36_500, description="Days after which the values of ended calls and of events are deleted.")
+    ] = 90
+    keep_decisions_days: Annotated[
+        int,
+        Field(ge=1, le=36_500, description="Days for which policy's decisions can be made again; default: 7 years."),
+    ] = 2557
 
     trusted_proxies: Annotated[
         tuple[IPvAnyNetwork, ...],
@@ -153,6 +160,8 @@ class Settings(BaseSettings):
             raise ValueError("sqlite_folders must not hold the hub's own home: its database is no system of record")
         if any(network.prefixlen == 0 for network in self.trusted_proxies):
             raise ValueError("trusted_proxies must name the proxies: whoever is trusted may claim any address")
+        if self.keep_decisions_days < self.keep_bodies_days:
+            raise ValueError("keep_decisions_days must not be less than keep_bodies_days")
         self._check_channels()
         try:
             _ = self.witnesses

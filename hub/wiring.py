@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 from hub import outbox
 from hub.budgets import Brakes
@@ -13,6 +14,7 @@ from hub.channels.slack import SlackChannel
 from hub.channels.slack_api import SlackApi, SlackApp
 from hub.channels.webhooks import Endpoint, WebhookChannel
 from hub.credentials import Vault
+from hub.erasures import Keeping
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.runtime import Executor, Runtime, reach
@@ -54,6 +56,13 @@ def _channels(settings: Settings, runtime: Runtime) -> list[Channel]:
     if (app := _slack_app(settings)) is not None:
         channels.append(SlackChannel(runtime.database, SlackApi(app), tell, settings.address))
     return channels
+
+
+def keeping(settings: Settings) -> Keeping:
+    """Return how long things are kept."""
+    return Keeping(
+        bodies=timedelta(days=settings.keep_bodies_days), decisions=timedelta(days=settings.keep_decisions_days)
+    )
 
 
 def slack_door(settings: Settings, runtime: Runtime) -> SlackDoor | None:

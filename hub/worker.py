@@ -1,5 +1,5 @@
-"""The worker: continues what stands still, expires what is overdue, seals the audit log, delivers messages, and every
-day makes the decisions of the day before again.
+"""The worker: continues what stands still, expires what is overdue, seals the audit log, delivers messages, deletes
+what was kept long enough, and every day makes the decisions of the day before again.
 """
 
 import asyncio
@@ -10,10 +10,11 @@ from typing import Final
 
 import structlog
 
-from hub import audit, dryrun, ledger, outbox
+from hub import audit, ledger, outbox
 from hub.budgets import forget_places
 from hub.channels import CHANNEL_TOPIC
 from hub.core.errors import Conflict, HubError
+from hub.erasures import USUAL, Keeping, retain
 from hub.identity.sweeping import sweep
 from hub.invocations.contact import look_after_connections
 from hub.invocations.journal import WORK
@@ -42,7 +43,7 @@ AT_ONCE: Final = 8
 """How many invocations one worker continues at the same time."""
 
 
-async def work(runtime: Runtime, notify: Notify) -> None:
+async def work(runtime: Runtime, notify: Notify, keeping: Keeping = USUAL) -> None:
     """Work until cancelled; what is under way then is finished or left to its lease."""
     async with asyncio.TaskGroup() as group:
         group.create_task(_continue_invocations(runtime))
@@ -50,6 +51,7 @@ async def work(runtime: Runtime, notify: Notify) -> None:
         herald = audit.Herald(runtime.database, runtime.keys, runtime.witnesses)
         group.create_task(keep(herald.announce, pause=ANNOUNCE_SECONDS))
         group.create_task(keep(lambda: _tidy(runtime), pause=TIDY_SECONDS))
+        group.create_task(keep(lambda: retain(runtime.database, runtime.keys, keeping), pause=TIDY_SECONDS))
         group.create_task(keep(lambda: check_decisions(runtime), pause=CHECK_SECONDS))
         for lane in lanes(notify):
             group.create_task(keep(partial(outbox.deliver, runtime.database, lane, limit=20), pause=LOOK_AGAIN_SECONDS))
@@ -96,7 +98,6 @@ async def _tidy(runtime: Runtime) -> None:
         await sweep(tx)
         await ledger.sweep(tx)
         await forget_values(tx)
-        await dryrun.forget_exchanges(tx)
         await forget_places(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
 

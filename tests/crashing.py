@@ -15,10 +15,12 @@ import sys
 import traceback
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from world import MASTER_KEY, caller_for, open_hub
 
+from hub.erasures import Keeping, grant, retain
 from hub.identity import directory
 from hub.invocations.invoke import invoke
 from hub.invocations.resume import resume
@@ -58,9 +60,21 @@ async def work(url: str, when: str, number: int, action: Sequence[str], is_open:
         os.write(is_open, b"!")
         if kind == "resume":
             await resume(rest[0], runtime)
+        elif kind == "retain":
+            await retain(database, keys, Keeping(), batch=1)
+        elif kind == "erase":
+            await _erase(runtime, rest[0])
         else:
             await _call(runtime, *rest)
     await database.close()
+
+
+async def _erase(runtime: Runtime, erasure_id: str) -> None:
+    async with runtime.database.reading() as tx:
+        auditor = await directory.find(tx, "aud")
+    assert auditor is not None
+    async with runtime.database.transaction() as tx:
+        await grant(tx, erasure_id, auditor, replace(runtime.authority, by=auditor.id))
 
 
 async def _call(runtime: Runtime, tool: str, arguments: str) -> None:

@@ -90,6 +90,8 @@ PolicyManager = Annotated[Acting, Depends(Access(Permission.MANAGE_POLICY))]
 GlassBreaker = Annotated[Acting, Depends(Access(Permission.BREAK_GLASS))]
 Stopper = Annotated[Acting, Depends(Access(Permission.STOP_THINGS))]
 DoubtResolver = Annotated[Acting, Depends(Access(Permission.RESOLVE_DOUBTS))]
+ErasureAsker = Annotated[Acting, Depends(Access(Permission.ASK_ERASURE))]
+ErasureGranter = Annotated[Acting, Depends(Access(Permission.GRANT_ERASURE))]
 Auditor = Annotated[Acting, Depends(Access(Permission.SEE_AUDIT))]
 
 

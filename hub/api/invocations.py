@@ -12,6 +12,7 @@ from hub import audit
 from hub.api.access import Acting, Anybody, DoubtResolver, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.events import EventView, event_view
+from hub.api.looks import note_looks
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
 from hub.api.repeats import Answer, IdempotencyKey, Keyed, answer_once
 from hub.core.errors import Forbidden, NotFound, TooMany
@@ -127,6 +128,7 @@ class InvocationView(BaseModel):
     expires_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
+    erased_at: datetime | None = Field(default=None, description="Since when its values are gone.")
     trace_id: str
     status_url: str
     undoes: str | None = Field(default=None, description="The invocation that this one takes back.")
@@ -171,7 +173,7 @@ async def create_invocation(
         invocation = _within_limits(await invoke(call, runtime))
         seen = await as_seen_by(acting.caller, invocation, runtime)
         kept = view(seen, runtime).model_copy(update={"repeats": True})
-        return Answer(told=await view_for(acting.caller, invocation, runtime), kept=kept)
+        return Answer(told=await view_for(acting.caller, invocation, runtime), kept=kept, about=invocation.id)
 
     payload = wanted.model_dump(mode="json")
     keyed = Keyed(key=idempotency_key, operation="createInvocation", payload=payload, is_safe_again=True)
@@ -211,8 +213,10 @@ class Doubts(BaseModel):
 
 @router.get("/doubts", operation_id="listDoubts", summary="List the writes in doubt")
 async def list_doubts(runtime: RuntimeParameter, acting: DoubtResolver) -> Doubts:
-    """Return the writes that were sent and whose answer was lost, for operators to look into."""
-    seen = [await as_seen_by(acting.caller, one, runtime) for one in await doubtful(runtime)]
+    """Return the writes that were sent and whose answer was lost, for operators to look into; each look is an event."""
+    found = await doubtful(runtime)
+    await note_looks(acting, found, runtime)
+    seen = [await as_seen_by(acting.caller, one, runtime) for one in found]
     return Doubts(items=[view(one, runtime) for one in seen])
 
 
@@ -224,7 +228,9 @@ async def resolve_invocation(
     resolution = Resolution(
         invocation_id=invocation_id, operator=acting.principal, has_happened=found.has_happened, reason=found.reason
     )
-    return view(await as_seen_by(acting.caller, await resolve(resolution, runtime), runtime), runtime)
+    settled = await resolve(resolution, runtime)
+    await note_looks(acting, [settled], runtime)
+    return view(await as_seen_by(acting.caller, settled, runtime), runtime)
 
 
 @router.get("/{invocation_id}", operation_id="getInvocation", summary="How an invocation stands")
@@ -335,6 +341,7 @@ def view(invocation: Invocation, runtime: Runtime) -> InvocationView:
         expires_at=invocation.expires_at,
         created_at=invocation.created_at,
         updated_at=invocation.updated_at,
+        erased_at=invocation.erased_at,
         trace_id=invocation.trace_id,
         status_url=f"{runtime.public_url.rstrip('/')}/invocations/{invocation.id}",
         undoes=invocation.undoes,

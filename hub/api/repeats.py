@@ -32,10 +32,14 @@ IdempotencyKey = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Generic[ModelT]):
-    """What the caller is told now, and what is kept to be told again: the same without secrets."""
+    """What the caller is told now, and what is kept to be told again: the same without secrets.
+
+    `about` is the invocation that it tells of, if it does.
+    """
 
     told: ModelT
     kept: ModelT
+    about: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,5 +88,5 @@ async def answer_once(
         raise
     kept = runtime.keys.encrypt(answer.kept.model_dump_json().encode(), context=f"keyed request {asked.key}")
     async with runtime.database.transaction() as tx:
-        await ledger.finish(tx, asked, begun, kept)
+        await ledger.finish(tx, asked, begun, kept, about=answer.about)
     return answer.told

@@ -10,6 +10,7 @@ from hub.api.access import GlassBreaker, Person, RuntimeParameter
 from hub.api.bodies import Body, Id
 from hub.api.invocations import InvocationView
 from hub.api.invocations import view as invocation_view
+from hub.api.looks import note_looks
 from hub.core.errors import NotFound
 from hub.identity import directory
 from hub.identity.permissions import Permission, may
@@ -98,6 +99,7 @@ async def break_the_glass(
         reason=body.reason,
     )
     broken = await break_glass(breaking, runtime)
+    await note_looks(acting, [broken], runtime)
     return invocation_view(await as_seen_by(acting.caller, broken, runtime), runtime)
 
 

@@ -1,6 +1,6 @@
 """The append-only, verifiable record of everything the hub does."""
 
-from hub.audit.erasing import erase_values
+from hub.audit.erasing import Because, Cause, erase_named, erase_values, latest_of, values_kept
 from hub.audit.events import Event, append, append_many
 from hub.audit.evidence import EvidenceOrder, evidence_lines, verify_evidence
 from hub.audit.evidence_format import Policy, is_evidence
@@ -18,8 +18,10 @@ from hub.audit.reading import (
     events_of,
     open_values,
     page_of_events,
+    texts_of,
     values_named,
 )
+from hub.audit.retention import Class, OldValue, Search, is_body, named, old_values
 from hub.audit.rotating import rotate_key
 from hub.audit.sequencer import ensure_checkpoint, keep_sequencing, latest_checkpoint, note_keys, sequence
 from hub.audit.verify import verify_export
@@ -27,7 +29,10 @@ from hub.audit.witnesses import Herald, Witness, witness_from
 
 __all__ = [
     "AuditEvent",
+    "Because",
+    "Cause",
     "Checkpoint",
+    "Class",
     "Event",
     "EventFilter",
     "EventKind",
@@ -39,14 +44,17 @@ __all__ = [
     "Held",
     "Herald",
     "NoteKey",
+    "OldValue",
     "Policy",
     "Proof",
     "Report",
+    "Search",
     "Stretch",
     "Witness",
     "append",
     "append_many",
     "ensure_checkpoint",
+    "erase_named",
     "erase_values",
     "event",
     "events_of",
@@ -54,15 +62,21 @@ __all__ = [
     "export",
     "export_lines",
     "feed_lines",
+    "is_body",
     "is_evidence",
     "keep_sequencing",
     "latest_checkpoint",
+    "latest_of",
+    "named",
     "note_keys",
+    "old_values",
     "open_values",
     "page_of_events",
     "parse_key",
     "rotate_key",
     "sequence",
+    "texts_of",
+    "values_kept",
     "values_named",
     "verify_evidence",
     "verify_export",

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, or_, select
 
+from hub.audit.erasing import erasing_events_of
 from hub.audit.events import Event, append
 from hub.audit.evidence_format import (
     EvidenceHeader,
@@ -144,10 +145,10 @@ def _judged_page(last: Sequence[bytes], header: EvidenceHeader, events: Sequence
 
 async def _events(tx: Tx, subject: str, checkpoint: Checkpoint) -> list[ExportedEvent]:
     """Return the events about `subject` under the checkpoint, with those that erased values and announced keys."""
-    ids = select(EventRow.id).where(EventRow.subject == subject)
+    ids = list(await tx.scalars(select(EventRow.id).where(EventRow.subject == subject)))
     wanted: list[ColumnElement[bool]] = [
         EventRow.subject == subject,
-        (EventRow.kind == EventKind.VALUES_ERASED.value) & EventRow.subject.in_(ids),
+        EventRow.id.in_(await erasing_events_of(tx, ids)),
         EventRow.kind == EventKind.KEY_ROTATED.value,
     ]
     query = select(EventRow.id, EventRow.body, EventRow.position).where(or_(*wanted))

@@ -10,8 +10,8 @@ r"""The export's format: one line of canonical JSON for the header, then one for
 * `since.proof` is the RFC 9162 consistency proof from the older checkpoint to the header's.
 * With open values, each field of `body.commitments` has its salt and value, or null once the value has been erased:
   SHA-256(salt || canonical JSON of the value) is the commitment.
-* What is erased is named by an event `values.erased` of the log, its
-  `facts` being {"event": ID, "fields": [FIELD, ...]}; a null that no such event names is a missing value.
+* What is erased is named by an event `values.erased` of the log, its `facts` having {"because": "erasure" |
+  "retention", "values": {ID: [FIELD, ...], ...}}; a null that no such event names is a missing value.
 * The origin (the name of every KEY) is made from the log's first key; each further key is announced by an event
   `key.rotated` of the log, with the KEY as its fact `verifier`. A key that comes otherwise must be known beforehand.
 * Every line is written in the one canonical way, so that no byte can be changed without a trace.

@@ -8,6 +8,7 @@ from typing import Final, Literal, Protocol
 
 from pydantic import JsonValue
 
+from hub.audit.erasing import Because, erased_by
 from hub.audit.events import commitment
 from hub.audit.export_format import EventLine
 from hub.audit.kinds import EventKind
@@ -57,6 +58,8 @@ class Report:
     events: int = 0
     opened: int = 0
     erased: int = 0
+    retired: int = 0
+    """Those of the erased values whose time was over."""
     closed: int = 0
     keys: tuple[str, ...] = ()
     is_key_trusted: bool = False
@@ -193,10 +196,10 @@ class Judge:
         facts = body.get("facts")
         if not isinstance(facts, dict):
             return
-        if body.get("kind") == EventKind.VALUES_ERASED.value and isinstance(fields := facts.get("fields"), list):
-            for name in fields:
-                if self._blanks.pop((str(facts.get("event")), str(name)), None) is not None:
-                    self._report.erased += 1
+        if body.get("kind") == EventKind.VALUES_ERASED.value:
+            found = sum(self._blanks.pop(each, None) is not None for each in erased_by(facts))
+            self._report.erased += found
+            self._report.retired += found if facts.get("because") == Because.RETENTION.value else 0
         if body.get("kind") == EventKind.KEY_ROTATED.value and facts.get("purpose") == "checkpoints":
             self._vouched.add(str(facts.get("verifier")))
 

@@ -127,6 +127,18 @@ class Stretch:
     limit: int = 500
 
 
+async def texts_of(tx: Tx, subject: str, names: Collection[str], keys: Keyring) -> dict[str, dict[str, Json]]:
+    """Return the private values of these names of the events about `subject`, by the ids of the events.
+
+    The caller has made sure that whoever reads them takes part in what they are about.
+    """
+    query = select(ValueRow).join(EventRow, EventRow.id == ValueRow.event_id)
+    found = dict[str, dict[str, Json]]()
+    for row in await tx.scalars(query.where(EventRow.subject == subject, ValueRow.field.in_(names))):
+        found.setdefault(row.event_id, {})[row.field] = open_value(row, keys)[1]
+    return found
+
+
 async def values_named(tx: Tx, name: str, keys: Keyring, stretch: Stretch) -> list[Kept]:
     """Return the events of a stretch, each with its private value called `name`.
 

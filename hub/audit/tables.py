@@ -9,6 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub.storage import Base, Json, Moment
 
 _IS_UNNUMBERED = text("position IS NULL")
+_IS_ERASING = text("kind = 'values.erased'")
+DECIDED_ON = "decided_on"
+"""The private value with which a decision can be made again; it is kept longer than others."""
+_IS_BODY = text(f"field <> '{DECIDED_ON}'")
 
 
 class EventRow(Base):
@@ -30,6 +34,7 @@ class EventRow(Base):
 
     __table_args__ = (
         Index("ix_audit_events_subject", "subject", "entry"),
+        Index("ix_audit_events_erasing", "entry", sqlite_where=_IS_ERASING, postgresql_where=_IS_ERASING),
         Index("ix_audit_events_unnumbered", "entry", sqlite_where=_IS_UNNUMBERED, postgresql_where=_IS_UNNUMBERED),
     )
 
@@ -43,6 +48,8 @@ class ValueRow(Base):
     event_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     field: Mapped[str] = mapped_column(String(40), primary_key=True)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
+
+    __table_args__ = (Index("ix_audit_values_bodies", "event_id", sqlite_where=_IS_BODY, postgresql_where=_IS_BODY),)
 
 
 class TileRow(Base):

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hub import audit
 from hub.bundles import recorded_policy
 from hub.cli.console import err, fail, out, run, settings
+from hub.cli.erasing import erase
 from hub.core.errors import HubError
 from hub.invocations.promoting import play_since
 from hub.opening import open_database, open_keyring
@@ -160,6 +161,9 @@ def verify(
         raise typer.Exit(1)
 
 
+audit_app.command()(erase)
+
+
 @audit_app.command()
 def evidence(
     invocation: Annotated[str, typer.Argument(help="The id of the invocation, inv_...")],
@@ -291,7 +295,8 @@ def _print(report: audit.Report, *, holds_checkpoint: bool) -> None:
         err.print(f"[bold red]Not proven.[/] {len(report.findings) + report.more_findings} finding(s).")
         return
     out.print(f"[green]Proven:[/] {report.events} events, from number {report.first}, under one signed checkpoint.")
-    out.print(f"Private values: {report.opened} open and proven, {report.erased} erased, {report.closed} kept closed.")
+    erased = f"{report.erased} erased" + (f" ({report.retired} by retention)" if report.retired else "")
+    out.print(f"Private values: {report.opened} open and proven, {erased}, {report.closed} kept closed.")
     if report.continues is not None:
         out.print(f"It continues the older checkpoint over {report.continues} events.")
     if not report.is_key_trusted:
@@ -314,7 +319,12 @@ def _as_json(report: audit.Report) -> dict[str, Any]:
         "checkpoint": None if signed is None else {"origin": signed.origin, "size": signed.size, "note": signed.note},
         "first": report.first,
         "events": report.events,
-        "values": {"open": report.opened, "erased": report.erased, "closed": report.closed},
+        "values": {
+            "open": report.opened,
+            "erased": report.erased,
+            "erased_by_retention": report.retired,
+            "closed": report.closed,
+        },
         "keys": list(report.keys),
         "is_key_trusted": report.is_key_trusted,
         "continues": report.continues,

@@ -17,7 +17,7 @@ from hub.opening import open_database, prepare_home
 from hub.settings import Settings
 from hub.storage import Database, served_alone
 from hub.storage.migrations import current, head, upgrade
-from hub.wiring import notifications, open_runtime, slack_door
+from hub.wiring import keeping, notifications, open_runtime, slack_door
 
 
 def serve(
@@ -66,7 +66,7 @@ async def _serve_on(listener: socket.socket, chosen: Settings) -> None:
         await _bring_up_to_date(database)
     async with open_runtime(chosen) as runtime:
         await _first_steps(runtime)
-        app = create_app(runtime, notifications(chosen, runtime), slack_door(chosen, runtime))
+        app = create_app(runtime, notifications(chosen, runtime), slack_door(chosen, runtime), keeping(chosen))
         out.print(f"The hub is at [bold]{chosen.address}[/]  (MCP: {chosen.address}/mcp)", highlight=False)
         await uvicorn.Server(server_config(app, chosen)).serve(sockets=[listener])
 

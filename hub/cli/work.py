@@ -5,7 +5,7 @@ import asyncio
 from hub.cli.console import fail, out, run, settings
 from hub.settings import Settings
 from hub.storage.migrations import current, head
-from hub.wiring import notifications, open_runtime
+from hub.wiring import keeping, notifications, open_runtime
 from hub.worker import LOOK_AGAIN_SECONDS, keep, work
 
 
@@ -30,4 +30,4 @@ async def _work(chosen: Settings) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(keep(runtime.database.relay_signals, pause=LOOK_AGAIN_SECONDS))
             group.create_task(keep(runtime.keys.keep_fresh, pause=LOOK_AGAIN_SECONDS))
-            group.create_task(work(runtime, notifications(chosen, runtime)))
+            group.create_task(work(runtime, notifications(chosen, runtime), keeping(chosen)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -12,14 +12,10 @@ from connectors.sdk.preview import Preview
 from hub.core.canonical import digest
 from hub.dryrun.plans import PlanPreview
 from hub.dryrun.tables import PreviewRow
-from hub.storage import Tx, now
+from hub.storage import Tx
 
 TRACK_RECORD_LENGTH = 500
 """How many of a tool's latest judged previews make its track record."""
-
-
-EXCHANGES_KEPT = timedelta(days=90)
-"""How long what a system said to a preview is kept."""
 
 
 class Verdict(StrEnum):
@@ -135,12 +131,6 @@ async def exchanges_of(tx: Tx, invocation_id: str, revision: int) -> bytes | Non
     """Return what passed then, encrypted; None if it was not kept, or has been forgotten."""
     row = await tx.get(PreviewRow, (invocation_id, revision), populate_existing=True)
     return None if row is None else row.sealed_exchanges
-
-
-async def forget_exchanges(tx: Tx) -> None:
-    """Forget what passed longer ago than bodies are kept."""
-    over = (PreviewRow.sealed_exchanges.is_not(None), PreviewRow.observed_at < await now(tx) - EXCHANGES_KEPT)
-    await tx.execute(update(PreviewRow).where(*over).values(sealed_exchanges=None))
 
 
 async def track_record(tx: Tx, tool_id: str) -> TrackRecord:

@@ -21,6 +21,8 @@ class Permission(StrEnum):
     RESOLVE_DOUBTS = "say what became of a write in doubt"
     BREAK_GLASS = "let a write go without approval"
     SEE_AUDIT = "read, export and verify the audit log"
+    ASK_ERASURE = "ask for an erasure"
+    GRANT_ERASURE = "grant erasures and set legal holds"
 
 
 ROLES: Final[Mapping[Permission, frozenset[Role]]] = {
@@ -34,6 +36,8 @@ ROLES: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.RESOLVE_DOUBTS: frozenset({Role.OPERATOR}),
     Permission.BREAK_GLASS: frozenset({Role.OPERATOR}),
     Permission.SEE_AUDIT: frozenset({Role.AUDITOR}),
+    Permission.ASK_ERASURE: frozenset({Role.ADMINISTRATOR, Role.AUDITOR}),
+    Permission.GRANT_ERASURE: frozenset({Role.AUDITOR}),
 }
 
 

@@ -116,10 +116,9 @@ def in_doubt(why: str, facts: dict[str, Json]) -> Step:
 
 def stale(reasons: tuple[str, ...], facts: dict[str, Json]) -> Step:
     """Return the move that voids the approval: what was approved is not what would happen; a new preview follows."""
-    changes = {"lease_until": None, "error_message": "; ".join(reasons)}
-    return Step(
-        to=State.STALE, event=EventKind.INVOCATION_STALE, facts=facts | {"reasons": list(reasons)}, changes=changes
-    )
+    why = "; ".join(reasons)
+    changes = {"lease_until": None, "error_message": why}
+    return Step(to=State.STALE, event=EventKind.INVOCATION_STALE, facts=facts | {"reason": why}, changes=changes)
 
 
 def released(why: str) -> Step:

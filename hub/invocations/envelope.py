@@ -26,6 +26,7 @@ _FOR_NOW: Final = frozenset({Unavailable.code, OverBudget.code, OutOfReach.code,
 _NOT_BY_POLICY: Final = _FOR_NOW | {RunOver.code, "masked_argument"}
 STEP_IN_DOUBT: Final = "step_in_doubt"
 """Why a plan under way waits: nobody knows yet whether one of its steps has happened."""
+ERASED: Final = "What was said of it was erased."
 POLL_AFTER_SECONDS: Final = 30
 RUNNING_POLL_SECONDS: Final = 3
 
@@ -120,7 +121,7 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
         structured = {
             "status": standing.status.value,
             "reason_code": invocation.error_code or invocation.state.value.lower(),
-            "reason": invocation.error_message or "",
+            "reason": invocation.error_message or (ERASED if invocation.erased_at else ""),
             "retryable": standing.retryable or invocation.error_code in _FOR_NOW,
             "invocation_id": invocation.id,
             "status_url": url,
@@ -156,17 +157,19 @@ def _again(invocation: Invocation) -> dict[str, Json]:
 
 
 def _result(invocation: Invocation) -> Mapping[str, Json]:
+    if invocation.erased_at is not None:
+        return {"erased_at": invocation.erased_at.isoformat()}
     output = invocation.output
     return cast("Mapping[str, Json]", output) if isinstance(output, Mapping) else {"result": output}
 
 
 def _done(invocation: Invocation) -> str:
-    masked = _masked(invocation)
+    hidden = _masked(invocation) + _erased(invocation)
     if invocation.state not in DONE | {State.RESOLVED_BY_HUMAN}:
-        return masked.strip()
+        return hidden.strip()
     joined = " This call repeats an earlier one and was not carried out again." if invocation.repeats else ""
     notes = f" Note: {'; '.join(invocation.findings)}" if invocation.findings else ""
-    return f"Done, and on record as invocation {invocation.id}.{joined}{notes}{masked}{_revised(invocation)}"
+    return f"Done, and on record as invocation {invocation.id}.{joined}{notes}{hidden}{_revised(invocation)}"
 
 
 def _masked(invocation: Invocation) -> str:
@@ -174,6 +177,10 @@ def _masked(invocation: Invocation) -> str:
         return ""
     classes = ", ".join(invocation.masked)
     return f" Policy does not let you see values of the class {classes}: they are masked. Do not send the markers back."
+
+
+def _erased(invocation: Invocation) -> str:
+    return f" What it returned was erased on {invocation.erased_at:%Y-%m-%d}." if invocation.erased_at else ""
 
 
 def _ended(invocation: Invocation) -> str:
@@ -253,7 +260,7 @@ def _who(invocation: Invocation) -> str:
 
 def _revised(invocation: Invocation) -> str:
     """Say which arguments are no longer what the agent asked for, and in which role somebody changed them."""
-    if not invocation.counters:
+    if not invocation.counters or invocation.erased_at is not None:
         return ""
     asked, wanted = invocation.counters[0].before, invocation.counters[-1].after
     names = sorted(name for name in asked.keys() | wanted.keys() if _given(asked, name) != _given(wanted, name))
@@ -271,7 +278,7 @@ def _by(counter: Counter) -> str:
 
 def _revision(invocation: Invocation) -> dict[str, Json]:
     """Return the same for programs."""
-    if not invocation.counters:
+    if not invocation.counters or invocation.erased_at is not None:
         return {}
     last = invocation.counters[-1]
     changed = {"by": _by(last), "revision": last.revision}

@@ -10,7 +10,7 @@ them.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select, update
 
@@ -54,6 +54,8 @@ _NEVER_HAPPENED = frozenset({State.STALE, State.EXPIRED, State.CANCELLED, State.
 _AT_WORK = frozenset({State.RECEIVED, State.PREVIEWING, State.COMMITTING, State.SENT, State.RESENDING})
 """Somebody is at work on it, and its system may be asked."""
 _APPROVAL_VOID = frozenset({State.STALE, State.EXPIRED, State.CANCELLED})
+TEXTS: Final = {"reason": "why", "findings": "findings", "asked_for": "asked_for"}
+"""Facts that quote systems of record, and may hold anybody's data: events keep them private, under these names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +224,7 @@ def event_of(standing: Invocation, step: Step) -> Event:
         facts["undoes"] = standing.undoes
     if standing.part is not None:
         facts |= {"plan": standing.part.plan_id, "step": standing.part.step}
+    texts = {TEXTS[name]: value for name, value in step.facts.items() if name in TEXTS and value}
     return Event(
         kind=step.event,
         subject=standing.id,
@@ -230,8 +233,8 @@ def event_of(standing: Invocation, step: Step) -> Event:
         on_behalf_of=standing.on_behalf_of_id,
         trace_id=standing.trace_id,
         run_id=standing.claims.run,
-        facts=facts | dict(step.facts),
-        private=step.private,
+        facts=facts | {name: value for name, value in step.facts.items() if name not in TEXTS},
+        private=texts | dict(step.private),
     )
 
 
@@ -285,6 +288,7 @@ def snapshot(
         retry_at=row.not_before,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        erased_at=row.erased_at,
         preview=preview,
         question=question,
         part=Part(plan_id=row.part_of, step=row.step or 0) if row.part_of else None,

@@ -167,6 +167,17 @@ async def forget_values(tx: Tx) -> None:
     await tx.execute(delete(SeenValueRow).where(SeenValueRow.seen_at < await now(tx) - KEPT))
 
 
+async def forget_shown(tx: Tx, standing: Invocation, keys: Keyring) -> None:
+    """Forget the values that an invocation has, in its run: which are looked for by what they are."""
+    if standing.claims.run is None:
+        return
+    texts = {*_readings(standing.arguments), *_readings(standing.output)}
+    macs = [_mac(standing, text, keys) for text in sorted(texts)]
+    for start in range(0, len(macs), MOST_VALUES):
+        mine = SeenValueRow.mac.in_(macs[start : start + MOST_VALUES])
+        await tx.execute(delete(SeenValueRow).where(mine, SeenValueRow.run_id == standing.claims.run))
+
+
 async def trace(tx: Tx, standing: Invocation, keys: Keyring) -> list[Trace]:
     """Return where each value of the arguments was first seen."""
     run = standing.claims.run

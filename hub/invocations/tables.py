@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
+
+_IS_KEPT = text("erased_at IS NULL")
 
 
 class InvocationRow(Base):
@@ -78,8 +80,11 @@ class InvocationRow(Base):
     """What somebody else has changed since the commit that it was to take back."""
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
+    erased_at: Mapped[datetime | None] = mapped_column(Moment)
+    """Since when its values are gone: `hub.invocations.emptying`."""
 
     __table_args__ = (
+        Index("ix_invocations_kept", "updated_at", sqlite_where=_IS_KEPT, postgresql_where=_IS_KEPT),
         Index("ix_invocations_requester", "agent_id", "on_behalf_of_id", "id"),
         Index("ix_invocations_run", "run_id"),
         Index("ix_invocations_part_of", "part_of", "id"),

@@ -131,6 +131,8 @@ async def undo(wanted: Undo, runtime: Runtime) -> Invocation:
 def _refusal(original: Invocation, tool: PublishedTool, *, is_late: bool) -> str:
     if outward(original).status is not Status.DONE or not original.state.is_terminal:
         return "Only what was carried out can be undone, once it has been read back."
+    if original.erased_at is not None:
+        return "Its values were erased, and with them what undoing it would write back."
     if tool.operation.compensation is None:
         return "Its tool declares nothing that would undo it."
     if is_late:

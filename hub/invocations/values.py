@@ -172,6 +172,8 @@ class Invocation:
     """What somebody else has changed since the commit that this was to take back: see `hub.dryrun.ThreeWay`."""
     masked: tuple[str, ...] = ()
     """The data classes of which whoever looks sees markers; see `hub.invocations.masking`."""
+    erased_at: datetime | None = None
+    """Since when its values are gone; what it came to is still on record."""
     repeats: bool = False
     """This answer joins an earlier call instead of starting a new one."""
 

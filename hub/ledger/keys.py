@@ -1,5 +1,6 @@
 """The keys: begun by one request at a time, finished with an answer, forgotten after a week."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final
@@ -63,6 +64,7 @@ async def begin(tx: Tx, asked: Asked) -> Begun | bytes:
         "payload": asked.payload,
         "attempt": begun.attempt,
         "answer": None,
+        "about": None,
         "lease_until": at + LEASE,
         "expires_at": at + KEPT,
     }
@@ -92,9 +94,18 @@ def _check_free(asked: Asked, *, is_leased: bool) -> None:
         )
 
 
-async def finish(tx: Tx, asked: Asked, begun: Begun, answer: bytes) -> None:
-    """Keep the answer, unless somebody else has taken the key over meanwhile."""
-    await tx.execute(update(KeyedRequestRow).where(*_of(asked, begun)).values(answer=answer))
+async def finish(tx: Tx, asked: Asked, begun: Begun, answer: bytes, *, about: str | None = None) -> None:
+    """Keep the answer, which tells of `about`, unless somebody else has taken the key over meanwhile."""
+    await tx.execute(update(KeyedRequestRow).where(*_of(asked, begun)).values(answer=answer, about=about))
+
+
+async def forget_answers(tx: Tx, about: Collection[str]) -> None:
+    """Forget the answers that tell of these invocations: whoever asks again is told how they stand now.
+
+    Such a request is safe to be carried out again, because its invocation knows the key too.
+    """
+    mine = update(KeyedRequestRow).where(KeyedRequestRow.about.in_(about))
+    await tx.execute(mine.values(answer=None, lease_until=await now(tx)))
 
 
 async def give_up(tx: Tx, asked: Asked, begun: Begun) -> None:

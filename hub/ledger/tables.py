@@ -19,5 +19,7 @@ class KeyedRequestRow(Base):
     attempt: Mapped[str] = mapped_column(String(40))
     answer: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Encrypted, and without secrets."""
+    about: Mapped[str | None] = mapped_column(String(40), index=True)
+    """The invocation that the answer tells of: its values go when those of the invocation go."""
     lease_until: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)

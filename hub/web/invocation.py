@@ -37,7 +37,7 @@ async def show_invocation(visit: Visit) -> Response:
     """Show one invocation from request to outcome."""
     dossier = await open_dossier(visit, visit.request.path_params["invocation_id"])
     async with visit.runtime.database.reading() as tx:
-        events = await read_timeline(tx, dossier)
+        events = await read_timeline(tx, dossier, visit.runtime.keys)
     page = invocation_page(dossier, events)
     shown = Shown(template="invocation.html", title=page.state.label, page=page, here="invocations")
     return show(visit, shown)

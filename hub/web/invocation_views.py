@@ -47,6 +47,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         on_behalf_of=dossier.requester,
         asked=at(invocation.created_at, now=dossier.at),
         changed_at=at(invocation.updated_at, now=dossier.at),
+        erased=at(invocation.erased_at, now=dossier.at) if invocation.erased_at else None,
         expires=_expires(dossier),
         revision=invocation.revision,
         error=inert(invocation.error_message) if invocation.error_message else None,

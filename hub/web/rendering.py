@@ -26,6 +26,7 @@ class Viewer:
     manages_policy: bool = False
     stops_things: bool = False
     sees_health: bool = False
+    asks_erasure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from hub.web import (
     connection,
     consent,
     deputies,
+    erasures,
     grants,
     health,
     invocation,
@@ -45,6 +46,7 @@ def web_routes(runtime: Runtime, slack: SlackDoor | None = None) -> list[Route]:
         *_people(door),
         *_policy(door),
         *_brakes(door),
+        *_erasures(door),
         *_promotions(door),
         *_slack(door, slack),
     ]
@@ -147,6 +149,18 @@ def _brakes(door: Doorway) -> list[Route]:
         Route("/limits/lift", door.private(brakes.lift_limit), methods=["POST"]),
         Route("/limits/stops", door.private(brakes.set_stop), methods=["POST"]),
         Route("/limits/stops/lift", door.private(brakes.lift_stop), methods=["POST"]),
+    ]
+
+
+def _erasures(door: Doorway) -> list[Route]:
+    return [
+        Route("/erasures", door.private(erasures.show_erasures), methods=["GET"]),
+        Route("/erasures", door.private(erasures.ask_erasure), methods=["POST"]),
+        Route("/erasures/survey", door.private(erasures.foresee_erasure), methods=["POST"]),
+        Route("/erasures/holds", door.private(erasures.set_hold), methods=["POST"]),
+        Route("/erasures/holds/{hold_id}/lifting", door.private(erasures.lift_hold), methods=["POST"]),
+        Route("/erasures/{erasure_id}/grant", door.private(erasures.grant_erasure), methods=["POST"]),
+        Route("/erasures/{erasure_id}/refusal", door.private(erasures.refuse_erasure), methods=["POST"]),
     ]
 
 

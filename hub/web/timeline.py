@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
-from hub.audit import AuditEvent, EventKind, events_of
+from hub.audit import AuditEvent, EventKind, events_of, texts_of
 from hub.identity.directory import get_many
 from hub.identity.principals import Principal
+from hub.invocations.journal import TEXTS
+from hub.keys import Keyring
 from hub.storage import Tx
 from hub.web.dossier import Dossier
 from hub.web.inert import Inert, inert, inert_name
@@ -37,20 +40,25 @@ _SAID_ELSEWHERE: Final = frozenset(
 )
 """Facts that every event of an invocation repeats; the page shows them once, beside the timeline."""
 
-_NOTED: Final = ("reason", "reasons", "error", "message", "fidelity")
+_NOTED: Final = ("why", "reason", "reasons", "error", "message", "fidelity")
 """Facts worth reading without unfolding anything, the first that there is."""
 _GIVEN_BY: Final = {"grant": "under a standing grant", "nobody": "by nobody who was asked"}
 _PEOPLE: Final = ("by", "voter", "voters", "in_place_of", "giver")
 """Facts that name people by their ids."""
 
 
-async def read_timeline(tx: Tx, dossier: Dossier) -> tuple[EventLine, ...]:
-    """Return the events of the dossier's invocation, oldest first, with the names of whoever acted."""
+async def read_timeline(tx: Tx, dossier: Dossier, keys: Keyring) -> tuple[EventLine, ...]:
+    """Return the events of the dossier's invocation, oldest first, with the names of whoever acted.
+
+    What systems have said is told too, until it is erased: whoever may open the dossier has its bodies before them.
+    """
     events = await events_of(tx, dossier.invocation.id)
+    texts = await texts_of(tx, dossier.invocation.id, TEXTS.values(), keys)
     actors = [each.actor for each in events if each.actor is not None]
     voters = [fact for each in events for fact in _ids(each.facts)]
     people = {**dossier.people, **await get_many(tx, [*actors, *voters])}
-    return tuple(_line(event, dossier, people) for event in events)
+    told = [replace(each, facts={**each.facts, **texts.get(each.id, {})}) for each in events]
+    return tuple(_line(event, dossier, people) for event in told)
 
 
 def _line(event: AuditEvent, dossier: Dossier, people: Mapping[str, Principal]) -> EventLine:

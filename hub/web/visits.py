@@ -208,6 +208,7 @@ def viewer_of(visit: Visit) -> Viewer:
         manages_policy=may(visit.person, Permission.MANAGE_POLICY),
         stops_things=may(visit.person, Permission.STOP_THINGS),
         sees_health=may(visit.person, Permission.SEE_HEALTH),
+        asks_erasure=may(visit.person, Permission.ASK_ERASURE),
     )
 
 

@@ -31,7 +31,10 @@ def test_every_setting_is_in_the_table() -> None:
     assert {name.lower() for name in SETTINGS} == set(Settings.model_fields)
 
 
-DEFAULTS = {"home", "host", "port", "environment", "mail_port", "mail_tls", "slack_api"}
+DEFAULTS = {
+    *("home", "host", "port", "environment", "mail_port", "mail_tls", "slack_api"),
+    *("keep_bodies_days", "keep_decisions_days"),
+}
 
 
 @pytest.mark.parametrize("name", sorted(DEFAULTS))

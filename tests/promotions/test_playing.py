@@ -8,12 +8,13 @@ from sqlalchemy import select, update
 from connectors.sdk.wire import WireRequest
 from hub import promotions
 from hub.core.errors import Conflict
-from hub.dryrun import forget_exchanges
 from hub.dryrun.tables import PreviewRow
+from hub.erasures import USUAL, retain
 from hub.execution import Heard
 from hub.invocations.asking import called_with
 from hub.invocations.playing import play, sealed_exchanges
 from hub.invocations.promoting import check_gates, play_since
+from hub.invocations.tables import InvocationRow
 from hub.promotions import Gate, Likeness, Stand, State
 from hub.storage import now
 from promotions.stage import LATER, Stage
@@ -117,11 +118,13 @@ async def test_answers_are_kept_encrypted_and_forgotten_after_a_time(stage: Stag
     await stage.call("item_update", {"id": 1, "quantity": 5})
     async with world.runtime.database.transaction() as tx:
         (sealed,) = await tx.scalars(select(PreviewRow.sealed_exchanges))
-        await forget_exchanges(tx)
+    await retain(world.runtime.database, world.runtime.keys, USUAL)
+    async with world.runtime.database.transaction() as tx:
         (kept,) = await tx.scalars(select(PreviewRow.sealed_exchanges))
         at = await now(tx)
-        await tx.execute(update(PreviewRow).values(observed_at=at.replace(year=at.year - 1)))
-        await forget_exchanges(tx)
+        await tx.execute(update(InvocationRow).values(updated_at=at.replace(year=at.year - 1)))
+    await retain(world.runtime.database, world.runtime.keys, USUAL)
+    async with world.runtime.database.reading() as tx:
         (forgotten,) = await tx.scalars(select(PreviewRow.sealed_exchanges))
 
     assert sealed is not None

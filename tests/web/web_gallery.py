@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from web_gallery_approval import APPROVALS, INBOXES
+from web_gallery_erasures import ERASURES
 from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
 from web_gallery_plan import PLANS, PLANS_BEGUN
@@ -45,6 +46,7 @@ VIEWER = Viewer(
     manages_policy=True,
     stops_things=True,
     sees_health=True,
+    asks_erasure=True,
 )
 ACTIVE = Word(label="active", meaning="May sign in.", tone="good")
 SUSPENDED = Word(label="suspended", meaning="Refused everywhere.", tone="bad")
@@ -208,6 +210,7 @@ def _governed() -> Iterator[Example]:
         ("policy", "policy.html", "policy", POLICIES),
         ("policy-trial", "policy_trial.html", "policy", TRIALS),
         ("policy-bundle", "policy_bundle.html", "policy", BUNDLES),
+        ("erasures", "erasures.html", "erasures", ERASURES),
         ("promotions", "promotions.html", "servers", PROMOTION_LISTS),
         ("promotion", "promotion.html", "servers", PROMOTIONS),
     )

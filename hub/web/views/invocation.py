@@ -95,3 +95,5 @@ class InvocationPage:
     """Of a plan that has begun."""
     plan_url: str = ""
     """Of a step, or of its undo."""
+    erased: At | None = None
+    """When its values were erased."""

@@ -88,6 +88,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("position", name=op.f("uq_audit_events_position")),
     )
     with op.batch_alter_table("audit_events", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_audit_events_erasing",
+            ["entry"],
+            unique=False,
+            sqlite_where=sa.text("kind = 'values.erased'"),
+            postgresql_where=sa.text("kind = 'values.erased'"),
+        )
         batch_op.create_index("ix_audit_events_subject", ["subject", "entry"], unique=False)
         batch_op.create_index(
             "ix_audit_events_unnumbered",
@@ -111,6 +118,15 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("event_id", "field", name=op.f("pk_audit_values")),
     )
+    with op.batch_alter_table("audit_values", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_audit_values_bodies",
+            ["event_id"],
+            unique=False,
+            sqlite_where=sa.text("field <> 'decided_on'"),
+            postgresql_where=sa.text("field <> 'decided_on'"),
+        )
+
     op.create_table(
         "bootstrap_links",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
@@ -161,6 +177,25 @@ def upgrade() -> None:
         sa.Column("changed_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_credentials")),
     )
+    op.create_table(
+        "erasures",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("connection_id", sa.String(length=40), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.String(length=40), nullable=False),
+        sa.Column("asked_at", Moment(), nullable=False),
+        sa.Column("stage", sa.String(length=8), nullable=False),
+        sa.Column("decided_by", sa.String(length=40), nullable=True),
+        sa.Column("decided_at", Moment(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("counts", Json, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_erasures")),
+    )
+    with op.batch_alter_table("erasures", schema=None) as batch_op:
+        batch_op.create_index("ix_erasures_stage", ["stage", "id"], unique=False)
+
     op.create_table(
         "groups",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -225,6 +260,7 @@ def upgrade() -> None:
         sa.Column("conflict", Json, nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("updated_at", Moment(), nullable=False),
+        sa.Column("erased_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invocations")),
     )
     with op.batch_alter_table("invocations", schema=None) as batch_op:
@@ -232,6 +268,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_invocations_agent_sent", ["agent_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_connection_sent", ["connection_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_intent", ["intent_digest", "id"], unique=False)
+        batch_op.create_index(
+            "ix_invocations_kept",
+            ["updated_at"],
+            unique=False,
+            sqlite_where=sa.text("erased_at IS NULL"),
+            postgresql_where=sa.text("erased_at IS NULL"),
+        )
         batch_op.create_index("ix_invocations_on_behalf_of", ["on_behalf_of_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_on_behalf_of_sent", ["on_behalf_of_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_part_of", ["part_of", "id"], unique=False)
@@ -248,10 +291,14 @@ def upgrade() -> None:
         sa.Column("payload", sa.String(length=64), nullable=False),
         sa.Column("attempt", sa.String(length=40), nullable=False),
         sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.Column("about", sa.String(length=40), nullable=True),
         sa.Column("lease_until", Moment(), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_keyed_requests")),
     )
+    with op.batch_alter_table("keyed_requests", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_keyed_requests_about"), ["about"], unique=False)
+
     op.create_table(
         "keys",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -270,6 +317,23 @@ def upgrade() -> None:
             sqlite_where=sa.text("retired_at IS NULL"),
             postgresql_where=sa.text("retired_at IS NULL"),
         )
+
+    op.create_table(
+        "legal_holds",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("connection_id", sa.String(length=40), nullable=True),
+        sa.Column("since", Moment(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("set_by", sa.String(length=40), nullable=False),
+        sa.Column("set_at", Moment(), nullable=False),
+        sa.Column("lifted_by", sa.String(length=40), nullable=True),
+        sa.Column("lifted_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_legal_holds")),
+    )
+    with op.batch_alter_table("legal_holds", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_legal_holds_lifted_at"), ["lifted_at"], unique=False)
 
     op.create_table(
         "limit_takings",
@@ -1160,6 +1224,10 @@ def downgrade() -> None:
     op.drop_table("login_budgets")
     op.drop_table("limits")
     op.drop_table("limit_takings")
+    with op.batch_alter_table("legal_holds", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_legal_holds_lifted_at"))
+
+    op.drop_table("legal_holds")
     with op.batch_alter_table("keys", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_keys_current",
@@ -1168,6 +1236,9 @@ def downgrade() -> None:
         )
 
     op.drop_table("keys")
+    with op.batch_alter_table("keyed_requests", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_keyed_requests_about"))
+
     op.drop_table("keyed_requests")
     with op.batch_alter_table("invocations", schema=None) as batch_op:
         batch_op.drop_index("ix_invocations_work")
@@ -1179,6 +1250,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_invocations_part_of")
         batch_op.drop_index("ix_invocations_on_behalf_of_sent")
         batch_op.drop_index("ix_invocations_on_behalf_of")
+        batch_op.drop_index(
+            "ix_invocations_kept",
+            sqlite_where=sa.text("erased_at IS NULL"),
+            postgresql_where=sa.text("erased_at IS NULL"),
+        )
         batch_op.drop_index("ix_invocations_intent")
         batch_op.drop_index("ix_invocations_connection_sent")
         batch_op.drop_index("ix_invocations_agent_sent")
@@ -1187,6 +1263,10 @@ def downgrade() -> None:
     op.drop_table("invocations")
     op.drop_table("identity_generation")
     op.drop_table("groups")
+    with op.batch_alter_table("erasures", schema=None) as batch_op:
+        batch_op.drop_index("ix_erasures_stage")
+
+    op.drop_table("erasures")
     op.drop_table("credentials")
     with op.batch_alter_table("channel_slack_requests", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_channel_slack_requests_until"))
@@ -1199,6 +1279,13 @@ def downgrade() -> None:
     op.drop_table("channel_disabled_webhooks")
     op.drop_table("catalog_generation")
     op.drop_table("bootstrap_links")
+    with op.batch_alter_table("audit_values", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_audit_values_bodies",
+            sqlite_where=sa.text("field <> 'decided_on'"),
+            postgresql_where=sa.text("field <> 'decided_on'"),
+        )
+
     op.drop_table("audit_values")
     op.drop_table("audit_tiles")
     with op.batch_alter_table("audit_events", schema=None) as batch_op:
@@ -1208,6 +1295,11 @@ def downgrade() -> None:
             postgresql_where=sa.text("position IS NULL"),
         )
         batch_op.drop_index("ix_audit_events_subject")
+        batch_op.drop_index(
+            "ix_audit_events_erasing",
+            sqlite_where=sa.text("kind = 'values.erased'"),
+            postgresql_where=sa.text("kind = 'values.erased'"),
+        )
 
     op.drop_table("audit_events")
     op.drop_table("audit_checkpoints")
