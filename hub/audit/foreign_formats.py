@@ -20,6 +20,8 @@ _PRODUCT: Final = {"name": "toolhub", "vendor_name": "toolhub"}
 _NEVER_DONE: Final = frozenset(
     {"denied", "refused", "failed", "rejected", "expired", "cancelled", "not_applied", "braked"}
 )
+_FAILURE: Final = 2
+_UNKNOWN: Final = frozenset({"in_doubt", "diverged", "unverifiable", "partial", "unavailable", "stale", "resending"})
 _ALARMING: Final = frozenset({"in_doubt", "diverged", "reuse_detected", "quarantined", "partial", "disputed", "broken"})
 
 
@@ -62,7 +64,7 @@ def ocsf(body: Mapping[str, Json], position: int, log: str) -> dict[str, Json]:
         "activity_name": body["kind"],
         "type_uid": class_uid * 100 + activity,
         "severity_id": _severity(body["kind"]),
-        "status_id": 2 if _outcome(body["kind"]) in _NEVER_DONE else 1,
+        "status_id": _status(body["kind"]),
         "time": _milliseconds(body["at"]),
         "metadata": {
             "version": "1.3.0",
@@ -129,11 +131,19 @@ def _outcome(kind: str) -> str:
     return kind.rpartition(".")[2]
 
 
+def _status(kind: str) -> int:
+    """Return OCSF's status: 0 unknown, 1 success, 2 failure. What nobody knows yet is no success."""
+    outcome = _outcome(kind)
+    if outcome in _UNKNOWN:
+        return 0
+    return _FAILURE if outcome in _NEVER_DONE or outcome.endswith("failed") else 1
+
+
 def _severity(kind: str) -> int:
     """Return OCSF's severity: 1 informational, 3 medium, 4 high."""
     if _outcome(kind) in _ALARMING:
         return 4
-    return 3 if _outcome(kind) in _NEVER_DONE else 1
+    return 3 if _status(kind) == _FAILURE else 1
 
 
 def _ocsf_actor(body: Mapping[str, Json]) -> dict[str, Json]:

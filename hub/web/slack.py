@@ -84,7 +84,9 @@ class SlackDoor:
             return PlainTextResponse(error.message, status_code=400)
         except Exception:  # noqa: BLE001  # a door: logged, answered in words
             _log.exception("a request from Slack failed")
-            return PlainTextResponse("Something went wrong here. Nothing was decided.", status_code=500)
+            return PlainTextResponse(
+                "Something went wrong here. Whether a vote was counted stands on the page of the call.", status_code=500
+            )
 
     async def _interaction(self, fields: Mapping[str, str]) -> Response:
         payload = _json(fields.get("payload", ""))

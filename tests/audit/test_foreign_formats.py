@@ -37,14 +37,22 @@ def test_every_kind_has_what_ocsf_requires(kind: EventKind) -> None:
     assert event["metadata"]["sequence"] == 7
 
 
-def test_what_ocsf_calls_severe_and_failed_is_what_went_wrong() -> None:
-    said = {
-        kind: (event["severity_id"], event["status_id"])
-        for kind in (EventKind.COMMIT_VERIFIED, EventKind.INVOCATION_DENIED, EventKind.COMMIT_IN_DOUBT)
-        for event in [ocsf(body_of(kind), 0, "log")]
-    }
+@pytest.mark.parametrize(
+    ("kind", "severity", "status"),
+    [
+        (EventKind.COMMIT_VERIFIED, 1, 1),
+        (EventKind.INVOCATION_DENIED, 3, 2),
+        (EventKind.INVOCATION_PREVIEW_FAILED, 3, 2),
+        (EventKind.COMMIT_IN_DOUBT, 4, 0),
+        (EventKind.COMMIT_DIVERGED, 4, 0),
+        (EventKind.COMMIT_UNVERIFIABLE, 1, 0),
+        (EventKind.PLAN_PARTIAL, 4, 0),
+    ],
+)
+def test_ocsf_tells_what_went_wrong_and_what_nobody_knows(kind: EventKind, severity: int, status: int) -> None:
+    event = ocsf(body_of(kind), 0, "log")
 
-    assert [*said.values()] == [(1, 1), (3, 2), (4, 1)]
+    assert (event["severity_id"], event["status_id"]) == (severity, status)
 
 
 def test_ocsf_names_the_agent_and_the_person_it_acts_for() -> None:

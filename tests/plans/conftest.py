@@ -18,5 +18,5 @@ sqlite_template, postgresql_template = settled_by(settle)
 
 @pytest.fixture
 async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
-    async with open_world(database, keys, upstream, answer_seconds=120) as opened:
+    async with open_world(database, keys, upstream) as opened:
         yield opened
