@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select, update
-from upstream.composites import COUNT, PUT, RENAME, restock
+from upstream.composites import COUNT, PUT, RENAME, changed, restock
 from world import World
 
-from hub.budgets import StopKind, lift_stop, set_stop
+from hub.budgets import Measure, NewLimit, Per, StopKind, lift_stop, set_limit, set_stop
 from hub.core.errors import Conflict
 from hub.identity.principals import Caller
 from hub.invocations.journal import load
@@ -126,3 +126,23 @@ async def halfway(world: World, steps: Sequence[Mapping[str, Json]] = STEPS) -> 
     told = [(call.state, call.error_code, call.error_message) for call in await calls_of(world, plan)]
     assert found == ["done", *["ahead"] * (len(steps) - 1)], told
     return await seen(world, plan)
+
+
+async def hold_second_update(world: World) -> str:
+    """Let only one write of `item_update` pass; return the id of the limit."""
+    async with world.runtime.database.transaction() as tx:
+        tool = await find_tool(tx, "upstream", "item_update")
+        assert tool is not None
+        new = NewLimit(per=Per.TOOL, subject=tool.id, measure=Measure.WRITES, amount=1, seconds=86_400)
+        return (await set_limit(tx, new, world.runtime.authority)).id
+
+
+async def held_back(world: World) -> tuple[Invocation, str]:
+    """Return a plan whose last step is approved and waits for a limit, and the id of that limit."""
+    await offer(world, [PUT, RENAME, changed(COUNT, quantity=5)])
+    plan = await approved(world)
+    limit = await hold_second_update(world)
+    await settle(world, rounds=3)
+    last = (await calls_of(world, plan))[-1]
+    assert (last.state, last.error_code) == (State.APPROVED, "over_budget"), (last.state, last.error_message)
+    return await seen(world, plan), limit

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
-from upstream.composites import COUNT, PUT, RENAME, changed
 from world import World
 
-from hub.budgets import Measure, NewLimit, Per, lift_limit, set_limit
+from hub.budgets import lift_limit
 from hub.dryrun import PlanPreview, would_change_the_same
 from hub.dryrun.tables import PreviewRow
 from hub.invocations.invoke import invoke
@@ -19,7 +18,6 @@ from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.undoing import Undo, undo
 from hub.invocations.values import Call, Invocation, Part
-from hub.registry import find_tool
 from hub.storage import now
 from plans.errand import (
     approved,
@@ -27,6 +25,7 @@ from plans.errand import (
     calls_of,
     carried_out,
     halfway,
+    held_back,
     items,
     offer,
     proposed,
@@ -130,26 +129,6 @@ async def test_a_step_is_not_taken_back_while_a_later_one_stands(world: World) -
     refused = await undo(early, world.runtime)
 
     assert refused.error_message == "a later step of its plan still stands"
-
-
-async def hold_second_update(world: World) -> str:
-    """Let only one write of `item_update` pass; return the id of the limit."""
-    async with world.runtime.database.transaction() as tx:
-        tool = await find_tool(tx, "upstream", "item_update")
-        assert tool is not None
-        new = NewLimit(per=Per.TOOL, subject=tool.id, measure=Measure.WRITES, amount=1, seconds=86_400)
-        return (await set_limit(tx, new, world.runtime.authority)).id
-
-
-async def held_back(world: World) -> tuple[Invocation, str]:
-    """Return a plan whose last step is approved and waits for a limit, and the id of that limit."""
-    await offer(world, [PUT, RENAME, changed(COUNT, quantity=5)])
-    plan = await approved(world)
-    limit = await hold_second_update(world)
-    await settle(world, rounds=3)
-    last = (await calls_of(world, plan))[-1]
-    assert (last.state, last.error_code) == (State.APPROVED, "over_budget"), (last.state, last.error_message)
-    return await seen(world, plan), limit
 
 
 async def test_a_limit_holds_a_step_back_and_then_the_plan_goes_on(world: World) -> None:

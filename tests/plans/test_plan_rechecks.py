@@ -1,0 +1,45 @@
+"""What is asked again before a plan, or a step of one, is sent: each reason that only plans can give."""
+
+import pytest
+from sqlalchemy import select
+from world import World
+
+from hub.approvals.tables import QuestionRow
+from hub.budgets import lift_limit
+from hub.invocations.commit import claim
+from hub.invocations.recheck import Changed, recheck
+from plans.errand import approved, calls_of, held_back, offer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+
+async def test_a_plan_is_void_when_policy_forbids_one_of_its_steps(world: World) -> None:
+    await offer(world)
+    plan = await approved(world)
+    claimed = await claim(plan.id, world.runtime)
+    assert claimed is not None
+    await world.decide_by(
+        '@id("no-renaming") @why("Nobody renames.")'
+        ' forbid (principal, action == Action::"commit", resource in ToolClass::"upstream.item_update");'
+    )
+
+    outcome = await recheck(claimed, world.runtime)
+
+    assert isinstance(outcome, Changed)
+    assert "policy no longer allows one of its steps" in outcome.reasons
+
+
+async def test_a_step_is_void_when_what_people_agreed_to_is_another_plan(world: World) -> None:
+    plan, limit = await held_back(world)
+    (*_, step) = await calls_of(world, plan)
+    async with world.runtime.database.transaction() as tx:
+        row = (await tx.scalars(select(QuestionRow))).one()
+        row.terms = {**row.terms, "nonce": "another"}
+        await lift_limit(tx, limit, world.runtime.authority)
+
+    claimed = await claim(step.id, world.runtime)
+    assert claimed is not None
+    outcome = await recheck(claimed, world.runtime)
+
+    assert isinstance(outcome, Changed)
+    assert "the approval of its plan is for something else" in outcome.reasons
