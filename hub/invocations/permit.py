@@ -40,7 +40,7 @@ class Permit:
 
         Raises:
             Conflict: the lease is lost, or the approval is spent; nothing may leave.
-            TooLate: the approval has ended since it was claimed: its time or its standing grant; nothing may leave.
+            TooLate: the approval has ended since it was claimed: its time, its grant or its plan; nothing may leave.
             Unavailable: "sent" could not be written; nothing may leave.
         """
         if self.standing.state is State.SENT:
@@ -89,6 +89,7 @@ class Permit:
     async def _check_still_approved(self, tx: Tx) -> None:
         """Check what may have ended since everything was checked again, in the transaction that marks it as sent."""
         await hold(tx, self.standing.id)
+        await _check_plan_goes_on(tx, self.standing)
         if not await tx.scalar(_in_time(self.standing.id)):
             raise TooLate("The approval has expired; nothing was sent.")
         under_grant = self.standing.approved_by is ApprovedBy.GRANT
@@ -115,3 +116,19 @@ class Permit:
 
 def _in_time(invocation_id: str) -> Select[bool]:
     return select(InvocationRow.deadline > database_now()).where(InvocationRow.id == invocation_id)
+
+
+async def _check_plan_goes_on(tx: Tx, step: Invocation) -> None:
+    """Let a step be sent only while its plan goes forwards; nobody stops the plan before `tx` has marked it as sent.
+
+    The plan is locked after its step, as whatever ends a step does.
+    """
+    if step.part is None or step.undoes is not None:
+        return
+    goes_on = select(InvocationRow.id).where(
+        InvocationRow.id == step.part.plan_id,
+        InvocationRow.state == State.SENT.value,
+        InvocationRow.stop_reason.is_(None),
+    )
+    if await tx.scalar(goes_on.with_for_update(read=True)) is None:
+        raise TooLate("Its plan goes no further; nothing was sent.")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from hub.dryrun import PlannedStep
 from hub.invocations.envelope import Status, outward
@@ -21,7 +21,13 @@ class Turn:
 
     planned: PlannedStep
     call: Invocation | None = None
-    undo: Invocation | None = None
+    undoing: tuple[Invocation, ...] = ()
+    """Every call that takes it back, oldest first, and every call that takes back one of these."""
+
+    @property
+    def undo(self) -> Invocation | None:
+        """The newest call that takes it back itself."""
+        return None if self.call is None else next(reversed(_undos_of(self.call, self.undoing)), None)
 
     @property
     def is_done(self) -> bool:
@@ -30,10 +36,8 @@ class Turn:
 
     @property
     def is_taken_back(self) -> bool:
-        """Whether it was undone, and its records were found as they had been before."""
-        undo = self.undo
-        is_undone = undo is not None and undo.state.is_terminal and outward(undo).status is Status.DONE
-        return is_undone and undo is not None and undo.state is not State.DIVERGED
+        """Whether it was undone, its records were found as they had been before, and that was not undone in turn."""
+        return self.call is not None and is_taken_back(self.call, self.undoing)
 
     @property
     def stands(self) -> bool:
@@ -79,16 +83,38 @@ Move = Begin | Await | Stop | TakeBack | Finish
 
 
 async def children_of(tx: Tx, plan_id: str) -> list[Invocation]:
-    """Return the calls that carry out the steps of a plan or take them back, oldest first."""
-    mine = select(InvocationRow.id).where(InvocationRow.part_of == plan_id)
-    taken_back = InvocationRow.undoes.in_(mine)  # people may undo a step by a call of their own
-    query = select(InvocationRow.id).where(or_(InvocationRow.part_of == plan_id, taken_back)).order_by(InvocationRow.id)
-    return [await load(tx, one) for one in await tx.scalars(query)]
+    """Return the calls that carry out the steps of a plan, all that takes these back, and so on; oldest first."""
+    found = set(await tx.scalars(select(InvocationRow.id).where(InvocationRow.part_of == plan_id)))
+    newest = found
+    while newest:  # people may undo a step, or an undo, by calls of their own
+        newest = set(await tx.scalars(select(InvocationRow.id).where(InvocationRow.undoes.in_(newest)))) - found
+        found |= newest
+    return [await load(tx, one) for one in sorted(found)]
 
 
-def undo_of(step: Invocation, children: Sequence[Invocation]) -> Invocation | None:
-    """Return the newest of `children` that takes `step` back, or None."""
-    return next((one for one in reversed(children) if one.undoes == step.id), None)
+def is_taken_back(call: Invocation, among: Sequence[Invocation]) -> bool:
+    """Return whether one of `among` has undone `call` for certain: it left the records as they were, and stands."""
+    return any(has_restored(undo) and not _may_be_undone(undo, among) for undo in _undos_of(call, among))
+
+
+def _may_be_undone(call: Invocation, among: Sequence[Invocation]) -> bool:
+    return any(_may_have_happened(undo) and not is_taken_back(undo, among) for undo in _undos_of(call, among))
+
+
+def _undos_of(call: Invocation, among: Sequence[Invocation]) -> list[Invocation]:
+    return [one for one in among if one.undoes == call.id]
+
+
+def has_restored(undo: Invocation) -> bool:
+    """Return whether an undo was carried out, and its records were not found to be others than they had been before."""
+    is_done = undo.state.is_terminal and outward(undo).status is Status.DONE
+    return is_done and undo.state is not State.DIVERGED
+
+
+def _may_have_happened(undo: Invocation) -> bool:
+    if undo.state.is_terminal:
+        return outward(undo).status is Status.DONE
+    return undo.sent_at is not None
 
 
 async def turns_of(tx: Tx, plan: Invocation) -> list[Turn]:
@@ -98,9 +124,13 @@ async def turns_of(tx: Tx, plan: Invocation) -> list[Turn]:
     for planned in planned_steps(plan):
         mine = [one for one in children if one.part and one.part.step == planned.number and one.undoes is None]
         call = mine[-1] if mine else None
-        undo = None if call is None else undo_of(call, children)
-        found.append(Turn(planned=planned, call=call, undo=undo))
+        found.append(Turn(planned=planned, call=call, undoing=_undoing(call, children)))
     return found
+
+
+def _undoing(call: Invocation | None, children: Sequence[Invocation]) -> tuple[Invocation, ...]:
+    direct = [] if call is None else _undos_of(call, children)
+    return (*direct, *(further for undo in direct for further in _undoing(undo, children)))
 
 
 def next_move(turns: Sequence[Turn], *, is_stopped: bool) -> Move:
@@ -134,7 +164,7 @@ def _backwards(turns: Sequence[Turn]) -> Move:
 
 
 def _calls(turns: Sequence[Turn]) -> list[Invocation]:
-    return [call for turn in turns for call in (turn.call, turn.undo) if call is not None]
+    return [call for turn in turns for call in (turn.call, *turn.undoing) if call is not None]
 
 
 async def with_progress(tx: Tx, standing: Invocation) -> Invocation:

@@ -19,7 +19,18 @@ from hub.invocations.callers import caller_of
 from hub.invocations.envelope import STEP_IN_DOUBT
 from hub.invocations.invoke import invoke
 from hub.invocations.journal import Step, announce, hold, load, move
-from hub.invocations.plan_progress import Await, Begin, Finish, Move, Stop, TakeBack, Turn, next_move, turns_of
+from hub.invocations.plan_progress import (
+    Await,
+    Begin,
+    Finish,
+    Move,
+    Stop,
+    TakeBack,
+    Turn,
+    has_restored,
+    next_move,
+    turns_of,
+)
 from hub.invocations.plan_stop import stop_plan
 from hub.invocations.queries import call_off
 from hub.invocations.runtime import Runtime
@@ -302,5 +313,7 @@ def _left(turn: Turn) -> str:
         return "was taken back"
     if turn.undo is None:
         return "stands"
+    if has_restored(turn.undo):
+        return "stands, because its undo was undone in turn"
     why = turn.undo.error_message or "its undo did not leave the records as they were before"
     return f"stands, because it could not be taken back ({why.rstrip('.')})"

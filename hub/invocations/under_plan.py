@@ -18,7 +18,7 @@ from hub.dryrun import PlannedStep, preview_digest
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.envelope import Status, outward
 from hub.invocations.journal import Step, hold, load, move
-from hub.invocations.plan_progress import children_of, undo_of
+from hub.invocations.plan_progress import children_of, is_taken_back
 from hub.invocations.plan_steps import planned_steps
 from hub.invocations.refuse import Refusal
 from hub.invocations.runtime import Runtime
@@ -110,10 +110,7 @@ async def _against_undo(tx: Tx, plan: Invocation, step: Invocation) -> list[str]
 
 
 def _stands(step: Invocation, children: list[Invocation]) -> bool:
-    if outward(step).status is not Status.DONE:
-        return False
-    undo = undo_of(step, children)
-    return undo is None or outward(undo).status is not Status.DONE
+    return outward(step).status is Status.DONE and not is_taken_back(step, children)
 
 
 async def _against_step(tx: Tx, plan: Invocation, step: Invocation, tool: PublishedTool, runtime: Runtime) -> list[str]:

@@ -18,6 +18,7 @@ from hub.invocations.queries import current
 from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
+from hub.invocations.undoing import Undo, undo
 from hub.invocations.values import Invocation
 from hub.registry import Declaration, declare, find_tool
 from hub.storage import now
@@ -146,3 +147,14 @@ async def held_back(world: World) -> tuple[Invocation, str]:
     last = (await calls_of(world, plan))[-1]
     assert (last.state, last.error_code) == (State.APPROVED, "over_budget"), (last.state, last.error_message)
     return await seen(world, plan), limit
+
+
+async def undone_by_hand(world: World, call: Invocation) -> Invocation:
+    """Return the call by which rita has undone `call`, and which ann has agreed to if anybody was asked."""
+    wanted = Undo(caller=Caller(actor=world.rita), invocation_id=call.id, reason="a mistake", trace_id="trace")
+    taken = await undo(wanted, world.runtime)
+    if taken.state is State.AWAITING_APPROVAL:
+        await world.vote(taken, world.ann)
+        taken = await resume(taken.id, world.runtime)
+    assert taken.state is State.VERIFIED, (taken.state, taken.error_message)
+    return taken

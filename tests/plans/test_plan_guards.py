@@ -32,6 +32,7 @@ from plans.errand import (
     seen,
     settle,
     switch,
+    undone_by_hand,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
@@ -116,6 +117,25 @@ async def test_an_undo_of_a_plan_that_goes_forwards_is_not_approved_by_it(world:
 async def test_a_step_is_not_taken_back_while_a_later_one_stands(world: World) -> None:
     plan = await halfway(world)
     await second_step(world, plan)
+    await cancel(world.runtime, world.caller, plan.id, reason="no")
+    put, _ = await calls_of(world, plan)
+    early = Undo(
+        caller=caller_of(world),
+        invocation_id=put.id,
+        reason="so",
+        trace_id="trace",
+        part=Part(plan_id=plan.id, step=1),
+    )
+
+    refused = await undo(early, world.runtime)
+
+    assert refused.error_message == "a later step of its plan still stands"
+
+
+async def test_a_step_is_not_taken_back_while_a_later_one_stands_whose_undo_was_undone(world: World) -> None:
+    plan = await halfway(world)
+    renamed = await second_step(world, plan)
+    await undone_by_hand(world, await undone_by_hand(world, renamed))
     await cancel(world.runtime, world.caller, plan.id, reason="no")
     put, _ = await calls_of(world, plan)
     early = Undo(

@@ -11,9 +11,12 @@ from hub.approvals import Choice
 from hub.audit import EventKind, events_of
 from hub.identity.accounts import NewUser, create_user, set_groups
 from hub.identity.principals import Principal, Role
+from hub.invocations import commit
 from hub.invocations.envelope import Status, envelope, outward
 from hub.invocations.queries import cancel
+from hub.invocations.recheck import Changed, Holds, NotNow, recheck
 from hub.invocations.resolve import Resolution, resolve
+from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import ApprovedBy, Invocation
 from plans.errand import (
@@ -29,6 +32,7 @@ from plans.errand import (
     settle,
     statuses,
     switch,
+    undone_by_hand,
 )
 
 pytestmark = pytest.mark.anyio
@@ -118,6 +122,55 @@ async def test_a_step_that_cannot_be_taken_back_keeps_what_stands_a_beginning_of
     assert 40 in items(world)
 
 
+async def renamed(world: World) -> Invocation:
+    """Return a plan that has renamed the pencil, and goes no further for now."""
+    plan = await begun(world, [RENAME, PUT])
+    await switch(world, "item_put", on=True)
+    await settle(world, rounds=2)
+    assert items(world) == {1: ("retired", 10)}
+    return plan
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_whether_a_step_stands_is_told_by_the_last_of_the_undos_that_undo_each_other(
+    world: World, times: int
+) -> None:
+    plan = await renamed(world)
+    (last,) = await calls_of(world, plan)
+    for _ in range(times):
+        last = await undone_by_hand(world, last)
+    await cancel(world.runtime, world.caller, plan.id, reason="not today")
+
+    ended = await carried_out(world, plan)
+
+    if items(world) == {1: ("pencil", 10)}:
+        assert ended.state is State.UNDONE, ended.error_message
+        assert await statuses(world, plan) == ["taken_back", "ahead"]
+    else:
+        assert items(world) == {1: ("retired", 10)}
+        assert ended.state is State.PARTIAL, ended.error_message
+        assert await statuses(world, plan) == ["stands", "ahead"]
+        assert "Step 1, rename, stands, because its undo was undone in turn." in told(ended).text
+
+
+@ONE_ENGINE
+async def test_a_step_whose_undo_left_other_records_than_there_were_stands(world: World) -> None:
+    plan = await renamed(world)
+    await cancel(world.runtime, world.caller, plan.id, reason="not today")
+    world.upstream.store.rows(
+        "CREATE TRIGGER also AFTER UPDATE OF name ON item BEGIN UPDATE item SET quantity = 7 WHERE id = new.id; END"
+    )
+
+    ended = await carried_out(world, plan)
+
+    undo_of_it = (await calls_of(world, plan))[-1]
+    assert undo_of_it.state is State.DIVERGED
+    assert ended.state is State.PARTIAL, ended.error_message
+    assert await statuses(world, plan) == ["stands", "ahead"]
+    assert "its undo did not leave the records as they were before" in told(ended).text
+
+
 @ONE_ENGINE
 async def test_a_kill_switch_thrown_midway_holds_the_plan_and_then_it_goes_on(world: World) -> None:
     plan = await halfway(world)
@@ -142,6 +195,25 @@ async def test_a_plan_called_off_midway_goes_no_further_and_is_taken_back(world:
     assert "It was called off: not today." in (undone.error_message or "")
     assert await statuses(world, plan) == ["taken_back", "ahead", "ahead"]
     assert items(world) == {1: ("pencil", 10)}
+
+
+async def test_a_step_of_a_plan_that_is_stopped_after_the_last_look_is_not_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = await begun(world)
+
+    async def then_stopped(claimed: Invocation, runtime: Runtime) -> Holds | Changed | NotNow:
+        found = await recheck(claimed, runtime)
+        await cancel(runtime, world.caller, plan.id, reason="no")
+        return found
+
+    monkeypatch.setattr(commit, "recheck", then_stopped)
+    ended = await carried_out(world, plan)
+
+    assert world.upstream.store.effects() == []
+    assert ended.state is State.FAILED, ended.error_message
+    (put,) = await calls_of(world, plan)
+    assert (put.state, put.sends) == (State.CANCELLED, 0)
 
 
 @ONE_ENGINE
