@@ -18,6 +18,7 @@ from hub.approvals.questions import (
     latest,
     open_question,
     shortest,
+    was_asked,
 )
 from hub.approvals.rules import Choice, Granted, Rejected, Standing, Vote, Waiting, in_words, standing
 from hub.approvals.summary import decision_summary
@@ -68,4 +69,5 @@ __all__ = [
     "to_be_chased",
     "together",
     "waiting_for",
+    "was_asked",
 ]

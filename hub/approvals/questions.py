@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Exists, exists, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from connectors.sdk.vocabulary import Tier
 from hub.approvals.chasing import moments
@@ -187,6 +188,11 @@ async def close_questions(tx: Tx, invocation_id: str) -> None:
     mine = select(QuestionRow.digest).where(QuestionRow.invocation_id == invocation_id)
     await tx.execute(update(StageRow).where(StageRow.digest.in_(mine)).values(is_open=False))
     await tx.execute(update(QuestionRow).where(QuestionRow.invocation_id == invocation_id).values(is_open=False))
+
+
+def was_asked(invocation_id: InstrumentedAttribute[str]) -> Exists:
+    """Return the condition that people were asked about an invocation, in any of its revisions."""
+    return exists().where(QuestionRow.invocation_id == invocation_id)
 
 
 async def latest(tx: Tx, invocation_id: str) -> Question | None:

@@ -15,8 +15,9 @@ from hub.identity import directory
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.decisions import decide_on_vote
-from hub.invocations.journal import WORK, load
+from hub.invocations.journal import WORK, hold, load
 from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
 from hub.invocations.under_grant import case_of
 from hub.invocations.values import Invocation
 from hub.policy import Denied
@@ -57,7 +58,7 @@ async def give(wanted: Wanted, runtime: Runtime) -> StandingGrant:
     """Put a standing grant on record, and return it.
 
     Raises:
-        Conflict: what was asked, or the tool, has changed since the example.
+        Conflict: what was asked, or the tool, has changed since the example; or people rejected it.
         Forbidden: the giver could not have voted on the example, or no grant can stand for what it asks.
         FreshLoginNeeded: the rule, or production, wants a younger login.
         InputError: a limit cannot be kept, or a figure is out of bounds.
@@ -65,10 +66,13 @@ async def give(wanted: Wanted, runtime: Runtime) -> StandingGrant:
     """
     _check_figures(wanted)
     async with runtime.database.transaction() as tx:
+        await hold(tx, wanted.like)
         example = await load(tx, wanted.like)
         question = example.question
         if question is None or example.preview is None or question.revision != example.revision:
             raise NotFound("Nobody is asked about this invocation.")
+        if example.state is State.REJECTED:
+            raise Conflict("People rejected this call, so nothing is granted like it; grant from one they approved.")
         tool = await read_current(
             tx, example.tool_version_id, example.connection_id, server=example.server, name=example.tool_name
         )

@@ -15,8 +15,8 @@ from hub.invocations.journal import Step, hold, move
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.tables import AttemptRow, InvocationRow
-from hub.invocations.values import ApprovedBy, Invocation
-from hub.standing import is_good_now
+from hub.invocations.taken_back import taken_back
+from hub.invocations.values import Invocation
 from hub.storage import Tx, database_now, now
 
 GRACE: Final = timedelta(seconds=30)
@@ -40,7 +40,7 @@ class Permit:
 
         Raises:
             Conflict: the lease is lost, or the approval is spent; nothing may leave.
-            TooLate: the approval has ended since it was claimed: its time, its grant or its plan; nothing may leave.
+            TooLate: its time is over, or what it needs, as its plan, was taken back since; nothing may leave.
             Unavailable: "sent" could not be written; nothing may leave.
         """
         if self.standing.state is State.SENT:
@@ -92,9 +92,8 @@ class Permit:
         await _check_plan_goes_on(tx, self.standing)
         if not await tx.scalar(_in_time(self.standing.id)):
             raise TooLate("The approval has expired; nothing was sent.")
-        under_grant = self.standing.approved_by is ApprovedBy.GRANT
-        if under_grant and not await is_good_now(tx, self.standing.approval_digest or ""):
-            raise TooLate("The standing grant was revoked or has ended; nothing was sent.")
+        if why := await taken_back(tx, self.standing):
+            raise TooLate(f"{why} Nothing was sent.")
         try:
             await refuse_stopped(tx, self.standing)
         except Stopped as stopped:

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from hub.approvals import was_asked
 from hub.audit import EventKind
 from hub.core.errors import IdempotencyMismatch
 from hub.invocations.decisions import basis, on_record
@@ -75,9 +76,10 @@ async def _rejected_before(tx: Tx, request: Request) -> Invocation | None:
     """Return the same call if people have just rejected it: by the same policy, of the same version, by whoever asked.
 
     It is the same in every run and under every key: what somebody has said no to is not asked again by asking anew.
+    What was refused since without asking anybody, as while a switch was on, takes nothing of it back.
     """
-    alike = InvocationRow.intent_digest == request.intent_digest
-    last = await tx.scalar(select(InvocationRow).where(alike).order_by(InvocationRow.id.desc()).limit(1))
+    alike = (InvocationRow.intent_digest == request.intent_digest, was_asked(InvocationRow.id))
+    last = await tx.scalar(select(InvocationRow).where(*alike).order_by(InvocationRow.id.desc()).limit(1))
     if last is None or last.state != State.REJECTED.value or last.policy_digest != request.policy_digest:
         return None
     is_remembered = last.updated_at > await now(tx) - REJECTION_REMEMBERED

@@ -17,7 +17,7 @@ from hub.registry.connecting import (
     renew_connection,
     system_of,
 )
-from hub.registry.current import read_current
+from hub.registry.current import read_current, why_closed
 from hub.registry.declaring import composite_tools, declare
 from hub.registry.digests import proof_digest
 from hub.registry.keeping import (
@@ -132,5 +132,6 @@ __all__ = [
     "tools",
     "unpublish",
     "versions",
+    "why_closed",
     "withdraw_version",
 ]

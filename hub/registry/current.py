@@ -8,7 +8,15 @@ from hub.registry.badges import badge_for
 from hub.registry.entries import Entry, callable_tool
 from hub.registry.publishing import Parts, published
 from hub.registry.reading import connection_of, connection_row, server_of, server_row, tool_of, tool_row, version_of
-from hub.registry.tables import EntryRow, ReleaseInUseRow, ReleaseRow, ToolVersionRow, VersionInUseRow
+from hub.registry.tables import (
+    ConnectionRow,
+    EntryRow,
+    ReleaseInUseRow,
+    ReleaseRow,
+    ToolRow,
+    ToolVersionRow,
+    VersionInUseRow,
+)
 from hub.registry.using import used_in
 from hub.registry.values import Connection, PublishedTool, ToolVersion
 from hub.registry.visibility import Sight
@@ -37,6 +45,24 @@ async def read_current(tx: Tx, tool_version_id: str, connection_id: str, *, serv
         badge=await badge_for(tx, connector),
     )
     return published(parts)
+
+
+async def why_closed(tx: Tx, tool_version_id: str, connection_id: str, *, generation: int) -> str:
+    """Return in a sentence why nothing may leave for a tool any more over a connection; empty while it may.
+
+    It looks only at what closes a tool or a connection that was open a moment ago, at one row of each.
+    """
+    version = select(ToolVersionRow.withdrawn, ToolRow.quarantined).join(ToolRow, ToolRow.id == ToolVersionRow.tool_id)
+    withdrawn, quarantined = (await tx.execute(version.where(ToolVersionRow.id == tool_version_id))).one()
+    if quarantined is not None:
+        return f"The tool is held back until its owner has looked: {quarantined}"
+    if withdrawn is not None:
+        return f"This version of the tool was withdrawn: {withdrawn}"
+    connection = select(ConnectionRow.disabled_at, ConnectionRow.generation).where(ConnectionRow.id == connection_id)
+    disabled_at, current = (await tx.execute(connection)).one()
+    if disabled_at is not None:
+        return "Its connection is disabled."
+    return "" if current == generation else "The connection has been changed or signed in anew."
 
 
 async def read_operation(tx: Tx, tool_version_id: str) -> OperationSpec:

@@ -34,7 +34,7 @@ class Case:
 
     @property
     def money_minor(self) -> int:
-        """What it would take from a budget."""
+        """What it would take from a budget; where nobody knows that, no grant with a budget covers it."""
         return self.blast.money_minor or 0
 
 
@@ -103,6 +103,8 @@ def _of_reach(grant: StandingGrant, case: Case) -> Iterator[str]:
         yield f"it reaches {case.blast.rows:,} records, and {grant.most_rows:,} are allowed"
     if case.blast.parties > grant.most_parties:
         yield f"it concerns {case.blast.parties:,} parties, and {grant.most_parties:,} are allowed"
+    if case.blast.money_minor is None and (grant.money_minor or grant.currency):
+        yield "its preview does not say how much money it moves"
     if case.money_minor > grant.money_per_call_minor:
         yield "it moves more money than one call may"
     if case.money_minor and case.blast.currency != grant.currency:

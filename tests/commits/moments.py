@@ -38,11 +38,13 @@ class Ending(StrEnum):
     DIES = "dies"
     STOPS = "stops"
     """It stands still until it is continued, and finds then that hours have passed."""
+    PAUSES = "pauses"
+    """It is held up for a moment, as by the start of a slow host, and goes on."""
 
 
 def arm(moment: Moment, ending: Ending) -> None:
     """Let this process come to its `ending` when its next commit has come to `moment`."""
-    halt = {Ending.DIES: _die, Ending.STOPS: _stop}[ending]
+    halt = {Ending.DIES: _die, Ending.STOPS: _stop, Ending.PAUSES: _pause}[ending]
     ask = Permit.ask
     arrangements: Mapping[Moment, tuple[object, str, object]] = {
         Moment.BEFORE_CLAIM: (commit, "claim", _before(commit.claim, halt)),
@@ -100,3 +102,8 @@ def _stop() -> None:
     clock = time.monotonic
     os.kill(os.getpid(), signal.SIGSTOP)
     _put(time, "monotonic", lambda: clock() + 7200)
+
+
+def _pause() -> None:
+    patch.stopall()
+    os.kill(os.getpid(), signal.SIGSTOP)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import select, update
@@ -16,14 +17,21 @@ from world import World
 from commits.moments import Ending, Moment
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.core.errors import Conflict
-from hub.identity.accounts import set_groups
+from hub.identity.accounts import set_groups, suspend
 from hub.identity.clients import NewAgent, create_agent
 from hub.identity.principals import Caller
 from hub.invocations.resume import expire_overdue, resume
 from hub.invocations.states import State
 from hub.invocations.tables import AttemptRow, InvocationRow
 from hub.invocations.values import Invocation
-from hub.registry import Environment, NewConnection, create_connection, register_connector
+from hub.registry import (
+    Environment,
+    NewConnection,
+    create_connection,
+    disable_connection,
+    quarantine,
+    register_connector,
+)
 from hub.storage import now
 
 Json = Any
@@ -31,6 +39,15 @@ Json = Any
 AMOUNT = 60_000
 """A charge that a person has to approve."""
 RESTS = frozenset({State.AWAITING_APPROVAL, State.IN_DOUBT}) | {state for state in State if state.is_terminal}
+
+
+class TakenBack(StrEnum):
+    """What may be taken back while a commit is under way."""
+
+    AGENT = "its agent is suspended"
+    TOOL = "its tool is quarantined"
+    CONNECTION = "its connection is disabled"
+    ACCOUNT = "its connection is signed in anew"
 
 
 @dataclass(slots=True)
@@ -140,6 +157,21 @@ class Stage:
     async def _groups_of_ann(self, groups: frozenset[str]) -> None:
         async with self.world.runtime.database.transaction() as tx:
             await set_groups(tx, self.world.ann.id, groups, self.world.runtime.authority)
+
+    async def take_back(self, what: TakenBack, invocation: Invocation) -> None:
+        """Take back something that `invocation` needs, for good."""
+        authority = self.world.runtime.authority
+        async with self.world.runtime.database.transaction() as tx:
+            match what:
+                case TakenBack.AGENT:
+                    await suspend(tx, self.caller.actor.id, "out of control", authority)
+                case TakenBack.TOOL:
+                    await quarantine(tx, invocation.tool_id, "It misbehaved.", authority)
+                case TakenBack.CONNECTION:
+                    await disable_connection(tx, invocation.connection_id, authority, reason="It misbehaved.")
+                case TakenBack.ACCOUNT:
+                    secret = {"token": self.world.upstream.token}
+                    await self.world.runtime.vault.put(tx, invocation.connection_id, secret, authority)
 
     async def expire(self, invocation: Invocation) -> None:
         """Let the time to decide be over."""

@@ -15,7 +15,7 @@ from upstream.fixtures import Upstream
 from world import open_world
 
 from commits.moments import Ending, Moment
-from commits.stage import Stage, nursery, set_up
+from commits.stage import Stage, TakenBack, nursery, set_up
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.invocations.states import DONE, State
 from hub.invocations.values import Invocation
@@ -126,6 +126,33 @@ async def test_the_core_of_the_matrix_holds(stage: Stage) -> None:
 async def test_the_matrix_holds(stage: Stage) -> None:
     for cell in MATRIX:
         await play(cell, stage)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_is_taken_back_between_the_re_check_and_the_mark_is_not_sent(stage: Stage) -> None:
+    """No process dies here, and the lease holds: the commit goes on a moment later, and must see what has changed."""
+    upstream = stage.world.upstream
+    for upstream_class, what in _TAKEN_BACK:
+        invocation, account = await stage.approved(upstream_class)
+        held_up = stage.nursery.work(invocation, Moment.AFTER_RECHECK, Ending.PAUSES)
+        await stage.take_back(what, invocation)
+
+        woken = stage.nursery.wake(held_up["pid"])
+
+        assert woken == {"pid": held_up["pid"], "became": "ends", "status": 0}, what
+        assert await stage.state(invocation) is State.APPROVED, what  # given back, and not sent
+        assert await stage.attempts(invocation) == [], what
+        await stage.step(invocation, is_quarantine_over=True)
+        assert await stage.state(invocation) not in DONE, what
+        assert upstream.store.effects(account) == [], what
+
+
+_TAKEN_BACK = [
+    (A, TakenBack.TOOL),
+    (B, TakenBack.CONNECTION),
+    (C, TakenBack.ACCOUNT),
+    (D, TakenBack.AGENT),  # the last: whoever is suspended asks for nothing more
+]
 
 
 async def play(cell: Cell, stage: Stage) -> None:

@@ -13,6 +13,7 @@ from world import World
 
 from connectors.sdk.vocabulary import Tier
 from hub.approvals.tables import QuestionRow
+from hub.audit import EventKind, events_of
 from hub.bundles import Publication, default_bundle_text, publish_bundle
 from hub.core.errors import Conflict
 from hub.dryrun.tables import PreviewRow
@@ -26,7 +27,15 @@ from hub.invocations.resume import expire_overdue, resume
 from hub.invocations.secrecy import bind
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
-from hub.registry import find_tool, quarantine, register_connector, set_owner_tier
+from hub.invocations.taken_back import taken_back
+from hub.registry import (
+    disable_connection,
+    find_tool,
+    quarantine,
+    register_connector,
+    set_owner_tier,
+    withdraw_version,
+)
 from hub.storage import Tx, now
 
 pytestmark = pytest.mark.anyio
@@ -242,6 +251,54 @@ async def test_what_expires_after_its_claim_is_not_sent_any_more(world: World) -
     after = await send(claimed, held.tool, world.runtime)
 
     assert after.state is State.EXPIRED
+    assert world.upstream.store.effects() == []
+
+
+async def version_is_withdrawn(world: World, tx: Tx) -> None:
+    tool = await world.runtime.catalog.resolve("item_delete", server="everything", caller=world.caller)
+    await withdraw_version(tx, tool.version.id, "It misbehaved.", world.runtime.authority)
+
+
+async def connection_is_disabled(world: World, tx: Tx) -> None:
+    await disable_connection(tx, world.connection_id, world.runtime.authority, reason="It misbehaved.")
+
+
+TAKEN_BACK: Final[dict[Change, str]] = {
+    agent_is_suspended: "Bot is suspended.",
+    requester_is_suspended: "Rita is suspended.",
+    tool_is_quarantined: "The tool is held back until its owner has looked: It misbehaved.",
+    version_is_withdrawn: "This version of the tool was withdrawn: It misbehaved.",
+    connection_is_disabled: "Its connection is disabled.",
+    connection_is_signed_in_anew: "The connection has been changed or signed in anew.",
+}
+"""What may still be taken back once everything was checked again, and what is said of it."""
+
+
+@on_sqlite
+@pytest.mark.parametrize("change", TAKEN_BACK)
+async def test_what_is_taken_back_after_the_re_check_still_comes_before_the_first_byte(
+    world: World, change: Change
+) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    claimed = await claim(asked.id, world.runtime)
+    assert claimed is not None
+    held = await recheck(claimed, world.runtime)
+    assert isinstance(held, Holds)
+    async with world.runtime.database.transaction() as tx:
+        assert await taken_back(tx, claimed) == ""
+        await change(world, tx)
+        assert await taken_back(tx, claimed) == TAKEN_BACK[change]
+
+    after = await send(claimed, held.tool, world.runtime)
+
+    async with world.runtime.database.reading() as tx:
+        events = await events_of(tx, asked.id)
+    assert after.state is State.APPROVED  # nothing was sent; the next re-check says what has changed
+    assert EventKind.COMMIT_SENT not in {one.kind for one in events}
+    assert events[-1].kind is EventKind.COMMIT_RELEASED
+    found = await resume(asked.id, world.runtime)
+    assert found.state is State.STALE
     assert world.upstream.store.effects() == []
 
 

@@ -11,6 +11,7 @@ from world import World
 from hub import approvals
 from hub.approvals import Choice
 from hub.audit import EventKind, events_of
+from hub.budgets import StopKind, lift_stop, set_stop
 from hub.invocations.envelope import envelope
 from hub.invocations.states import REJECTION_REMEMBERED, State
 from hub.invocations.tables import InvocationRow
@@ -50,6 +51,20 @@ async def test_another_call_is_asked_about(world: World) -> None:
     other = await world.call("ticket_create", {"title": "x"})
 
     assert (other.state, other.id == first.id) == (State.AWAITING_APPROVAL, False)
+
+
+async def test_it_is_remembered_though_the_call_was_refused_at_the_door_since(world: World) -> None:
+    first = await rejected(world)
+    async with world.runtime.database.transaction() as tx:
+        await set_stop(tx, StopKind.AGENT, world.bot.id, "A closer look.", world.runtime.authority)
+    refused = await wish(world)
+    async with world.runtime.database.transaction() as tx:
+        await lift_stop(tx, StopKind.AGENT, world.bot.id, world.runtime.authority)
+
+    again = await wish(world)
+
+    assert (refused.state, refused.id == first.id) == (State.DENIED, False)
+    assert (again.id, again.state, again.repeats) == (first.id, State.REJECTED, True)
 
 
 async def test_it_is_forgotten_when_the_window_is_over(world: World) -> None:

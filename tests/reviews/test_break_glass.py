@@ -26,7 +26,9 @@ from hub.core.errors import (
 from hub.identity.accounts import NewUser, create_user, set_roles, suspend
 from hub.identity.principals import Principal, Role
 from hub.invocations.break_glass import GLASS_BROKEN, Breaking, break_glass
+from hub.invocations.commit import claim, send
 from hub.invocations.queries import cancel
+from hub.invocations.recheck import Holds, recheck
 from hub.invocations.replay import replay
 from hub.invocations.resume import resume
 from hub.invocations.reviewing import Remark, remark, waiting_for
@@ -230,6 +232,24 @@ async def test_what_was_let_go_is_not_sent_when(world: World, change: Change) ->
 
     assert after.state is State.STALE
     assert after.error_message
+    assert world.upstream.store.effects() == []
+
+
+@ONE_ENGINE
+async def test_a_dispute_after_the_last_check_still_comes_before_the_first_byte(world: World) -> None:
+    omar, waiting = await operator(world), await asked(world)
+    await break_glass(breaking(waiting, omar), world.runtime)
+    claimed = await claim(waiting.id, world.runtime)
+    assert claimed is not None
+    held = await recheck(claimed, world.runtime)
+    assert isinstance(held, Holds)
+    async with world.runtime.database.transaction() as tx:
+        await it_is_disputed(world, tx, omar)
+
+    after = await send(claimed, held.tool, world.runtime)
+
+    assert after.state is State.APPROVED  # nothing was sent; the next look finds it void
+    assert (await resume(waiting.id, world.runtime)).state is State.STALE
     assert world.upstream.store.effects() == []
 
 

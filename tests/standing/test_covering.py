@@ -86,6 +86,7 @@ def test_a_call_as_it_was_granted_is_covered_up_to_the_limits_themselves() -> No
         ({"blast": Blast(money_minor=10_001, currency="EUR")}, "more money than one call may"),
         ({"blast": Blast(money_minor=1, currency="USD")}, "another currency"),
         ({"blast": Blast(money_minor=1)}, "another currency"),
+        ({"blast": Blast()}, "does not say how much money"),
         ({"facts": {"currency": "EUR"}}, "does not say its amount_minor"),
         ({"facts": {"amount_minor": 10_001, "currency": "EUR"}}, "amount_minor is not within at most 10,000"),
         ({"facts": {"amount_minor": -1, "currency": "EUR"}}, "amount_minor is not within"),
@@ -96,6 +97,18 @@ def test_a_call_as_it_was_granted_is_covered_up_to_the_limits_themselves() -> No
 )
 def test_whatever_differs_is_asked_about(change: dict[str, Any], why: str) -> None:
     assert why in why_not(GRANT, replace(CASE, **change))
+
+
+def test_where_money_was_granted_a_call_says_how_much_it_moves() -> None:
+    unknown = replace(CASE, blast=Blast(rows=1, parties=1))
+    of_nothing = replace(GRANT, money_minor=0, money_per_call_minor=0)
+
+    assert (
+        why_not(of_nothing, unknown) == "its preview does not say how much money it moves"
+    )  # a sum, in EUR, of nothing
+    assert why_not(replace(GRANT, currency=""), unknown) == "its preview does not say how much money it moves"
+    assert why_not(replace(of_nothing, currency=""), unknown) == ""  # money was never spoken of
+    assert why_not(of_nothing, replace(CASE, blast=Blast(rows=1, parties=1, money_minor=0, currency="EUR"))) == ""
 
 
 def test_a_tier_that_has_risen_since_is_not_covered() -> None:

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from questions import add_person
 from sqlalchemy import select, update
 from world import World
 
+from hub.approvals import Choice
 from hub.bundles import publish_default
 from hub.core.errors import Conflict, Forbidden, FreshLoginNeeded, InputError, NotFound
 from hub.identity.accounts import set_groups
@@ -61,6 +63,18 @@ async def test_a_grant_is_given_by_those_alone_who_could_vote(world: World) -> N
         await give(wanted(world, two, limits={}), world.runtime)
     async with world.runtime.database.reading() as tx:
         assert await tx.scalar(select(StandingGrantRow.id)) is None
+
+
+@ONE_ENGINE
+async def test_no_grant_is_made_from_a_call_that_people_rejected(world: World) -> None:
+    like = await asked(world)
+    bob = await add_person(world, "bob", "approvers")
+    await world.vote(like, world.ann, Choice.REJECT)
+
+    with pytest.raises(Conflict, match="People rejected this call, so nothing is granted like it; grant from one they"):
+        await give(wanted(world, like, giver=bob), world.runtime)
+
+    assert (await asked(world, 41)).state is State.AWAITING_APPROVAL
 
 
 @ONE_ENGINE
