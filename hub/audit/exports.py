@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 
 from hub.audit.events import Event, append
 from hub.audit.export_format import Header, Since, event_line, header_line, read_header
@@ -51,7 +51,8 @@ async def export_lines(database: Database, keys: Keyring, order: ExportOrder) ->
 
     Raises:
         Malformed: `order.since` is not a checkpoint that this log has signed.
-        Conflict: this log does not continue `order.since`; it was rewritten or restored from a backup.
+        Conflict: this log does not continue `order.since`; it was rewritten or restored from a backup. Or values were
+            erased while it was being exported: what says so is not in the export, and nobody could verify it.
     """
     older = None if order.since is None else read_checkpoint(order.since, note_keys(keys))
     first = 0 if older is None else older.size
@@ -76,8 +77,17 @@ async def export_lines(database: Database, keys: Keyring, order: ExportOrder) ->
         async with database.reading() as tx:  # short ones: an export holds up nobody
             lines = await _page(tx, range(start, min(start + _PAGE, checkpoint.size)), checkpoint.size, prover)
             opened = await open_fields(tx, lines, keys) if order.with_values else {}
+            if order.with_values:
+                await _refuse_erased_since(tx, checkpoint)
         for line in lines:
             yield event_line(line.body, line.position, line.proof, opened.get(line.event_id))
+
+
+async def _refuse_erased_since(tx: Tx, checkpoint: Checkpoint) -> None:
+    is_later = or_(EventRow.position.is_(None), EventRow.position >= checkpoint.size)
+    later = select(exists().where(EventRow.kind == EventKind.VALUES_ERASED.value, is_later))
+    if await tx.scalar(later):
+        raise Conflict("Values were erased while the log was being exported; export again.")
 
 
 async def export(
