@@ -16,7 +16,7 @@ _STAYS: Final = frozenset(
 
 def left_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is left of a decision summary: what was decided on, and how far it reached."""
-    gone = {name: [] for name in ("changes", "side_effects", "steps") if name in summary}
+    gone: dict[str, Any] = {name: [] for name in ("changes", "side_effects", "steps") if name in summary}
     return {name: value for name, value in summary.items() if name in _STAYS} | gone
 
 

@@ -12,7 +12,7 @@ from hub.erasures.tables import ErasureRow
 from hub.identity.authority import Authority
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal
-from hub.invocations.emptying import Emptied, empty, refuse_waiting
+from hub.invocations.emptying import Emptied, empty
 from hub.storage import Tx, now
 
 
@@ -30,7 +30,6 @@ async def grant(tx: Tx, erasure_id: str, auditor: Principal, authority: Authorit
     _refuse_own(asked, auditor)
     reach = await reach_of(tx, asked.scope)
     await _refuse_held(tx, reach)
-    await refuse_waiting(tx, reach.invocations)
     extent = await _delete(tx, reach, row, authority)
     row.stage, row.decided_by, row.decided_at = Stage.DONE.value, auditor.id, await now(tx)
     row.counts = extent.as_json()

@@ -1,6 +1,7 @@
 """What belongs to a call goes with it: steps of a plan, secrets, answers kept encrypted, and files made meanwhile."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from plans.errand import approved, carried_out, offer
@@ -10,9 +11,11 @@ from erasures.office import TELLING, Office, one
 from hub.audit import EvidenceOrder, ExportOrder, Policy, evidence_lines, export, export_lines, verify_evidence
 from hub.core.errors import Conflict
 from hub.dryrun.tables import PreviewRow
+from hub.erasures import Keeping, retain
 from hub.invocations.journal import load
 from hub.invocations.tables import InvocationRow
-from hub.storage import Tx
+from hub.reviews import NewReview, ReviewKind, put_review
+from hub.storage import Tx, now
 
 pytestmark = pytest.mark.anyio
 
@@ -77,3 +80,29 @@ async def test_an_export_that_values_are_erased_under_says_so_instead_of_ending_
             pass
     again = io.StringIO()
     await export(office.database, office.keys, again, ExportOrder(by=None, with_values=True))
+
+
+async def test_what_went_under_broken_glass_is_reviewed_before_it_is_erased_or_retired(office: Office) -> None:
+    done = await office.written()
+    glass = NewReview(
+        kind=ReviewKind.GLASS,
+        approval_digest=done.approval_digest or "",
+        invocation_id=done.id,
+        environment=done.environment,
+        agent_id=done.agent_id,
+        tool_id=done.tool_id,
+        tool_name=done.tool_name,
+        reviewers=("approvers",),
+        excluded=frozenset(),
+        breaker_id=office.world.carl.id,
+        why=TELLING,
+    )
+    async with office.database.transaction() as tx:
+        await put_review(tx, glass, opened_at=await now(tx))
+
+    with pytest.raises(Conflict, match="nobody has reviewed"):
+        await office.ask(one(done))
+    await retain(office.database, office.keys, Keeping(bodies=timedelta(0), decisions=timedelta(0)))
+
+    async with office.database.reading() as tx:
+        assert (await load(tx, done.id)).erased_at is None
