@@ -13,6 +13,8 @@ Json = Any
 """Any JSON value."""
 
 _ABSENT = object()
+_SHORT, _WHOLE = 80, 4000
+"""How much of a value a message says, and a page shows, in characters."""
 
 
 def drift(approved: Preview, fresh: Preview) -> tuple[str, ...]:
@@ -111,7 +113,8 @@ class ThreeWay:
 
     def __str__(self) -> str:
         where = f"{self.target}: {self.field}" if self.field else self.target
-        return f"{where} was {self.before}, we made it {self.committed}, and it is now {self.now}"
+        before, committed, now = (one[:_SHORT] for one in (self.before, self.committed, self.now))
+        return f"{where} was {before}, we made it {committed}, and it is now {now}"
 
 
 def moved_since(record: PreviewRecord, found: Records, *, volatile: tuple[str, ...]) -> tuple[ThreeWay, ...] | None:
@@ -146,8 +149,9 @@ def _moved(
         return
     known = {name: value for name, value in left.items() if name not in ignored}
     hidden = {*change.sensitive}
-    for name, (ours, theirs) in _differing(known, {name: now.get(name, _ABSENT) for name in known}, hidden):
-        was = "(hidden)" if name in hidden else _shown((before or {}).get(name, _ABSENT))
+    found = {name: now.get(name, _ABSENT) for name in known}
+    for name, (ours, theirs) in _differing(known, found, hidden, longest=_WHOLE):
+        was = "(hidden)" if name in hidden else _shown((before or {}).get(name, _ABSENT), _WHOLE)
         yield ThreeWay(target=change.target, field=name, before=was, committed=ours, now=theirs)
 
 
@@ -167,14 +171,17 @@ def _misses(change: Change, found: Records, volatile: tuple[str, ...]) -> Iterat
 
 
 def _differing(
-    left: Mapping[str, Json], right: Mapping[str, Json], hidden: AbstractSet[str]
+    left: Mapping[str, Json], right: Mapping[str, Json], hidden: AbstractSet[str], *, longest: int = _SHORT
 ) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield the fields that differ, with both values as they may be shown."""
     for name in sorted(left.keys() | right.keys()):
         pair = (left.get(name, _ABSENT), right.get(name, _ABSENT))
         if pair[0] != pair[1]:
-            yield name, ("(hidden)", "(hidden)") if name in hidden else (_shown(pair[0]), _shown(pair[1]))
+            yield (
+                name,
+                ("(hidden)", "(hidden)") if name in hidden else (_shown(pair[0], longest), _shown(pair[1], longest)),
+            )
 
 
-def _shown(value: Json) -> str:
-    return "absent" if value is _ABSENT else repr(value)[:80]
+def _shown(value: Json, longest: int) -> str:
+    return "absent" if value is _ABSENT else repr(value)[:longest]

@@ -24,12 +24,14 @@ from hub.web.batches import batch_lines
 from hub.web.comparison import FieldState, Veil, compare_records
 from hub.web.counter import counter_form, propose, revised
 from hub.web.dossier import Dossier, open_dossier
+from hub.web.field_words import FieldWords
 from hub.web.inert import inert_name
 from hub.web.moments import span
 from hub.web.views.approval import ApprovalPage, Decision, Difference, InboxPage
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
 
 DRAFT_SECONDS: Final = 900
+_NO_WORDS: Final = FieldWords()
 _DRAFT: Final = "web draft of a reason"
 _NOTICES: Final = {
     Choice.APPROVE: "Your approval is on record.",
@@ -195,11 +197,11 @@ async def _changed(visit: Visit, ballot: Ballot) -> Response:
     page = await _page(visit, ballot.invocation_id)
     if page.decision is not None:
         page = replace(page, decision=replace(page.decision, reason=ballot.reason))
-    changed = await _differences(visit, ballot)
+    changed = await _differences(visit, ballot, (await open_dossier(visit, ballot.invocation_id)).words)
     return _shown(visit, replace(page, has_changed=True, changed=changed), status=409)
 
 
-async def _differences(visit: Visit, ballot: Ballot) -> tuple[Difference, ...]:
+async def _differences(visit: Visit, ballot: Ballot, words: FieldWords) -> tuple[Difference, ...]:
     async with visit.runtime.database.reading() as tx:
         seen = await approvals.by_digest(tx, ballot.digest)
         if seen is None or seen.invocation_id != ballot.invocation_id:
@@ -209,7 +211,7 @@ async def _differences(visit: Visit, ballot: Ballot) -> tuple[Difference, ...]:
     if then is None or now is None:
         return ()
     hiding = await _hiding(visit, ballot.invocation_id)
-    return differences(hiding(then.preview), hiding(now.preview))
+    return differences(hiding(then.preview), hiding(now.preview), words)
 
 
 async def _drifted(visit: Visit, dossier: Dossier) -> tuple[Difference, ...] | None:
@@ -219,7 +221,7 @@ async def _drifted(visit: Visit, dossier: Dossier) -> tuple[Difference, ...] | N
     async with visit.runtime.database.reading() as tx:
         then = await dryrun.of_revision(tx, invocation.id, invocation.revision - 1)
     hiding = await _hiding(visit, invocation.id)
-    return differences(hiding(then.preview), invocation.preview.preview) if then else None
+    return differences(hiding(then.preview), invocation.preview.preview, dossier.words) if then else None
 
 
 async def _hiding(visit: Visit, invocation_id: str) -> Callable[[Preview], Preview]:
@@ -228,16 +230,17 @@ async def _hiding(visit: Visit, invocation_id: str) -> Callable[[Preview], Previ
     return (lambda preview: preview) if mask is None else mask.preview
 
 
-def differences(then: Preview, now: Preview) -> tuple[Difference, ...]:
+def differences(then: Preview, now: Preview, words: FieldWords = _NO_WORDS) -> tuple[Difference, ...]:
     """Return how `now` differs from `then`, record by record: as it stands, and as it would become."""
     old, new = ({change.target: change for change in preview.changes} for preview in (then, now))
     found: list[Difference] = []
     for target in dict.fromkeys([*new, *old]):
-        found += _of_record(target, old.get(target), new.get(target))
+        found += _of_record(target, (old.get(target), new.get(target)), words)
     return tuple(found)
 
 
-def _of_record(target: str, old: Change | None, new: Change | None) -> list[Difference]:
+def _of_record(target: str, pair: tuple[Change | None, Change | None], words: FieldWords) -> list[Difference]:
+    old, new = pair
     sides = (
         (f"{target} as it stands", old.before if old else None, new.before if new else None),
         (f"{target} as it would become", old.after if old else None, new.after if new else None),
@@ -245,7 +248,9 @@ def _of_record(target: str, old: Change | None, new: Change | None) -> list[Diff
     veil = Veil(sensitive=tuple(name for change in (old, new) if change for name in change.sensitive))
     found: list[Difference] = []
     for title, was, becomes in sides:
-        fields = tuple(one for one in compare_records(was, becomes, veil) if one.state is not FieldState.UNCHANGED)
+        fields = tuple(
+            one for one in compare_records(was, becomes, veil, words) if one.state is not FieldState.UNCHANGED
+        )
         if fields:
             found.append(Difference(title=inert_name(title), fields=fields))
     return found

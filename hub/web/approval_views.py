@@ -12,8 +12,9 @@ from hub.invocations.states import State
 from hub.invocations.values import Claims, Invocation
 from hub.policy import Obligation
 from hub.web.catalog import tool_url
-from hub.web.comparison import comparison
+from hub.web.comparison import comparison, plain_fields
 from hub.web.dossier import Dossier
+from hub.web.field_words import arguments_words
 from hub.web.headlines import headline
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at, span
@@ -61,7 +62,9 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
     return ApprovalPage(
         invocation_id=invocation.id,
         invocation_url=f"/invocations/{invocation.id}",
-        headline=inert_name(headline(preview, title=dossier.operation.title, system=dossier.connection.name)),
+        headline=inert_name(
+            headline(preview, title=dossier.operation.title, system=dossier.connection.name, words=dossier.words)
+        ),
         state=state_word(invocation),
         is_open=_is_open(dossier, question),
         agent=inert_name(dossier.name_of(invocation.agent_id)),
@@ -76,7 +79,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         effect=EFFECTS[invocation.effect],
         system=inert_name(dossier.connection.name),
         environment=invocation.environment,
-        changes=tuple(comparison(change) for change in preview.changes),
+        changes=tuple(comparison(change, dossier.words) for change in preview.changes),
         plan=plan_box(preview.steps) if isinstance(preview, PlanPreview) else None,
         reach=_reach(preview),
         side_effects=_side_effects(preview),
@@ -92,6 +95,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         escalated=at(question.escalated_at, now=dossier.at) if question.escalated_at else None,
         claims=claim_lines(invocation.claims),
         arguments=json_text(dict(invocation.arguments)),
+        argument_fields=plain_fields(invocation.arguments, arguments_words(dossier.operation)),
         digests=digest_lines(invocation),
         decision=None,
         traces=trace_lines(invocation),
@@ -249,7 +253,7 @@ def inbox_card(dossier: Dossier) -> InboxCard | None:
     question, record = invocation.question, invocation.preview
     if question is None or record is None or not question.is_open:
         return None
-    told = headline(record.preview, title=dossier.operation.title, system=dossier.connection.name)
+    told = headline(record.preview, title=dossier.operation.title, system=dossier.connection.name, words=dossier.words)
     return InboxCard(
         url=f"/approvals/{invocation.id}",
         headline=inert_name(told),

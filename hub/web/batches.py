@@ -99,7 +99,7 @@ def _item(question: Question, dossier: Dossier) -> BatchItem | None:
     card, record = inbox_card(dossier), dossier.invocation.preview
     if card is None or record is None or dossier.invocation.question != question:
         return None
-    changes = tuple(comparison(change) for change in record.preview.changes)
+    changes = tuple(comparison(change, dossier.words) for change in record.preview.changes)
     return BatchItem(value=f"{question.invocation_id} {question.digest}", card=card, changes=changes)
 
 

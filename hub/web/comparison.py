@@ -1,24 +1,23 @@
 """Before and after, field by field: what a preview's change means to the person who reads it."""
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, cast
 
 from connectors.sdk.preview import Change
 from connectors.sdk.vocabulary import Effect
+from hub.web.field_words import FieldWords
 from hub.web.inert import Inert, Kind, compared, inert
-from hub.web.money import minor_digits, money
+from hub.web.readable import moment, readable
+from hub.web.side_by_side import ABSENT, Row, forms, member, side_by_side
+from hub.web.text_difference import TextLine, long_text_lines
 
 Json = Any
 """Any JSON value."""
 
-_DEPTH: Final = 6
-_ABSENT: Final = object()
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
-_PLACES: Final = re.compile(r"\[\d+\]")
+_NO_WORDS: Final = FieldWords()
 
 
 class FieldState(StrEnum):
@@ -41,12 +40,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One row of the comparison."""
+    """One row of the comparison: what people call the field, its own name, and what happens to it."""
 
     name: Inert
     state: FieldState
     before: Shown
     after: Shown
+    title: Inert
+    lines: tuple[TextLine, ...] = ()
+    """Where two long texts differ; each stands whole in `before` and `after`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class Comparison:
     effect: Effect
     changed: tuple[Field, ...]
     unchanged: tuple[Field, ...]
+    raw: Inert
+    """Both sides as the connector gave them, with nothing put into words; only what pages hide is hidden."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,41 +71,95 @@ class Veil:
     sensitive: tuple[str, ...] = ()
 
 
-def comparison(change: Change) -> Comparison:
-    """Return `change` field by field; nested records become dotted names."""
-    fields = compare_records(change.before, change.after, Veil(unknown=change.unknown, sensitive=change.sensitive))
+def comparison(change: Change, words: FieldWords = _NO_WORDS) -> Comparison:
+    """Return `change` field by field; nested records become dotted names, which `words` calls by their titles."""
+    veil = Veil(unknown=change.unknown, sensitive=change.sensitive)
+    fields = compare_records(change.before, change.after, veil, words)
     return Comparison(
         target=inert(change.target),
         effect=change.effect,
         changed=tuple(field for field in fields if field.state is not FieldState.UNCHANGED),
         unchanged=tuple(field for field in fields if field.state is FieldState.UNCHANGED),
+        raw=_raw(change, veil),
     )
 
 
-def compare_records(one: Mapping[str, Json] | None, other: Mapping[str, Json] | None, veil: Veil) -> list[Field]:
+def compare_records(
+    one: Mapping[str, Json] | None, other: Mapping[str, Json] | None, veil: Veil, words: FieldWords = _NO_WORDS
+) -> list[Field]:
     """Return every field of two records side by side; either may be missing altogether."""
-    before, after = _flat(one), _flat(other)
-    names = list(dict.fromkeys([*after, *before, *veil.unknown]))
-    return [_field(name, before, after, veil) for name in names]
+    rows = side_by_side(one, other)
+    named = {name for name, _, _ in rows}
+    rows += [(name, ABSENT, ABSENT) for name in veil.unknown if name not in named]
+    sides = _Sides(
+        before={name: old for name, old, _ in rows if old is not ABSENT},
+        after={name: new for name, _, new in rows if new is not ABSENT},
+    )
+    return [_field(row, sides, veil, words) for row in rows]
 
 
-def _field(name: str, before: Mapping[str, Json], after: Mapping[str, Json], veil: Veil) -> Field:
-    old, new = before.get(name, _ABSENT), after.get(name, _ABSENT)
+def plain_fields(record: Mapping[str, Json], words: FieldWords = _NO_WORDS) -> tuple[Field, ...]:
+    """Return one record field by field, for a place where nothing is compared: see `after`."""
+    return tuple(compare_records(record, record, Veil(), words))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sides:
+    """Two records as leaves by their names."""
+
+    before: Mapping[str, Json]
+    after: Mapping[str, Json]
+
+
+def _raw(change: Change, veil: Veil) -> Inert:
+    sides = {
+        side: None if record is None else _veiled(record, veil, "")
+        for side, record in (("before", change.before), ("after", change.after))
+    }
+    return inert(json.dumps(sides, ensure_ascii=False, indent=2, default=str))
+
+
+def _veiled(value: Json, veil: Veil, name: str) -> Json:
+    if name and _names(veil.sensitive, name):
+        return "hidden: sensitive"
+    if isinstance(value, Mapping):
+        record = cast("Mapping[str, Json]", value)
+        return {key: _veiled(one, veil, _joined(name, str(key))) for key, one in record.items()}
+    if isinstance(value, list | tuple):
+        members = cast("Sequence[Json]", value)
+        return [_veiled(one, veil, f"{name}[{place}]") for place, one in enumerate(members, start=1)]
+    return value
+
+
+def _joined(name: str, key: str) -> str:
+    return f"{name}.{member(key)}" if name else member(key)
+
+
+def _field(row: Row, sides: _Sides, veil: Veil, words: FieldWords) -> Field:
+    name, old, new = row
     state = _state(old, new, is_unknown=_names(veil.unknown, name))
+    known = Field(
+        name=inert(name),
+        title=inert(words.called(name)),
+        state=state,
+        before=_hidden(old),
+        after=_hidden(new, state=state),
+    )
     if _names(veil.sensitive, name):
-        return Field(name=inert(name), state=state, before=_hidden(old), after=_hidden(new, state=state))
-    shown_before, shown_after = _pair(name, old, new, currencies=(_currency(name, before), _currency(name, after)))
+        return known
+    before, after = _pair(name, old, new, currencies=(_currency(name, sides.before), _currency(name, sides.after)))
     if state is FieldState.ASSIGNED:
-        shown_after = Shown(note="the system assigns it")
-    return Field(name=inert(name), state=state, before=shown_before, after=shown_after)
+        after = Shown(note="the system assigns it")
+    both = isinstance(old, str) and isinstance(new, str) and state is FieldState.CHANGED
+    return replace(known, before=before, after=after, lines=long_text_lines(old, new) if both else ())
 
 
 def _state(old: Json, new: Json, *, is_unknown: bool) -> FieldState:
     if is_unknown:
         return FieldState.ASSIGNED
-    if old is _ABSENT:
+    if old is ABSENT:
         return FieldState.ADDED
-    if new is _ABSENT:
+    if new is ABSENT:
         return FieldState.REMOVED
     is_same = type(old) is type(new) and old == new
     return FieldState.UNCHANGED if is_same else FieldState.CHANGED
@@ -109,30 +167,25 @@ def _state(old: Json, new: Json, *, is_unknown: bool) -> FieldState:
 
 def _names(listed: tuple[str, ...], name: str) -> bool:
     """Tell whether `name`, or a record around it, is listed; list places may be left out ("lines.tax_code")."""
-    candidates = (name, _PLACES.sub("", name))
-    heads = [form for each in listed for form in (each, _member(each))]
+    heads = [form for each in listed for form in (each, member(each))]
     return any(
         candidate == head or candidate.startswith((f"{head}.", f"{head}["))
-        for candidate in candidates
+        for candidate in forms(name)
         for head in heads
     )
 
 
-def _member(key: str) -> str:
-    """Return `key` as part of a dotted name; quoted when it could be mistaken for a path (or shown as another)."""
-    return key if _PLAIN_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
-
-
 def _hidden(value: Json, *, state: FieldState | None = None) -> Shown:
-    if value is _ABSENT:
+    if value is ABSENT:
         return Shown(note="the system assigns it" if state is FieldState.ASSIGNED else "not there")
     return Shown(note="hidden: sensitive")
 
 
 def _pair(name: str, old: Json, new: Json, *, currencies: tuple[str | None, str | None]) -> tuple[Shown, Shown]:
-    if isinstance(old, str) and isinstance(new, str) and old != new and old and new:
+    are_texts = isinstance(old, str) and isinstance(new, str) and old != new and old and new
+    if are_texts and not (moment(old) and moment(new)):
         return Shown(text=compared(old, new)), Shown(text=compared(new, old))
-    both = old is not _ABSENT and new is not _ABSENT
+    both = old is not ABSENT and new is not ABSENT
     says_type = both and old is not None and new is not None and type(old) is not type(new)
     changed = both and (says_type or old != new)
     return (
@@ -142,12 +195,12 @@ def _pair(name: str, old: Json, new: Json, *, currencies: tuple[str | None, str 
 
 
 def _shown(name: str, value: Json, *, currency: str | None, kind: Kind, says_type: bool) -> Shown:
-    if value is _ABSENT:
+    if value is ABSENT:
         return Shown(note="not there")
     if (note := _note(value)) is not None:
         return Shown(note=note)
     type_note = _type_word(value) if says_type else ""
-    return Shown(text=inert(_words(name, value, currency), kind=kind), note=type_note)
+    return Shown(text=inert(readable(name, value, currency), kind=kind), note=type_note)
 
 
 def _type_word(value: object) -> str:
@@ -167,21 +220,6 @@ def _note(value: Json) -> str | None:
     return "empty record" if value == {} else None
 
 
-def _words(name: str, value: Json, currency: str | None) -> str:
-    if value is True or value is False:
-        return "yes" if value else "no"
-    if isinstance(value, Mapping | list):
-        return json.dumps(value, ensure_ascii=False)
-    if (
-        isinstance(value, int)
-        and name.endswith("_minor")
-        and currency is not None
-        and minor_digits(currency) is not None
-    ):
-        return money(value, currency)
-    return str(value)
-
-
 def _currency(name: str, record: Mapping[str, Json]) -> str | None:
     """The currency that stands in the same record, or in one around it."""
     prefix = name
@@ -191,25 +229,3 @@ def _currency(name: str, record: Mapping[str, Json]) -> str | None:
         if isinstance(found, str):
             return found
     return None
-
-
-def _flat(record: Mapping[str, Json] | None) -> dict[str, Json]:
-    return {} if record is None else dict(_leaves(record, name="", depth=0))
-
-
-def _leaves(value: Json, *, name: str, depth: int) -> Iterator[tuple[str, Json]]:
-    parts = _parts(value) if depth < _DEPTH else []
-    if not parts:
-        yield name, list(cast("Sequence[Json]", value)) if isinstance(value, tuple) else value
-    for part, member in parts:
-        joined = part if not name or part.startswith("[") else f".{part}"
-        yield from _leaves(member, name=f"{name}{joined}", depth=depth + 1)
-
-
-def _parts(value: Json) -> list[tuple[str, Json]]:
-    """Return the members of a record or a list with their part of the name; nothing for a plain value."""
-    if isinstance(value, Mapping):
-        return [(_member(str(key)), member) for key, member in cast("Mapping[str, Json]", value).items()]
-    if isinstance(value, list | tuple):
-        return [(f"[{place}]", member) for place, member in enumerate(cast("Sequence[Json]", value), start=1)]
-    return []

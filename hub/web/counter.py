@@ -12,6 +12,7 @@ from hub.invocations.states import MOST_REVISIONS
 from hub.invocations.values import Invocation
 from hub.web.comparison import FieldState, Veil, compare_records
 from hub.web.dossier import Dossier, open_dossier
+from hub.web.field_words import arguments_words
 from hub.web.inert import inert
 from hub.web.moments import at
 from hub.web.views.approval import CounterForm, CounterLine, Revised
@@ -37,7 +38,7 @@ def revised(dossier: Dossier) -> Revised | None:
     counters = dossier.invocation.counters
     if not counters:
         return None
-    fields = compare_records(counters[0].before, counters[-1].after, Veil())
+    fields = compare_records(counters[0].before, counters[-1].after, Veil(), arguments_words(dossier.operation))
     changed = tuple(one for one in fields if one.state is not FieldState.UNCHANGED)
     return Revised(fields=changed, counters=tuple(_line(one, dossier) for one in counters))
 

@@ -16,6 +16,7 @@ from hub.invocations.undoing import UndoOffer, undo_offer
 from hub.invocations.values import Invocation
 from hub.registry import Connection, read_current
 from hub.storage import now
+from hub.web.field_words import FieldWords, words_of
 from hub.web.visits import Visit
 
 
@@ -39,6 +40,11 @@ class Dossier:
             return "the hub"
         found = self.people.get(principal_id)
         return found.display_name if found else principal_id
+
+    @property
+    def words(self) -> FieldWords:
+        """What the fields of its records and arguments are called."""
+        return words_of(self.operation)
 
     @property
     def requester(self) -> str:

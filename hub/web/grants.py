@@ -105,7 +105,9 @@ async def _new_page(visit: Visit) -> NewGrantPage:
     return NewGrantPage(
         action=f"/approvals/{invocation.id}/standing-grant",
         back_url=f"/approvals/{invocation.id}",
-        headline=inert_name(headline(preview, title=dossier.operation.title, system=dossier.connection.name)),
+        headline=inert_name(
+            headline(preview, title=dossier.operation.title, system=dossier.connection.name, words=dossier.words)
+        ),
         agent=inert_name(dossier.name_of(invocation.agent_id)),
         tool=invocation.tool_name,
         group=" and ".join(one.whom for one in invocation.question.obligations),

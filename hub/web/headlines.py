@@ -6,6 +6,8 @@ from typing import Final
 from connectors.sdk.preview import Change, Preview
 from connectors.sdk.vocabulary import Effect
 from hub.dryrun import PlanPreview
+from hub.web.field_words import FieldWords
+from hub.web.side_by_side import member
 
 _VERBS: Final = {
     Effect.READ: "Read",
@@ -17,26 +19,29 @@ _VERBS: Final = {
 _FIELDS_NAMED: Final = 3
 
 
-def headline(preview: Preview | None, *, title: str, system: str) -> str:
-    """Return what committing would do, in one sentence; `title` is the tool's, for what changes no record."""
+def headline(preview: Preview | None, *, title: str, system: str, words: FieldWords | None = None) -> str:
+    """Return what committing would do, in one sentence; `title` is the tool's, for what changes no record.
+
+    Fields are called as `words` has it, or else by their own names.
+    """
     if isinstance(preview, PlanPreview):
         return f"{title}: {len(preview.steps)} steps in {_listed(sorted({one.connection for one in preview.steps}))}"
     if preview is None or not preview.changes:
         return f"{title} in {system}"
     if len(preview.changes) == 1:
-        return f"{_one(preview.changes[0])} in {system}"
+        return f"{_one(preview.changes[0], words)} in {system}"
     counted = Counter(change.effect for change in preview.changes)
     parts = [f"{_VERBS[effect].lower()} {count} {_records(count)}" for effect, count in counted.items()]
     sentence = " and ".join(parts)
     return f"{sentence[0].upper()}{sentence[1:]} in {system}"
 
 
-def _one(change: Change) -> str:
+def _one(change: Change, words: FieldWords | None) -> str:
     match change.effect:
         case Effect.CREATE:
             return f"Create a record {change.target}"
         case Effect.UPDATE:
-            names = _changed(change)
+            names = [_called(name, words) for name in _changed(change)]
             return f"Change {_listed(names)} of {change.target}" if names else f"Change {change.target}"
         case _:
             return f"{_VERBS[change.effect]} {change.target}"
@@ -47,6 +52,13 @@ def _changed(change: Change) -> list[str]:
     absent = object()
     names = {name for name in {**before, **after} if before.get(name, absent) != after.get(name, absent)}
     return sorted(names - set(change.unknown)) or sorted(change.unknown)
+
+
+def _called(name: str, words: FieldWords | None) -> str:
+    if words is None:
+        return name
+    said = words.called(member(name))
+    return said if said[:2].isupper() else f"{said[:1].lower()}{said[1:]}"
 
 
 def _listed(names: list[str]) -> str:

@@ -1,5 +1,6 @@
 """A dossier as the invocation page shows it."""
 
+from ast import literal_eval
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -11,11 +12,15 @@ from hub.invocations.states import CANCELLABLE, DONE, State
 from hub.invocations.values import Invocation
 from hub.web.approval_views import alarm_lines, claim_lines, digest_lines, undo_of
 from hub.web.catalog import tool_url
+from hub.web.comparison import comparison, plain_fields
 from hub.web.dossier import Dossier
+from hub.web.field_words import FieldWords, arguments_words
 from hub.web.headlines import headline
 from hub.web.inert import inert, inert_name
 from hub.web.moments import At, at
 from hub.web.plan_views import progress_lines, state_word
+from hub.web.readable import readable
+from hub.web.side_by_side import member
 from hub.web.tool import json_text
 from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage
 from hub.web.wording import EFFECTS, REVERSALS, TIERS, Word
@@ -33,6 +38,8 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
     state = invocation.state
     has_answer = dossier.is_mine and (state in DONE or state is State.SUCCEEDED)
     is_write = invocation.effect is not Effect.READ
+    words, preview = dossier.words, invocation.preview
+    answer = redact(invocation.output or {}, dossier.operation.output_schema)
     return InvocationPage(
         id=invocation.id,
         headline=inert_name(_headline(dossier)),
@@ -51,13 +58,16 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         expires=_expires(dossier),
         revision=invocation.revision,
         error=inert(invocation.error_message) if invocation.error_message else None,
-        outcome=json_text(redact(invocation.output, dossier.operation.output_schema)) if has_answer else None,
+        outcome=json_text(answer) if has_answer else None,
+        outcome_fields=plain_fields(answer, words) if has_answer else (),
         findings=tuple(inert(finding) for finding in invocation.findings),
         verification=_VERDICTS.get(state),
         undo=undo_of(dossier) if is_write else None,
         arguments=json_text(dict(invocation.arguments)),
         alarms=alarm_lines(invocation),
         masked=", ".join(invocation.masked),
+        argument_fields=plain_fields(invocation.arguments, arguments_words(dossier.operation)),
+        changes=tuple(comparison(change, words) for change in preview.preview.changes) if preview else (),
         claims=claim_lines(invocation.claims),
         digests=digest_lines(invocation),
         events=events,
@@ -68,7 +78,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         undo_word=REVERSALS[dossier.undo.kind],
         undone_by=dossier.undo.undone_by.id if dossier.undo.undone_by else "",
         undoes=invocation.undoes or "",
-        conflict=tuple(_conflict_line(line) for line in invocation.conflict),
+        conflict=tuple(_conflict_line(line, words) for line in invocation.conflict),
         steps=progress_lines(invocation),
         plan_url=f"/invocations/{invocation.part.plan_id}" if invocation.part else "",
     )
@@ -93,19 +103,38 @@ def invocation_line(invocation: Invocation, agents: Mapping[str, Principal], now
     )
 
 
-def _conflict_line(line: Mapping[str, str]) -> ConflictLine:
-    place = f"{line['target']}: {line['field']}" if line["field"] else line["target"]
+def _conflict_line(line: Mapping[str, str], words: FieldWords) -> ConflictLine:
+    name = line["field"]
+    before, committed, then = (inert(_as_read(name, line[side])) for side in ("before", "committed", "now"))
     return ConflictLine(
-        place=inert(place),
-        before=inert(line["before"]),
-        committed=inert(line["committed"]),
-        now=inert(line["now"]),
+        target=inert(line["target"]),
+        title=inert(words.called(member(name)) if name else "The record"),
+        name=inert(name),
+        before=before,
+        committed=committed,
+        now=then,
     )
+
+
+def _as_read(name: str, noted: str) -> str:
+    """Return a value of a conflict as people read it; one that is no plain value stands as it was noted."""
+    try:
+        value = literal_eval(noted)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return noted
+    if value is None:
+        return "nothing"
+    return readable(name, value, None) or "empty text"
 
 
 def _headline(dossier: Dossier) -> str:
     record = dossier.invocation.preview
-    return headline(record.preview if record else None, title=dossier.operation.title, system=dossier.connection.name)
+    return headline(
+        record.preview if record else None,
+        title=dossier.operation.title,
+        system=dossier.connection.name,
+        words=dossier.words,
+    )
 
 
 def _expires(dossier: Dossier) -> At | None:

@@ -25,9 +25,9 @@ from hub.web.policy_views import (
     person,
     rule_lines,
     test_lines,
-    text_lines,
     trial_shown,
 )
+from hub.web.text_difference import text_lines
 from hub.web.views.catalog import Choice
 from hub.web.views.policy import BundleForm, BundlePage, PolicyPage, TrialPage, TrialShown
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from difflib import unified_diff
 from typing import Final
 
 from hub.bundles import Edition
@@ -21,14 +20,12 @@ from hub.web.views.policy import (
     SourceLine,
     Tally,
     TestLine,
-    TextLine,
     TrialShown,
 )
 from hub.web.wording import Word
 
 MOST_SHOWN: Final = 100
 """Differences shown one by one; all are counted."""
-_MOST_LINES: Final = 400
 _AROUND: Final = 2
 """Lines shown before and after the ones a fault is about."""
 
@@ -168,22 +165,6 @@ def person(principal_id: str | None, people: Mapping[str, Principal]) -> Inert:
     if principal_id is None:
         return inert_name("the hub, or whoever runs its commands")
     return inert_name(people[principal_id].display_name if principal_id in people else "nobody any more")
-
-
-def text_lines(before: str, after: str) -> tuple[TextLine, ...]:
-    """Return where two texts differ, line by line, with a few around each place."""
-    compared = list(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2))[2:]
-    shown = compared[:_MOST_LINES]
-    lines = [_text_line(line) for line in shown]
-    if len(compared) > len(shown):
-        lines.append(TextLine(sign=" ", source=inert(f"… and {len(compared) - len(shown):,} more lines")))
-    return tuple(lines)
-
-
-def _text_line(line: str) -> TextLine:
-    if line.startswith("@@"):
-        return TextLine(sign=" ", source=inert("…"))
-    return TextLine(sign=line[0], source=inert(line[1:]))
 
 
 def trial_shown(found: Replay, candidate: Bundle, *, days: int, now: datetime) -> TrialShown:

@@ -1,20 +1,22 @@
 """Reviews: what went without anybody's approval, what it changed, and what a reviewer says of it."""
 
-import json
 from typing import Final
 
 from starlette.responses import Response
 
-from connectors.sdk.preview import Change
 from hub.core.errors import Conflict, InputError, Malformed
 from hub.identity.directory import get_many
 from hub.invocations.journal import load
 from hub.invocations.masking import as_seen_by
 from hub.invocations.reviewing import Remark, remark, waiting_for
+from hub.invocations.values import Invocation
+from hub.registry import PublishedTool, read_current
 from hub.reviews import ReviewKind, Verdict
-from hub.storage import now
+from hub.storage import Tx, now
+from hub.web.comparison import comparison
+from hub.web.field_words import words_of
 from hub.web.headlines import headline
-from hub.web.inert import Inert, inert, inert_name
+from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.state_words import STATES
 from hub.web.views.reviews import ReviewCard, ReviewsPage
@@ -57,6 +59,7 @@ async def _shown(visit: Visit, *, problem: str = "") -> Response:
         found = {one.id: await load(tx, one.invocation_id) for one in waiting}
         known = {who for one in waiting for who in (one.agent_id, one.breaker_id) if who is not None}
         people = await get_many(tx, sorted(known))
+        words = {one.tool_version_id: words_of((await _tool(tx, one)).operation) for one in calls.values()}
         moment = await now(tx)
     calls = {name: await as_seen_by(visit.session.caller, call, visit.runtime) for name, call in found.items()}
     names = {one.id: inert_name(one.display_name) for one in people.values()}
@@ -64,12 +67,21 @@ async def _shown(visit: Visit, *, problem: str = "") -> Response:
         ReviewCard(
             action=f"/reviews/{one.id}",
             kind=_KINDS[one.kind],
-            headline=inert_name(headline(seen.preview if seen else None, title=one.tool_name, system=call.connector)),
+            headline=inert_name(
+                headline(
+                    seen.preview if seen else None,
+                    title=one.tool_name,
+                    system=call.connector,
+                    words=words[call.tool_version_id],
+                )
+            ),
             agent=names.get(one.agent_id, inert_name(one.agent_id)),
             tool=one.tool_name,
             state=STATES[call.state],
             environment=one.environment,
-            changes=tuple(_change(change) for change in seen.preview.changes) if seen else (),
+            changes=tuple(comparison(change, words[call.tool_version_id]) for change in seen.preview.changes)
+            if seen
+            else (),
             broken_by=names.get(one.breaker_id, inert_name(one.breaker_id)) if one.breaker_id else None,
             why=inert(one.why) if one.why else None,
             opened=at(one.opened_at or moment, now=moment),
@@ -83,13 +95,5 @@ async def _shown(visit: Visit, *, problem: str = "") -> Response:
     return show(visit, shown)
 
 
-def _change(change: Change) -> Inert:
-    """Return one change as text, without what the preview marks as sensitive."""
-    hidden = set(change.sensitive)
-    sides = {"before": change.before, "after": change.after}
-    told = {
-        side: {name: "hidden" if name in hidden else value for name, value in record.items()}
-        for side, record in sides.items()
-        if record is not None
-    }
-    return inert(f"{change.target}: {json.dumps(told, ensure_ascii=False, indent=2)}")
+async def _tool(tx: Tx, call: Invocation) -> PublishedTool:
+    return await read_current(tx, call.tool_version_id, call.connection_id, server=call.server, name=call.tool_name)

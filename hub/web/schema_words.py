@@ -41,6 +41,20 @@ def schema_fields(schema: Schema) -> tuple[SchemaField, ...]:
     return tuple(_fields(schema, root=schema, depth=0))
 
 
+def properties(schema: Schema) -> Iterator[tuple[str, Schema]]:
+    """Yield every property by its dotted name, those of records and of lists of records inside it too."""
+    yield from _properties(schema, root=schema, prefix="", depth=0)
+
+
+def _properties(schema: Schema, *, root: Schema, prefix: str, depth: int) -> Iterator[tuple[str, Schema]]:
+    for name, given in cast("Mapping[str, Schema]", schema.get("properties", {})).items():
+        member = _resolved(given, root)
+        yield f"{prefix}{name}", member
+        inner = _record_inside(_only_choice(member, root), root)
+        if inner is not None and depth + 1 < _DEPTH:
+            yield from _properties(inner, root=root, prefix=f"{prefix}{name}.", depth=depth + 1)
+
+
 def _fields(schema: Schema, *, root: Schema, depth: int) -> Iterator[SchemaField]:
     required = set(cast("list[str]", schema.get("required", [])))
     for name, given in cast("Mapping[str, Schema]", schema.get("properties", {})).items():

@@ -14,6 +14,7 @@ from hub.registry import PublishedTool, read_current
 from hub.storage import Tx, now
 from hub.web.approval_views import money_of
 from hub.web.comparison import Comparison, Field, Shown, comparison
+from hub.web.field_words import words_of
 from hub.web.headlines import headline
 from hub.web.inert import Inert, Kind, inert
 from hub.web.moments import at
@@ -32,14 +33,14 @@ async def tell(tx: Tx, invocation: Invocation, question: Question) -> Told:
     behind = [one for vote in question.votes for one in people_of(vote)]
     about = [one for one in (invocation.agent_id, invocation.on_behalf_of_id, *behind) if one]
     people = await get_many(tx, about)
-    preview = record.preview if record else None
+    preview, words = record.preview if record else None, words_of(tool.operation)
     facts = [*_call(invocation, tool, people), *(_effect(record, tool) if record else ()), *_terms(question)]
     facts.append(("Until", at(question.expires_at, now=await now(tx)).clock))
     state = STATES[invocation.state]
     return Told(
-        headline=_said(headline(preview, title=tool.operation.title, system=tool.connection.name)),
+        headline=_said(headline(preview, title=tool.operation.title, system=tool.connection.name, words=words)),
         facts=tuple(facts),
-        changes=tuple(_change(comparison(change)) for change in preview.changes) if preview else (),
+        changes=tuple(_change(comparison(change, words)) for change in preview.changes) if preview else (),
         state=f"{state.label}. {state.meaning}",
         votes=tuple(_vote(_CHOSE[vote.choice], people.get(vote.voter_id)) for vote in question.votes),
     )
@@ -81,7 +82,7 @@ def _change(change: Comparison) -> str:
 
 def _lines(field: Field) -> Iterator[str]:
     """Yield three lines, which begin with what no value can begin a line with."""
-    yield f"\N{BULLET} {_plain(field.name)}"
+    yield f"\N{BULLET} {_plain(field.title)} [{_plain(field.name)}]"
     yield f"    before: {_value(field.before)}"
     yield f"    after: {_value(field.after)}"
 

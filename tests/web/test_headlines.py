@@ -4,6 +4,7 @@ import pytest
 
 from connectors.sdk.preview import Change, Preview
 from connectors.sdk.vocabulary import Effect
+from hub.web.field_words import FieldWords
 from hub.web.headlines import headline
 
 CREATED = Change(target="party.party/new", effect=Effect.CREATE, after={"name": "New Ltd"})
@@ -36,3 +37,11 @@ def test_the_headline_names_what_changes(changes: tuple[Change, ...], sentence: 
 
 def test_without_a_preview_the_tools_title_stands_for_it() -> None:
     assert headline(None, title="Read a party", system="erp") == "Read a party in erp"
+
+
+def test_fields_are_called_by_their_titles_where_these_are_known() -> None:
+    words = FieldWords(titles={"term": "Payment term", "vat_id": "VAT id"})
+
+    said = headline(Preview(changes=(updated("term", "vat_id"),)), title="x", system="erp", words=words)
+
+    assert said == "Change payment term and VAT id of t/1 in erp"

@@ -96,7 +96,7 @@ async def test_a_conflict_shows_what_was_before_what_we_wrote_and_what_is_now(wo
     await rita.follow()
 
     assert "Changed since, so nothing was undone" in rita.text
-    assert "items/1: quantity 10 9 7" in rita.text
+    assert "Quantity quantity items/1 10 9 7" in rita.text
 
 
 async def test_what_nobody_has_proven_to_be_undone_exactly_is_called_partial(world: World, rita: Visitor) -> None:

@@ -3,10 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from web_gallery_approval import HOSTILE_CHANGE
 from web_gallery_tool import HOSTILE
 
-from connectors.sdk.vocabulary import Tier
+from connectors.sdk.preview import Change
+from connectors.sdk.vocabulary import Effect, Tier
 from hub.invocations.states import State
+from hub.web.comparison import comparison
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.state_words import STATES
@@ -64,7 +67,7 @@ REVIEW = ReviewCard(
     tool="ticket_create",
     state=STATES[State.VERIFIED],
     environment="prod",
-    changes=(inert('tickets/new: {"after": {"title": "The roof leaks"}}'),),
+    changes=(comparison(Change(target="tickets/new", effect=Effect.CREATE, after={"title": "The roof leaks"})),),
     broken_by=inert_name("Omar Operator"),
     why=inert("It is raining in, and nobody answers."),
     opened=at(NOW - timedelta(hours=2), now=NOW),
@@ -73,5 +76,5 @@ SAMPLE = replace(REVIEW, kind=Word(label="sample", meaning="", tone="info"), bro
 REVIEWS = {
     "some": ReviewsPage(cards=(REVIEW, SAMPLE), problem="Say what is wrong; a dispute needs a reason."),
     "none": ReviewsPage(cards=()),
-    "hostile": ReviewsPage(cards=(replace(REVIEW, why=inert(HOSTILE), changes=(inert(HOSTILE),)),)),
+    "hostile": ReviewsPage(cards=(replace(REVIEW, why=inert(HOSTILE), changes=(comparison(HOSTILE_CHANGE),)),)),
 }

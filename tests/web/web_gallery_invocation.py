@@ -3,9 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from web_gallery_approval import HIGH, HOSTILE
+from web_gallery_approval import HIGH, HOSTILE, HOSTILE_CHANGE, TERM
 
 from connectors.sdk.vocabulary import Reversal
+from hub.web.comparison import comparison, plain_fields
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage, InvocationsPage
@@ -55,6 +56,9 @@ DONE = InvocationPage(
     verification=Word(label="as the preview said", meaning="", tone="good"),
     undo=HIGH.undo,
     arguments=HIGH.arguments,
+    argument_fields=plain_fields({"party_id": 7, "term": "60 days net", "from": "2026-12-01"}),
+    outcome_fields=plain_fields({"id": 7, "customer_payment_term": "60 days net"}),
+    changes=(comparison(TERM),),
     claims=HIGH.claims,
     digests=HIGH.digests,
     events=(
@@ -89,7 +93,9 @@ INVOCATIONS = {
         error=inert("Somebody has changed this since. Nothing was written."),
         conflict=(
             ConflictLine(
-                place=inert("parties/7: customer_payment_term"),
+                target=inert("parties/7"),
+                title=inert("Payment term"),
+                name=inert("customer_payment_term"),
                 before=inert("'30 days net'"),
                 committed=inert("'60 days net'"),
                 now=inert(HOSTILE),
@@ -119,6 +125,9 @@ INVOCATIONS = {
     ),
     "hostile": replace(
         DONE,
+        argument_fields=plain_fields({HOSTILE: HOSTILE}),
+        outcome_fields=plain_fields({HOSTILE: HOSTILE}),
+        changes=(comparison(HOSTILE_CHANGE),),
         error=inert(HOSTILE),
         outcome=inert(HOSTILE),
         findings=(inert(HOSTILE),),

@@ -18,8 +18,8 @@ from hub.web.policy_views import (
     fault_lines,
     rule_lines,
     test_lines,
-    text_lines,
 )
+from hub.web.text_difference import text_lines
 from hub.web.views.catalog import Choice
 from hub.web.views.policy import (
     Because,

@@ -242,6 +242,7 @@ class ApprovalPage:
     expires: At
     claims: tuple[Claim, ...]
     arguments: Inert
+    argument_fields: tuple[Field, ...]
     digests: tuple[tuple[str, str], ...]
     decision: Decision | None
     traces: tuple[TraceLine, ...] = ()

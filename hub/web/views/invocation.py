@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hub.web.comparison import Comparison, Field
 from hub.web.inert import Inert
 from hub.web.moments import At
 from hub.web.views.approval import Claim, RuleLine, Undo
@@ -46,7 +47,9 @@ class InvocationsPage:
 class ConflictLine:
     """One field that somebody has changed since the commit that was to be undone."""
 
-    place: Inert
+    target: Inert
+    title: Inert
+    name: Inert
     before: Inert
     committed: Inert
     now: Inert
@@ -80,6 +83,9 @@ class InvocationPage:
     verification: Word | None
     undo: Undo | None
     arguments: Inert
+    argument_fields: tuple[Field, ...]
+    outcome_fields: tuple[Field, ...]
+    changes: tuple[Comparison, ...]
     claims: tuple[Claim, ...]
     digests: tuple[tuple[str, str], ...]
     events: tuple[EventLine, ...]

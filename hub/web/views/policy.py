@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hub.web.inert import Inert
 from hub.web.moments import At
+from hub.web.text_difference import TextLine
 from hub.web.views.catalog import Choice
 from hub.web.wording import Word
 
@@ -151,14 +152,6 @@ class TrialPage:
     tests: int
     trial: TrialShown
     form: BundleForm
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextLine:
-    """One line of the difference between two texts; `sign` is + or -, or a space where both have it."""
-
-    sign: str
-    source: Inert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

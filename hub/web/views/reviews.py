@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hub.web.comparison import Comparison
 from hub.web.inert import Inert
 from hub.web.moments import At
 from hub.web.wording import Word
@@ -18,7 +19,7 @@ class ReviewCard:
     tool: str
     state: Word
     environment: str
-    changes: tuple[Inert, ...]
+    changes: tuple[Comparison, ...]
     broken_by: Inert | None
     why: Inert | None
     opened: At
