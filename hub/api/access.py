@@ -88,6 +88,7 @@ CatalogReader = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG, agents_
 CatalogPerson = Annotated[Acting, Depends(Access(Permission.SEE_CATALOG))]
 PolicyManager = Annotated[Acting, Depends(Access(Permission.MANAGE_POLICY))]
 GlassBreaker = Annotated[Acting, Depends(Access(Permission.BREAK_GLASS))]
+HealthReader = Annotated[Acting, Depends(Access(Permission.SEE_HEALTH))]
 Stopper = Annotated[Acting, Depends(Access(Permission.STOP_THINGS))]
 DoubtResolver = Annotated[Acting, Depends(Access(Permission.RESOLVE_DOUBTS))]
 ErasureAsker = Annotated[Acting, Depends(Access(Permission.ASK_ERASURE))]

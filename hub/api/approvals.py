@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from connectors.sdk.preview import Preview
 from hub import approvals, dryrun
-from hub.api.access import Acting, Person, RuntimeParameter
+from hub.api.access import Acting, HealthReader, Person, RuntimeParameter
 from hub.api.bodies import Body, Id
 from hub.api.invocations import InvocationView
 from hub.api.invocations import view as invocation_view
@@ -145,9 +145,18 @@ async def list_approvals(runtime: RuntimeParameter, acting: Person) -> Inbox:
     return Inbox(items=[_summary(one, one.question) for one in invocations if one.question is not None])
 
 
+@router.get("/waiting", operation_id="listWaiting", summary="All that waits for anybody")
+async def list_waiting(runtime: RuntimeParameter, _acting: HealthReader) -> Inbox:
+    """Return the open questions to every group, the most urgent first, to operators, who vote only where asked."""
+    async with runtime.database.reading() as tx:
+        waiting = await approvals.all_waiting(tx)
+    invocations = [await current(runtime, one) for one in waiting]
+    return Inbox(items=[_summary(one, one.question) for one in invocations if one.question is not None])
+
+
 @router.get("/{invocation_id}", operation_id="getApproval", summary="All that is known about one question")
 async def get_approval(runtime: RuntimeParameter, acting: Person, invocation_id: Id) -> ApprovalView:
-    """Return a question to whoever is asked, has voted, or takes part in the call."""
+    """Return a question to whoever is asked, has voted, or takes part in the call, and an open one to operators."""
     invocation, question, preview = await _asked(runtime, acting, invocation_id)
     async with runtime.database.reading() as tx:
         track = await dryrun.track_record(tx, invocation.tool_id)

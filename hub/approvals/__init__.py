@@ -6,7 +6,7 @@ from hub.approvals.chasing import Chase, mark_chased, to_be_chased
 from hub.approvals.counters import Counter, asked_already, counters_of, keep_counter
 from hub.approvals.deputies import Absence, Deputyship, deputyships, end_deputyship, name_deputy, stands_in_for
 from hub.approvals.electorate import electorate
-from hub.approvals.inbox import waiting_for
+from hub.approvals.inbox import all_waiting, waiting_for
 from hub.approvals.mandates import Mandate, acting, mandate_of, may_look
 from hub.approvals.questions import (
     Asked,
@@ -44,6 +44,7 @@ __all__ = [
     "Way",
     "acting",
     "admit",
+    "all_waiting",
     "asked_already",
     "by_digest",
     "carry_votes",

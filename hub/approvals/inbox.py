@@ -29,6 +29,13 @@ async def waiting_for(tx: Tx, voter: Principal, *, limit: int = 100) -> list[str
     return list(dict.fromkeys(found))
 
 
+async def all_waiting(tx: Tx, *, limit: int = 100) -> list[str]:
+    """Return the invocations that wait for anybody, the most urgent first: for those who see how the hub is."""
+    is_open = (QuestionRow.is_open, QuestionRow.expires_at > database_now())
+    query = select(QuestionRow.invocation_id).where(*is_open)
+    return list(await tx.scalars(query.order_by(QuestionRow.expires_at, QuestionRow.digest).limit(limit)))
+
+
 def _asked(people: Sequence[Principal], limit: int) -> Select[str, str, list[str], list[object], int]:
     groups = {group for one in people for group in one.groups}
     return (

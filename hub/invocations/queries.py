@@ -11,6 +11,7 @@ from connectors.sdk.vocabulary import Effect
 from hub import approvals
 from hub.audit import EventKind
 from hub.core.errors import Conflict, NotFound
+from hub.identity.permissions import Permission, may
 from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.journal import Step, channel_of, load, move, snapshot
 from hub.invocations.plan_progress import with_progress
@@ -19,7 +20,7 @@ from hub.invocations.plan_stop import stop_plan
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import CANCELLABLE, State
 from hub.invocations.tables import InvocationRow
-from hub.invocations.values import Invocation
+from hub.invocations.values import ApprovedBy, Invocation
 from hub.storage import now
 
 LOOK_AGAIN_SECONDS = 0.5
@@ -76,7 +77,7 @@ async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invoc
     """
     standing = await current(runtime, invocation_id)
     question = standing.question
-    if takes_part(caller, standing):
+    if takes_part(caller, standing) or _is_watched(caller, standing):
         return standing
     async with runtime.database.reading() as tx:
         if question is not None and await approvals.may_look(tx, caller.actor, question):
@@ -86,6 +87,14 @@ async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invoc
         raise NotFound("There is no such invocation.")
     await look_at(runtime, caller, whole)
     return standing
+
+
+def _is_watched(caller: Caller, standing: Invocation) -> bool:
+    """Return whether whoever sees how the hub is may look: at what waits, is under way or went without approval."""
+    if not may(caller.actor, Permission.SEE_HEALTH) or standing.effect is Effect.READ:
+        return False
+    is_open = standing.question is not None and not standing.state.is_terminal
+    return is_open or standing.state is State.IN_DOUBT or standing.approved_by is ApprovedBy.NOBODY
 
 
 async def cancel(runtime: Runtime, caller: Caller, invocation_id: str, *, reason: str) -> Invocation:

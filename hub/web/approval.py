@@ -13,6 +13,7 @@ from hub import approvals, dryrun
 from hub.approvals import Ballot, Choice, Question
 from hub.approvals.rules import login_is_fresh
 from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded, InputError, Malformed, NotFound
+from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
 from hub.invocations.masking import mask_for
 from hub.invocations.queries import current
@@ -57,6 +58,17 @@ async def show_inbox(visit: Visit) -> Response:
         page=InboxPage(cards=cards, batches=await batch_lines(visit)),
         here="approvals",
     )
+    return show(visit, shown)
+
+
+async def show_waiting(visit: Visit) -> Response:
+    """Show all that waits for anybody to those who see how the hub is; they vote only where they are asked."""
+    demand(visit.person, Permission.SEE_HEALTH)
+    async with visit.runtime.database.reading() as tx:
+        waiting = await approvals.all_waiting(tx)
+    dossiers = [await open_dossier(visit, invocation_id) for invocation_id in waiting]
+    cards = tuple(card for dossier in dossiers if (card := inbox_card(dossier)) is not None)
+    shown = Shown(template="waiting.html", title="All that waits", page=InboxPage(cards=cards), here="health")
     return show(visit, shown)
 
 
@@ -128,6 +140,8 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
     page = replace(
         approval_page(dossier, record, question), revised=revised(dossier), drifted=await _drifted(visit, dossier)
     )
+    if page.is_open and may(visit.person, Permission.BREAK_GLASS) and visit.person.id not in question.excluded:
+        page = replace(page, glass_url=f"/approvals/{invocation_id}/broken-glass")
     if why_not := _why_not(visit.person, dossier, question):
         return replace(page, why_no_decision=why_not)
     async with visit.runtime.database.reading() as tx:

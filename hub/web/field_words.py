@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connectors.sdk.spec import OperationSpec
-from hub.web.schema_words import Schema, properties
+from hub.web.schema_parts import Schema, properties
 
 _PARTS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^.\[]+')
 _PLACE: Final = re.compile(r"\[(\d*)(\N{RIGHTWARDS ARROW}?)(\d*)\]")

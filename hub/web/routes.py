@@ -11,6 +11,7 @@ from hub.web import (
     approval,
     batches,
     brakes,
+    broken_glass,
     catalog,
     connection,
     consent,
@@ -29,6 +30,7 @@ from hub.web import (
     setup,
     slack_link,
     tool,
+    trust,
 )
 from hub.web.slack import SlackDoor
 from hub.web.statics import static_file
@@ -100,6 +102,13 @@ def _governed(door: Doorway) -> list[Route]:
         Route("/approvals/{invocation_id}/standing-grant", door.private(grants.give_grant), methods=["POST"]),
         Route("/standing-grants", door.private(grants.show_grants), methods=["GET"]),
         Route("/standing-grants/{grant_id}/revoke", door.private(grants.revoke), methods=["POST"]),
+        Route("/approvals/{invocation_id}/broken-glass", door.private(broken_glass.show_glass), methods=["GET"]),
+        Route("/approvals/{invocation_id}/broken-glass", door.private(broken_glass.submit_glass), methods=["POST"]),
+        Route("/waiting", door.private(approval.show_waiting), methods=["GET"]),
+        Route("/agents/{agent_id}/trust", door.private(trust.show_agent_trust), methods=["GET"]),
+        Route("/tools/{tool_id}/trust", door.private(trust.show_tool_trust), methods=["GET"]),
+        Route("/tools/{tool_id}/trust", door.private(trust.vouch), methods=["POST"]),
+        Route("/tools/{tool_id}/trust/{agent_id}", door.private(trust.look), methods=["POST"]),
         Route("/reviews", door.private(reviews.show_reviews), methods=["GET"]),
         Route("/reviews/{review_id}", door.private(reviews.conclude), methods=["POST"]),
         Route("/invocations", door.private(invocation.show_invocations), methods=["GET"]),

@@ -16,6 +16,7 @@ from hub.storage import now
 from hub.web.badge import badge_of
 from hub.web.inert import Inert, inert, inert_name, inert_prose
 from hub.web.schema_words import schema_fields
+from hub.web.trust import answers_for
 from hub.web.views.catalog import ConditionLine, StepLine, ToolPage, VersionLine
 from hub.web.visits import Shown, Visit, show
 from hub.web.wording import EFFECTS, FIDELITIES, TIERS, UPSTREAM_CLASSES, undo_word
@@ -34,7 +35,8 @@ async def show_tool(visit: Visit) -> Response:
         badge = badge_of(tool, now=await now(tx))
         owners = await get_many(tx, [tool.tool.owner_id] if tool.tool.owner_id else [])
     owner = owners[tool.tool.owner_id].display_name if tool.tool.owner_id in owners else "nobody yet"
-    page = replace(_page(tool, versions, server=path["server"], owner=owner), badge=badge)
+    trust_url = f"/tools/{tool.tool.id}/trust" if answers_for(visit.person, tool.tool) else ""
+    page = replace(_page(tool, versions, server=path["server"], owner=owner), badge=badge, trust_url=trust_url)
     return show(visit, Shown(template="tool.html", title=tool.title, page=page, here="tools"))
 
 

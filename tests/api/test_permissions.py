@@ -104,6 +104,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "undoInvocation": MEMBER,
     "listDoubts": OPERATOR,
     "resolveInvocation": OPERATOR,
+    "listWaiting": OPERATOR,
     "listApprovals": EVERYBODY,  # what waits for it
     "getApproval": MEMBER,
     "listBatches": EVERYBODY,  # what waits for it

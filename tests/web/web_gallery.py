@@ -11,7 +11,7 @@ from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
 from web_gallery_plan import PLANS, PLANS_BEGUN
 from web_gallery_policy import BUNDLES, POLICIES, TRIALS
 from web_gallery_promotions import PROMOTION_LISTS, PROMOTIONS
-from web_gallery_together import BATCHES, DEPUTIES
+from web_gallery_together import BATCHES, DEPUTIES, GLASS, TRUST, WAITING
 from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, SERVERS, TOOLS
 
 from hub.web.inert import inert, inert_name
@@ -203,6 +203,9 @@ def _governed() -> Iterator[Example]:
         ("reviews", "reviews.html", "approvals", REVIEWS),
         ("batch", "batch.html", "approvals", BATCHES),
         ("deputies", "deputies.html", "approvals", DEPUTIES),
+        ("broken-glass", "broken_glass.html", "approvals", GLASS),
+        ("trust", "trust.html", "tools", TRUST),
+        ("waiting", "waiting.html", "health", WAITING),
         ("invocations", "invocations.html", "invocations", INVOCATION_LISTS),
         ("invocation", "invocation.html", "invocations", INVOCATIONS | PLANS_BEGUN),
         ("servers", "servers.html", "servers", SERVERS),

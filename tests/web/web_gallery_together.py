@@ -7,10 +7,14 @@ from web_gallery_approval import HOSTILE_CHANGE, INBOXES, TERM
 from web_gallery_tool import HOSTILE
 
 from hub.web.batches import BatchItem, BatchPage
+from hub.web.broken_glass import BrokenGlassPage
 from hub.web.comparison import comparison
 from hub.web.deputies import DeputiesPage, DeputyLine
 from hub.web.inert import inert_name
 from hub.web.moments import at
+from hub.web.trust import TrustLine, TrustPage, Vouching
+from hub.web.views.approval import InboxPage
+from hub.web.wording import Word
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 _CARDS = INBOXES["full"].cards
@@ -33,6 +37,51 @@ _MINE = DeputyLine(
     ends=at(NOW + timedelta(days=6), now=NOW),
     end_url="/deputies/dep_1/end",
 )
+WAITING = {"some": InboxPage(cards=_CARDS), "none": InboxPage(cards=())}
+_GLASS = BrokenGlassPage(
+    card=_CARDS[0], action="/approvals/inv_1/broken-glass", digest="0" * 64, changes=(comparison(TERM),)
+)
+GLASS = {
+    "form": _GLASS,
+    "refused": replace(_GLASS, reason="x", problem="Say in at most 2000 characters why this cannot wait."),
+    "unreviewed": replace(_GLASS, waits_for="inv_0"),
+    "hostile": replace(
+        _GLASS, card=replace(_CARDS[0], headline=inert_name(HOSTILE)), changes=(comparison(HOSTILE_CHANGE),)
+    ),
+}
+_TRUSTED = TrustLine(
+    who=inert_name("Invoice assistant"),
+    tool="version 3",
+    version="3f2a91c07d5e",
+    level=Word(label="level 1 of 2", meaning="20 writes came out as previewed.", tone="info"),
+    proven=34,
+    of=100,
+    why="34 writes with this version came out as previewed, and nobody disputes one. The next level takes 100.",
+)
+_LOST = replace(
+    _TRUSTED,
+    level=Word(label="trust lost", meaning="Until whoever answers for the tool has looked.", tone="bad"),
+    proven=0,
+    why="A reviewer disputes a write, and nobody has looked since.",
+    evidence="/invocations/inv_1",
+    look_url="/tools/tol_1/trust/agt_1",
+)
+TRUST = {
+    "tool": TrustPage(
+        subject=inert_name("party_payment_term_set"),
+        back_url="/",
+        lines=(_TRUSTED, _LOST),
+        vouching=Vouching(is_trusted=False, action="/tools/tol_1/trust"),
+        problem="Say what you found.",
+    ),
+    "vouched": TrustPage(
+        subject=inert_name("party_find"),
+        back_url="/",
+        lines=(),
+        vouching=Vouching(is_trusted=True, action="/tools/tol_1/trust"),
+    ),
+    "agent": TrustPage(subject=inert_name(HOSTILE), back_url="/people/agt_1", lines=(replace(_LOST, look_url=""),)),
+}
 DEPUTIES = {
     "some": DeputiesPage(lines=(_MINE, replace(_MINE, who="Ada Lovelace", is_mine=False, end_url=""))),
     "none": DeputiesPage(lines=()),

@@ -247,6 +247,8 @@ class ApprovalPage:
     decision: Decision | None
     traces: tuple[TraceLine, ...] = ()
     why_no_decision: str = ""
+    glass_url: str = ""
+    """Where the viewer, an operator, may let it go without its approval; empty for everybody else."""
     reminded: At | None = None
     escalated: At | None = None
     revised: Revised | None = None

@@ -115,6 +115,8 @@ class ToolPage:
     versions: tuple[VersionLine, ...]
     promotions_url: str
     is_read: bool
+    trust_url: str = ""
+    """Where whoever answers for it vouches for its results and sees who is trusted with it."""
     badge: BadgeShown | None = None
     steps: tuple[StepLine, ...] = ()
     """Of a composite tool."""
