@@ -2,9 +2,9 @@
 
 It is the tests' way to processes that really die: nothing is unwound, nothing is flushed. `python -m crashing` reads
 `{"url", "when", "number", "action"}`, where `when` is `before`, `after` or `never`, `number` counts the process's
-transactions from the moment its hub is open, and `action` is `["call", TOOL, JSON]` or `["resume", ID]`; it answers
-with the process's id once that hub is open. To `{"end_of": PID}` it answers with how the process ended. What all of
-them import is imported once, which takes many times as long as what they do.
+transactions from the moment its hub is open, and `action` is `["call", TOOL, JSON]`, `["resume", ID]`, `["undo", ID]`
+or `["post", KEY, TOOL, JSON]`; it answers with the process's id once that hub is open. To `{"end_of": PID}` it answers
+with how the process ended. What all of them import is imported once, which takes many times as long as what they do.
 """
 
 import asyncio
@@ -13,18 +13,22 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from world import MASTER_KEY, caller_for, open_hub
 
+from hub.api.access import Acting
+from hub.api.invocations import InvocationView, NewInvocation, create_invocation
 from hub.erasures import Keeping, grant, retain
 from hub.identity import directory
+from hub.identity.principals import Caller
 from hub.invocations.invoke import invoke
 from hub.invocations.resume import resume
 from hub.invocations.runtime import Runtime
+from hub.invocations.undoing import Undo, undo
 from hub.invocations.values import Call
 from hub.keys import Keyring
 from hub.storage import Database, Tx
@@ -58,14 +62,7 @@ async def work(url: str, when: str, number: int, action: Sequence[str], is_open:
     async with open_hub(database, keys) as runtime:
         database.when, database.left = when, number
         os.write(is_open, b"!")
-        if kind == "resume":
-            await resume(rest[0], runtime)
-        elif kind == "retain":
-            await retain(database, keys, Keeping(), batch=1)
-        elif kind == "erase":
-            await _erase(runtime, rest[0])
-        else:
-            await _call(runtime, *rest)
+        await _ACTIONS[kind](runtime, *rest)
     await database.close()
 
 
@@ -77,15 +74,48 @@ async def _erase(runtime: Runtime, erasure_id: str) -> None:
         await grant(tx, erasure_id, auditor, replace(runtime.authority, by=auditor.id))
 
 
-async def _call(runtime: Runtime, tool: str, arguments: str) -> None:
+async def _retain(runtime: Runtime) -> None:
+    await retain(runtime.database, runtime.keys, Keeping(), batch=1)
+
+
+async def _caller(runtime: Runtime) -> Caller:
     async with runtime.database.reading() as tx:
         bot, rita = await directory.find(tx, "bot"), await directory.find(tx, "rita")
     assert bot is not None
     assert rita is not None
-    call = Call(
-        caller=caller_for(bot, rita), server="everything", tool=tool, arguments=json.loads(arguments), trace_id="crash"
-    )
+    return caller_for(bot, rita)
+
+
+async def _call(runtime: Runtime, tool: str, arguments: str) -> None:
+    caller = await _caller(runtime)
+    call = Call(caller=caller, server="everything", tool=tool, arguments=json.loads(arguments), trace_id="crash")
     await invoke(call, runtime)
+
+
+async def _resume(runtime: Runtime, invocation_id: str) -> None:
+    await resume(invocation_id, runtime)
+
+
+async def _undo(runtime: Runtime, invocation_id: str) -> None:
+    caller = await _caller(runtime)
+    await undo(Undo(caller=caller, invocation_id=invocation_id, reason="a slip", trace_id="crash"), runtime)
+
+
+async def post(runtime: Runtime, key: str, tool: str, arguments: str) -> InvocationView:
+    """Make a call as the API makes it, under an idempotency key."""
+    acting = Acting(caller=await _caller(runtime), session=None, trace_id="crash")
+    wanted = NewInvocation(tool=tool, arguments=json.loads(arguments))
+    return await create_invocation(runtime, acting, wanted, key)
+
+
+_ACTIONS: dict[str, Callable[..., Coroutine[Any, Any, object]]] = {
+    "call": _call,
+    "resume": _resume,
+    "undo": _undo,
+    "retain": _retain,
+    "erase": _erase,
+    "post": post,
+}
 
 
 def born(order: dict[str, Any]) -> int:

@@ -12,6 +12,7 @@ from hub.api.access import Acting, HealthReader, Person, RuntimeParameter
 from hub.api.bodies import Body, Id
 from hub.api.invocations import InvocationView
 from hub.api.invocations import view as invocation_view
+from hub.api.repeats import IdempotencyKey, Keyed, answer_alike
 from hub.approvals import Ballot, Choice, Counter, Question, Vote, Waiting
 from hub.approvals.rules import stages
 from hub.core.errors import Conflict, Forbidden, NotFound
@@ -166,11 +167,22 @@ async def get_approval(runtime: RuntimeParameter, acting: Person, invocation_id:
 
 
 @router.post("/{invocation_id}/votes", operation_id="castVote", summary="Vote", status_code=201)
-async def cast_vote(runtime: RuntimeParameter, acting: Person, invocation_id: Id, ballot: VoteBody) -> InvocationView:
+async def cast_vote(
+    runtime: RuntimeParameter,
+    acting: Person,
+    invocation_id: Id,
+    ballot: VoteBody,
+    idempotency_key: IdempotencyKey = None,
+) -> InvocationView:
     """Count the caller's vote on exactly what `digest` stands for; on anything newer it is refused."""
     await _asked(runtime, acting, invocation_id)  # whoever may not look learns nothing from voting either
-    counted = await vote(_ballot(acting, invocation_id, ballot), runtime)
-    return invocation_view(await as_seen_by(acting.caller, counted, runtime), runtime)
+
+    async def count() -> InvocationView:
+        counted = await vote(_ballot(acting, invocation_id, ballot), runtime)
+        return invocation_view(await as_seen_by(acting.caller, counted, runtime), runtime)
+
+    keyed = _keyed(idempotency_key, "castVote", invocation_id, ballot)
+    return await answer_alike(keyed, acting, runtime, InvocationView, count)
 
 
 @router.post(
@@ -180,7 +192,11 @@ async def cast_vote(runtime: RuntimeParameter, acting: Person, invocation_id: Id
     status_code=201,
 )
 async def propose_instead(
-    runtime: RuntimeParameter, acting: Person, invocation_id: Id, proposal: CounterBody
+    runtime: RuntimeParameter,
+    acting: Person,
+    invocation_id: Id,
+    proposal: CounterBody,
+    idempotency_key: IdempotencyKey = None,
 ) -> InvocationView:
     """Ask about other arguments instead: a new revision, with a preview and a question that the caller does not answer.
 
@@ -189,7 +205,18 @@ async def propose_instead(
     await _asked(runtime, acting, invocation_id)
     against = VoteBody(digest=proposal.digest, choice=Choice.REJECT, reason=proposal.reason)
     made = CounterProposal(ballot=_ballot(acting, invocation_id, against), arguments=proposal.arguments)
-    return invocation_view(await as_seen_by(acting.caller, await counter(made, runtime), runtime), runtime)
+
+    async def propose() -> InvocationView:
+        return invocation_view(await as_seen_by(acting.caller, await counter(made, runtime), runtime), runtime)
+
+    keyed = _keyed(idempotency_key, "proposeInstead", invocation_id, proposal)
+    return await answer_alike(keyed, acting, runtime, InvocationView, propose)
+
+
+def _keyed(key: str | None, operation: str, invocation_id: str, body: Body) -> Keyed:
+    """Return the request as the ledger knows it; a second time it is refused by the digest or as a second vote."""
+    payload = {"invocation": invocation_id, **body.model_dump(mode="json")}
+    return Keyed(key=key, operation=operation, payload=payload, is_safe_again=True)
 
 
 def _ballot(acting: Acting, invocation_id: str, body: VoteBody) -> Ballot:

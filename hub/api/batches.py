@@ -1,5 +1,6 @@
 """Batches: questions of the same shape that wait for the caller, and one decision about several of them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -8,9 +9,10 @@ from pydantic import BaseModel, Field
 
 from hub.api.access import Person, RuntimeParameter
 from hub.api.bodies import Body
+from hub.api.repeats import IdempotencyKey, Keyed, answer_alike
 from hub.approvals import Ballot, Choice, Limit
 from hub.core.errors import InputError
-from hub.invocations.batch import MOST_ITEMS, Item, vote_on_batch, waiting_together
+from hub.invocations.batch import MOST_ITEMS, Decided, Item, vote_on_batch, waiting_together
 
 router = APIRouter(prefix="/approval-batches", tags=["approvals"])
 
@@ -102,7 +104,9 @@ async def list_batches(runtime: RuntimeParameter, acting: Person) -> BatchList:
 
 
 @router.post("/votes", operation_id="castBatchVote", summary="Vote on several items of a batch")
-async def cast_batch_vote(runtime: RuntimeParameter, acting: Person, wanted: BatchVoteBody) -> BatchOutcome:
+async def cast_batch_vote(
+    runtime: RuntimeParameter, acting: Person, wanted: BatchVoteBody, idempotency_key: IdempotencyKey = None
+) -> BatchOutcome:
     """Count the caller's vote on each item by itself; one that is refused does not stop the others."""
     if acting.caller.authenticated_at is None:
         raise TypeError("a person came in without a login")
@@ -117,7 +121,16 @@ async def cast_batch_vote(runtime: RuntimeParameter, acting: Person, wanted: Bat
         authenticated_at=acting.caller.authenticated_at,
     )
     items = [Item(invocation_id=one.invocation_id, digest=one.digest) for one in wanted.items]
-    decided = await vote_on_batch(ballot, items, Limit(**wanted.limit.model_dump()), runtime)
+
+    async def count() -> BatchOutcome:
+        return _outcome(await vote_on_batch(ballot, items, Limit(**wanted.limit.model_dump()), runtime))
+
+    payload = wanted.model_dump(mode="json")
+    keyed = Keyed(key=idempotency_key, operation="castBatchVote", payload=payload, is_safe_again=True)
+    return await answer_alike(keyed, acting, runtime, BatchOutcome, count)
+
+
+def _outcome(decided: Iterable[Decided]) -> BatchOutcome:
     return BatchOutcome(
         items=[
             DecidedView(invocation_id=one.invocation_id, state=one.state and one.state.value, why_not=one.why_not)

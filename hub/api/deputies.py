@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from hub.api.access import Person, RuntimeParameter
 from hub.api.bodies import Body, Id
+from hub.api.repeats import IdempotencyKey, Keyed, answer_alike
 from hub.approvals import Absence, Deputyship, deputyships, end_deputyship, name_deputy
 
 router = APIRouter(prefix="/deputies", tags=["approvals"])
@@ -45,11 +46,19 @@ async def list_deputies(runtime: RuntimeParameter, acting: Person) -> DeputyList
 
 
 @router.post("", operation_id="nameDeputy", summary="Name a deputy", status_code=201)
-async def add_deputy(runtime: RuntimeParameter, acting: Person, wanted: AbsenceBody) -> DeputyView:
+async def add_deputy(
+    runtime: RuntimeParameter, acting: Person, wanted: AbsenceBody, idempotency_key: IdempotencyKey = None
+) -> DeputyView:
     """Let somebody vote in the caller's place for a time; one person at a time."""
     absence = Absence(absent=acting.principal, deputy=wanted.deputy, starts_at=wanted.starts_at, ends_at=wanted.ends_at)
-    async with runtime.database.transaction() as tx:
-        return _view(await name_deputy(tx, absence, acting.authority(runtime)))
+
+    async def name() -> DeputyView:
+        async with runtime.database.transaction() as tx:
+            return _view(await name_deputy(tx, absence, acting.authority(runtime)))
+
+    payload = wanted.model_dump(mode="json")
+    keyed = Keyed(key=idempotency_key, operation="nameDeputy", payload=payload, is_safe_again=True)
+    return await answer_alike(keyed, acting, runtime, DeputyView, name)
 
 
 @router.post("/{deputyship_id}/end", operation_id="endDeputy", summary="End a deputyship", status_code=204)

@@ -90,3 +90,19 @@ async def answer_once(
     async with runtime.database.transaction() as tx:
         await ledger.finish(tx, asked, begun, kept, about=answer.about)
     return answer.told
+
+
+async def answer_alike(
+    keyed: Keyed, acting: Acting, runtime: Runtime, model: type[ModelT], work: Callable[[], Awaitable[ModelT]]
+) -> ModelT:
+    """Return the same as `answer_once`, where what is told may also be kept: there is no secret in it.
+
+    Raises:
+        HubError: everything that `answer_once` raises.
+    """
+
+    async def answer() -> Answer[ModelT]:
+        told = await work()
+        return Answer(told=told, kept=told)
+
+    return await answer_once(keyed, acting, runtime, model, answer)

@@ -11,6 +11,7 @@ from hub.api.bodies import Body, Id
 from hub.api.invocations import InvocationView
 from hub.api.invocations import view as invocation_view
 from hub.api.looks import note_looks
+from hub.api.repeats import IdempotencyKey, Keyed, answer_alike
 from hub.core.errors import NotFound
 from hub.identity import directory
 from hub.identity.permissions import Permission, may
@@ -86,7 +87,11 @@ class LookBody(Body):
 
 @router.post("/approvals/{invocation_id}/broken-glass", operation_id="breakGlass", summary="Break the glass")
 async def break_the_glass(
-    runtime: RuntimeParameter, acting: GlassBreaker, invocation_id: Id, body: GlassBody
+    runtime: RuntimeParameter,
+    acting: GlassBreaker,
+    invocation_id: Id,
+    body: GlassBody,
+    idempotency_key: IdempotencyKey = None,
 ) -> InvocationView:
     """Let exactly what `digest` stands for go without its approval; somebody else reviews it afterwards."""
     if acting.caller.authenticated_at is None:
@@ -98,9 +103,15 @@ async def break_the_glass(
         authenticated_at=acting.caller.authenticated_at,
         reason=body.reason,
     )
-    broken = await break_glass(breaking, runtime)
-    await note_looks(acting, [broken], runtime)
-    return invocation_view(await as_seen_by(acting.caller, broken, runtime), runtime)
+
+    async def let_go() -> InvocationView:
+        broken = await break_glass(breaking, runtime)
+        await note_looks(acting, [broken], runtime)
+        return invocation_view(await as_seen_by(acting.caller, broken, runtime), runtime)
+
+    payload = {"invocation": invocation_id, **body.model_dump(mode="json")}
+    keyed = Keyed(key=idempotency_key, operation="breakGlass", payload=payload, is_safe_again=True)
+    return await answer_alike(keyed, acting, runtime, InvocationView, let_go)
 
 
 @router.get("/reviews", operation_id="listReviews", summary="List the reviews that wait for one")

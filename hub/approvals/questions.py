@@ -88,12 +88,13 @@ class Question:
 
     @property
     def may_be_decided_elsewhere(self) -> bool:
-        """Return whether a vote may come from a linked account: not where a fresh login is asked, nor of tier critical.
+        """Return whether a vote may come from a linked account.
 
-        The tier is read from the summary, which the digest covers; one that does not say it may not.
+        It may not where a fresh login is asked, about what is critical, nor about a plan, whose steps no message shows.
+        Both are read from the summary, which the digest covers; one that names no tier counts as critical.
         """
         is_modest = self.summary.get("tier") in {Tier.LOW.value, Tier.MEDIUM.value, Tier.HIGH.value}
-        return is_modest and all(one.fresh_seconds is None for one in self.obligations)
+        return is_modest and "steps" not in self.summary and all(one.fresh_seconds is None for one in self.obligations)
 
 
 def shortest(obligations: Sequence[Obligation]) -> timedelta:

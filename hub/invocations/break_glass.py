@@ -11,7 +11,7 @@ from typing import Final
 from hub import outbox
 from hub.approvals import Question
 from hub.approvals.rules import login_is_fresh
-from hub.audit import Event, EventKind, append
+from hub.audit import EventKind
 from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded, HubError, InputError, NotFound
 from hub.identity import directory
 from hub.identity.permissions import Permission, demand, may
@@ -20,6 +20,7 @@ from hub.invocations.callers import caller_of, voters_excluded
 from hub.invocations.decisions import basis, decide_on_glass, on_record
 from hub.invocations.journal import Step, hold, load, move
 from hub.invocations.plan_steps import is_plan
+from hub.invocations.refusals import Attempt, record_refusal
 from hub.invocations.refuse import by_policy
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -61,7 +62,7 @@ async def break_glass(breaking: Breaking, runtime: Runtime) -> Invocation:
         async with runtime.database.transaction() as tx:
             return await _break(tx, breaking, runtime)
     except HubError as refusal:
-        await _record_refusal(breaking, refusal, runtime)
+        await record_refusal(_attempt(breaking), refusal, runtime)
         raise
 
 
@@ -172,20 +173,6 @@ def _step(breaking: Breaking, question: Question, decision: Decision) -> Step:
     )
 
 
-async def _record_refusal(breaking: Breaking, refusal: HubError, runtime: Runtime) -> None:
-    async with runtime.database.transaction() as tx:
-        try:
-            standing = await load(tx, breaking.invocation_id)
-        except NotFound:
-            return
-        event = Event(
-            kind=EventKind.GLASS_REFUSED,
-            subject=standing.id,
-            actor=breaking.breaker.id,
-            agent=standing.agent_id,
-            on_behalf_of=standing.on_behalf_of_id,
-            trace_id=standing.trace_id,
-            run_id=standing.claims.run,
-            facts={"by": breaking.breaker.id, "code": refusal.code},
-        )
-        await append(tx, event, runtime.keys)
+def _attempt(breaking: Breaking) -> Attempt:
+    by = breaking.breaker.id
+    return Attempt(kind=EventKind.GLASS_REFUSED, invocation_id=breaking.invocation_id, by=by, facts={"by": by})

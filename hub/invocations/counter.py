@@ -23,12 +23,13 @@ from hub.invocations.journal import Step, hold, load, move
 from hub.invocations.preview import next_revision
 from hub.invocations.provenance import trace
 from hub.invocations.queries import current
+from hub.invocations.refusals import record_refusal
 from hub.invocations.refuse import by_policy
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import opened, with_secrets
 from hub.invocations.states import MOST_REVISIONS, State
 from hub.invocations.values import Invocation
-from hub.invocations.votes import opinion, record_refusal, refuse_denied
+from hub.invocations.votes import attempt_to_vote, opinion, refuse_denied
 from hub.policy import Decision, Denied
 from hub.registry import PublishedTool, canonical_arguments
 from hub.storage import Tx, now
@@ -72,7 +73,7 @@ async def counter(proposal: CounterProposal, runtime: Runtime) -> Invocation:
         async with runtime.database.transaction() as tx:
             revised, tool = await _supersede(tx, proposal, runtime)
     except HubError as refusal:
-        await record_refusal(proposal.ballot, CODE, refusal, runtime)
+        await record_refusal(attempt_to_vote(proposal.ballot, CODE), refusal, runtime)
         raise
     with suppress(Conflict):  # called off, or taken over by a worker: how it stands is on record
         if done := await runtime.tasks.within(runtime.answer_seconds, carry_on(revised, tool, runtime)):

@@ -2,12 +2,13 @@
 
 from hub import approvals
 from hub.approvals import Ballot, Choice, Mandate
-from hub.audit import Event, EventKind, append
-from hub.core.errors import ChangedSinceSeen, Forbidden, HubError, NotFound
+from hub.audit import EventKind
+from hub.core.errors import ChangedSinceSeen, Forbidden, HubError
 from hub.dryrun import drift, of_revision
 from hub.invocations.approve import call_for
 from hub.invocations.decisions import basis, decide_on_mandate, on_record
 from hub.invocations.journal import Step, announce, hold, load, move, record_event
+from hub.invocations.refusals import Attempt, record_refusal
 from hub.invocations.refuse import by_policy
 from hub.invocations.runtime import Runtime
 from hub.invocations.tally import decided
@@ -31,7 +32,7 @@ async def vote(ballot: Ballot, runtime: Runtime) -> Invocation:
         async with runtime.database.transaction() as tx:
             return await _count(tx, ballot, runtime)
     except HubError as refusal:
-        await record_refusal(ballot, ballot.choice.value, refusal, runtime)
+        await record_refusal(attempt_to_vote(ballot, ballot.choice.value), refusal, runtime)
         if isinstance(refusal, ChangedSinceSeen):
             raise await _with_difference(ballot, refusal, runtime) from refusal
         raise
@@ -95,25 +96,10 @@ def refuse_denied(decision: Decision) -> None:
         raise Forbidden(f"Policy does not let you approve this. {by_policy(decision).message}")
 
 
-async def record_refusal(ballot: Ballot, choice: str, refusal: HubError, runtime: Runtime) -> None:
-    """Put on record that `choice` was not counted, and why."""
-    async with runtime.database.transaction() as tx:
-        try:
-            standing = await load(tx, ballot.invocation_id)
-        except NotFound:
-            return
-        event = Event(
-            kind=EventKind.VOTE_REFUSED,
-            subject=standing.id,
-            actor=ballot.voter.id,
-            agent=standing.agent_id,
-            on_behalf_of=standing.on_behalf_of_id,
-            trace_id=standing.trace_id,
-            run_id=standing.claims.run,
-            facts={"voter": ballot.voter.id, "choice": choice, "code": refusal.code},
-            private={},
-        )
-        await append(tx, event, runtime.keys)
+def attempt_to_vote(ballot: Ballot, choice: str) -> Attempt:
+    """Return a ballot as it stands on record where it was not counted."""
+    facts = {"voter": ballot.voter.id, "choice": choice}
+    return Attempt(kind=EventKind.VOTE_REFUSED, invocation_id=ballot.invocation_id, by=ballot.voter.id, facts=facts)
 
 
 async def _with_difference(ballot: Ballot, refusal: ChangedSinceSeen, runtime: Runtime) -> ChangedSinceSeen:

@@ -173,3 +173,83 @@ async def test_nothing_that_was_asked_or_answered_can_be_read_in_the_ledger(hub:
     assert row.answer is not None
     for text in (b"pencil", b"key-of-mine", b"ticket_create"):
         assert text not in row.answer + row.payload.encode() + row.key.encode()
+
+
+async def asked(hub: WorkingHub, title: str = "a chair") -> tuple[str, str]:
+    """Let the agent ask for something; return the invocation and the digest of the question."""
+    call = Call(
+        caller=hub.caller, server="everything", tool="ticket_create", arguments={"title": title}, trace_id="0" * 32
+    )
+    waiting = await invoke(call, hub.runtime)
+    assert waiting.question is not None
+    return waiting.id, waiting.question.digest
+
+
+async def test_a_vote_that_is_sent_again_under_its_key_is_answered_the_same_and_counts_once(
+    hub: WorkingHub, log_in: LogIn
+) -> None:
+    approver = await log_in("approver")
+    invocation_id, digest = await asked(hub)
+    body = {"digest": digest, "choice": "reject", "reason": "too much"}
+    path = f"/approvals/{invocation_id}/votes"
+
+    first = await approver.send("POST", path, body, **{"Idempotency-Key": "k"})
+    again = await approver.send("POST", path, body, **{"Idempotency-Key": "k"})
+    without = await approver.send("POST", path, body)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert is_problem(without, 409, "conflict")
+
+
+async def test_a_key_of_a_vote_is_not_good_for_a_vote_on_something_else(hub: WorkingHub, log_in: LogIn) -> None:
+    approver = await log_in("approver")
+    (one, digest), (other, _) = await asked(hub), await asked(hub, "a desk")
+    body = {"digest": digest, "choice": "reject", "reason": "too much"}
+
+    await approver.send("POST", f"/approvals/{one}/votes", body, **{"Idempotency-Key": "k"})
+    refused = await approver.send("POST", f"/approvals/{other}/votes", body, **{"Idempotency-Key": "k"})
+
+    assert is_problem(refused, 422, "idempotency_mismatch")
+
+
+async def test_a_batch_that_is_sent_again_under_its_key_is_answered_the_same(hub: WorkingHub, log_in: LogIn) -> None:
+    approver = await log_in("approver")
+    (one, digest), (other, second) = await asked(hub), await asked(hub, "a desk")
+    body = {
+        "choice": "reject",
+        "reason": "too much",
+        "items": [{"invocation_id": one, "digest": digest}, {"invocation_id": other, "digest": second}],
+    }
+
+    first, again = [
+        await approver.send("POST", "/approval-batches/votes", body, **{"Idempotency-Key": "k"}) for _ in range(2)
+    ]
+
+    assert [one["state"] for one in first.json()["items"]] == ["REJECTED", "REJECTED"]
+    assert again.json() == first.json()
+
+
+async def test_a_proposal_that_is_sent_again_under_its_key_makes_one_revision(hub: WorkingHub, log_in: LogIn) -> None:
+    approver = await log_in("approver")
+    invocation_id, digest = await asked(hub)
+    body = {"digest": digest, "arguments": {"title": "a stool"}, "reason": "cheaper"}
+    path = f"/approvals/{invocation_id}/counter-proposals"
+
+    first, again = [await approver.send("POST", path, body, **{"Idempotency-Key": "k"}) for _ in range(2)]
+
+    assert first.status_code == 201, first.text
+    assert again.json() == first.json()
+    assert (await approver.get(f"/approvals/{invocation_id}")).json()["revision"] == 2
+
+
+async def test_a_deputy_is_named_once_under_a_key(hub: WorkingHub, log_in: LogIn) -> None:
+    approver = await log_in("approver")
+    body = {"deputy": "controller", "starts_at": "2030-01-01T00:00:00Z", "ends_at": "2030-01-08T00:00:00Z"}
+
+    first, again = [await approver.send("POST", "/deputies", body, **{"Idempotency-Key": "k"}) for _ in range(2)]
+
+    assert first.status_code == 201, first.text
+    assert again.json() == first.json()
+    assert len((await approver.get("/deputies")).json()["items"]) == 1
+    del hub

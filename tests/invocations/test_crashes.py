@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import anyio
 import pytest
+from crashing import post
 from doomed import KILLED, Doomed
 from sqlalchemy import select, update
 from upstream.faults import Fault
@@ -17,6 +18,9 @@ from hub.core.errors import Conflict
 from hub.invocations.resume import resume
 from hub.invocations.states import DONE, State
 from hub.invocations.tables import AttemptRow, InvocationRow
+from hub.invocations.undoing import Undo, undo
+from hub.ledger import InFlight
+from hub.ledger.tables import KeyedRequestRow
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -159,6 +163,60 @@ async def test_the_upstream_sees_no_second_request_of_a_class_d_write_after_a_cr
 
     assert rows[0].state == State.IN_DOUBT.value
     assert world.upstream.store.requests("POST") == []
+
+
+@pytest.mark.parametrize(
+    ("database_url", "moment"),
+    [("sqlite", ("after", number)) for number in (1, 3, 6)]
+    + [("postgresql", moment) for moment in (("after", 2), ("after", 5), ("before", 7), ("after", 7))],
+    indirect=["database_url"],
+)
+async def test_an_undo_killed_at_any_durable_write_takes_back_once_and_is_found_again(
+    world: World, doomed: Doomed, moment: tuple[str, int]
+) -> None:
+    done = await world.call("item_update", {"id": 1, "quantity": 90})
+    assert done.state is State.VERIFIED
+
+    process = doomed.start(world.runtime.database, *moment, "undo", done.id)
+    assert doomed.end_of(process) == KILLED
+    rows = await settle(world)
+
+    assert sorted(row.state for row in rows) == [State.VERIFIED.value] * 2
+    (item,) = world.upstream.store.rows("SELECT quantity FROM item WHERE id = 1")
+    assert item["quantity"] != 90
+    assert len(world.upstream.store.effects()) == 2
+    wanted = Undo(caller=world.caller, invocation_id=done.id, reason="a slip", trace_id="trace")
+    again = await undo(wanted, world.runtime)
+    assert again.repeats
+    assert again.id in {row.id for row in rows if row.undoes == done.id}
+
+
+@pytest.mark.parametrize(
+    ("database_url", "moment"),
+    [("sqlite", ("after", number)) for number in (1, 2, 7)]
+    + [("postgresql", moment) for moment in (("after", 4), ("before", 10), ("after", 10))],
+    indirect=["database_url"],
+)
+async def test_a_request_under_a_key_killed_at_any_durable_write_is_done_once_and_answered(
+    world: World, doomed: Doomed, moment: tuple[str, int]
+) -> None:
+    process = doomed.start(world.runtime.database, *moment, "post", "k", *PUT)
+    assert doomed.end_of(process) == KILLED
+    is_answered = moment == ("after", 10)
+    if not is_answered:
+        with pytest.raises(InFlight):
+            await post(world.runtime, "k", *PUT)
+        async with world.runtime.database.transaction() as tx:
+            await tx.execute(update(KeyedRequestRow).values(lease_until=await now(tx) - timedelta(seconds=1)))
+
+    await settle(world)
+    again = await post(world.runtime, "k", *PUT)
+    rows = await settle(world)
+    last = await post(world.runtime, "k", *PUT)
+
+    await check_invariants(world, rows)
+    assert [(row.id, row.state) for row in rows] == [(again.id, State.VERIFIED.value)]
+    assert last.id == again.id
 
 
 @pytest.mark.more
