@@ -112,6 +112,12 @@ class StatementBody(Body):
     prompt: str = Field(default="", max_length=200, description="Which one it runs with, say its digest.")
 
 
+class Redirects(Body):
+    """Where an agent's codes may be sent; loopback addresses fit any port."""
+
+    redirect_uris: list[str] = Field(max_length=20, examples=[["http://127.0.0.1/callback"]])
+
+
 class SecretLifetime(Body):
     """How long a new secret is good for."""
 
@@ -187,6 +193,25 @@ async def state_agent(
     async with runtime.database.transaction() as tx:
         await _answerable(tx, acting, agent_id)
         return _version(await declarations.state(tx, agent_id, statement, acting.authority(runtime)))
+
+
+@router.get("/{agent_id}/redirects", operation_id="getAgentRedirects", summary="Where an agent's codes may be sent")
+async def get_redirects(runtime: RuntimeParameter, acting: Person, agent_id: Id) -> Redirects:
+    """Return the redirect addresses of an agent, to its owner or an administrator."""
+    async with runtime.database.reading() as tx:
+        await _answerable(tx, acting, agent_id)
+        client = await clients.find_client(tx, agent_id)
+    return Redirects(redirect_uris=list(client.redirect_uris) if client else [])
+
+
+@router.put("/{agent_id}/redirects", operation_id="setAgentRedirects", summary="Set where an agent's codes may be sent")
+async def set_redirects(
+    runtime: RuntimeParameter, acting: AccountManager, agent_id: Id, wanted: Redirects
+) -> Redirects:
+    """Replace the redirect addresses of an agent; logins through it that are under way begin anew."""
+    async with runtime.database.transaction() as tx:
+        uris = await clients.set_redirects(tx, agent_id, tuple(wanted.redirect_uris), acting.authority(runtime))
+    return Redirects(redirect_uris=list(uris))
 
 
 @router.post("/{agent_id}/secrets", operation_id="issueAgentSecret", summary="Issue a secret", status_code=201)

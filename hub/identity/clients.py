@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from hub.audit import EventKind
 from hub.core.errors import InputError, NotFound
@@ -20,10 +20,11 @@ from hub.identity.principals import Principal, PrincipalKind
 from hub.identity.redirects import check_redirect_uri
 from hub.identity.scopes import are_scopes
 from hub.identity.secrets import hash_secret, new_secret
-from hub.identity.tables import ClientRow, ClientSecretRow
+from hub.identity.tables import AuthorizationRequestRow, ClientRow, ClientSecretRow
 from hub.storage import Tx, now
 
 SECRET_LIFETIME: Final = timedelta(days=90)
+MOST_REDIRECTS: Final = 20
 MAX_SECRET_LIFETIME: Final = timedelta(days=366)
 
 
@@ -147,6 +148,30 @@ async def limit_client(
     await authority.record(tx, EventKind.AGENT_CHANGED, client_id, scopes=sorted(scopes), servers=sorted(servers))
     await authority.outdate_callers(tx)
     return await get(tx, client_id)
+
+
+async def set_redirects(tx: Tx, client_id: str, uris: tuple[str, ...], authority: Authority) -> tuple[str, ...]:
+    """Set where the client's codes may be sent, and return it; logins through it that wait for an answer begin anew.
+
+    Raises:
+        InputError: an address will not do, or there are too many.
+        NotFound: there is no such client.
+    """
+    if len(uris) > MOST_REDIRECTS:
+        raise InputError(f"A client has at most {MOST_REDIRECTS} redirect addresses.")
+    for uri in uris:
+        check_redirect_uri(uri)
+    wanted = tuple(dict.fromkeys(uris))
+    row = await tx.get(ClientRow, client_id, populate_existing=True, with_for_update=True)
+    if row is None:
+        raise NotFound(f"There is no client {client_id!r}.")
+    row.redirect_uris = list(wanted)
+    await tx.flush()
+    await declare(tx, row, authority)
+    await tx.execute(delete(AuthorizationRequestRow).where(AuthorizationRequestRow.client_id == client_id))
+    await authority.record(tx, EventKind.AGENT_CHANGED, client_id, changed="redirect addresses", redirects=wanted)
+    await authority.outdate_callers(tx)
+    return wanted
 
 
 async def issue_secret(

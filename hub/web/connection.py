@@ -46,6 +46,25 @@ async def correct_connection(visit: Visit) -> Response:
     return _told(visit, connection, "Saved. ", tried)
 
 
+async def disable(visit: Visit) -> Response:
+    """Stop every call of the connection's tools."""
+    connection, _ = await _found(visit)
+    reason = visit.form.one("reason").strip()
+    if not reason:
+        return await _page(visit, problem="Say why; it is kept on record.")
+    async with visit.runtime.database.transaction() as tx:
+        await registry.disable_connection(tx, connection.id, visit.own_authority, reason=reason[:500])
+    return redirect_telling(visit, f"/connections/{connection.id}", "No call may use it any more.", tone="warn")
+
+
+async def enable(visit: Visit) -> Response:
+    """Let the connection be used again."""
+    connection, _ = await _found(visit)
+    async with visit.runtime.database.transaction() as tx:
+        await registry.enable_connection(tx, connection.id, visit.own_authority)
+    return redirect_telling(visit, f"/connections/{connection.id}", "Calls may use it again.")
+
+
 def _check(connection: Connection, spec: ConnectorSpec, base_url: str, secret: dict[str, str]) -> None:
     if not all(secret.values()):
         raise InputError("Enter every field of the credential, or none to keep the one there is.")
@@ -76,6 +95,8 @@ async def _page(visit: Visit, *, typed: str = "", problem: str = "") -> Response
         base_url=typed or connection.base_url,
         secret_fields=spec.auth.secret_fields,
         may_correct=_may_correct(visit.person, connection),
+        may_stop=may(visit.person, Permission.STOP_THINGS) or connection.owner_id == visit.person.id,
+        is_enabled=connection.is_enabled,
         problem=problem,
     )
     status = 400 if problem else 200

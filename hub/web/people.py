@@ -15,6 +15,7 @@ from hub.identity.accounts import (
     resume,
     set_email,
     set_groups,
+    set_password,
     set_roles,
     suspend,
 )
@@ -26,6 +27,7 @@ from hub.identity.clients import (
     find_client,
     issue_secret,
     limit_client,
+    set_redirects,
 )
 from hub.identity.declarations import Statement, agent_versions, state
 from hub.identity.directory import get, get_many, page
@@ -60,6 +62,7 @@ _NOTICES: Final = {
     "agent": "The agent has been made. If it is to prove itself by a secret, issue one here.",
     "group": "The group has been made.",
     "changed": "The change has been saved.",
+    "password": "The password is set. Every session has ended; tell the person the new one on a safe way.",
     "suspended": "The account is suspended.",
     "resumed": "The account may act again.",
 }
@@ -182,6 +185,32 @@ async def change_email(visit: Visit) -> Response:
     return await _change(visit, change, done="changed")
 
 
+async def give_password(visit: Visit) -> Response:
+    """Give somebody a new password; whoever came in by the old one is out."""
+    new, again = visit.form.one("new"), visit.form.one("again")
+
+    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
+        if principal_id == visit.person.id:
+            raise InputError("Change your own password on the page behind your name, with the old one.")
+        if new != again:
+            raise InputError("The two new passwords differ. Nothing was changed.")
+        await set_password(tx, principal_id, new, authority)
+        return await get(tx, principal_id)
+
+    return await _change(visit, change, done="password")
+
+
+async def change_redirects(visit: Visit) -> Response:
+    """Set where an agent's codes may be sent."""
+    uris = tuple(visit.form.one("redirect_uris").split())
+
+    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
+        await set_redirects(tx, principal_id, uris, authority)
+        return await get(tx, principal_id)
+
+    return await _change(visit, change, done="changed")
+
+
 async def suspend_person(visit: Visit) -> Response:
     """Stop an account at once."""
     reason = visit.form.one("reason").strip()
@@ -294,6 +323,7 @@ async def _person(visit: Visit, *, problem: str = "") -> Response:
         model=str(versions[0].declaration["model"]) if versions else "",
         prompt=str(versions[0].declaration["prompt"]) if versions else "",
         versions=version_lines(versions, declarers, moment),
+        redirect_uris=client.redirect_uris if client else (),
         problem=problem,
     )
     return show(visit, _shown("person.html", principal.display_name, view, problem=problem))

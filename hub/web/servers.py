@@ -33,6 +33,7 @@ async def show_servers(visit: Visit) -> Response:
         servers=tuple(_server(server, owners, visit.runtime) for server in servers),
         connections=tuple(connection_line(connection, owners) for connection in connections),
         shows_connections=bool(connections) or runs_the_hub(visit.person),
+        may_connect=may(visit.person, Permission.MANAGE_REGISTRY),
     )
     return show(visit, Shown(template="servers.html", title="Servers", page=page, here="servers"))
 

@@ -87,6 +87,8 @@ MAY: Mapping[str, frozenset[str]] = {
     "listAgents": ADMINISTRATOR,
     "createAgent": ADMINISTRATOR,
     "getAgent": ADMINISTRATOR,
+    "getAgentRedirects": ADMINISTRATOR,  # and its owner
+    "setAgentRedirects": ADMINISTRATOR,
     "setAgentLimits": ADMINISTRATOR,
     "listAgentVersions": ADMINISTRATOR,  # and its owner
     "stateAgent": ADMINISTRATOR,  # and its owner

@@ -12,7 +12,7 @@ from web_gallery_plan import PLANS, PLANS_BEGUN
 from web_gallery_policy import BUNDLES, POLICIES, TRIALS
 from web_gallery_promotions import PROMOTION_LISTS, PROMOTIONS
 from web_gallery_together import BATCHES, DEPUTIES, GLASS, TRUST, WAITING
-from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, SERVERS, TOOLS
+from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, NEW_CONNECTIONS, SERVERS, TOOLS
 
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
@@ -210,6 +210,7 @@ def _governed() -> Iterator[Example]:
         ("invocation", "invocation.html", "invocations", INVOCATIONS | PLANS_BEGUN),
         ("servers", "servers.html", "servers", SERVERS),
         ("connection", "connection.html", "servers", CONNECTIONS),
+        ("new-connection", "new_connection.html", "servers", NEW_CONNECTIONS),
         ("policy", "policy.html", "policy", POLICIES),
         ("policy-trial", "policy_trial.html", "policy", TRIALS),
         ("policy-bundle", "policy_bundle.html", "policy", BUNDLES),
@@ -272,6 +273,12 @@ def _administration() -> Iterator[Example]:
         ),
     )
     yield example("person-agent", "person.html", agent, here="people")
+    yield example(
+        "person-redirects",
+        "person.html",
+        replace(agent, redirect_uris=("http://127.0.0.1/callback", "https://agents.example.org/done")),
+        here="people",
+    )
     yield example(
         "person-refused",
         "person.html",

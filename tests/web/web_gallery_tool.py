@@ -8,6 +8,7 @@ from hub.registry import PROMISES, BadgeVerdict, Grade, Promise
 from hub.web.badge import GRADES, VERDICTS, BadgeLineShown, BadgeShown
 from hub.web.inert import inert, inert_name, inert_prose
 from hub.web.moments import at
+from hub.web.new_connection import NewConnectionPage
 from hub.web.views.catalog import (
     CatalogPage,
     Choice,
@@ -242,9 +243,32 @@ SERVERS = {
     "empty": ServersPage(servers=(), connections=(), shows_connections=True),
     "member": ServersPage(servers=(), connections=(), shows_connections=False),
 }
+_CHOICES = (Choice(value="tryton", label="Tryton"), Choice(value="desk", label=HOSTILE))
+_FORM = NewConnectionPage(
+    connectors=_CHOICES,
+    connector="tryton",
+    secret_fields=("login", "password"),
+    environments=(Choice(value="dev", label="dev", is_chosen=True), Choice(value="prod", label="prod")),
+)
+NEW_CONNECTIONS = {
+    "choose": NewConnectionPage(connectors=_CHOICES),
+    "form": _FORM,
+    "refused": replace(_FORM, name="ERP!", base_url=HOSTILE, problem="The name 'ERP!' will not do."),
+}
 CONNECTIONS = {
     "mine": ConnectionPage(
         line=CONNECTION, base_url="http://127.0.0.1:8001/erp", secret_fields=("login", "password"), may_correct=True
+    ),
+    "stoppable": ConnectionPage(
+        line=CONNECTION, base_url="http://127.0.0.1:8001/erp", secret_fields=(), may_correct=True, may_stop=True
+    ),
+    "disabled": ConnectionPage(
+        line=CONNECTION,
+        base_url="http://127.0.0.1:8001/erp",
+        secret_fields=(),
+        may_correct=False,
+        may_stop=True,
+        is_enabled=False,
     ),
     "refused": ConnectionPage(
         line=CONNECTION, base_url="erp", secret_fields=(), may_correct=True, problem="'erp' will not do."

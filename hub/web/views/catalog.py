@@ -155,6 +155,7 @@ class ServersPage:
     servers: tuple[ServerLine, ...]
     connections: tuple[ConnectionLine, ...]
     shows_connections: bool
+    may_connect: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,4 +166,6 @@ class ConnectionPage:
     base_url: str
     secret_fields: tuple[str, ...]
     may_correct: bool
+    may_stop: bool = False
+    is_enabled: bool = True
     problem: str = ""

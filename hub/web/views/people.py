@@ -127,6 +127,7 @@ class PersonPage:
     scopes: tuple[str, ...]
     servers: tuple[str, ...]
     can_have_secrets: bool
+    redirect_uris: tuple[str, ...] = ()
     email: str = ""
     server_choices: tuple[Choice, ...] = ()
     model: str = ""

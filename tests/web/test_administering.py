@@ -1,0 +1,115 @@
+"""What administrators set up on pages: passwords of others, redirect addresses of agents, connections."""
+
+import pytest
+from sqlalchemy import select
+from web_visitor import Visitor, browser_of
+from world import PASSWORD, World
+
+from hub.audit import EventKind
+from hub.audit.tables import EventRow
+from hub.identity.accounts import set_roles
+from hub.identity.clients import find_client
+from hub.identity.principals import Role
+from hub.invocations.states import State
+from hub.registry import get_connection
+
+pytestmark = pytest.mark.anyio
+
+NEW = "another horse battery"
+
+
+@pytest.fixture
+async def root(world: World, ann: Visitor) -> Visitor:
+    """Ann, who has been made administrator."""
+    async with world.runtime.database.transaction() as tx:
+        roles = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
+        await set_roles(tx, world.ann.id, roles, world.runtime.authority)
+    return ann
+
+
+async def test_a_password_that_is_given_ends_every_session_of_its_person(world: World, root: Visitor) -> None:
+    page = f"/people/{world.rita.id}"
+    async with browser_of(world.runtime) as ritas:
+        await ritas.log_in("rita", PASSWORD)
+        await root.get(page)
+
+        await root.submit(f"{page}/password", new=NEW, again=f"{NEW}x")
+        assert root.page.status_code == 400
+        assert (await ritas.get("/")).status_code == 200
+        await root.submit(f"{page}/password", new=NEW, again=NEW)
+
+        await root.follow()
+        assert "The password is set." in root.text
+        assert NEW not in root.html
+        assert (await ritas.get("/")).status_code == 303
+        assert (await ritas.log_in("rita", NEW)).status_code == 303
+
+
+async def test_nobody_gives_themselves_a_password_without_the_old_one(world: World, root: Visitor) -> None:
+    page = f"/people/{world.ann.id}"
+    await root.get(page)
+
+    await root.submit(f"{page}/password", new=NEW, again=NEW)
+
+    assert root.page.status_code == 400
+    assert "with the old one" in root.text
+    assert (await root.log_in("ann", PASSWORD)).status_code == 303
+
+
+async def test_redirect_addresses_are_edited_and_unsafe_ones_refused(world: World, root: Visitor) -> None:
+    page = f"/people/{world.bot.id}"
+    await root.get(page)
+
+    await root.submit(f"{page}/redirects", redirect_uris="http://evil.example/callback")
+    assert root.page.status_code == 400
+    await root.submit(f"{page}/redirects", redirect_uris="http://127.0.0.1/a\nhttps://agents.example.org/b")
+    await root.follow()
+
+    assert "https://agents.example.org/b" in root.html
+    async with world.runtime.database.reading() as tx:
+        client = await find_client(tx, world.bot.id)
+        kinds = (await tx.scalars(select(EventRow.kind).where(EventRow.subject == world.bot.id))).all()
+    assert client is not None
+    assert client.redirect_uris == ("http://127.0.0.1/a", "https://agents.example.org/b")
+    assert EventKind.AGENT_CHANGED.value in kinds
+
+
+async def test_a_connection_is_made_on_a_page_and_its_tools_are_used(world: World, root: Visitor) -> None:
+    await root.get("/servers")
+    assert 'href="/new-connection"' in root.html
+    await root.get("/new-connection?connector=upstream")
+
+    await root.submit("/new-connection", name="Second!", base_url=world.upstream.base_url)
+    assert root.page.status_code == 400
+    typed = {"name": "second", "prefix": "second", "base_url": world.upstream.base_url}
+    await root.submit("/new-connection", **typed, settings="[1]")
+    assert "The settings are a JSON object" in root.text
+    await root.submit("/new-connection", **typed, secret_token=world.upstream.token, owner="rita", settings="{}")
+    assert root.page.status_code == 303, root.text
+    await root.follow()
+
+    assert world.upstream.token not in root.html
+    await root.submit(f"{root.page.url.path}/try")
+    await root.follow()
+    assert "It works" in root.text
+
+
+async def test_a_disabled_connection_is_used_by_no_call_until_it_is_enabled(world: World, root: Visitor) -> None:
+    page = f"/connections/{world.connection_id}"
+    await root.get(page)
+
+    await root.submit(f"{page}/disable", reason=" ")
+    assert root.page.status_code == 400
+    await root.submit(f"{page}/disable", reason="The system is moved.")
+    await root.follow()
+    assert "No call may use it" in root.text
+    async with world.runtime.database.reading() as tx:
+        assert not (await get_connection(tx, world.connection_id)).is_enabled
+    await root.submit(f"{page}/enable")
+    await root.follow()
+
+    assert (await world.call("item_get", {"id": 1})).state is State.SUCCEEDED
+
+
+async def test_members_make_no_connections(ann: Visitor) -> None:
+    assert (await ann.get("/new-connection")).status_code == 403
