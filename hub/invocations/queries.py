@@ -70,6 +70,16 @@ async def get_invocation(
 
 
 async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
+    """Return an invocation that is the caller's business, or that whoever sees how the hub is may look at.
+
+    Raises:
+        NotFound: there is none, or the caller may not look at it.
+    """
+    standing = await current(runtime, invocation_id)
+    return standing if _is_watched(caller, standing) else await concerned(runtime, caller, invocation_id)
+
+
+async def concerned(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
     """Return an invocation that the caller takes part in or is asked about, or a step of such a one, or its undo.
 
     Raises:
@@ -77,7 +87,7 @@ async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invoc
     """
     standing = await current(runtime, invocation_id)
     question = standing.question
-    if takes_part(caller, standing) or _is_watched(caller, standing):
+    if takes_part(caller, standing):
         return standing
     async with runtime.database.reading() as tx:
         if question is not None and await approvals.may_look(tx, caller.actor, question):

@@ -19,7 +19,7 @@ from hub.invocations.asking import called_with
 from hub.invocations.envelope import Status, outward
 from hub.invocations.invoke import invoke
 from hub.invocations.journal import load
-from hub.invocations.queries import look_at
+from hub.invocations.queries import concerned, look_at
 from hub.invocations.request import undo_key
 from hub.invocations.runtime import Runtime
 from hub.invocations.tables import RepeatKeyRow
@@ -103,7 +103,7 @@ async def undo(wanted: Undo, runtime: Runtime) -> Invocation:
             offered there.
         ScopeMissing: the agent's token lacks the scopes of the tool that undoes it.
     """
-    original = await look_at(runtime, wanted.caller, wanted.invocation_id)
+    original = await concerned(runtime, wanted.caller, wanted.invocation_id)
     tool = await called_with(original, runtime)
     async with runtime.database.reading() as tx:
         offer = await undo_offer(tx, original, tool)

@@ -100,15 +100,15 @@ MAY: Mapping[str, frozenset[str]] = {
     "createInvocation": MEMBER,
     "listInvocations": EVERYBODY,  # its own
     "getInvocation": MEMBER,  # whose it is
-    "getTimeline": MEMBER,
+    "getTimeline": MEMBER | OPERATOR,  # of what waits
     "cancelInvocation": MEMBER,
-    "getUndo": MEMBER,
+    "getUndo": MEMBER | OPERATOR,
     "undoInvocation": MEMBER,
     "listDoubts": OPERATOR,
     "resolveInvocation": OPERATOR,
     "listWaiting": OPERATOR,
     "listApprovals": EVERYBODY,  # what waits for it
-    "getApproval": MEMBER,
+    "getApproval": MEMBER | OPERATOR,
     "listBatches": EVERYBODY,  # what waits for it
     "castBatchVote": EVERYBODY,  # each item is refused by itself; see test_batches
     "proposeInstead": frozenset(),  # as voting
@@ -213,6 +213,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "createAgent": {"name": "bot", "display_name": "Bot", "owner_id": hub.people["owner"].id},
         "setAgentLimits": {"allowed_scopes": [], "allowed_servers": []},
         "stateAgent": {"model": "m-4"},
+        "setAgentRedirects": {"redirect_uris": ["http://127.0.0.1/callback"]},
         "issueAgentSecret": {"days": 1},
         "setAgentKeys": {"keys": [PUBLIC_KEY]},
         "suspendAgent": WHY,
