@@ -22,7 +22,7 @@ from hub.opening import open_database, open_keyring
 from hub.promotions import Rules
 from hub.registry import Catalog
 from hub.settings import Settings
-from hub.web import SlackDoor, tell
+from hub.web import SlackDoor, telling
 
 DRAIN_SECONDS = 10
 """How long calls under way may take to end when the hub stops; then their leases bring them back."""
@@ -54,7 +54,7 @@ def _channels(settings: Settings, runtime: Runtime) -> list[Channel]:
         ]
         channels.append(WebhookChannel(runtime.database, endpoints, runtime.authority, settings.address))
     if (app := _slack_app(settings)) is not None:
-        channels.append(SlackChannel(runtime.database, SlackApi(app), tell, settings.address))
+        channels.append(SlackChannel(runtime.database, SlackApi(app), telling(runtime), settings.address))
     return channels
 
 

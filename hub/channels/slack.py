@@ -47,9 +47,9 @@ Json = Any
 
 
 class Tell(Protocol):
-    """Puts a question into words, for somebody who may look at it."""
+    """Puts a question into words for one person, without what that person may not see."""
 
-    async def __call__(self, tx: Tx, invocation: Invocation, question: Question) -> Told:
+    async def __call__(self, tx: Tx, person: Principal, invocation: Invocation, question: Question) -> Told:
         """Return the words, as plain text."""
         ...
 
@@ -148,7 +148,7 @@ class SlackChannel:
     async def _said(self, tx: Tx, question: Question, person: Principal) -> _Said:
         invocation = await load(tx, question.invocation_id)
         current = invocation.question
-        told = await self._tell(tx, invocation, question)
+        told = await self._tell(tx, person, invocation, question)
         link = f"{self._public_url}/approvals/{invocation.id}"
         is_over = invocation.state.is_terminal
         if current is None or current.digest != question.digest:

@@ -2,6 +2,6 @@
 
 from hub.web.routes import lost, web_routes
 from hub.web.slack import SlackDoor
-from hub.web.slack_words import tell
+from hub.web.slack_words import telling
 
-__all__ = ["SlackDoor", "lost", "tell", "web_routes"]
+__all__ = ["SlackDoor", "lost", "telling", "web_routes"]

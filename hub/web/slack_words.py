@@ -1,14 +1,18 @@
 """A question in the words of the pages, as plain text: what a message in Slack tells of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from hub.approvals import Choice, Question
 from hub.approvals.mandates import people_of
+from hub.channels.slack import Tell
 from hub.channels.slack_blocks import Told
 from hub.dryrun import PreviewRecord, of_revision
 from hub.identity.directory import get_many
-from hub.identity.principals import Principal
+from hub.identity.principals import Caller, Principal
+from hub.invocations.masking import Mask, mask_for
+from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
 from hub.registry import PublishedTool, read_current
 from hub.storage import Tx, now
@@ -24,12 +28,23 @@ from hub.web.wording import FIDELITIES, REVERSALS, TIERS, undo_word
 _CHOSE: Final = {Choice.APPROVE: "approved", Choice.REJECT: "rejected"}
 
 
-async def tell(tx: Tx, invocation: Invocation, question: Question) -> Told:
-    """Return what is told of a question; fields that pages hide are hidden here too."""
+def telling(runtime: Runtime) -> Tell:
+    """Return what puts questions of this hub into words; what pages hide from a person is hidden here too."""
+
+    async def tell(tx: Tx, person: Principal, invocation: Invocation, question: Question) -> Told:
+        mask = await mask_for(Caller(actor=person), invocation, runtime)
+        return await _told(tx, invocation, question, mask)
+
+    return tell
+
+
+async def _told(tx: Tx, invocation: Invocation, question: Question, mask: Mask | None) -> Told:
     tool = await read_current(
         tx, invocation.tool_version_id, invocation.connection_id, server=invocation.server, name=invocation.tool_name
     )
     record = await of_revision(tx, invocation.id, question.revision)
+    if record is not None and mask is not None:
+        record = replace(record, preview=mask.preview(record.preview))
     behind = [one for vote in question.votes for one in people_of(vote)]
     about = [one for one in (invocation.agent_id, invocation.on_behalf_of_id, *behind) if one]
     people = await get_many(tx, about)

@@ -22,7 +22,7 @@ from hub.channels.slack_requests import signature
 from hub.identity.linked import Elsewhere, link, offer_code
 from hub.identity.principals import Principal
 from hub.storage import now
-from hub.web import SlackDoor, tell, web_routes
+from hub.web import SlackDoor, telling, web_routes
 
 TOKEN, SECRET, TEAM = "xoxb-double", "8f742231b10e8888abcd99yyyzzz85a5", "T1DC2JH3J"
 SITE = "https://hub.example.org"
@@ -74,10 +74,10 @@ class Slack:
         """The app that was made for the hub."""
         return SlackApp(token=TOKEN, signing_secret=SECRET, web_api=f"http://127.0.0.1:{self.port}/api")
 
-    def channel(self, world: World, words: Tell = tell) -> SlackChannel:
+    def channel(self, world: World, words: Tell | None = None) -> SlackChannel:
         """Return the channel that leads here."""
         api = SlackApi(self.app, clock=lambda: self.seconds)
-        return SlackChannel(world.runtime.database, api, words, SITE)
+        return SlackChannel(world.runtime.database, api, words or telling(world.runtime), SITE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,13 @@ from channels.slack_double import SITE, Slack, buttons, text_of, tie
 from hub.approvals import Choice, Question
 from hub.channels.slack_blocks import Told
 from hub.identity.accounts import set_password, suspend
+from hub.identity.principals import Principal
 from hub.invocations.queries import current
 from hub.invocations.resume import resume
 from hub.invocations.values import Invocation
 from hub.outbox import given_up
 from hub.storage import Tx
-from hub.web.slack_words import tell
+from hub.web.slack_words import telling
 
 pytestmark = pytest.mark.anyio
 
@@ -63,8 +64,10 @@ async def test_what_does_not_fit_into_a_message_is_not_decided_in_one(world: Wor
     await tie(world, world.ann, "UANN")
     await wish(world)
 
-    async def tell_much(tx: Tx, invocation: Invocation, question: Question) -> Told:
-        return replace(await tell(tx, invocation, question), changes=("x" * 3001,))
+    tell = telling(world.runtime)
+
+    async def tell_much(tx: Tx, person: Principal, invocation: Invocation, question: Question) -> Told:
+        return replace(await tell(tx, person, invocation, question), changes=("x" * 3001,))
 
     await post(world.runtime.database, slack.channel(world, tell_much))
 
