@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from web_gallery_sale import LONG, SALE_WORDS
+
 from connectors.sdk.preview import Change
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier
 from hub.invocations.provenance import Origin, Trace
 from hub.web.comparison import Veil, compare_records, comparison, plain_fields
-from hub.web.field_words import FieldWords
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.money import money
@@ -100,34 +101,6 @@ HOSTILE_CHANGE = Change(
         "<b>new</b>": None,
     },
 )
-_CLAUSE = (
-    "The goods stay ours until they are paid in full. The customer may resell them in the ordinary way of business. "
-)
-LONG = Change(
-    target="sale.sale/12",
-    effect=Effect.UPDATE,
-    before={
-        "currency": "EUR",
-        "delivery_date": "2026-12-01",
-        "confirmed_at": "2026-11-20T09:30:00Z",
-        "terms": f"{_CLAUSE * 3}Payment is due within 30 days.",
-        "lines": [
-            {"id": 1, "product": "Desk", "quantity": 2, "unit_price_minor": 19900},
-            {"id": 2, "product": "Chair", "quantity": 4, "unit_price_minor": 8900},
-        ],
-    },
-    after={
-        "currency": "EUR",
-        "delivery_date": "2026-12-08",
-        "confirmed_at": "2026-11-20T09:30:00Z",
-        "terms": f"{_CLAUSE * 3}Payment is due within 60 days.",
-        "lines": [
-            {"id": 2, "product": "Chair", "quantity": 6, "unit_price_minor": 8900},
-            {"id": 3, "product": "Lamp", "quantity": 1, "unit_price_minor": 4500},
-        ],
-    },
-)
-SALE_WORDS = FieldWords(titles={"terms": "Terms of sale", "lines": "Line", "lines.unit_price_minor": "Price of one"})
 HIGH = ApprovalPage(
     invocation_id="inv_01kb2x9m5q7n3",
     invocation_url="/invocations/inv_01kb2x9m5q7n3",
