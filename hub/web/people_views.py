@@ -67,7 +67,7 @@ def version_lines(
     versions: Sequence[AgentVersion], people: Mapping[str, Principal], moment: datetime
 ) -> tuple[AgentVersionLine, ...]:
     """Return the versions of an agent, the newest first, each with what it changed."""
-    before = [*versions[1:], None]
+    before = [*versions[1:], None][: len(versions)]  # people have no versions, and so nothing before them
     return tuple(
         AgentVersionLine(
             number=one.number,

@@ -95,14 +95,16 @@ class Sender:
         given.setdefault("x-slack-signature", signature(SECRET, at, body))
         return await self.client.post(path, content=body, headers={**FORM, **given})
 
-    async def press(self, account: str, button: dict[str, Any], **headers: str) -> httpx2.Response:
-        """Press a button of a message."""
+    async def press(
+        self, account: str, button: dict[str, Any], *, trigger: str = "", **headers: str
+    ) -> httpx2.Response:
+        """Press a button of a message; the same `trigger` makes it the same press."""
         payload = {
             "type": "block_actions",
             "user": {"id": account},
             "team": {"id": TEAM},
             "channel": {"id": f"D{account}"},
-            "trigger_id": self._trigger(),
+            "trigger_id": trigger or self._trigger(),
             "actions": [{"action_id": button["action_id"], "value": button.get("value", "")}],
         }
         return await self.send("/slack/interactions", {"payload": json.dumps(payload)}, **headers)

@@ -133,8 +133,8 @@ async def test_a_press_that_comes_again_is_refused_and_counts_once(world: World,
     asked, pressable = await asked_in_slack(world, slack)
     at = str(int(time.time()))
 
-    first = await sender.press("UANN", pressable["Approve"], x_slack_request_timestamp=at)
-    second = await sender.press("UANN", pressable["Approve"], x_slack_request_timestamp=at)
+    first = await sender.press("UANN", pressable["Approve"], trigger="1.2.3", x_slack_request_timestamp=at)
+    second = await sender.press("UANN", pressable["Approve"], trigger="1.2.3", x_slack_request_timestamp=at)
 
     assert (first.status_code, second.status_code) == (200, 401)
     assert await state_of(world, asked) is State.APPROVED
