@@ -27,26 +27,34 @@ async def heed(previewed: Invocation, decision: Decision, runtime: Runtime) -> I
     """Do what the alarms of `decision` ask for, and return the write with the tier that it was decided on as.
 
     However many calls set an alarm off at the same moment, on however many processes, their agent is suspended once,
-    and its owner told once.
+    and its owner told once. What has been heeded of this write already, say for its plan or for another step of it, is
+    not heeded again.
 
     Raises:
         Conflict: the invocation has moved on.
     """
-    if not decision.alarms:
+    known = {one["rule"] for one in previewed.alarms}
+    fresh = [alarm for alarm in decision.alarms if alarm.rule_id not in known]
+    tier = max(previewed.tier, decided_tier(decision), key=lambda one: one.rank) if decision.alarms else previewed.tier
+    if not fresh and tier is previewed.tier:
         return previewed
-    tier, numbers = decided_tier(decision), _numbers(decision)
+    numbers = _numbers(decision)
     async with runtime.database.transaction() as tx:
-        alarms = [{"rule": alarm.rule_id, "why": alarm.why} for alarm in decision.alarms]
+        alarms = [{"rule": alarm.rule_id, "why": alarm.why} for alarm in fresh or decision.alarms]
         where = (
             InvocationRow.id == previewed.id,
             InvocationRow.state == previewed.state.value,
             InvocationRow.revision == previewed.revision,
             InvocationRow.fence == previewed.fence,
         )
-        raised = update(InvocationRow).where(*where).values(tier=tier.value, alarms=alarms).returning(InvocationRow.id)
+        changes = {
+            "tier": tier.value,
+            "alarms": [*previewed.alarms, *(one for one in alarms if one["rule"] not in known)],
+        }
+        raised = update(InvocationRow).where(*where).values(changes).returning(InvocationRow.id)
         if await tx.scalar(raised) is None:
             raise Conflict("This invocation has moved on in the meantime.")
-        stopping = [alarm for alarm in decision.alarms if alarm.suspends]
+        stopping = [alarm for alarm in fresh if alarm.suspends]
         suspended_by = [alarm.rule_id for alarm in stopping]
         facts = {"alarms": alarms, "raised_to": tier.value, "suspended_by": suspended_by, "numbers": numbers}
         await record_event(

@@ -116,6 +116,8 @@ async def _let_go(
 ) -> Invocation:
     """Take a write on that policy does not deny by itself: commit it, or ask; of a plan each step is decided on too."""
     of_steps = await ask_of_steps(previewed, runtime)
+    for decided in of_steps.decided:
+        previewed = await heed(previewed, decided, runtime)
     if of_steps.denied is not None:
         return await refuse(previewed, by_policy(of_steps.denied), runtime)
     if previewed.part is not None:
@@ -146,6 +148,6 @@ async def _without_asking(
         return None
     if isinstance(decision, Allowed):
         return await approve_by_policy(previewed, tool, decision, runtime)
-    if decision.alarms:
+    if previewed.alarms:
         return None  # a grant was given for what is usual
     return await approve_by_grant(previewed, tool, decision, runtime)

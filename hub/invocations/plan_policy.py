@@ -17,6 +17,8 @@ class OfSteps:
 
     denied: Denied | None = None
     obligations: tuple[Obligation, ...] = ()
+    decided: tuple[Decision, ...] = ()
+    """All of them; their alarms are to be heeded."""
 
 
 async def ask_of_steps(standing: Invocation, runtime: Runtime) -> OfSteps:
@@ -75,4 +77,4 @@ async def _record(standing: Invocation, decided: Sequence[tuple[Alone, Decision]
 def _together(decided: Sequence[Decision]) -> OfSteps:
     denied = next((decision for decision in decided if isinstance(decision, Denied)), None)
     asked = [one for decision in decided if isinstance(decision, Obliged) for one in decision.obligations]
-    return OfSteps(denied=denied, obligations=strictest(asked))
+    return OfSteps(denied=denied, obligations=strictest(asked), decided=tuple(decided))

@@ -13,6 +13,7 @@ from hub.core.errors import IdempotencyMismatch
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.envelope import outward
 from hub.invocations.journal import Step, load, record_event, snapshot
+from hub.invocations.plan_progress import with_progress
 from hub.invocations.provenance import trace
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
@@ -95,7 +96,7 @@ async def _claim_key(tx: Tx, request: Request, row: InvocationRow) -> Invocation
     if key.expires_at > at:
         if key.is_explicit and key.intent_digest != request.intent_digest:
             raise IdempotencyMismatch("This idempotency key was used for another request; take a new one.")
-        earlier = await load(tx, key.invocation_id)
+        earlier = await with_progress(tx, await load(tx, key.invocation_id))
         if _may_be_joined(earlier):
             return replace(earlier, repeats=True)
     key.invocation_id = row.id

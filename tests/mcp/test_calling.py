@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 from doors.agents import BOTH_ENGINES, ERAS, Connect
-from doors.working_hub import WorkingHub
+from doors.working_hub import ALL_SCOPES, WorkingHub
 from mcp_types import CallToolResult
 from sqlalchemy import text, update
+from upstream.composites import PUT, TELL, changed, over, restock
 from upstream.connector import connector
 
 from hub.approvals import Choice
 from hub.identity.accounts import set_groups
+from hub.identity.resources import EVERYTHING
 from hub.invocations.queries import current
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
-from hub.registry import disable_connection, find_tool, quarantine, register_connector
+from hub.registry import Declaration, declare, disable_connection, find_tool, quarantine, register_connector
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -106,6 +108,32 @@ async def test_the_result_is_fetched_after_the_approval(hub: WorkingHub, connect
     assert structured(again) == structured(found)["result"]
     assert "repeats an earlier one" in text_of(again)
     assert len(hub.upstream.store.effects()) == 1
+
+
+@ERAS
+async def test_a_plan_of_which_a_part_stands_is_answered_with_what_stands(
+    hub: WorkingHub, connect: Connect, mode: str
+) -> None:
+    taken = {**changed(PUT, id={"$from": "/input/old"}), "name": "again"}  # its system refuses it when it is sent
+    async with hub.database.transaction() as tx:
+        declared = restock(over(hub.connection.name, [PUT, TELL, taken]))
+        await declare(tx, Declaration.model_validate(declared), hub.authority)
+    scopes = ALL_SCOPES | {"composite_dev:write"}
+    agent = await hub.make_agent("planner", allowed=scopes, servers=frozenset({EVERYTHING}))
+    async with connect(mode=mode, token=await hub.token(of=agent, granted=scopes)) as client:
+        asked = structured(await client.call_tool("restock", {"id": 40, "name": "ruler"}))
+        await hub.vote(asked["invocation_id"], "approver")
+        await hub.let_the_worker_work()
+        found = await client.call_tool("hub_invocation_get", {"id": asked["invocation_id"]})
+        again = await client.call_tool("restock", {"id": 40, "name": "ruler"})
+
+    assert again.is_error
+    for answer in (found, again):
+        told = structured(answer)
+        assert (told["status"], told["retryable"]) == ("partial", False)
+        assert [step["status"] for step in told["steps"]] == ["stands", "stands", "not_done"]
+        assert "a part of it stands" in text_of(answer)
+        assert "Step 2, tell, stands. Step 1, put, stands." in text_of(answer)
 
 
 async def test_the_same_call_again_in_one_run_is_the_same_invocation(hub: WorkingHub, connect: Connect) -> None:
