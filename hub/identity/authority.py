@@ -13,8 +13,8 @@ from hub.storage import Database, Tx
 IDENTITY_CHANNEL = "identity"
 """Signalled whenever a caller that somebody has cached may be wrong."""
 
-PERSONAL = frozenset({"name", "display_name", "source", "reason"})
-"""Facts that tell who or where somebody is, or that somebody wrote: as commitments, values encrypted beside them."""
+PERSONAL = frozenset({"name", "display_name", "source", "reason", "because", "problem"})
+"""Facts that tell who or where somebody is, or that a person or a system said: commitments, with encrypted values."""
 
 Json = str | list[str] | None
 """The JSON that facts about accounts are made of."""

@@ -112,7 +112,7 @@ async def refuse_stopped(
 
 async def record_braked(tx: Tx, standing: Invocation, why: OverBudget | OutOfReach | Stopped, runtime: Runtime) -> None:
     """Append the event that says what held an approved write back."""
-    facts = {"code": why.code, "reason": why.message}
+    facts = {"code": why.code}
     if isinstance(why, OverBudget):
         facts |= {"limit": why.limit.id}
     if not isinstance(why, Stopped):
@@ -125,6 +125,7 @@ async def record_braked(tx: Tx, standing: Invocation, why: OverBudget | OutOfRea
         trace_id=standing.trace_id,
         run_id=standing.claims.run,
         facts=facts,
+        private={"why": why.message},
     )
     await append(tx, event, runtime.keys)
 

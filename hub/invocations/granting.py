@@ -87,7 +87,10 @@ async def give(wanted: Wanted, runtime: Runtime) -> StandingGrant:
             actor=grant.giver_id,
             agent=grant.agent_id,
             facts=_facts(grant),
-            private={"reason": grant.reason},
+            private={
+                "reason": grant.reason,
+                "limits": {name: limit.as_json() for name, limit in grant.limits.items()},
+            },
         )
         await append(tx, event, runtime.keys)
         return grant
@@ -226,7 +229,7 @@ def _facts(grant: StandingGrant) -> dict[str, object]:
         "connection_generation": grant.connection_generation,
         "environment": grant.environment,
         "tier": grant.tier.value,
-        "limits": {name: limit.as_json() for name, limit in grant.limits.items()},
+        "limited": sorted(grant.limits),
         "most_rows": grant.most_rows,
         "most_parties": grant.most_parties,
         "uses": grant.uses,

@@ -54,8 +54,8 @@ _NEVER_HAPPENED = frozenset({State.STALE, State.EXPIRED, State.CANCELLED, State.
 _AT_WORK = frozenset({State.RECEIVED, State.PREVIEWING, State.COMMITTING, State.SENT, State.RESENDING})
 """Somebody is at work on it, and its system may be asked."""
 _APPROVAL_VOID = frozenset({State.STALE, State.EXPIRED, State.CANCELLED})
-TEXTS: Final = {"reason": "why", "findings": "findings", "asked_for": "asked_for"}
-"""Facts that quote systems of record, and may hold anybody's data: events keep them private, under these names."""
+TEXTS: Final = {"reason": "why", "findings": "findings", "asked_for": "asked_for", "numbers": "numbers"}
+"""Facts that quote systems of record, or sum what is in them: events keep them private, under these names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

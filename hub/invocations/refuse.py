@@ -72,14 +72,14 @@ class Refusal:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What its event says openly."""
-        said = {} if self.decision is None else on_record(self.decision)
-        return {**said, "code": self.code, "reasons": list(self.reasons)}
+        """What its event says openly; of the reasons only those that a policy's author has written."""
+        said = {} if self.decision is None else {**on_record(self.decision), "reasons": list(self.reasons)}
+        return {**said, "code": self.code}
 
     @property
     def private(self) -> dict[str, Any]:
         """What its event keeps private."""
-        return {} if self.decision is None else basis(self.decision)
+        return {"why": self.message} if self.decision is None else basis(self.decision)
 
 
 def by_policy(denied: Denied) -> Refusal:

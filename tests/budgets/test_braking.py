@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import select, update
+from telling import kept_privately, told_openly
 from world import World
 
 from hub.audit.tables import EventRow
@@ -97,6 +98,8 @@ async def test_what_was_approved_waits_at_the_claim_until_the_limit_frees(world:
     assert sorted(row.state for row in rows) == ["APPROVED", "UNVERIFIABLE"]
     assert len(world.upstream.store.effects()) == 1
     assert (held.error_code, await events(world, "commit.braked")) == ("over_budget", 1)
+    assert await told_openly(world, "is reached") == []
+    assert "commit.braked" in await kept_privately(world, "is reached")
     assert held.not_before is not None
     assert (await world.call("note_post", {"text": "three"})).error_code == "over_budget"
     await lift_all(world)

@@ -83,6 +83,9 @@ async def test_three_failures_and_a_look_mark_a_connection_and_nothing_is_sent_u
         EventKind.CONNECTION_UNAVAILABLE,
         EventKind.CONNECTION_RESTORED,
     ]
+    async with world.runtime.database.reading() as tx:
+        told_why = [one for one in await events_of(tx, world.connection_id) if "problem" in one.commitments]
+    assert [(one.kind, "problem" in one.facts) for one in told_why] == [("connection.unavailable", False)]
 
 
 async def test_two_failures_mark_nothing_and_an_answer_forgets_them(world: World) -> None:

@@ -65,8 +65,12 @@ async def stock(world: World, quantity: int) -> Invocation:
 
 
 async def events(world: World, kind: EventKind, subject: str) -> list[Mapping[str, Any]]:
+    """Return what the events of one kind say of a subject: openly, and the numbers that they keep private."""
     async with world.runtime.database.reading() as tx:
-        return [one.facts for one in await audit.events_of(tx, subject) if one.kind is kind]
+        found = [one for one in await audit.events_of(tx, subject) if one.kind is kind]
+        kept = await audit.texts_of(tx, subject, ["numbers"], world.runtime.keys)
+    assert not any("numbers" in one.facts for one in found)
+    return [{**one.facts, **kept.get(one.id, {})} for one in found]
 
 
 async def is_suspended(world: World) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
+from telling import kept_privately, told_openly
 from upstream.composites import COUNT, PUT, RENAME, TELL, changed
 from upstream.connector import connector
 from world import PASSWORD, World
@@ -244,6 +245,17 @@ async def test_a_plan_stops_before_a_step_for_which_its_approval_no_longer_stand
     told = "".join([stopped.error_message or "", *[call.error_message or "" for call in await calls_of(world, plan)]])
     assert why in told.lower()
     assert items(world) == {1: before}
+
+
+async def test_what_somebody_else_wrote_and_stopped_a_plan_stands_openly_in_no_event(world: World) -> None:
+    plan = await halfway(world)
+    world.upstream.store.rows("UPDATE item SET name = 'Quillfeather', version = version + 1 WHERE id = 1")
+    await switch(world, "item_update", on=False)
+
+    await carried_out(world, plan)
+
+    assert await told_openly(world, "Quillfeather") == []
+    assert "invocation.denied" in await kept_privately(world, "Quillfeather")
 
 
 async def test_a_step_whose_tool_changed_midway_is_not_carried_out(world: World) -> None:
