@@ -52,6 +52,7 @@ class PromotionView(BaseModel):
     gates: list[GateView]
     played: list[PlayedView]
     explanation: str | None
+    explained_by: str | None = Field(description="Who explained it, and does not decide; null: nobody, or the console.")
     digest: str = Field(description="Stands for all of the above; send it with the decision.")
     decided_by: str | None
     decided_at: datetime | None
@@ -176,6 +177,7 @@ def _view(one: Promotion, *, shows_calls: bool = True) -> PromotionView:
         gates=[GateView(gate=each.gate, stand=each.stand, reason=each.reason) for each in one.findings],
         played=[_played(each) for each in played],
         explanation=one.explanation if shows_calls else None,
+        explained_by=one.explained_by,
         digest=one.digest,
         decided_by=one.decided_by,
         decided_at=one.decided_at,

@@ -68,6 +68,7 @@ class TrustView(BaseModel):
     tool: str
     tool_id: str
     tool_version_digest: str
+    agent_version: int
     level: int = Field(description="0 to 2; policy sees it as `trust_level`.")
     why: str
     invocation_id: str | None = Field(description="The write that took the trust away, until somebody has looked.")
@@ -147,6 +148,7 @@ async def list_trust(runtime: RuntimeParameter, acting: Person, agent_id: Id) ->
                 tool=name,
                 tool_id=bond.tool_id,
                 tool_version_digest=bond.tool_version_digest,
+                agent_version=bond.agent_version,
                 level=trust.level,
                 why=trust.why,
                 invocation_id=trust.invocation_id,

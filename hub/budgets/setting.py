@@ -1,4 +1,7 @@
-"""Setting and lifting limits: by administrators, and by the owners of an agent or a tool for what is theirs."""
+"""Setting and lifting limits: by administrators, and by the owners of an agent or a tool for what is theirs.
+
+All limits count, so that an owner can only add to what an administrator has set, and lifts what it has set itself.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +11,7 @@ from sqlalchemy import select
 from hub.audit import EventKind
 from hub.budgets.tables import LimitRow
 from hub.budgets.values import BRAKES_CHANNEL, Limit, Measure, Per
-from hub.core.errors import InputError, NotFound
+from hub.core.errors import Forbidden, InputError, NotFound
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
 from hub.identity.directory import get
@@ -65,12 +68,14 @@ async def lift_limit(tx: Tx, limit_id: str, authority: Authority) -> None:
 
     Raises:
         NotFound: there is no such limit.
-        Forbidden: it is no administrator, nor the owner of its agent or tool.
+        Forbidden: it is no administrator, nor the owner of its agent or tool who has set it.
     """
     row = await tx.get(LimitRow, limit_id)
     if row is None or row.lifted_at is not None:
         raise NotFound("There is no such limit.")
     await _require(tx, Per(row.per), row.subject, authority)
+    if row.set_by != authority.by:
+        await _require_for_others(tx, authority)
     row.lifted_at = await now(tx)
     await tx.flush()
     await authority.record(tx, EventKind.LIMIT_LIFTED, row.id, limit=_limit(row).words, of=row.subject)
@@ -103,6 +108,14 @@ async def _require(tx: Tx, per: Per, subject: str, authority: Authority) -> None
     if subject and per is Per.TOOL:
         owner_id = (await tool_row(tx, subject)).owner_id
     await require_steward(tx, authority, Stewards(owner_id=owner_id, what="this limit"))
+
+
+async def _require_for_others(tx: Tx, authority: Authority) -> None:
+    """Let those pass who may lift what somebody else has set: an owner is not to loosen what was put on it."""
+    try:
+        await require_steward(tx, authority, Stewards(owner_id=None, what="this limit"))
+    except Forbidden as refused:
+        raise Forbidden("Somebody else has set this limit; ask an administrator to lift it.") from refused
 
 
 def _limit(row: LimitRow) -> Limit:

@@ -141,6 +141,7 @@ def as_document(one: Promotion) -> dict[str, Any]:
         "gates": [each.as_json() for each in one.findings],
         "rehearsal": None if one.rehearsal is None else one.rehearsal.as_json(),
         "explanation": one.explanation,
+        "explained_by": one.explained_by,
         "digest": one.digest,
     }
 

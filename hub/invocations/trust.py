@@ -1,8 +1,8 @@
-"""Trust in an agent with one version of a tool, computed from the record: it grows slowly and is gone at once.
+"""Trust in a version of an agent with a version of a tool, by what is on record: it grows slowly and is gone at once.
 
 A level is a fact that policy may use. It rests on writes that were carried out and read back as previewed. One that
 was not, or that a reviewer disputes, takes all of it away until whoever answers for the tool has looked; then it is
-earned anew. A new version of the tool starts at nothing.
+earned anew. A new version of the tool or of the agent starts at nothing, and keeps what went wrong before.
 """
 
 from dataclasses import dataclass
@@ -44,15 +44,16 @@ class Trust:
         if self.setback:
             return self.setback
         count = f"{self.proven} or more" if self.proven >= STEPS[-1] else str(self.proven)
-        said = f"{count} writes with this version came out as previewed, and nobody disputes one."
+        said = f"{count} writes with these versions came out as previewed, and nobody disputes one."
         return said if self.level >= len(STEPS) else f"{said} The next level takes {STEPS[self.level]}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bond:
-    """An agent and one version of a tool."""
+    """One version of an agent and one version of a tool."""
 
     agent_id: str
+    agent_version: int
     tool_id: str
     tool_version_digest: str
 
@@ -63,6 +64,7 @@ async def trust_in(tx: Tx, invocation: Invocation) -> Trust:
         tx,
         Bond(
             agent_id=invocation.agent_id,
+            agent_version=invocation.agent_version,
             tool_id=invocation.tool_id,
             tool_version_digest=invocation.tool_version_digest,
         ),
@@ -160,6 +162,7 @@ async def _proven_since(tx: Tx, bond: Bond, since: datetime | None) -> int:
         row.tool_id == bond.tool_id,
         row.state == State.VERIFIED.value,
         row.tool_version_digest == bond.tool_version_digest,
+        row.agent_version == bond.agent_version,
         row.approved_by != ApprovedBy.NOBODY.value,
     )
     if since is not None:
@@ -170,14 +173,15 @@ async def _proven_since(tx: Tx, bond: Bond, since: datetime | None) -> int:
 
 async def _bonds(tx: Tx, which: ColumnElement[bool], limit: int) -> list[tuple[str, Bond]]:
     row = InvocationRow
+    bond = (row.agent_id, row.agent_version, row.tool_id, row.tool_version_digest)
     query = (
-        select(row.tool_name, row.agent_id, row.tool_id, row.tool_version_digest)
+        select(row.tool_name, *bond)
         .where(which, row.sent_at.is_not(None))
-        .group_by(row.tool_name, row.agent_id, row.tool_id, row.tool_version_digest)
+        .group_by(row.tool_name, *bond)
         .order_by(func.max(row.sent_at).desc())
         .limit(limit)
     )
     return [
-        (one.tool_name, Bond(agent_id=one.agent_id, tool_id=one.tool_id, tool_version_digest=one.tool_version_digest))
-        for one in await tx.execute(query)
+        (name, Bond(agent_id=agent_id, agent_version=version, tool_id=tool_id, tool_version_digest=digest))
+        for name, agent_id, version, tool_id, digest in await tx.execute(query)
     ]

@@ -66,7 +66,7 @@ async def put_in_force(tx: Tx, promotion_id: str, decision: Decision, rules: Rul
     row.decided_why = decision.reason.strip()
     await tx.flush()
     facts = {"connector": row.connector, "environment": row.environment, "release": release.digest}
-    gates = [f"{one.gate.value}: {one.reason}" for one in found]
+    gates = [f"{one.gate.value}: {one.stand.value}" for one in found]
     await authority.record(tx, EventKind.PROMOTION_IN_FORCE, row.id, former=row.former_release_id, gates=gates, **facts)
     return await promotion_of(tx, row)
 
@@ -136,8 +136,8 @@ async def _require_decider(
     is_one = person.kind is PrincipalKind.USER and not person.is_suspended
     if not is_one or not admits(terms.deciders, person.groups):
         raise Forbidden(f"Only people of {terms.deciders} decide on what is used in {row.environment}.")
-    if person.id in {row.asked_by, author, owner}:
-        raise Forbidden("You asked for it, published it, or own the connector; somebody else decides.")
+    if person.id in {row.asked_by, row.explained_by, author, owner}:
+        raise Forbidden("You asked for it, explained it, published it, or own the connector; somebody else decides.")
     if authenticated_at is None or await now(tx) - authenticated_at > FRESH:
         raise FreshLoginNeeded("Deciding on a promotion needs a fresh login. Enter your password again, then decide.")
 
@@ -165,4 +165,4 @@ async def may_decide(tx: Tx, promotion: Promotion, rules: Rules, person_id: str)
     if person.kind is not PrincipalKind.USER or person.is_suspended or Gate.PERSON not in terms.gates:
         return False
     author = (await get_release(tx, row.release_id)).registered_by
-    return admits(terms.deciders, person.groups) and person.id not in {row.asked_by, author, owner}
+    return admits(terms.deciders, person.groups) and person.id not in {row.asked_by, row.explained_by, author, owner}

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from connectors.sdk.vocabulary import Effect
+from hub.identity.directory import get
 from hub.promotions.tables import PromotionRow
 from hub.promotions.values import BEFORE, Finding, Gate, Likeness, Rehearsal, Stand, Terms
-from hub.registry import BadgeVerdict, Environment, Release, badge_for, get_release, releases_in_use
+from hub.registry import BadgeVerdict, Environment, Grade, Release, badge_for, get_release, releases_in_use
 from hub.registry.using import versions_of
 from hub.storage import Tx
 
@@ -16,7 +17,7 @@ async def findings(tx: Tx, row: PromotionRow, terms: Terms) -> list[Finding]:
     found = list[Finding]()
     for gate in terms.gates:
         stand, reason = await _stand(tx, gate, row, release)
-        found.append(Finding(gate=gate, stand=stand, reason=reason.format(deciders=terms.deciders)))
+        found.append(Finding(gate=gate, stand=stand, reason=reason.replace("{deciders}", str(terms.deciders))))
     return found
 
 
@@ -32,9 +33,12 @@ async def _stand(tx: Tx, gate: Gate, row: PromotionRow, release: Release) -> tup
         case Gate.BADGE:
             return await _badge(tx, release)
         case Gate.REPLAY:
-            return _replay(row, release)
+            return await _replay(tx, row, release)
         case Gate.PERSON:
-            return Stand.OPEN, "Somebody of {deciders} decides, who neither asked for it nor wrote or owns it."
+            return (
+                Stand.OPEN,
+                "Somebody of {deciders} decides, who neither asked for it nor explained, wrote or owns it.",
+            )
 
 
 async def _path(tx: Tx, row: PromotionRow, release: Release) -> tuple[Stand, str]:
@@ -55,14 +59,15 @@ async def _badge(tx: Tx, release: Release) -> tuple[Stand, str]:
     failed = sorted({line.operation for line in badge.lines if line.verdict is BadgeVerdict.FAILED})
     if failed:
         return Stand.FAILS, f"Lines failed about {', '.join(failed)}."
-    tried = {line.operation for line in badge.lines}
+    passed = [line for line in badge.lines if (line.verdict, line.grade) == (BadgeVerdict.PASSED, Grade.LIVE)]
+    tried = {line.operation for line in passed}
     untried = [one.name for one in release.spec.operations if one.effect is not Effect.READ and one.name not in tried]
     if untried:
-        return Stand.OPEN, f"The contract kit has not tried {', '.join(untried)}: {how}."
-    return Stand.HOLDS, f"{len(badge.lines)} lines on {badge.system}, and none failed.".replace("{", "(")
+        return Stand.OPEN, f"Nothing of {', '.join(untried)} has passed on the system itself: {how}."
+    return Stand.HOLDS, f"{len(passed)} lines passed live on {badge.system}, and none failed."
 
 
-def _replay(row: PromotionRow, release: Release) -> tuple[Stand, str]:
+async def _replay(tx: Tx, row: PromotionRow, release: Release) -> tuple[Stand, str]:
     if row.rehearsal is None:
         return Stand.OPEN, "Recorded calls have not been played with it yet: check the gates."
     rehearsal = Rehearsal.from_json(row.rehearsal)
@@ -75,8 +80,14 @@ def _replay(row: PromotionRow, release: Release) -> tuple[Stand, str]:
     if same and same == len(rehearsal.played):
         return Stand.HOLDS, told
     if row.explanation:
-        return Stand.HOLDS, f"{told} Whoever asked has explained it."
-    return Stand.OPEN, f"{told} Whoever asked has to explain that."
+        return Stand.HOLDS, f"{told} {await _explainer(tx, row)} has explained it."
+    return Stand.OPEN, f"{told} The connector's owner or an administrator has to explain that."
+
+
+async def _explainer(tx: Tx, row: PromotionRow) -> str:
+    if row.explained_by is None:
+        return "The hub's console"
+    return (await get(tx, row.explained_by)).display_name
 
 
 def _told(rehearsal: Rehearsal) -> str:

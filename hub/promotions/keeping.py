@@ -90,7 +90,7 @@ async def check(
     await require_asker(tx, row.connector, authority)
     if rehearsal is not None:
         row.rehearsal = rehearsal.as_json()
-        row.explanation = None  # it was about something else
+        row.explanation = row.explained_by = None  # it was about something else
     await tx.flush()
     found = await _refreshed(tx, row, rules)
     await authority.record(tx, EventKind.PROMOTION_CHECKED, row.id, gates=_told(found), connector=row.connector)
@@ -98,7 +98,7 @@ async def check(
 
 
 async def explain(tx: Tx, promotion_id: str, explanation: str, rules: Rules, authority: Authority) -> Promotion:
-    """Put on record why recorded calls come out otherwise, in the words of whoever asked, and return the promotion.
+    """Put on record why recorded calls come out otherwise, in the words of one who then does not decide; return the promotion.
 
     Raises:
         Conflict: it does not wait any more, or nothing has been played yet.
@@ -111,6 +111,7 @@ async def explain(tx: Tx, promotion_id: str, explanation: str, rules: Rules, aut
     if row.rehearsal is None:
         raise Conflict("There is nothing to explain yet: check the gates first.")
     row.explanation = checked_reason(explanation, what="why the calls come out otherwise")
+    row.explained_by = authority.by
     await tx.flush()
     found = await _refreshed(tx, row, rules)
     told = {"connector": row.connector, "reason": row.explanation}
@@ -225,6 +226,7 @@ async def promotion_of(tx: Tx, row: PromotionRow) -> Promotion:
         ),
         rehearsal=None if row.rehearsal is None else Rehearsal.from_json(row.rehearsal),
         explanation=row.explanation,
+        explained_by=row.explained_by,
         decided_by=row.decided_by,
         decided_at=row.decided_at,
         decided_why=row.decided_why,

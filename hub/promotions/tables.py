@@ -27,6 +27,7 @@ class PromotionRow(Base):
     findings: Mapped[list[dict[str, str]]] = mapped_column(Json)
     rehearsal: Mapped[dict[str, Any] | None] = mapped_column(Json)
     explanation: Mapped[str | None] = mapped_column(Text)
+    explained_by: Mapped[str | None] = mapped_column(String(40))
     decided_by: Mapped[str | None] = mapped_column(String(40))
     decided_at: Mapped[datetime | None] = mapped_column(Moment)
     decided_why: Mapped[str | None] = mapped_column(Text)

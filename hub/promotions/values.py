@@ -42,7 +42,7 @@ class Gate(StrEnum):
     BADGE = "badge"
     """The contract kit has tried every write of exactly this release, and no line failed."""
     REPLAY = "replay"
-    """Recorded calls come out the same with it, or whoever asked has explained why not."""
+    """Recorded calls come out the same with it, or its owner or an administrator, who then does not decide, has explained why not."""
     PERSON = "person"
     """Somebody else has looked at all of it and agrees."""
 
@@ -194,6 +194,7 @@ class Promotion:
     findings: Sequence[Finding]
     rehearsal: Rehearsal | None
     explanation: str | None
+    explained_by: str | None
     decided_by: str | None
     decided_at: datetime | None
     decided_why: str | None
@@ -213,6 +214,7 @@ class Promotion:
                 "findings": [one.as_json() for one in self.findings],
                 "rehearsal": rehearsed,
                 "explanation": self.explanation,
+                "explained_by": self.explained_by,
             }
         )
 

@@ -110,6 +110,7 @@ def promotion_page(one: Promotion, seen: Seen, *, problem: str = "") -> Promotio
         ),
         shows_calls=seen.shows_calls,
         explanation=inert(one.explanation) if one.explanation and seen.shows_calls else None,
+        explained_by=_person(one.explained_by, seen.people),
         decided_by=_person(one.decided_by, seen.people) if one.decided_at else None,
         decided=at(one.decided_at, now=seen.now) if one.decided_at else None,
         ended=at(one.ended_at, now=seen.now) if one.ended_at else None,
@@ -125,7 +126,7 @@ def promotion_page(one: Promotion, seen: Seen, *, problem: str = "") -> Promotio
 
 def _why_not(deciders: str, *, needs_person: bool) -> str:
     if needs_person:
-        return f"Somebody of {deciders} decides, who neither asked for it nor published or owns it."
+        return f"Somebody of {deciders} decides, who neither asked for it nor explained, published or owns it."
     return "The connector's owner or an administrator puts it in use."
 
 

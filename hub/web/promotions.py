@@ -149,7 +149,9 @@ async def _one(visit: Visit, *, problem: str = "") -> Response:
         release = await registry.get_release(tx, promotion.release_id)
         former_id = promotion.former_release_id
         former = None if former_id is None else await registry.get_release(tx, former_id)
-        involved = [one for one in (promotion.asked_by, promotion.decided_by) if one is not None]
+        involved = [
+            one for one in (promotion.asked_by, promotion.explained_by, promotion.decided_by) if one is not None
+        ]
         may_ask = await promotions.may_ask(tx, promotion.connector, person.id)
         seen = Seen(
             people=await get_many(tx, involved),

@@ -3,14 +3,16 @@
 import pytest
 from sqlalchemy import select, update
 from telling import kept_privately, told_openly
-from world import World
+from world import PASSWORD, World
 
 from hub.audit.tables import EventRow
-from hub.budgets import Measure, NewLimit, Per, StopKind, lift_stop, set_limit, set_stop
+from hub.budgets import Measure, NewLimit, Per, StopKind, lift_limit, lift_stop, limits_now, set_limit, set_stop
 from hub.budgets.tables import LimitRow, UsageRow
 from hub.bundles import Publication, publish_bundle
 from hub.core.errors import Forbidden
+from hub.identity.accounts import NewUser, create_user
 from hub.identity.authority import Authority
+from hub.identity.principals import Role
 from hub.invocations.commit import claim
 from hub.invocations.conclude import stale
 from hub.invocations.envelope import envelope
@@ -188,3 +190,29 @@ async def test_only_those_who_may_stop_things_and_owners_of_what_is_limited(worl
             await set_limit(tx, own, ann)
     async with database.transaction() as tx:
         await set_limit(tx, own, rita)
+
+
+async def test_an_owner_lifts_what_it_has_set_and_nothing_that_an_administrator_has(world: World) -> None:
+    database, keys = world.runtime.database, world.runtime.keys
+    rita = Authority(database=database, keys=keys, by=world.rita.id)  # who owns the agent
+    new = NewLimit(per=Per.AGENT, measure=Measure.CALLS, amount=1000, seconds=60, subject=world.bot.id)
+    async with database.transaction() as tx:
+        adam = await create_user(
+            tx,
+            NewUser(name="adam", display_name="Adam", password=PASSWORD, roles=frozenset({Role.ADMINISTRATOR})),
+            world.runtime.authority,
+        )
+    admins = Authority(database=database, keys=keys, by=adam.id)
+    async with database.transaction() as tx:
+        own, of_admin = await set_limit(tx, new, rita), await set_limit(tx, new, admins)
+        of_console = await set_limit(tx, new, world.runtime.authority)
+
+    for one in (of_admin, of_console):
+        with pytest.raises(Forbidden, match="ask an administrator"):
+            async with database.transaction() as tx:
+                await lift_limit(tx, one.id, rita)
+    async with database.transaction() as tx:
+        await lift_limit(tx, own.id, rita)
+        await lift_limit(tx, of_admin.id, admins)
+        await lift_limit(tx, of_console.id, admins)
+        assert await limits_now(tx) == ()

@@ -41,6 +41,8 @@ LATER: ConnectorSpec = later.spec
 DOCUMENTED: ConnectorSpec = connector.spec.model_copy(update={"version": "1.1.0", "description": "Better described."})
 """The same code and tools, described otherwise: everything comes out as before."""
 
+_PASSED_LIVE = (BadgeVerdict.PASSED, Grade.LIVE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
@@ -72,15 +74,22 @@ class Stage:
             if is_staged:
                 await put_in_use(tx, await newest_release(tx, spec.name), Environment.STAGING)
 
-    async def badge(self, spec: ConnectorSpec, *, failed: Sequence[str] = (), without: Sequence[str] = ()) -> None:
-        """Keep a badge of `spec` with a line about each write."""
+    async def badge(
+        self,
+        spec: ConnectorSpec,
+        *,
+        without: Sequence[str] = (),
+        otherwise: Mapping[str, tuple[BadgeVerdict, Grade]] | None = None,
+    ) -> None:
+        """Keep a badge of `spec` with a line about each write, which has passed live unless it came out `otherwise`."""
+        came = otherwise or {}
         tried = [one.name for one in spec.operations if one.effect is not Effect.READ and one.name not in without]
         lines = [
             BadgeLine(
                 operation=name,
                 promise=Promise.FENCE,
-                verdict=BadgeVerdict.FAILED if name in failed else BadgeVerdict.PASSED,
-                grade=Grade.LIVE,
+                verdict=came.get(name, _PASSED_LIVE)[0],
+                grade=came.get(name, _PASSED_LIVE)[1],
                 reason="Tried.",
             )
             for name in tried

@@ -12,9 +12,9 @@ from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNee
 from hub.identity.accounts import set_groups, set_roles, suspend
 from hub.identity.principals import Role
 from hub.promotions import Decision, Gate, Promotion, Stand, State
-from hub.registry import Environment, find_tool, newest_release, versions, withdraw_version
+from hub.registry import BadgeVerdict, Environment, Grade, find_tool, newest_release, versions, withdraw_version
 from hub.registry.tables import ConnectorRow
-from promotions.stage import DOCUMENTED, Stage
+from promotions.stage import DOCUMENTED, LATER, Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -147,7 +147,7 @@ async def test_of_two_that_are_decided_on_at_the_same_moment_one_is_put_in_force
 
 async def test_a_badge_that_went_away_meanwhile_stops_it(stage: Stage) -> None:
     asked = await ready(stage)
-    await stage.badge(DOCUMENTED, failed=["item_put"])
+    await stage.badge(DOCUMENTED, otherwise={"item_put": (BadgeVerdict.FAILED, Grade.LIVE)})
 
     with pytest.raises(Conflict, match=r"badge: Lines failed about item_put\."):
         await stage.decide(asked, stage.world.ann)
@@ -159,9 +159,54 @@ async def test_a_write_that_the_kit_has_not_tried_stops_it(stage: Stage) -> None
 
     asked = await stage.ask(Environment.STAGING)
 
-    assert "has not tried note_post" in asked.findings[1].reason
+    assert "Nothing of note_post has passed" in asked.findings[1].reason
     with pytest.raises(Conflict, match="badge"):
         await stage.decide(asked, stage.world.rita)
+
+
+@pytest.mark.parametrize(
+    "came_out",
+    [
+        (BadgeVerdict.NOT_APPLICABLE, Grade.LIVE),
+        (BadgeVerdict.NOT_PROVABLE, Grade.RECORDED),
+        (BadgeVerdict.PASSED, Grade.RECORDED),
+        (BadgeVerdict.PASSED, Grade.ELSEWHERE),
+    ],
+    ids=["not-applicable", "not-provable", "recorded", "elsewhere"],
+)
+async def test_a_write_of_which_nothing_has_passed_on_the_system_itself_stops_it(
+    stage: Stage, came_out: tuple[BadgeVerdict, Grade]
+) -> None:
+    await stage.release(DOCUMENTED, is_staged=False)
+    await stage.badge(DOCUMENTED, otherwise={"note_post": came_out})
+
+    asked = await stage.ask(Environment.STAGING)
+
+    with pytest.raises(Conflict, match="badge: Nothing of note_post has passed on the system itself"):
+        await stage.decide(asked, stage.world.rita)
+
+
+async def test_whoever_explained_what_differs_does_not_decide_and_is_named(stage: Stage) -> None:
+    world = stage.world
+    await stage.call("item_update", {"id": 1, "quantity": 5})
+    await stage.release(LATER)
+    await stage.badge(LATER)
+    asked = await stage.ask()
+    async with world.runtime.database.transaction() as tx:
+        ann = await set_roles(tx, world.ann.id, frozenset({Role.ADMINISTRATOR}), stage.authority(None))
+        explained = await promotions.explain(
+            tx, asked.id, "Dozens.", world.runtime.promotions, stage.authority(world.ann)
+        )
+
+    (replayed,) = [one for one in explained.findings if one.gate is Gate.REPLAY]
+    assert (replayed.stand, explained.explained_by) == (Stand.HOLDS, ann.id)
+    assert f"{ann.display_name} has explained it." in replayed.reason
+    with pytest.raises(Forbidden, match="explained it"):
+        await stage.decide(explained, ann)
+    async with world.runtime.database.transaction() as tx:
+        assert not await promotions.may_decide(tx, explained, world.runtime.promotions, ann.id)
+        carl = await set_groups(tx, world.carl.id, frozenset({"approvers"}), stage.authority(None))
+    assert (await stage.decide(explained, carl)).state is State.IN_FORCE
 
 
 async def test_a_version_that_was_withdrawn_meanwhile_stops_it(stage: Stage) -> None:

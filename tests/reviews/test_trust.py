@@ -1,6 +1,7 @@
 """Trust: earned by writes that came out as previewed, gone at once after one that did not, earned anew after a look."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from hub.bundles import Publication, publish_bundle
 from hub.core.errors import Forbidden, InputError, NotFound
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
+from hub.identity.clients import limit_client
 from hub.invocations.journal import load
 from hub.invocations.reviewing import Remark, remark, waiting_for
 from hub.invocations.states import State
@@ -89,10 +91,18 @@ async def test_trust_grows_with_what_came_out_as_previewed_and_no_sooner(world: 
         {"approved_by": "nobody"},
         {"state": State.UNVERIFIABLE.value},
         {"tool_version_digest": "0" * 64},
+        {"agent_version": 7},
         {"agent_id": "agt_other"},
         {"tool_id": "tool_other"},
     ],
-    ids=["without-approval", "not-read-back", "another-version", "another-agent", "another-tool"],
+    ids=[
+        "without-approval",
+        "not-read-back",
+        "another-version",
+        "another-version-of-the-agent",
+        "another-agent",
+        "another-tool",
+    ],
 )
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_what_proves_nothing_does_not_count(world: World, changed: dict[str, object]) -> None:
@@ -151,6 +161,22 @@ async def test_a_new_version_starts_at_nothing_and_keeps_what_went_wrong(world: 
 
     assert newer.state is State.AWAITING_APPROVAL
     assert (await trust(world, newer)).proven == 0
+    await repeat_on_record(world, done, 1, state=State.DIVERGED.value)
+    assert (await trust(world, newer)).setback
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_new_version_of_an_agent_starts_at_nothing_and_keeps_what_went_wrong(world: World) -> None:
+    done = await updated(world)
+    await repeat_on_record(world, done, LAST)
+    async with world.runtime.database.transaction() as tx:
+        scopes, servers = world.bot.allowed_scopes, world.bot.allowed_servers | {"desk"}
+        bot = await limit_client(tx, world.bot.id, scopes=scopes, servers=servers, authority=world.runtime.authority)
+
+    newer = await world.call("item_update", {"id": 1, "quantity": 12}, caller=replace(world.caller, actor=bot))
+
+    assert newer.agent_version == done.agent_version + 1
+    assert ((await trust(world, done)).level, (await trust(world, newer)).level) == (2, 0)
     await repeat_on_record(world, done, 1, state=State.DIVERGED.value)
     assert (await trust(world, newer)).setback
 

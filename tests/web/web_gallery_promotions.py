@@ -29,13 +29,13 @@ ASKED = Promotion(
         Finding(
             gate=Gate.BADGE,
             stand=Stand.FAILS,
-            reason="The contract kit has not tried sale_cancel: `toolhub connector check tryton --keep`.",
+            reason="Nothing of sale_cancel has passed on the system itself: `toolhub connector check tryton --keep`.",
         ),
         Finding(
             gate=Gate.REPLAY,
             stand=Stand.OPEN,
-            reason="Of 3 recorded writes 1 come out the same, 1 differ, and of 1 it cannot be told. Whoever asked has "
-            "to explain that.",
+            reason="Of 3 recorded writes 1 come out the same, 1 differ, and of 1 it cannot be told. The connector's "
+            "owner or an administrator has to explain that.",
         ),
         Finding(gate=Gate.PERSON, stand=Stand.OPEN, reason="Somebody of approvers decides, who neither asked."),
     ),
@@ -60,6 +60,7 @@ ASKED = Promotion(
         ),
     ),
     explanation=None,
+    explained_by=None,
     decided_by=None,
     decided_at=None,
     decided_why=None,

@@ -81,6 +81,7 @@ class PromotionPage:
     played: tuple[PlayedLine, ...]
     shows_calls: bool
     explanation: Inert | None
+    explained_by: Inert
     decided_by: Inert | None
     decided: At | None
     ended: At | None

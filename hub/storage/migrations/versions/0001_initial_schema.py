@@ -1011,6 +1011,7 @@ def upgrade() -> None:
         sa.Column("findings", Json, nullable=False),
         sa.Column("rehearsal", Json, nullable=True),
         sa.Column("explanation", sa.Text(), nullable=True),
+        sa.Column("explained_by", sa.String(length=40), nullable=True),
         sa.Column("decided_by", sa.String(length=40), nullable=True),
         sa.Column("decided_at", Moment(), nullable=True),
         sa.Column("decided_why", sa.Text(), nullable=True),
