@@ -98,7 +98,7 @@ async def check(
 
 
 async def explain(tx: Tx, promotion_id: str, explanation: str, rules: Rules, authority: Authority) -> Promotion:
-    """Put on record why recorded calls come out otherwise, in the words of one who then does not decide; return the promotion.
+    """Put on record why recorded calls come out otherwise, in words of one who then does not decide; return it.
 
     Raises:
         Conflict: it does not wait any more, or nothing has been played yet.

@@ -42,7 +42,7 @@ class Gate(StrEnum):
     BADGE = "badge"
     """The contract kit has tried every write of exactly this release, and no line failed."""
     REPLAY = "replay"
-    """Recorded calls come out the same with it, or its owner or an administrator, who then does not decide, has explained why not."""
+    """Recorded calls come out the same with it, or somebody who then does not decide has explained why not."""
     PERSON = "person"
     """Somebody else has looked at all of it and agrees."""
 
