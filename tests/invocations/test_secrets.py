@@ -193,7 +193,8 @@ async def test_the_agent_that_asked_gets_a_secret_answer_whole_and_its_user_with
     told = await HUB_TOOLS["hub_invocation_get"].answer(secretive.runtime, agent, {"id": answered.id})
 
     assert (told.structured_content or {})["result"]["name"] == "pencil"
-    seen = {who.actor.kind: view_for(who, answered, secretive.runtime).result["name"] for who in (agent, user)}
+    views = {who.actor.kind: await view_for(who, answered, secretive.runtime) for who in (agent, user)}
+    seen = {kind: shown.result["name"] for kind, shown in views.items()}
     assert seen == {PrincipalKind.AGENT: "pencil", PrincipalKind.USER: "[redacted]"}
     assert "pencil" not in repr(view(answered, secretive.runtime))
 
