@@ -158,7 +158,8 @@ class SlackChannel:
         elif why_not := await _why_not(tx, current, person):
             blocks = shut_blocks(replace(told, votes=(*told.votes, why_not)), link=link)
         else:
-            ask = Ask(invocation_id=invocation.id, digest=current.digest) if current.may_be_decided_elsewhere else None
+            may_be = current.may_be_decided_elsewhere and told.is_whole
+            ask = Ask(invocation_id=invocation.id, digest=current.digest) if may_be else None
             blocks = open_blocks(told, ask, link=link, note=_ON_ITS_PAGE if ask is None else _COUNTS)
         moved = (invocation.last_event_id, len(question.votes))
         return _Said(text=escaped(told.headline), blocks=blocks, is_over=is_over, moved=moved)

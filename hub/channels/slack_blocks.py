@@ -34,6 +34,8 @@ class Told:
     state: str
     """How the call stands, in a sentence."""
     votes: tuple[str, ...] = ()
+    is_whole: bool = True
+    """Whether it is all that the page shows of what would happen; what is not told whole is not decided there."""
 
     @property
     def fits(self) -> bool:

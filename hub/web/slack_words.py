@@ -8,7 +8,7 @@ from hub.approvals import Choice, Question
 from hub.approvals.mandates import people_of
 from hub.channels.slack import Tell
 from hub.channels.slack_blocks import Told
-from hub.dryrun import PreviewRecord, of_revision
+from hub.dryrun import PlanPreview, PreviewRecord, of_revision
 from hub.identity.directory import get_many
 from hub.identity.principals import Caller, Principal
 from hub.invocations.masking import Mask, mask_for
@@ -45,6 +45,7 @@ async def _told(tx: Tx, invocation: Invocation, question: Question, mask: Mask |
     record = await of_revision(tx, invocation.id, question.revision)
     if record is not None and mask is not None:
         record = replace(record, preview=mask.preview(record.preview))
+        invocation = replace(invocation, masked=tuple(sorted(mask.found)))
     behind = [one for vote in question.votes for one in people_of(vote)]
     about = [one for one in (invocation.agent_id, invocation.on_behalf_of_id, *behind) if one]
     people = await get_many(tx, about)
@@ -58,6 +59,7 @@ async def _told(tx: Tx, invocation: Invocation, question: Question, mask: Mask |
         changes=tuple(_change(comparison(change, words)) for change in preview.changes) if preview else (),
         state=f"{state.label}. {state.meaning}",
         votes=tuple(_vote(_CHOSE[vote.choice], people.get(vote.voter_id)) for vote in question.votes),
+        is_whole=not invocation.alarms and not isinstance(preview, PlanPreview),
     )
 
 
@@ -67,6 +69,10 @@ def _call(invocation: Invocation, tool: PublishedTool, people: dict[str, Princip
     yield "Asked by", f"{asker} for {_name(whom)}" if whom else asker
     yield "Tool", f"{_said(invocation.tool_name)} in {_said(tool.connection.name)} ({invocation.environment})"
     yield "Risk tier", TIERS[invocation.tier].label
+    if invocation.alarms:
+        yield "Unusual", "\n".join(_said(one["why"]) for one in invocation.alarms)
+    if invocation.masked:
+        yield "Masked for you", ", ".join(map(_said, invocation.masked))
 
 
 def _effect(record: PreviewRecord, tool: PublishedTool) -> Iterator[tuple[str, str]]:
