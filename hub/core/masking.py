@@ -8,6 +8,7 @@ operation that its schema names nowhere.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import islice, zip_longest
 from typing import Any, Final, cast
 
 from hub.core.applying import Applying, Schema, applying_to, is_list, is_object
@@ -51,6 +52,29 @@ def classes_in(schema: Json) -> frozenset[str]:
         elif is_list(part):
             waiting += part
     return frozenset(found)
+
+
+def told_apart(was: Json, becomes: Json, shown_was: Json, shown: Json) -> Json:
+    """Return `shown`, in which a marker tells whether it stands for another value than the same marker before it.
+
+    Two markers look alike, so that a change of what they stand for would look like none.
+    """
+    if is_object(shown):
+        old, new, known = map(_members, (was, becomes, shown_was))
+        return {name: told_apart(old.get(name), new.get(name), known.get(name), part) for name, part in shown.items()}
+    if is_list(shown):
+        places = zip_longest(*map(_items, (was, becomes, shown_was)), shown)
+        return [told_apart(*place) for place in islice(places, len(shown))]
+    is_hidden = was != becomes and shown == shown_was and holds_marker(shown)
+    return f"{shown[:-1]}, another value]" if is_hidden else shown
+
+
+def _members(value: Json) -> Mapping[str, Json]:
+    return value if is_object(value) else {}
+
+
+def _items(value: Json) -> list[Json]:
+    return value if is_list(value) else []
 
 
 def holds_marker(value: Json) -> bool:

@@ -17,11 +17,15 @@ _SHORT, _WHOLE = 80, 4000
 """How much of a value a message says, and a page shows, in characters."""
 
 
-def drift(approved: Preview, fresh: Preview) -> tuple[str, ...]:
-    """Return what changed since `approved` was taken, one sentence each; empty if the same decision would be made."""
+def drift(approved: Preview, fresh: Preview, *, with_values: bool = False) -> tuple[str, ...]:
+    """Return what changed since `approved` was taken, one sentence each; empty if the same decision would be made.
+
+    The sentences name records and fields: nobody can mask a sentence for whoever reads it. `with_values` they are for
+    the authors of connectors alone, who try them on records of their own.
+    """
     if preview_digest(approved) == preview_digest(fresh):
         return ()
-    return tuple(_drift(approved, fresh)) or ("the preview is no longer the same",)
+    return tuple(_drift(approved, fresh, with_values=with_values)) or ("the preview is no longer the same",)
 
 
 def would_change_the_same(then: Preview, now: Preview) -> bool:
@@ -48,14 +52,14 @@ def _written(change: Change) -> Json:
     return [(name, was, becomes) for name, (was, becomes) in pairs.items() if was != becomes]
 
 
-def _drift(approved: Preview, fresh: Preview) -> Iterator[str]:
+def _drift(approved: Preview, fresh: Preview, *, with_values: bool) -> Iterator[str]:
     then, now = ({change.target: change for change in preview.changes} for preview in (approved, fresh))
     for target in sorted(then.keys() | now.keys()):
         before, after = then.get(target), now.get(target)
         if before is None or after is None:
             yield f"{target}: {'would now change too' if before is None else 'would no longer change'}"
         else:
-            yield from _drift_of_record(before, after)
+            yield from _drift_of_record(before, after, with_values=with_values)
     tokens = {guard.target: guard.token for guard in approved.preconditions}
     for guard in fresh.preconditions:
         if tokens.get(guard.target, guard.token) != guard.token:
@@ -64,21 +68,26 @@ def _drift(approved: Preview, fresh: Preview) -> Iterator[str]:
         yield "the reach (rows, money or parties) is not what it was"
 
 
-def _drift_of_record(then: Change, now: Change) -> Iterator[str]:
+def _drift_of_record(then: Change, now: Change, *, with_values: bool) -> Iterator[str]:
     hidden = {*then.sensitive, *now.sensitive}
     for name, (old, new) in _differing(then.before or {}, now.before or {}, hidden):
-        yield f"{then.target}: {name} is now {new}, it was {old}"
+        yield f"{then.target}: {name} " + (f"is now {new}, it was {old}" if with_values else "is not what it was")
     for name, (old, new) in _differing(then.after or {}, now.after or {}, hidden):
-        yield f"{then.target}: {name} would become {new} instead of {old}"
+        becomes = f"would become {new} instead of {old}" if with_values else "would become something else"
+        yield f"{then.target}: {name} {becomes}"
 
 
-def judge(preview: Preview, found: Records, *, volatile: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
-    """Return whether `found` is what `preview` predicted, and every difference.
+def judge(
+    preview: Preview, found: Records, *, volatile: tuple[str, ...], with_values: bool = False
+) -> tuple[Verdict, tuple[str, ...]]:
+    """Return whether `found` is what `preview` predicted, and every difference, `with_values` as in `drift`.
 
     Fields that the preview called unknown and fields that the tool declares volatile are not compared. A target that
     could not be read back makes the verdict UNVERIFIABLE, unless another one shows a difference.
     """
-    differences = tuple(line for change in preview.changes for line in _misses(change, found, volatile))
+    differences = tuple(
+        line for change in preview.changes for line in _misses(change, found, volatile, with_values=with_values)
+    )
     if differences:
         return Verdict.DIVERGED, differences
     if not preview.changes or any(change.target not in found for change in preview.changes):
@@ -102,7 +111,8 @@ def named_in(preview: Preview, found: Records) -> dict[str, dict[str, Json] | No
 class ThreeWay:
     """One field that is not as a commit left it: before the commit, after it, and now; each as it may be shown.
 
-    `field` is empty where the whole record is gone, or has come back.
+    `field` is empty where the whole record is gone, or has come back. As a sentence it names the field alone: values
+    are masked for whoever looks, sentences are not.
     """
 
     target: str
@@ -112,9 +122,9 @@ class ThreeWay:
     now: str
 
     def __str__(self) -> str:
-        where = f"{self.target}: {self.field}" if self.field else self.target
-        before, committed, now = (one[:_SHORT] for one in (self.before, self.committed, self.now))
-        return f"{where} was {before}, we made it {committed}, and it is now {now}"
+        if not self.field:
+            return f"{self.target} was {self.committed} when it was written, and is {self.now} now"
+        return f"{self.target}: {self.field} is not as we made it"
 
 
 def moved_since(record: PreviewRecord, found: Records, *, volatile: tuple[str, ...]) -> tuple[ThreeWay, ...] | None:
@@ -155,7 +165,7 @@ def _moved(
         yield ThreeWay(target=change.target, field=name, before=was, committed=ours, now=theirs)
 
 
-def _misses(change: Change, found: Records, volatile: tuple[str, ...]) -> Iterator[str]:
+def _misses(change: Change, found: Records, volatile: tuple[str, ...], *, with_values: bool) -> Iterator[str]:
     if change.target not in found:
         return
     record = found[change.target]
@@ -167,7 +177,8 @@ def _misses(change: Change, found: Records, volatile: tuple[str, ...]) -> Iterat
     predicted = {name: value for name, value in change.after.items() if name not in ignored}
     found_now = {name: record.get(name, _ABSENT) for name in predicted}
     for name, (expected, real) in _differing(predicted, found_now, {*change.sensitive}):
-        yield f"{change.target}: {name} is {real}, the preview said {expected}"
+        said = f"is {real}, the preview said {expected}" if with_values else "is not what the preview said"
+        yield f"{change.target}: {name} {said}"
 
 
 def _differing(

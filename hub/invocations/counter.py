@@ -20,6 +20,7 @@ from hub.invocations.callers import caller_of
 from hub.invocations.decisions import basis, decide_on_proposal, on_record
 from hub.invocations.invoke import carry_on
 from hub.invocations.journal import Step, hold, load, move
+from hub.invocations.masking import mask_for, unmasked
 from hub.invocations.preview import next_revision
 from hub.invocations.provenance import trace
 from hub.invocations.queries import current
@@ -69,16 +70,28 @@ async def counter(proposal: CounterProposal, runtime: Runtime) -> Invocation:
         InputError: a reason is missing, nothing is different, or a business rule is broken.
         NotFound: nothing is asked about this invocation.
     """
+    ballot = proposal.ballot
     try:
+        meant = await _unmasked(proposal, runtime)
         async with runtime.database.transaction() as tx:
-            revised, tool = await _supersede(tx, proposal, runtime)
+            revised, tool = await _supersede(tx, meant, runtime)
     except HubError as refusal:
-        await record_refusal(attempt_to_vote(proposal.ballot, CODE), refusal, runtime)
+        await record_refusal(attempt_to_vote(ballot, CODE), refusal, runtime)
         raise
     with suppress(Conflict):  # called off, or taken over by a worker: how it stands is on record
         if done := await runtime.tasks.within(runtime.answer_seconds, carry_on(revised, tool, runtime)):
             return done
     return await current(runtime, revised.id)
+
+
+async def _unmasked(proposal: CounterProposal, runtime: Runtime) -> CounterProposal:
+    """Return the proposal with the values that its author was shown as markers, and left where they were.
+
+    They are those of the call as it stands; a proposal about an older one is refused by its digest.
+    """
+    standing = await current(runtime, proposal.ballot.invocation_id)
+    hiding = await mask_for(Caller(actor=proposal.ballot.voter), standing, runtime)
+    return replace(proposal, arguments=unmasked(proposal.arguments, standing, hiding))
 
 
 async def _supersede(tx: Tx, proposal: CounterProposal, runtime: Runtime) -> tuple[Invocation, PublishedTool]:

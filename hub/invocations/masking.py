@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any
 
 from connectors.sdk.preview import Change, Preview
 from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import Tier
 from hub.approvals import Counter, Question
-from hub.core.masking import classes_in, mask
+from hub.core.masking import MARK, classes_in, holds_marker, mask, told_apart
+from hub.dryrun import PlannedStep, PlanPreview
 from hub.identity.principals import Caller
 from hub.invocations.runtime import Runtime
-from hub.invocations.secrecy import with_answer
+from hub.invocations.secrecy import Restoring, with_answer
 from hub.invocations.values import Invocation
 from hub.policy import Action, Allowed, Facts, decide
 from hub.registry import PublishedTool
@@ -28,11 +30,15 @@ Json = Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mask:
-    """What one viewer may not see of the calls of one version of a tool; `found` are the classes it has hidden."""
+    """What one viewer may not see of the calls of one version of a tool; `found` are the classes it has hidden.
+
+    Of a plan, `steps` are the masks of its steps by their names: each step is shown as a call of its own tool.
+    """
 
     operation: OperationSpec
     hidden: frozenset[str]
     found: set[str] = field(default_factory=set[str])
+    steps: Mapping[str, "Mask"] = field(default_factory=dict[str, "Mask"])
 
     def output(self, value: Json) -> Json:
         """Return an answer, or a record as a preview shows it, with markers."""
@@ -44,12 +50,14 @@ class Mask:
         return shown
 
     def text(self, value: str) -> str:
-        """Return a text of which nobody has said of what class it is."""
-        shown: str = self._masked(value, {})
+        """Return a text of which nobody has said of what class it is: it may be of any that is hidden."""
+        shown: str = self._masked(value, {MARK: sorted(self.hidden)})
         return shown
 
     def preview(self, preview: Preview) -> Preview:
         """Return a preview with markers in its records, and in place of those to whom something is sent."""
+        if isinstance(preview, PlanPreview):
+            return PlanPreview.of([self._step(one) for one in preview.steps])
         effects = [one.model_copy(update={"recipient": self.text(one.recipient)}) for one in preview.side_effects]
         changed = {"changes": tuple(map(self._change, preview.changes)), "side_effects": tuple(effects)}
         return preview.model_copy(update=changed)
@@ -57,25 +65,52 @@ class Mask:
     def question(self, question: Question) -> Question:
         """Return a question whose summary has markers."""
         summary = dict(question.summary)
-        summary["changes"] = [{**one, "fields": self._fields(one["fields"])} for one in summary["changes"]]
+        steps = summary.get("steps", ())
+        owners = [self.of_step(one["name"]) for one in steps for _ in one["changes"]]  # in the order of the changes
+        changes = zip(summary["changes"], chain(owners, repeat(self)), strict=False)
+        summary["changes"] = [owner.told(change) for change, owner in changes]
         effects = summary["side_effects"]
         summary["side_effects"] = [{**one, "recipient": self.text(one["recipient"])} for one in effects]
+        if steps:
+            summary["steps"] = [self.of_step(one["name"]).told_step(one) for one in steps]
         return replace(question, summary=summary)
+
+    def of_step(self, name: str) -> "Mask":
+        """Return the mask of a step of a plan; for one that is unknown, its own, which lets through less."""
+        return self.steps.get(name, self)
+
+    def told(self, change: Mapping[str, Json]) -> dict[str, Json]:
+        """Return a change of a summary with markers."""
+        return {**change, "fields": self._fields(change["fields"])}
+
+    def told_step(self, step: Mapping[str, Json]) -> dict[str, Json]:
+        """Return a step of a summary with markers."""
+        return {**step, "arguments": self.arguments(step["arguments"]), "changes": [*map(self.told, step["changes"])]}
+
+    def _step(self, step: PlannedStep) -> PlannedStep:
+        own = self.of_step(step.name)
+        given = {"arguments": own.arguments(step.arguments), "known": own.arguments(step.known)}
+        return step.model_copy(update={**given, "preview": own.preview(step.preview)})
 
     def conflict(self, line: Mapping[str, str]) -> dict[str, str]:
         """Return one field of a conflict with markers."""
-        name, sides = line["field"], ("before", "committed", "now")
-        said = {side: self.output({name: line[side]})[name] for side in sides}
+        said = {side: self._side(line["field"], line[side]) for side in ("before", "committed", "now")}
         return {**line, **said}
+
+    def _side(self, name: str, shown: str) -> Json:
+        """Return one side of a conflict; what is nested is one text there, and no part of it has its own class."""
+        return self.text(shown) if shown.startswith(("{", "[")) else self.output({name: shown})[name]
 
     def counter(self, counter: Counter) -> Counter:
         """Return a counter-proposal with markers."""
-        return replace(counter, before=self.arguments(counter.before), after=self.arguments(counter.after))
+        before, after = self.arguments(counter.before), self.arguments(counter.after)
+        return replace(counter, before=before, after=told_apart(counter.before, counter.after, before, after))
 
     def _change(self, change: Change) -> Change:
-        sides = {"before": change.before, "after": change.after}
-        shown = {side: None if record is None else self.output(record) for side, record in sides.items()}
-        return change.model_copy(update=shown)
+        before = None if change.before is None else self.output(change.before)
+        after = None if change.after is None else self.output(change.after)
+        after = told_apart(change.before, change.after, before, after)
+        return change.model_copy(update={"before": before, "after": after})
 
     def _fields(self, fields: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
         return {
@@ -114,18 +149,28 @@ async def as_seen_by(caller: Caller, standing: Invocation, runtime: Runtime) -> 
     return replace(shown, masked=tuple(sorted(hiding.found)))
 
 
+def unmasked(proposed: Json, standing: Invocation, hiding: Mask | None) -> Json:
+    """Return the arguments that somebody proposes who was shown those of `standing`: markers are values again.
+
+    Raises:
+        InputError: a marker stands where none, or another one, was shown.
+    """
+    why_not = "A marker stands for a value that you were not shown: leave it where it was, or give a value of your own."
+    shown = standing.arguments if hiding is None else hiding.arguments(standing.arguments)
+    return Restoring(is_marker=holds_marker, why_not=why_not).restored(proposed, shown, standing.arguments)
+
+
 async def mask_for(caller: Caller, standing: Invocation, runtime: Runtime) -> Mask | None:
     """Return what `caller` may not see of a call; None: it may see everything."""
-    operation = await runtime.catalog.operation(standing.tool_version_id)
     look = Look(
-        operation=operation,
+        operation=await runtime.catalog.operation(standing.tool_version_id),
         version_id=standing.tool_version_id,
         connector=standing.connector,
         environment=standing.environment,
         tier=standing.tier,
     )
-    hidden = await hidden_from(caller, look, runtime)
-    return Mask(operation=operation, hidden=hidden) if hidden else None
+    hiding = await _with_steps(await _mask(caller, look, runtime), caller, standing, runtime)
+    return hiding if hiding.hidden else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +193,26 @@ def look_at(tool: PublishedTool) -> Look:
         environment=tool.environment,
         tier=tool.tier,
     )
+
+
+async def _mask(caller: Caller, look: Look, runtime: Runtime) -> Mask:
+    return Mask(operation=look.operation, hidden=await hidden_from(caller, look, runtime))
+
+
+async def _with_steps(hiding: Mask, caller: Caller, standing: Invocation, runtime: Runtime) -> Mask:
+    """Return the mask of a call with those of its steps, if it is a plan; what one of them hides, the plan hides."""
+    preview = standing.preview.preview if standing.preview else None
+    steps = dict[str, Mask]()
+    for one in preview.steps if isinstance(preview, PlanPreview) else ():
+        look = Look(
+            operation=await runtime.catalog.operation(one.tool_version_id),
+            version_id=one.tool_version_id,
+            connector=one.connector,
+            environment=standing.environment,
+            tier=one.tier,
+        )
+        steps[one.name] = replace(await _mask(caller, look, runtime), found=hiding.found)
+    return replace(hiding, hidden=hiding.hidden.union(*(one.hidden for one in steps.values())), steps=steps)
 
 
 async def hidden_from(caller: Caller, look: Look, runtime: Runtime) -> frozenset[str]:

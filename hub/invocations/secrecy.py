@@ -1,7 +1,7 @@
 """What of a call may be put on record: everything but what the tool's schemas mark as secret, which is sealed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice, zip_longest
@@ -71,22 +71,37 @@ def with_secrets(proposed: Json, standing: Invocation, keys: Keyring) -> Json:
     Raises:
         InputError: a marker stands where no secret was.
     """
-    return _restored(proposed, standing.arguments, opened(standing, keys))
+    why_not = f"{REDACTED} stands for a secret that you were not shown; it cannot be put elsewhere."
+    restoring = Restoring(is_marker=lambda value: value == REDACTED, why_not=why_not)
+    return restoring.restored(proposed, standing.arguments, opened(standing, keys))
 
 
-def _restored(proposed: Json, shown: Json, whole: Json) -> Json:
-    if proposed == REDACTED:
-        if shown != REDACTED:
-            raise InputError(f"{REDACTED} stands for a secret that you were not shown; it cannot be put elsewhere.")
-        return whole
-    if isinstance(proposed, Mapping):
-        known, secret = _members(shown), _members(whole)
-        members = cast("Mapping[str, Json]", proposed).items()
-        return {name: _restored(member, known.get(name), secret.get(name)) for name, member in members}
-    if isinstance(proposed, list):
-        places = zip_longest(cast("list[Json]", proposed), _items(shown), _items(whole))
-        return [_restored(*place) for place in islice(places, len(cast("list[Json]", proposed)))]
-    return proposed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoring:
+    """Puts back what markers stand for, in what somebody sends who was shown it with the markers."""
+
+    is_marker: Callable[[str], bool]
+    why_not: str
+    """Why a marker is refused that stands where none was shown."""
+
+    def restored(self, proposed: Json, shown: Json, whole: Json) -> Json:
+        """Return `proposed` with the parts of `whole` wherever it has the markers that `shown` has there.
+
+        Raises:
+            InputError: a marker stands where none, or another one, was shown.
+        """
+        if isinstance(proposed, str) and self.is_marker(proposed):
+            if shown != proposed:
+                raise InputError(self.why_not)
+            return whole
+        if isinstance(proposed, Mapping):
+            known, behind = _members(shown), _members(whole)
+            members = cast("Mapping[str, Json]", proposed).items()
+            return {name: self.restored(member, known.get(name), behind.get(name)) for name, member in members}
+        if isinstance(proposed, list):
+            places = zip_longest(cast("list[Json]", proposed), _items(shown), _items(whole))
+            return [self.restored(*place) for place in islice(places, len(cast("list[Json]", proposed)))]
+        return proposed
 
 
 def _members(value: Json) -> Mapping[str, Json]:

@@ -136,7 +136,9 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
         raise NotFound("Nobody has been asked about this invocation.")
     if record.revision != question.revision:  # a newer preview is under way; what was asked is what is shown
         async with visit.runtime.database.reading() as tx:
-            record = await dryrun.of_revision(tx, invocation_id, question.revision) or record
+            asked = await dryrun.of_revision(tx, invocation_id, question.revision)
+        if asked is not None:
+            record = replace(asked, preview=(await _hiding(visit, invocation_id))(asked.preview))
     page = replace(
         approval_page(dossier, record, question), revised=revised(dossier), drifted=await _drifted(visit, dossier)
     )

@@ -97,7 +97,8 @@ def _url(question: Question) -> str:
 
 def _item(question: Question, dossier: Dossier) -> BatchItem | None:
     card, record = inbox_card(dossier), dossier.invocation.preview
-    if card is None or record is None or dossier.invocation.question != question:
+    shown = dossier.invocation.question  # as its viewer may see it: what tells questions apart is the digest
+    if card is None or record is None or shown is None or shown.digest != question.digest:
         return None
     changes = tuple(comparison(change, dossier.words) for change in record.preview.changes)
     return BatchItem(value=f"{question.invocation_id} {question.digest}", card=card, changes=changes)

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from hub.core.masking import MARKER, classes_in, holds_marker, mask
+from hub.core.masking import MARKER, classes_in, holds_marker, mask, told_apart
 from hub.mcp.loosened import loosened
 from schemas import compile_schema
 
@@ -103,3 +103,14 @@ def test_a_marker_that_comes_back_is_recognised(value: object) -> None:
 def test_other_values_are_no_markers(value: object) -> None:
     assert not holds_marker(value)
     assert MARKER
+
+
+def test_a_marker_says_that_it_stands_for_another_value_than_the_one_before_it() -> None:
+    was, becomes = {"a": "x", "b": ["y", "z"], "c": {"d": 1}}, {"a": "other", "b": ["y", "w"], "c": {"d": 1}}
+    marked = {"a": "[masked: p]", "b": ["[masked: p]", "[masked: p]"], "c": {"d": "[masked: p]"}}
+
+    shown = told_apart(was, becomes, marked, marked)
+
+    assert shown == {**marked, "a": "[masked: p, another value]", "b": ["[masked: p]", "[masked: p, another value]"]}
+    assert holds_marker(shown["a"])
+    assert told_apart(None, becomes, None, marked) == marked

@@ -20,7 +20,7 @@ def test_the_same_preview_has_not_drifted() -> None:
 def test_drift_names_the_field_the_guard_and_the_reach() -> None:
     lines = drift(preview(), preview(phone="9", token="v2", rows=2))
 
-    assert any("phone would become '9' instead of '2'" in line for line in lines)
+    assert "party/3: phone would become something else" in lines
     assert any("somebody has changed it" in line for line in lines)
     assert any("reach" in line for line in lines)
 
@@ -33,7 +33,7 @@ def test_what_came_true_is_verified_and_what_did_not_has_diverged() -> None:
     assert judge(preview(), {"party/3": {"phone": "2", "at": 5}}, volatile=()) == (Verdict.VERIFIED, ())
     verdict, differences = judge(preview(), {"party/3": {"phone": "3", "at": 5}}, volatile=())
     assert verdict is Verdict.DIVERGED
-    assert "phone is '3', the preview said '2'" in differences[0]
+    assert differences == ("party/3: phone is not what the preview said",)
 
 
 def test_volatile_and_unknown_fields_are_not_compared() -> None:

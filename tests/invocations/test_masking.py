@@ -3,29 +3,31 @@
 from collections.abc import AsyncGenerator
 
 import pytest
+from personal import ASK, MARKER, NOT_AGENTS, NOT_APPROVERS, caller_of, open_personal, rename
+from questions import add_person
 from sqlalchemy import select
-from upstream.connector import connector
 from upstream.fixtures import Upstream
-from world import World, open_world
+from world import World
 
-from connectors.sdk.spec import OperationSpec
-from hub.identity.principals import Caller, Principal
+from hub.approvals import Choice
+from hub.audit import events_of
+from hub.core.errors import ChangedSinceSeen, InputError
+from hub.invocations import commit
+from hub.invocations.counter import CounterProposal, counter
 from hub.invocations.envelope import envelope
 from hub.invocations.masking import answer_for, as_seen_by, hidden_from, look_at
+from hub.invocations.queries import current
+from hub.invocations.resume import resume
+from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
+from hub.invocations.undoing import Undo, undo
+from hub.invocations.values import Invocation
 from hub.keys import Keyring
+from hub.registry import PublishedTool
 from hub.storage import Database
 
 pytestmark = pytest.mark.anyio
-
-PERSONAL = frozenset({"item_get", "item_update", "item_put", "item_delete"})
-NOT_AGENTS = """@id("no-names-for-agents")
-forbid (principal is Agent, action == Action::"see", resource) when { context.data_class == "personal" };
-"""
-NOT_APPROVERS = """@id("no-names-for-approvers")
-forbid (principal in Group::"approvers", action == Action::"see", resource) when { context.data_class == "personal" };
-"""
 
 
 @pytest.fixture
@@ -36,23 +38,9 @@ def database_url(sqlite_url: str) -> str:
 
 @pytest.fixture
 async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
-    """The test connector, published with the names of items as personal."""
-    spec = connector.spec.model_copy(deep=True)
-    operations = [_personal(one) if one.name in PERSONAL else one for one in spec.operations]
-    spec = spec.model_copy(update={"operations": tuple(operations)})
-    async with open_world(database, keys, upstream, spec=spec) as opened:
+    """The names of items are personal."""
+    async with open_personal(database, keys, upstream) as opened:
         yield opened
-
-
-def _personal(operation: OperationSpec) -> OperationSpec:
-    for schema in (operation.input_schema, operation.output_schema):
-        if "name" in schema["properties"]:
-            schema["properties"]["name"]["x-data-class"] = "personal"
-    return operation.model_copy(update={"data_classes": ("personal",)})
-
-
-def caller_of(person: Principal) -> Caller:
-    return Caller(actor=person, on_behalf_of=None, scopes=frozenset(), client_id=person.id)
 
 
 async def test_by_the_default_policy_nothing_is_masked(world: World) -> None:
@@ -70,7 +58,7 @@ async def test_what_an_agent_may_not_see_is_masked_and_the_answer_says_so(world:
     seen = await answer_for(world.caller, read, world.runtime)
     told = envelope(seen, public_url="http://hub.test")
 
-    assert told.structured["name"] == "[masked: personal]"
+    assert told.structured["name"] == MARKER
     assert told.structured["quantity"] == read.output["quantity"]
     assert seen.masked == ("personal",)
     assert "class personal: they are masked" in told.text
@@ -98,10 +86,7 @@ async def test_what_has_no_class_is_never_masked(world: World) -> None:
 
 
 async def test_previews_questions_and_arguments_shown_to_others_follow_the_same_rule(world: World) -> None:
-    await world.decide_by(
-        NOT_APPROVERS,
-        '@id("ask") @require("approvers:1") @ttl("PT1H") forbid (principal, action == Action::"autocommit", resource);',
-    )
+    await world.decide_by(NOT_APPROVERS, ASK)
     asked = await world.call("item_update", {"id": 1, "name": "Ada Lovelace"})
 
     seen = await as_seen_by(caller_of(world.ann), asked, world.runtime)
@@ -112,8 +97,11 @@ async def test_previews_questions_and_arguments_shown_to_others_follow_the_same_
         assert text in f"{asked.preview}{asked.question}"
         assert text not in f"{seen.preview}{seen.question}{seen.arguments}"
     assert seen.preview is not None
-    after = seen.preview.preview.changes[0].after
-    assert (after or {})["name"] == "[masked: personal]"
+    change = seen.preview.preview.changes[0]
+    assert ((change.before or {})["name"], (change.after or {})["name"]) == (
+        MARKER,
+        "[masked: personal, another value]",
+    )
     assert seen.masked == ("personal",)
     assert own.arguments["name"] == "Ada Lovelace"
 
@@ -133,7 +121,105 @@ async def test_masked_people_still_vote_on_what_the_record_says(world: World) ->
 async def test_a_marker_that_is_sent_back_is_refused_and_written_nowhere(world: World) -> None:
     await world.decide_by(NOT_AGENTS)
 
-    refused = await world.call("item_update", {"id": 1, "name": "[masked: personal]"})
+    refused = await world.call("item_update", {"id": 1, "name": MARKER})
 
     assert (refused.state, refused.error_code) == (State.DENIED, "masked_argument")
     assert world.upstream.store.effects() == []
+
+
+async def test_a_counter_proposal_of_somebody_masked_writes_what_is_on_record(world: World) -> None:
+    bob = await add_person(world, "bob", "approvers")
+    await world.decide_by(NOT_APPROVERS, ASK)
+    asked = await world.call("item_update", {"id": 1, "name": "Ada Lovelace", "quantity": 50})
+    shown = await as_seen_by(caller_of(world.ann), asked, world.runtime)
+    ballot = world.ballot(shown, world.ann, Choice.REJECT)
+    assert shown.arguments["name"] == MARKER
+
+    fewer = {**shown.arguments, "quantity": 5}
+    revised = await counter(CounterProposal(ballot=ballot, arguments=fewer), world.runtime)
+    await world.vote(revised, bob)
+    done = await resume(revised.id, world.runtime)
+
+    assert (done.state, done.arguments["name"]) == (State.VERIFIED, "Ada Lovelace")
+    (row,) = world.upstream.store.rows("SELECT name, quantity FROM item WHERE id = 1")
+    assert (row["name"], row["quantity"]) == ("Ada Lovelace", 5)
+
+
+@pytest.mark.parametrize("name", ["[masked: secret]", "Dr [masked: personal]"])
+async def test_a_marker_that_was_not_shown_there_is_refused_in_a_counter_proposal(world: World, name: str) -> None:
+    await world.decide_by(NOT_APPROVERS, ASK)
+    asked = await world.call("item_update", {"id": 1, "name": "Ada Lovelace"})
+    proposal = CounterProposal(ballot=world.ballot(asked, world.ann, Choice.REJECT), arguments={"id": 1, "name": name})
+
+    with pytest.raises(InputError, match="not shown"):
+        await counter(proposal, world.runtime)
+
+    assert (await current(world.runtime, asked.id)).revision == 1
+
+
+async def test_who_sees_everything_cannot_propose_a_marker_either(world: World) -> None:
+    await world.decide_by(ASK)
+    asked = await world.call("item_update", {"id": 1, "name": "Ada Lovelace"})
+    wanted = {"id": 1, "name": MARKER}
+    proposal = CounterProposal(ballot=world.ballot(asked, world.ann, Choice.REJECT), arguments=wanted)
+
+    with pytest.raises(InputError, match="not shown"):
+        await counter(proposal, world.runtime)
+
+
+async def test_the_conflict_of_an_undo_names_fields_and_masks_what_they_hold(world: World) -> None:
+    await world.decide_by(NOT_AGENTS)
+    done = await world.call("item_update", {"id": 1, "name": "Ada Lovelace"})
+    rename(world, "Grace Hopper")
+    wanted = Undo(caller=world.caller, invocation_id=done.id, reason="wrong name", trace_id="t")
+
+    seen = await answer_for(world.caller, await undo(wanted, world.runtime), world.runtime)
+
+    assert (seen.state, seen.error_code) == (State.PREVIEW_FAILED, "undo_conflict")
+    sides = {"before": MARKER, "committed": MARKER, "now": MARKER}
+    assert seen.conflict == ({"target": "items/1", "field": "name", **sides},)
+    told = envelope(seen, public_url="http://hub.test")
+    assert "items/1: name is not as we made it" in told.text
+    assert_no_name(f"{told.text}{told.structured}")
+
+
+async def test_what_diverged_is_told_by_its_fields_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.decide_by(NOT_AGENTS)
+    real = commit.verify
+
+    async def meddled(committed: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
+        rename(world, "Grace Hopper")
+        return await real(committed, tool, runtime)
+
+    monkeypatch.setattr(commit, "verify", meddled)
+
+    done = await world.call("item_update", {"id": 1, "quantity": 9})
+
+    told = envelope(await answer_for(world.caller, done, world.runtime), public_url="http://hub.test")
+    assert done.state is State.DIVERGED
+    assert "items/1: name is not what the preview said" in told.text
+    assert_no_name(f"{told.text}{told.structured}")
+
+
+async def test_what_changed_since_is_told_by_its_fields_alone(world: World) -> None:
+    await world.decide_by(NOT_APPROVERS, ASK)
+    asked = await world.call("item_update", {"id": 1, "quantity": 9})
+    await world.vote(asked, world.ann)
+    rename(world, "Grace Hopper")
+
+    stale = await resume(asked.id, world.runtime)
+    await resume(asked.id, world.runtime)
+    with pytest.raises(ChangedSinceSeen) as refusal:
+        await world.vote(asked, world.ann)
+
+    assert stale.state is State.STALE
+    async with world.runtime.database.reading() as tx:
+        events = [event.facts for event in await events_of(tx, asked.id)]
+    for told in (stale.error_message, refusal.value.message):
+        assert "items/1: name is not what it was" in (told or "")
+    assert_no_name(f"{stale.error_message}{refusal.value.message}{events}")
+
+
+def assert_no_name(text: str) -> None:
+    for name in ("Ada Lovelace", "Grace Hopper", "pencil"):
+        assert name not in text

@@ -180,7 +180,7 @@ REASONS: Final[dict[Change, str]] = {
     time_is_extended_in_the_database: "the approval on record is for something else",
     approval_is_exchanged_in_the_database: "the approval on record is for something else",
     record_is_changed_by_somebody_else: (
-        "items/1: quantity is now 99, it was 10; items/1: version is now 2, it was 1; "
+        "items/1: quantity is not what it was; items/1: version is not what it was; "
         "items/1: somebody has changed it since"
     ),
 }

@@ -114,7 +114,7 @@ async def test_what_somebody_else_changed_since_is_a_conflict_and_nothing_is_wri
     assert refused.conflict == (
         {"target": "items/1", "field": "quantity", "before": str(before), "committed": "9", "now": "7"},
     )
-    assert f"quantity was {before}, we made it 9, and it is now 7" in (refused.error_message or "")
+    assert "items/1: quantity is not as we made it." in (refused.error_message or "")
     assert quantity_in(world) == 7
     assert len(world.upstream.store.effects()) == 1
 
@@ -145,7 +145,7 @@ async def test_a_change_made_while_an_undo_waits_for_approval_stops_it_before_an
     refused = await resume(asked.id, world.runtime)
 
     assert stale.state is State.STALE
-    assert "we made it 3, and it is now 4" in (stale.error_message or "")
+    assert "items/40: quantity is not as we made it" in (stale.error_message or "")
     assert refused.state is State.PREVIEW_FAILED
     assert refused.error_code == "undo_conflict"
     assert quantity_in(world, 40) == 4

@@ -223,7 +223,7 @@ async def run_out(world: World) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[World], Awaitable[None]], str]] = {
-    "its record was changed by somebody else": (change_record, "quantity is now 77, it was 10"),
+    "its record was changed by somebody else": (change_record, "quantity is not what it was"),
     "who approved it left": (take_role, "somebody who approved it may no longer do so"),
     "policy asks for more": (tighten_policy, "policy asks more of it than those who approved the plan gave"),
     "policy lets nobody commit it": (forbid_commit, "policy no longer allows it"),

@@ -46,7 +46,7 @@ async def test_the_owner_asks_and_sees_the_gates_and_what_differs(stage: Stage, 
 
     assert "upstream 2.0.0 in prod" in visitor.text
     assert "The contract kit has not tried exactly this release" in visitor.text
-    assert "items/1: quantity would become 60 instead of 5" in visitor.text
+    assert "items/1: quantity would become something else" in visitor.text
     assert "note_post offered not offered" in visitor.text
     assert "Somebody of approvers decides" in visitor.text
     assert "/decision" not in visitor.html
@@ -113,7 +113,7 @@ async def test_an_onlooker_sees_the_gates_and_no_values_of_calls(stage: Stage, v
     await visitor.get(f"/promotions/{asked.id}")
 
     assert "Recorded writes come out the same" in visitor.text
-    assert "would become 60" not in visitor.text
+    assert "would become" not in visitor.text
     assert "<form" not in visitor.html.partition("<main")[2]
 
 

@@ -49,7 +49,7 @@ ASKED = Promotion(
                 invocation_id="inv_01hzy3v8",
                 tool="address_update",
                 likeness=Likeness.DIFFERENT,
-                reasons=("party.address,4: building_name would become 'North wing' instead of absent",),
+                reasons=("party.address,4: building_name would become something else",),
             ),
             Played(
                 invocation_id="inv_01hzy3v9",

@@ -73,7 +73,7 @@ async def digest(trial: Trial) -> str:
     again, volatile = await trial.take_preview(), trial.spec.volatile
     first, second = _steady(trial.preview, volatile), _steady(again, volatile)
     if preview_digest(first) != preview_digest(second):
-        found = "; ".join(drift(first, second))
+        found = "; ".join(drift(first, second, with_values=True))
         raise Broken(f"Two previews differ: {found}. Name what the system sets as `unknown`, or declare it volatile.")
     return "Two previews had one digest."
 

@@ -57,7 +57,7 @@ async def prediction(trial: Trial) -> str:
     await _carry_out(trial)
     if not trial.spec.observable:
         raise NotApplicable("It cannot be read back: attach `.observe`, so that every commit is verified.")
-    verdict, found = judge(trial.preview, await trial.observe(), volatile=trial.spec.volatile)
+    verdict, found = judge(trial.preview, await trial.observe(), volatile=trial.spec.volatile, with_values=True)
     if verdict is Verdict.DIVERGED:
         raise Broken(f"{'; '.join(found)}. Correct the preview, or say which fields it cannot know.")
     if verdict is Verdict.UNVERIFIABLE:
