@@ -21,7 +21,7 @@ from hub.invocations.decisions import basis, decide_on_glass, on_record
 from hub.invocations.journal import Step, hold, load, move
 from hub.invocations.plan_steps import is_plan
 from hub.invocations.refusals import Attempt, record_refusal
-from hub.invocations.refuse import by_policy
+from hub.invocations.refuse import NotByPolicy
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import ApprovedBy, Invocation
@@ -100,7 +100,7 @@ async def _break(tx: Tx, breaking: Breaking, runtime: Runtime) -> Invocation:
     )
     decision = await decide_on_glass(tx, breaking.breaker, standing, tool, runtime)
     if isinstance(decision, Denied):
-        raise Forbidden(f"Policy does not permit it. {by_policy(decision).message}")
+        raise NotByPolicy("Policy does not permit it.", decision)
     await put_review(tx, _review(breaking, standing, question, excluded), opened_at=await now(tx))
     await _tell_owners(tx, breaking, standing, tool)
     return await move(tx, runtime, standing, _step(breaking, question, decision))

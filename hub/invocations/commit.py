@@ -17,6 +17,7 @@ from hub.execution import CommitOrder, Target
 from hub.invocations.braking import Stopped, brake, record_braked
 from hub.invocations.conclude import conclude, released, stale
 from hub.invocations.contact import note_contact
+from hub.invocations.decisions import all_on_record, basis_of_all
 from hub.invocations.journal import Step, announce, hold, load, move, put_off, record_event
 from hub.invocations.permit import Permit, TooLate
 from hub.invocations.plan_steps import is_plan
@@ -28,6 +29,7 @@ from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.invocations.verify import verify
+from hub.policy import Decision
 from hub.registry import PublishedTool
 from hub.storage import database_now, now
 
@@ -96,10 +98,10 @@ async def commit(invocation: Invocation, runtime: Runtime) -> Invocation:
     if claimed is None:
         return await _as_it_stands(invocation, runtime)
     match await recheck(claimed, runtime):
-        case Holds(tool=tool):
-            return await (_set_out if is_plan(claimed) else send)(claimed, tool, runtime)
-        case Changed(reasons=reasons):
-            step = stale(reasons, {})
+        case Holds(tool=tool, decided=decided):
+            return await (_set_out if is_plan(claimed) else send)(claimed, tool, runtime, decided)
+        case Changed(reasons=reasons, decided=decided):
+            step = replace(stale(reasons, all_on_record(decided)), private=basis_of_all(decided))
         case NotNow(reason=reason):
             step = released(reason)
     async with runtime.database.transaction() as tx:
@@ -107,9 +109,11 @@ async def commit(invocation: Invocation, runtime: Runtime) -> Invocation:
         return await move(tx, runtime, claimed, replace(step, changes={**step.changes, **later}))
 
 
-async def _set_out(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
+async def _set_out(
+    claimed: Invocation, tool: PublishedTool, runtime: Runtime, decided: tuple[Decision, ...]
+) -> Invocation:
     """Mark a plan as begun, which spends its approval; a worker takes its steps, each a call of its own."""
-    permit = Permit(claimed, runtime, seconds=tool.version.spec.timeout_seconds)
+    permit = Permit(claimed, runtime, seconds=tool.version.spec.timeout_seconds, decided=decided)
     try:
         await permit.ask()
     except TooLate as late:
@@ -124,10 +128,12 @@ async def _set_out(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -
         return await load(tx, claimed.id)
 
 
-async def send(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
-    """Send a claimed write, for the first time or again, and record what came of it."""
+async def send(
+    claimed: Invocation, tool: PublishedTool, runtime: Runtime, decided: tuple[Decision, ...] = ()
+) -> Invocation:
+    """Send a claimed write, and record what came of it: for the first time as policy has just `decided`, or again."""
     assert claimed.preview is not None  # noqa: S101  # nothing is approved without a preview
-    permit = Permit(claimed, runtime, seconds=tool.version.spec.timeout_seconds)
+    permit = Permit(claimed, runtime, seconds=tool.version.spec.timeout_seconds, decided=decided)
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
     order = CommitOrder(
         idempotency_key=claimed.upstream_key,

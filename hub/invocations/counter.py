@@ -25,7 +25,7 @@ from hub.invocations.preview import next_revision
 from hub.invocations.provenance import trace
 from hub.invocations.queries import current
 from hub.invocations.refusals import record_refusal
-from hub.invocations.refuse import by_policy
+from hub.invocations.refuse import NotByPolicy
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import opened, with_secrets
 from hub.invocations.states import MOST_REVISIONS, State
@@ -152,7 +152,7 @@ async def _check(tx: Tx, proposal: CounterProposal, standing: Invocation, runtim
         raise InputError(f"This breaks a rule of the tool's owner: {'; '.join(broken)}")
     decision = await decide_on_proposal(tx, standing, tool, arguments, runtime)
     if isinstance(decision, Denied):
-        raise Forbidden(f"The agent may not ask for this. {by_policy(decision).message}")
+        raise NotByPolicy("The agent may not ask for this.", decision)
     return _Checked(tool=tool, arguments=arguments, decision=decision)
 
 

@@ -1,6 +1,6 @@
 """Understanding a call and deciding on it: the facts policy is given at each point, and what is kept of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -84,6 +84,14 @@ async def decide_on(action: Action, standing: Invocation, tool: PublishedTool, r
     return decide(action, facts, bundle)
 
 
+async def decide_on_sending(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> tuple[Decision, ...]:
+    """Return what the current bundle says of letting an approved write go now: to commit it, and without asking."""
+    async with runtime.database.reading() as tx:
+        bundle = await runtime.bundles.fresh(tx, standing.environment)
+        facts = await _previewed(tx, standing, tool, bundle, runtime)
+    return tuple(decide(action, facts, bundle) for action in (Action.COMMIT, Action.AUTOCOMMIT))
+
+
 async def decide_on_vote(
     tx: Tx, voter: Principal, standing: Invocation, tool: PublishedTool, runtime: Runtime
 ) -> Decision:
@@ -158,6 +166,14 @@ def on_record(decision: Decision) -> dict[str, Json]:
     return said | {"obligations": asked(decision)} if isinstance(decision, Obliged) else said
 
 
+def all_on_record(decisions: Sequence[Decision]) -> dict[str, Json]:
+    """Return what one event says openly of decisions that were made on the same facts: the others are under `also`."""
+    if not decisions:
+        return {}
+    first, *others = [on_record(one) for one in decisions]
+    return first | {"also": others} if others else first
+
+
 def asked(decision: Decision) -> list[str]:
     """Return whom a decision asks, as it goes on record: groups, how many, and the rule that says so."""
     obligations = decision.obligations if isinstance(decision, Obliged) else ()
@@ -167,6 +183,11 @@ def asked(decision: Decision) -> list[str]:
 def basis(decision: Decision) -> dict[str, Json]:
     """Return what the event of a decision keeps private: the facts with which it can be made again."""
     return {"decided_on": decision.facts.as_json()}
+
+
+def basis_of_all(decisions: Sequence[Decision]) -> dict[str, Json]:
+    """Return what the event of decisions on the same facts keeps private; nothing where policy decided nothing."""
+    return basis(decisions[0]) if decisions else {}
 
 
 async def _previewed(tx: Tx, standing: Invocation, tool: PublishedTool, bundle: Bundle, runtime: Runtime) -> Facts:

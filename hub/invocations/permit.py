@@ -11,12 +11,14 @@ from hub.audit import EventKind, ensure_checkpoint
 from hub.budgets import Holder, keep_place
 from hub.core.errors import Conflict
 from hub.invocations.braking import Stopped, refuse_stopped
+from hub.invocations.decisions import all_on_record, basis_of_all
 from hub.invocations.journal import Step, hold, move
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.tables import AttemptRow, InvocationRow
 from hub.invocations.taken_back import taken_back
 from hub.invocations.values import Invocation
+from hub.policy import Decision
 from hub.storage import Tx, database_now, now
 
 GRACE: Final = timedelta(seconds=30)
@@ -34,6 +36,8 @@ class Permit:
     standing: Invocation
     runtime: Runtime
     seconds: int
+    decided: tuple[Decision, ...] = ()
+    """What policy said of sending it, when everything was checked again."""
 
     async def ask(self) -> None:
         """Return once the next unsafe request may leave; the first time, "sent" is durable before that.
@@ -60,7 +64,12 @@ class Permit:
             step = Step(
                 to=State.SENT,
                 event=EventKind.COMMIT_SENT,
-                facts={"approval_digest": standing.approval_digest, "upstream_key": standing.upstream_key},
+                facts={
+                    "approval_digest": standing.approval_digest,
+                    "upstream_key": standing.upstream_key,
+                    **all_on_record(self.decided),
+                },
+                private=basis_of_all(self.decided),
                 changes={
                     "sends": standing.sends + 1,
                     "sent_at": at,

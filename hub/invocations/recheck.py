@@ -23,7 +23,7 @@ from hub.identity.principals import Caller, Principal
 from hub.invocations.asking import ask_check, ask_preview
 from hub.invocations.break_glass import glass_holds_no_longer
 from hub.invocations.callers import caller_of
-from hub.invocations.decisions import decide_on, decide_on_mandate
+from hub.invocations.decisions import decide_on_mandate, decide_on_sending
 from hub.invocations.journal import load
 from hub.invocations.plan_policy import steps_ask_now
 from hub.invocations.planning import preview_plan
@@ -34,7 +34,7 @@ from hub.invocations.under_grant import asks_for_more, no_longer_granted
 from hub.invocations.under_plan import no_longer_planned, votes_on
 from hub.invocations.untouched import Untouched, still_as_committed
 from hub.invocations.values import ApprovedBy, Invocation
-from hub.policy import Action, Denied, Obligation, Obliged, strictest
+from hub.policy import Decision, Denied, Obligation, Obliged, strictest
 from hub.registry import PublishedTool, is_composite
 from hub.storage import Tx
 
@@ -49,6 +49,8 @@ class Holds:
     """Everything is as it was when the write was approved; this is the tool to send it with."""
 
     tool: PublishedTool
+    decided: tuple[Decision, ...] = ()
+    """What policy said of it just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,8 @@ class Changed:
     """What was approved is not what would happen now; a sentence for each difference."""
 
     reasons: tuple[str, ...]
+    decided: tuple[Decision, ...] = ()
+    """What policy said, where that is the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +87,14 @@ async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | No
             return NotNow(reason=refusal.message)
         reasons = [*_of_caller(caller), *_of_tool(claimed, tool, arguments)]
         reasons = reasons or await _of_approval(tx, claimed, tool, runtime)
-    reasons = reasons or await _of_policy(claimed, tool, runtime)
-    if reasons:
-        return Changed(reasons=tuple(reasons))
-    return await _of_record(claimed, tool, runtime)
+    return Changed(reasons=tuple(reasons)) if reasons else await _decided(claimed, tool, runtime)
+
+
+async def _decided(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> Holds | Changed | NotNow:
+    """Let policy decide again, and then look at the record: the decision that stands goes where the write goes."""
+    decided = await decide_on_sending(claimed, tool, runtime)
+    found = await _of_policy(claimed, tool, decided, runtime) or await _of_record(claimed, tool, runtime)
+    return replace(found, decided=decided) if isinstance(found, Holds) else found
 
 
 def _of_caller(caller: Caller) -> Iterator[str]:
@@ -197,19 +205,20 @@ async def _groups_now(
     return mandate.counts_as.groups
 
 
-async def _of_policy(claimed: Invocation, tool: PublishedTool, runtime: Runtime) -> list[str]:
-    if isinstance(await decide_on(Action.COMMIT, claimed, tool, runtime), Denied):
-        return ["policy no longer allows it"]
-    now_asked = await decide_on(Action.AUTOCOMMIT, claimed, tool, runtime)
-    if isinstance(now_asked, Denied):
-        return ["policy no longer allows it"]
+async def _of_policy(
+    claimed: Invocation, tool: PublishedTool, decided: tuple[Decision, ...], runtime: Runtime
+) -> Changed | None:
+    if any(isinstance(one, Denied) for one in decided):
+        return Changed(reasons=("policy no longer allows it",), decided=decided)
     of_steps = await steps_ask_now(claimed, runtime)
     if of_steps.denied is not None:
-        return ["policy no longer allows one of its steps"]
-    if isinstance(now_asked, Obliged) and claimed.approved_by is ApprovedBy.GRANT:
-        return await asks_for_more(claimed, tool, now_asked, runtime)
-    asked = now_asked.obligations if isinstance(now_asked, Obliged) else ()
-    return await _of_votes(claimed, (*asked, *of_steps.obligations), runtime)
+        return Changed(reasons=("policy no longer allows one of its steps",), decided=(of_steps.denied,))
+    asked = next((one for one in decided if isinstance(one, Obliged)), None)
+    if asked is not None and claimed.approved_by is ApprovedBy.GRANT:
+        reasons = await asks_for_more(claimed, tool, asked, runtime)
+    else:
+        reasons = await _of_votes(claimed, (*(asked.obligations if asked else ()), *of_steps.obligations), runtime)
+    return Changed(reasons=tuple(reasons), decided=decided) if reasons else None
 
 
 async def _of_votes(claimed: Invocation, asked: Sequence[Obligation], runtime: Runtime) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hub.audit import Event, EventKind, append
 from hub.core.errors import HubError, NotFound
 from hub.invocations.journal import load
+from hub.invocations.refuse import told_of
 from hub.invocations.runtime import Runtime
 
 
@@ -26,6 +27,7 @@ async def record_refusal(attempt: Attempt, refusal: HubError, runtime: Runtime) 
             standing = await load(tx, attempt.invocation_id)
         except NotFound:
             return
+        said, kept = told_of(refusal)
         event = Event(
             kind=attempt.kind,
             subject=standing.id,
@@ -34,6 +36,7 @@ async def record_refusal(attempt: Attempt, refusal: HubError, runtime: Runtime) 
             on_behalf_of=standing.on_behalf_of_id,
             trace_id=standing.trace_id,
             run_id=standing.claims.run,
-            facts={**attempt.facts, "code": refusal.code},
+            facts={**attempt.facts, "environment": standing.environment, **said},
+            private=kept,
         )
         await append(tx, event, runtime.keys)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hub.audit import Event, EventKind, append
 from hub.budgets import OutOfReach, OverBudget
-from hub.core.errors import HubError
+from hub.core.errors import Forbidden, HubError
 from hub.identity.principals import Caller
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, snapshot
@@ -102,6 +102,22 @@ def by_brakes(braked: HubError) -> Refusal:
     """Return the refusal of a limit or a kill switch."""
     retry_at = braked.frees_at if isinstance(braked, OverBudget | OutOfReach) else None
     return Refusal(code=braked.code, reasons=(braked.message,), retry_at=retry_at)
+
+
+class NotByPolicy(Forbidden):
+    """Policy does not let somebody do this; its decision goes on record with the refusal."""
+
+    def __init__(self, words: str, denied: Denied) -> None:
+        super().__init__(f"{words} {by_policy(denied).message}")
+        self.decision = denied
+
+
+def told_of(refusal: HubError) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the event of a refusal says openly, and what it keeps private: the decision, if policy made it."""
+    said: dict[str, Any] = {"code": refusal.code}
+    if not isinstance(refusal, NotByPolicy):
+        return said, {}
+    return said | on_record(refusal.decision), basis(refusal.decision)
 
 
 async def refuse_at_once(request: Request, refusal: Refusal, runtime: Runtime) -> Invocation:

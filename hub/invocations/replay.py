@@ -5,7 +5,7 @@ is told call by call (`what_if`). Nothing is asked of any system of record, and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -37,9 +37,13 @@ _DECIDED: Final = frozenset(
         EventKind.INVOCATION_SUPERSEDED,
         EventKind.PLAN_STEP_DECIDED,
         EventKind.VOTE_CAST,
+        EventKind.VOTE_REFUSED,
         EventKind.GLASS_BROKEN,
+        EventKind.GLASS_REFUSED,
     }
 )
+_DECIDED_AGAIN: Final = frozenset({EventKind.COMMIT_SENT, EventKind.INVOCATION_STALE})
+"""What was decided when it was asked, decided once more before it was sent: another bundle's answer is told once."""
 
 
 Progress = Callable[[int], None]
@@ -138,7 +142,7 @@ class Replay:
 async def replay(database: Database, keys: Keyring, since: datetime, *, progress: Progress | None = None) -> Replay:
     """Make every decision since a moment again with the bundle that made it; there should be no difference."""
     found, bundles = Replay(), dict[str, Bundle | None]()
-    async for batch in _batches(database, keys, since, found):
+    async for batch in _batches(database, keys, since, found, kinds=_DECIDED | _DECIDED_AGAIN):
         async with database.reading() as tx:
             for digest in {one.bundle_digest for one in batch} - bundles.keys():
                 bundles[digest] = await recorded_bundle(tx, digest)
@@ -214,26 +218,34 @@ def _seats(asks: Iterable[str]) -> dict[str, int]:
     return {group: int(count) for group, _, count in seats}
 
 
-async def _batches(database: Database, keys: Keyring, since: datetime, found: Replay) -> AsyncIterator[list[Recorded]]:
+async def _batches(
+    database: Database, keys: Keyring, since: datetime, found: Replay, *, kinds: frozenset[EventKind] = _DECIDED
+) -> AsyncIterator[list[Recorded]]:
     after = 0
     while True:
         async with database.reading() as tx:
-            stretch = Stretch(kinds=_DECIDED, since=since, after=after, limit=_BATCH)
+            stretch = Stretch(kinds=kinds, since=since, after=after, limit=_BATCH)
             kept = await values_named(tx, "decided_on", keys, stretch)
         if not kept:
             return
         after = kept[-1].event.entry
-        found.erased += sum(1 for one in kept if one.value is None and "decided_on" in one.event.commitments)
-        yield [_recorded(one.event, one.value) for one in kept if one.value is not None]
+        gone = [one.event for one in kept if one.value is None and "decided_on" in one.event.commitments]
+        found.erased += sum(len(_said(event)) for event in gone)
+        readable = [one for one in kept if one.value is not None]
+        yield [_recorded(one.event, said, one.value) for one in readable for said in _said(one.event)]
 
 
-def _recorded(event: AuditEvent, facts: Json) -> Recorded:
-    said = event.facts
+def _said(event: AuditEvent) -> list[Mapping[str, Json]]:
+    """Return what an event says of each decision that was made on its facts."""
+    return [event.facts, *event.facts.get("also", ())]
+
+
+def _recorded(event: AuditEvent, said: Mapping[str, Json], facts: Json) -> Recorded:
     return Recorded(
         event_id=event.id,
         invocation_id=event.subject,
         at=event.at,
-        environment=said["environment"],
+        environment=event.facts["environment"],
         action=Action(said["action"]),
         facts=Facts.from_json(facts),
         verdict=Verdict(

@@ -3,13 +3,13 @@
 from hub import approvals
 from hub.approvals import Ballot, Choice, Mandate
 from hub.audit import EventKind
-from hub.core.errors import ChangedSinceSeen, Forbidden, HubError
+from hub.core.errors import ChangedSinceSeen, HubError
 from hub.dryrun import drift, of_revision
 from hub.invocations.approve import call_for
 from hub.invocations.decisions import basis, decide_on_mandate, on_record
 from hub.invocations.journal import Step, announce, hold, load, move, record_event
 from hub.invocations.refusals import Attempt, record_refusal
-from hub.invocations.refuse import by_policy
+from hub.invocations.refuse import NotByPolicy
 from hub.invocations.runtime import Runtime
 from hub.invocations.tally import decided
 from hub.invocations.values import Invocation
@@ -93,7 +93,7 @@ def refuse_denied(decision: Decision) -> None:
         Forbidden: it does not allow the voter to approve.
     """
     if isinstance(decision, Denied):
-        raise Forbidden(f"Policy does not let you approve this. {by_policy(decision).message}")
+        raise NotByPolicy("Policy does not let you approve this.", decision)
 
 
 def attempt_to_vote(ballot: Ballot, choice: str) -> Attempt:

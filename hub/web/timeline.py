@@ -40,8 +40,20 @@ _SAID_ELSEWHERE: Final = frozenset(
 )
 """Facts that every event of an invocation repeats; the page shows them once, beside the timeline."""
 
-_NOTED: Final = ("why", "reason", "reasons", "error", "message", "fidelity")
+_NOTED: Final = ("why", "reason", "reasons", "error", "message", "fidelity", "policy")
 """Facts worth reading without unfolding anything, the first that there is."""
+_DECIDED_AGAIN: Final = frozenset(
+    {EventKind.COMMIT_SENT, EventKind.INVOCATION_STALE, EventKind.VOTE_REFUSED, EventKind.GLASS_REFUSED}
+)
+"""Events that are no decision of policy themselves, and carry one where it mattered."""
+_DECISION: Final = ("action", "outcome", "rule_ids", "obligations", "alarms", "also")
+_ACTIONS: Final[Mapping[str, str]] = {
+    "propose": "asking for it",
+    "autocommit": "going without a question",
+    "commit": "sending it",
+    "approve": "this approval",
+    "break_glass": "going without approval",
+}
 _GIVEN_BY: Final = {"grant": "under a standing grant", "nobody": "by nobody who was asked"}
 _PEOPLE: Final = ("by", "voter", "voters", "in_place_of", "giver")
 """Facts that name people by their ids."""
@@ -63,6 +75,8 @@ async def read_timeline(tx: Tx, dossier: Dossier, keys: Keyring) -> tuple[EventL
 
 def _line(event: AuditEvent, dossier: Dossier, people: Mapping[str, Principal]) -> EventLine:
     facts = {name: value for name, value in event.facts.items() if name not in _SAID_ELSEWHERE}
+    if event.kind in _DECIDED_AGAIN:
+        _put_in_words(facts)
     return EventLine(
         at=at(event.at, now=dossier.at),
         what=_word(event.kind, facts),
@@ -70,6 +84,23 @@ def _line(event: AuditEvent, dossier: Dossier, people: Mapping[str, Principal]) 
         note=_note(facts, people),
         facts=tuple((name.replace("_", " "), _shown(value, people)) for name, value in _told(facts)),
     )
+
+
+def _put_in_words(facts: dict[str, Json]) -> None:
+    """Say in one sentence what policy decided, in place of the facts that say it for programs."""
+    if "outcome" in facts:
+        made = [dict(facts), *facts.get("also", ())]
+        for name in _DECISION:
+            facts.pop(name, None)
+        facts["policy"] = "; ".join(_decision(one) for one in made)
+
+
+def _decision(said: Mapping[str, Json]) -> str:
+    what = _ACTIONS.get(said["action"], said["action"])
+    if said.get("obligations"):
+        return f"policy asks for {', '.join(said['obligations'])} for {what}"
+    does = "allows" if said["outcome"] == "allowed" else "forbids"
+    return f"policy {does} {what} ({', '.join(said['rule_ids']) or 'no rule allows it'})"
 
 
 def _word(kind: EventKind, facts: dict[str, Json]) -> Word:

@@ -1,17 +1,26 @@
 """Decisions made again from the record: they come out the same, a forged one does not, and another bundle's differ."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from questions import add_person
 from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 from world import World
 
-from hub.audit import events_of
+from hub.approvals import Choice
+from hub.audit import EventKind, events_of
 from hub.audit.tables import ValueRow
-from hub.bundles import default_bundle_text
+from hub.bundles import Publication, default_bundle_text, publish_bundle
 from hub.bundles.tables import BundleRow
+from hub.core.errors import Forbidden
+from hub.identity.accounts import set_roles
+from hub.identity.principals import Role
+from hub.invocations.break_glass import Breaking, break_glass
+from hub.invocations.counter import CounterProposal, counter
 from hub.invocations.replay import Candidate, Change, Replay, Verdict, change_between, replay, what_if
+from hub.invocations.resume import resume
+from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.policy import Bundle, decide
 from hub.storage import now
@@ -40,6 +49,14 @@ async def story(world: World) -> dict[str, Invocation]:
     }
 
 
+async def enact(world: World, rules: str) -> None:
+    """Publish further rules, without the examples that they would break."""
+    text = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith("//?"))
+    publication = Publication(environment="dev", text=f"{text}\n{rules}", by=None)
+    async with world.runtime.database.transaction() as tx:
+        await publish_bundle(tx, world.runtime.database, world.runtime.keys, publication)
+
+
 async def again(world: World) -> Replay:
     async with world.runtime.database.reading() as tx:
         since = await now(tx) - timedelta(hours=1)
@@ -59,9 +76,85 @@ async def test_every_decision_comes_out_the_same_again(world: World) -> None:
 
     found = await again(world)
 
-    # a read is proposed; a write is proposed and decided on; a vote is one more
-    assert (found.decisions, found.same) == (8, 8)
+    # a read is proposed; a write is proposed and decided on, and what is sent is decided on twice more; a vote is one
+    assert (found.decisions, found.same) == (10, 10)
     assert (found.erased, found.unreadable, found.differences) == (0, 0, [])
+
+
+async def decided_in(world: World, invocation: Invocation, kind: EventKind) -> list[tuple[object, ...]]:
+    """Return what the events of a kind say was decided, on facts that they keep."""
+    async with world.runtime.database.reading() as tx:
+        events = [one for one in await events_of(tx, invocation.id) if one.kind is kind]
+    assert all("decided_on" in one.commitments for one in events)
+    said = [each for one in events for each in (one.facts, *one.facts.get("also", ()))]
+    return [(one["action"], one["outcome"], one["rule_ids"]) for one in said]
+
+
+async def test_what_policy_says_right_before_sending_is_on_record_and_made_again(world: World) -> None:
+    sent = await world.call("item_update", {"id": 1, "quantity": 12})
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    await enact(world, '@id("stop") forbid (principal, action == Action::"commit", resource);')
+
+    stale = await resume(asked.id, world.runtime)
+
+    assert stale.state is State.STALE
+    assert [one[:2] for one in await decided_in(world, sent, EventKind.COMMIT_SENT)] == [
+        ("commit", "allowed"),
+        ("autocommit", "allowed"),
+    ]
+    [first, second] = await decided_in(world, asked, EventKind.INVOCATION_STALE)
+    assert first == ("commit", "denied", ["stop"])
+    assert second[:2] == ("autocommit", "obliged")
+    found = await again(world)
+    assert (found.decisions, found.same) == (9, 9)  # two proposed, two decided on, a vote, two before each sending
+
+
+async def test_what_made_the_record_stale_is_not_laid_on_policy(world: World) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    world.edit_by_hand(1, quantity=99)
+
+    assert (await resume(asked.id, world.runtime)).state is State.STALE
+
+    async with world.runtime.database.reading() as tx:
+        event = (await events_of(tx, asked.id))[-1]
+    assert (event.kind, "outcome" in event.facts) == (EventKind.INVOCATION_STALE, False)
+
+
+REFUSALS = """
+@id("not-ann") forbid (principal == User::"{ann}", action == Action::"approve", resource);
+@id("no-puts") forbid (principal, action == Action::"propose", resource) when {{ context.effect == "create" }};
+@id("no-glass") forbid (principal, action == Action::"break_glass", resource);"""
+
+
+async def test_a_refusal_by_policy_says_by_which_rules_and_is_made_again(world: World) -> None:
+    bob, olga = await add_person(world, "bob", "approvers"), await add_person(world, "olga")
+    async with world.runtime.database.transaction() as tx:
+        olga = await set_roles(tx, olga.id, frozenset({Role.OPERATOR}), world.runtime.authority)
+    asked = await world.call("ticket_create", {"title": "The roof leaks"})
+    assert asked.question is not None
+    await enact(world, REFUSALS.format(ann=world.ann.id))
+    other = CounterProposal(ballot=world.ballot(asked, bob, Choice.REJECT), arguments={"title": "Rain"})
+    breaking = Breaking(
+        invocation_id=asked.id,
+        digest=asked.question.digest,
+        breaker=olga,
+        authenticated_at=datetime.now(UTC),
+        reason="It is raining in.",
+    )
+
+    for attempt in (world.vote(asked, world.ann), counter(other, world.runtime), break_glass(breaking, world.runtime)):
+        with pytest.raises(Forbidden):
+            await attempt
+
+    assert await decided_in(world, asked, EventKind.VOTE_REFUSED) == [
+        ("approve", "denied", ["not-ann"]),
+        ("propose", "denied", ["no-puts"]),
+    ]
+    assert await decided_in(world, asked, EventKind.GLASS_REFUSED) == [("break_glass", "denied", ["no-glass"])]
+    found = await again(world)
+    assert (found.decisions, found.same) == (5, 5)  # proposed, decided on, and three refusals
 
 
 async def test_a_bundle_whose_text_was_changed_on_record_is_not_taken_for_the_one_that_decided(world: World) -> None:
@@ -71,7 +164,7 @@ async def test_a_bundle_whose_text_was_changed_on_record_is_not_taken_for_the_on
 
     found = await again(world)
 
-    assert (found.decisions, found.unreadable) == (0, 7)
+    assert (found.decisions, found.unreadable) == (0, 9)
 
 
 async def test_decisions_whose_facts_were_erased_are_counted(world: World) -> None:
@@ -82,7 +175,7 @@ async def test_decisions_whose_facts_were_erased_are_counted(world: World) -> No
 
     found = await again(world)
 
-    assert (found.decisions, found.same, found.erased) == ((6, 6, 1) if one else (7, 7, 0))
+    assert (found.decisions, found.same, found.erased) == ((8, 8, 1) if one else (9, 9, 0))
 
 
 async def test_what_a_stricter_bundle_would_change_is_told_call_by_call(world: World) -> None:

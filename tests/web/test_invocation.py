@@ -51,6 +51,17 @@ async def test_the_page_tells_the_whole_story_in_words(world: World, rita: Visit
     assert "&#34;quantity&#34;: 9" in rita.html
 
 
+async def test_the_story_says_what_policy_decided_right_before_it_was_sent(world: World, rita: Visitor) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    assert (await resume(asked.id, world.runtime)).state is State.VERIFIED
+
+    await rita.get(f"/invocations/{asked.id}")
+
+    assert "policy allows sending it (" in rita.text
+    assert "policy asks for approvers:1 (high) for going without a question" in rita.text
+
+
 async def test_a_call_can_be_called_off_while_it_waits(world: World, rita: Visitor) -> None:
     asked = await world.call("item_delete", {"id": 1})
     page = f"/invocations/{asked.id}"
