@@ -156,9 +156,9 @@ def _tool_lines(
 
 
 def _look(person: Principal, tool: Tool, bond: Bond) -> tuple[str, str]:
-    """Return the version, and where somebody who answers for the tool says that they have looked."""
+    """Return the versions of both, and where somebody who answers for the tool says that they have looked."""
     url = f"/tools/{tool.id}/trust/{bond.agent_id}" if answers_for(person, tool) else ""
-    return bond.tool_version_digest[:12], url
+    return f"{bond.tool_version_digest[:12]}, agent version {bond.agent_version}", url
 
 
 def _line(who: Inert, tool: str, trust: Trust, place: tuple[str, str]) -> TrustLine:

@@ -168,4 +168,5 @@ async def test_the_owner_of_an_agent_sees_how_far_it_is_trusted(world: World, vi
     await visitor.get(f"/agents/{world.bot.id}/trust")
 
     assert "item_update" in visitor.text
-    assert "1 writes with this version came out as previewed" in visitor.text
+    assert "agent version 1" in visitor.text
+    assert "1 writes with these versions came out as previewed" in visitor.text

@@ -56,7 +56,7 @@ _TRUSTED = TrustLine(
     level=Word(label="level 1 of 2", meaning="20 writes came out as previewed.", tone="info"),
     proven=34,
     of=100,
-    why="34 writes with this version came out as previewed, and nobody disputes one. The next level takes 100.",
+    why="34 writes with these versions came out as previewed, and nobody disputes one. The next level takes 100.",
 )
 _LOST = replace(
     _TRUSTED,
