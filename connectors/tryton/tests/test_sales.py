@@ -231,7 +231,7 @@ async def test_invoices_are_found_by_state_and_customer(bench: Bench, office: Of
     invoice = office.invoice()
     party = clerk.read("account.invoice", invoice, "party")["party"]
 
-    found = await bench.answer("invoice_find", state="draft", party_id=party)
+    found = await bench.answer("invoice_find", state="draft", party_id=party, after=invoice - 1)
 
     assert invoice in [item["id"] for item in found["invoices"]]
     assert {item["party_id"] for item in found["invoices"]} == {party}
