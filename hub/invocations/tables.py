@@ -87,6 +87,7 @@ class InvocationRow(Base):
         Index("ix_invocations_kept", "updated_at", sqlite_where=_IS_KEPT, postgresql_where=_IS_KEPT),
         Index("ix_invocations_requester", "agent_id", "on_behalf_of_id", "id"),
         Index("ix_invocations_run", "run_id"),
+        Index("ix_invocations_undoes", "undoes"),
         Index("ix_invocations_part_of", "part_of", "id"),
         Index("ix_invocations_version", "tool_version_id", "id"),
         Index("ix_invocations_agent_created", "agent_id", "created_at"),

@@ -282,6 +282,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_invocations_run", ["run_id"], unique=False)
         batch_op.create_index("ix_invocations_tool_sent", ["tool_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_trust", ["agent_id", "tool_id", "state"], unique=False)
+        batch_op.create_index("ix_invocations_undoes", ["undoes"], unique=False)
         batch_op.create_index("ix_invocations_version", ["tool_version_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_work", ["state", "lease_until"], unique=False)
 
@@ -1244,6 +1245,7 @@ def downgrade() -> None:
     with op.batch_alter_table("invocations", schema=None) as batch_op:
         batch_op.drop_index("ix_invocations_work")
         batch_op.drop_index("ix_invocations_version")
+        batch_op.drop_index("ix_invocations_undoes")
         batch_op.drop_index("ix_invocations_trust")
         batch_op.drop_index("ix_invocations_tool_sent")
         batch_op.drop_index("ix_invocations_run")
