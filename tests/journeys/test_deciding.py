@@ -153,7 +153,7 @@ async def test_everything_works_without_javascript(served: Served, browser: Brow
     await expect(page.locator("#results article")).to_have_count(1)
     await page.goto(f"/approvals/{invocation.id}")
     await page.get_by_text("The arguments, exactly").click()
-    await expect(page.locator("pre").first).to_be_visible()
+    await expect(page.locator("details[open] pre").first).to_be_visible()
     await page.get_by_label("Reason").fill("Counted.")
     await page.get_by_role("button", name="Approve").click()
     await expect(page.get_by_text("Your approval is on record.")).to_be_visible()
