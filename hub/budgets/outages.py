@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.audit import EventKind
 from hub.budgets.tables import OutageRow
 from hub.budgets.values import BRAKES_CHANNEL
 from hub.core.errors import HubError
 from hub.identity.authority import Authority
-from hub.storage import Database, Tx, now
+from hub.storage import Database, Tx, insert_into, now
 
 FAILURES: Final = 3
 _LOOK_LASTS: Final = timedelta(seconds=30)
@@ -53,9 +52,8 @@ class OutOfReach(HubError):
 
 async def note_failure(tx: Tx, database: Database, connection_id: str, reason: str) -> None:
     """Put on record that a call failed to reach the system of a connection."""
-    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
     fresh = {"failures": 1, "reason": reason[:500], "look_at": await now(tx), "looks": 0}
-    statement = insert(OutageRow).values(connection_id=connection_id, **fresh)
+    statement = insert_into(tx, OutageRow).values(connection_id=connection_id, **fresh)
     more = {"failures": OutageRow.failures + 1, "reason": statement.excluded.reason}
     await tx.execute(statement.on_conflict_do_update(index_elements=["connection_id"], set_=more))
     await database.signal(tx, BRAKES_CHANNEL)

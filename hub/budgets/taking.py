@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.budgets.tables import TakenRow, UsageRow
 from hub.budgets.values import Demand, Limit, Measure, OverBudget, RunOver
-from hub.storage import Tx, now
+from hub.storage import Tx, insert_into, now
 
 
 async def check(tx: Tx, limits: Iterable[Limit], demand: Demand) -> None:
@@ -87,9 +86,8 @@ def _counted(limits: Iterable[Limit], demand: Demand) -> Sequence[tuple[Limit, i
 
 async def begin(tx: Tx, key: tuple[str, str, int], *, used: int = 0) -> None:
     """Make the row in which is counted, if there is none yet."""
-    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
     fresh = {"limit_id": key[0], "subject": key[1], "began": key[2], "used": used}
-    await tx.execute(insert(UsageRow).values(fresh).on_conflict_do_nothing())
+    await tx.execute(insert_into(tx, UsageRow).values(fresh).on_conflict_do_nothing())
 
 
 async def _taken_by(tx: Tx, invocation_id: str | None) -> frozenset[str]:

@@ -10,11 +10,10 @@ from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.channels.tables import SlackRequestRow
 from hub.core.errors import Unauthenticated
-from hub.storage import Database, Tx, now
+from hub.storage import Database, Tx, insert_into, now
 
 MOST_AGE: Final = timedelta(minutes=5)
 """How old, or how far ahead of the database's clock, a request may be."""
@@ -57,7 +56,6 @@ async def _is_first(tx: Tx, expected: str) -> bool:
     """Return whether no request with this signature was admitted before; remember it for as long as it could be."""
     at = await now(tx)
     await tx.execute(delete(SlackRequestRow).where(SlackRequestRow.until < at))
-    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
     values = {"digest": hashlib.sha256(expected.encode()).hexdigest(), "until": at + 2 * MOST_AGE}
-    first = insert(SlackRequestRow).values(values).on_conflict_do_nothing().returning(SlackRequestRow.digest)
+    first = insert_into(tx, SlackRequestRow).values(values).on_conflict_do_nothing().returning(SlackRequestRow.digest)
     return await tx.scalar(first) is not None

@@ -8,13 +8,12 @@ from typing import Any, Final, cast
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.canonical import parse_json
 from hub.core.errors import InputError
 from hub.identity.secrets import hash_secret
 from hub.identity.tables import UsedAssertionRow
-from hub.storage import Tx, now
+from hub.storage import Tx, insert_into, now
 
 MAX_LENGTH: Final = 8192
 MAX_KEYS: Final = 10
@@ -154,7 +153,6 @@ def _moment(seconds: object) -> datetime | None:
 
 async def _use(tx: Tx, client_id: str, identifier: str, expires_at: datetime) -> bool:
     # The second of two that come at the same moment waits for the first, and then finds it used.
-    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
     used = {"hash": hash_secret(f"{client_id} {identifier}"), "expires_at": expires_at + CLOCK_SKEW}
-    first = insert(UsedAssertionRow).values(used).on_conflict_do_nothing().returning(UsedAssertionRow.hash)
+    first = insert_into(tx, UsedAssertionRow).values(used).on_conflict_do_nothing().returning(UsedAssertionRow.hash)
     return await tx.scalar(first) is not None

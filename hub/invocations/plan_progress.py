@@ -44,6 +44,11 @@ class Turn:
         """Whether it was carried out, and not taken back."""
         return self.is_done and not self.is_taken_back
 
+    @property
+    def may_be_undone(self) -> bool:
+        """Whether something has undone it, or may have, and that was not undone in turn."""
+        return self.call is not None and _may_be_undone(self.call, self.undoing)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin:
@@ -152,6 +157,8 @@ def _forwards(turns: Sequence[Turn]) -> Move:
         if not turn.is_done:
             why = turn.call.error_message or turn.call.state.value.lower()
             return Stop(reason=f"step {turn.planned.number}, {turn.planned.name}, was not done: {why}")
+        if turn.may_be_undone:
+            return Stop(reason=f"step {turn.planned.number}, {turn.planned.name}, was taken back by a call of its own")
     return Finish()
 
 

@@ -18,7 +18,6 @@ from typing import Any, Final, cast
 
 from pydantic import TypeAdapter
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.addressing import addressed_in
 from hub.core.redaction import REDACTED
@@ -26,7 +25,7 @@ from hub.invocations.tables import SeenValueRow
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
 from hub.registry import PublishedTool
-from hub.storage import Tx, now
+from hub.storage import Tx, insert_into, now
 
 Json = Any
 """Any JSON value."""
@@ -152,12 +151,11 @@ async def keep_values(tx: Tx, rows: Iterable[Mapping[str, Json]]) -> None:
     first: dict[tuple[str, str], dict[str, Json]] = {}
     for row in rows:
         first.setdefault((row["mac"], row["run_id"]), {**row, "seen_at": at})
-    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
     ordered = [first[key] for key in sorted(first)]
     if once := [row for row in ordered if row["run_id"] != NO_RUN]:
-        await tx.execute(insert(SeenValueRow).on_conflict_do_nothing(), once)
+        await tx.execute(insert_into(tx, SeenValueRow).on_conflict_do_nothing(), once)
     if again := [row for row in ordered if row["run_id"] == NO_RUN]:
-        statement = insert(SeenValueRow)
+        statement = insert_into(tx, SeenValueRow)
         renewed = {"seen_at": statement.excluded.seen_at, "tool": statement.excluded.tool}
         await tx.execute(statement.on_conflict_do_update(index_elements=["mac", "run_id"], set_=renewed), again)
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.approvals import was_asked
 from hub.audit import EventKind
@@ -22,7 +21,7 @@ from hub.invocations.states import JOINABLE, REJECTION_REMEMBERED, State
 from hub.invocations.tables import InvocationRow, RepeatKeyRow
 from hub.invocations.values import Invocation
 from hub.policy import Decision
-from hub.storage import Tx, now
+from hub.storage import Tx, insert_into, now
 
 REJECTED_BEFORE: Final = "rejected_before"
 """How a call is called on record that an approver had rejected."""
@@ -107,7 +106,6 @@ async def _claim_key(tx: Tx, request: Request, row: InvocationRow) -> Invocation
 
 async def _locked_key(tx: Tx, request: Request, row: InvocationRow) -> RepeatKeyRow:
     """Return the key's record, made for `row` if it is new, and held until `tx` ends: two equal calls cannot race."""
-    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
     fresh = {
         "key": request.repeat_key,
         "invocation_id": row.id,
@@ -115,7 +113,7 @@ async def _locked_key(tx: Tx, request: Request, row: InvocationRow) -> RepeatKey
         "is_explicit": request.call.idempotency_key is not None,
         "expires_at": await now(tx) + _kept(request),
     }
-    await tx.execute(insert(RepeatKeyRow).values(fresh).on_conflict_do_nothing())
+    await tx.execute(insert_into(tx, RepeatKeyRow).values(fresh).on_conflict_do_nothing())
     query = select(RepeatKeyRow).where(RepeatKeyRow.key == request.repeat_key).with_for_update()
     return (await tx.scalars(query)).one()
 

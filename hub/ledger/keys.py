@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import ClassVar, Final
 
 from sqlalchemy import ColumnElement, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.errors import Conflict, IdempotencyMismatch
 from hub.core.ids import new_id
 from hub.ledger.tables import KeyedRequestRow
-from hub.storage import Tx, now
+from hub.storage import Tx, insert_into, now
 
 KEPT: Final = timedelta(days=7)
 """How long a key is remembered: as long as that of an invocation."""
@@ -68,8 +67,7 @@ async def begin(tx: Tx, asked: Asked) -> Begun | bytes:
         "lease_until": at + LEASE,
         "expires_at": at + KEPT,
     }
-    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
-    await tx.execute(insert(KeyedRequestRow).values(key=asked.key, **fresh).on_conflict_do_nothing())
+    await tx.execute(insert_into(tx, KeyedRequestRow).values(key=asked.key, **fresh).on_conflict_do_nothing())
     mine = select(KeyedRequestRow).where(KeyedRequestRow.key == asked.key)
     known = (await tx.scalars(mine.with_for_update().execution_options(populate_existing=True))).one()
     if known.attempt == begun.attempt:

@@ -9,13 +9,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from hub.core.errors import NotFound
 from hub.core.ids import new_id
 from hub.outbox.tables import MessageRow
-from hub.storage import Database, Tx, now
+from hub.storage import Database, Tx, insert_into, now
 
 MAX_ATTEMPTS: Final = 10
 """With the pauses below, a message is tried for about four hours before it is given up."""
@@ -72,7 +70,6 @@ class NotNow(Exception):
 async def put(tx: Tx, *, topic: str, payload: Any, key: str) -> None:  # noqa: ANN401  # any JSON value
     """Let a message leave if, and only if, `tx` commits; a second one with the same topic and key is the first."""
     moment = await now(tx)
-    insert = sqlite_insert if tx.get_bind().dialect.name == "sqlite" else postgresql_insert
     values = {
         "id": new_id("msg"),
         "topic": topic,
@@ -83,7 +80,7 @@ async def put(tx: Tx, *, topic: str, payload: Any, key: str) -> None:  # noqa: A
         "due_at": moment,
         "created_at": moment,
     }
-    await tx.execute(insert(MessageRow).values(values).on_conflict_do_nothing(index_elements=["topic", "key"]))
+    await tx.execute(insert_into(tx, MessageRow).values(values).on_conflict_do_nothing(index_elements=["topic", "key"]))
 
 
 async def deliver(database: Database, handlers: Mapping[str, Handler], *, limit: int = 50) -> int:

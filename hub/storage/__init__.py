@@ -2,7 +2,19 @@
 
 from hub.storage.alone import served_alone
 from hub.storage.database import Database, Tx, database_now, now
+from hub.storage.inserting import insert_into
 from hub.storage.types import Base, Json, Moment
 from hub.storage.urls import check_url
 
-__all__ = ["Base", "Database", "Json", "Moment", "Tx", "check_url", "database_now", "now", "served_alone"]
+__all__ = [
+    "Base",
+    "Database",
+    "Json",
+    "Moment",
+    "Tx",
+    "check_url",
+    "database_now",
+    "insert_into",
+    "now",
+    "served_alone",
+]

@@ -155,6 +155,20 @@ async def test_whether_a_step_stands_is_told_by_the_last_of_the_undos_that_undo_
 
 
 @ONE_ENGINE
+async def test_a_plan_whose_step_somebody_takes_back_goes_no_further_and_is_never_called_done(world: World) -> None:
+    plan = await renamed(world)
+    await undone_by_hand(world, (await calls_of(world, plan))[0])
+    await switch(world, "item_put", on=False)
+
+    ended = await carried_out(world, plan)
+
+    assert ended.state is State.UNDONE, ended.error_message
+    assert "was taken back by a call of its own" in (ended.error_message or "")
+    assert await statuses(world, plan) == ["taken_back", "ahead"]
+    assert items(world) == {1: ("pencil", 10)}
+
+
+@ONE_ENGINE
 async def test_a_step_whose_undo_left_other_records_than_there_were_stands(world: World) -> None:
     plan = await renamed(world)
     await cancel(world.runtime, world.caller, plan.id, reason="not today")
