@@ -16,6 +16,9 @@ async def electorate(tx: Tx, question: Question) -> list[Principal]:
     """Return who may vote on the stage that is asked now, in the order of their ids; nobody once it is closed."""
     if not question.is_open or question.expires_at <= await now(tx):
         return []
+    if question.awaits_requester:
+        found = await directory.get_many(tx, [question.confirmer_id] if question.confirmer_id else [])
+        return [one for one in found.values() if await may_vote(tx, question, one)]
     groups = sorted(asked_groups(asked_in(question.obligations, question.stage)))
     asked = {one.id: one for group in groups for one in await directory.members(tx, group)}
     asked |= await directory.get_many(tx, await _deputies_of(tx, list(asked)))

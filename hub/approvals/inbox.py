@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, and_, or_, select
 
 from hub.approvals.deputies import stands_in_for
 from hub.approvals.rules import asked_in
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
 from hub.identity.principals import Principal
-from hub.policy import Obligation
+from hub.policy import REQUESTER, Obligation
+from hub.policy.obligations import CONFIRMATION_STAGE
 from hub.storage import Tx, database_now
 
 
@@ -22,6 +23,9 @@ async def waiting_for(tx: Tx, voter: Principal, *, limit: int = 100) -> list[str
     counted = await _counted(tx, people)
     found: list[str] = []
     for row in rows:
+        if row.stage == CONFIRMATION_STAGE:
+            found.append(row.invocation_id)
+            continue
         asked = asked_in([Obligation.from_json(one) for one in row.obligations], row.stage)
         taken = {*row.excluded, *counted.get(row.digest, ())}
         if voter.id not in taken and _is_asked((one for one in people if one.id not in taken), asked):
@@ -38,6 +42,7 @@ async def all_waiting(tx: Tx, *, limit: int = 100) -> list[str]:
 
 def _asked(people: Sequence[Principal], limit: int) -> Select[str, str, list[str], list[object], int]:
     groups = {group for one in people for group in one.groups}
+    is_mine = and_(StageRow.group_name == REQUESTER, QuestionRow.confirmer_id == people[0].id)
     return (
         select(
             QuestionRow.invocation_id,
@@ -48,7 +53,7 @@ def _asked(people: Sequence[Principal], limit: int) -> Select[str, str, list[str
         )
         .join(StageRow, StageRow.digest == QuestionRow.digest)
         .where(
-            StageRow.group_name.in_(sorted(groups)),
+            or_(StageRow.group_name.in_(sorted(groups)), is_mine),
             StageRow.is_open,
             QuestionRow.is_open,
             QuestionRow.expires_at > database_now(),

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from hub.approvals.deputies import stands_in_for
 from hub.approvals.questions import Question
-from hub.approvals.rules import Vote, asked_groups, asked_in, stages, told_groups
+from hub.approvals.rules import Vote, asked_groups, asked_in, asks_requester, stages, told_groups
 from hub.core.errors import Conflict, Forbidden
 from hub.identity.principals import Principal, PrincipalKind
+from hub.policy import REQUESTER
 from hub.storage import Tx
 
 
@@ -34,18 +35,29 @@ async def mandate_of(tx: Tx, question: Question, person: Principal) -> Mandate:
     """
     if person.kind is not PrincipalKind.USER or person.is_suspended:
         raise Forbidden("Only a person with an active account may vote.")
+    asked = asked_in(question.obligations, question.stage)
+    if asks_requester(asked):
+        return _confirming(question, person)
     if person.id in question.excluded:
         raise Forbidden("You take part in this call yourself; somebody else must decide it.")
     if any(vote.voter_id == person.id for vote in question.votes):
         raise Conflict("You have already voted on this.")
     if any(vote.for_id == person.id for vote in question.votes):
         raise Conflict("Your deputy has already voted on this in your place.")
-    asked = asked_in(question.obligations, question.stage)
     for one in (person, *await stands_in_for(tx, person)):
         if _is_free(one, question) and any(each.admits(one.groups) for each in asked):
             return Mandate(voter=person, counts_as=one, groups=one.groups & asked_groups(asked))
     after = " now; others are asked after them" if question.stage < max(stages(question.obligations)) else ""
     raise Forbidden(f"Only {' and '.join(one.whom for one in asked)} may decide this{after}.")
+
+
+def _confirming(question: Question, person: Principal) -> Mandate:
+    """Return the mandate of the requester itself, whose place nobody takes: no deputy, and no group."""
+    if person.id != question.confirmer_id:
+        raise Forbidden("Only the person it is done for may confirm it; who else is asked, is asked after that.")
+    if any(vote.voter_id == person.id for vote in question.votes):
+        raise Conflict("You have already answered this.")
+    return Mandate(voter=person, counts_as=person, groups=frozenset({REQUESTER}))
 
 
 async def may_look(tx: Tx, person: Principal, question: Question) -> bool:

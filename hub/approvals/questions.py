@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from connectors.sdk.vocabulary import Tier
 from hub.approvals.chasing import moments
-from hub.approvals.rules import Choice, Standing, Vote, Waiting, stages, standing
+from hub.approvals.rules import Choice, Standing, Vote, Waiting, asked_in, asks_requester, stages, standing
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
 from hub.core.canonical import digest
 from hub.core.ids import new_id
@@ -68,6 +68,8 @@ class Question:
     obligations: tuple[Obligation, ...]
     summary: Mapping[str, Json]
     excluded: frozenset[str]
+    confirmer_id: str | None
+    """Who confirms it, where the requester is asked."""
     opened_at: datetime
     expires_at: datetime
     reminded_at: datetime | None
@@ -87,13 +89,21 @@ class Question:
         return reached.stage if isinstance(reached, Waiting) else max([vote.stage for vote in self.votes], default=1)
 
     @property
+    def awaits_requester(self) -> bool:
+        """Return whether it is the requester who is asked now."""
+        return isinstance(self.standing, Waiting) and asks_requester(asked_in(self.obligations, self.stage))
+
+    @property
     def may_be_decided_elsewhere(self) -> bool:
         """Return whether a vote may come from a linked account.
 
-        It may not where a fresh login is asked, about what is critical, nor about a plan, whose steps no message shows.
+        It may not where a fresh login is asked, about what is critical, nor about a plan, whose steps no message shows;
+        and requesters confirm where they see all of it.
         Both are read from the summary, which the digest covers; one that names no tier counts as critical.
         """
         is_modest = self.summary.get("tier") in {Tier.LOW.value, Tier.MEDIUM.value, Tier.HIGH.value}
+        if self.awaits_requester:
+            return False
         return is_modest and "steps" not in self.summary and all(one.fresh_seconds is None for one in self.obligations)
 
 
@@ -104,12 +114,16 @@ def shortest(obligations: Sequence[Obligation]) -> timedelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a question is about, who may not answer it, and what it has in common with others like it (`shape`)."""
+    """What a question is about, who may not answer it, and what it has in common with others like it (`shape`).
+
+    `confirmer_id` is the requester, who confirms it where a rule asks that.
+    """
 
     invocation_id: str
     revision: int
     excluded: frozenset[str]
     shape: str
+    confirmer_id: str | None = None
 
 
 async def open_question(tx: Tx, asked: Asked, terms: Terms) -> Question:
@@ -127,6 +141,7 @@ async def open_question(tx: Tx, asked: Asked, terms: Terms) -> Question:
             obligations=[one.as_json() for one in terms.obligations],
             summary=dict(terms.summary),
             excluded=sorted(asked.excluded),
+            confirmer_id=asked.confirmer_id if asks_requester(terms.obligations) else None,
             opened_at=opened_at,
             expires_at=terms.expires_at,
             remind_at=remind_at,
@@ -222,6 +237,7 @@ async def _question(tx: Tx, row: QuestionRow) -> Question:
         obligations=tuple(Obligation.from_json(one) for one in row.obligations),
         summary=row.summary,
         excluded=frozenset(row.excluded),
+        confirmer_id=row.confirmer_id,
         opened_at=row.opened_at,
         expires_at=row.expires_at,
         reminded_at=row.reminded_at,

@@ -121,6 +121,11 @@ def asked_groups(obligations: Iterable[Obligation]) -> frozenset[str]:
     return frozenset(group for one in obligations for group in one.groups)
 
 
+def asks_requester(obligations: Iterable[Obligation]) -> bool:
+    """Return whether it is the person for whom the agent acts who is asked, and nobody else."""
+    return any(one.is_confirmation for one in obligations)
+
+
 def told_groups(obligations: Iterable[Obligation]) -> frozenset[str]:
     """Return the groups that are told when most of the time is over."""
     return frozenset(group for one in obligations for group in one.escalate)
@@ -128,8 +133,11 @@ def told_groups(obligations: Iterable[Obligation]) -> frozenset[str]:
 
 def in_words(obligations: Sequence[Obligation], missing: Mapping[str, int]) -> str:
     """Return who is missing, as a sentence says it: "1 of finance and 2 of legal or compliance"."""
-    whom = {one.group: one.whom for one in obligations}
-    return " and ".join(f"{count} of {whom[group]}" for group, count in missing.items())
+    asked = {one.group: one for one in obligations}
+    return " and ".join(
+        asked[group].whom if asked[group].is_confirmation else f"{count} of {asked[group].whom}"
+        for group, count in missing.items()
+    )
 
 
 def login_is_fresh(obligations: Iterable[Obligation], *, authenticated_at: datetime, at: datetime) -> bool:

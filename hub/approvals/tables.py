@@ -24,6 +24,8 @@ class QuestionRow(Base):
     obligations: Mapped[list[Any]] = mapped_column(Json)
     summary: Mapped[dict[str, Any]] = mapped_column(Json)
     excluded: Mapped[list[str]] = mapped_column(Json)
+    confirmer_id: Mapped[str | None] = mapped_column(String(40))
+    """Who confirms it, where the requester is asked; NULL: nobody does."""
     opened_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
     remind_at: Mapped[datetime] = mapped_column(Moment)

@@ -11,7 +11,8 @@ from hub.approvals import Asked, Kind, Question, Terms, decision_summary
 from hub.approvals.counters import authors
 from hub.approvals.rules import asked_groups, asked_in
 from hub.audit import EventKind
-from hub.invocations.callers import caller_of, voters_excluded
+from hub.identity.principals import Caller
+from hub.invocations.callers import caller_of, requester_id, voters_excluded
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, move
 from hub.invocations.reviewing import draw
@@ -72,8 +73,7 @@ async def ask(
         asked_for = _obligations(previewed, decision, also)
         expires_at = _in_window(previewed, at + approvals.shortest(asked_for))
         terms = replace(_terms(previewed, tool, decision, expires_at), obligations=asked_for)
-        excluded = voters_excluded(await caller_of(tx, previewed)) | authors(previewed.counters)
-        question = await approvals.open_question(tx, _asked(previewed, excluded, terms), terms)
+        question = await approvals.open_question(tx, _asked(previewed, await caller_of(tx, previewed), terms), terms)
         question = await carry_over(tx, previewed, question)
         step = Step(
             to=State.AWAITING_APPROVAL,
@@ -99,7 +99,7 @@ async def ask(
         return asked
 
 
-def _asked(previewed: Invocation, excluded: frozenset[str], terms: Terms) -> Asked:
+def _asked(previewed: Invocation, caller: Caller, terms: Terms) -> Asked:
     kind = Kind(
         agent_id=previewed.agent_id,
         on_behalf_of_id=previewed.on_behalf_of_id,
@@ -108,7 +108,13 @@ def _asked(previewed: Invocation, excluded: frozenset[str], terms: Terms) -> Ask
         connection_generation=previewed.connection_generation,
     )
     shape = approvals.shape_of(kind, terms)
-    return Asked(invocation_id=previewed.id, revision=previewed.revision, excluded=excluded, shape=shape)
+    return Asked(
+        invocation_id=previewed.id,
+        revision=previewed.revision,
+        excluded=voters_excluded(caller) | authors(previewed.counters),
+        shape=shape,
+        confirmer_id=requester_id(caller),
+    )
 
 
 async def call_for(tx: Tx, question: Question) -> None:

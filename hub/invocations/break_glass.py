@@ -120,6 +120,8 @@ def _check(breaking: Breaking, question: Question, excluded: frozenset[str], *, 
         raise ChangedSinceSeen("This has changed since you looked. Read the new preview before you decide.")
     if breaking.breaker.id in excluded:
         raise Forbidden("You take part in this call yourself; another operator must decide.")
+    if all(one.is_confirmation for one in question.obligations):
+        raise Forbidden("Nobody but the person it is done for is asked, and nobody confirms it in their place.")
     if not breaking.reason.strip() or len(breaking.reason) > LONGEST_REASON:
         raise InputError(f"Say in at most {LONGEST_REASON} characters why this cannot wait for those who are asked.")
     is_young = login_is_fresh(question.obligations, authenticated_at=breaking.authenticated_at, at=at)
@@ -136,7 +138,7 @@ def _review(breaking: Breaking, standing: Invocation, question: Question, exclud
         agent_id=standing.agent_id,
         tool_id=standing.tool_id,
         tool_name=standing.tool_name,
-        reviewers=tuple(sorted({one.group for one in question.obligations})),
+        reviewers=tuple(sorted({one.group for one in question.obligations if not one.is_confirmation})),
         excluded=excluded | {breaking.breaker.id},
         breaker_id=breaking.breaker.id,
         why=breaking.reason.strip(),

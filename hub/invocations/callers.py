@@ -2,7 +2,7 @@
 
 from hub.identity import directory
 from hub.identity.declarations import as_of
-from hub.identity.principals import Caller
+from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.values import Invocation
 from hub.storage import Tx
 
@@ -21,5 +21,11 @@ async def caller_of(tx: Tx, invocation: Invocation) -> Caller:
 
 def voters_excluded(caller: Caller) -> frozenset[str]:
     """Return who may not decide a call of `caller`: the agent, and the user it acts for or else its owner."""
-    answerable = caller.on_behalf_of.id if caller.on_behalf_of else caller.actor.owner_id
-    return frozenset(one for one in (caller.actor.id, answerable) if one is not None)
+    return frozenset(one for one in (caller.actor.id, requester_id(caller)) if one is not None)
+
+
+def requester_id(caller: Caller) -> str | None:
+    """Return the person whose call it is: the user the agent acts for, or else its owner; a user's own is its own."""
+    if caller.actor.kind is PrincipalKind.USER:
+        return caller.subject.id
+    return caller.on_behalf_of.id if caller.on_behalf_of else caller.actor.owner_id

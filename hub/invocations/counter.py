@@ -99,6 +99,8 @@ async def _supersede(tx: Tx, proposal: CounterProposal, runtime: Runtime) -> tup
     await hold(tx, ballot.invocation_id)
     question, mandate = await approvals.admit(tx, ballot)
     standing = await load(tx, ballot.invocation_id)
+    if question.awaits_requester:
+        raise Conflict("You are asked about exactly this. Decline it, and tell the agent what you want instead.")
     if standing.revision >= MOST_REVISIONS:
         raise Conflict(f"It has been revised {MOST_REVISIONS - 1} times, which is the most. Approve it or reject it.")
     if standing.undoes is not None:

@@ -11,12 +11,13 @@ from enum import StrEnum
 from typing import Any, Final, cast
 
 from connectors.sdk.errors import Unavailable
-from hub.approvals import Counter, Waiting, in_words
+from hub.approvals import Choice, Counter, Waiting, in_words
 from hub.approvals.rules import asked_in, stages
 from hub.budgets import OutOfReach, OverBudget, RunOver
 from hub.invocations.braking import Stopped
 from hub.invocations.states import DONE, REJECTION_REMEMBERED, State
 from hub.invocations.values import Invocation
+from hub.policy import REQUESTER
 
 Json = Any
 """Any JSON value."""
@@ -114,7 +115,7 @@ class Envelope:
 def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
     """Return what the caller of `invocation` is told; `public_url` is where its page is found."""
     standing = outward(invocation)
-    url = f"{public_url}/invocations/{invocation.id}"
+    url = page_of(invocation, public_url)
     if standing.status is Status.DONE:
         return Envelope(status=Status.DONE, text=_done(invocation), structured=_result(invocation), is_error=False)
     if standing.is_error:
@@ -142,6 +143,18 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
     }
     kept = {name: value for name, value in structured.items() if value is not None}
     return Envelope(status=standing.status, text=_waiting(invocation, url), structured=kept, is_error=False)
+
+
+def page_of(invocation: Invocation, public_url: str) -> str:
+    """Return where a person finds the invocation and, where the requester is asked to confirm it, may do so."""
+    place = "approvals" if awaits_requester(invocation) else "invocations"
+    return f"{public_url.rstrip('/')}/{place}/{invocation.id}"
+
+
+def awaits_requester(invocation: Invocation) -> bool:
+    """Return whether the person the agent acts for has to confirm the invocation before anything else happens."""
+    question = invocation.question
+    return invocation.state is State.AWAITING_APPROVAL and question is not None and question.awaits_requester
 
 
 def retry_after_seconds(invocation: Invocation) -> int | None:
@@ -192,7 +205,7 @@ def _ended(invocation: Invocation) -> str:
         State.FAILED: "It failed; nothing was changed.",
         State.NOT_APPLIED: "It did not arrive; nothing was changed.",
         State.RESOLVED_BY_HUMAN: "It did not happen; nothing was changed.",
-        State.REJECTED: "An approver rejected it; nothing was changed. Do not send the same call again.",
+        State.REJECTED: f"{_rejecter(invocation)} it; nothing was changed. Do not send the same call again.",
         State.EXPIRED: "It expired; nothing was changed.",
         State.CANCELLED: "It was cancelled; nothing was changed.",
         State.UNDONE: "It was not carried out to its end, and what had been done was taken back again.",
@@ -200,9 +213,16 @@ def _ended(invocation: Invocation) -> str:
     }[invocation.state]
     if invocation.state is State.REJECTED and invocation.repeats:
         until = invocation.updated_at + REJECTION_REMEMBERED
-        said = f"An approver rejected this same call before, and nobody is asked again before {until:%Y-%m-%d %H:%M}Z."
+        who = _rejecter(invocation)
+        said = f"{who} this same call before, and nobody is asked again before {until:%Y-%m-%d %H:%M}Z."
     why = f" Reason: {invocation.error_message}" if invocation.error_message else ""
     return f"{said}{why} (invocation {invocation.id}){_revised(invocation)}"
+
+
+def _rejecter(invocation: Invocation) -> str:
+    votes = invocation.question.votes if invocation.question else ()
+    is_own = any(vote.choice is Choice.REJECT and REQUESTER in vote.groups for vote in votes)
+    return "The person you act for declined" if is_own else "An approver rejected"
 
 
 def _waiting(invocation: Invocation, url: str) -> str:
@@ -220,12 +240,15 @@ def _waiting(invocation: Invocation, url: str) -> str:
         return f"It is being carried out (invocation {invocation.id}).{_revised(invocation)} {ask}"
     until = f" until {invocation.expires_at:%Y-%m-%d %H:%M}Z" if invocation.expires_at else ""
     repeats = "This is the call you made before. " if invocation.repeats else ""
+    needed, at_url = f"{_who(invocation)} must approve it", "A person can decide"
+    if awaits_requester(invocation):
+        needed, at_url = f"{_who(invocation)} must agree", "Tell the person you act for to confirm or decline it"
     return (
-        f"{repeats}Nothing has been changed yet: {_who(invocation)} must approve it{until}"
+        f"{repeats}Nothing has been changed yet: {needed}{until}"
         f" (invocation {invocation.id})."
         f"{_revised(invocation)} What will happen then: {_what(invocation)}."
         f" {ask} Ask again in {POLL_AFTER_SECONDS} seconds or later."
-        f" A person can decide at {url}."
+        f" {at_url} at {url}."
     )
 
 

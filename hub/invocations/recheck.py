@@ -34,7 +34,7 @@ from hub.invocations.under_grant import asks_for_more, no_longer_granted
 from hub.invocations.under_plan import no_longer_planned, votes_on
 from hub.invocations.untouched import Untouched, still_as_committed
 from hub.invocations.values import ApprovedBy, Invocation
-from hub.policy import Decision, Denied, Obligation, Obliged, strictest
+from hub.policy import REQUESTER, Decision, Denied, Obligation, Obliged, strictest
 from hub.registry import PublishedTool, is_composite
 from hub.storage import Tx
 
@@ -202,6 +202,8 @@ async def _groups_now(
         return frozenset()
     if isinstance(await decide_on_mandate(tx, mandate, claimed, tool, runtime), Denied):
         return frozenset()
+    if REQUESTER in mandate.groups:
+        return mandate.groups  # who it is done for does not change, and is in no group as that
     return mandate.counts_as.groups
 
 

@@ -5,7 +5,7 @@ from hub.policy.bundle import Bundle, schema_digest
 from hub.policy.decide import decide, decided_tier, uncounted
 from hub.policy.exposed import Exposed, exposed_facts
 from hub.policy.histories import PREVIEWED_MONEY, History
-from hub.policy.obligations import Obligation, Sample, admits, strictest
+from hub.policy.obligations import REQUESTER, Obligation, Sample, admits, strictest
 from hub.policy.places import Place
 from hub.policy.trying import refuse_failing
 from hub.policy.values import (
@@ -21,6 +21,7 @@ from hub.policy.values import (
 
 __all__ = [
     "PREVIEWED_MONEY",
+    "REQUESTER",
     "Action",
     "Alarm",
     "Allowed",

@@ -1,6 +1,6 @@
 """The hub's annotations on Cedar rules, read strictly.
 
-They are `@id @require @ttl @fresh @escalate @carry @review @raise @suspend @why`.
+They are `@id @confirm @require @ttl @fresh @escalate @carry @review @raise @suspend @why`.
 
 `@require` names the people who must agree. They are asked in stages, and the people of one stage when the stage before
 it is complete:
@@ -12,6 +12,9 @@ finance: five different people. `@escalate("heads")` names the groups that are t
 `@carry("same-changes")` lets votes on an earlier preview count for a new one that would change the very same fields
 from the same values to the same values; without it, and where a fresh login is asked for, every vote is on one preview.
 
+`@confirm("requester")` stands on a forbid, alone or beside `@require`: the user for whom the agent acts must confirm
+the write on its page, before anybody else is asked.
+
 `@review("approvers:5%")` stands on a permit of autocommit: of what it lets go by itself, that share is looked at
 afterwards by somebody of the group.
 
@@ -21,18 +24,21 @@ agent suspended.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from connectors.sdk.vocabulary import Tier
 from hub.core.errors import InputError
-from hub.policy.obligations import ALL_OF, ANY_OF, Obligation, Sample
+from hub.policy.obligations import ALL_OF, ANY_OF, CONFIRMATION_STAGE, REQUESTER, Obligation, Sample
 from hub.policy.places import Place
 
 DEFAULT_TTL: Final = "PT24H"
 SAME_CHANGES: Final = "same-changes"
-_KNOWN: Final = frozenset({"id", "require", "ttl", "fresh", "escalate", "carry", "review", "raise", "suspend", "why"})
+_ASKS: Final = frozenset({"confirm", "require"})
+_BESIDE: Final = frozenset({"ttl", "fresh", "escalate", "carry"})
+_KNOWN: Final = _ASKS | _BESIDE | {"id", "review", "raise", "suspend", "why"}
+_BY_REQUESTER: Final = "requester"
 _GROUP: Final = r"[a-z][a-z0-9-]{0,63}"
 _SEAT: Final = re.compile(rf"({_GROUP}(?:\|{_GROUP})*|{_GROUP}(?:&{_GROUP})*):([1-9]|[1-4][0-9])")
 _SHARE: Final = re.compile(rf"({_GROUP}(?:\|{_GROUP})*|{_GROUP}(?:&{_GROUP})*):(\d{{1,3}})(?:\.(\d))?%", re.ASCII)
@@ -97,19 +103,20 @@ def read_rule(effect: str, annotations: Mapping[str, str], *, place: str) -> Rul
     sample = _sample(annotations["review"], rule_id) if "review" in annotations else None
     if sample is not None and is_forbid:
         raise BundleInvalid(f"Rule {rule_id}: @review belongs on a permit; a forbid lets nothing go by itself.")
-    if "require" not in annotations:
-        if annotations.keys() & {"ttl", "fresh", "escalate", "carry"}:
-            raise BundleInvalid(f"Rule {rule_id}: @ttl, @fresh, @escalate and @carry need an @require beside them.")
+    if not annotations.keys() & _ASKS:
+        if annotations.keys() & _BESIDE:
+            told = "@ttl, @fresh, @escalate and @carry need an @require or a @confirm beside them."
+            raise BundleInvalid(f"Rule {rule_id}: {told}")
         return Rule(id=rule_id, is_forbid=is_forbid, why=annotations.get("why", ""), obligations=(), sample=sample)
     if not is_forbid:
-        raise BundleInvalid(f"Rule {rule_id}: @require belongs on a forbid; a permit asks for nothing.")
+        raise BundleInvalid(f"Rule {rule_id}: @require and @confirm belong on a forbid; a permit asks for nothing.")
     return Rule(
         id=rule_id, is_forbid=True, why=annotations.get("why", ""), obligations=_obligations(rule_id, annotations)
     )
 
 
 def _alarm(rule_id: str, annotations: Mapping[str, str], *, is_forbid: bool) -> Rule:
-    if not is_forbid or annotations.keys() & {"require", "ttl", "fresh", "escalate", "carry", "review"}:
+    if not is_forbid or annotations.keys() & (_ASKS | _BESIDE | {"review"}):
         raise BundleInvalid(f"Rule {rule_id}: @raise and @suspend belong on a forbid, with @id and @why alone.")
     if not annotations.get("why", "").strip():
         raise BundleInvalid(f"Rule {rule_id}: an alarm needs a @why; whoever is asked or stopped reads it.")
@@ -148,9 +155,20 @@ def _obligations(rule_id: str, annotations: Mapping[str, str]) -> tuple[Obligati
             escalate=told,
             carries="carry" in annotations,
         )
-        for stage, asked in enumerate(_THEN.split(annotations["require"]), start=1)
-        for group, count in _seats(asked, rule_id).items()
+        for stage, group, count in _asked(annotations, rule_id)
     )
+
+
+def _asked(annotations: Mapping[str, str], rule_id: str) -> Iterator[tuple[int, str, int]]:
+    """Yield who is asked in which stage, and how many of them; the requester before anybody else."""
+    if annotations.get("confirm", _BY_REQUESTER) != _BY_REQUESTER:
+        raise BundleInvalid(f'Rule {rule_id}: @confirm reads "{_BY_REQUESTER}"; others are asked with @require.')
+    if "confirm" in annotations:
+        yield CONFIRMATION_STAGE, REQUESTER, 1
+    if "require" in annotations:
+        for stage, asked in enumerate(_THEN.split(annotations["require"]), start=1):
+            for group, count in _seats(asked, rule_id).items():
+                yield stage, group, count
 
 
 def _seats(stage: str, rule_id: str) -> dict[str, int]:

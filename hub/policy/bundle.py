@@ -169,7 +169,7 @@ def _check_scopes(static: Mapping[str, Mapping[str, Json]], rules: Mapping[str, 
             told = 'a rule with @raise or @suspend, and no other, has the scope action == Action::"alarm".'
             raise BundleInvalid(f"Rule {rule.id}: {told}")
         if rule.obligations and not by_itself:
-            raise BundleInvalid(f'Rule {rule.id}: @require needs the scope action == Action::"autocommit".')
+            raise BundleInvalid(f'Rule {rule.id}: @require and @confirm need the scope action == Action::"autocommit".')
 
 
 def _mentions(value: Json, attribute: str) -> bool:

@@ -9,6 +9,10 @@ Json = Any
 
 ANY_OF: Final = "|"
 ALL_OF: Final = "&"
+REQUESTER: Final = "@requester"
+"""Whoever the agent acts for, in the place of a group; no group can be called so."""
+CONFIRMATION_STAGE: Final = 0
+"""What the requester does not want, nobody else is asked about."""
 
 
 def admits(asked: str, groups: frozenset[str]) -> bool:
@@ -34,8 +38,8 @@ class Obligation:
     """What must be met before a write may go on: `count` people whom `group` admits, within `seconds`.
 
     `group` names one group, or several: `finance|treasury` admits whoever is in one of them, `finance&board` whoever
-    is in all. They are asked once everything of the stages before `stage` is met. `escalate` names the groups that are
-    told when most of the time is over.
+    is in all, and `REQUESTER` whoever the agent acts for. They are asked once everything of the stages before `stage`
+    is met. `escalate` names the groups that are told when most of the time is over.
     """
 
     group: str
@@ -62,6 +66,8 @@ class Obligation:
     def whom(self) -> str:
         """Return who is asked, in words."""
         named = sorted(self.groups)
+        if self.is_confirmation:
+            return "the person it is done for"
         if len(named) == 1:
             return named[0]
         if ALL_OF in self.group:
@@ -71,7 +77,14 @@ class Obligation:
     @property
     def seat(self) -> str:
         """Return who is asked and when, as it goes on record: `finance:1`, or `legal:2 in stage 2`."""
+        if self.is_confirmation:
+            return "confirmed by requester"
         return f"{self.group}:{self.count}{f' in stage {self.stage}' if self.stage > 1 else ''}"
+
+    @property
+    def is_confirmation(self) -> bool:
+        """Return whether it asks nobody but the person for whom the agent acts."""
+        return self.group == REQUESTER
 
     def as_json(self) -> dict[str, Json]:
         """Return the obligation as it is stored and as digests take it."""

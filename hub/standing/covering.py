@@ -40,7 +40,7 @@ class Case:
 
 def is_single_vote(obligations: Sequence[Obligation]) -> bool:
     """Return whether one vote of one group is all that is asked: more people are never replaced by a grant."""
-    return len(obligations) == 1 and obligations[0].count == 1
+    return len(obligations) == 1 and obligations[0].count == 1 and not obligations[0].is_confirmation
 
 
 def why_not(grant: StandingGrant, case: Case) -> str:

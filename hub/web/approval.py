@@ -38,6 +38,7 @@ _NOTICES: Final = {
     Choice.APPROVE: "Your approval is on record.",
     Choice.REJECT: "Your rejection is on record, and your reason goes back to the agent.",
 }
+_CONFIRMED: Final = "Your confirmation is on record."
 
 
 async def count_waiting(runtime: Runtime, person: Principal) -> int:
@@ -94,14 +95,20 @@ async def submit_vote(visit: Visit) -> Response:
         authenticated_at=visit.session.authenticated_at,
     )
     try:
-        await vote(ballot, visit.runtime)
+        counted = await vote(ballot, visit.runtime)
     except FreshLoginNeeded:
         return _to_fresh_login(visit, invocation_id)
     except ChangedSinceSeen:
         return await _changed(visit, ballot)
     except (InputError, Conflict) as error:
         return await _refused(visit, ballot, error)
-    return redirect_telling(visit, f"/approvals/{invocation_id}", _NOTICES[ballot.choice])
+    confirmed = ballot.choice is Choice.APPROVE and _has_confirmed(visit.person, counted.question)
+    notice = _CONFIRMED if confirmed else _NOTICES[ballot.choice]
+    return redirect_telling(visit, f"/approvals/{invocation_id}", notice)
+
+
+def _has_confirmed(person: Principal, question: Question | None) -> bool:
+    return question is not None and person.id == question.confirmer_id
 
 
 def _choice(pressed: str) -> Choice:
@@ -142,7 +149,7 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
     page = replace(
         approval_page(dossier, record, question), revised=revised(dossier), drifted=await _drifted(visit, dossier)
     )
-    if page.is_open and may(visit.person, Permission.BREAK_GLASS) and visit.person.id not in question.excluded:
+    if page.is_open and _may_break_glass(visit.person, question):
         page = replace(page, glass_url=f"/approvals/{invocation_id}/broken-glass")
     if why_not := _why_not(visit.person, dossier, question):
         return replace(page, why_no_decision=why_not)
@@ -156,14 +163,22 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
         digest=question.digest,
         in_place_of=mandate.counts_as.display_name if mandate.for_id else "",
         needs_fresh_login=_fresh_words(visit, dossier, question),
+        confirms=question.awaits_requester,
     )
     return replace(page, decision=decision, counter=counter_form(dossier.invocation, question))
+
+
+def _may_break_glass(person: Principal, question: Question) -> bool:
+    is_for_others = not all(one.is_confirmation for one in question.obligations)
+    return is_for_others and may(person, Permission.BREAK_GLASS) and person.id not in question.excluded
 
 
 def _why_not(person: Principal, dossier: Dossier, question: Question) -> str:
     """Return why there is no form whoever looks; the vote itself is checked again where it is counted."""
     if dossier.invocation.state is not State.AWAITING_APPROVAL or not question.is_open:
         return "This question is closed; no more votes are counted."
+    if question.awaits_requester and person.id == question.confirmer_id:
+        return ""
     if person.id in question.excluded:
         return "You take part in this call yourself, so somebody else has to decide it."
     if any(cast.voter_id == person.id for cast in question.votes):
@@ -273,6 +288,8 @@ def _of_record(target: str, pair: tuple[Change | None, Change | None], words: Fi
 
 
 def _shown(visit: Visit, page: ApprovalPage, *, status: int = 200) -> Response:
-    title = "Approval" if page.decision is None else "Approve or reject"
+    title = "Approval"
+    if page.decision is not None:
+        title = "Confirm or decline" if page.decision.confirms else "Approve or reject"
     shown = Shown(template="approval.html", title=title, page=page, here="approvals", status=status)
     return show(visit, shown)

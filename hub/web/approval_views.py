@@ -10,7 +10,7 @@ from hub.approvals.rules import asked_in, stages
 from hub.dryrun import PlanPreview, PreviewRecord, TrackRecord
 from hub.invocations.states import State
 from hub.invocations.values import Claims, Invocation
-from hub.policy import Obligation
+from hub.policy import REQUESTER, Obligation
 from hub.web.catalog import tool_url
 from hub.web.comparison import comparison, plain_fields
 from hub.web.dossier import Dossier
@@ -40,6 +40,8 @@ from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Tone, Word, u
 
 _APPROVED: Final = Word(label="approved", meaning="", tone="good")
 _REJECTED: Final = Word(label="rejected", meaning="", tone="bad")
+_CONFIRMED: Final = Word(label="confirmed", meaning="", tone="good")
+_DECLINED: Final = Word(label="declined", meaning="", tone="bad")
 _COMPLETE: Final = Word(label="complete", meaning="", tone="good")
 _ASKED_NOW: Final = Word(label="asked now", meaning="", tone="warn")
 _ASKED_LATER: Final = Word(label="asked later", meaning="")
@@ -141,10 +143,11 @@ def digest_lines(invocation: Invocation) -> tuple[tuple[str, str], ...]:
 
 def vote_line(vote: Vote, dossier: Dossier) -> VoteLine:
     """Return one vote with the voter's name."""
+    words = (_CONFIRMED, _DECLINED) if REQUESTER in vote.groups else (_APPROVED, _REJECTED)
     return VoteLine(
         voter=dossier.name_of(vote.voter_id),
-        groups=tuple(sorted(vote.groups)),
-        decision=_APPROVED if vote.choice is Choice.APPROVE else _REJECTED,
+        groups=tuple(sorted(vote.groups - {REQUESTER})),
+        decision=words[0] if vote.choice is Choice.APPROVE else words[1],
         reason=inert(vote.reason) if vote.reason else None,
         at=at(vote.cast_at, now=dossier.at),
         in_place_of=dossier.name_of(vote.for_id) if vote.for_id else "",
@@ -233,7 +236,7 @@ def _progress(question: Question) -> str:
     lines = list(_stages(question))
     now = next((line for line in lines if line.word is _ASKED_NOW), lines[-1])
     said = " · ".join(f"{each.group}: {each.given} of {each.needed}" for each in now.quorums)
-    return f"stage {now.number} of {len(lines)} · {said}" if len(lines) > 1 else said
+    return f"stage {lines.index(now) + 1} of {len(lines)} · {said}" if len(lines) > 1 else said
 
 
 def _fresh(one: Obligation) -> str:

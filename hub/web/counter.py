@@ -23,7 +23,7 @@ _NOTICE = "Your proposal is on record. It has a preview and a question of its ow
 
 def counter_form(invocation: Invocation, question: Question) -> CounterForm | None:
     """Return the form, if another revision may be made."""
-    if invocation.revision >= MOST_REVISIONS:
+    if invocation.revision >= MOST_REVISIONS or question.awaits_requester:
         return None
     return CounterForm(
         action=f"/approvals/{invocation.id}/instead",

@@ -115,6 +115,37 @@ async def test_a_rejection_needs_a_reason_and_ends_the_call(world: World, ann: V
     assert world.upstream.store.effects() == []
 
 
+async def test_whom_it_is_done_for_confirms_it_on_the_same_page(world: World, rita: Visitor, ann: Visitor) -> None:
+    await ask_by(world, '@confirm("requester") @require("approvers:1")')
+    asked, page = await asked_to_delete(world)
+    assert page not in (await ann.get("/approvals")).text
+    await rita.get("/approvals")
+    assert page in rita.html
+    await rita.get(page)
+    for words in ("Confirm", "Decline", "Bot does this in your name.", "the person it is done for", "asked now"):
+        assert words in rita.text
+    assert "standing-grant" not in rita.html
+
+    await rita.submit(page, decision="approve")
+    await rita.follow()
+
+    assert "Your confirmation is on record." in rita.html
+    assert "confirmed" in rita.text
+    assert await state_of(world, asked) is State.AWAITING_APPROVAL
+    assert page in (await ann.get("/approvals")).text
+
+
+async def test_whom_it_is_done_for_declines_it_with_a_reason(world: World, rita: Visitor) -> None:
+    await ask_by(world, '@confirm("requester")')
+    asked, page = await asked_to_delete(world)
+    await rita.get(page)
+
+    await rita.submit(page, decision="reject", reason="I never asked for that.")
+
+    ended = await current(world.runtime, asked.id)
+    assert (ended.state, ended.error_message) == (State.REJECTED, "I never asked for that.")
+
+
 async def test_a_get_never_decides(world: World, ann: Visitor) -> None:
     asked, page = await asked_to_delete(world)
     await ann.get(page)

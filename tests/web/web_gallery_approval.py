@@ -244,8 +244,22 @@ _NO_TRACK = replace(
     guards=(),
     not_covered=(inert("Everything: this connector offers no preview"),),
 )
+CONFIRMATION = replace(
+    HIGH,
+    rules=(RuleLine(why=inert_name("Whoever it is done for agrees first."), rule_id="payment-terms"),),
+    stages=(
+        StageLine(number=0, word=_NOW, quorums=(Quorum(group="the person it is done for", needed=1, given=0),)),
+        StageLine(
+            number=1,
+            word=Word(label="asked later", meaning=""),
+            quorums=(Quorum(group="approvers", needed=1, given=0),),
+        ),
+    ),
+    decision=Decision(action="/approvals/inv_01kb2x9m5q7n3", digest="5be1" * 16, confirms=True),
+)
 APPROVALS = {
     "high": HIGH,
+    "confirmation": CONFIRMATION,
     "critical": CRITICAL,
     "long": replace(HIGH, changes=(comparison(LONG, SALE_WORDS),)),
     "changed": replace(

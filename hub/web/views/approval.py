@@ -158,6 +158,8 @@ class Decision:
     problem: str = ""
     needs_fresh_login: str = ""
     """In words, when the decision will ask for the password; empty when it will not."""
+    confirms: bool = False
+    """Whether it is done for the viewer, who is asked before anybody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
