@@ -15,6 +15,7 @@ from hub.budgets import forget_places
 from hub.channels import CHANNEL_TOPIC
 from hub.core.errors import Conflict, HubError
 from hub.erasures import USUAL, Keeping, retain
+from hub.identity.expiring import warn_of_secrets
 from hub.identity.sweeping import sweep
 from hub.invocations.contact import look_after_connections
 from hub.invocations.journal import WORK
@@ -93,9 +94,12 @@ async def continue_due(runtime: Runtime) -> int:
 
 
 async def _tidy(runtime: Runtime) -> None:
-    """Delete what ended long ago and nothing refers to: sessions, codes, delivered messages, values that were seen."""
+    """Delete what ended long ago and nothing refers to (sessions, codes, delivered messages, values that were seen),
+    and tell of secrets that end soon.
+    """
     async with runtime.database.transaction() as tx:
         await sweep(tx)
+        await warn_of_secrets(tx)
         await ledger.sweep(tx)
         await forget_values(tx)
         await forget_places(tx)

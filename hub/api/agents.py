@@ -1,5 +1,6 @@
 """Agents and services: what their tokens may hold, and their secrets, each shown once."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from hub.api.access import AccountManager, Acting, Person, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
 from hub.core.errors import InputError, NotFound
-from hub.identity import accounts, clients, declarations, directory
+from hub.identity import accounts, clients, declarations, directory, expiring
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.runtime import Runtime
@@ -41,6 +42,21 @@ class SecretView(BaseModel):
     id: str
     client_secret: str
     expires_at: datetime
+
+
+class HeldSecretView(BaseModel):
+    """A secret that an agent has: when it was issued and when it ends, never what it is."""
+
+    id: str
+    issued_at: datetime
+    expires_at: datetime
+    ends_soon: bool = Field(description="Within two weeks, and no other one lives longer: issue the next one now.")
+
+
+class HeldSecrets(BaseModel):
+    """The secrets that are good now, the one that ends first first."""
+
+    items: list[HeldSecretView]
 
 
 class NewAgentView(BaseModel):
@@ -212,6 +228,15 @@ async def set_redirects(
     async with runtime.database.transaction() as tx:
         uris = await clients.set_redirects(tx, agent_id, tuple(wanted.redirect_uris), acting.authority(runtime))
     return Redirects(redirect_uris=list(uris))
+
+
+@router.get("/{agent_id}/secrets", operation_id="listAgentSecrets", summary="Which secrets an agent has")
+async def list_secrets(runtime: RuntimeParameter, acting: Person, agent_id: Id) -> HeldSecrets:
+    """Return the secrets that are good now, without their values, to the agent's owner or an administrator."""
+    async with runtime.database.reading() as tx:
+        await _answerable(tx, acting, agent_id)
+        found = await expiring.held_secrets(tx, agent_id)
+    return HeldSecrets(items=[HeldSecretView.model_validate(asdict(one)) for one in found])
 
 
 @router.post("/{agent_id}/secrets", operation_id="issueAgentSecret", summary="Issue a secret", status_code=201)

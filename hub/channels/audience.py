@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from hub.approvals import Question, electorate, latest, may_look
 from hub.channels.notices import Notice
 from hub.identity import directory
+from hub.identity.expiring import SECRET_ENDS_SOON
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.break_glass import GLASS_BROKEN
@@ -14,7 +15,7 @@ from hub.storage import Tx, now
 
 async def audience(tx: Tx, notice: Notice) -> list[Principal]:
     """Return who is to hear of `notice` now, each once; nobody of a question that is answered or asked anew."""
-    if notice.event in {GLASS_BROKEN, AGENT_SUSPENDED}:
+    if notice.event in {GLASS_BROKEN, AGENT_SUSPENDED, SECRET_ENDS_SOON}:
         return _people((await directory.get_many(tx, notice.facts["owners"])).values())
     question = await _asked(tx, notice) if notice.is_question else None
     if question is None:

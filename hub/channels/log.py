@@ -9,6 +9,7 @@ import anyio
 import structlog
 
 from hub.channels.notices import Notice
+from hub.identity.expiring import SECRET_ENDS_SOON
 from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.break_glass import GLASS_BROKEN
@@ -21,8 +22,10 @@ _WORDS: Final = {
     APPROVAL_ESCALATED: "approval about to expire",
     GLASS_BROKEN: "glass broken",
     AGENT_SUSPENDED: "agent suspended",
+    SECRET_ENDS_SOON: "secret of an agent ends soon",
 }
 """What is told here, and how. What became of a question is in the audit log."""
+_WARNINGS: Final = frozenset({GLASS_BROKEN, AGENT_SUSPENDED, SECRET_ENDS_SOON})
 _WHOM: Final = ("groups", "people", "by", "owners")
 
 _log = structlog.get_logger(__name__)
@@ -44,8 +47,9 @@ class LogChannel:
     async def deliver(self, notice: Notice, recipient: str) -> None:  # noqa: ARG002  # there is one log
         """Say what waits, whom it matters to, and where it can be looked at."""
         whom = {name: notice.facts[name] for name in _WHOM if notice.facts.get(name)}
-        line = {"invocation": notice.invocation_id, **whom, "link": f"{self._public_url}{notice.page}"}
-        tell = _log.warning if notice.event in {GLASS_BROKEN, AGENT_SUSPENDED} else _log.info
+        what = "secret" if notice.event == SECRET_ENDS_SOON else "invocation"
+        line = {what: notice.invocation_id, **whom, "link": f"{self._public_url}{notice.page}"}
+        tell = _log.warning if notice.event in _WARNINGS else _log.info
         tell(_WORDS[notice.event], **line)
         if self._file is not None:
             async with await anyio.open_file(self._file, "a", encoding="utf-8") as lines:

@@ -19,6 +19,7 @@ import anyio.to_thread
 
 from hub.channels.audience import audience
 from hub.channels.notices import Notice
+from hub.identity.expiring import SECRET_ENDS_SOON
 from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.break_glass import GLASS_BROKEN
@@ -36,6 +37,7 @@ _SUBJECTS: Final = {
     APPROVAL_ESCALATED: "A decision is about to be missed",
     GLASS_BROKEN: "A write went without approval",
     AGENT_SUSPENDED: "An agent of yours was suspended",
+    SECRET_ENDS_SOON: "A secret of an agent of yours ends soon",
 }
 _TEXT: Final = """\
 {subject}. Read what it is about here:

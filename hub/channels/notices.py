@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from hub import outbox
+from hub.identity.expiring import SECRET_ENDS_SOON
 from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.break_glass import GLASS_BROKEN
@@ -24,7 +25,7 @@ QUESTIONS: Final = (APPROVAL_REQUESTED, APPROVAL_REMINDED, APPROVAL_ESCALATED)
 """The topics of a question that waits."""
 CHANNEL_TOPIC: Final = "notice."
 """What the topics of channels in the outbox begin with."""
-TOPICS: Final = (*QUESTIONS, GLASS_BROKEN, AGENT_SUSPENDED, INVOCATION_MOVED)
+TOPICS: Final = (*QUESTIONS, GLASS_BROKEN, AGENT_SUSPENDED, SECRET_ENDS_SOON, INVOCATION_MOVED)
 """The topics of the outbox that are notices. What stands in their payload is ids, states, groups and digests."""
 
 
@@ -39,8 +40,8 @@ class Notice:
 
     @property
     def invocation_id(self) -> str:
-        """Return what it is about."""
-        return str(self.facts["invocation_id"])
+        """Return which invocation it is about, or which secret of an agent."""
+        return str(self.facts["secret_id" if self.event == SECRET_ENDS_SOON else "invocation_id"])
 
     @property
     def is_question(self) -> bool:
@@ -50,7 +51,7 @@ class Notice:
     @property
     def page(self) -> str:
         """Return the path of the page that it leads to."""
-        if self.event == AGENT_SUSPENDED:
+        if self.event in {AGENT_SUSPENDED, SECRET_ENDS_SOON}:
             return f"/people/{self.facts['agent_id']}"
         return f"/{'approvals' if self.is_question else 'invocations'}/{self.invocation_id}"
 

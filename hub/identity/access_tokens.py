@@ -37,6 +37,8 @@ class AccessToken:
     expires_at: datetime
     authenticated_at: datetime | None
     not_before: datetime | None = None
+    actors: tuple[str, ...] = ()
+    """Which clients acted for the user before this one did, the latest first (RFC 8693 section 4.1)."""
 
 
 def mint(token: AccessToken, keys: Keyring) -> str:
@@ -58,7 +60,7 @@ def mint(token: AccessToken, keys: Keyring) -> str:
         "agent_version": token.agent_version,
     }
     if token.user_id is not None:
-        claims["act"] = {"sub": token.client_id}
+        claims["act"] = nested_actors((token.client_id, *token.actors))
     if token.authenticated_at is not None:
         claims["auth_time"] = _seconds(token.authenticated_at)
     key = keys.signing_key("tokens")
@@ -66,6 +68,14 @@ def mint(token: AccessToken, keys: Keyring) -> str:
         raise Unavailable(f"The signing key {key.id} is not one for tokens; rotate it.")
     header = {"typ": TOKEN_TYPE, "alg": ALGORITHM, "kid": key.id}
     return jwt.encode(header, claims, ECKey.import_key(key.private), algorithms=[ALGORITHM])
+
+
+def nested_actors(actors: tuple[str, ...]) -> dict[str, Any]:
+    """Return the claim `act` for those who act, the one who does now first (RFC 8693 section 4.1)."""
+    act: dict[str, Any] = {}
+    for one in reversed(actors):
+        act = {"sub": one, "act": act} if act else {"sub": one}
+    return act
 
 
 def read_access_token(text: str, keys: Keyring) -> AccessToken:
@@ -112,7 +122,7 @@ def _verified(text: str, keys: Keyring) -> jwt.Token:
 
 def _token(claims: Mapping[str, Any]) -> AccessToken:
     client_id, subject = _text(claims, "client_id"), _text(claims, "sub")
-    actor = claims.get("act", {"sub": client_id})["sub"]
+    actor, *actors = _actors(claims.get("act", {"sub": client_id}))
     if actor != client_id or ("act" in claims) != (subject != client_id):
         raise ValueError(actor)
     auth_time = claims.get("auth_time")
@@ -129,7 +139,12 @@ def _token(claims: Mapping[str, Any]) -> AccessToken:
         expires_at=_moment(claims["exp"]),
         authenticated_at=None if auth_time is None else _moment(auth_time),
         not_before=_moment(claims["nbf"]) if "nbf" in claims else None,
+        actors=tuple(actors),
     )
+
+
+def _actors(act: Mapping[str, Any]) -> list[str]:
+    return [_text(act, "sub"), *(_actors(act["act"]) if "act" in act else [])]
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

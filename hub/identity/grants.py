@@ -25,6 +25,9 @@ REFRESH_TOKEN_LIFETIME: Final = timedelta(days=14)
 GRANT_LIFETIME: Final = timedelta(days=90)
 """However often it is refreshed: after this the person is asked again."""
 
+EXCHANGED: Final = "token_exchange"
+"""The kind of a grant that was made from another one's token."""
+
 
 class OAuthError(StrEnum):
     """The error codes of RFC 6749 sections 4.1.2.1 and 5.2 and of RFC 8707 section 2."""
@@ -67,6 +70,7 @@ class Issued:
     refresh_token: str | None = field(repr=False)
     lifetime: timedelta
     scopes: frozenset[str]
+    is_exchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,8 @@ class NewGrant:
     server: str
     authenticated_at: datetime | None
     lifetime: timedelta
+    parent_id: str | None = None
+    actors: tuple[str, ...] = ()
 
 
 def scopes_within(requested: str | None, allowed: frozenset[str]) -> frozenset[str]:
@@ -114,6 +120,8 @@ async def open_grant(tx: Tx, new: NewGrant) -> GrantRow:
         authenticated_at=new.authenticated_at,
         created_at=at,
         expires_at=at + new.lifetime,
+        parent_id=new.parent_id,
+        actors=list(new.actors),
     )
     tx.add(grant)
     await tx.flush()
@@ -125,6 +133,9 @@ async def issue(
 ) -> Issued:
     """Issue an access token under `grant` and, with it, a refresh token that may be used once."""
     at = await now(tx)
+    expires_at = at + ACCESS_TOKEN_LIFETIME
+    if grant.kind == EXCHANGED:  # it ends with the token that it was made from, to the second
+        expires_at = min(expires_at, grant.expires_at)
     version = (await get(tx, grant.client_id)).agent_version
     token = AccessToken(
         id=new_id("tok"),
@@ -136,8 +147,9 @@ async def issue(
         scopes=scopes,
         resource=grant.resource,
         issued_at=at,
-        expires_at=at + ACCESS_TOKEN_LIFETIME,
+        expires_at=expires_at,
         authenticated_at=grant.authenticated_at,
+        actors=tuple(grant.actors),
     )
     refresh_token = await _new_refresh_token(tx, grant, at) if with_refresh else None
     await server.authority(grant.client_id).record(
@@ -151,11 +163,12 @@ async def issue(
         scope=scope_text(scopes),
         resource=grant.resource,
         agent_version=str(version),
+        actors=list(grant.actors),
     )
     return Issued(
         access_token=mint(token, server.keys),
         refresh_token=refresh_token,
-        lifetime=ACCESS_TOKEN_LIFETIME,
+        lifetime=expires_at - at,
         scopes=scopes,
     )
 
@@ -184,6 +197,7 @@ async def revoke_grants_between(tx: Tx, *, user_id: str, client_id: str, reason:
 
 
 async def _revoke(tx: Tx, which: ColumnElement[bool], reason: str, authority: Authority) -> int:
+    """Revoke grants, and those that came of their tokens by exchange; the chain of those is bounded."""
     at = await now(tx)
     revoked = await tx.scalars(
         update(GrantRow)
@@ -196,6 +210,7 @@ async def _revoke(tx: Tx, which: ColumnElement[bool], reason: str, authority: Au
         await authority.record(tx, EventKind.TOKEN_REVOKED, grant_id, reason=reason)
     if grant_ids:
         await authority.outdate_callers(tx)
+        await _revoke(tx, GrantRow.parent_id.in_(grant_ids), reason, authority)
     return len(grant_ids)
 
 

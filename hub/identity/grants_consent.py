@@ -27,7 +27,10 @@ CODE_LIFETIME: Final = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentQuestion:
-    """All that the consent page shows: who wants what where, and what of it the person has agreed to before."""
+    """All that the consent page shows: who wants what where, and what of it the person has agreed to before.
+
+    `scopes` are those that were asked for and, behind them, those that the person has allowed already and would keep.
+    """
 
     request_id: str
     agent: Principal
@@ -76,15 +79,15 @@ async def consent_question(tx: Tx, request_id: str, user: Principal) -> ConsentQ
     if row is None:
         raise _gone()
     agent = await get(tx, row.client_id)
-    given = await _given(tx, user.id, row.client_id, row.resource)
+    given = await consented(tx, user_id=user.id, client_id=row.client_id, resource=row.resource)
     return ConsentQuestion(
         request_id=row.id,
         agent=agent,
         owner=await get(tx, agent.owner_id) if agent.owner_id else None,
         server=row.server,
         resource=row.resource,
-        scopes=tuple(row.scopes),
-        given_before=frozenset(scope for consent in given for scope in consent.scopes),
+        scopes=(*row.scopes, *_kept(row, given & agent.allowed_scopes)),
+        given_before=given,
         redirect_uri=row.redirect_uri,
         expires_at=row.expires_at,
     )
@@ -100,12 +103,13 @@ async def grant_consent(
         InputError: no scope was agreed to, or one that was not asked for.
     """
     row = await _decide(tx, request_id, session.principal)
-    granted = frozenset(scopes)
-    if not granted or not granted <= set(row.scopes):
-        raise InputError("Agree to one or more of the scopes that were asked for, or deny the request.")
     client = await find_client(tx, row.client_id)
     if client is None or client.principal.is_suspended:
         raise _gone()
+    granted = frozenset(scopes)
+    given = await consented(tx, user_id=session.principal.id, client_id=row.client_id, resource=row.resource)
+    if not granted or not granted <= {*row.scopes, *_kept(row, given & client.principal.allowed_scopes)}:
+        raise InputError("Agree to one or more of the scopes that were asked for, or deny the request.")
     at = await now(tx)
     user_id = session.principal.id
     code = new_secret("cod")
@@ -156,6 +160,18 @@ async def consents_of(tx: Tx, user_id: str) -> list[Consent]:
     ]
 
 
+async def consented(tx: Tx, *, user_id: str, client_id: str, resource: str) -> frozenset[str]:
+    """Return what a person lets one agent do at one server by its latest answer, which counts alone; empty: nothing."""
+    query = (
+        select(ConsentRow)
+        .where(ConsentRow.user_id == user_id, ConsentRow.client_id == client_id, ConsentRow.resource == resource)
+        .order_by(ConsentRow.given_at.desc(), ConsentRow.id.desc())
+        .limit(1)
+    )
+    latest = await tx.scalar(query)
+    return frozenset() if latest is None or latest.withdrawn_at is not None else frozenset(latest.scopes)
+
+
 async def withdraw_consent(tx: Tx, user_id: str, client_id: str, authority: Authority) -> int:
     """Forget all a person agreed to for one agent and stop the tokens it holds; return how many grants stopped."""
     await tx.execute(
@@ -189,12 +205,9 @@ async def _decide(tx: Tx, request_id: str, user: Principal) -> AuthorizationRequ
     return row
 
 
-async def _given(tx: Tx, user_id: str, client_id: str, resource: str) -> list[Consent]:
-    return [
-        consent
-        for consent in await consents_of(tx, user_id)
-        if consent.agent_id == client_id and consent.resource == resource
-    ]
+def _kept(row: AuthorizationRequestRow, given: frozenset[str]) -> list[str]:
+    # An agent that steps up asks for what is missing; the new token replaces one that had the rest as well.
+    return sorted(given - set(row.scopes))
 
 
 async def _remember(tx: Tx, row: AuthorizationRequestRow, user_id: str, granted: frozenset[str]) -> None:

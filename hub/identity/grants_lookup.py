@@ -27,6 +27,7 @@ class LiveToken:
     resource: str
     issued_at: datetime
     expires_at: datetime
+    actors: tuple[str, ...] = ()
 
 
 async def live_token(tx: Tx, server: AuthorizationServer, asking: Client, value: str) -> LiveToken | None:
@@ -34,8 +35,8 @@ async def live_token(tx: Tx, server: AuthorizationServer, asking: Client, value:
 
     A client may ask about its own tokens, and a service about access tokens for the servers it may use itself.
     """
-    said = await _access_token(server, value)
-    found = await _live_refresh(tx, value) if said is None else await _live_access(tx, server, said)
+    said = await readable_token(server, value)
+    found = await _live_refresh(tx, value) if said is None else await live_access(tx, server, said)
     if found is None or not _may_know(server, asking, found):
         return None
     return found
@@ -46,7 +47,7 @@ async def end_grant_of(tx: Tx, server: AuthorizationServer, client: Client, valu
 
     One that is unknown, over or another client's changes nothing: whoever guesses learns nothing.
     """
-    said = await _access_token(server, value)
+    said = await readable_token(server, value)
     row = await tx.get(RefreshTokenRow, hash_secret(value)) if said is None else None
     grant_id = said.grant_id if said is not None else row.grant_id if row is not None else None
     grant = await tx.get(GrantRow, grant_id) if grant_id is not None else None
@@ -54,7 +55,8 @@ async def end_grant_of(tx: Tx, server: AuthorizationServer, client: Client, valu
         await revoke_grant(tx, grant.id, "revoked by its client", server.authority(client.principal.id))
 
 
-async def _access_token(server: AuthorizationServer, value: str) -> AccessToken | None:
+async def readable_token(server: AuthorizationServer, value: str) -> AccessToken | None:
+    """Return what an access token of this hub says, whether or not it still counts; None if it is none."""
     try:
         return read_access_token(value, server.keys)
     except UnknownKey:
@@ -67,7 +69,8 @@ async def _access_token(server: AuthorizationServer, value: str) -> AccessToken 
         return None
 
 
-async def _live_access(tx: Tx, server: AuthorizationServer, said: AccessToken) -> LiveToken | None:
+async def live_access(tx: Tx, server: AuthorizationServer, said: AccessToken) -> LiveToken | None:
+    """Return what an access token stands for now, or None: it is over, or its grant, its client or its person is."""
     at = await now(tx)
     if said.issuer != server.issuer or not (said.not_before or said.issued_at) <= at < said.expires_at:
         return None
@@ -83,6 +86,7 @@ async def _live_access(tx: Tx, server: AuthorizationServer, said: AccessToken) -
         resource=said.resource,
         issued_at=said.issued_at,
         expires_at=said.expires_at,
+        actors=said.actors,
     )
 
 

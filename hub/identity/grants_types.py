@@ -21,6 +21,7 @@ from hub.identity.grants import (
     scopes_within,
 )
 from hub.identity.grants_authorize import TARGET_HINT, allowed_server
+from hub.identity.grants_exchange import TOKEN_EXCHANGE, exchange_token
 from hub.identity.proof_keys import proves
 from hub.identity.secrets import hash_secret
 from hub.identity.tables import AuthorizationCodeRow, GrantRow, RefreshTokenRow
@@ -191,5 +192,6 @@ GRANT_TYPES: Final[Mapping[str, GrantType]] = {
     "authorization_code": GrantType(required=("code", "code_verifier"), answer=_authorization_code),
     "client_credentials": GrantType(required=(), answer=_client_credentials),
     "refresh_token": GrantType(required=("refresh_token",), answer=_refresh_token),
+    TOKEN_EXCHANGE: GrantType(required=("subject_token", "subject_token_type"), answer=exchange_token),
 }
 """Every grant type, by the name it has in `grant_type`."""

@@ -1,4 +1,4 @@
-"""Tables of principals, groups, clients, secrets, sessions, linked identities and budgets of logins."""
+"""Tables of principals, groups, clients, secrets, sessions, identities elsewhere and budgets of logins."""
 
 from datetime import datetime
 from typing import Any
@@ -142,8 +142,42 @@ class ClientSecretRow(Base):
     principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"))
     hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(Moment)
-    expires_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+    warned_at: Mapped[datetime | None] = mapped_column(Moment)
+    """When its client's owner was told that it ends soon."""
+
+
+class ClientDocumentRow(Base):
+    """A client that is known by its metadata document: where that is, and until when it need not be read again."""
+
+    __tablename__ = "oauth_client_documents"
+
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), primary_key=True)
+    url: Mapped[str] = mapped_column(String(500), unique=True)
+    fresh_until: Mapped[datetime] = mapped_column(Moment)
+
+
+class ClientRegistrationRow(Base):
+    """A client that registered itself, and the hash of the token by which it may read and end its registration."""
+
+    __tablename__ = "oauth_client_registrations"
+
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    registered_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+class ExternalIdentityRow(Base):
+    """A person as another issuer knows it: by that issuer's own subject, never by a name or an address."""
+
+    __tablename__ = "external_identities"
+    __table_args__ = (UniqueConstraint("issuer", "principal_id"),)
+
+    issuer: Mapped[str] = mapped_column(String(500), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), index=True)
+    linked_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class UsedAssertionRow(Base):
@@ -223,6 +257,10 @@ class GrantRow(Base):
     authenticated_at: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    parent_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("oauth_grants.id"), index=True)
+    """The grant whose token was exchanged for this one; when it ends, this one does."""
+    actors: Mapped[list[str]] = mapped_column(Json, default=list)
+    """Who acted for the person before the client, the latest first."""
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
     revoked_reason: Mapped[str | None] = mapped_column(String(200))
 

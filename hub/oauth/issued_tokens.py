@@ -5,6 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from hub.identity.access_tokens import nested_actors
 from hub.identity.clients import ClientAuthentication, authenticate_client
 from hub.identity.grants import AuthorizationServer, OAuthError
 from hub.identity.grants_lookup import LiveToken, end_grant_of, live_token
@@ -55,7 +56,7 @@ def _described(server: AuthorizationServer, found: LiveToken | None) -> dict[str
         "exp": int(found.expires_at.timestamp()),
     }
     if found.user_id is not None:
-        described["act"] = {"sub": found.client_id}
+        described["act"] = nested_actors((found.client_id, *found.actors))
     if found.id is not None:
         described |= {"jti": found.id, "token_type": "Bearer"}
     return described

@@ -5,6 +5,7 @@ from starlette.responses import JSONResponse, Response
 
 from hub.identity.clients import authenticate_client
 from hub.identity.grants import AuthorizationServer, Issued, OAuthError, Refused
+from hub.identity.grants_exchange import ACCESS_TOKEN
 from hub.identity.grants_types import exchange
 from hub.identity.scopes import scope_text
 from hub.oauth.answers import PRIVATE, error_answer, unproven_answer
@@ -35,6 +36,8 @@ def _issued(issued: Issued) -> Response:
         "expires_in": int(issued.lifetime.total_seconds()),
         "scope": scope_text(issued.scopes),
     }
+    if issued.is_exchanged:
+        body["issued_token_type"] = ACCESS_TOKEN
     if issued.refresh_token is not None:
         body["refresh_token"] = issued.refresh_token
     return JSONResponse(body, headers=PRIVATE)

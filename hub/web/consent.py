@@ -46,6 +46,7 @@ def _page(question: ConsentQuestion) -> ConsentPage:
         server=question.server,
         scopes=tuple(scope_line(scope, given_before=scope in question.given_before) for scope in question.scopes),
         returns_to=_place(question.redirect_uri),
+        is_more=bool(question.given_before),
     )
 
 

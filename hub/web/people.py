@@ -25,12 +25,12 @@ from hub.identity.clients import (
     NewAgent,
     create_agent,
     find_client,
-    issue_secret,
     limit_client,
     set_redirects,
 )
 from hub.identity.declarations import Statement, agent_versions, state
 from hub.identity.directory import get, get_many, page
+from hub.identity.expiring import held_secrets
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.registry import EVERYTHING, allowable_servers, check_servers
@@ -42,6 +42,7 @@ from hub.web.people_views import (
     person_line,
     person_page,
     role_choices,
+    secret_lines,
     server_choices,
     version_lines,
 )
@@ -50,7 +51,6 @@ from hub.web.views.people import (
     GroupLine,
     NewAgentForm,
     NewGroupForm,
-    NewSecretPage,
     NewUserForm,
     PeoplePage,
 )
@@ -129,7 +129,7 @@ async def add_group(visit: Visit) -> Response:
 async def show_person(visit: Visit) -> Response:
     """Show one account."""
     demand(visit.person, Permission.MANAGE_ACCOUNTS)
-    return await _person(visit)
+    return await person_shown(visit)
 
 
 async def change_groups(visit: Visit) -> Response:
@@ -228,27 +228,6 @@ async def resume_person(visit: Visit) -> Response:
     return await _change(visit, resume, done="resumed")
 
 
-async def issue_client_secret(visit: Visit) -> Response:
-    """Give an agent one more secret, and show it.
-
-    The one POST that answers with a page: a secret that waited for the next GET would have to be kept somewhere.
-    """
-    demand(visit.person, Permission.MANAGE_ACCOUNTS)
-    try:
-        async with visit.runtime.database.transaction() as tx:
-            agent = await get(tx, visit.request.path_params["principal_id"])
-            secret = await issue_secret(tx, agent.id, visit.own_authority)
-    except InputError as error:
-        return await _person(visit, problem=error.message)
-    view = NewSecretPage(
-        name=agent.name,
-        client_id=agent.id,
-        client_secret=secret.value,
-        expires=f"{secret.expires_at.day} {secret.expires_at.strftime('%b %Y')}",
-    )
-    return show(visit, Shown(template="new_secret.html", title="New secret", page=view, here="people"))
-
-
 async def _change(visit: Visit, change: Callable[[Tx, str, Authority], Awaitable[Principal]], *, done: str) -> Response:
     demand(visit.person, Permission.MANAGE_ACCOUNTS)
     principal_id = visit.request.path_params["principal_id"]
@@ -256,7 +235,7 @@ async def _change(visit: Visit, change: Callable[[Tx, str, Authority], Awaitable
         async with visit.runtime.database.transaction() as tx:
             await change(tx, principal_id, visit.own_authority)
     except (InputError, Conflict) as error:
-        return await _person(visit, problem=error.message)
+        return await person_shown(visit, problem=error.message)
     return redirect_telling(visit, f"/people/{principal_id}", _NOTICES[done])
 
 
@@ -304,7 +283,8 @@ async def _people_page(tx: Tx, *, after: str | None) -> PeoplePage:
     )
 
 
-async def _person(visit: Visit, *, problem: str = "") -> Response:
+async def person_shown(visit: Visit, *, problem: str = "") -> Response:
+    """Show one account as it stands now, and what stood against the change that was asked for."""
     async with visit.runtime.database.reading() as tx:
         principal = await get(tx, visit.request.path_params["principal_id"])
         owners = await get_many(tx, [principal.owner_id] if principal.owner_id else [])
@@ -314,12 +294,14 @@ async def _person(visit: Visit, *, problem: str = "") -> Response:
         moment = await now(tx)
         titles = await groups(tx)
         allowable = await allowable_servers(tx)
+        held = await held_secrets(tx, principal.id)
     has_secrets = client is not None and client.authentication is ClientAuthentication.SECRET
     named = {**dict.fromkeys(sorted(principal.allowed_servers), "not there any more"), **allowable}
     view = replace(
         person_page(principal, owners, titles),
         server_choices=server_choices(named, principal.allowed_servers),
         can_have_secrets=has_secrets,
+        secrets=secret_lines(held, moment),
         model=str(versions[0].declaration["model"]) if versions else "",
         prompt=str(versions[0].declaration["prompt"]) if versions else "",
         versions=version_lines(versions, declarers, moment),

@@ -6,14 +6,17 @@ from datetime import datetime
 from typing import Final
 
 from hub.identity.declarations import AgentVersion
+from hub.identity.expiring import HeldSecret
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at
 from hub.web.views.catalog import Choice
-from hub.web.views.people import AgentLine, AgentVersionLine, PersonLine, PersonPage
+from hub.web.views.people import AgentLine, AgentVersionLine, PersonLine, PersonPage, SecretLine
 from hub.web.wording import Word
 
 _ACTIVE: Final = Word(label="active", meaning="May act.", tone="good")
+_GOOD: Final = Word(label="good", meaning="The agent may prove itself by it.", tone="good")
+_ENDS_SOON: Final = Word(label="ends soon", meaning="No other one is good for longer.", tone="warn")
 _SUSPENDED: Final = Word(label="suspended", meaning="Refused everywhere.", tone="bad")
 
 
@@ -60,6 +63,19 @@ def person_page(principal: Principal, owners: Mapping[str, Principal], titles: M
         servers=tuple(sorted(principal.allowed_servers)),
         can_have_secrets=False,
         email=principal.email or "",
+    )
+
+
+def secret_lines(held: Sequence[HeldSecret], moment: datetime) -> tuple[SecretLine, ...]:
+    """Return the secrets that an agent has now, the one that ends first first."""
+    return tuple(
+        SecretLine(
+            id=one.id,
+            issued=at(one.issued_at, now=moment),
+            ends=at(one.expires_at, now=moment),
+            state=_ENDS_SOON if one.ends_soon else _GOOD,
+        )
+        for one in held
     )
 
 

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from hub.invocations.runtime import Runtime
 from hub.web import (
+    agent_secrets,
     approval,
     batches,
     brakes,
@@ -140,7 +141,10 @@ def _people(door: Doorway) -> list[Route]:
         Route(f"{one}/redirects", door.private(people.change_redirects), methods=["POST"]),
         Route(f"{one}/suspend", door.private(people.suspend_person), methods=["POST"]),
         Route(f"{one}/resume", door.private(people.resume_person), methods=["POST"]),
-        Route(f"{one}/secrets", door.private(people.issue_client_secret), methods=["POST"]),
+        Route(f"{one}/secrets", door.private(agent_secrets.issue_client_secret), methods=["POST"]),
+        Route(
+            f"{one}/secrets/{{secret_id}}/revoke", door.private(agent_secrets.revoke_client_secret), methods=["POST"]
+        ),
     ]
 
 

@@ -92,6 +92,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "setAgentLimits": ADMINISTRATOR,
     "listAgentVersions": ADMINISTRATOR,  # and its owner
     "stateAgent": ADMINISTRATOR,  # and its owner
+    "listAgentSecrets": ADMINISTRATOR,  # and its owner
     "issueAgentSecret": ADMINISTRATOR,
     "revokeAgentSecret": ADMINISTRATOR,
     "setAgentKeys": ADMINISTRATOR,

@@ -1,11 +1,12 @@
 """Consent: whose question it is, how often it can be answered, and what is remembered."""
 
 import pytest
-from oauth_hub import Hub, query_of, request_id_in
+from oauth_hub import PUBLIC_URL, Hub, query_of, request_id_in
 from sqlalchemy import update
 
 from hub.core.errors import InputError, NotFound, Unauthenticated
 from hub.identity.accounts import suspend
+from hub.identity.clients import limit_client
 from hub.identity.directory import get
 from hub.identity.enrolment import enrol
 from hub.identity.grants_consent import (
@@ -55,6 +56,50 @@ async def test_what_was_agreed_to_before_is_shown_and_asked_again(hub: Hub) -> N
 
     assert asked.given_before == {"tryton:read"}
     assert asked.scopes == ("tryton:read", "tryton:write")
+
+
+async def test_an_agent_that_steps_up_keeps_what_the_person_allowed_before(hub: Hub) -> None:
+    await hub.code(scope="tryton:read")
+
+    asked = await hub.ask(scope="tryton:write")
+    seen = await question(hub, request_id_in(asked), hub.ada)
+    token = (await hub.redeem(query_of(await hub.consent(asked))["code"])).json()
+
+    assert (seen.scopes, seen.given_before) == (("tryton:write", "tryton:read"), {"tryton:read"})
+    assert token["scope"] == "tryton:read tryton:write"
+
+
+async def test_what_a_person_left_out_of_its_latest_answer_is_not_kept(hub: Hub) -> None:
+    await hub.code()
+    await hub.consent(await hub.ask(), "tryton:read")
+
+    seen = await question(hub, request_id_in(await hub.ask(scope="tryton:read")), hub.ada)
+
+    assert (seen.scopes, seen.given_before) == (("tryton:read",), {"tryton:read"})
+
+
+async def test_nothing_is_kept_of_what_was_withdrawn_or_of_what_the_agent_may_no_longer_hold(hub: Hub) -> None:
+    await hub.code()
+    async with hub.database.transaction() as tx:
+        servers = hub.agent.allowed_servers
+        await limit_client(
+            tx, hub.agent.id, scopes=frozenset({"tryton:read"}), servers=servers, authority=hub.authority
+        )
+    narrowed = await question(hub, request_id_in(await hub.ask(scope="tryton:read")), hub.ada)
+    async with hub.database.transaction() as tx:
+        await withdraw_consent(tx, hub.ada.id, hub.agent.id, hub.server.authority(hub.ada.id))
+    withdrawn = await question(hub, request_id_in(await hub.ask(scope="tryton:read")), hub.ada)
+
+    assert narrowed.scopes == ("tryton:read",)
+    assert withdrawn.given_before == frozenset()
+
+
+async def test_what_is_kept_at_one_server_is_not_at_another(hub: Hub) -> None:
+    await hub.code()
+
+    seen = await question(hub, request_id_in(await hub.ask(scope="tryton:read", resource=f"{PUBLIC_URL}/mcp")), hub.ada)
+
+    assert (seen.scopes, seen.given_before) == (("tryton:read",), frozenset())
 
 
 async def test_the_first_who_sees_a_request_owns_it(hub: Hub) -> None:

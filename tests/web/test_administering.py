@@ -1,5 +1,7 @@
 """What administrators set up on pages: passwords of others, redirect addresses of agents, connections."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 from web_visitor import Visitor, browser_of
@@ -8,7 +10,7 @@ from world import PASSWORD, World
 from hub.audit import EventKind
 from hub.audit.tables import EventRow
 from hub.identity.accounts import set_roles
-from hub.identity.clients import find_client
+from hub.identity.clients import find_client, issue_secret
 from hub.identity.principals import Role
 from hub.invocations.states import State
 from hub.registry import get_connection
@@ -72,6 +74,35 @@ async def test_redirect_addresses_are_edited_and_unsafe_ones_refused(world: Worl
     assert client is not None
     assert client.redirect_uris == ("http://127.0.0.1/a", "https://agents.example.org/b")
     assert EventKind.AGENT_CHANGED.value in kinds
+
+
+async def test_a_secret_is_replaced_by_the_next_one_without_a_moment_in_which_none_is_good(
+    world: World, root: Visitor
+) -> None:
+    page = f"/people/{world.bot.id}"
+    async with world.runtime.database.transaction() as tx:
+        old = await issue_secret(tx, world.bot.id, world.runtime.authority, lifetime=timedelta(days=3))
+    await root.get(page)
+    assert "ends soon" in root.text
+    await root.submit(f"{page}/secrets")
+    await root.get(page)
+    assert "ends soon" not in root.text
+
+    await root.submit(f"{page}/secrets/{old.id}/revoke")
+    await root.follow()
+
+    assert "The secret is revoked." in root.text
+    assert old.id not in root.html
+    await root.post(f"{page}/secrets/{old.id}/revoke", root.form(f"{page}/secrets").fields)
+    assert root.page.status_code == 400
+
+
+async def test_nobody_else_revokes_secrets_on_pages(world: World, ann: Visitor) -> None:
+    await ann.get("/password")
+    token = ann.form("/password").fields
+
+    for path in ("secrets", "secrets/sec_1/revoke"):
+        assert (await ann.post(f"/people/{world.bot.id}/{path}", token)).status_code == 403
 
 
 async def test_a_connection_is_made_on_a_page_and_its_tools_are_used(world: World, root: Visitor) -> None:

@@ -103,3 +103,16 @@ async def test_a_request_that_one_person_has_opened_is_nobody_elses(world: World
     await rita.log_in("ann", PASSWORD)
 
     assert (await rita.get(page)).status_code == 404
+
+
+async def test_what_is_new_is_told_from_what_was_allowed_before(world: World, rita: Visitor) -> None:
+    page = await asked_for_consent(world, rita)
+    await rita.get(page)
+    assert "new reads only" not in rita.text
+    await rita.submit(page, answer="allow", scope=["upstream:read"])
+
+    again = await asked_for_consent(world, rita)
+    await rita.get(again)
+
+    assert "new may write" in rita.text
+    assert "you allowed this before reads only" in rita.text

@@ -33,6 +33,7 @@ from hub.web.views.people import (
     PeoplePage,
     PersonLine,
     PersonPage,
+    SecretLine,
 )
 from hub.web.wording import Word
 
@@ -146,6 +147,14 @@ PERSON = PersonPage(
     scopes=(),
     servers=(),
 )
+SECRETS = (
+    SecretLine(
+        id="sec_06dvh3x5m8qk2v7c1n4pz9tbwr",
+        issued=at(NOW - timedelta(days=80), now=NOW),
+        ends=at(NOW + timedelta(days=10), now=NOW),
+        state=Word(label="ends soon", meaning="No other one is good for longer.", tone="warn"),
+    ),
+)
 HEALTH = HealthPage(
     overall=WELL,
     lines=(
@@ -187,6 +196,7 @@ def _entry() -> Iterator[Example]:
     yield entry("slack-code", "slack.html", SlackPage(code="ABCDE-FGHJK-LMNPQ"), VIEWER)
     yield entry("slack-linked", "slack.html", linked, VIEWER)
     yield entry("consent", "consent.html", CONSENT, VIEWER)
+    yield entry("consent-more", "consent.html", replace(CONSENT, is_more=True), VIEWER)
     yield entry(
         "consent-hostile", "consent.html", replace(CONSENT, agent=inert_name(HOSTILE), agent_owner=HOSTILE), VIEWER
     )
@@ -273,6 +283,7 @@ def _administration() -> Iterator[Example]:
         ),
     )
     yield example("person-agent", "person.html", agent, here="people")
+    yield example("person-secrets", "person.html", replace(agent, secrets=SECRETS), here="people")
     yield example(
         "person-redirects",
         "person.html",

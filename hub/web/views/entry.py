@@ -66,3 +66,5 @@ class ConsentPage:
     scopes: tuple[ScopeLine, ...]
     returns_to: str
     """Place that the browser is sent to after either answer."""
+    is_more: bool = False
+    """Whether some of it was allowed before, so that the rest is new."""

@@ -99,6 +99,16 @@ class NewSecretPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretLine:
+    """One secret that an agent has, never its value."""
+
+    id: str
+    issued: At
+    ends: At
+    state: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentVersionLine:
     """One version of an agent's declaration, and what it declares otherwise than the one before."""
 
@@ -127,6 +137,7 @@ class PersonPage:
     scopes: tuple[str, ...]
     servers: tuple[str, ...]
     can_have_secrets: bool
+    secrets: tuple[SecretLine, ...] = ()
     redirect_uris: tuple[str, ...] = ()
     email: str = ""
     server_choices: tuple[Choice, ...] = ()

@@ -633,6 +633,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("invocation_id", "operator_id", name=op.f("pk_doubt_findings")),
     )
     op.create_table(
+        "external_identities",
+        sa.Column("issuer", sa.String(length=500), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("principal_id", sa.String(length=40), nullable=False),
+        sa.Column("linked_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name=op.f("fk_external_identities_principal_id_principals")
+        ),
+        sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_external_identities")),
+        sa.UniqueConstraint("issuer", "principal_id", name=op.f("uq_external_identities_issuer_principal_id")),
+    )
+    with op.batch_alter_table("external_identities", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_external_identities_principal_id"), ["principal_id"], unique=False)
+
+    op.create_table(
         "group_members",
         sa.Column("group_name", sa.String(length=64), nullable=False),
         sa.Column("principal_id", sa.String(length=40), nullable=False),
@@ -712,6 +727,33 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_linked_identities_principal_id"), ["principal_id"], unique=False)
 
     op.create_table(
+        "oauth_client_documents",
+        sa.Column("principal_id", sa.String(length=40), nullable=False),
+        sa.Column("url", sa.String(length=500), nullable=False),
+        sa.Column("fresh_until", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name=op.f("fk_oauth_client_documents_principal_id_principals")
+        ),
+        sa.PrimaryKeyConstraint("principal_id", name=op.f("pk_oauth_client_documents")),
+        sa.UniqueConstraint("url", name=op.f("uq_oauth_client_documents_url")),
+    )
+    op.create_table(
+        "oauth_client_registrations",
+        sa.Column("principal_id", sa.String(length=40), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("registered_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name=op.f("fk_oauth_client_registrations_principal_id_principals")
+        ),
+        sa.PrimaryKeyConstraint("principal_id", name=op.f("pk_oauth_client_registrations")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_oauth_client_registrations_token_hash")),
+    )
+    with op.batch_alter_table("oauth_client_registrations", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_oauth_client_registrations_registered_at"), ["registered_at"], unique=False
+        )
+
+    op.create_table(
         "oauth_client_secrets",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("principal_id", sa.String(length=40), nullable=False),
@@ -719,12 +761,14 @@ def upgrade() -> None:
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
         sa.Column("revoked_at", Moment(), nullable=True),
+        sa.Column("warned_at", Moment(), nullable=True),
         sa.ForeignKeyConstraint(
             ["principal_id"], ["principals.id"], name=op.f("fk_oauth_client_secrets_principal_id_principals")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_client_secrets")),
     )
     with op.batch_alter_table("oauth_client_secrets", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_oauth_client_secrets_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index("ix_oauth_client_secrets_principal_id_hash", ["principal_id", "hash"], unique=False)
 
     op.create_table(
@@ -771,15 +815,21 @@ def upgrade() -> None:
         sa.Column("authenticated_at", Moment(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
+        sa.Column("parent_id", sa.String(length=40), nullable=True),
+        sa.Column("actors", Json, nullable=False),
         sa.Column("revoked_at", Moment(), nullable=True),
         sa.Column("revoked_reason", sa.String(length=200), nullable=True),
         sa.ForeignKeyConstraint(["client_id"], ["principals.id"], name=op.f("fk_oauth_grants_client_id_principals")),
+        sa.ForeignKeyConstraint(
+            ["parent_id"], ["oauth_grants.id"], name=op.f("fk_oauth_grants_parent_id_oauth_grants")
+        ),
         sa.ForeignKeyConstraint(["user_id"], ["principals.id"], name=op.f("fk_oauth_grants_user_id_principals")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_grants")),
     )
     with op.batch_alter_table("oauth_grants", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_oauth_grants_client_id"), ["client_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_oauth_grants_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_oauth_grants_parent_id"), ["parent_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_oauth_grants_user_id"), ["user_id"], unique=False)
 
     op.create_table(
@@ -1140,6 +1190,7 @@ def downgrade() -> None:
     op.drop_table("oauth_requests")
     with op.batch_alter_table("oauth_grants", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_oauth_grants_user_id"))
+        batch_op.drop_index(batch_op.f("ix_oauth_grants_parent_id"))
         batch_op.drop_index(batch_op.f("ix_oauth_grants_expires_at"))
         batch_op.drop_index(batch_op.f("ix_oauth_grants_client_id"))
 
@@ -1151,8 +1202,14 @@ def downgrade() -> None:
     op.drop_table("oauth_clients")
     with op.batch_alter_table("oauth_client_secrets", schema=None) as batch_op:
         batch_op.drop_index("ix_oauth_client_secrets_principal_id_hash")
+        batch_op.drop_index(batch_op.f("ix_oauth_client_secrets_expires_at"))
 
     op.drop_table("oauth_client_secrets")
+    with op.batch_alter_table("oauth_client_registrations", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_oauth_client_registrations_registered_at"))
+
+    op.drop_table("oauth_client_registrations")
+    op.drop_table("oauth_client_documents")
     with op.batch_alter_table("linked_identities", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_linked_identities_principal_id"))
 
@@ -1173,6 +1230,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_group_members_principal_id"))
 
     op.drop_table("group_members")
+    with op.batch_alter_table("external_identities", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_external_identities_principal_id"))
+
+    op.drop_table("external_identities")
     op.drop_table("doubt_findings")
     op.drop_table("connectors")
     op.drop_table("commit_attempts")
