@@ -38,6 +38,8 @@ Json = Any
 
 AMOUNT = 60_000
 """A charge that a person has to approve."""
+CHARGES_EACH = 15
+"""How many charges an agent asks for before another takes over: what a busy one has to expect is shown elsewhere."""
 RESTS = frozenset({State.AWAITING_APPROVAL, State.IN_DOUBT}) | {state for state in State if state.is_terminal}
 
 
@@ -96,6 +98,8 @@ class Stage:
 
     async def approved(self, upstream_class: UpstreamClass) -> tuple[Invocation, int]:
         """Return a charge that ann has approved, and the number of its account, which nothing else charges."""
+        if self.accounts and self.accounts % CHARGES_EACH == 0:
+            self.caller = await hire(self.world, self.caller.scopes, name=f"biller-{self.accounts}")
         self.accounts += 1
         arguments = {"number": self.accounts, "amount": AMOUNT}
         asked = await self.world.call(f"charge_{upstream_class.lower()}", arguments, caller=self.caller)
@@ -196,16 +200,19 @@ async def set_up(world: World, nursery: Nursery) -> Stage:
             connection = await create_connection(tx, new, authority)
             await world.runtime.vault.put(tx, connection.id, {"token": world.upstream.token}, authority)
             scopes |= {f"{spec.name}:read", f"{spec.name}:write"}
-        biller = await create_agent(
-            tx,
-            NewAgent(
-                name="biller",
-                display_name="Biller",
-                owner_id=world.rita.id,
-                allowed_scopes=scopes,
-                allowed_servers=frozenset({"everything"}),
-            ),
-            authority,
-        )
-    caller = replace(world.caller, actor=biller, client_id=biller.id, scopes=scopes)
+    caller = await hire(world, scopes, name="biller")
     return Stage(world=world, nursery=nursery, caller=caller)
+
+
+async def hire(world: World, scopes: frozenset[str], *, name: str) -> Caller:
+    """Return a new agent that acts for rita with `scopes`."""
+    new = NewAgent(
+        name=name,
+        display_name="Biller",
+        owner_id=world.rita.id,
+        allowed_scopes=scopes,
+        allowed_servers=frozenset({"everything"}),
+    )
+    async with world.runtime.database.transaction() as tx:
+        biller = await create_agent(tx, new, world.runtime.authority)
+    return replace(world.caller, actor=biller, client_id=biller.id, scopes=scopes)
