@@ -42,7 +42,7 @@ class Catalog:
         self._heard = database.subscribe(CATALOG_CHANNEL)
         self._specs = Specs()
         self._snapshot: Snapshot | None = None
-        self._index: Index | None = None
+        self._index = Index()
         self._look_at = 0.0
         self._reading = asyncio.Lock()
 
@@ -124,8 +124,7 @@ class Catalog:
         sight, snapshot = self._sight(caller), await self._latest()
         shelf = snapshot.shelf(server_name(server, self.default), sight)
         found = list[PublishedTool]()
-        for name in self._index_of(snapshot).search(text, among=shelf.entries):
-            entry = shelf.entries[name]
+        for entry in self._index_of(snapshot).ranked(text, shelf):
             if len(found) == limit:
                 break
             if entry.is_offered and entry.is_visible(sight):
@@ -190,6 +189,7 @@ class Catalog:
         return known
 
     def _index_of(self, snapshot: Snapshot) -> Index:
-        if self._index is None or self._index.generation != snapshot.generation:
-            self._index = Index.of(snapshot)
+        if self._index.is_worn:
+            self._index = Index()
+        self._index.follow(snapshot)
         return self._index

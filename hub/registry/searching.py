@@ -1,139 +1,210 @@
-"""Keyword search over tools: names, titles, descriptions, schema fields and examples; the same on every engine."""
+"""The search over tools, for agents and people alike: one index, kept current entry by entry, and one ranking.
 
+A tool is ranked by what stands in its name, title, description, schema fields and examples, each with its weight, by
+how rare that is among all tools, and by how much of what was asked for it answers (BM25 with fields). What a question
+asks for, in English or Chinese, the vocabulary says. Another way of ranking, such as one by embeddings, may join: see
+`Ranker`.
+"""
+
+import heapq
 import math
-import re
-import unicodedata
-from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from array import array
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
-from connectors.sdk.spec import OperationSpec
-from hub.registry.snapshot import Snapshot
-from schemas import subschemas
+from hub.registry.entries import Entry
+from hub.registry.prominence import prominence
+from hub.registry.snapshot import Shelf, Snapshot
+from hub.registry.terms import terms_of
+from hub.registry.vocabulary import Wanted, vocabulary
 
-Json = Any
-"""Any JSON value."""
+Key = tuple[str, str]
+"""What is indexed once: a version's id and a name it is published under."""
 
-_WORD: Final = re.compile(r"[a-z0-9]+")
-_WEIGHTS: Final = {"name": 8, "title": 5, "description": 3, "field": 2, "example": 1}
-_EXACT: Final = 10
-_BEGINS: Final = 6
-"""What a word counts that is the one asked for, and one that only begins like it, in tenths."""
+_BEGINS: Final = 0.6
+"""What a word counts that only begins like the one asked for."""
 _SHORTEST_BEGINNING: Final = 3
-_PLURAL: Final = 4
-"""From so many letters on, a final s is no part of the word."""
+_MOST_BEGINNINGS: Final = 40
+_SATURATED: Final = 4.0
+"""How prominent a term is that counts half of what it can at most."""
+_PUBLISHED_NAME: Final = 4.0
+_ENOUGH: Final = 1000
+"""So many tools answer rarer things of a question that one which answers common ones alone is not looked at."""
+_WORN: Final = 2
+"""When so many times more was indexed than is there still, everything is indexed anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
-    """Which words stand in which versions, how prominently, and under which names servers publish these."""
+class Ranker(Protocol):
+    """Something that scores entries for a question: the words below, or whatever else understands it."""
 
-    generation: int
-    postings: Mapping[str, Mapping[str, int]]
-    """Word -> version id -> weight of the most prominent place."""
-    words: tuple[str, ...]
-    published: Mapping[str, tuple[str, ...]]
-    """Version id -> every name it is published under."""
+    def add(self, entry: Entry) -> None:
+        """Take up one more entry; they are numbered in the order in which they come, from 0."""
 
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> "Index":
-        """Return the index over everything in `snapshot` that has a version."""
-        postings = dict[str, dict[str, int]]()
-        published = dict[str, set[str]]()
-        for shelf in snapshot.shelves.values():
-            for entry in shelf.entries.values():
-                if entry.version is None:
-                    continue
-                if entry.version.id not in published:
-                    _add(postings, entry.version.id, _prominence(entry.version.spec, entry.tool.connector))
-                published.setdefault(entry.version.id, set()).add(entry.name)
-                _add(postings, entry.version.id, dict.fromkeys(words_of(entry.name), _WEIGHTS["name"]))
-        names = {version: tuple(sorted(known)) for version, known in published.items()}
-        return cls(snapshot.generation, postings, tuple(sorted(postings)), names)
+    def scores(self, text: str) -> Mapping[int, float]:
+        """Return how well entries answer `text`, those that do at all, by their number."""
 
-    def search(self, text: str, *, among: Collection[str]) -> list[str]:
-        """Return the names in `among` that fit the words of `text`, the best first, then by name.
 
-        A tool fits that has any of the words, or words that begin like them. More words, rarer words and more
-        prominent places rank higher.
-        """
-        scores = dict[str, int]()
-        for word in dict.fromkeys(words_of(text)):
-            for version, score in self._scores(word).items():
-                scores[version] = scores.get(version, 0) + score
-        ranked = [
-            (-score, name) for version, score in scores.items() for name in self.published[version] if name in among
-        ]
-        return list(dict.fromkeys(name for _, name in sorted(ranked)))
+@dataclass(slots=True)
+class _Postings:
+    documents: "array[int]" = field(default_factory=lambda: array("I"))
+    weights: "array[float]" = field(default_factory=lambda: array("f"))
 
-    def _scores(self, word: str) -> dict[str, int]:
-        best = dict[str, int]()
-        for known, closeness in self._alike(word):
-            having = self.postings[known]
-            rarity = int(10 * math.log2(2 + len(self.published) / len(having)))
-            for version, weight in having.items():
-                best[version] = max(best.get(version, 0), weight * closeness * rarity)
+    def pairs(self) -> Iterable[tuple[int, float]]:
+        return zip(self.documents, self.weights, strict=True)
+
+
+class Words:
+    """Ranks by words: which terms stand in which documents, and how prominently. Documents are only ever added."""
+
+    def __init__(self) -> None:
+        self._postings: dict[str, _Postings] = {}
+        self._sorted: list[str] = []
+        self._unsorted: list[str] = []
+        self._count = 0
+
+    def add(self, entry: Entry) -> None:
+        """Take up one more entry."""
+        for term, weight in _terms(entry).items():
+            having = self._postings.get(term)
+            if having is None:
+                having = self._postings[term] = _Postings()
+                self._unsorted.append(term)
+            having.documents.append(self._count)
+            having.weights.append(weight / (weight + _SATURATED))
+        self._count += 1
+
+    def scores(self, text: str) -> Mapping[int, float]:
+        """Return how well entries answer `text`, by their number."""
+        found = [(wanted, best) for wanted in vocabulary().asked_in(text) if (best := self._best(wanted))]
+        found.sort(key=lambda each: len(each[1]))  # the rarest first
+        scores = dict[int, float]()
+        for wanted, best in found:
+            weight = wanted.weight * math.log(1 + (self._count - len(best) + 0.5) / (len(best) + 0.5))
+            for number in best if len(scores) < _ENOUGH else scores.keys() & best.keys():
+                scores[number] = scores.get(number, 0.0) + weight * best[number]
+        return scores
+
+    def _best(self, wanted: Wanted) -> dict[int, float]:
+        """Return how prominently documents have what is wanted: the best of its alternatives that each has."""
+        best = dict[int, float]()
+        for terms, worth in self._present(wanted):
+            for number, weight in self._having(terms):
+                if best.get(number, 0.0) < weight * worth:
+                    best[number] = weight * worth
         return best
 
-    def _alike(self, word: str) -> Iterator[tuple[str, int]]:
-        if word in self.postings:
-            yield word, _EXACT
+    def _present(self, wanted: Wanted) -> list[tuple[tuple[str, ...], float]]:
+        known = self._postings.keys()
+        found = [(terms, worth) for terms, worth in wanted.alternatives.items() if known >= set(terms)]
+        return found or [((term,), _BEGINS) for term in self._beginning(wanted.word)]
+
+    def _having(self, terms: tuple[str, ...]) -> Iterable[tuple[int, float]]:
+        first, *others = (self._postings[term] for term in terms)
+        if not others:
+            return first.pairs()
+        held = [dict(other.pairs()) for other in others]
+        return (
+            (number, (weight + sum(other[number] for other in held)) / len(terms))
+            for number, weight in first.pairs()
+            if all(number in other for other in held)
+        )
+
+    def _beginning(self, word: str) -> Iterator[str]:
         if len(word) < _SHORTEST_BEGINNING:
             return
-        for at in range(bisect_left(self.words, word), len(self.words)):
-            if not self.words[at].startswith(word):
+        self._sort()
+        start = bisect_left(self._sorted, word)
+        for term in self._sorted[start : start + _MOST_BEGINNINGS]:
+            if not term.startswith(word):
                 return
-            if self.words[at] != word:
-                yield self.words[at], _BEGINS
+            yield term
+
+    def _sort(self) -> None:
+        if len(self._unsorted) > len(self._sorted):
+            self._sorted = sorted([*self._sorted, *self._unsorted])
+        else:
+            for term in self._unsorted:
+                insort(self._sorted, term)
+        self._unsorted.clear()
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of `text`: lower case, without accents, without the s of a plural."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return [_singular(word) for word in _WORD.findall(plain)]
+class Index:
+    """What is published, by number, and the rankers of it, whose scores are added up."""
+
+    def __init__(self, rankers: Sequence[Ranker] = ()) -> None:
+        self._rankers: Final = rankers or (Words(),)
+        self._keys: list[Key] = []
+        self._numbers: dict[Key, int] = {}
+        self._held: Counter[Key] = Counter()
+        self._shelves: Mapping[str, Shelf] = {}
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether most of what was indexed has gone; then it is time for a new one."""
+        return len(self._keys) > _WORN * len(self._numbers) + _ENOUGH
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Index what `snapshot` has and the one before had not; what has gone is found no more."""
+        for name in self._shelves.keys() | snapshot.shelves.keys():
+            before, after = self._shelves.get(name), snapshot.shelves.get(name)
+            if before is not after:
+                self._follow(before.entries if before else {}, after.entries if after else {})
+        self._shelves = snapshot.shelves
+
+    def _follow(self, before: Mapping[str, Entry], after: Mapping[str, Entry]) -> None:
+        for name, entry in after.items():
+            if before.get(name) is not entry and entry.version is not None:
+                self._take_up((entry.version.id, name), entry)
+        for name, entry in before.items():
+            if after.get(name) is not entry and entry.version is not None:
+                self._let_go((entry.version.id, name))
+
+    def _take_up(self, key: Key, entry: Entry) -> None:
+        self._held[key] += 1
+        if key in self._numbers:
+            return
+        self._numbers[key] = len(self._keys)
+        self._keys.append(key)
+        for ranker in self._rankers:
+            ranker.add(entry)
+
+    def _let_go(self, key: Key) -> None:
+        self._held[key] -= 1
+        if not self._held[key]:
+            del self._held[key]
+            del self._numbers[key]
+
+    def ranked(self, text: str, shelf: Shelf) -> Iterator[Entry]:
+        """Yield the entries of `shelf` that answer `text`, the best first, then by name."""
+        heap = list[tuple[float, str]]()
+        for number, score in self._scores(text).items():
+            version_id, name = key = self._keys[number]
+            entry = shelf.entries.get(name)
+            is_here = entry is not None and entry.version is not None and entry.version.id == version_id
+            if is_here and self._numbers.get(key) == number:
+                heap.append((-score, name))
+        heapq.heapify(heap)
+        while heap:
+            yield shelf.entries[heapq.heappop(heap)[1]]
+
+    def _scores(self, text: str) -> Mapping[int, float]:
+        first, *others = (ranker.scores(text) for ranker in self._rankers)
+        if not others:
+            return first
+        joined = dict[int, float]()
+        for scores in (first, *others):
+            most = max(scores.values(), default=1.0)
+            for number, score in scores.items():
+                joined[number] = joined.get(number, 0.0) + score / most
+        return joined
 
 
-def _singular(word: str) -> str:
-    if len(word) >= _PLURAL and word.endswith("ies"):
-        return word[:-3] + "y"
-    return word[:-1] if len(word) >= _PLURAL and word.endswith("s") and not word.endswith("ss") else word
-
-
-def _prominence(operation: OperationSpec, connector: str) -> dict[str, int]:
-    places = {
-        "name": [operation.name, connector],
-        "title": [operation.title],
-        "description": [operation.description],
-        "field": [*_fields(operation.input_schema), *_fields(operation.output_schema)],
-        "example": [text for example in operation.examples for text in _texts(dict(example))],
-    }
-    found = dict[str, int]()
-    for place, texts in places.items():
-        for text in texts:
-            for word in words_of(text):
-                found.setdefault(word, _WEIGHTS[place])  # the places go from most to least prominent
-    return found
-
-
-def _fields(schema: Mapping[str, Json]) -> Iterator[str]:
-    for _, part in subschemas(schema):
-        yield from cast("Iterable[str]", part.get("properties", {}))
-        yield str(part.get("description", ""))
-
-
-def _texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for member in cast("dict[str, Json]", value).values():
-            yield from _texts(member)
-    elif isinstance(value, list):
-        for item in cast("list[Json]", value):
-            yield from _texts(item)
-
-
-def _add(postings: dict[str, dict[str, int]], version: str, words: Mapping[str, int]) -> None:
-    for word, weight in words.items():
-        having = postings.setdefault(word, {})
-        having[version] = max(having.get(version, 0), weight)
+def _terms(entry: Entry) -> Mapping[str, float]:
+    assert entry.version is not None  # noqa: S101  # what is indexed has one
+    terms = dict(prominence(entry.version.spec, entry.tool.connector))
+    for term in terms_of(entry.name):
+        terms[term] = terms.get(term, 0.0) + _PUBLISHED_NAME
+    return terms
