@@ -76,7 +76,7 @@ class _Reading:
                     tx.add(self.row)
                     await tx.flush()
                     self.standing = snapshot(self.row)
-                    step = Step(to=State.RECEIVED, event=EventKind.INVOCATION_RECEIVED)
+                    step = Step(to=State.RECEIVED, event=EventKind.INVOCATION_RECEIVED, facts=self.request.way)
                     await record_event(tx, self.runtime, self.standing, step)
             return self.standing
 
@@ -89,7 +89,7 @@ class _Reading:
         return snapshot(self.row)
 
     def _step(self, ran: Ran[ReadOutcome], veil: Veil) -> Step:
-        facts = passage_facts(ran.passage) | on_record(self.decision)
+        facts = passage_facts(ran.passage) | on_record(self.decision) | self.request.way
         private = {"arguments": self.request.bound.shown, **basis(self.decision)}
         ended = {"latency_ms": ran.passage.latency_ms, "lease_until": None}
         if isinstance(ran.outcome, Succeeded):

@@ -61,7 +61,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         step = Step(
             to=State.RECEIVED,
             event=EventKind.INVOCATION_RECEIVED,
-            facts=on_record(decision),
+            facts=on_record(decision) | request.way,
             private={
                 "arguments": row.arguments,
                 "claims": dict(row.claims),

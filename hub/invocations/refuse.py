@@ -128,7 +128,7 @@ async def refuse_at_once(request: Request, refusal: Refusal, runtime: Runtime) -
     step = Step(
         to=State.DENIED,
         event=EventKind.INVOCATION_DENIED,
-        facts=refusal.facts,
+        facts=refusal.facts | request.way,
         private=arguments | refusal.private,
     )
     await runtime.records.record(row, event_of(snapshot(row), step))

@@ -30,6 +30,11 @@ class Request:
     """What it will be called on record, unless it turns out to repeat an earlier call."""
 
     @property
+    def way(self) -> dict[str, Json]:
+        """Return what its first event says of how it came: nothing, when it was called by its own name."""
+        return {} if self.call.through is None else {"through": self.call.through}
+
+    @property
     def intent_digest(self) -> str:
         """Return the digest of everything the caller's intent depends on."""
         caller = self.call.caller

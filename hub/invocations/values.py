@@ -65,6 +65,8 @@ class Call:
     undo_until: datetime | None = None
     part: Part | None = None
     """The step of a plan that this call is, if the hub itself makes it."""
+    through: str | None = None
+    """The tool of the hub that it was made through, if it was not called by its own name."""
 
 
 class StepStatus(StrEnum):

@@ -15,8 +15,10 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.values import Call
 from hub.mcp.admission import CALLED, Admitted, admitted
 from hub.mcp.claims import claims_in, idempotency_key_in
+from hub.mcp.finding import Asked, find, unwrapped
 from hub.mcp.hub_tools import HUB_TOOLS
 from hub.mcp.results import internal_error, refusal, result_of
+from hub.mcp.search_tool_descriptions import FIND
 
 Json = Any
 """Any JSON value."""
@@ -35,7 +37,9 @@ def calling(runtime: Runtime) -> Handler:
             hub_tool = HUB_TOOLS.get(params.name)
             if hub_tool is not None:
                 return await hub_tool.answer(runtime, known.caller, params.arguments or {})
-            invocation = await invoke(_call(known, params), runtime)
+            if params.name == FIND.name:
+                return await find(runtime, known, params.arguments or {})
+            invocation = await invoke(_call(known, unwrapped(params)), runtime)
             shown = await answer_for(known.caller, invocation, runtime)
             return result_of(envelope(shown, public_url=runtime.public_url))
         except HubError as error:
@@ -63,13 +67,14 @@ def _mirrors_arguments(schema: Mapping[str, Json]) -> bool:
     return any("x-mcp-header" in one for one in properties.values() if isinstance(one, Mapping))
 
 
-def _call(known: Admitted, params: CallToolRequestParams) -> Call:
-    meta: Mapping[str, Json] = params.meta or {}
+def _call(known: Admitted, asked: Asked) -> Call:
+    meta: Mapping[str, Json] = asked.meta
     return Call(
         caller=known.caller,
         server=known.server,
-        tool=params.name,
-        arguments=params.arguments or {},
+        tool=asked.tool,
+        arguments=asked.arguments,
+        through=asked.through,
         trace_id=known.trace_id,
         claims=claims_in(meta),
         idempotency_key=idempotency_key_in(meta, known.idempotency_key),

@@ -1,4 +1,9 @@
-"""`tools/list`: what the caller's principal may use at this server, in one order, page by page."""
+"""`tools/list`: what the caller's principal may use at this server, in one order, page by page.
+
+A page goes on after the name that the one before ended with, in the catalog as it is then. So a tool that stays is
+listed once, whatever else comes and goes in between; one that comes in before that name is told by `list_changed` and
+by the next listing. A server that offers a search instead lists the two tools that search and call the others.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -15,11 +20,13 @@ from hub.keys import open_cursor, seal_cursor
 from hub.mcp.admission import Admitted, admitted
 from hub.mcp.hub_tools import HUB_TOOLS
 from hub.mcp.loosened import loosened
+from hub.mcp.search_tool_descriptions import SEARCH_TOOLS
 from hub.registry import PublishedTool
 
 PAGE: Final = 100
 FRESH_MILLISECONDS: Final = 30_000
 MOST_DESCRIBED: Final = 20_000
+_OWN: Final = tuple(tool.description for tool in HUB_TOOLS.values())
 
 Handler = Callable[[ServerRequestContext[Any, Any], PaginatedRequestParams | None], Awaitable[ListToolsResult]]
 
@@ -48,20 +55,22 @@ def listing(runtime: Runtime) -> Handler:
         cursor = params.cursor if params else None
         try:
             after = None if cursor is None else _opened(runtime, known, cursor)
+            if after is None and not await runtime.catalog.lists_all(server=known.server, caller=known.caller):
+                return _page([*_OWN, *SEARCH_TOOLS])
             tools = await runtime.catalog.page(server=known.server, caller=known.caller, after=after, limit=PAGE + 1)
         except Malformed as error:
             raise MCPError(code=INVALID_PARAMS, message=error.message) from error
         except HubError as error:
             raise MCPError(code=INTERNAL_ERROR, message=error.message) from error
         shown = [await describe(tool, known.caller) for tool in tools[:PAGE]]
-        return ListToolsResult(
-            tools=[*(tool.description for tool in HUB_TOOLS.values() if after is None), *shown],
-            next_cursor=_sealed(runtime, known, tools) if len(tools) > PAGE else None,
-            ttl_ms=FRESH_MILLISECONDS,
-            cache_scope="private",
-        )
+        own = _OWN if after is None else ()
+        return _page([*own, *shown], _sealed(runtime, known, tools) if len(tools) > PAGE else None)
 
     return list_tools
+
+
+def _page(tools: list[Tool], next_cursor: str | None = None) -> ListToolsResult:
+    return ListToolsResult(tools=tools, next_cursor=next_cursor, ttl_ms=FRESH_MILLISECONDS, cache_scope="private")
 
 
 def describe_tool(tool: PublishedTool) -> Tool:

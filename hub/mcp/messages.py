@@ -1,5 +1,6 @@
 """Reading a request's body once, bounded and strictly, and what of it is needed before it is served."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -8,6 +9,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from hub.core.canonical import parse_json
+from hub.mcp.search_tool_descriptions import CALL_TOOL
 
 Json = Any
 """Any JSON value."""
@@ -71,13 +73,19 @@ async def peek(request: Request) -> Peeked:
         # MCP 2025-11-25, tools, error handling: what fails the schema of CallToolRequest is a protocol error
         message = "Invalid params: the arguments of a tool call have to be one JSON object."
         raise NotARequest(message, code=INVALID_PARAMS, request_id=request_id)
-    name, traceparent = params.get("name") if is_call else None, _member(params, "_meta").get("traceparent")
+    name, traceparent = called_in(params) if is_call else None, _member(params, "_meta").get("traceparent")
     return Peeked(
         body=body,
         request_id=request_id,
         tool=name if isinstance(name, str) else None,
         traceparent=traceparent if isinstance(traceparent, str) else None,
     )
+
+
+def called_in(params: Mapping[str, Json]) -> Json:
+    """Return the name of the tool that a call is for: through `hub_call_tool`, the one that is to be called."""
+    name = params.get("name")
+    return _member(params, "arguments").get("name") if name == CALL_TOOL else name
 
 
 def _request_id(envelope: dict[str, Json]) -> str | int | None:
@@ -94,7 +102,7 @@ def _request_id(envelope: dict[str, Json]) -> str | int | None:
     return given
 
 
-def _member(message: dict[str, Json], name: str) -> dict[str, Json]:
+def _member(message: Mapping[str, Json], name: str) -> dict[str, Json]:
     value = message.get(name)
     return cast("dict[str, Json]", value) if isinstance(value, dict) else {}
 

@@ -21,7 +21,9 @@ INSTRUCTIONS: Final = """\
 Tools of this server run through a governed hub. A read answers at once. A write may come back with a result whose \
 status is "pending_approval" or "running": it has NOT happened yet. Do not make the same call again; tell the person \
 who must approve it and by when, and ask later with hub_invocation_get and the invocation id. A result with isError \
-says in reason_code and reason why a call was refused and in retryable whether trying again can help."""
+says in reason_code and reason why a call was refused and in retryable whether trying again can help. Where the list \
+has hub_find_tools, it is not everything: say with it, in your own words, what you want to do, and call what it finds \
+with hub_call_tool."""
 
 
 class Servers:
@@ -70,7 +72,7 @@ class Servers:
             f"toolhub/{name}",
             version=version("toolhub"),
             title=server.title,
-            instructions=INSTRUCTIONS,
+            instructions=f"{server.instructions}\n\n{INSTRUCTIONS}" if server.instructions else INSTRUCTIONS,
             get_tool_input_schema=called_schema,
             on_list_tools=listing(self._runtime),
             on_call_tool=calling(self._runtime),

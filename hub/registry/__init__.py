@@ -48,10 +48,12 @@ from hub.registry.stewardship import CATALOG_CHANNEL, Stewards, require_steward
 from hub.registry.using import Release, get_release, newest_release, release_in_use, releases_in_use, spec_for
 from hub.registry.values import (
     EVERYTHING,
+    MOST_LISTED,
     TWIN,
     Annotations,
     Connection,
     Environment,
+    Listing,
     PublishedTool,
     Server,
     Tool,
@@ -62,6 +64,7 @@ __all__ = [
     "CATALOG_CHANNEL",
     "COMPOSITE",
     "EVERYTHING",
+    "MOST_LISTED",
     "PROMISES",
     "TWIN",
     "Annotations",
@@ -76,6 +79,7 @@ __all__ = [
     "DeclaredStep",
     "Environment",
     "Grade",
+    "Listing",
     "NewConnection",
     "NewServer",
     "Offer",

@@ -16,7 +16,7 @@ from hub.registry.entries import callable_tool, unknown_tool
 from hub.registry.searching import Index
 from hub.registry.snapshot import Snapshot, Specs, read_snapshot
 from hub.registry.stewardship import CATALOG_CHANNEL, catalog_generation
-from hub.registry.values import EVERYTHING, Environment, PublishedTool, Server
+from hub.registry.values import EVERYTHING, MOST_LISTED, Environment, Listing, PublishedTool, Server
 from hub.registry.visibility import Sight, server_name, sight_of
 from hub.storage import Database, Tx
 
@@ -103,38 +103,51 @@ class Catalog:
         """
         sight = self._sight(caller)
         shelf = (await self._latest()).shelf(server_name(server, self.default), sight)
-        start = 0 if after is None else bisect_right(shelf.names, after)
-        found = list[PublishedTool]()
-        for name in shelf.names[start:]:
-            entry = shelf.entries[name]
-            if len(found) == limit:
-                break
-            if entry.is_offered and entry.is_visible(sight):
-                found.append(entry.published())
-        return found
+        names = shelf.offered(sight)
+        start = 0 if after is None else bisect_right(names, after)
+        return [shelf.entries[name].published() for name in names[start : start + limit]]
+
+    async def lists_all(self, *, server: str, caller: Caller) -> bool:
+        """Return whether `server` lists every tool to the caller; else it offers to search them.
+
+        Raises:
+            NotFound: there is no such server, or the caller may not see it.
+        """
+        sight, snapshot = self._sight(caller), await self._latest()
+        name = server_name(server, self.default)
+        shelf, known = snapshot.shelf(name, sight), snapshot.servers.get(name)
+        if known is None or known.listing is Listing.AUTOMATIC:
+            return len(shelf.offered(sight)) <= MOST_LISTED
+        return known.listing is Listing.ALL
 
     async def search(
-        self, text: str, *, caller: Caller, server: str = EVERYTHING, limit: int = 20
+        self, text: str, *, caller: Caller, server: str = EVERYTHING, also_on: str | None = None, limit: int = 20
     ) -> list[PublishedTool]:
-        """Return the tools on `server` that fit the words of `text`, the best first; without words there are none.
+        """Return the tools on `server` that answer `text`, the best first; without words there are none.
+
+        With `also_on`, only those that the caller may use on that server as well.
 
         Raises:
             NotFound: there is no such server, or the caller may not see it.
         """
         sight, snapshot = self._sight(caller), await self._latest()
         shelf = snapshot.shelf(server_name(server, self.default), sight)
+        within = None if also_on is None else server_name(also_on, self.default)
+        if within is not None:
+            snapshot.shelf(within, sight)
         found = list[PublishedTool]()
         for entry in self._index_of(snapshot).ranked(text, shelf):
             if len(found) == limit:
                 break
-            if entry.is_offered and entry.is_visible(sight):
+            if entry.is_offered and entry.is_visible(sight) and (within is None or entry.is_on(within, sight)):
                 found.append(entry.published())
         return found
 
     async def servers(self, *, caller: Caller) -> list[Server]:
         """Return the servers that exist for the caller, in the order of their names."""
         sight, snapshot = self._sight(caller), await self._latest()
-        return [snapshot.servers[name] for name in sorted(snapshot.servers) if sight.reaches_server(name)]
+        reached = [name for name in sorted(snapshot.servers) if sight.reaches_server(name)]
+        return [snapshot.servers[name] for name in reached if not snapshot.servers[name].is_retired]
 
     async def server(self, name: str) -> Server:
         """Return the server that is published as `name`: that it exists is no secret, only what is on it (RFC 9728).
@@ -143,7 +156,7 @@ class Catalog:
             NotFound: there is none.
         """
         full, servers = server_name(name, self.default), (await self._latest()).servers
-        if full in servers:
+        if full in servers and not servers[full].is_retired:
             return servers[full]
         if name == EVERYTHING:  # before the first connection of the default environment
             return Server(name=full, environment=self.default, title=f"Everything in {self.default}", owner_id=None)

@@ -37,6 +37,10 @@ class Entry:
         """Return whether it exists for whoever sees so far."""
         return sight.reaches(self.server.name, self.also_on)
 
+    def is_on(self, server: str, sight: Sight) -> bool:
+        """Return whether whoever sees so far may use this tool of this connection on `server` as well."""
+        return server in self.also_on and sight.reaches(server, self.also_on)
+
     def published(self) -> PublishedTool:
         """Return it as a published tool.
 

@@ -9,7 +9,7 @@ from hub.core.errors import NotFound
 from hub.core.texts import shown
 from hub.registry.tables import ConnectionRow, ConnectorRow, ReleaseRow, ServerRow, ToolRow, ToolVersionRow
 from hub.registry.using import used_in
-from hub.registry.values import Connection, Environment, Server, Tool, ToolVersion
+from hub.registry.values import Connection, Environment, Listing, Server, Tool, ToolVersion
 from hub.storage import Tx
 
 
@@ -73,7 +73,16 @@ def version_of(row: ToolVersionRow, used_in: tuple[Environment, ...]) -> ToolVer
 
 def server_of(row: ServerRow) -> Server:
     """Return the server in `row`."""
-    return Server(name=row.name, environment=Environment(row.environment), title=row.title, owner_id=row.owner_id)
+    return Server(
+        name=row.name,
+        environment=Environment(row.environment),
+        title=row.title,
+        owner_id=row.owner_id,
+        description=row.description,
+        instructions=row.instructions,
+        listing=Listing(row.listing),
+        is_retired=row.retired_at is not None,
+    )
 
 
 async def connection_row(tx: Tx, connection_id: str) -> ConnectionRow:

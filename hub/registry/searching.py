@@ -42,9 +42,11 @@ class Ranker(Protocol):
 
     def add(self, entry: Entry) -> None:
         """Take up one more entry; they are numbered in the order in which they come, from 0."""
+        ...
 
     def scores(self, text: str) -> Mapping[int, float]:
         """Return how well entries answer `text`, those that do at all, by their number."""
+        ...
 
 
 @dataclass(slots=True)

@@ -40,12 +40,28 @@ class Specs:
     releases: dict[str, ConnectorSpec] = field(default_factory=dict[str, ConnectorSpec])
 
 
+_MOST_SIGHTS: Final = 64
+"""For so many different sights it is kept what they see of a server."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
     """What one server holds; `names` is sorted."""
 
     entries: Mapping[str, Entry]
     names: Sequence[str]
+    _seen: dict[Sight, Sequence[str]] = field(default_factory=dict[Sight, Sequence[str]], repr=False, compare=False)
+
+    def offered(self, sight: Sight) -> Sequence[str]:
+        """Return the names of what is offered here to whoever sees so far, in their order."""
+        known = self._seen.get(sight)
+        if known is None:
+            if len(self._seen) >= _MOST_SIGHTS:
+                self._seen.clear()
+            entries = self.entries
+            known = [name for name in self.names if entries[name].is_offered and entries[name].is_visible(sight)]
+            self._seen[sight] = known
+        return known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +78,9 @@ class Snapshot:
         Raises:
             NotFound: there is none, or the caller may not see it.
         """
-        if not sight.reaches_server(server) or (server not in self.servers and not is_built_in(server)):
+        known = self.servers.get(server)
+        is_there = is_built_in(server) if known is None else not known.is_retired
+        if not is_there or not sight.reaches_server(server):
             raise NotFound(f"There is no server {shown(server)}.")
         return self.shelves.get(server, Shelf(entries={}, names=()))
 

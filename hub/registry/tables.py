@@ -124,15 +124,37 @@ class VersionInUseRow(Base):
 
 
 class ServerRow(Base):
-    """A named bundle of tools in one environment."""
+    """A named bundle of tools in one environment; a retired one keeps its name for ever."""
 
     __tablename__ = "servers"
 
     name: Mapped[str] = mapped_column(String(48), primary_key=True)
     environment: Mapped[str] = mapped_column(String(16))
     title: Mapped[str] = mapped_column(String(120))
+    description: Mapped[str] = mapped_column(String(1000), default="")
+    instructions: Mapped[str] = mapped_column(Text, default="")
+    listing: Mapped[str] = mapped_column(String(16), default="automatic")
     owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
     created_at: Mapped[datetime] = mapped_column(Moment)
+    retired_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class ServerProposalRow(Base):
+    """What a server is to be, on record for a second person; it becomes so when that person publishes it."""
+
+    __tablename__ = "server_proposals"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    server: Mapped[str] = mapped_column(String(48), index=True)
+    definition: Mapped[dict[str, object]] = mapped_column(Json)
+    former_digest: Mapped[str] = mapped_column(String(64))
+    """The digest of what it was when this was proposed: what its proposer meant to replace."""
+    reason: Mapped[str] = mapped_column(String(500))
+    proposed_by: Mapped[str | None] = mapped_column(String(40))
+    proposed_at: Mapped[datetime] = mapped_column(Moment)
+    state: Mapped[str] = mapped_column(String(16))
+    decided_by: Mapped[str | None] = mapped_column(String(40))
+    decided_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class EntryRow(Base):

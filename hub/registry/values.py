@@ -103,14 +103,35 @@ class ToolVersion:
         return bool(self.used_in)
 
 
+class Listing(StrEnum):
+    """What `tools/list` of a server holds: every tool, or only the two that search and call the others."""
+
+    ALL = "all"
+    SEARCH = "search"
+    AUTOMATIC = "automatic"
+    """Every tool, as long as the caller may use no more than `MOST_LISTED`."""
+
+
+MOST_LISTED: Final = 300
+"""How many tools a server lists by itself; above, a list would fill the context of every agent that reads it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A named bundle of tools published at one MCP URL, in one environment."""
+    """A named bundle of tools published at one MCP URL, in one environment.
+
+    `description` says to people what it is for, and `instructions` to agents how to use it. A retired one is answered
+    no more; its name stays taken, so that no token for it ever opens another.
+    """
 
     name: str
     environment: Environment
     title: str
     owner_id: str | None
+    description: str = ""
+    instructions: str = ""
+    listing: Listing = Listing.AUTOMATIC
+    is_retired: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,7 @@ class Vocabulary:
 @cache
 def vocabulary() -> Vocabulary:
     """Return the hub's vocabulary."""
-    text = files(__package__).joinpath(_FILE).read_text(encoding="utf-8")
+    text = files("hub.registry").joinpath(_FILE).read_text(encoding="utf-8")
     lines = [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
     return vocabulary_of([[_members(column) for column in line] for line in lines])
 

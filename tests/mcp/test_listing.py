@@ -1,68 +1,28 @@
 """`tools/list`: what is on it, in which order, for whom, and page by page."""
 
-from typing import Any
-
 import pytest
 from doors.agents import BOTH_ENGINES, ERAS, Connect
+from doors.many_tools import MANY, add_many_tools
 from doors.working_hub import WorkingHub
 from mcp import MCPError
 from mcp_types import INVALID_PARAMS
 
-from connectors.sdk.spec import ConnectorSpec
 from hub.mcp import listing
 from hub.mcp.hub_tools import HUB_TOOLS
 from hub.registry import (
     Environment,
-    NewConnection,
     NewServer,
     Offer,
-    create_connection,
     create_server,
     find_tool,
     publish,
     quarantine,
-    register_connector,
 )
 from schemas import compile_schema
 
 pytestmark = pytest.mark.anyio
 
 OWN = ["item_delete", "item_find", "item_get", "item_put", "item_update", "note_post", "ticket_create"]
-MANY = 250
-
-
-def many_tools(count: int = MANY) -> ConnectorSpec:
-    """Return a connector with `count` reads."""
-    operations: list[dict[str, Any]] = [
-        {
-            "name": f"thing_{number:03}",
-            "title": f"Thing {number}",
-            "description": "Reads one thing.",
-            "effect": "read",
-            "tier": "low",
-            "input_schema": {"type": "object", "properties": {}, "additionalProperties": False},
-            "output_schema": {"type": "object", "properties": {}},
-        }
-        for number in range(count)
-    ]
-    return ConnectorSpec.model_validate(
-        {
-            "name": "many",
-            "version": "1.0.0",
-            "title": "Many",
-            "description": "Many things.",
-            "entry": "upstream.connector:connector",
-            "artefact_digest": "0" * 64,
-            "operations": operations,
-        }
-    )
-
-
-async def add_many_tools(hub: WorkingHub) -> None:
-    async with hub.database.transaction() as tx:
-        await register_connector(tx, many_tools(), hub.authority)
-        new = NewConnection(name="many", connector="many", environment=Environment.DEV, base_url="http://127.0.0.1:1")
-        await create_connection(tx, new, hub.authority)
 
 
 @ERAS

@@ -73,10 +73,10 @@ def test_an_index_that_followed_changes_finds_what_a_new_one_finds(catalog: Snap
 
 
 def test_an_index_that_holds_mostly_what_has_gone_says_so(catalog: Snapshot) -> None:
+    small = replace(catalog, shelves={SERVER.name: Shelf(entries={}, names=())})
     index = Index()
-    index.follow(catalog)
-    for number in range(2000):
-        index.follow(_with(catalog, {"refund_create": _entry("refund_create", id=number + 1)}))
+    for number in range(1100):
+        index.follow(_with(small, {"refund_create": _entry("refund_create", id=number)}))
 
     assert index.is_worn
 
@@ -100,7 +100,7 @@ def test_another_ranker_joins_the_ranking(catalog: Snapshot) -> None:
             self.names.append(entry.name)
 
         def scores(self, text: str) -> Mapping[int, float]:
-            return {self.names.index("refund_create"): 1.0} if text else {}
+            return {self.names.index("refund_create"): 1.0} if "happy" in text else {}
 
     joined = Index((Words(), Favourites()))
     joined.follow(catalog)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +47,7 @@ def questions(language: str, *, held_out: bool) -> list[Question]:
     return [Question(text, frozenset(names.split("|"))) for text, names in (line.split("\t") for line in chosen)]
 
 
+@cache
 def connectors() -> Sequence[ConnectorSpec]:
     """Return the connectors of the catalog."""
     tools = dict[str, list[OperationSpec]]()

@@ -511,6 +511,23 @@ def upgrade() -> None:
         batch_op.create_index("ix_seen_values_seen_at", ["seen_at"], unique=False)
 
     op.create_table(
+        "server_proposals",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("server", sa.String(length=48), nullable=False),
+        sa.Column("definition", Json, nullable=False),
+        sa.Column("former_digest", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("proposed_by", sa.String(length=40), nullable=True),
+        sa.Column("proposed_at", Moment(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("decided_by", sa.String(length=40), nullable=True),
+        sa.Column("decided_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_server_proposals")),
+    )
+    with op.batch_alter_table("server_proposals", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_server_proposals_server"), ["server"], unique=False)
+
+    op.create_table(
         "standing_grants",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("giver_id", sa.String(length=40), nullable=False),
@@ -866,8 +883,12 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=48), nullable=False),
         sa.Column("environment", sa.String(length=16), nullable=False),
         sa.Column("title", sa.String(length=120), nullable=False),
+        sa.Column("description", sa.String(length=1000), nullable=False),
+        sa.Column("instructions", sa.Text(), nullable=False),
+        sa.Column("listing", sa.String(length=16), nullable=False),
         sa.Column("owner_id", sa.String(length=40), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("retired_at", Moment(), nullable=True),
         sa.ForeignKeyConstraint(["owner_id"], ["principals.id"], name=op.f("fk_servers_owner_id_principals")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_servers")),
     )
@@ -1252,6 +1273,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_standing_grants_for")
 
     op.drop_table("standing_grants")
+    with op.batch_alter_table("server_proposals", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_server_proposals_server"))
+
+    op.drop_table("server_proposals")
     with op.batch_alter_table("seen_values", schema=None) as batch_op:
         batch_op.drop_index("ix_seen_values_seen_at")
 
