@@ -61,6 +61,29 @@ def _key_in(secret: str) -> bytes:
     raise ValueError(f"a webhook's secret is {_SIGNING} and then base64") from None
 
 
+class StdioServerSettings(BaseModel):
+    """A program that may be started as an MCP server, for connections to `stdio:NAME`.
+
+    `secrets` maps variables of its environment to fields of the connection's credential.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,47}$")]
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    environment: Mapping[str, str] = {}
+    secrets: Mapping[str, str] = {}
+    folder: Path = Path("/")
+    user: Annotated[str, Field(description="Whose rights it gets where the hub runs as root; default: nobody's.")] = ""
+    environments: frozenset[Environment] = frozenset({Environment.DEV, Environment.STAGING})
+
+    @model_validator(mode="after")
+    def _is_absolute(self) -> Self:
+        if not Path(self.command[0]).is_absolute() or not self.folder.is_absolute():
+            raise ValueError("a stdio server's command and folder are absolute paths: there is no search for them")
+        return self
+
+
 class Settings(BaseSettings):
     """How this hub runs. Every setting has a default that is right for one machine."""
 
@@ -130,6 +153,10 @@ class Settings(BaseSettings):
         tuple[Path, ...], Field(description="Folders whose files connections may open as SQLite databases.")
     ] = ()
 
+    stdio_servers: Annotated[
+        tuple[StdioServerSettings, ...], Field(description="Programs that connections may start as MCP servers.")
+    ] = ()
+
     promotions: Annotated[
         Rules | None, Field(description="Gates, deciders and lines of staging and prod; default: see the README.")
     ] = None
@@ -185,9 +212,9 @@ class Settings(BaseSettings):
             raise ValueError("slack_token and slack_signing_secret belong together: set both, or none")
         if self.slack_api != _SLACK and urlsplit(self.slack_api).hostname not in _THIS_MACHINE:
             raise ValueError(f"slack_api must be {_SLACK}, unless it is this machine: the token travels there")
-        names = [one.name for one in self.webhooks]
-        if len(set(names)) < len(names):
-            raise ValueError("webhooks must have different names")
+        for what, named in (("webhooks", self.webhooks), ("stdio_servers", self.stdio_servers)):
+            if len({one.name for one in named}) < len(named):
+                raise ValueError(f"{what} must have different names")
 
     @property
     def database(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from hub import outbox
 from hub.budgets import Brakes
@@ -17,7 +18,7 @@ from hub.credentials import Vault
 from hub.erasures import Keeping
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
-from hub.invocations.runtime import Executor, Runtime, reach
+from hub.invocations.runtime import Executor, Program, Reach, Runtime, reach
 from hub.opening import open_database, open_keyring
 from hub.promotions import Rules
 from hub.registry import Catalog
@@ -81,6 +82,24 @@ def _slack_app(settings: Settings) -> SlackApp | None:
     )
 
 
+def reach_of(settings: Settings) -> Reach:
+    """Return where connections may lead, and which programs they may start; none of those finds the hub's own home."""
+    hidden = (settings.home.resolve(), Path(".env").resolve())
+    programs = {
+        one.name: Program(
+            command=one.command,
+            environment=one.environment,
+            secrets=one.secrets,
+            folder=str(one.folder),
+            user=one.user,
+            hidden=hidden,
+            environments=frozenset(place.value for place in one.environments),
+        )
+        for one in settings.stdio_servers
+    }
+    return reach(settings.private_networks, settings.private_names, settings.sqlite_folders, programs)
+
+
 @asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     """Yield a running hub without any door; calls under way are finished before it closes."""
@@ -93,7 +112,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             vault,
             minimum=settings.sandbox_minimum,
             paths=settings.connector_paths,
-            reach=reach(settings.private_networks, settings.private_names, settings.sqlite_folders),
+            reach=reach_of(settings),
         )
         await stack.enter_async_context(executor.running())
         await executor.start()

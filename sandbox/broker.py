@@ -22,7 +22,7 @@ from sandbox.pace import LONGEST_WAIT_SECONDS, asked_to_wait
 from sandbox.requests import problem_with
 from sandbox.sign_in import Proof
 from sandbox.transcript import Answer, Attempt, Fate, Transcript, noting_sign_ins
-from sandbox.upstream import LARGEST_ANSWER, Exchange, Received, Way
+from sandbox.upstream import LARGEST_ANSWER, Exchange, Hear, Received, Way
 
 Permit = Callable[[], Awaitable[None]]
 
@@ -69,11 +69,18 @@ class Channel:
     """The way to a copy of the system: for previews alone, and even there for nothing that may change something."""
     refusal: BaseException | None = None
     """Why the permit was refused, if it was."""
+    hear: Hear | None = None
+    """Who hears what the system says while it works."""
 
     _asked: int = 0
     _opened: set[str] = field(default_factory=set[str])
     """The ids of the drafts that this preview has opened in the system: no others may it write to or remove."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def keeps_sessions(self) -> bool:
+        """Whether the way to the system opens its sessions by itself."""
+        return self.upstream.keeps_sessions
 
     async def send(self, request: WireRequest) -> WireResponse:
         """Carry `request`, as `connectors.sdk.wire.Transport` says.
@@ -178,14 +185,14 @@ class Channel:
 
         What is asked again is another request, on the transcript too: so many arrive at the system.
         """
-        exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes)
+        exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes, hear=self.hear)
         try:
             return attempt, await self._exchanged(attempt, exchange)
         except Unavailable as error:
             if not (isinstance(error.__cause__, Dropped) and exchange.progress.has_begun):
                 raise
         attempt = self._again(attempt)
-        alone = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True)
+        alone = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True, hear=self.hear)
         return attempt, await self._exchanged(attempt, alone)
 
     async def _exchanged(self, attempt: Attempt, exchange: Exchange) -> Received:
@@ -212,7 +219,9 @@ class Channel:
         await self._turn_comes(attempt)  # before the permit: what is on record as sent waits no more
         proof = await self._permitted(attempt, self.permit)
         progress = Progress(until=self.bounds.until)
-        exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True, progress=progress)
+        exchange = Exchange(
+            attempt.request, proof, self.bounds.answer_bytes, is_alone=True, progress=progress, hear=self.hear
+        )
         try:
             received = await self.upstream.exchange(exchange)
         except KeptWaiting as error:

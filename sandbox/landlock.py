@@ -1,4 +1,4 @@
-"""Landlock by system call: from here on this process may read below the given folders, and touch no other file.
+"""Landlock by system call: from here on this process may touch only the files that are named, or all but those.
 
 Source: the kernel's documentation, userspace-api/landlock. Numbers of system calls are the same on every architecture.
 """
@@ -7,7 +7,7 @@ import ctypes
 import os
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,9 @@ _NETWORK_SINCE: Final = 4
 _NETWORK: Final = 0b11  # TCP bind and connect
 _SCOPES_SINCE: Final = 6
 _SCOPES: Final = 0b11  # abstract Unix sockets and signals to processes outside
+_SIGNALS: Final = 0b10
+_PROCESSES: Final = Path("/proc")
+_OF_FILES: Final = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # execute, write, read, truncate, device control
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -31,6 +34,42 @@ def abi() -> int:
     if sys.platform != "linux":
         return 0
     return max(int(_libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)), 0)
+
+
+def hide(hidden: Iterable[Path]) -> bool:
+    """Deny every access to what is at or below `hidden`, for good, and to what is in other processes; tell whether so.
+
+    Everything else that is there now stays as open as it was; files may be made in folders that hide nothing. What the
+    kernel tells of a process, its environment included, is hidden of all, this one too. Needs `no_new_privs`.
+    """
+    version = abi()
+    if version == 0:
+        return False
+    rights = _rights(version)
+    layout = ("Q", rights) if version < _SCOPES_SINCE else ("QQQ", rights, 0, _SIGNALS)
+    attributes = struct.pack(*layout)
+    ruleset = int(_libc.syscall(_CREATE_RULESET, attributes, len(attributes), 0))
+    if ruleset < 0:
+        return False
+    try:
+        for open_to_it in _beside(Path("/"), {path.resolve() for path in hidden}):
+            _allow(ruleset, open_to_it, rights if open_to_it.is_dir() else rights & _OF_FILES)
+        return int(_libc.syscall(_RESTRICT_SELF, ruleset, 0)) == 0
+    finally:
+        os.close(ruleset)
+
+
+def _beside(folder: Path, hidden: set[Path]) -> Iterator[Path]:
+    """Yield the topmost paths below `folder` that neither are hidden nor hold what is."""
+    for entry in folder.iterdir():
+        if entry in hidden or entry.is_symlink():  # a link gives nothing that the place it leads to does not give
+            continue
+        if folder == _PROCESSES and entry.name.isdigit():
+            continue
+        if entry == _PROCESSES or any(entry in path.parents for path in hidden):
+            yield from _beside(entry, hidden)
+        else:
+            yield entry
 
 
 def restrict_to_reading(folders: Iterable[Path]) -> bool:
@@ -53,8 +92,12 @@ def restrict_to_reading(folders: Iterable[Path]) -> bool:
         os.close(ruleset)
 
 
+def _rights(version: int) -> int:
+    return int((1 << max(bits for since, bits in _RIGHTS_BY_ABI.items() if since <= version)) - 1)
+
+
 def _attributes(version: int) -> bytes:
-    rights = (1 << max(bits for since, bits in _RIGHTS_BY_ABI.items() if since <= version)) - 1
+    rights = _rights(version)
     if version < _NETWORK_SINCE:
         return struct.pack("Q", rights)
     if version < _SCOPES_SINCE:
@@ -63,12 +106,15 @@ def _attributes(version: int) -> bytes:
 
 
 def _allow_reading(ruleset: int, folder: Path) -> None:
+    _allow(ruleset, folder, _READ_FILE | _READ_DIR if folder.is_dir() else _READ_FILE)
+
+
+def _allow(ruleset: int, folder: Path, rights: int) -> None:
     try:
         opened = os.open(folder, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return  # what is not there needs no leave
     try:
-        rights = _READ_FILE | _READ_DIR if folder.is_dir() else _READ_FILE
         _libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, opened), 0)
     finally:
         os.close(opened)

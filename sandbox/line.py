@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import anyio
 import httpcore2
@@ -66,6 +66,22 @@ class Progress:
             self.begin()
 
 
+class Reader(Protocol):
+    """Reads an answer while it arrives, where its end is not the end of what is sent: an event stream."""
+
+    def reads(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Return whether it reads this answer."""
+        ...
+
+    async def take(self, chunk: bytes) -> bytes | None:
+        """Return the answer once `chunk` completes it; what comes after that is not read.
+
+        Raises:
+            NoAnswer: it is none, or too much.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
     """A request as it goes out: `target` is the path with the query, and every header is here but its framing."""
@@ -79,6 +95,7 @@ class Outgoing:
     is_alone: bool = False
     """Open a connection for it alone, so that one kept alive and just closed is never mistaken for a lost answer."""
     progress: Progress = field(default_factory=Progress)
+    reader: Reader | None = None
 
 
 class Incoming(NamedTuple):
@@ -124,7 +141,7 @@ class Line:
         try:
             response = await pool.handle_async_request(request)
             try:
-                return await _whole(response, outgoing.largest)
+                return await _read(response, outgoing)
             finally:
                 await response.aclose()
         except httpcore2.TimeoutException as error:
@@ -143,8 +160,17 @@ class Line:
 _FAILURES: Final = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol)
 
 
-async def _whole(response: httpcore2.Response, largest: int) -> Incoming:
-    headers = _joined(response.headers)
+async def _read(response: httpcore2.Response, outgoing: Outgoing) -> Incoming:
+    headers, reader = _joined(response.headers), outgoing.reader
+    if reader is None or not reader.reads(response.status, headers):
+        return await _whole(response, headers, outgoing.largest)
+    async for chunk in response.aiter_stream():
+        if (answer := await reader.take(chunk)) is not None:
+            return Incoming(response.status, headers, answer)
+    raise Dropped("The answer ended in the middle.")
+
+
+async def _whole(response: httpcore2.Response, headers: dict[str, str], largest: int) -> Incoming:
     unpacking = _Unpacking(headers.get("content-encoding", ""), largest)
     async for chunk in response.aiter_stream():
         unpacking.take(chunk)

@@ -71,6 +71,8 @@ AskedT = TypeVar("AskedT", bound=_Recipients)
 class MailWay:
     """The way to one mail server, for one sender. The credential, if there is one, is shown to it alone."""
 
+    keeps_sessions = False
+
     def __init__(
         self,
         base_url: str,

@@ -16,11 +16,13 @@ Metadata services, link-local, multicast and unspecified addresses are out of re
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Final
+
+from sandbox.programs import Program
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -72,13 +74,14 @@ async def look_up(host: str) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """What the operator allows: which private networks at all, which further names may lead into them; and in which
-    folders files may be that are databases.
+    """What the operator allows: which private networks at all, which further names may lead into them; in which
+    folders files may be that are databases; and which programs may be started as MCP servers.
     """
 
     private_networks: tuple[Network, ...] = PRIVATE
     private_names: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
+    programs: Mapping[str, Program] = field(default_factory=dict[str, Program])
     resolve: Resolve = look_up
 
     async def addresses(self, host: str) -> list[Address]:

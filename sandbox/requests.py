@@ -147,7 +147,8 @@ def _rpc_problem(request: WireRequest, rpc: Rpc) -> str | None:
 def _headers_agree(headers: Mapping[str, str], call: Mapping[str, Json]) -> bool:
     """Return whether the headers in which MCP repeats method and name say what the body says."""
     params = call.get("params")
-    name = cast("dict[str, Json]", params).get("name") if isinstance(params, dict) else None
+    named = cast("dict[str, Json]", params) if isinstance(params, dict) else {}
+    name = named.get("name", named.get("uri"))
     has_method = headers.get("mcp-method") in {None, call["method"]}
     return has_method and ("mcp-name" not in headers or _unwrapped(headers["mcp-name"]) == name)
 

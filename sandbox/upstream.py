@@ -1,10 +1,10 @@
 """One connection as the broker sees it: the only base URL, the line to it, and the proof of who the hub is."""
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
@@ -12,13 +12,16 @@ import httpx2
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.spec import AuthSpec
 from connectors.sdk.wire import WireRequest, WireResponse
-from sandbox.line import Incoming, Line, NoAnswer, Outgoing, Progress, TooLarge
+from sandbox.line import Incoming, Line, NoAnswer, Outgoing, Progress, Reader, TooLarge
 from sandbox.pace import Pace
 from sandbox.reach import OutOfReach, Reach
 from sandbox.requests import checked_base_url
 from sandbox.sign_in import Keep, Proof, Secrets, SignIn, SignInRefused, Ways
 from sandbox.tokens import TokenRequest
 from sandbox.transcript import Answer, Fate, signing_in
+
+Json = Any
+"""Any JSON value."""
 
 LARGEST_ANSWER: Final = 10 * 1024 * 1024
 _LARGEST_LOGIN: Final = 64 * 1024
@@ -28,6 +31,11 @@ _DROPPED_HEADERS: Final = frozenset(
     {"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate"}
     | {"content-encoding", "content-length", "transfer-encoding", "connection", "location", "alt-svc"}
 )
+
+
+Hear = Callable[[Mapping[str, Json]], Awaitable[Json | None]]
+"""Hears what a system says while it works on a request, message by message; answers what asks for an answer, or None
+where it cannot."""
 
 
 @dataclass(slots=True)
@@ -40,6 +48,9 @@ class Exchange:
     is_alone: bool = False
     """Open a connection for it alone, so that one kept alive and just closed is never mistaken for a lost answer."""
     progress: Progress = field(default_factory=Progress)
+    hear: Hear | None = None
+    reader: Reader | None = None
+    """Reads the answer while it arrives, if it is of that kind."""
 
 
 class Received(NamedTuple):
@@ -70,6 +81,8 @@ class Way(Protocol):
     sign_in: SignIn
     pace: Pace
     around: Around
+    keeps_sessions: bool
+    """Whether it opens the protocol's sessions by itself, so that a connector need not."""
 
     async def exchange(self, exchange: Exchange) -> Received:
         """Send a request and return the whole answer, as `Upstream.exchange` says."""
@@ -86,6 +99,8 @@ class Way(Protocol):
 
 class Upstream:
     """The way to one base URL, as far as `reach` lets it lead."""
+
+    keeps_sessions = False
 
     def __init__(
         self, base_url: str, auth: AuthSpec, secrets: Secrets, reach: Reach | None = None, keep: Keep | None = None
@@ -155,6 +170,7 @@ class Upstream:
             largest=exchange.largest,
             is_alone=exchange.is_alone,
             progress=exchange.progress,
+            reader=exchange.reader,
         )
         try:
             return await self._line.exchange(outgoing)

@@ -1,5 +1,6 @@
 """Turning an MCP server's list of tools into a connector; nothing the server says can lower a tier."""
 
+from asyncio import sleep, timeout
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -27,7 +28,10 @@ Json = Any
 
 ENTRY = "connectors.mcp_upstream:carry_out"
 _MOST_PAGES = 200
-_MOST_TOOLS = 10_000
+_ANSWER_SECONDS = 10.0
+_MOST_TOOLS = 5000
+_AT_A_TIME = 25
+"""Tools that are made ready before others get their turn: whoever lists thousands delays nobody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,9 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
     manner = {"version": session.version, "opens_sessions": opens_sessions}
     operations: list[OperationSpec] = []
     refused: list[Refusal] = []
-    for name in sorted(names):
+    for number, name in enumerate(sorted(names)):
+        if number % _AT_A_TIME == 0:
+            await sleep(0)
         try:
             if (said := declared.get(name)) is None:
                 operations.append(_operation(names[name], tools[name], owner, manner))
@@ -99,11 +105,12 @@ async def _meet(transport: Transport) -> tuple[Session, bool]:
     """Return a session of the newest protocol the server speaks, and whether it must be opened for each call."""
     modern = Session(transport=transport, version=MODERN)
     try:
-        about = await modern.ask(Call("server/discover", {}))
+        async with timeout(_ANSWER_SECONDS):
+            about = await modern.ask(Call("server/discover", {}))
         if MODERN in about.get("supportedVersions", []):
             return modern, False
-    except (RpcError, Refused, NotFound, Unreadable):
-        pass  # whatever an older server makes of this request, the older handshake decides
+    except (RpcError, Refused, NotFound, Unreadable, TimeoutError):
+        pass  # whatever an older server makes of this request, and if it is silence, the older handshake decides
     try:
         session = await Session(transport=transport, version=LEGACY).opened()
     except RpcError as error:
@@ -122,10 +129,10 @@ async def _tools(session: Session) -> dict[str, dict[str, Json]]:
         found = cast("list[dict[str, Json]]", page.get("tools", []))
         tools |= {str(tool.get("name", "")): tool for tool in found}
         cursor = page.get("nextCursor")
+        if len(tools) > _MOST_TOOLS:
+            raise Unreadable(f"The MCP server lists more than {_MOST_TOOLS} tools; have it list fewer.")
         if cursor is None:
             return tools
-        if len(tools) > _MOST_TOOLS:
-            break
     raise Unreadable(f"The MCP server's list of tools does not end (after {len(tools)} tools).")
 
 

@@ -106,7 +106,7 @@ async def _call_tool(operation: OperationSpec, call: PhaseCall, transport: Trans
 
 async def _session(operation: OperationSpec, transport: Transport) -> Session:
     session = Session(transport=transport, version=str(operation.binding["version"]))
-    if not operation.binding["opens_sessions"]:
+    if not operation.binding["opens_sessions"] or getattr(transport, "keeps_sessions", False):
         return session
     try:
         return await session.opened()
@@ -123,7 +123,8 @@ def _tool_call(operation: OperationSpec, call: PhaseCall, *, is_safe: bool) -> C
         paths = {tuple(path): token for token, path in declared.items()}
         headers = {name.lower(): value for name, value in mcp_param_headers(paths, arguments).items()}
     params = {"name": name, "arguments": arguments}
-    return Call("tools/call", params, name=name, headers=headers, is_safe=is_safe)
+    meta = {"progressToken": 1} if call.is_heard else {}
+    return Call("tools/call", params, name=name, headers=headers, meta=meta, is_safe=is_safe)
 
 
 def _output(operation: OperationSpec, result: dict[str, Json], *, is_safe: bool) -> Json:

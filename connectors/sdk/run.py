@@ -39,6 +39,8 @@ class PhaseCall(_Value):
     idempotency_key: str | None = None
     output: Json = None
     has_twin: bool = False
+    is_heard: bool = False
+    """Whether somebody hears what the system says while it works, such as how far it has come."""
 
 
 class Done(_Value):

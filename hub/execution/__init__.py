@@ -31,8 +31,9 @@ from hub.execution.outcomes import (
 from hub.execution.overhearing import Heard
 from hub.execution.upstreams import reach
 from sandbox.line import NoAnswer
+from sandbox.programs import Program
 from sandbox.reach import Reach
-from sandbox.upstream import AnswerLost, Around, Onward, Received
+from sandbox.upstream import AnswerLost, Around, Hear, Onward, Received
 
 __all__ = [
     "NOT_RUN",
@@ -45,6 +46,7 @@ __all__ = [
     "Executor",
     "Failed",
     "Health",
+    "Hear",
     "Heard",
     "LookUpOutcome",
     "NoAnswer",
@@ -56,6 +58,7 @@ __all__ = [
     "Permit",
     "PreviewOutcome",
     "Previewed",
+    "Program",
     "Ran",
     "Reach",
     "Reachable",

@@ -9,19 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from connectors import mcp_upstream, odata, openapi
 from connectors.mcp_upstream import Discovery, Owner, before_discovery, discover
 from connectors.sdk.errors import ConnectorError
-from connectors.sdk.run import DirectRunner, PhaseCall, PhaseResult
 from connectors.sdk.run import Failed as PhaseFailed
+from connectors.sdk.run import PhaseCall, PhaseResult
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.vocabulary import Phase
-from connectors.sql.run import SqlRunner
-from connectors.sql.run import carry_out as carry_out_sql
 from hub.credentials import Vault
 from hub.execution import conclude
 from hub.execution.conclude import CONNECTOR_FAILED, OUT_OF_TIME, Evidence
 from hub.execution.databases import Databases
+from hub.execution.direct import DIRECT, SQL_RUNNERS, directly
 from hub.execution.hosts import Code, Hosts, Sharing
 from hub.execution.outcomes import (
     CheckOutcome,
@@ -53,7 +51,7 @@ from sandbox.reach import Reach
 from sandbox.requests import BadBaseUrl
 from sandbox.sql.channel import SqlChannel
 from sandbox.transcript import Transcript
-from sandbox.upstream import Around, Way
+from sandbox.upstream import Around, Hear, Way
 
 Json = Any
 """Any JSON value."""
@@ -64,18 +62,8 @@ AT_ONCE_PER_CONNECTION: Final = 16
 IDLE_SECONDS: Final = 300.0
 CHECK_SECONDS: Final = 10.0
 DISCOVERY_SECONDS: Final = 60.0
-DIRECT: Final = "direct"
-"""The level that is reported for connectors that run no foreign code."""
 NOT_RUN: Final = "not run"
 """The level that is reported when no connector code has run at all."""
-DIRECT_RUNNERS: Final[Mapping[str, DirectRunner]] = {
-    "connectors.mcp_upstream:carry_out": mcp_upstream.carry_out,
-    "connectors.odata:carry_out": odata.carry_out,
-    "connectors.openapi:carry_out": openapi.carry_out,
-}
-"""Who may run in the hub itself, by entry. A spec that names another entry cannot bring its code in here."""
-SQL_RUNNERS: Final[Mapping[str, SqlRunner]] = {"connectors.sql.run:carry_out": carry_out_sql}
-"""The same for what speaks SQL."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,6 +80,7 @@ class _Run(Generic[T]):
     refusal: BaseException | None = None
     answers: Around | None = None
     ear: Ear = field(default_factory=Ear)
+    hear: Hear | None = None
     until: float = math.inf
     """When it is over, by the monotonic clock."""
     level: str = NOT_RUN
@@ -146,12 +135,19 @@ class Executor:
         """Have the zygote ready before the first call; a hub that serves does not let that call wait for it."""
         await self._zygote.start()
 
-    async def read(self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float) -> Ran[ReadOutcome]:
-        """Return what the read found, with its output checked against the tool's output schema."""
-        call = PhaseCall(operation=target.operation.name, phase=Phase.READ, arguments=arguments)
+    async def read(
+        self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float, hear: Hear | None = None
+    ) -> Ran[ReadOutcome]:
+        """Return what the read found, with its output checked against the tool's output schema.
+
+        `hear` hears what the system says meanwhile.
+        """
+        is_heard = hear is not None
+        call = PhaseCall(operation=target.operation.name, phase=Phase.READ, arguments=arguments, is_heard=is_heard)
         run: _Run[ReadOutcome] = _Run(
             target=target, call=call, kind=ChannelKind.READ, seconds=deadline_seconds, conclude=conclude.read
         )
+        run.hear = hear
         return await self._run(run)
 
     async def check(
@@ -313,10 +309,12 @@ class Executor:
                 bounds=Bounds(unsafe_requests=unsafe_requests, until=run.until),
                 permit=run.permit,
                 transcript=run.transcript,
+                hear=run.hear,
             )
             try:
                 if run.target.connector.runs == "direct":
-                    return await _directly(run, channel)
+                    run.level = DIRECT
+                    return await directly(run.target.connector, run.call, channel)
                 async with self._host(run) as host:
                     return await host.run(run.call, channel)
             finally:
@@ -388,11 +386,3 @@ class Executor:
             await self._hosts.end_idle(older_than=IDLE_SECONDS)
             await self._upstreams.close_idle(older_than=IDLE_SECONDS)
             await self._databases.close_idle(older_than=IDLE_SECONDS)
-
-
-async def _directly(run: _Run[T], channel: Channel) -> PhaseResult:
-    runner = DIRECT_RUNNERS.get(run.target.connector.entry)
-    if runner is None:
-        raise HostFailed(f"{run.target.connector.entry} may not run in the hub itself")
-    run.level = DIRECT
-    return await runner(run.target.connector, run.call, channel)

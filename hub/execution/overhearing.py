@@ -68,6 +68,7 @@ class Overheard:
         self._way, self._ear = way, ear
         self.sign_in, self.pace = way.sign_in, way.pace
         self.around: Around = way.around
+        self.keeps_sessions = way.keeps_sessions
 
     async def exchange(self, exchange: Exchange) -> Received:
         """Carry an exchange on, and keep what came of it."""
@@ -95,6 +96,7 @@ class Nowhere:
         self.sign_in = SignIn(AuthSpec(), _no_secrets, Ways(base_url=_NOWHERE, post=_unsent, ask=_unsent))
         self.pace = Pace()
         self.around: Around = plainly
+        self.keeps_sessions = True  # what was kept was said over a way that does, or holds its handshakes anyway
 
     async def exchange(self, exchange: Exchange) -> Received:
         """Answer a request from the record."""

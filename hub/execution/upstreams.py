@@ -14,17 +14,28 @@ from hub.credentials import CredentialUnusable, Vault
 from hub.registry import Connection, get_connection
 from hub.storage import Database
 from sandbox.mail import MailWay
+from sandbox.mcp import McpWay, StdioWay
 from sandbox.pace import Pace
+from sandbox.programs import STDIO, Program
 from sandbox.reach import PRIVATE, Network, Reach
+from sandbox.requests import BadBaseUrl
 from sandbox.upstream import Around, Upstream, Way
 
 
 def reach(
-    private_networks: Sequence[Network] | None, private_names: Sequence[str], folders: Sequence[Path] = ()
+    private_networks: Sequence[Network] | None,
+    private_names: Sequence[str],
+    folders: Sequence[Path] = (),
+    programs: Mapping[str, Program] | None = None,
 ) -> Reach:
     """Return where connections may lead; None for the networks stands for the usual private ones."""
     networks = PRIVATE if private_networks is None else tuple(private_networks)
-    return Reach(private_networks=networks, private_names=tuple(private_names), folders=tuple(folders))
+    return Reach(
+        private_networks=networks,
+        private_names=tuple(private_names),
+        folders=tuple(folders),
+        programs={} if programs is None else programs,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +79,7 @@ class Upstreams:
         auth = connector.auth.model_dump_json()
         key = _Key(connection.id, connection.generation, connection.base_url, auth, connector.rate)
         if key not in self._kept:
-            secrets, keep = partial(self.secret, connection), partial(self._keep, connection)
-            way: Way = (
-                MailWay(connection.base_url, connector.auth, secrets, self._reach)
-                if connector.speaks == "smtp"
-                else Upstream(connection.base_url, connector.auth, secrets, self._reach, keep)
-            )
+            way = self._made(connector, connection)
             way.around = self.around or way.around
             way.pace = Pace(connector.rate)
             self._kept[key] = _Kept(way)
@@ -85,6 +91,17 @@ class Upstreams:
         finally:
             kept.users -= 1
             kept.idle_since = time.monotonic()
+
+    def _made(self, connector: ConnectorSpec, connection: Connection) -> Way:
+        secrets, keep = partial(self.secret, connection), partial(self._keep, connection)
+        if connector.speaks == "smtp":
+            return MailWay(connection.base_url, connector.auth, secrets, self._reach)
+        if connector.rpc == "mcp" and connection.base_url.startswith(STDIO):
+            return StdioWay(
+                program_in(connection.base_url, self._reach.programs, connection.environment.value), secrets
+            )
+        upstream = Upstream(connection.base_url, connector.auth, secrets, self._reach, keep)
+        return McpWay(upstream) if connector.rpc == "mcp" else upstream
 
     async def close_idle(self, *, older_than: float) -> None:
         """Close what nobody has used for `older_than` seconds."""
@@ -122,3 +139,18 @@ class Upstreams:
                 await self._vault.renew(tx, connection.id, "refresh_token", old=old, new=new)
         except HubError as error:
             raise Unavailable("The connection's new credential cannot be kept at the moment; try again.") from error
+
+
+def program_in(base_url: str, programs: Mapping[str, Program], environment: str) -> Program:
+    """Return the program that `base_url` names, if connections of `environment` may start it.
+
+    Raises:
+        BadBaseUrl: there is none, or they may not.
+    """
+    name = base_url.removeprefix(STDIO)
+    program = programs.get(name)
+    if program is None:
+        raise BadBaseUrl(f"No program {name[:48]!r} may be started here; the hub's operator allows some by setting.")
+    if environment not in program.environments:
+        raise BadBaseUrl(f"The program {name!r} runs unconfined, which is not allowed in {environment} here.")
+    return program

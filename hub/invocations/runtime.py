@@ -7,7 +7,7 @@ from hub.audit import Witness
 from hub.budgets import Brakes
 from hub.bundles import Bundles
 from hub.credentials import Vault
-from hub.execution import Executor, confinement_here, describe, reach
+from hub.execution import Executor, Program, Reach, confinement_here, describe, reach
 from hub.identity.authority import Authority
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
@@ -20,6 +20,8 @@ from hub.storage import Database
 __all__ = [
     "ANSWER_SECONDS",
     "Executor",
+    "Program",
+    "Reach",
     "Runtime",
     "confinement_here",
     "describe",

@@ -1,5 +1,6 @@
 """Connections: one account of a connector in one environment, with a generation that grows when it changes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -154,6 +155,7 @@ async def enable_connection(tx: Tx, connection_id: str, authority: Authority) ->
     return connection_of(row)
 
 
+_PROGRAM: Final = re.compile(r"stdio:[a-z][a-z0-9-]{0,47}")
 _SCHEMES: Final = frozenset({"http", "https", "smtp", "smtps"})
 
 
@@ -165,6 +167,8 @@ def checked_base_url(url: str) -> str:
     """
     if is_sql(url):
         return _checked_database(url)
+    if url.startswith("stdio:"):
+        return _checked_program(url)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -204,8 +208,16 @@ def is_same_system(one: str, other: str) -> bool:
 
 def system_of(base_url: str) -> str:
     """Return which system a base URL leads to: its scheme, host and port, without the path."""
+    if base_url.startswith("stdio:"):
+        return base_url
     parts = urlsplit(base_url)
     return f"{parts.scheme.lower()}://{parts.netloc.lower()}"
+
+
+def _checked_program(url: str) -> str:
+    if not _PROGRAM.fullmatch(url):
+        raise InputError(f"{url[:200]!r} will not do: write 'stdio:NAME' with the name of a program that is allowed.")
+    return url
 
 
 def _checked_database(url: str) -> str:

@@ -1,7 +1,8 @@
 """The test upstream as an MCP server in a process of its own: honest tools, lying tools, and tools that fail half-way.
 
 Run as `python -m upstream.mcp_server --database FILE`; `--era legacy` refuses the newer protocol, `--sessions` keeps
-sessions, `--sse` answers with events. It prints `{"port": ...}` when it listens.
+sessions, `--sse` answers with events. It prints `{"port": ...}` when it listens; with `--stdio` it serves its own
+standard input and output instead.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import mcp_types as types
 import uvicorn
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -128,6 +130,10 @@ def _answer(text: str, structured: dict[str, Json] | None = None) -> types.CallT
 async def _main(arguments: argparse.Namespace) -> None:
     tools = Tools(Store(arguments.database))
     server: Server[Any] = Server("upstream", on_list_tools=tools.list, on_call_tool=tools.call)
+    if arguments.stdio:
+        async with stdio_server() as (incoming, outgoing):
+            await server.run(incoming, outgoing, server.create_initialization_options())
+        return
     app: ASGIApp = server.streamable_http_app(json_response=not arguments.sse, stateless_http=not arguments.sessions)
     if arguments.era == "legacy":
         app = LegacyOnly(app)
@@ -152,6 +158,7 @@ def main() -> None:
     parser.add_argument("--era", choices=["both", "legacy"], default="both", help="which protocols it speaks")
     parser.add_argument("--sessions", action="store_true", help="keep sessions (older protocol)")
     parser.add_argument("--sse", action="store_true", help="answer with server-sent events")
+    parser.add_argument("--stdio", action="store_true", help="serve standard input and output")
     asyncio.run(_main(parser.parse_args()))
 
 

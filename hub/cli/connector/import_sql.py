@@ -14,8 +14,9 @@ from connectors.sql.manifest import BadManifest, read_manifest
 from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.connector.secret import ask_fields
 from hub.cli.console import fail, run, settings
-from hub.invocations.runtime import describe, reach
+from hub.invocations.runtime import describe
 from hub.settings import Settings
+from hub.wiring import reach_of
 
 
 def import_sql(
@@ -51,7 +52,7 @@ async def _compiled(chosen: Settings, text: str, base_url: str) -> ConnectorSpec
     try:
         manifest = read_manifest(text)
         secret = {} if manifest.engine == "sqlite" else ask_fields(Basic().secret_fields)
-        far = reach(chosen.private_networks, chosen.private_names, chosen.sqlite_folders)
+        far = reach_of(chosen)
 
         async def secrets() -> Mapping[str, str]:
             return secret

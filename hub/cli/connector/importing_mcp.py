@@ -15,7 +15,9 @@ from hub.settings import Settings
 
 
 def mcp(  # noqa: PLR0913  # one for each option of the command
-    url: Annotated[str, typer.Argument(help="The server's endpoint, such as https://notes.example/mcp.")],
+    url: Annotated[
+        str, typer.Argument(help="The server's endpoint, or stdio:NAME of one that TOOLHUB_STDIO_SERVERS allows.")
+    ],
     name: Annotated[str, typer.Option(help="What to call the connector.")],
     *,
     reads: Annotated[list[str] | None, typer.Option(help="A tool that changes nothing; may be repeated.")] = None,

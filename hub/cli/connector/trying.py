@@ -20,11 +20,11 @@ from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, has_no_tables, out, run
 from hub.core.errors import Unavailable
 from hub.invocations.proving.laboratory import Equipment
-from hub.invocations.runtime import reach
 from hub.opening import open_database
 from hub.registry import PROMISES, Badge, BadgeVerdict
 from hub.registry.differing import registered
 from hub.settings import Settings
+from hub.wiring import reach_of
 
 Json = Any
 """Any JSON value."""
@@ -73,7 +73,7 @@ async def _registered(name: str, chosen: Settings) -> ConnectorSpec | None:
 
 def equipment(settings: Settings) -> Equipment:
     """Return what a laboratory takes from this hub's settings."""
-    far = reach(settings.private_networks, settings.private_names, settings.sqlite_folders)
+    far = reach_of(settings)
     return Equipment(minimum=settings.sandbox_minimum, paths=settings.connector_paths, reach=far)
 
 

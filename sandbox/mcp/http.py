@@ -1,0 +1,246 @@
+"""The way to an MCP server over streamable HTTP: sessions that are kept, and answers that are read while they arrive.
+
+A connector sends plain requests. Where the older protocol wants a handshake first, the way makes it once, keeps the
+session, and opens another when the server has forgotten it. Of an event stream it reads no further than the answer.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from connectors.sdk.errors import Unavailable
+from connectors.sdk.wire import WireRequest, WireResponse
+from sandbox.answers import media_type
+from sandbox.line import Dropped, NoAnswer
+from sandbox.mcp.events import Events
+from sandbox.mcp.hearing import Hearing, is_answer, is_request, members
+from sandbox.pace import Pace
+from sandbox.sign_in import Proof
+from sandbox.upstream import AnswerLost, Around, Exchange, Hear, Received, Upstream, plainly
+
+Json = Any
+"""Any JSON value."""
+
+MODERN: Final = "2026-07-28"
+"""From this protocol on, every request stands alone."""
+LARGEST_ANSWER: Final = 4 * 1024 * 1024
+"""Bytes of one answer: no agent reads more, and what arrives is parsed in the process that serves everybody."""
+CLIENT: Final = {"name": "toolhub", "version": "1"}
+_ABOUT: Final = "io.modelcontextprotocol"
+WHO_ARE_YOU: Final[Mapping[str, Json]] = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "server/discover",
+    "params": {
+        "_meta": {
+            f"{_ABOUT}/protocolVersion": MODERN,
+            f"{_ABOUT}/clientInfo": CLIENT,
+            f"{_ABOUT}/clientCapabilities": {},
+        }
+    },
+}
+"""What is asked to see whether anybody is there. Whoever knows only the older protocol says so, which is an answer."""
+_VERSION, _SESSION = "mcp-protocol-version", "mcp-session-id"
+_GONE: Final = 404
+_EVENTS: Final = "text/event-stream"
+_CANCEL_SECONDS: Final = 2.0
+_HEADERS: Final = {"content-type": "application/json", "accept": f"application/json, {_EVENTS}"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What the older protocol's handshake came to; a server that keeps no sessions gives no id."""
+
+    id: str | None
+    version: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that every request in it carries."""
+        named = {} if self.id is None else {_SESSION: self.id}
+        return {_VERSION: self.version, **named}
+
+
+class McpWay:
+    """The way to the MCP server at one base URL."""
+
+    keeps_sessions = True
+
+    def __init__(self, http: Upstream) -> None:
+        self._http = http
+        self.sign_in = http.sign_in
+        self.pace = Pace()
+        self.around: Around = plainly
+        self._session: _Session | None = None
+        self._opening = asyncio.Lock()
+        self._ids = itertools.count(2)
+        self._farewells = set[asyncio.Task[None]]()
+
+    async def close(self) -> None:
+        """Close the connections; the server may forget the session when it likes."""
+        for farewell in list(self._farewells):
+            farewell.cancel()
+        await asyncio.gather(*self._farewells, return_exceptions=True)
+        await self._http.close()
+
+    async def exchange(self, exchange: Exchange) -> Received:
+        """Send a request and return its answer, as `Upstream.exchange` says; always JSON, whatever it came as."""
+        try:
+            return await self.around(exchange.request, lambda: self._carried(exchange))
+        except AnswerLost:
+            exchange.progress.has_begun = True
+            raise
+
+    async def probe(self) -> int:
+        """Ask the server who it is and return the status; that it does not know the question is an answer, too."""
+        proof = await self.sign_in.proof(fresh=True)
+        headers = {**_HEADERS, _VERSION: MODERN, "mcp-method": str(WHO_ARE_YOU["method"])}
+        request = WireRequest(method="POST", path="", headers=headers, body=json.dumps(WHO_ARE_YOU))
+        status = (await self._read(Exchange(request, proof, is_alone=True), 1)).response.status
+        return status if status in {401, 403} or status >= 500 else 200  # noqa: PLR2004  # RFC 9110 section 15.6
+
+    async def _carried(self, exchange: Exchange) -> Received:
+        request = exchange.request
+        version = request.headers.get(_VERSION)
+        if version is None or version >= MODERN or _SESSION in request.headers:
+            return await self._read(exchange, 1)
+        session = await self._opened(version, exchange.proof)
+        received = await self._in_session(exchange, session)
+        if received.response.status == _GONE and session.id is not None:
+            if self._session is session:
+                self._session = None
+            if not exchange.is_alone:  # it only reads
+                received = await self._in_session(exchange, await self._opened(version, exchange.proof))
+        return received
+
+    async def _in_session(self, exchange: Exchange, session: _Session) -> Received:
+        """Send a request within a session, under an id that no other request in it has."""
+        number = next(self._ids)
+        message = members(json.loads(exchange.request.body or "{}"))
+        if "id" in message:
+            message["id"] = number
+        headers = {**exchange.request.headers, **session.headers}
+        request = exchange.request.model_copy(update={"headers": headers, "body": json.dumps(message)})
+        try:
+            return await self._read(replace(exchange, request=request), number)
+        except asyncio.CancelledError:
+            if exchange.progress.has_begun and "id" in message:
+                self._take_back(number, exchange.proof, session)
+            raise
+
+    async def _opened(self, version: str, proof: Proof) -> _Session:
+        async with self._opening:  # whoever waited here finds it open
+            if self._session is None:
+                self._session = await self._shaken_hands(version, proof)
+            return self._session
+
+    async def _shaken_hands(self, version: str, proof: Proof) -> _Session:
+        about = {"protocolVersion": version, "capabilities": {}, "clientInfo": CLIENT}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
+        try:
+            received = await self._posted(message, {}, proof)
+            result = members(_parsed(received.response.body).get("result"))
+            if received.response.status >= 400 or not result:  # noqa: PLR2004  # RFC 9110 section 15.5
+                raise Unavailable("The MCP server did not open a session. Nothing was sent.")
+            session = _Session(
+                received.response.headers.get(_SESSION), str(result.get("protocolVersion", version))[:32]
+            )
+            await self._posted({"jsonrpc": "2.0", "method": "notifications/initialized"}, session.headers, proof)
+        except NoAnswer as error:
+            raise Unavailable(f"The MCP server did not open a session: {error} Nothing was sent.") from error
+        return session
+
+    async def _posted(self, message: Mapping[str, Json], headers: Mapping[str, str], proof: Proof) -> Received:
+        request = WireRequest(method="POST", path="", headers={**_HEADERS, **headers}, body=json.dumps(message))
+        return await self._read(Exchange(request, proof), 1)
+
+    async def _read(self, exchange: Exchange, number: int) -> Received:
+        """Send a request and return the answer to `number`, as JSON under the id 1, which connectors ask under."""
+        reader = _Answer(self, exchange, number)
+        # packed events would arrive in pieces that nobody can read one by one
+        headers = {**exchange.request.headers, "accept-encoding": "identity"}
+        request = exchange.request.model_copy(update={"headers": headers})
+        largest = min(exchange.largest, LARGEST_ANSWER)
+        received = await self._http.exchange(replace(exchange, request=request, reader=reader, largest=largest))
+        response = received.response
+        if media_type(response) != _EVENTS and number == 1:
+            return received
+        body = response.body if media_type(response) == _EVENTS else _renumbered(response.body, number)
+        told = WireResponse(
+            status=response.status, headers={**response.headers, "content-type": "application/json"}, body=body
+        )
+        return Received(told, received.size)
+
+    async def reply(self, answer: Mapping[str, Json], exchange: Exchange) -> None:
+        """Answer what the server has asked while it works on `exchange`."""
+        headers = {name: value for name, value in exchange.request.headers.items() if name in {_VERSION, _SESSION}}
+        await self._posted(answer, headers, exchange.proof)
+
+    def _take_back(self, number: int, proof: Proof, session: _Session) -> None:
+        """Tell the server that nobody waits for an answer any more; whether it hears that is its own affair."""
+        params = {"requestId": number, "reason": "Nobody waits for the answer any more."}
+        message = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+        task = asyncio.create_task(self._sent_off(message, session, proof))
+        self._farewells.add(task)
+        task.add_done_callback(self._farewells.discard)
+
+    async def _sent_off(self, message: Mapping[str, Json], session: _Session, proof: Proof) -> None:
+        try:
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                await self._posted(message, session.headers, proof)
+        except (TimeoutError, NoAnswer, Unavailable):
+            return  # nothing depends on it
+
+
+class _Answer:
+    """Reads an event stream up to the answer to one request."""
+
+    def __init__(self, way: McpWay, exchange: Exchange, number: int) -> None:
+        hear: Hear | None = exchange.hear
+        self._way = way
+        self._exchange = exchange
+        self._number = number
+        self._hearing = Hearing(hear)
+        self._events = Events(min(exchange.largest, LARGEST_ANSWER))
+
+    def reads(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Return whether it is an event stream."""
+        del status
+        is_stream = headers.get("content-type", "").partition(";")[0].strip().lower() == _EVENTS
+        if is_stream and headers.get("content-encoding", "identity").lower() != "identity":
+            raise Dropped("The answer is packed, which was not asked for.")
+        return is_stream
+
+    async def take(self, chunk: bytes) -> bytes | None:
+        """Return the answer once it is there; pass on and answer what the server says before."""
+        for text in self._events.feed(chunk):
+            message = _parsed(self._exchange.proof.redact(text))
+            if is_answer(message) and self._is_ours(message):
+                return json.dumps({**message, "id": 1 if message.get("id") is not None else None}).encode()
+            if is_request(message):
+                await self._way.reply(await self._hearing.answer(message), self._exchange)
+            elif "method" in message:
+                await self._hearing.note(message)
+        return None
+
+    def _is_ours(self, message: Mapping[str, Json]) -> bool:
+        # an error about a request that could not be read has no id
+        return message.get("id") == self._number or ("error" in message and message.get("id") is None)
+
+
+def _renumbered(body: str, number: int) -> str:
+    """Return an answer under the id that the connector asked under; one to something else stays as it is."""
+    message = _parsed(body)
+    if message.get("id") == number:
+        return json.dumps({**message, "id": 1})
+    return json.dumps({**message, "id": "another"}) if message.get("id") == 1 else body
+
+
+def _parsed(text: str) -> dict[str, Json]:
+    try:
+        return members(json.loads(text))
+    except (ValueError, RecursionError):
+        return {}

@@ -1,0 +1,151 @@
+"""The keeper of one foreign program: starts it, bounded and without the hub's secrets, and ends all of it with the hub.
+
+Started as `python -I -m sandbox.mcp.keeper IN OUT ERR` with its control socket as standard input; the numbers are the
+descriptors that become the program's standard ones. One line of JSON says what to start. When the hub closes the
+socket, by intention or because it was killed, every process that came of the program is killed, wherever it has hidden.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import pwd
+import resource
+import select
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox import landlock
+
+Json = Any
+"""Any JSON value."""
+
+NOBODY: Final = "nobody"
+_SET_NO_NEW_PRIVS, _DIE_WITH_PARENT, _ADOPT_ORPHANS = 38, 1, 36
+_CHUNK: Final = 64 * 1024
+_NOT_STARTED: Final = 127
+_LIMITS: Final = ((resource.RLIMIT_NOFILE, 1024), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 1 << 30))
+_MEMORY: Final = 2 << 30
+"""Bytes of data. The address space is not limited: some runtimes reserve more of it than they ever use."""
+_PROCESSES: Final = 256
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_is_linux: Final = sys.platform == "linux"
+
+
+def main() -> None:
+    """Keep the program until it ends or the hub is gone."""
+    control = socket.socket(fileno=os.dup(0))
+    standard = [int(number) for number in sys.argv[1:4]]
+    line = control.makefile("rb").readline()
+    if not line:
+        return
+    if _is_linux:
+        _libc.prctl(_ADOPT_ORPHANS, 1, 0, 0, 0)
+    woken = _wake_on_child()
+    keeper = os.getpid()
+    program = os.fork()
+    if program == 0:
+        with contextlib.suppress(BaseException):  # whatever it is, it must not unwind into the keeper's own code
+            _become(json.loads(line), standard, keeper)
+        os._exit(_NOT_STARTED)
+    for number in standard:
+        os.close(number)
+    _wait_for_end(control, woken, program)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(program, signal.SIGKILL)
+    _end_all()
+
+
+def _wake_on_child() -> int:
+    """Return a descriptor that becomes readable when a child has ended."""
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    return readable
+
+
+def _wait_for_end(control: socket.socket, woken: int, program: int) -> None:
+    while True:
+        readable, _, _ = select.select([control.fileno(), woken], [], [])
+        if control.fileno() in readable:
+            return  # nothing is ever said here but that it is over
+        os.read(woken, _CHUNK)
+        while True:
+            try:
+                ended, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if ended == program:
+                return
+            if ended == 0:
+                break
+
+
+def _end_all() -> None:
+    """Kill every process that is left; those whose parents have ended are ours by now."""
+    while True:
+        for pid in _children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _children() -> list[int]:
+    try:
+        found = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
+    except OSError:
+        return []
+    return [int(pid) for pid in found.split()]
+
+
+def _become(order: Mapping[str, Json], standard: Sequence[int], keeper: int) -> None:
+    """Turn this process, just forked, into the program."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number, descriptor in enumerate(standard):
+        os.dup2(descriptor, number)
+    os.closerange(3, 65536)
+    _limit(is_alone=os.geteuid() == 0)
+    _become_user(str(order["user"]))
+    if _is_linux:
+        _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        _libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != keeper:
+        return
+    landlock.hide(Path(path) for path in order["hidden"])
+    os.chdir(str(order["folder"]))
+    command = [str(word) for word in order["command"]]
+    os.execve(command[0], command, {str(name): str(value) for name, value in order["environment"].items()})  # noqa: S606  # a command that the operator has allowed
+
+
+def _limit(*, is_alone: bool) -> None:
+    limits = [*_LIMITS, (resource.RLIMIT_DATA, _MEMORY)]
+    if is_alone:  # processes are counted by user, and the hub's own must not count against it
+        limits.append((resource.RLIMIT_NPROC, _PROCESSES))
+    for kind, value in limits:
+        with contextlib.suppress(ValueError, OSError):  # a lower hard limit is there already
+            resource.setrlimit(kind, (value, value))
+
+
+def _become_user(user: str) -> None:
+    """Become `user`; of root nothing is left unless root was asked for."""
+    if os.geteuid() != 0:
+        return
+    account = pwd.getpwnam(user or NOBODY)
+    os.setgroups([])
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""One running foreign program as the hub sees it: lines in, lines out, bounded; gone when it is closed."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Final
+
+from sandbox.programs import Program
+
+Json = Any
+"""Any JSON value."""
+
+_CHUNK: Final = 64 * 1024
+_STOP_SECONDS: Final = 5.0
+_ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
+"""Of the keeper. Nothing of the hub's own environment reaches it or the program."""
+_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+
+
+class LineTooLong(Exception):
+    """The program says more in one line than it may."""
+
+
+class Process:
+    """A program and its keeper; both end with `close`, and when this process ends in whatever way."""
+
+    def __init__(self, program: Program, secrets: Mapping[str, str]) -> None:
+        """Start it.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        self._control, control = socket.socketpair()
+        self._in, their_in = socket.socketpair()
+        self._out, their_out = socket.socketpair()
+        self._err, their_err = socket.socketpair()
+        ours, theirs = (self._control, self._in, self._out, self._err), (control, their_in, their_out, their_err)
+        standard = [one.fileno() for one in theirs[1:]]
+        try:
+            self._keeper = subprocess.Popen(  # noqa: S603  # our own program
+                [sys.executable, "-I", "-X", "utf8", "-m", "sandbox.mcp.keeper", *map(str, standard)],
+                stdin=control.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=standard,
+                env=_ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+            )
+        except BaseException:
+            for one in ours:
+                one.close()
+            raise
+        finally:
+            for one in theirs:
+                one.close()
+        for one in ours:
+            one.setblocking(False)
+        order = {
+            "command": program.command,
+            "environment": {"PATH": _PATH, "HOME": program.folder, **program.environment, **secrets},
+            "folder": program.folder,
+            "user": program.user,
+            "hidden": [str(path) for path in program.hidden],
+        }
+        self._control.send(json.dumps(order).encode() + b"\n")
+        self._writing = asyncio.Lock()
+        self._draining = asyncio.create_task(self._drain())
+
+    @property
+    def keeper_pid(self) -> int:
+        """Return the number of the keeper's process."""
+        return self._keeper.pid
+
+    async def write(self, line: bytes) -> None:
+        """Write one line; one that was begun and not ended leaves nothing that could be spoken to.
+
+        Raises:
+            OSError: nobody reads it.
+        """
+        async with self._writing:
+            await asyncio.get_running_loop().sock_sendall(self._in, line + b"\n")
+
+    async def lines(self, longest: int) -> AsyncGenerator[bytes]:
+        """Yield what it says, line by line, until it says nothing more.
+
+        Raises:
+            LineTooLong: a line has more than `longest` bytes.
+        """
+        loop, buffer = asyncio.get_running_loop(), bytearray()
+        while True:
+            try:
+                chunk = await loop.sock_recv(self._out, _CHUNK)
+            except OSError:
+                return
+            if not chunk:
+                return
+            buffer += chunk
+            if b"\n" in chunk:
+                *lines, rest = buffer.split(b"\n")
+                buffer = bytearray(rest)
+                for line in lines:
+                    yield bytes(line)
+            if len(buffer) > longest:
+                raise LineTooLong
+
+    async def close(self) -> None:
+        """End the program and everything it has started."""
+        self._draining.cancel()
+        await asyncio.gather(self._draining, return_exceptions=True)
+        for one in (self._control, self._in, self._out, self._err):
+            one.close()
+        await asyncio.to_thread(self._reap)
+
+    async def _drain(self) -> None:
+        """Read its complaints and drop them: unread they would stop it, and they may say anything."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            while await loop.sock_recv(self._err, _CHUNK):
+                pass
+
+    def _reap(self) -> None:
+        try:
+            self._keeper.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._keeper.kill()
+            self._keeper.wait()
