@@ -46,8 +46,8 @@ def hide(hidden: Iterable[Path]) -> bool:
     if version == 0:
         return False
     rights = _rights(version)
-    layout = ("Q", rights) if version < _SCOPES_SINCE else ("QQQ", rights, 0, _SIGNALS)
-    attributes = struct.pack(*layout)
+    scoped = version >= _SCOPES_SINCE
+    attributes = struct.pack("QQQ", rights, 0, _SIGNALS) if scoped else struct.pack("Q", rights)
     ruleset = int(_libc.syscall(_CREATE_RULESET, attributes, len(attributes), 0))
     if ruleset < 0:
         return False

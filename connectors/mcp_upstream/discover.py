@@ -3,13 +3,14 @@
 from asyncio import sleep, timeout
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import escape
 from typing import Any, cast
 
 from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 from pydantic import ValidationError
 
+from connectors.mcp_upstream import serving
 from connectors.mcp_upstream.declared import declarations, fields_of
 from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.artefact import artefact_digest
@@ -30,6 +31,7 @@ ENTRY = "connectors.mcp_upstream:carry_out"
 _MOST_PAGES = 200
 _ANSWER_SECONDS = 10.0
 _MOST_TOOLS = 5000
+_LONGEST_INSTRUCTIONS = 4000
 _AT_A_TIME = 25
 """Tools that are made ready before others get their turn: whoever lists thousands delays nobody else."""
 
@@ -98,7 +100,8 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
                 operations.append(_declared_operation(names[name], tools[name], said, manner))
         except (ValidationError, SchemaInvalid, ValueError, TypeError) as error:
             refused.append(Refusal(tool=name, reason=str(error)[:500]))
-    return Discovery(spec=_connector(owner, operations), refused=tuple(refused))
+    operations += await serving.served(session, owner.name, manner)
+    return Discovery(spec=_connector(owner, operations, session.about), refused=tuple(refused))
 
 
 async def _meet(transport: Transport) -> tuple[Session, bool]:
@@ -108,7 +111,7 @@ async def _meet(transport: Transport) -> tuple[Session, bool]:
         async with timeout(_ANSWER_SECONDS):
             about = await modern.ask(Call("server/discover", {}))
         if MODERN in about.get("supportedVersions", []):
-            return modern, False
+            return replace(modern, about=about), False
     except (RpcError, Refused, NotFound, Unreadable, TimeoutError):
         pass  # whatever an older server makes of this request, and if it is silence, the older handshake decides
     try:
@@ -136,9 +139,9 @@ async def _tools(session: Session) -> dict[str, dict[str, Json]]:
     raise Unreadable(f"The MCP server's list of tools does not end (after {len(tools)} tools).")
 
 
-def _connector(owner: Owner, operations: list[OperationSpec]) -> ConnectorSpec:
+def _connector(owner: Owner, operations: list[OperationSpec], about: Mapping[str, Json] | None = None) -> ConnectorSpec:
     reads = [operation for operation in operations if operation.effect is Effect.READ]
-    safe = [*HANDSHAKE, *(tool_call(str(operation.binding["tool"])) for operation in reads)]
+    safe = [*HANDSHAKE, *serving.LISTING, *(_requested(operation) for operation in reads)]
     phases = [each for operation in operations for each in _phases_of(operation)]
     safe += [tool_call(tool) for phase, tool in phases if phase != Phase.PREVIEW]
     previews = [tool_call(tool) for phase, tool in phases if phase == Phase.PREVIEW]
@@ -146,7 +149,7 @@ def _connector(owner: Owner, operations: list[OperationSpec]) -> ConnectorSpec:
         name=owner.name,
         version=owner.version,
         title=owner.title or owner.name.replace("_", " ").capitalize(),
-        description=f"{len(operations)} tools of another MCP server.",
+        description=_description(operations, about or {}),
         entry=ENTRY,
         runs="direct",
         artefact_digest=artefact_digest("connectors.mcp_upstream"),
@@ -158,6 +161,19 @@ def _connector(owner: Owner, operations: list[OperationSpec]) -> ConnectorSpec:
         rpc="mcp",
         operations=tuple(operations),
     )
+
+
+def _requested(read: OperationSpec) -> str:
+    """Return what the broker finds a read to ask for."""
+    return str(read.binding["tool"]) if serving.SERVES in read.binding else tool_call(str(read.binding["tool"]))
+
+
+def _description(operations: list[OperationSpec], about: Mapping[str, Json]) -> str:
+    """Return what people read of the connector: how much there is, and what the server itself says of its use."""
+    count = sum(serving.SERVES not in operation.binding for operation in operations)
+    said = about.get("instructions")
+    words = f" It says: {said[:_LONGEST_INSTRUCTIONS]}" if isinstance(said, str) and said else ""
+    return f"{count} tools of another MCP server.{words}"
 
 
 def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mapping[str, Json]) -> OperationSpec:
@@ -182,6 +198,7 @@ def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mappin
             "tool": theirs,
             **manner,
             "headers": {token: list(path) for path, token in x_mcp_header_map(schema).items()},
+            "hints": hints,
             "refuses_definitely": theirs in owner.refuses_definitely,
         },
     )

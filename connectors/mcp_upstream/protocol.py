@@ -48,6 +48,14 @@ class Session:
     transport: Transport
     version: str
     session_id: str | None = None
+    about: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """What the server said of itself when it was met."""
+
+    @property
+    def capabilities(self) -> Mapping[str, Json]:
+        """Return what the server says it can do."""
+        said = self.about.get("capabilities")
+        return cast("dict[str, Json]", said) if isinstance(said, dict) else {}
 
     @property
     def is_modern(self) -> bool:
@@ -58,8 +66,9 @@ class Session:
         """Return the session that the older protocol's handshake opens; without an id the server keeps none."""
         about = {"protocolVersion": self.version, "capabilities": {}, "clientInfo": _CLIENT}
         response = await self.post(Call("initialize", about))
-        version = str(_result(response, is_safe=True).get("protocolVersion", self.version))
-        session = replace(self, version=version, session_id=response.headers.get("mcp-session-id"))
+        said = _result(response, is_safe=True)
+        version = str(said.get("protocolVersion", self.version))
+        session = replace(self, version=version, session_id=response.headers.get("mcp-session-id"), about=said)
         raise_for_status(await session.post(Call("notifications/initialized", {}, is_notification=True)), is_safe=True)
         return session
 
@@ -92,8 +101,8 @@ class Session:
                 f"{_ABOUT}/clientInfo": _CLIENT,
                 f"{_ABOUT}/clientCapabilities": {},
             }
-            if call.name is not None:
-                headers["mcp-name"] = encode_header_value(call.name)
+            if (named := call.name or call.about) is not None:
+                headers["mcp-name"] = encode_header_value(named)
         message: dict[str, Json] = {"jsonrpc": "2.0", "method": call.method, "params": params}
         if not call.is_notification:
             message["id"] = 1
@@ -109,6 +118,8 @@ class Call:
     method: str
     params: Mapping[str, Json]
     name: str | None = field(default=None, kw_only=True)
+    about: str | None = field(default=None, kw_only=True)
+    """What is read, if it is no tool that is called: it stands in the same header."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], kw_only=True)
     meta: Mapping[str, Json] = field(default_factory=dict[str, Json], kw_only=True)
     is_safe: bool = field(default=True, kw_only=True)

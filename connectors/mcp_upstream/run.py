@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from mcp.shared.inbound import mcp_param_headers
 
+from connectors.mcp_upstream import serving
 from connectors.mcp_upstream.declared import error_of, question, understood
 from connectors.mcp_upstream.protocol import MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.errors import ConnectorError, Refused, Unknown
@@ -34,19 +35,41 @@ async def carry_out(spec: ConnectorSpec, call: PhaseCall, transport: Transport) 
         operation = spec.operation(call.operation)
     except KeyError:
         return Failed(code=UNKNOWN_OPERATION, message=f"{spec.name} has no operation {call.operation!r}.")
+    if serving.SERVES in operation.binding:
+        return await _of_served(operation, call, transport)
     if "phases" in operation.binding:
         return await _of_declared(operation, call, transport)
+    return await _of_plain(operation, call, transport)
+
+
+async def _of_plain(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
+    """Run a phase of a tool that declares nothing of itself."""
     is_read = operation.effect is Effect.READ
     match call.phase:
         case Phase.PREVIEW if not is_read:
             nothing = "An MCP server cannot say what a call of its tool would change."
             return Previewed(preview=Preview(changes=(), fidelity=Fidelity.NONE, not_covered=(nothing,)))
-        case Phase.READ if is_read:
-            return await _answered(operation, call, transport)
-        case Phase.COMMIT if not is_read:
+        case Phase.READ | Phase.COMMIT if is_read is (call.phase is Phase.READ):
             return await _answered(operation, call, transport)
         case _:
             return Failed(code=PHASE_MISSING, message=f"{call.operation} has no {call.phase}.")
+
+
+async def _of_served(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
+    """Read what is no tool, under the protocol's own name for it."""
+    if call.phase is not Phase.READ:
+        return Failed(code=PHASE_MISSING, message=f"{call.operation} has no {call.phase}.")
+    try:
+        session = await _session(operation, transport)
+        result = await session.ask(serving.asked(operation, call.arguments))
+    except RpcError as error:
+        refused = refusal(error, is_safe=True)
+        return Failed(code=refused.code, message=refused.message)
+    except ConnectorError as error:
+        return Failed(code=error.code, message=error.message)
+    if result.get("resultType", "complete") != "complete":
+        return Failed(code=Refused.code, message="The server asks for more input, which cannot be given here.")
+    return Done(output=serving.answered(result))
 
 
 async def _of_declared(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:

@@ -47,7 +47,9 @@ class _Reading:
         target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
         seconds = tool.version.spec.timeout_seconds
         try:
-            ran = await self.runtime.executor.read(target, self.request.arguments, deadline_seconds=seconds)
+            ran = await self.runtime.executor.read(
+                target, self.request.arguments, deadline_seconds=seconds, hear=self.request.call.hear
+            )
         finally:
             await leave(self.row.id, self.runtime)
         await note_contact(ran, target.connection.id, self.runtime)

@@ -9,6 +9,7 @@ from typing import Any
 from connectors.sdk.vocabulary import Effect, Tier
 from hub.approvals import Counter, Question
 from hub.dryrun import PreviewRecord
+from hub.execution import Hear
 from hub.identity.principals import Caller
 from hub.invocations.states import State
 
@@ -67,6 +68,8 @@ class Call:
     """The step of a plan that this call is, if the hub itself makes it."""
     through: str | None = None
     """The tool of the hub that it was made through, if it was not called by its own name."""
+    hear: Hear | None = field(default=None, compare=False, repr=False)
+    """Who hears what the system says while it works on a read, and answers what it asks."""
 
 
 class StepStatus(StrEnum):

@@ -12,6 +12,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.types import ASGIApp
 
 from hub.invocations.runtime import Runtime
+from hub.mcp.beside_tools import BesideTools
 from hub.mcp.calling import called_schema, calling
 from hub.mcp.listing import listing
 from hub.mcp.messages import LONGEST_BODY
@@ -68,6 +69,7 @@ class Servers:
             return manager.handle_request
 
     def _sdk_server(self, name: str, server: Server) -> SdkServer[Any]:
+        beside = BesideTools(self._runtime)
         return SdkServer(
             f"toolhub/{name}",
             version=version("toolhub"),
@@ -76,6 +78,12 @@ class Servers:
             get_tool_input_schema=called_schema,
             on_list_tools=listing(self._runtime),
             on_call_tool=calling(self._runtime),
+            on_list_resources=beside.list_resources,
+            on_list_resource_templates=beside.list_templates,
+            on_read_resource=beside.read_resource,
+            on_list_prompts=beside.list_prompts,
+            on_get_prompt=beside.get_prompt,
+            on_completion=beside.complete,
         )
 
 

@@ -120,6 +120,18 @@ class Catalog:
             return len(shelf.offered(sight)) <= MOST_LISTED
         return known.listing is Listing.ALL
 
+    async def beside_tools(self, kind: str, *, server: str, caller: Caller) -> list[PublishedTool]:
+        """Return what `server` offers of `kind` beside tools, one for each connection, in the order of their names.
+
+        Raises:
+            NotFound: there is no such server, or the caller may not see it.
+        """
+        sight = self._sight(caller)
+        shelf = (await self._latest()).shelf(server_name(server, self.default), sight)
+        shown = (shelf.entries[name] for name in shelf.names)
+        found = [entry.published() for entry in shown if entry.is_callable and entry.is_visible(sight)]
+        return [tool for tool in found if tool.serves == kind]
+
     async def search(
         self, text: str, *, caller: Caller, server: str = EVERYTHING, also_on: str | None = None, limit: int = 20
     ) -> list[PublishedTool]:

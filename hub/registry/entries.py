@@ -7,7 +7,7 @@ from hub.core.errors import NotFound, Quarantined, Unavailable
 from hub.core.texts import shown
 from hub.registry.badge_values import Badge
 from hub.registry.publishing import Parts, published
-from hub.registry.values import Connection, PublishedTool, Server, Tool, ToolVersion
+from hub.registry.values import Connection, PublishedTool, Server, Tool, ToolVersion, serves
 from hub.registry.visibility import Sight
 
 
@@ -30,7 +30,12 @@ class Entry:
 
     @property
     def is_offered(self) -> bool:
-        """Whether it is listed: it has a version, is not held back, and its connection is enabled."""
+        """Whether it is listed as a tool: it has a version, is not held back, and its connection is enabled."""
+        return self.is_callable and self.version is not None and serves(self.version.spec) is None
+
+    @property
+    def is_callable(self) -> bool:
+        """Whether it can be called now, by whoever sees it."""
         return self.version is not None and self.tool.quarantined is None and self.connection.is_enabled
 
     def is_visible(self, sight: Sight) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from connectors.mcp_upstream.serving import SERVES
 from connectors.sdk.rules import Rule, tier_of
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Effect, Tier
@@ -31,6 +32,12 @@ EVERYTHING = "everything"
 
 TWIN: Final = "twin"
 """The setting of a connection that names a copy of its system."""
+
+
+def serves(operation: OperationSpec) -> str | None:
+    """Return what `operation` reads of an MCP server beside tools; None: it is a tool of its own."""
+    kind: str | None = operation.binding.get(SERVES)
+    return kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +173,11 @@ class PublishedTool:
     annotations: Annotations
     badge: Badge | None = None
     """What the contract kit found of this code; `is_checked` says whether of exactly this tool."""
+
+    @property
+    def serves(self) -> str | None:
+        """What it reads of an MCP server beside tools (`resources`, `prompts`, `completions`); None: it is a tool."""
+        return serves(self.version.spec)
 
     @property
     def is_checked(self) -> bool:

@@ -131,7 +131,7 @@ class StdioWay:
         self._start_at = time.monotonic() + PAUSES[min(self._deaths - 1, len(PAUSES) - 1)]
 
     async def _started(self) -> "_Running":
-        credential = await self._secrets() if self._program.secrets else {}
+        credential: Mapping[str, str] = await self._secrets() if self._program.secrets else {}
         if missing := sorted({*self._program.secrets.values()} - credential.keys()):
             raise Unavailable(f"The connection has no {', '.join(missing)}; its owner must enter the credential.")
         secrets = {name: credential[key] for name, key in self._program.secrets.items()}
@@ -164,7 +164,9 @@ class _Running:
 
     async def end(self, why: str) -> None:
         """End the process; whoever waits hears that no answer comes."""
-        tasks = [self._listening, *self._side, *filter(None, [self._greeting])]
+        tasks: list[asyncio.Future[Any]] = [self._listening, *self._side]
+        if self._greeting is not None:
+            tasks.append(self._greeting)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

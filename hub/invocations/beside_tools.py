@@ -1,0 +1,192 @@
+"""What federated servers offer beside tools: which resources and prompts a caller sees, and reading one of them.
+
+A name is published as its server gave it, unless two connections offer the same on one hub server: then each stands
+under its connection's name, `NAME+` before an address and `NAME.` before a prompt, and so nobody takes another's place.
+The long form is always understood. Reading is a governed read like any other: policy, limits, masks and record.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from connectors.mcp_upstream.serving import COMPLETIONS, LISTED, PROMPTS, RESOURCES
+from hub.core.errors import NotFound
+from hub.core.texts import shown
+from hub.identity.principals import Caller
+from hub.invocations.invoke import invoke
+from hub.invocations.masking import answer_for
+from hub.invocations.runtime import Runtime
+from hub.invocations.values import Call, Invocation
+from hub.registry import PublishedTool
+
+Json = Any
+"""Any JSON value."""
+
+_EXPRESSION: Final = re.compile(r"\{([+#./;?&]?)[^{}]*\}")
+_LONGEST: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of thing: where its list stands, what names it, and what joins a connection's name to that."""
+
+    serves: str
+    listed: str
+    key: str
+    joint: str
+
+
+RESOURCE: Final = Kind(serves=RESOURCES, listed="resources", key="uri", joint="+")
+TEMPLATE: Final = Kind(serves=RESOURCES, listed="templates", key="uriTemplate", joint="+")
+PROMPT: Final = Kind(serves=PROMPTS, listed="prompts", key="name", joint=".")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """A resource, a template or a prompt as a hub server offers it: under which name, what its own server calls it."""
+
+    kind: Kind
+    name: str
+    own: str
+    told: Mapping[str, Json]
+    reader: PublishedTool
+
+    @property
+    def described(self) -> dict[str, Json]:
+        """Return what is told of it, under its published name."""
+        return {**self.told, self.kind.key: self.name}
+
+    @property
+    def long_name(self) -> str:
+        """Return the name that nothing else can have."""
+        return f"{self.reader.connection.name}{self.kind.joint}{self.own}"
+
+
+async def things(kind: Kind, *, server: str, caller: Caller, runtime: Runtime) -> list[Thing]:
+    """Return what of a kind `server` offers the caller, in the order of the published names.
+
+    Raises:
+        NotFound: there is no such server, or the caller may not see it.
+    """
+    readers = await runtime.catalog.beside_tools(kind.serves, server=server, caller=caller)
+    found = [thing for reader in readers for thing in _of(kind, reader)]
+    times = Counter(thing.own for thing in found)
+    named = [thing if times[thing.own] == 1 else replace(thing, name=thing.long_name) for thing in found]
+    return sorted(named, key=lambda thing: thing.name)
+
+
+def _of(kind: Kind, reader: PublishedTool) -> Iterator[Thing]:
+    for told in reader.operation.binding[LISTED].get(kind.listed, ()):
+        own = str(told[kind.key])
+        yield Thing(kind=kind, name=own, own=own, told=told, reader=reader)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What came of reading: how the read ended, and what is to be said in place of the server's own names."""
+
+    invocation: Invocation
+    names: Mapping[str, str]
+    connection: str
+
+    def outward(self, uri: str) -> str:
+        """Return the published form of an address of that server."""
+        return self.names.get(uri) or f"{self.connection}{RESOURCE.joint}{uri}"
+
+
+async def read_resource(asked: Call, uri: str, runtime: Runtime) -> Read:
+    """Read the resource that a server publishes as `uri`; `asked` says who asks, where and on which trace.
+
+    Raises:
+        NotFound: there is none, or the caller may not see it, or two servers could be meant.
+        HubError: whatever `invoke` raises.
+    """
+    resources = await _seen(RESOURCE, asked, runtime)
+    reader, own = _named(resources, uri) or _matching(await _seen(TEMPLATE, asked, runtime), uri)
+    call = replace(asked, tool=reader.name, arguments={"uri": own})
+    names = {one.own: one.name for one in resources if one.reader.name == reader.name}
+    return Read(invocation=await _answered(call, runtime), names={**names, own: uri}, connection=reader.connection.name)
+
+
+async def get_prompt(asked: Call, name: str, arguments: Mapping[str, str] | None, runtime: Runtime) -> Read:
+    """Fill in the prompt that a server publishes as `name`.
+
+    Raises:
+        NotFound: there is none, or the caller may not see it.
+        HubError: whatever `invoke` raises.
+    """
+    found = _named(await _seen(PROMPT, asked, runtime), name)
+    if found is None:
+        raise NotFound(f"There is no prompt {shown(name)} here; list the prompts to see which there are.")
+    reader, own = found
+    given = {"name": own} if arguments is None else {"name": own, "arguments": dict(arguments)}
+    names = {
+        one.own: one.name
+        for one in await _seen(RESOURCE, asked, runtime)
+        if one.reader.connection.id == reader.connection.id
+    }
+    invocation = await _answered(replace(asked, tool=reader.name, arguments=given), runtime)
+    return Read(invocation=invocation, names=names, connection=reader.connection.name)
+
+
+async def complete(asked: Call, question: Mapping[str, Json], runtime: Runtime) -> Read:
+    """Ask for completions of an argument of a prompt or of a template, as `completion/complete` has it.
+
+    Raises:
+        NotFound: there is no such prompt or template, or its server completes nothing.
+        HubError: whatever `invoke` raises.
+    """
+    ref = question["ref"]
+    is_prompt = ref.get("type") == "ref/prompt"
+    kind, key = (PROMPT, "name") if is_prompt else (TEMPLATE, "uri")
+    found = _named(await _seen(kind, asked, runtime), str(ref.get(key)))
+    completers = await runtime.catalog.beside_tools(COMPLETIONS, server=asked.server, caller=asked.caller)
+    reader = next((one for one in completers if found and one.connection.id == found[0].connection.id), None)
+    if found is None or reader is None:
+        raise NotFound(f"There is nothing to complete for {shown(str(ref.get(key)))} here.")
+    arguments = {**question, "ref": {**ref, key: found[1]}}
+    invocation = await _answered(replace(asked, tool=reader.name, arguments=arguments), runtime)
+    return Read(invocation=invocation, names={}, connection=reader.connection.name)
+
+
+async def _seen(kind: Kind, asked: Call, runtime: Runtime) -> list[Thing]:
+    return await things(kind, server=asked.server, caller=asked.caller, runtime=runtime)
+
+
+async def _answered(call: Call, runtime: Runtime) -> Invocation:
+    return await answer_for(call.caller, await invoke(call, runtime), runtime)
+
+
+def _named(found: list[Thing], name: str) -> tuple[PublishedTool, str] | None:
+    return next(((one.reader, one.own) for one in found if name in {one.name, one.long_name}), None)
+
+
+def _matching(templates: list[Thing], uri: str) -> tuple[PublishedTool, str]:
+    """Return whose template `uri` is made from, and what its server calls that.
+
+    Raises:
+        NotFound: nobody's, or it could be of several.
+    """
+    found = dict[str, tuple[PublishedTool, str]]()
+    for one in templates if len(uri) <= _LONGEST else ():
+        before = f"{one.reader.connection.name}{one.kind.joint}"
+        for own in {uri, uri.removeprefix(before)}:
+            if pattern_of(one.own).fullmatch(own):
+                found[one.reader.connection.id] = (one.reader, own)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise NotFound(f"{shown(uri)} could be of several servers; put a connection's name and + before it.")
+    raise NotFound(f"There is no resource {shown(uri)} here; list the resources to see which there are.")
+
+
+def pattern_of(template: str) -> "re.Pattern[str]":
+    """Return what addresses made from a URI template look like. Source: RFC 6570, as far as servers use it."""
+    parts, last = list[str](), 0
+    for found in _EXPRESSION.finditer(template):
+        parts.append(re.escape(template[last : found.start()]))
+        parts.append(r".+" if found[1] in {"+", "#"} else r"[^?#]*" if found[1] else r"[^/?#]+")
+        last = found.end()
+    return re.compile("".join(parts) + re.escape(template[last:]))
