@@ -1,0 +1,198 @@
+"""Resources, prompts and completions of federated servers on the hub's endpoint: governed reads under clear names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from doors.agents import ERAS, Connect
+from doors.working_hub import ALL_SCOPES, WorkingHub
+from mcp.shared.exceptions import MCPError
+from mcp_types import PromptReference, ResourceTemplateReference
+from sqlalchemy import select
+from upstream.fixtures import running
+
+from connectors.mcp_upstream import Discovery, Owner
+from hub.identity.resources import EVERYTHING
+from hub.invocations.beside_tools import pattern_of
+from hub.invocations.invoke import invoke
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Call
+from hub.registry import (
+    Environment,
+    NewConnection,
+    create_connection,
+    disable_connection,
+    get_connection,
+    register_connector,
+)
+
+pytestmark = pytest.mark.anyio
+
+SCOPES = ALL_SCOPES | {"library:read", "archive:read"}
+OWNER = Owner(name="library", reads=frozenset({"quote"}))
+
+
+@pytest.fixture(scope="module")
+def library() -> Iterator[str]:
+    with running("upstream.library") as (_, port):
+        yield f"http://127.0.0.1:{port}/mcp"
+
+
+@pytest.fixture
+async def token(hub: WorkingHub, library: str) -> str:
+    """A token for an agent that may read the library, which is connected."""
+    await connect_library(hub, library, "library")
+    agent = await hub.make_agent("reader", allowed=SCOPES, servers=frozenset({EVERYTHING}))
+    return await hub.token(of=agent, granted=SCOPES)
+
+
+async def connect_library(hub: WorkingHub, url: str, name: str) -> str:
+    """Connect a library under a name; return the connection's id."""
+    async with hub.database.transaction() as tx:
+        probe = NewConnection(
+            name=f"probe-{name}", connector="upstream", environment=Environment.DEV, base_url=url, prefix=f"{name[0]}_"
+        )
+        made = await create_connection(tx, probe, hub.authority)
+        await hub.runtime.vault.put(tx, made.id, {"token": "none"}, hub.authority)
+        there = await get_connection(tx, made.id)
+    found = await hub.runtime.executor.discover(Owner(name=name, reads=OWNER.reads), there)
+    assert isinstance(found, Discovery), found
+    async with hub.database.transaction() as tx:
+        await disable_connection(tx, made.id, hub.authority, reason="only for looking")
+        await register_connector(tx, found.spec, hub.authority)
+        new = NewConnection(
+            name=name,
+            connector=name,
+            environment=Environment.DEV,
+            base_url=url,
+            prefix="" if name == "library" else "a_",
+        )
+        return (await create_connection(tx, new, hub.authority)).id
+
+
+@ERAS
+async def test_what_a_server_offers_is_listed_and_read_in_both_eras(connect: Connect, token: str, mode: str) -> None:
+    async with connect(mode=mode, token=token) as client:
+        resources = await client.list_resources()
+        templates = await client.list_resource_templates()
+        prompts = await client.list_prompts()
+        book = await client.read_resource("book://2")
+        page = await client.read_resource("book://emma/pages/7")
+        prompt = await client.get_prompt("review", {"book": "emma"})
+        completed = await client.complete(PromptReference(name="review"), {"name": "book", "value": "em"})
+
+    assert [str(one.uri) for one in resources.resources] == ["book://1", "book://2"]
+    assert [one.uri_template for one in templates.resource_templates] == ["book://{book}/pages/{page}"]
+    assert [(one.name, one.description) for one in prompts.prompts] == [("review", "A review.")]
+    assert [(str(one.uri), getattr(one, "text", "")) for one in book.contents] == [("book://2", "The second book.")]
+    assert [str(one.uri) for one in page.contents] == ["book://emma/pages/7"]
+    assert prompt.messages[0].content.text == "Review emma."  # type: ignore[union-attr]  # it is text
+    assert completed.completion.values == ["emma", "embers"]
+
+
+async def test_each_read_is_on_record_and_stands_in_no_list_of_tools(
+    hub: WorkingHub, connect: Connect, token: str
+) -> None:
+    async with connect(token=token) as client:
+        tools = await client.list_tools()
+        await client.read_resource("book://1")
+
+    async with hub.database.reading() as tx:
+        rows = (await tx.scalars(select(InvocationRow).where(InvocationRow.tool_name == "library_resources"))).all()
+    names = {tool.name for tool in tools.tools}
+    assert [row.state for row in rows] == ["SUCCEEDED"]
+    assert "quote" in names
+    assert not {"library_resources", "library_prompts", "library_completions"} & names
+
+
+@pytest.mark.parametrize("uri", ["book://3", "file:///etc/passwd", "library+book://9", "book://a/b/pages/7?x=1"])
+async def test_what_is_not_offered_cannot_be_read(connect: Connect, token: str, uri: str) -> None:
+    async with connect(token=token) as client:
+        with pytest.raises(MCPError, match="There is no resource"):
+            await client.read_resource(uri)
+
+
+async def test_who_may_not_read_a_server_is_refused(hub: WorkingHub, connect: Connect, token: str) -> None:
+    del token
+    async with connect(token=await hub.token()) as client:
+        with pytest.raises(MCPError, match="library:read"):
+            await client.read_resource("book://1")
+
+
+async def test_two_servers_with_the_same_names_take_nobodys_place(
+    hub: WorkingHub, connect: Connect, token: str, library: str
+) -> None:
+    await connect_library(hub, library, "archive")
+
+    async with connect(token=token) as client:
+        resources = [str(one.uri) for one in (await client.list_resources()).resources]
+        prompts = [one.name for one in (await client.list_prompts()).prompts]
+        book = await client.read_resource("archive+book://1")
+        prompt = await client.get_prompt("library.review", {"book": "dune"})
+        page = await client.read_resource("library+book://dune/pages/1")
+        with pytest.raises(MCPError, match="There is no resource"):
+            await client.read_resource("book://1")
+        with pytest.raises(MCPError, match="several servers"):
+            await client.read_resource("book://dune/pages/1")
+        reference = ResourceTemplateReference(uri="library+book://{book}/pages/{page}")
+        completed = await client.complete(reference, {"name": "book", "value": "d"})
+
+    assert resources == ["archive+book://1", "archive+book://2", "library+book://1", "library+book://2"]
+    assert prompts == ["archive.review", "library.review"]
+    assert [str(one.uri) for one in book.contents] == ["archive+book://1"]
+    assert [str(one.uri) for one in page.contents] == ["library+book://dune/pages/1"]
+    assert str(prompt.messages[1].content.resource.uri) == "library+book://1"  # type: ignore[union-attr]  # embedded
+    assert completed.completion.values == ["dune"]
+
+
+async def test_a_server_that_is_disabled_offers_nothing_and_empties_no_other_list(
+    hub: WorkingHub, connect: Connect, token: str, library: str
+) -> None:
+    archive = await connect_library(hub, library, "archive")
+    async with hub.database.transaction() as tx:
+        await disable_connection(tx, archive, hub.authority, reason="it is old")
+
+    async with connect(token=token) as client:
+        resources = [str(one.uri) for one in (await client.list_resources()).resources]
+
+    assert resources == ["book://1", "book://2"]
+
+
+async def test_who_makes_a_call_hears_how_far_it_has_come(hub: WorkingHub, token: str) -> None:
+    del token
+    heard = list[Any]()
+
+    async def hear(message: Any) -> None:  # noqa: ANN401  # a message of the protocol
+        heard.append(message["params"])
+
+    async with hub.database.reading() as tx:
+        from hub.identity import directory
+
+        reader = await directory.find(tx, "reader")
+    assert reader is not None
+    caller = hub.caller.__class__(
+        actor=reader, on_behalf_of=hub.people["requester"], scopes=SCOPES, client_id=reader.id
+    )
+    call = Call(
+        caller=caller, server=EVERYTHING, tool="quote", arguments={"book": "book://1"}, trace_id="trace", hear=hear
+    )
+    invocation = await invoke(call, hub.runtime)
+
+    assert invocation.output["content"][0]["text"] == "The first book."
+    assert [(one["progress"], one["message"]) for one in heard] == [(1, "half way")]
+
+
+@pytest.mark.parametrize(
+    ("template", "uri", "fits"),
+    [
+        ("book://{id}", "book://7", True),
+        ("book://{id}", "book://7/8", False),
+        ("book://{id}", "book://", False),
+        ("book://{+path}", "book://7/8", True),
+        ("book://{id}{?page,size}", "book://7", True),
+        ("book://a.b", "book://axb", False),
+        ("book://{id}/x", "book://7/x?y=1", False),
+    ],
+)
+def test_an_address_fits_a_template_or_not(template: str, uri: str, fits: bool) -> None:  # noqa: FBT001  # a column
+    assert bool(pattern_of(template).fullmatch(uri)) is fits
