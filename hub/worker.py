@@ -25,6 +25,7 @@ from hub.invocations.replay import Replay, replay
 from hub.invocations.resume import due, expire_overdue, resume
 from hub.invocations.runtime import Runtime
 from hub.invocations.watching import watch
+from hub.metrics import roll_up
 from hub.storage import now
 
 Notify = Mapping[str, outbox.Handler]
@@ -36,6 +37,7 @@ LOOK_AGAIN_SECONDS: Final = 1.0
 ANNOUNCE_SECONDS: Final = 60.0
 TIDY_SECONDS: Final = 3600.0
 WATCH_SECONDS: Final = 5.0
+COUNT_SECONDS: Final = 300.0
 CHECK_SECONDS: Final = 86_400.0
 CHECKED: Final = timedelta(days=1)
 """How far back decisions are made again."""
@@ -53,6 +55,7 @@ async def work(runtime: Runtime, notify: Notify, keeping: Keeping = USUAL) -> No
         group.create_task(keep(herald.announce, pause=ANNOUNCE_SECONDS))
         group.create_task(keep(lambda: _tidy(runtime), pause=TIDY_SECONDS))
         group.create_task(keep(lambda: retain(runtime.database, runtime.keys, keeping), pause=TIDY_SECONDS))
+        group.create_task(keep(lambda: roll_up(runtime.database), pause=COUNT_SECONDS))
         group.create_task(keep(lambda: check_decisions(runtime), pause=CHECK_SECONDS))
         for lane in lanes(notify):
             group.create_task(keep(partial(outbox.deliver, runtime.database, lane, limit=20), pause=LOOK_AGAIN_SECONDS))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from connectors.sdk.vocabulary import Tier
 from hub.approvals.chasing import moments
+from hub.approvals.length import words_in
 from hub.approvals.rules import Choice, Standing, Vote, Waiting, asked_in, asks_requester, stages, standing
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
 from hub.core.canonical import digest
@@ -147,6 +148,7 @@ async def open_question(tx: Tx, asked: Asked, terms: Terms) -> Question:
             remind_at=remind_at,
             escalate_at=escalate_at,
             told_people=[],
+            words=words_in(terms.summary),
         )
     )
     await tx.flush()

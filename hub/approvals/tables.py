@@ -34,6 +34,8 @@ class QuestionRow(Base):
     escalated_at: Mapped[datetime | None] = mapped_column(Moment)
     told_people: Mapped[list[str]] = mapped_column(Json)
     """Who was told beside the groups that policy names."""
+    words: Mapped[int] = mapped_column(Integer)
+    """How many there were to read when it was asked."""
 
     __table_args__ = (
         UniqueConstraint("invocation_id", "revision"),
@@ -75,7 +77,11 @@ class VoteRow(Base):
     cast_at: Mapped[datetime] = mapped_column(Moment)
     authenticated_at: Mapped[datetime] = mapped_column(Moment)
 
-    __table_args__ = (UniqueConstraint("digest", "voter_id"), UniqueConstraint("digest", "counts_as"))
+    __table_args__ = (
+        UniqueConstraint("digest", "voter_id"),
+        UniqueConstraint("digest", "counts_as"),
+        Index("ix_votes_voter", "voter_id", "cast_at"),
+    )
 
 
 class CounterRow(Base):

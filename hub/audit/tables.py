@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub.storage import Base, Json, Moment
 
 _IS_UNNUMBERED = text("position IS NULL")
+_IS_REFUSED = text("kind = 'invocation.refused'")
 _IS_ERASING = text("kind = 'values.erased'")
 DECIDED_ON = "decided_on"
 """The private value with which a decision can be made again; it is kept longer than others."""
@@ -35,6 +36,7 @@ class EventRow(Base):
     __table_args__ = (
         Index("ix_audit_events_subject", "subject", "entry"),
         Index("ix_audit_events_erasing", "entry", sqlite_where=_IS_ERASING, postgresql_where=_IS_ERASING),
+        Index("ix_audit_events_refused", "at", sqlite_where=_IS_REFUSED, postgresql_where=_IS_REFUSED),
         Index("ix_audit_events_unnumbered", "entry", sqlite_where=_IS_UNNUMBERED, postgresql_where=_IS_UNNUMBERED),
     )
 

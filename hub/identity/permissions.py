@@ -21,6 +21,8 @@ class Permission(StrEnum):
     RESOLVE_DOUBTS = "say what became of a write in doubt"
     BREAK_GLASS = "let a write go without approval"
     SEE_AUDIT = "read, export and verify the audit log"
+    SEE_METRICS = "see everybody's numbers"
+    MANAGE_COSTS = "open, change and close cost centres"
     ASK_ERASURE = "ask for an erasure"
     GRANT_ERASURE = "grant erasures and set legal holds"
 
@@ -36,6 +38,8 @@ ROLES: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.RESOLVE_DOUBTS: frozenset({Role.OPERATOR}),
     Permission.BREAK_GLASS: frozenset({Role.OPERATOR}),
     Permission.SEE_AUDIT: frozenset({Role.AUDITOR}),
+    Permission.SEE_METRICS: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Permission.MANAGE_COSTS: frozenset({Role.ADMINISTRATOR}),
     Permission.ASK_ERASURE: frozenset({Role.ADMINISTRATOR, Role.AUDITOR}),
     Permission.GRANT_ERASURE: frozenset({Role.AUDITOR}),
 }

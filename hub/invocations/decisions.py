@@ -18,7 +18,7 @@ from hub.invocations.history import history_of, may_have_happened
 from hub.invocations.journal import claims_json
 from hub.invocations.plan_steps import steps_alone
 from hub.invocations.provenance import Origin, addressing_tool, traces_of
-from hub.invocations.request import Request
+from hub.invocations.request import Request, case_key
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened, recorded_arguments
 from hub.invocations.tables import InvocationRow
@@ -56,6 +56,7 @@ async def understand(call: Call, runtime: Runtime) -> tuple[Request, Decision]:
         arguments=arguments,
         bound=bind(tool, arguments, runtime.keys),
         policy_digest=bundle.digest,
+        case_key=case_key(call.claims.case, runtime.keys),
     )
     return request, decision
 

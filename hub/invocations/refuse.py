@@ -21,6 +21,8 @@ DENIED_BY_POLICY: Final = "denied_by_policy"
 HOLDS_MARKER: Final = "masked_argument"
 BREAKS_RULE: Final = "breaks_business_rule"
 NO_RULE_ALLOWS: Final = "No rule of the policy allows this call."
+AT_THE_DOOR: Final = "tool:"
+"""How the subjects of those calls begin on record that did not get as far as an invocation."""
 LONGEST_NAME: Final = 64
 """As much of a name that nobody may have is kept."""
 
@@ -44,7 +46,7 @@ async def record_attempt(attempt: Attempt, refusal: HubError, runtime: Runtime) 
     caller = attempt.caller
     event = Event(
         kind=EventKind.INVOCATION_REFUSED,
-        subject=f"tool:{attempt.tool[:LONGEST_NAME]}",
+        subject=f"{AT_THE_DOOR}{attempt.tool[:LONGEST_NAME]}",
         actor=caller.actor.id,
         agent=caller.actor.id,
         on_behalf_of=caller.on_behalf_of.id if caller.on_behalf_of else None,

@@ -10,6 +10,7 @@ from hub.invocations.secrecy import Bound
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call
+from hub.keys import Keyring
 from hub.registry import PublishedTool
 
 Json = Any
@@ -26,6 +27,8 @@ class Request:
     """As the connector gets them, secrets included; what is put on record is `bound`."""
     bound: Bound
     policy_digest: str
+    case_key: str | None = None
+    """What tells the case that the caller named from every other, without naming it."""
     invocation_id: str = field(default_factory=lambda: new_id("inv"))
     """What it will be called on record, unless it turns out to repeat an earlier call."""
 
@@ -85,6 +88,7 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
         arguments=request.bound.shown,
         claims=claims_json(call.claims),
         run_id=call.claims.run,
+        case_key=request.case_key,
         provenance=[],
         trace_id=call.trace_id,
         intent_digest=request.intent_digest,
@@ -97,6 +101,11 @@ def new_row(request: Request, *, state: State) -> InvocationRow:
         part_of=call.part.plan_id if call.part else None,
         step=call.part.step if call.part else None,
     )
+
+
+def case_key(name: str | None, keys: Keyring) -> str | None:
+    """Return what stands for a case in numbers that outlive what was said of it: an HMAC, which nobody can guess."""
+    return None if name is None else keys.authenticate(name.encode(), context="case")[:32]
 
 
 def undo_key(invocation_id: str) -> str:

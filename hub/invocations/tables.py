@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub.storage import Base, Json, Moment
 
 _IS_KEPT = text("erased_at IS NULL")
+_IS_WRITE = text("effect <> 'read'")
 
 
 class InvocationRow(Base):
@@ -41,6 +42,8 @@ class InvocationRow(Base):
     sealed_before: Mapped[bytes | None] = mapped_column(LargeBinary)
     claims: Mapped[dict[str, str]] = mapped_column(Json)
     run_id: Mapped[str | None] = mapped_column(String(128))
+    case_key: Mapped[str | None] = mapped_column(String(32))
+    """An HMAC of the case that the agent named: enough to tell cases apart once the claims are gone."""
     alarms: Mapped[list[dict[str, str]] | None] = mapped_column(Json)
     """Which rules found it unusual, and why; NULL if none did."""
     provenance: Mapped[list[dict[str, Any]]] = mapped_column(Json)
@@ -85,6 +88,8 @@ class InvocationRow(Base):
 
     __table_args__ = (
         Index("ix_invocations_kept", "updated_at", sqlite_where=_IS_KEPT, postgresql_where=_IS_KEPT),
+        Index("ix_invocations_moved", "updated_at", sqlite_where=_IS_WRITE, postgresql_where=_IS_WRITE),
+        Index("ix_invocations_created", "created_at"),
         Index("ix_invocations_requester", "agent_id", "on_behalf_of_id", "id"),
         Index("ix_invocations_run", "run_id"),
         Index("ix_invocations_undoes", "undoes"),

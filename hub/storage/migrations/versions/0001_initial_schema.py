@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("escalate_at", Moment(), nullable=False),
         sa.Column("escalated_at", Moment(), nullable=True),
         sa.Column("told_people", Json, nullable=False),
+        sa.Column("words", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_approval_questions")),
         sa.UniqueConstraint("invocation_id", "revision", name=op.f("uq_approval_questions_invocation_id_revision")),
     )
@@ -95,6 +96,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("kind = 'values.erased'"),
             postgresql_where=sa.text("kind = 'values.erased'"),
+        )
+        batch_op.create_index(
+            "ix_audit_events_refused",
+            ["at"],
+            unique=False,
+            sqlite_where=sa.text("kind = 'invocation.refused'"),
+            postgresql_where=sa.text("kind = 'invocation.refused'"),
         )
         batch_op.create_index("ix_audit_events_subject", ["subject", "entry"], unique=False)
         batch_op.create_index(
@@ -233,6 +241,7 @@ def upgrade() -> None:
         sa.Column("sealed_before", sa.LargeBinary(), nullable=True),
         sa.Column("claims", Json, nullable=False),
         sa.Column("run_id", sa.String(length=128), nullable=True),
+        sa.Column("case_key", sa.String(length=32), nullable=True),
         sa.Column("alarms", Json, nullable=True),
         sa.Column("provenance", Json, nullable=False),
         sa.Column("trace_id", sa.String(length=64), nullable=False),
@@ -268,6 +277,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_invocations_agent_created", ["agent_id", "created_at"], unique=False)
         batch_op.create_index("ix_invocations_agent_sent", ["agent_id", "sent_at"], unique=False)
         batch_op.create_index("ix_invocations_connection_sent", ["connection_id", "sent_at"], unique=False)
+        batch_op.create_index("ix_invocations_created", ["created_at"], unique=False)
         batch_op.create_index("ix_invocations_intent", ["intent_digest", "id"], unique=False)
         batch_op.create_index(
             "ix_invocations_kept",
@@ -275,6 +285,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("erased_at IS NULL"),
             postgresql_where=sa.text("erased_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_invocations_moved",
+            ["updated_at"],
+            unique=False,
+            sqlite_where=sa.text("effect <> 'read'"),
+            postgresql_where=sa.text("effect <> 'read'"),
         )
         batch_op.create_index("ix_invocations_on_behalf_of", ["on_behalf_of_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_on_behalf_of_sent", ["on_behalf_of_id", "sent_at"], unique=False)
@@ -369,6 +386,42 @@ def upgrade() -> None:
     with op.batch_alter_table("login_budgets", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_login_budgets_full_at"), ["full_at"], unique=False)
 
+    op.create_table(
+        "metric_days",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("agent_id", sa.String(length=40), nullable=False),
+        sa.Column("environment", sa.String(length=16), nullable=False),
+        sa.Column("tool_id", sa.String(length=40), nullable=False),
+        sa.Column("centre_id", sa.String(length=40), nullable=False),
+        sa.Column("decider", sa.String(length=80), nullable=False),
+        sa.Column("count", sa.String(length=12), nullable=False),
+        sa.Column("unit", sa.String(length=32), nullable=False),
+        sa.Column("case_key", sa.String(length=32), nullable=False),
+        sa.Column("seconds", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "day",
+            "agent_id",
+            "environment",
+            "tool_id",
+            "centre_id",
+            "decider",
+            "count",
+            "unit",
+            "case_key",
+            "seconds",
+            name=op.f("pk_metric_days"),
+        ),
+    )
+    op.create_table(
+        "metric_progress",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("lease_until", Moment(), nullable=False),
+        sa.Column("counted_until", sa.Date(), nullable=True),
+        sa.Column("seen_until", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_metric_progress")),
+    )
     op.create_table(
         "oauth_used_assertions",
         sa.Column("hash", sa.String(length=64), nullable=False),
@@ -636,6 +689,18 @@ def upgrade() -> None:
         sa.Column("registered_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(["owner_id"], ["principals.id"], name=op.f("fk_connectors_owner_id_principals")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_connectors")),
+    )
+    op.create_table(
+        "cost_centres",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("code", sa.String(length=32), nullable=False),
+        sa.Column("title", sa.String(length=120), nullable=False),
+        sa.Column("owner_id", sa.String(length=40), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("closed_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(["owner_id"], ["principals.id"], name=op.f("fk_cost_centres_owner_id_principals")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cost_centres")),
+        sa.UniqueConstraint("code", name=op.f("uq_cost_centres_code")),
     )
     op.create_table(
         "doubt_findings",
@@ -932,6 +997,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", "counts_as", name=op.f("uq_votes_digest_counts_as")),
         sa.UniqueConstraint("digest", "voter_id", name=op.f("uq_votes_digest_voter_id")),
     )
+    with op.batch_alter_table("votes", schema=None) as batch_op:
+        batch_op.create_index("ix_votes_voter", ["voter_id", "cast_at"], unique=False)
+
     op.create_table(
         "web_sessions",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -999,6 +1067,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connector_releases")),
         sa.UniqueConstraint("connector", "digest", name=op.f("uq_connector_releases_connector_digest")),
     )
+    op.create_table(
+        "cost_assignments",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("subject", sa.String(length=48), nullable=False),
+        sa.Column("centre_id", sa.String(length=40), nullable=True),
+        sa.Column("valid_from", Moment(), nullable=False),
+        sa.Column("assigned_by", sa.String(length=40), nullable=True),
+        sa.Column("assigned_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["centre_id"], ["cost_centres.id"], name=op.f("fk_cost_assignments_centre_id_cost_centres")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cost_assignments")),
+    )
+    with op.batch_alter_table("cost_assignments", schema=None) as batch_op:
+        batch_op.create_index("ix_cost_assignments_subject", ["kind", "subject", "valid_from"], unique=False)
+        batch_op.create_index("ix_cost_assignments_valid", ["valid_from"], unique=False)
+
     op.create_table(
         "oauth_codes",
         sa.Column("hash", sa.String(length=64), nullable=False),
@@ -1187,6 +1273,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_oauth_codes_expires_at"))
 
     op.drop_table("oauth_codes")
+    with op.batch_alter_table("cost_assignments", schema=None) as batch_op:
+        batch_op.drop_index("ix_cost_assignments_valid")
+        batch_op.drop_index("ix_cost_assignments_subject")
+
+    op.drop_table("cost_assignments")
     op.drop_table("connector_releases")
     op.drop_table("connector_badges")
     with op.batch_alter_table("connections", schema=None) as batch_op:
@@ -1198,6 +1289,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_web_sessions_expires_at"))
 
     op.drop_table("web_sessions")
+    with op.batch_alter_table("votes", schema=None) as batch_op:
+        batch_op.drop_index("ix_votes_voter")
+
     op.drop_table("votes")
     with op.batch_alter_table("standing_grant_spendings", schema=None) as batch_op:
         batch_op.drop_index("ix_standing_grant_spendings_grant")
@@ -1256,6 +1350,7 @@ def downgrade() -> None:
 
     op.drop_table("external_identities")
     op.drop_table("doubt_findings")
+    op.drop_table("cost_centres")
     op.drop_table("connectors")
     op.drop_table("commit_attempts")
     with op.batch_alter_table("approval_stages", schema=None) as batch_op:
@@ -1307,6 +1402,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_oauth_used_assertions_expires_at"))
 
     op.drop_table("oauth_used_assertions")
+    op.drop_table("metric_progress")
+    op.drop_table("metric_days")
     with op.batch_alter_table("login_budgets", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_budgets_full_at"))
 
@@ -1341,11 +1438,17 @@ def downgrade() -> None:
         batch_op.drop_index("ix_invocations_on_behalf_of_sent")
         batch_op.drop_index("ix_invocations_on_behalf_of")
         batch_op.drop_index(
+            "ix_invocations_moved",
+            sqlite_where=sa.text("effect <> 'read'"),
+            postgresql_where=sa.text("effect <> 'read'"),
+        )
+        batch_op.drop_index(
             "ix_invocations_kept",
             sqlite_where=sa.text("erased_at IS NULL"),
             postgresql_where=sa.text("erased_at IS NULL"),
         )
         batch_op.drop_index("ix_invocations_intent")
+        batch_op.drop_index("ix_invocations_created")
         batch_op.drop_index("ix_invocations_connection_sent")
         batch_op.drop_index("ix_invocations_agent_sent")
         batch_op.drop_index("ix_invocations_agent_created")
@@ -1385,6 +1488,11 @@ def downgrade() -> None:
             postgresql_where=sa.text("position IS NULL"),
         )
         batch_op.drop_index("ix_audit_events_subject")
+        batch_op.drop_index(
+            "ix_audit_events_refused",
+            sqlite_where=sa.text("kind = 'invocation.refused'"),
+            postgresql_where=sa.text("kind = 'invocation.refused'"),
+        )
         batch_op.drop_index(
             "ix_audit_events_erasing",
             sqlite_where=sa.text("kind = 'values.erased'"),
