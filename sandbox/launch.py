@@ -77,7 +77,10 @@ class Zygote:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator["Zygote"]:
-        """Take orders for as long as the block lasts; every process it forked ends with it."""
+        """Take orders for as long as the block lasts; every process it forked ends with the outermost one."""
+        if self._is_open:
+            yield self
+            return
         self._is_open = True
         try:
             yield self

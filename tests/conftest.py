@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 import structlog
 from postgresql import PostgreSQL, running_postgresql
+from zygotes import zygote_for_this_loop
 
 import hub
 from hub.keys import Keyring
@@ -27,6 +28,14 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def _zygote(anyio_backend: str) -> AsyncGenerator[None]:
+    """One for all worlds of a module, and so one event loop for all its tests."""
+    del anyio_backend
+    async with zygote_for_this_loop():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import Any, Final
 from upstream.connector import connector
 from upstream.fixtures import Upstream
 from upstream.proven import prove_undo
+from zygotes import zygote_of_this_loop
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.approvals import Ballot, Choice
@@ -119,6 +120,8 @@ async def open_hub(database: Database, keys: Keyring, *, folders: Sequence[Path]
     async with AsyncExitStack() as stack:
         vault = Vault(keys)
         executor = Executor(database, vault, paths=[Path(__file__).parent], reach=reach(None, (), folders))
+        if zygote := zygote_of_this_loop():
+            executor.fork_from(zygote)
         await stack.enter_async_context(executor.running())
         records = GroupCommit(database, keys)
         await stack.enter_async_context(records.running())

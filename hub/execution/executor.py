@@ -114,6 +114,10 @@ class Executor:
         """Put `around` around each exchange with a system, before anything runs. It is for the contract kit alone."""
         self._upstreams.around = around
 
+    def fork_from(self, zygote: Zygote) -> None:
+        """Use a zygote that others use too and that outlives this executor, before anything runs."""
+        self._zygote, self._hosts = zygote, Hosts(zygote)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator["Executor"]:
         """Run what is asked for as long as the block lasts; every confined process ends with it.
