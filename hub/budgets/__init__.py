@@ -11,7 +11,7 @@ from hub.budgets.outages import (
     take_looks,
 )
 from hub.budgets.places import Holder, forget_places, keep_place, leave_place, take_place
-from hub.budgets.setting import NewLimit, lift_limit, limits_now, set_limit
+from hub.budgets.setting import NewLimit, lift_limit, liftable, limits_now, set_limit
 from hub.budgets.stopping import Stop, StopKind, lift_stop, set_stop, stops_for, stops_now
 from hub.budgets.taking import check, give_back, keep_to_time, take
 from hub.budgets.values import Demand, Limit, Measure, NoPlace, OverBudget, Per, RunOver
@@ -40,6 +40,7 @@ __all__ = [
     "leave_place",
     "lift_limit",
     "lift_stop",
+    "liftable",
     "limits_now",
     "note_answer",
     "note_failure",

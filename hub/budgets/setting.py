@@ -3,6 +3,7 @@
 All limits count, so that an owner can only add to what an administrator has set, and lifts what it has set itself.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,9 +74,7 @@ async def lift_limit(tx: Tx, limit_id: str, authority: Authority) -> None:
     row = await tx.get(LimitRow, limit_id)
     if row is None or row.lifted_at is not None:
         raise NotFound("There is no such limit.")
-    await _require(tx, Per(row.per), row.subject, authority)
-    if row.set_by != authority.by:
-        await _require_for_others(tx, authority)
+    await _require_lifting(tx, row, authority)
     row.lifted_at = await now(tx)
     await tx.flush()
     await authority.record(tx, EventKind.LIMIT_LIFTED, row.id, limit=_limit(row).words, of=row.subject)
@@ -84,8 +83,21 @@ async def lift_limit(tx: Tx, limit_id: str, authority: Authority) -> None:
 
 async def limits_now(tx: Tx) -> tuple[Limit, ...]:
     """Return the limits that count now."""
-    rows = await tx.scalars(select(LimitRow).where(LimitRow.lifted_at.is_(None)).order_by(LimitRow.id))
-    return tuple(map(_limit, rows))
+    return tuple(map(_limit, await _rows_now(tx)))
+
+
+async def liftable(tx: Tx, authority: Authority) -> frozenset[str]:
+    """Return the ids of the limits that whoever asks may lift, by the very guards of lifting."""
+    found = set[str]()
+    for row in await _rows_now(tx):
+        with suppress(Forbidden):
+            await _require_lifting(tx, row, authority)
+            found.add(row.id)
+    return frozenset(found)
+
+
+async def _rows_now(tx: Tx) -> list[LimitRow]:
+    return list(await tx.scalars(select(LimitRow).where(LimitRow.lifted_at.is_(None)).order_by(LimitRow.id)))
 
 
 def _check(new: NewLimit) -> None:
@@ -108,6 +120,12 @@ async def _require(tx: Tx, per: Per, subject: str, authority: Authority) -> None
     if subject and per is Per.TOOL:
         owner_id = (await tool_row(tx, subject)).owner_id
     await require_steward(tx, authority, Stewards(owner_id=owner_id, what="this limit"))
+
+
+async def _require_lifting(tx: Tx, row: LimitRow, authority: Authority) -> None:
+    await _require(tx, Per(row.per), row.subject, authority)
+    if row.set_by != authority.by:
+        await _require_for_others(tx, authority)
 
 
 async def _require_for_others(tx: Tx, authority: Authority) -> None:

@@ -109,6 +109,7 @@ def _whole(typed: str) -> int:
 async def _page(visit: Visit, *, problem: str = "") -> Response:
     async with visit.runtime.database.reading() as tx:
         stops, limits, moment = await budgets.stops_now(tx), await budgets.limits_now(tx), await now(tx)
+        liftable = await budgets.liftable(tx, visit.own_authority)
         people = await get_many(tx, [one.set_by for one in stops if one.set_by])
 
     def stop_line(one: Stop) -> StopLine:
@@ -118,7 +119,7 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
 
     page = BrakesPage(
         stops=tuple(map(stop_line, stops)),
-        limits=tuple(map(_limit_line, limits)),
+        limits=tuple(_limit_line(one, may_lift=one.id in liftable) for one in limits),
         kinds=tuple(Choice(value=one.value, label=one.value) for one in StopKind),
         pers=tuple(Choice(value=one.value, label=one.value) for one in Per),
         measures=tuple(Choice(value=one.value, label=_MEASURES[one]) for one in Measure),
@@ -129,5 +130,5 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
     return show(visit, Shown(template="brakes.html", title="Limits", page=page, here="limits", status=status))
 
 
-def _limit_line(one: Limit) -> LimitLine:
-    return LimitLine(id=one.id, words=one.words, subject=one.subject or f"each {one.per}")
+def _limit_line(one: Limit, *, may_lift: bool) -> LimitLine:
+    return LimitLine(id=one.id, words=one.words, subject=one.subject or f"each {one.per}", may_lift=may_lift)

@@ -1,11 +1,15 @@
 """Limits and kill switches on the pages: for those who may stop things, on record, and at once."""
 
+import re
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select
 from web_visitor import Visitor, browser_of
 from world import PASSWORD, World
 
 from hub.audit.tables import EventRow
+from hub.budgets import Measure, NewLimit, Per, set_limit
 from hub.identity.accounts import set_roles
 from hub.identity.principals import Role
 from hub.invocations.states import State
@@ -51,6 +55,26 @@ async def test_an_administrator_sets_a_limit_and_lifts_it(world: World, ann: Vis
 
     assert states == [State.SUCCEEDED, State.DENIED]
     assert "There is no limit." in ann.text
+
+
+async def test_lifting_is_offered_to_whoever_may_lift_that_limit_and_to_nobody_else(world: World) -> None:
+    async with world.runtime.database.transaction() as tx:
+        await set_roles(tx, world.rita.id, frozenset({Role.OPERATOR, Role.MEMBER}), world.runtime.authority)
+        own = NewLimit(per=Per.AGENT, measure=Measure.CALLS, amount=7, seconds=60, subject=world.bot.id)
+        await set_limit(tx, own, replace(world.runtime.authority, by=world.rita.id))  # who owns the agent
+        for more in (replace(own, amount=8), replace(own, amount=9, subject="")):
+            await set_limit(tx, more, world.runtime.authority)
+
+    async with browser_of(world.runtime) as rita:
+        await rita.log_in("rita", PASSWORD)
+        await rita.get("/limits")
+        offered = re.findall("Lift it : ([0-9]+ calls)", rita.text)
+        await rita.submit("/limits/lift")
+        await rita.follow()
+
+    assert offered == ["7 calls"]
+    assert ("7 calls" in rita.text, "8 calls" in rita.text) == (False, True)
+    assert "Lift it" not in rita.text
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,14 @@ def _administration() -> Iterator[Example]:
                 kind="agent", subject="agt_1", reason=inert("It loops."), by="Grace Hopper", since=at(NOW, now=NOW)
             ),
         ),
-        limits=(LimitLine(id="lim_1", words="100 calls in 3,600 seconds for one agent", subject="each agent"),),
+        limits=(
+            LimitLine(
+                id="lim_1", words="100 calls in 3,600 seconds for one agent", subject="each agent", may_lift=True
+            ),
+            LimitLine(
+                id="lim_2", words="5 writes in 60 seconds for one agent", subject="agt_01refunds", may_lift=False
+            ),
+        ),
         kinds=(Choice(value="hub", label="hub"), Choice(value="agent", label="agent")),
         pers=(Choice(value="agent", label="agent"),),
         measures=(Choice(value="calls", label="calls"),),

@@ -25,6 +25,7 @@ class LimitLine:
     id: str
     words: str
     subject: str
+    may_lift: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,4 +38,5 @@ class BrakesPage:
     pers: tuple[Choice, ...]
     measures: tuple[Choice, ...]
     may_limit: bool
+    """Whether whoever looks may limit everything; owners may limit what is theirs, in any case."""
     problem: str = ""
