@@ -59,9 +59,16 @@ class Begin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Await:
-    """A call is under way, and everything else waits for it."""
+    """A call is under way, and everything else waits for it: one that carries out a step, or takes it back."""
 
+    turn: Turn
     call: Invocation
+
+    @property
+    def what(self) -> str:
+        """What is waited for, as a sentence begins with it; whoever undoes a step has a call of its own."""
+        step = f"tep {self.turn.planned.number}, {self.turn.planned.name},"
+        return f"S{step}" if self.call.undoes is None else f"The undo of s{step}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +151,9 @@ def next_move(turns: Sequence[Turn], *, is_stopped: bool) -> Move:
     What stands at the end is always a beginning of the plan. So a step that cannot be taken back ends the taking back:
     what was done before it stays, as it would have been had the plan been let go just so far.
     """
-    for call in _calls(turns):
+    for turn, call in _calls(turns):
         if not call.state.is_terminal:
-            return Await(call=call)
+            return Await(turn=turn, call=call)
     return _backwards(turns) if is_stopped else _forwards(turns)
 
 
@@ -170,8 +177,8 @@ def _backwards(turns: Sequence[Turn]) -> Move:
     return Finish()
 
 
-def _calls(turns: Sequence[Turn]) -> list[Invocation]:
-    return [call for turn in turns for call in (turn.call, *turn.undoing) if call is not None]
+def _calls(turns: Sequence[Turn]) -> list[tuple[Turn, Invocation]]:
+    return [(turn, call) for turn in turns for call in (turn.call, *turn.undoing) if call is not None]
 
 
 async def with_progress(tx: Tx, standing: Invocation) -> Invocation:

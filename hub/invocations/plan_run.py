@@ -89,7 +89,7 @@ class _Run:
                 return await self._take_back(turn, call)
             case Await(call=call):
                 is_called_off = plan.stop_reason is not None and await _called_off(plan, call, runtime)
-                return None if is_called_off else await _wait_for(plan, call, runtime)
+                return None if is_called_off else await _wait_for(plan, what, runtime)
             case Finish():
                 return await _finish(self)
 
@@ -226,14 +226,14 @@ async def _held_back(plan: Invocation, why: Stopped | Unavailable, runtime: Runt
     return await _pause(plan, _AGAIN, runtime, told={"error_code": why.code, "error_message": why.message})
 
 
-async def _wait_for(plan: Invocation, call: Invocation, runtime: Runtime) -> Invocation:
+async def _wait_for(plan: Invocation, what: Await, runtime: Runtime) -> Invocation:
+    call = what.call
     slow = {State.IN_DOUBT, State.AWAITING_APPROVAL}
     is_held_back = call.state is State.APPROVED and call.error_code is not None
     pause = _LATER if call.state in slow or is_held_back else _SOON
     told: dict[str, Json] = {"error_code": None, "error_message": None}
     if call.state is State.IN_DOUBT:
-        why = f"Step {call.part.step if call.part else '?'} was sent, and its answer was lost."
-        told = {"error_code": STEP_IN_DOUBT, "error_message": why}
+        told = {"error_code": STEP_IN_DOUBT, "error_message": f"{what.what} was sent, and its answer was lost."}
     elif is_held_back:
         told = {"error_code": call.error_code, "error_message": call.error_message}
     return await _pause(plan, pause, runtime, call=call, told=told)

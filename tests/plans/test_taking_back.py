@@ -10,7 +10,7 @@ from world import PASSWORD, World
 from hub.approvals import Choice
 from hub.audit import EventKind, events_of
 from hub.identity.accounts import NewUser, create_user, set_groups
-from hub.identity.principals import Principal, Role
+from hub.identity.principals import Caller, Principal, Role
 from hub.invocations import commit
 from hub.invocations.envelope import Status, envelope, outward
 from hub.invocations.queries import cancel
@@ -18,6 +18,7 @@ from hub.invocations.recheck import Changed, Holds, NotNow, recheck
 from hub.invocations.resolve import Resolution, resolve
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
+from hub.invocations.undoing import Undo, undo
 from hub.invocations.values import ApprovedBy, Invocation
 from plans.errand import (
     approved,
@@ -269,6 +270,7 @@ async def test_a_step_in_doubt_stops_everything_until_it_is_resolved(world: Worl
     await resolve(found, world.runtime)
     ended = await carried_out(world, plan)
 
+    assert plan.error_message == "Step 2, tell, was sent, and its answer was lost."
     assert waiting[:2] == (Status.IN_DOUBT, ["done", "in_doubt", "ahead"])
     assert "everything waits until that is found out" in waiting[2]
     if has_happened:
@@ -277,6 +279,22 @@ async def test_a_step_in_doubt_stops_everything_until_it_is_resolved(world: Worl
     else:
         assert ended.state is State.UNDONE, ended.error_message
         assert await statuses(world, plan) == ["taken_back", "not_done", "ahead"]
+
+
+@ONE_ENGINE
+async def test_a_plan_that_waits_for_an_undo_in_doubt_that_people_have_asked_for_names_the_step(world: World) -> None:
+    plan = await renamed(world)
+    (rename,) = await calls_of(world, plan)
+    world.upstream.store.plan_fault(Fault.DROP_AFTER, method="PATCH")
+    wanted = Undo(caller=Caller(actor=world.rita), invocation_id=rename.id, reason="a mistake", trace_id="trace")
+    undoing = await undo(wanted, world.runtime)
+    world.edit_by_hand(1, quantity=7)  # so that nobody can tell any more whether the undo has arrived
+    await settle(world, rounds=3)
+
+    waiting = await seen(world, plan)
+
+    assert (await seen(world, undoing)).state is State.IN_DOUBT
+    assert waiting.error_message == "The undo of step 1, rename, was sent, and its answer was lost."
 
 
 STRICT_UNDO = (

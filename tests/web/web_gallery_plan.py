@@ -133,7 +133,7 @@ PLANS_BEGUN = {
     "plan-taken-back": replace(
         _BEGUN,
         cancel_url="",
-        error=inert("Step 3 was sent, and its answer was lost."),
+        error=inert("Step 3, welcome, was sent, and its answer was lost."),
         steps=(
             line(1, "customer", StepStatus.DONE),
             line(2, "order", StepStatus.TAKING_BACK, is_undone=True),
