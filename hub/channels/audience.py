@@ -10,6 +10,7 @@ from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.reminders import APPROVAL_ESCALATED
+from hub.promotions import PROMOTION_WAITS, deciders
 from hub.storage import Tx, now
 
 
@@ -17,6 +18,9 @@ async def audience(tx: Tx, notice: Notice) -> list[Principal]:
     """Return who is to hear of `notice` now, each once; nobody of a question that is answered or asked anew."""
     if notice.event in {GLASS_BROKEN, AGENT_SUSPENDED, SECRET_ENDS_SOON}:
         return _people((await directory.get_many(tx, notice.facts["owners"])).values())
+    if notice.event == PROMOTION_WAITS:
+        facts = notice.facts
+        return await deciders(tx, notice.about, facts["promotion_digest"], facts["deciders"])
     question = await _asked(tx, notice) if notice.is_question else None
     if question is None:
         return []
@@ -26,7 +30,7 @@ async def audience(tx: Tx, notice: Notice) -> list[Principal]:
 
 
 async def _asked(tx: Tx, notice: Notice) -> Question | None:
-    question = await latest(tx, notice.invocation_id)
+    question = await latest(tx, notice.about)
     if question is None or question.digest != notice.facts["approval_digest"]:
         return None
     return question if question.is_open and question.expires_at > await now(tx) else None

@@ -14,6 +14,7 @@ from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
+from hub.promotions import PROMOTION_WAITS
 from hub.storage import Tx
 
 _WORDS: Final = {
@@ -23,10 +24,12 @@ _WORDS: Final = {
     GLASS_BROKEN: "glass broken",
     AGENT_SUSPENDED: "agent suspended",
     SECRET_ENDS_SOON: "secret of an agent ends soon",
+    PROMOTION_WAITS: "promotion waits for its second person",
 }
 """What is told here, and how. What became of a question is in the audit log."""
 _WARNINGS: Final = frozenset({GLASS_BROKEN, AGENT_SUSPENDED, SECRET_ENDS_SOON})
-_WHOM: Final = ("groups", "people", "by", "owners")
+_WHAT: Final = {SECRET_ENDS_SOON: "secret", PROMOTION_WAITS: "promotion"}
+_WHOM: Final = ("groups", "people", "by", "owners", "deciders")
 
 _log = structlog.get_logger(__name__)
 
@@ -47,8 +50,8 @@ class LogChannel:
     async def deliver(self, notice: Notice, recipient: str) -> None:  # noqa: ARG002  # there is one log
         """Say what waits, whom it matters to, and where it can be looked at."""
         whom = {name: notice.facts[name] for name in _WHOM if notice.facts.get(name)}
-        what = "secret" if notice.event == SECRET_ENDS_SOON else "invocation"
-        line = {what: notice.invocation_id, **whom, "link": f"{self._public_url}{notice.page}"}
+        what = _WHAT.get(notice.event, "invocation")
+        line = {what: notice.about, **whom, "link": f"{self._public_url}{notice.page}"}
         tell = _log.warning if notice.event in _WARNINGS else _log.info
         tell(_WORDS[notice.event], **line)
         if self._file is not None:

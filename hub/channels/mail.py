@@ -25,6 +25,7 @@ from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
 from hub.outbox import Undeliverable
+from hub.promotions import PROMOTION_WAITS
 from hub.storage import Database, Tx
 
 _SECONDS: Final = 8.0
@@ -38,6 +39,7 @@ _SUBJECTS: Final = {
     GLASS_BROKEN: "A write went without approval",
     AGENT_SUSPENDED: "An agent of yours was suspended",
     SECRET_ENDS_SOON: "A secret of an agent of yours ends soon",
+    PROMOTION_WAITS: "A promotion waits for a second person",
 }
 _TEXT: Final = """\
 {subject}. Read what it is about here:
@@ -75,7 +77,7 @@ class MailServer:
 
 
 class MailChannel:
-    """Tells each person who may vote, is told above, or owns what went without approval, at the address on record."""
+    """Tells each person who may vote or decide, is told above, or owns what went without approval."""
 
     name = "mail"
 
@@ -112,7 +114,7 @@ class MailChannel:
         mail["Subject"] = subject
         mail["Date"] = format_datetime(notice.at)
         mail["Message-ID"] = f"<{name}@{self._site}>"
-        mail["References"] = f"<{notice.invocation_id}@{self._site}>"
+        mail["References"] = f"<{notice.about}@{self._site}>"
         mail["List-Id"] = f"<approvals.{self._site}>"
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(_TEXT.format(subject=subject, link=link))

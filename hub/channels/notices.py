@@ -19,14 +19,24 @@ from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.journal import INVOCATION_MOVED
 from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
 from hub.outbox import Handler, Message
+from hub.promotions import PROMOTION_WAITS
 from hub.storage import Database, Tx
 
 QUESTIONS: Final = (APPROVAL_REQUESTED, APPROVAL_REMINDED, APPROVAL_ESCALATED)
 """The topics of a question that waits."""
 CHANNEL_TOPIC: Final = "notice."
 """What the topics of channels in the outbox begin with."""
-TOPICS: Final = (*QUESTIONS, GLASS_BROKEN, AGENT_SUSPENDED, SECRET_ENDS_SOON, INVOCATION_MOVED)
+TOPICS: Final = (
+    *QUESTIONS,
+    GLASS_BROKEN,
+    AGENT_SUSPENDED,
+    SECRET_ENDS_SOON,
+    PROMOTION_WAITS,
+    INVOCATION_MOVED,
+)
 """The topics of the outbox that are notices. What stands in their payload is ids, states, groups and digests."""
+
+_ABOUT: Final = {SECRET_ENDS_SOON: "secret_id", PROMOTION_WAITS: "promotion_id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +49,9 @@ class Notice:
     facts: Mapping[str, Any]
 
     @property
-    def invocation_id(self) -> str:
-        """Return which invocation it is about, or which secret of an agent."""
-        return str(self.facts["secret_id" if self.event == SECRET_ENDS_SOON else "invocation_id"])
+    def about(self) -> str:
+        """Return the id of what it is about: an invocation, a promotion, or a secret of an agent."""
+        return str(self.facts[_ABOUT.get(self.event, "invocation_id")])
 
     @property
     def is_question(self) -> bool:
@@ -53,7 +63,9 @@ class Notice:
         """Return the path of the page that it leads to."""
         if self.event in {AGENT_SUSPENDED, SECRET_ENDS_SOON}:
             return f"/people/{self.facts['agent_id']}"
-        return f"/{'approvals' if self.is_question else 'invocations'}/{self.invocation_id}"
+        if self.event == PROMOTION_WAITS:
+            return f"/promotions/{self.about}"
+        return f"/{'approvals' if self.is_question else 'invocations'}/{self.about}"
 
     def as_json(self) -> dict[str, Any]:
         """Return what waits in the outbox until a channel has delivered it."""

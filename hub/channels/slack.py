@@ -1,22 +1,23 @@
 """The channel of Slack: a message to each person with a linked account, kept up to date until the question is over.
 
 A message is told from the effect of the call, as the pages tell it; who tells it is given in. It carries buttons where
-a vote may come from Slack, and a link always. A crash after Slack has taken a message, and before that is on record,
-makes a second one; its buttons vote on the same question, once.
+a vote may come from Slack, and a link always. Where the hub does not know whether Slack has taken a message, it is
+sent again, and says so; the buttons of both vote on the same question, once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from hub import outbox
 from hub.approvals import Question, by_digest, mandate_of
 from hub.channels.audience import audience
 from hub.channels.notices import Notice
-from hub.channels.slack_api import SlackApi, SlackRefused
-from hub.channels.slack_blocks import Ask, Told, escaped, notice_blocks, open_blocks, shut_blocks
+from hub.channels.slack_api import SlackApi, SlackDeclined, SlackRefused
+from hub.channels.slack_blocks import Ask, Told, again_blocks, escaped, notice_blocks, open_blocks, shut_blocks
+from hub.channels.slack_messages import PREFIX, forget, keep, noted, pending
 from hub.channels.tables import SlackMessageRow
 from hub.core.errors import Conflict, Forbidden
 from hub.core.ids import new_id
@@ -27,6 +28,7 @@ from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.journal import load
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.promotions import PROMOTION_WAITS
 from hub.storage import Database, Tx, now
 
 SLACK: Final = "slack"
@@ -36,11 +38,14 @@ _REFRESH: Final = "slack.refresh"
 _REPLY: Final = "slack.reply"
 _AGAIN: Final = 5
 """How often a message is written anew because the call has moved on while it was written."""
-_PREFIX: Final = "slm"
 _CHANGED: Final = "This has changed since; a newer preview is asked about."
 _ON_ITS_PAGE: Final = "This is decided on its page only, after a login."
 _COUNTS: Final = "A vote here is your vote on exactly what this message shows."
-_GLASS: Final = "A write went without approval: an operator broke the glass."
+_TOLD: Final = {
+    GLASS_BROKEN: "A write went without approval: an operator broke the glass.",
+    PROMOTION_WAITS: "A promotion waits for a second person: you may decide on it.",
+}
+"""What is told in one sentence with a link, and never again."""
 
 Json = Any
 """Any JSON value."""
@@ -77,12 +82,12 @@ class SlackChannel:
 
     async def recipients(self, tx: Tx, notice: Notice) -> Sequence[str]:
         """Return whom it is for and who is linked, and the messages about the same call that it outdates."""
-        is_for_people = notice.is_question or notice.event == GLASS_BROKEN
+        is_for_people = notice.is_question or notice.event in _TOLD
         people = [one.id for one in await audience(tx, notice)] if is_for_people else []
         linked = await links_of(tx, SLACK, people)
         return [
             *(one for one in people if one in linked),
-            *(row.id for row in await _pending(tx, notice.invocation_id)),
+            *(row.id for row in await pending(tx, notice.about)),
         ]
 
     async def deliver(self, notice: Notice, recipient: str) -> None:
@@ -95,7 +100,7 @@ class SlackChannel:
         """
         if notice.event == _REPLY:
             await self._api.call("chat.postEphemeral", notice.facts)
-        elif recipient.startswith(_PREFIX):
+        elif recipient.startswith(PREFIX):
             await self._bring_up_to_date(recipient)
         else:
             await self._tell_person(notice, recipient)
@@ -106,18 +111,31 @@ class SlackChannel:
             link = (await links_of(tx, SLACK, [person_id])).get(person_id)
             if link is None or not is_meant:
                 return
-            if notice.event == GLASS_BROKEN:
-                said = self._broken(notice)
+            if notice.event in _TOLD:
+                said = self._in_a_sentence(notice)
             else:
                 question = await by_digest(tx, notice.facts["approval_digest"])
                 assert question is not None  # noqa: S101  # it has an audience
                 said = await self._said(tx, question, await get(tx, person_id))
-        account = link.elsewhere.account
-        told = {"channel": account, "text": said.text, "blocks": said.blocks, "unfurl_links": False}
-        answer = await self._api.call("chat.postMessage", told)
-        if not said.is_over:
-            async with self._database.transaction() as tx:
-                tx.add(await _row(tx, notice, person_id, answer))
+        await self._post(notice, person_id, link.elsewhere.account, said)
+
+    async def _post(self, notice: Notice, person_id: str, account: str, said: _Said) -> None:
+        """Send a message that has not been sent; if it may have been, say in it that it is the second."""
+        async with self._database.transaction() as tx:
+            note, is_again = await noted(tx, notice, person_id)
+        if note.timestamp:
+            return
+        blocks = [*said.blocks, *(again_blocks() if is_again else [])]
+        told = {"channel": account, "text": said.text, "blocks": blocks, "unfurl_links": False}
+        try:
+            answer = await self._api.call("chat.postMessage", told)
+        except (outbox.NotNow, SlackDeclined, SlackRefused):
+            if not is_again:
+                async with self._database.transaction() as tx:
+                    await forget(tx, note.id)
+            raise
+        async with self._database.transaction() as tx:
+            await keep(tx, note.id, answer, is_over=said.is_over)
 
     async def _bring_up_to_date(self, message_id: str) -> None:
         """Write a message anew as things stand, until they stand as it says."""
@@ -164,15 +182,16 @@ class SlackChannel:
         moved = (invocation.last_event_id, len(question.votes))
         return _Said(text=escaped(told.headline), blocks=blocks, is_over=is_over, moved=moved)
 
-    def _broken(self, notice: Notice) -> _Said:
-        blocks = notice_blocks(_GLASS, link=f"{self._public_url}{notice.page}")
-        return _Said(text=_GLASS, blocks=blocks, is_over=True, moved=None)
+    def _in_a_sentence(self, notice: Notice) -> _Said:
+        told = _TOLD[notice.event]
+        blocks = notice_blocks(told, link=f"{self._public_url}{notice.page}")
+        return _Said(text=told, blocks=blocks, is_over=True, moved=None)
 
 
 async def refresh(tx: Tx, invocation_id: str) -> None:
     """Let every message about the call be brought up to date, if, and only if, `tx` commits."""
     facts = {"invocation_id": invocation_id}
-    for row in await _pending(tx, invocation_id):
+    for row in await pending(tx, invocation_id):
         await _put(tx, _REFRESH, facts, row.id)
 
 
@@ -185,26 +204,6 @@ async def reply(tx: Tx, *, conversation: str, account: str, text: str) -> None:
 async def _put(tx: Tx, event: str, facts: dict[str, Json], recipient: str) -> None:
     notice = Notice(id=new_id("slk"), event=event, at=await now(tx), facts=facts)
     await outbox.put(tx, topic=_TOPIC, payload={**notice.as_json(), "recipient": recipient}, key=notice.id)
-
-
-async def _pending(tx: Tx, invocation_id: str) -> list[SlackMessageRow]:
-    query = select(SlackMessageRow).where(
-        SlackMessageRow.invocation_id == invocation_id, SlackMessageRow.is_over.is_(False)
-    )
-    return list(await tx.scalars(query.order_by(SlackMessageRow.id)))
-
-
-async def _row(tx: Tx, notice: Notice, person_id: str, answer: Mapping[str, Json]) -> SlackMessageRow:
-    return SlackMessageRow(
-        id=new_id(_PREFIX),
-        invocation_id=notice.invocation_id,
-        approval_digest=notice.facts["approval_digest"],
-        principal_id=person_id,
-        conversation=str(answer.get("channel", "")),
-        timestamp=str(answer.get("ts", "")),
-        is_over=False,
-        posted_at=await now(tx),
-    )
 
 
 async def _waits(tx: Tx, invocation: Invocation, question: Question) -> bool:

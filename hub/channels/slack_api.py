@@ -48,6 +48,10 @@ class SlackNotReached(Exception):
     """Slack could not be reached, did not answer in time, or not as its API does; another attempt may go better."""
 
 
+class SlackDeclined(SlackNotReached):
+    """Slack has not done it, and says so; another attempt may go better."""
+
+
 class SlackRefused(Undeliverable):
     """Slack refuses this for good; `error` is its own short word for why."""
 
@@ -81,6 +85,7 @@ class SlackApi:
         Raises:
             NotNow: Slack asks to wait (429), or has done so and the time is not over; nothing was sent then.
             SlackNotReached: it did not answer as its API does; whether it did what was asked is not known.
+            SlackDeclined: it has certainly not done what was asked, this time.
             SlackRefused: for good.
         """
         wait = self._not_before - self._clock()
@@ -117,4 +122,4 @@ def _answered(method: str, answer: httpx2.Response) -> Mapping[str, Json]:
     error = str(told.get("error", "no reason"))[:80]
     if error in _FOR_GOOD:
         raise SlackRefused(method, error)
-    raise SlackNotReached(f"Slack did not do {method}: {error}")
+    raise SlackDeclined(f"Slack did not do {method}: {error}")

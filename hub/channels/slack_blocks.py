@@ -21,6 +21,7 @@ REASON: Final = "reason"
 
 _HEADER, _SECTION, _FIELD, _MOST_FIELDS, _MOST_SECTIONS = 150, 3000, 1900, 10, 30
 _LONGEST_REASON: Final = 2000
+_AGAIN: Final = "This is sent again, because Slack did not say whether the first one arrived. Both ask for the same."
 _CUT: Final = " … (cut: read it on the page)"
 
 
@@ -98,6 +99,11 @@ def shut_blocks(told: Told, *, link: str) -> list[Json]:
 def notice_blocks(text: str, *, link: str) -> list[Json]:
     """Return a sentence with a link."""
     return [_section(text), {"type": "actions", "elements": [_button("Open the page", OPEN, url=link)]}]
+
+
+def again_blocks() -> list[Json]:
+    """Return the mark of a message that may be the second of its kind."""
+    return [*_notes([_AGAIN])]
 
 
 def veto_view(ask: Ask) -> Json:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Moment
@@ -27,16 +27,19 @@ class SlackRequestRow(Base):
 
 
 class SlackMessageRow(Base):
-    """A message in Slack about one question, to one person; it is brought up to date until the question is over."""
+    """A message in Slack, to one person; one about a question is brought up to date until the question is over."""
 
     __tablename__ = "channel_slack_messages"
+    __table_args__ = (UniqueConstraint("notice_id", "principal_id"),)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    notice_id: Mapped[str] = mapped_column(String(40))
     invocation_id: Mapped[str] = mapped_column(String(40), index=True)
+    """What it is about: an invocation, or a promotion."""
     approval_digest: Mapped[str] = mapped_column(String(64))
     principal_id: Mapped[str] = mapped_column(String(40))
     conversation: Mapped[str] = mapped_column(String(64))
     timestamp: Mapped[str] = mapped_column(String(40))
-    """What Slack calls `ts`: the message's name within its conversation."""
+    """What Slack calls `ts`: the message's name within its conversation; empty until Slack is known to have it."""
     is_over: Mapped[bool]
     posted_at: Mapped[datetime] = mapped_column(Moment)

@@ -5,7 +5,7 @@ from hub.policy.bundle import Bundle, schema_digest
 from hub.policy.decide import decide, decided_tier, uncounted
 from hub.policy.exposed import Exposed, exposed_facts
 from hub.policy.histories import PREVIEWED_MONEY, History
-from hub.policy.obligations import REQUESTER, Obligation, Sample, admits, strictest
+from hub.policy.obligations import REQUESTER, Obligation, Sample, admits, groups_of, strictest
 from hub.policy.places import Place
 from hub.policy.trying import refuse_failing
 from hub.policy.values import (
@@ -43,6 +43,7 @@ __all__ = [
     "decide",
     "decided_tier",
     "exposed_facts",
+    "groups_of",
     "refuse_failing",
     "schema_digest",
     "strictest",

@@ -17,11 +17,12 @@ CONFIRMATION_STAGE: Final = 0
 
 def admits(asked: str, groups: frozenset[str]) -> bool:
     """Return whether somebody in `groups` is asked by `asked`, written as in `Obligation.group`."""
-    named = _named(asked)
+    named = groups_of(asked)
     return named <= groups if ALL_OF in asked else bool(named & groups)
 
 
-def _named(asked: str) -> frozenset[str]:
+def groups_of(asked: str) -> frozenset[str]:
+    """Return the groups that `asked` names."""
     return frozenset(asked.replace(ALL_OF, ANY_OF).split(ANY_OF))
 
 
@@ -56,7 +57,7 @@ class Obligation:
     @property
     def groups(self) -> frozenset[str]:
         """Return the groups that are named."""
-        return _named(self.group)
+        return groups_of(self.group)
 
     def admits(self, groups: frozenset[str]) -> bool:
         """Return whether somebody in `groups` is asked."""

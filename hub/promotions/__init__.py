@@ -1,8 +1,9 @@
 """Promotions: how a release comes from dev to staging to prod, through gates, and back by itself."""
 
-from hub.promotions.forcing import Decision, may_decide, may_look, put_in_force, reject, revert
+from hub.promotions.forcing import Decision, deciders, may_decide, may_look, put_in_force, reject, revert
 from hub.promotions.gates import missing
 from hub.promotions.keeping import (
+    PROMOTION_WAITS,
     Wish,
     ask,
     check,
@@ -30,6 +31,7 @@ from hub.promotions.values import (
 )
 
 __all__ = [
+    "PROMOTION_WAITS",
     "Decision",
     "Finding",
     "Gate",
@@ -48,6 +50,7 @@ __all__ = [
     "ask",
     "check",
     "crossed",
+    "deciders",
     "explain",
     "get_promotion",
     "in_force",

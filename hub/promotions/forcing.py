@@ -9,10 +9,10 @@ from sqlalchemy import select, update
 from hub.audit import EventKind
 from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded
 from hub.identity.authority import Authority
-from hub.identity.directory import get
+from hub.identity.directory import get, members
 from hub.identity.permissions import Permission, may
-from hub.identity.principals import PrincipalKind
-from hub.policy import admits
+from hub.identity.principals import Principal, PrincipalKind
+from hub.policy import admits, groups_of
 from hub.promotions.gates import findings, missing
 from hub.promotions.keeping import checked_reason, end, held, may_ask, promotion_of, waiting
 from hub.promotions.tables import PromotionRow
@@ -125,18 +125,16 @@ async def _require_decider(
     tx: Tx, row: PromotionRow, terms: Terms, authority: Authority, authenticated_at: datetime | None
 ) -> None:
     """Let somebody pass who may decide; without a gate for a second person that is whoever may ask."""
-    owner = await connector_owner(tx, row.connector)
     if Gate.PERSON not in terms.gates:
+        owner = await connector_owner(tx, row.connector)
         await require_steward(tx, authority, Stewards(owner_id=owner, what=f"which {row.connector!r} is used where"))
         return
     if authority.by is None:
         raise Forbidden("A second person decides on this, on its page or by the API; the console is nobody.")
     person = await get(tx, authority.by)
-    author = (await get_release(tx, row.release_id)).registered_by
-    is_one = person.kind is PrincipalKind.USER and not person.is_suspended
-    if not is_one or not admits(terms.deciders, person.groups):
+    if not _is_asked(person, terms.deciders):
         raise Forbidden(f"Only people of {terms.deciders} decide on what is used in {row.environment}.")
-    if person.id in {row.asked_by, row.explained_by, author, owner}:
+    if person.id in await _barred(tx, row):
         raise Forbidden("You asked for it, explained it, published it, or own the connector; somebody else decides.")
     if authenticated_at is None or await now(tx) - authenticated_at > FRESH:
         raise FreshLoginNeeded("Deciding on a promotion needs a fresh login. Enter your password again, then decide.")
@@ -156,13 +154,30 @@ async def may_look(tx: Tx, promotion: Promotion, rules: Rules, person_id: str) -
     return decides or may(person, Permission.STOP_THINGS) or await may_ask(tx, promotion.connector, person_id)
 
 
+async def deciders(tx: Tx, promotion_id: str, digest: str, asked: str) -> list[Principal]:
+    """Return who of `asked` may decide on a promotion; nobody if it waits no more, or is not what `digest` was of."""
+    row = await tx.get(PromotionRow, promotion_id, populate_existing=True)
+    if row is None or row.state != State.ASKED.value or (await promotion_of(tx, row)).digest != digest:
+        return []
+    found = {one.id: one for group in sorted(groups_of(asked)) for one in await members(tx, group)}
+    barred = await _barred(tx, row)
+    return [one for _, one in sorted(found.items()) if one.id not in barred and _is_asked(one, asked)]
+
+
 async def may_decide(tx: Tx, promotion: Promotion, rules: Rules, person_id: str) -> bool:
     """Return whether somebody may decide on a promotion, apart from how fresh the login is."""
     row = await tx.get_one(PromotionRow, promotion.id)
     terms = rules.to(promotion.environment)
-    owner = await connector_owner(tx, row.connector)
-    person = await get(tx, person_id)
-    if person.kind is not PrincipalKind.USER or person.is_suspended or Gate.PERSON not in terms.gates:
+    if Gate.PERSON not in terms.gates or not _is_asked(await get(tx, person_id), terms.deciders):
         return False
+    return person_id not in await _barred(tx, row)
+
+
+def _is_asked(person: Principal, asked: str) -> bool:
+    return person.kind is PrincipalKind.USER and not person.is_suspended and admits(asked, person.groups)
+
+
+async def _barred(tx: Tx, row: PromotionRow) -> frozenset[str | None]:
+    """Return who has a hand in a promotion, and so no say: who asked, explained or wrote it, or owns the connector."""
     author = (await get_release(tx, row.release_id)).registered_by
-    return admits(terms.deciders, person.groups) and person.id not in {row.asked_by, row.explained_by, author, owner}
+    return frozenset({row.asked_by, row.explained_by, author, await connector_owner(tx, row.connector)})

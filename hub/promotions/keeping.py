@@ -6,20 +6,23 @@ from typing import Final
 
 from sqlalchemy import select
 
+from hub import outbox
 from hub.audit import EventKind
 from hub.core.errors import Conflict, InputError, NotFound
 from hub.core.ids import is_id, new_id
 from hub.identity.authority import Authority
 from hub.identity.directory import get
 from hub.identity.permissions import Permission, may
-from hub.promotions.gates import findings
+from hub.promotions.gates import findings, missing
 from hub.promotions.tables import PromotionRow
-from hub.promotions.values import BEFORE, Finding, Gate, Promotion, Rehearsal, Rules, Stand, State
+from hub.promotions.values import BEFORE, Finding, Gate, Promotion, Rehearsal, Rules, Stand, State, Terms
 from hub.registry import Environment, Release, get_release, release_in_use
 from hub.registry.reading import connector_owner
 from hub.registry.stewardship import Stewards, require_steward
 from hub.storage import Tx, now
 
+PROMOTION_WAITS: Final = "promotion.waiting"
+"""The outbox topic of "every other gate holds, and a second person must decide"; once for each state of a promotion."""
 LONGEST_REASON: Final = 2000
 _MOST: Final = 100
 
@@ -278,10 +281,25 @@ async def _wished(tx: Tx, wish: Wish, before: Environment) -> Release:
 
 
 async def _refreshed(tx: Tx, row: PromotionRow, rules: Rules) -> Sequence[Finding]:
-    found = await findings(tx, row, rules.to(Environment(row.environment)))
+    terms = rules.to(Environment(row.environment))
+    found = await findings(tx, row, terms)
     row.findings = [one.as_json() for one in found]
     await tx.flush()
+    if Gate.PERSON in terms.gates and not missing(found, by_person=True):
+        await _call_deciders(tx, await promotion_of(tx, row), terms)
     return found
+
+
+async def _call_deciders(tx: Tx, promotion: Promotion, terms: Terms) -> None:
+    payload = {
+        "promotion_id": promotion.id,
+        "promotion_digest": promotion.digest,
+        "connector": promotion.connector,
+        "environment": promotion.environment.value,
+        "release_digest": promotion.release_digest,
+        "deciders": terms.deciders,
+    }
+    await outbox.put(tx, topic=PROMOTION_WAITS, payload=payload, key=f"{promotion.id}:{promotion.digest}")
 
 
 def _told(found: Sequence[Finding]) -> list[str]:

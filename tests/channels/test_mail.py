@@ -1,6 +1,7 @@
 """E-mail: a link for each person who may vote, over a protected way, once; nothing else leaves."""
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -11,12 +12,15 @@ from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from promotions.stage import DOCUMENTED, open_stage
 from questions import add_person, wish
 from upstream.certificates import for_localhost
 from world import World
 
 from channels.posting import make_due, post, states
+from channels.slack_double import Slack, buttons, text_of, tie
 from hub.approvals import Choice
+from hub.channels.log import LogChannel
 from hub.channels.mail import MailChannel, MailServer, Tls
 from hub.core.errors import InputError
 from hub.identity.accounts import set_email, suspend
@@ -214,3 +218,28 @@ async def test_nobody_gets_a_late_mail_about_what_has_been_decided(world: World,
 async def test_an_address_that_could_be_more_than_one_address_is_refused(world: World, address: str) -> None:
     with pytest.raises(InputError, match="NAME@DOMAIN"):
         await give_address(world, world.ann, address)
+
+
+async def test_whoever_may_decide_on_a_promotion_gets_a_link_to_it_on_every_way(
+    world: World, postbox: Postbox, slack: Slack, tmp_path: Path
+) -> None:
+    await give_address(world, world.ann, "ann@example.org")
+    await tie(world, world.ann, "UANN")
+    stage = await open_stage(world)
+    await stage.call("item_put", {"id": 7, "name": "ruler", "quantity": 3})
+    await stage.release(DOCUMENTED)
+    await stage.badge(DOCUMENTED)
+    promotion = await stage.ask()
+    log = LogChannel(SITE, tmp_path / "notices")
+
+    for _ in range(2):
+        await post(world.runtime.database, postbox.channel(world), slack.channel(world), log)
+
+    link = f"{SITE}/promotions/{promotion.id}"
+    (mail,) = [one for one in postbox.mails if one["Subject"] == "A promotion waits for a second person"]
+    assert link in mail.get_content()
+    (said,) = slack.told("chat.postMessage")
+    assert buttons(said)["Open the page"]["url"] == link
+    assert promotion.reason not in text_of(said)
+    (line,) = [json.loads(one) for one in (tmp_path / "notices").read_text().splitlines()]
+    assert (line["promotion"], line["link"], line["deciders"]) == (promotion.id, link, "approvers")

@@ -91,7 +91,7 @@ async def test_what_became_of_a_question_is_told(world: World) -> None:
 
     await post(world.runtime.database, loft)
 
-    told = [(notice.invocation_id, notice.event) for notice in loft.notices]
+    told = [(notice.about, notice.event) for notice in loft.notices]
     assert [event for about, event in told if about == asked.id] == [
         ASKED,
         "invocation.approved",

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 from questions import add_person, ask_by, wish
+from sqlalchemy import update
 from world import World
 
-from channels.posting import Pigeons, make_due, post, states
+from channels.posting import Pigeons, forget_that_it_was_spread, make_due, post, states
 from channels.slack_double import SITE, Slack, buttons, text_of, tie
 from hub.approvals import Choice, Question
 from hub.channels.slack_blocks import Told
+from hub.channels.tables import SlackMessageRow
 from hub.identity.accounts import set_password, suspend
 from hub.identity.principals import Principal
 from hub.invocations.queries import current
@@ -22,6 +24,7 @@ from hub.web.slack_words import telling
 pytestmark = pytest.mark.anyio
 
 TOPIC = "notice.slack"
+MARK = "This is sent again, because Slack did not say whether the first one arrived. Both ask for the same."
 BUSY = ("429 Too Many Requests", {"ok": False, "error": "ratelimited"})
 
 
@@ -181,6 +184,55 @@ async def test_while_slack_asks_to_wait_it_is_not_asked_and_nothing_is_given_up(
 
     assert len(slack.calls) == 2
     assert await states(world.runtime.database, TOPIC) == ["delivered"]
+
+
+async def test_a_message_that_may_have_arrived_is_sent_again_and_says_so(world: World, slack: Slack) -> None:
+    slack.answers = [("502 Bad Gateway", {})]
+    await tie(world, world.ann, "UANN")
+    await wish(world)
+    await post(world.runtime.database, slack.channel(world))
+
+    await make_due(world.runtime.database)
+    await post(world.runtime.database, slack.channel(world))
+
+    first, second = map(text_of, slack.told("chat.postMessage"))
+    assert second == f"{first}\n{MARK}"
+    assert list(buttons(slack.told("chat.postMessage")[1])) == ["Reject…", "Approve", "Open the page"]
+
+
+async def test_a_message_that_has_certainly_not_arrived_is_sent_without_a_mark(world: World, slack: Slack) -> None:
+    slack.answers = [BUSY, ("200 OK", {"ok": False, "error": "invalid_auth"})]
+    channel = slack.channel(world)
+    await tie(world, world.ann, "UANN")
+    await wish(world)
+
+    for _ in range(3):
+        await post(world.runtime.database, channel)
+        await make_due(world.runtime.database)
+        slack.seconds += 3600
+
+    assert [MARK in text_of(one) for one in slack.told("chat.postMessage")] == [False, False, False]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_a_process_that_died_around_the_answer_of_slack_leaves_at_most_a_marked_second_message(
+    world: World, slack: Slack, *, is_kept: bool
+) -> None:
+    await tie(world, world.ann, "UANN")
+    asked = await wish(world)
+    await post(world.runtime.database, slack.channel(world))
+    await forget_that_it_was_spread(world.runtime.database, [TOPIC])  # it died before the outbox knew
+    if not is_kept:  # and before the name of the message was on record
+        async with world.runtime.database.transaction() as tx:
+            await tx.execute(update(SlackMessageRow).values(timestamp="", conversation=""))
+
+    await post(world.runtime.database, slack.channel(world))
+    await world.vote(asked, world.ann)
+    await post(world.runtime.database, slack.channel(world))
+
+    sent = slack.told("chat.postMessage")
+    assert [MARK in text_of(one) for one in sent] == ([False] if is_kept else [False, True])
+    assert {one["ts"] for one in slack.told("chat.update")} == {f"1700000000.{len(sent):06}"}
 
 
 async def test_a_slack_that_is_down_keeps_nobody_else_from_hearing(world: World, slack: Slack) -> None:

@@ -158,6 +158,7 @@ def upgrade() -> None:
     op.create_table(
         "channel_slack_messages",
         sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("notice_id", sa.String(length=40), nullable=False),
         sa.Column("invocation_id", sa.String(length=40), nullable=False),
         sa.Column("approval_digest", sa.String(length=64), nullable=False),
         sa.Column("principal_id", sa.String(length=40), nullable=False),
@@ -166,6 +167,7 @@ def upgrade() -> None:
         sa.Column("is_over", sa.Boolean(), nullable=False),
         sa.Column("posted_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channel_slack_messages")),
+        sa.UniqueConstraint("notice_id", "principal_id", name=op.f("uq_channel_slack_messages_notice_id_principal_id")),
     )
     with op.batch_alter_table("channel_slack_messages", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_channel_slack_messages_invocation_id"), ["invocation_id"], unique=False)
