@@ -26,10 +26,12 @@ forbid (principal, action == Action::"autocommit", resource);
 
 
 @asynccontextmanager
-async def open_personal(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
-    """Yield a world with the test connector, published with the names of items as personal."""
+async def open_personal(
+    database: Database, keys: Keyring, upstream: Upstream, *, tools: frozenset[str] = PERSONAL
+) -> AsyncGenerator[World]:
+    """Yield a world with the test connector, published with the names of items as personal to those tools."""
     spec = connector.spec.model_copy(deep=True)
-    operations = [_personal(one) if one.name in PERSONAL else one for one in spec.operations]
+    operations = [_personal(one) if one.name in tools else one for one in spec.operations]
     spec = spec.model_copy(update={"operations": tuple(operations)})
     async with open_world(database, keys, upstream, spec=spec) as opened:
         yield opened

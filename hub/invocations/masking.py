@@ -16,8 +16,9 @@ from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import Tier
 from hub.approvals import Counter, Question
 from hub.core.masking import MARK, classes_in, holds_marker, mask, told_apart
-from hub.dryrun import PlannedStep, PlanPreview
+from hub.dryrun import PlannedStep, PlanPreview, PreviewRecord
 from hub.identity.principals import Caller
+from hub.invocations.journal import load
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import Restoring, with_answer
 from hub.invocations.values import Invocation
@@ -32,13 +33,15 @@ Json = Any
 class Mask:
     """What one viewer may not see of the calls of one version of a tool; `found` are the classes it has hidden.
 
-    Of a plan, `steps` are the masks of its steps by their names: each step is shown as a call of its own tool.
+    Of a plan, `steps` are the masks of its steps by their names: each step is shown as a call of its own tool. Of an
+    undo that met a conflict, `records` is the mask of the call that it takes back: the records are those of its tool.
     """
 
     operation: OperationSpec
     hidden: frozenset[str]
     found: set[str] = field(default_factory=set[str])
     steps: Mapping[str, "Mask"] = field(default_factory=dict[str, "Mask"])
+    records: "Mask | None" = None
 
     def output(self, value: Json) -> Json:
         """Return an answer, or a record as a preview shows it, with markers."""
@@ -61,6 +64,11 @@ class Mask:
         effects = [one.model_copy(update={"recipient": self.text(one.recipient)}) for one in preview.side_effects]
         changed = {"changes": tuple(map(self._change, preview.changes)), "side_effects": tuple(effects)}
         return preview.model_copy(update=changed)
+
+    def record(self, record: PreviewRecord) -> PreviewRecord:
+        """Return a preview on record with markers, and with them in what was read back after it."""
+        committed = {target: found and self.output(found) for target, found in record.committed.items()}
+        return replace(record, preview=self.preview(record.preview), committed=committed)
 
     def question(self, question: Question) -> Question:
         """Return a question whose summary has markers."""
@@ -95,7 +103,8 @@ class Mask:
     def conflict(self, line: Mapping[str, str]) -> dict[str, str]:
         """Return one field of a conflict with markers."""
         said = {side: self._side(line["field"], line[side]) for side in ("before", "committed", "now")}
-        return {**line, **said}
+        told = {**line, **said}
+        return told if self.records is None else self.records.conflict(told)
 
     def _side(self, name: str, shown: str) -> Json:
         """Return one side of a conflict; what is nested is one text there, and no part of it has its own class."""
@@ -135,18 +144,34 @@ async def as_seen_by(caller: Caller, standing: Invocation, runtime: Runtime) -> 
     hiding = await mask_for(caller, standing, runtime)
     if hiding is None:
         return standing
-    is_own = standing.agent_id == caller.actor.id
-    seen = standing.preview
+    own = _sent_by(caller, standing)
     shown = replace(
         standing,
         output=hiding.output(standing.output),
-        arguments=standing.arguments if is_own else hiding.arguments(standing.arguments),
-        preview=seen and replace(seen, preview=hiding.preview(seen.preview)),
+        arguments=_with_own(own, standing.arguments, hiding.arguments(standing.arguments)),
+        preview=standing.preview and hiding.record(standing.preview),
         question=standing.question and hiding.question(standing.question),
         conflict=tuple(map(hiding.conflict, standing.conflict)),
-        counters=standing.counters if is_own else tuple(map(hiding.counter, standing.counters)),
+        counters=tuple(_with_own_parts(own, counter, hiding.counter(counter)) for counter in standing.counters),
     )
     return replace(shown, masked=tuple(sorted(hiding.found)))
+
+
+def _sent_by(caller: Caller, standing: Invocation) -> Mapping[str, Json]:
+    """Return the arguments that the viewer has sent: those of an undo or a step come from the record, not the agent."""
+    if standing.agent_id != caller.actor.id or standing.undoes is not None or standing.part is not None:
+        return {}
+    return standing.counters[0].before if standing.counters else standing.arguments
+
+
+def _with_own(own: Mapping[str, Json], whole: Mapping[str, Json], shown: Mapping[str, Json]) -> dict[str, Json]:
+    """Return `shown` with what the viewer has sent itself as it is; what others put in its place stays hidden."""
+    return {name: whole[name] if name in own and own[name] == whole[name] else part for name, part in shown.items()}
+
+
+def _with_own_parts(own: Mapping[str, Json], counter: Counter, shown: Counter) -> Counter:
+    before = _with_own(own, counter.before, shown.before)
+    return replace(shown, before=before, after=_with_own(own, counter.after, shown.after))
 
 
 def unmasked(proposed: Json, standing: Invocation, hiding: Mask | None) -> Json:
@@ -162,14 +187,9 @@ def unmasked(proposed: Json, standing: Invocation, hiding: Mask | None) -> Json:
 
 async def mask_for(caller: Caller, standing: Invocation, runtime: Runtime) -> Mask | None:
     """Return what `caller` may not see of a call; None: it may see everything."""
-    look = Look(
-        operation=await runtime.catalog.operation(standing.tool_version_id),
-        version_id=standing.tool_version_id,
-        connector=standing.connector,
-        environment=standing.environment,
-        tier=standing.tier,
-    )
+    look = await _look_at_call(standing, runtime)
     hiding = await _with_steps(await _mask(caller, look, runtime), caller, standing, runtime)
+    hiding = await _with_records(hiding, caller, standing, runtime)
     return hiding if hiding.hidden else None
 
 
@@ -195,6 +215,16 @@ def look_at(tool: PublishedTool) -> Look:
     )
 
 
+async def _look_at_call(standing: Invocation, runtime: Runtime) -> Look:
+    return Look(
+        operation=await runtime.catalog.operation(standing.tool_version_id),
+        version_id=standing.tool_version_id,
+        connector=standing.connector,
+        environment=standing.environment,
+        tier=standing.tier,
+    )
+
+
 async def _mask(caller: Caller, look: Look, runtime: Runtime) -> Mask:
     return Mask(operation=look.operation, hidden=await hidden_from(caller, look, runtime))
 
@@ -213,6 +243,17 @@ async def _with_steps(hiding: Mask, caller: Caller, standing: Invocation, runtim
         )
         steps[one.name] = replace(await _mask(caller, look, runtime), found=hiding.found)
     return replace(hiding, hidden=hiding.hidden.union(*(one.hidden for one in steps.values())), steps=steps)
+
+
+async def _with_records(hiding: Mask, caller: Caller, standing: Invocation, runtime: Runtime) -> Mask:
+    """Return the mask of an undo with that of the call it takes back, if the records of that stand in a conflict."""
+    if standing.undoes is None or not standing.conflict:
+        return hiding
+    async with runtime.database.reading() as tx:
+        original = await load(tx, standing.undoes)
+    look = await _look_at_call(original, runtime)
+    records = replace(await _mask(caller, look, runtime), found=hiding.found)
+    return replace(hiding, hidden=hiding.hidden | records.hidden, records=records)
 
 
 async def hidden_from(caller: Caller, look: Look, runtime: Runtime) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 
 import pytest
-from personal import ASK, MARKER, NOT_AGENTS, NOT_APPROVERS, caller_of, open_personal, rename
+from personal import ASK, MARKER, NOT_AGENTS, NOT_APPROVERS, PERSONAL, caller_of, open_personal, rename
 from questions import add_person
 from sqlalchemy import select
 from upstream.fixtures import Upstream
@@ -28,6 +28,7 @@ from hub.registry import PublishedTool
 from hub.storage import Database
 
 pytestmark = pytest.mark.anyio
+OTHER_MARKER = "[masked: personal, another value]"
 
 
 @pytest.fixture
@@ -181,6 +182,54 @@ async def test_the_conflict_of_an_undo_names_fields_and_masks_what_they_hold(wor
     told = envelope(seen, public_url="http://hub.test")
     assert "items/1: name is not as we made it" in told.text
     assert_no_name(f"{told.text}{told.structured}")
+
+
+async def test_a_conflict_is_masked_by_the_tool_of_the_records_too_not_by_that_of_the_undo_alone(
+    database: Database, keys: Keyring, upstream: Upstream
+) -> None:
+    async with open_personal(database, keys, upstream, tools=PERSONAL - {"item_delete"}) as world:
+        await world.decide_by(NOT_AGENTS)
+        done = await world.call("item_put", {"id": 7, "name": "Ada Lovelace", "quantity": 3})
+        rename(world, "Grace Hopper", number=7)
+        wanted = Undo(caller=world.caller, invocation_id=done.id, reason="wrong name", trace_id="t")
+
+        seen = await answer_for(world.caller, await undo(wanted, world.runtime), world.runtime)
+
+        assert seen.error_code == "undo_conflict"
+        assert_no_name(f"{seen.conflict}")
+        assert [line["now"] for line in seen.conflict if line["field"] == "name"] == [MARKER]
+        assert seen.masked == ("personal",)
+
+
+async def test_an_agent_sees_of_a_counter_proposal_what_it_has_sent_itself_and_no_hidden_value(world: World) -> None:
+    await world.decide_by(NOT_AGENTS, ASK)
+    asked = await world.call("item_update", {"id": 1, "name": "Ada Lovelace", "quantity": 50})
+    ballot = world.ballot(asked, world.ann, Choice.REJECT)
+
+    other = {"id": 1, "name": "Grace Hopper", "quantity": 5}
+    revised = await counter(CounterProposal(ballot=ballot, arguments=other), world.runtime)
+    seen = await answer_for(world.caller, revised, world.runtime)
+    told = envelope(seen, public_url="http://hub.test")
+
+    (shown,) = seen.counters
+    assert (shown.before, shown.after) == (asked.arguments, {"id": 1, "name": OTHER_MARKER, "quantity": 5})
+    assert seen.arguments == {"id": 1, "name": MARKER, "quantity": 5}
+    assert "Grace Hopper" not in f"{told.text}{told.structured}{seen.arguments}"
+    assert told.structured["changed_arguments"]["asked_for"]["name"] == "Ada Lovelace"
+
+
+async def test_the_arguments_of_an_undo_are_masked_for_the_agent_that_asked_for_it(world: World) -> None:
+    await world.decide_by(NOT_AGENTS)
+    rename(world, "Grace Hopper")
+    done = await world.call("item_update", {"id": 1, "name": "Ada Lovelace"})
+    wanted = Undo(caller=world.caller, invocation_id=done.id, reason="wrong name", trace_id="t")
+
+    undone = await undo(wanted, world.runtime)
+    seen = await answer_for(world.caller, undone, world.runtime)
+
+    assert (undone.state, undone.arguments["name"]) == (State.VERIFIED, "Grace Hopper")
+    assert seen.arguments["name"] == MARKER
+    assert "Grace Hopper" not in f"{seen.output}{seen.preview}{seen.arguments}"
 
 
 async def test_what_diverged_is_told_by_its_fields_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
