@@ -1,5 +1,6 @@
 """Connections: accounts of connectors, and their credentials, which go in and never come out."""
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
@@ -8,11 +9,23 @@ from pydantic import BaseModel, Field, SecretStr
 from hub import registry
 from hub.api.access import Acting, Person, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
+from hub.budgets import Outage, outages_now
 from hub.core.errors import NotFound
 from hub.identity.permissions import Permission, may
 from hub.registry import Connection, ConnectionChange, Environment, NewConnection
 
 router = APIRouter(prefix="/connections", tags=["connections"])
+
+
+class OutageView(BaseModel):
+    """Calls that did not reach the system of a connection."""
+
+    failures: int = Field(description="How many in a row.")
+    unavailable_since: datetime | None = Field(
+        description="Since when no call is made, if so."
+    )
+    reason: str
+    look_at: datetime = Field(description="When the hub looks again by itself.")
 
 
 class ConnectionView(BaseModel):
@@ -28,6 +41,7 @@ class ConnectionView(BaseModel):
     owner_id: str | None
     is_enabled: bool
     settings: dict[str, Any]
+    outage: OutageView | None = Field(default=None, description="How its last calls failed; null once one did not.")
 
 
 class ConnectionList(BaseModel):
@@ -68,7 +82,8 @@ async def list_connections(runtime: RuntimeParameter, acting: Person) -> Connect
     """Return the caller's own connections; every one to whoever runs the hub."""
     async with runtime.database.reading() as tx:
         found = await registry.connections(tx)
-    return ConnectionList(items=[view(one) for one in found if _may_see(acting, one)])
+        outages = {one.connection_id: one for one in await outages_now(tx)}
+    return ConnectionList(items=[view(one, outages.get(one.id)) for one in found if _may_see(acting, one)])
 
 
 @router.post("", operation_id="createConnection", summary="Create a connection", status_code=201)
@@ -98,7 +113,7 @@ async def get_connection(runtime: RuntimeParameter, acting: Person, connection_i
         found = await registry.get_connection(tx, connection_id)
     if not _may_see(acting, found):
         raise NotFound(f"There is no connection {connection_id!r}.")
-    return view(found)
+    return view(found, await runtime.brakes.outage(connection_id))
 
 
 @router.patch("/{connection_id}", operation_id="changeConnection", summary="Change a connection")
@@ -136,8 +151,8 @@ async def enable(runtime: RuntimeParameter, acting: Person, connection_id: Id) -
         return view(await registry.enable_connection(tx, connection_id, acting.authority(runtime)))
 
 
-def view(connection: Connection) -> ConnectionView:
-    """Return a connection as the API shows it; its credential is not part of it."""
+def view(connection: Connection, outage: Outage | None = None) -> ConnectionView:
+    """Return a connection as the API shows it, with its `outage` if given; its credential is no part of it."""
     return ConnectionView(
         id=connection.id,
         name=connection.name,
@@ -149,6 +164,16 @@ def view(connection: Connection) -> ConnectionView:
         owner_id=connection.owner_id,
         is_enabled=connection.is_enabled,
         settings=dict(connection.settings),
+        outage=None if outage is None else _outage(outage),
+    )
+
+
+def _outage(outage: Outage) -> OutageView:
+    return OutageView(
+        failures=outage.failures,
+        unavailable_since=outage.unavailable_since,
+        reason=outage.reason,
+        look_at=outage.look_at,
     )
 
 

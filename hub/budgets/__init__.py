@@ -7,6 +7,7 @@ from hub.budgets.outages import (
     found,
     note_answer,
     note_failure,
+    outages_now,
     refuse_unavailable,
     take_looks,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "limits_now",
     "note_answer",
     "note_failure",
+    "outages_now",
     "refuse_unavailable",
     "set_limit",
     "set_stop",

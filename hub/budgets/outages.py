@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, select, update
 
 from hub.audit import EventKind
 from hub.budgets.tables import OutageRow
@@ -54,7 +54,9 @@ async def note_failure(tx: Tx, database: Database, connection_id: str, reason: s
     """Put on record that a call failed to reach the system of a connection."""
     fresh = {"failures": 1, "reason": reason[:500], "look_at": await now(tx), "looks": 0}
     statement = insert_into(tx, OutageRow).values(connection_id=connection_id, **fresh)
-    more = {"failures": OutageRow.failures + 1, "reason": statement.excluded.reason}
+    found_by_look = OutageRow.unavailable_since.is_not(None)  # what the hub's own look found stands
+    stands = case((found_by_look, OutageRow.reason), else_=statement.excluded.reason)
+    more = {"failures": OutageRow.failures + 1, "reason": stands}
     await tx.execute(statement.on_conflict_do_update(index_elements=["connection_id"], set_=more))
     await database.signal(tx, BRAKES_CHANNEL)
 
@@ -91,17 +93,20 @@ async def take_looks(tx: Tx) -> list[str]:
 
 
 async def found(tx: Tx, connection_id: str, problem: str | None, authority: Authority) -> None:
-    """Mark a connection as unavailable because of a `problem`, or restore it; each with one event."""
+    """Mark a connection as unavailable because of a `problem`, or restore it; each with one event.
+
+    Whoever looks earlier than the hub would, may restore it; but too few failures mark nothing, whatever is found.
+    """
     mine = OutageRow.connection_id == connection_id
     row = await tx.scalar(select(OutageRow).where(mine).with_for_update())
-    if row is None:
+    if row is None or (problem is not None and row.failures < FAILURES):
         return
     was_unavailable, failures = row.unavailable_since is not None, str(row.failures)
     if problem is None:
         await tx.delete(row)
     else:
         at = await now(tx)
-        pause = _PAUSES[min(row.looks - 1, len(_PAUSES) - 1)]
+        pause = _PAUSES[min(max(row.looks, 1), len(_PAUSES)) - 1]
         row.reason, row.look_at = problem[:500], at + timedelta(seconds=pause)
         row.unavailable_since = row.unavailable_since or at
     await tx.flush()

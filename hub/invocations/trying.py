@@ -1,8 +1,11 @@
-"""Trying a connection: sign in and ask for its base URL, and say in a sentence what came of it."""
+"""Trying a connection: sign in and ask for its base URL, and say in a sentence what came of it.
+
+It is the very look that the hub takes by itself after failures, so it restores a connection that was unavailable, too.
+"""
 
 from dataclasses import dataclass
 
-from hub import registry
+from hub import budgets, registry
 from hub.audit import EventKind
 from hub.execution import Reachable
 from hub.identity.authority import Authority
@@ -37,4 +40,5 @@ async def try_connection(runtime: Runtime, connection_id: str, authority: Author
     async with runtime.database.transaction() as tx:
         facts = {"connection": connection.name, "outcome": "usable" if tried.is_usable else "not usable"}
         await authority.record(tx, EventKind.CONNECTION_TRIED, connection.id, **facts)
+        await budgets.found(tx, connection.id, None if tried.is_usable else tried.message, authority)
     return tried

@@ -1,17 +1,23 @@
 """One connection: look at it, try it, and correct its address or its credential."""
 
+from datetime import datetime
+
 from starlette.responses import Response
 
 from connectors.sdk.spec import ConnectorSpec
 from hub import registry
+from hub.budgets import Outage, outages_now
 from hub.core.errors import InputError, NotFound
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal
 from hub.invocations.trying import Tried, try_connection
 from hub.registry import Connection, ConnectionChange, is_same_system
+from hub.storage import now
+from hub.web.inert import inert
+from hub.web.moments import at
 from hub.web.servers import connection_line, may_see
-from hub.web.views.catalog import ConnectionPage
+from hub.web.views.catalog import ConnectionPage, OutageBox
 from hub.web.visits import Shown, Visit, redirect_telling, show
 
 
@@ -90,18 +96,31 @@ async def _page(visit: Visit, *, typed: str = "", problem: str = "") -> Response
     connection, spec = await _found(visit)
     async with visit.runtime.database.reading() as tx:
         owners = await get_many(tx, [connection.owner_id] if connection.owner_id else [])
+        outage = next((one for one in await outages_now(tx) if one.connection_id == connection.id), None)
+        moment = await now(tx)
     page = ConnectionPage(
-        line=connection_line(connection, owners),
+        line=connection_line(connection, owners, outage),
         base_url=typed or connection.base_url,
         secret_fields=spec.auth.secret_fields,
         may_correct=_may_correct(visit.person, connection),
         may_stop=may(visit.person, Permission.STOP_THINGS) or connection.owner_id == visit.person.id,
         is_enabled=connection.is_enabled,
+        outage=_box(outage, moment) if outage is not None and connection.is_enabled else None,
         problem=problem,
     )
     status = 400 if problem else 200
     title = f"Connection {connection.name}"
     return show(visit, Shown(template="connection.html", title=title, page=page, here="servers", status=status))
+
+
+def _box(outage: Outage, moment: datetime) -> OutageBox:
+    since = outage.unavailable_since
+    return OutageBox(
+        failures=outage.failures,
+        since=None if since is None else at(since, now=moment),
+        reason=inert(outage.reason),
+        next_look=at(outage.look_at, now=moment),
+    )
 
 
 def _may_correct(person: Principal, connection: Connection) -> bool:

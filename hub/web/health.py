@@ -8,11 +8,13 @@ from starlette.responses import Response
 
 from hub import audit, outbox
 from hub.audit import Checkpoint
+from hub.budgets import Outage, outages_now
 from hub.channels import webhooks
 from hub.identity.permissions import Permission, demand
 from hub.outbox import Message
 from hub.registry import Connection, reading
 from hub.storage import now
+from hub.web.servers import UNAVAILABLE, connection_state
 from hub.web.views.operations import HealthLine, HealthPage
 from hub.web.visits import Shown, Visit, show
 from hub.web.wording import Word
@@ -33,6 +35,7 @@ async def show_health(visit: Visit) -> Response:
         connections = await reading.connections(tx)
         checkpoint = await audit.latest_checkpoint(tx, runtime.keys)
         lost = await outbox.given_up(tx)
+        outages = {one.connection_id: one for one in await outages_now(tx)}
         gone = [one.name for one in await webhooks.disabled(tx)]
     engine = "SQLite" if runtime.database.is_sqlite else "PostgreSQL"
     lines = (
@@ -40,9 +43,9 @@ async def show_health(visit: Visit) -> Response:
         _audit_line(checkpoint),
         _outbox_line([message for message, _ in lost]),
         *(_webhook_line(name) for name in gone),
-        *(_connection_line(connection) for connection in connections),
+        *(_connection_line(connection, outages.get(connection.id)) for connection in connections),
     )
-    overall = _ILL if any(line.state is _ILL for line in lines) else _WELL
+    overall = _ILL if any(line.state in {_ILL, UNAVAILABLE} for line in lines) else _WELL
     page = HealthPage(overall=overall, lines=lines)
     return show(visit, Shown(template="health.html", title="Health", page=page, here="health"))
 
@@ -64,9 +67,18 @@ def _webhook_line(name: str) -> HealthLine:
     return HealthLine(part=f"Webhook {name}", state=_ILL, detail=detail)
 
 
-def _connection_line(connection: Connection) -> HealthLine:
-    part = f"Connection {connection.name}"
+def _connection_line(connection: Connection, outage: Outage | None) -> HealthLine:
+    part, url = f"Connection {connection.name}", f"/connections/{connection.id}"
     if not connection.is_enabled:
-        return HealthLine(part=part, state=_QUIET, detail="Disabled: no call may use it.")
+        return HealthLine(part=part, state=_QUIET, detail="Disabled: no call may use it.", url=url)
     detail = f"{connection.connector}, {connection.environment.value}, generation {connection.generation}."
-    return HealthLine(part=part, state=Word(label="enabled", meaning="", tone="good"), detail=detail)
+    if outage is not None:
+        detail = _of_outage(outage)
+    return HealthLine(part=part, state=connection_state(connection, outage), detail=detail, url=url)
+
+
+def _of_outage(outage: Outage) -> str:
+    if outage.unavailable_since is None:
+        return f"Calls that did not reach its system, in a row: {outage.failures}."
+    since, look = (f"{one:%Y-%m-%d %H:%M:%S} UTC" for one in (outage.unavailable_since, outage.look_at))
+    return f"No call is made since {since}. {outage.reason} The next look is at {look}, or now, on its page."

@@ -5,6 +5,8 @@ from typing import Final
 
 from starlette.responses import Response
 
+from hub import budgets
+from hub.budgets import Outage
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
@@ -19,6 +21,8 @@ from hub.web.wording import Word
 
 ENABLED: Final = Word(label="enabled", meaning="Calls may use it.", tone="good")
 DISABLED: Final = Word(label="disabled", meaning="No call may use it.", tone="bad")
+UNAVAILABLE: Final = Word(label="unavailable", meaning="Its system does not answer, so no call is made.", tone="bad")
+FAILING: Final = Word(label="failing", meaning="The last calls did not reach its system.", tone="warn")
 
 
 async def show_servers(visit: Visit) -> Response:
@@ -29,9 +33,10 @@ async def show_servers(visit: Visit) -> Response:
         connections = [each for each in await reading.connections(tx) if may_see(visit.person, each)]
         ids = [*(each.owner_id for each in servers), *(each.owner_id for each in connections)]
         owners = await get_many(tx, [one for one in ids if one is not None])
+        outages = {one.connection_id: one for one in await budgets.outages_now(tx)}
     page = ServersPage(
         servers=tuple(_server(server, owners, visit.runtime) for server in servers),
-        connections=tuple(connection_line(connection, owners) for connection in connections),
+        connections=tuple(connection_line(one, owners, outages.get(one.id)) for one in connections),
         shows_connections=bool(connections) or runs_the_hub(visit.person),
         may_connect=may(visit.person, Permission.MANAGE_REGISTRY),
     )
@@ -60,7 +65,9 @@ def _server(server: Server, owners: Mapping[str, Principal], runtime: Runtime) -
     )
 
 
-def connection_line(connection: Connection, owners: Mapping[str, Principal]) -> ConnectionLine:
+def connection_line(
+    connection: Connection, owners: Mapping[str, Principal], outage: Outage | None = None
+) -> ConnectionLine:
     """Return a connection as a line of the list."""
     return ConnectionLine(
         url=f"/connections/{connection.id}",
@@ -70,8 +77,17 @@ def connection_line(connection: Connection, owners: Mapping[str, Principal]) -> 
         base_url=inert_name(connection.base_url),
         generation=connection.generation,
         owner=owner_name(connection.owner_id, owners),
-        state=ENABLED if connection.is_enabled else DISABLED,
+        state=connection_state(connection, outage),
     )
+
+
+def connection_state(connection: Connection, outage: Outage | None) -> Word:
+    """Return whether a connection is used, and whether its system answers."""
+    if not connection.is_enabled:
+        return DISABLED
+    if outage is None:
+        return ENABLED
+    return FAILING if outage.unavailable_since is None else UNAVAILABLE
 
 
 def owner_name(owner_id: str | None, owners: Mapping[str, Principal]) -> str:

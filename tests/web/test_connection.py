@@ -2,24 +2,31 @@
 
 import pytest
 from sqlalchemy import select
+from upstream.faults import Fault
 from web_visitor import Visitor, browser_of
 from world import PASSWORD, World
 
 from hub.audit import EventKind
 from hub.audit.tables import EventRow
+from hub.budgets import note_failure
 from hub.identity.accounts import set_roles
 from hub.identity.principals import Role
+from hub.invocations.contact import look_after_connections
+from hub.invocations.states import State
 from hub.registry import get_connection
 
 pytestmark = pytest.mark.anyio
 
 
+async def become(world: World, *roles: Role) -> None:
+    async with world.runtime.database.transaction() as tx:
+        await set_roles(tx, world.ann.id, frozenset({*roles, Role.MEMBER}), world.runtime.authority)
+
+
 @pytest.fixture
 async def root(world: World, ann: Visitor) -> Visitor:
     """Ann, who has been made administrator."""
-    async with world.runtime.database.transaction() as tx:
-        roles = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
-        await set_roles(tx, world.ann.id, roles, world.runtime.authority)
+    await become(world, Role.ADMINISTRATOR)
     return ann
 
 
@@ -90,3 +97,84 @@ async def test_whose_it_is_not_sees_nothing_of_it(world: World) -> None:
 async def generation(world: World) -> int:
     async with world.runtime.database.reading() as tx:
         return (await get_connection(tx, world.connection_id)).generation
+
+
+def break_down(world: World) -> None:
+    world.upstream.store.plan_fault(Fault.DROP_BEFORE, times=1000)
+
+
+def mend(world: World) -> None:
+    world.upstream.store.rows("DELETE FROM fault")
+
+
+async def fail(world: World, *, times: int) -> None:
+    for _ in range(times):
+        await world.call("item_get", {"id": 1})
+
+
+async def kinds_by(world: World, person_id: str) -> list[str]:
+    async with world.runtime.database.reading() as tx:
+        query = select(EventRow.kind).where(EventRow.actor == person_id, EventRow.subject == world.connection_id)
+        return list(await tx.scalars(query.order_by(EventRow.entry)))
+
+
+async def test_an_outage_stands_on_every_page_of_the_connection_and_a_look_now_ends_it(
+    world: World, root: Visitor
+) -> None:
+    break_down(world)
+    await fail(world, times=3)
+    assert await look_after_connections(world.runtime) == 1
+    await become(world, Role.ADMINISTRATOR, Role.OPERATOR)
+
+    assert "unavailable" in (await root.get("/servers")).text
+    await root.get("/health")
+    assert "unavailable No call is made since" in root.text
+    assert f'href="{page_of(world)}"' in root.html
+    await root.get(page_of(world))
+    assert "Unavailable since" in root.text
+    assert "Next look" in root.text
+    await root.submit(f"{page_of(world)}/try")
+    await root.follow()
+    assert "It cannot be used as it is" in root.text
+    assert "Unavailable since" in root.text
+    mend(world)
+    await root.submit(f"{page_of(world)}/try")
+    await root.follow()
+
+    assert "It works" in root.text
+    assert "Unavailable since" not in root.text
+    assert (await world.call("item_get", {"id": 1})).state is State.SUCCEEDED
+    assert await kinds_by(world, world.ann.id) == ["connection.tried", "connection.tried", "connection.restored"]
+
+
+async def test_a_look_after_too_few_failures_marks_nothing_and_one_that_succeeds_forgets_them(
+    world: World, root: Visitor
+) -> None:
+    break_down(world)
+    await fail(world, times=2)
+
+    await root.get(page_of(world))
+    assert "2 calls in a row did not reach its system" in root.text
+    await root.submit(f"{page_of(world)}/try")
+    await root.follow()
+    assert "Unavailable since" not in root.text
+    assert "2 calls in a row" in root.text
+    mend(world)
+    await root.submit(f"{page_of(world)}/try")
+    await root.follow()
+
+    assert "in a row" not in root.text
+    assert await kinds_by(world, world.ann.id) == ["connection.tried"] * 2
+
+
+async def test_what_the_hub_found_is_not_written_over_by_what_a_call_is_told(world: World, root: Visitor) -> None:
+    break_down(world)
+    await fail(world, times=3)
+    await look_after_connections(world.runtime)
+    async with world.runtime.database.transaction() as tx:
+        await note_failure(tx, world.runtime.database, world.connection_id, "said to a call: 4711")
+
+    await root.get(page_of(world))
+
+    assert "Unavailable since" in root.text
+    assert "4711" not in root.text

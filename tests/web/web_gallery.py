@@ -17,6 +17,7 @@ from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, NEW_CONNECTIONS, SE
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.rendering import Chrome, Viewer
+from hub.web.servers import UNAVAILABLE
 from hub.web.slack_link import SlackPage
 from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
 from hub.web.views.catalog import Choice
@@ -159,7 +160,9 @@ HEALTH = HealthPage(
     overall=WELL,
     lines=(
         HealthLine(part="Database", state=WELL, detail="SQLite answers in 1 ms."),
-        HealthLine(part="Connection Tryton (demo)", state=WELL, detail="Generation 3, enabled."),
+        HealthLine(
+            part="Connection Tryton (demo)", state=WELL, detail="Generation 3, enabled.", url="/connections/con_1"
+        ),
     ),
 )
 
@@ -331,7 +334,17 @@ def _administration() -> Iterator[Example]:
     ill = replace(
         HEALTH,
         overall=ILL,
-        lines=(*HEALTH.lines, HealthLine(part="Outbox", state=ILL, detail="3 messages were given up.")),
+        lines=(
+            *HEALTH.lines,
+            HealthLine(part="Outbox", state=ILL, detail="3 messages were given up."),
+            HealthLine(
+                part="Connection Desk",
+                state=UNAVAILABLE,
+                detail="No call is made since 2026-11-21 13:56:00 UTC. It could not be reached. The next look is at"
+                " 2026-11-21 14:00:20 UTC, or now, on its page.",
+                url="/connections/con_2",
+            ),
+        ),
     )
     yield example("health-ill", "health.html", ill, here="health")
     yield example(

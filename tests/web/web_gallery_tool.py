@@ -9,12 +9,14 @@ from hub.web.badge import GRADES, VERDICTS, BadgeLineShown, BadgeShown
 from hub.web.inert import inert, inert_name, inert_prose
 from hub.web.moments import at
 from hub.web.new_connection import NewConnectionPage
+from hub.web.servers import FAILING, UNAVAILABLE
 from hub.web.views.catalog import (
     CatalogPage,
     Choice,
     ConditionLine,
     ConnectionLine,
     ConnectionPage,
+    OutageBox,
     SchemaField,
     ServerLine,
     ServersPage,
@@ -206,6 +208,7 @@ TOOLS = {
         connection="<b>x",
     ),
 }
+_SINCE, _SOON = (at(NOW + one, now=NOW) for one in (timedelta(minutes=-4), timedelta(seconds=20)))
 _OK = Word(label="enabled", meaning="Calls may use it.", tone="good")
 CONNECTION = ConnectionLine(
     url="/connections/con_1",
@@ -237,7 +240,7 @@ SERVERS = {
                 catalog_url="/?server=sales",
             ),
         ),
-        connections=(CONNECTION,),
+        connections=(CONNECTION, replace(CONNECTION, url="/connections/con_2", name="Desk", state=UNAVAILABLE)),
         shows_connections=True,
     ),
     "empty": ServersPage(servers=(), connections=(), shows_connections=True),
@@ -261,6 +264,23 @@ CONNECTIONS = {
     ),
     "stoppable": ConnectionPage(
         line=CONNECTION, base_url="http://127.0.0.1:8001/erp", secret_fields=(), may_correct=True, may_stop=True
+    ),
+    "failing": ConnectionPage(
+        line=replace(CONNECTION, state=FAILING),
+        base_url="http://127.0.0.1:8001/erp",
+        secret_fields=(),
+        may_correct=False,
+        outage=OutageBox(failures=2, since=None, reason=inert("It answered 502."), next_look=_SOON),
+    ),
+    "unavailable": ConnectionPage(
+        line=replace(CONNECTION, state=UNAVAILABLE),
+        base_url="http://127.0.0.1:8001/erp",
+        secret_fields=(),
+        may_correct=False,
+        may_stop=True,
+        outage=OutageBox(
+            failures=4, since=_SINCE, reason=inert("It could not be reached (connection refused)."), next_look=_SOON
+        ),
     ),
     "disabled": ConnectionPage(
         line=CONNECTION,

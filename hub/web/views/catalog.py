@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hub.web.badge import BadgeShown
 from hub.web.inert import Inert
+from hub.web.moments import At
 from hub.web.wording import Word
 
 
@@ -159,6 +160,16 @@ class ServersPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutageBox:
+    """How a connection has failed of late: since when no call is made, if so, why, and when the hub looks again."""
+
+    failures: int
+    since: At | None
+    reason: Inert
+    next_look: At
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionPage:
     """One connection, to look at, to try and, for its owner or an administrator, to correct."""
 
@@ -168,4 +179,5 @@ class ConnectionPage:
     may_correct: bool
     may_stop: bool = False
     is_enabled: bool = True
+    outage: OutageBox | None = None
     problem: str = ""

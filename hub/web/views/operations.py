@@ -12,6 +12,7 @@ class HealthLine:
     part: str
     state: Word
     detail: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
