@@ -21,9 +21,7 @@ class OutageView(BaseModel):
     """Calls that did not reach the system of a connection."""
 
     failures: int = Field(description="How many in a row.")
-    unavailable_since: datetime | None = Field(
-        description="Since when no call is made, if so."
-    )
+    unavailable_since: datetime | None = Field(description="Since when no call is made, if so.")
     reason: str
     look_at: datetime = Field(description="When the hub looks again by itself.")
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from connectors.sdk.vocabulary import Tier
-from hub import standing
+from hub import reviews, standing
 from hub.approvals import Question
 from hub.approvals.rules import login_is_fresh
 from hub.audit import Event, EventKind, append
@@ -73,6 +73,8 @@ async def give(wanted: Wanted, runtime: Runtime) -> StandingGrant:
             raise NotFound("Nobody is asked about this invocation.")
         if example.state is State.REJECTED:
             raise Conflict("People rejected this call, so nothing is granted like it; grant from one they approved.")
+        if await reviews.is_disputed(tx, example.id):
+            raise Conflict("Somebody has disputed this call, so nothing is granted like it; grant from another one.")
         tool = await read_current(
             tx, example.tool_version_id, example.connection_id, server=example.server, name=example.tool_name
         )
@@ -110,17 +112,30 @@ async def take_back(grant_id: str, *, by: Principal, reason: str, runtime: Runti
     async with runtime.database.transaction() as tx:
         await see(tx, grant_id, by)
         grant = await standing.revoke_grant(tx, grant_id, by=by.id, reason=why)
-        event = Event(
-            kind=EventKind.STANDING_REVOKED,
-            subject=grant.id,
-            actor=by.id,
-            agent=grant.agent_id,
-            facts={"uses_left": grant.uses_left, "money_left_minor": grant.money_left_minor},
-            private={"reason": why},
-        )
-        await append(tx, event, runtime.keys)
-        await runtime.database.signal(tx, WORK)
+        await _tell_revoked(tx, grant, runtime)
         return grant
+
+
+async def take_back_like(tx: Tx, invocation_id: str, why: str, *, by: str, runtime: Runtime) -> None:
+    """Revoke every grant that was made from a call, because of what people say of it now.
+
+    The caller holds the invocation, so that no grant is made from it at the same time.
+    """
+    for grant in await standing.revoke_like(tx, invocation_id, by=by, reason=why):
+        await _tell_revoked(tx, grant, runtime)
+
+
+async def _tell_revoked(tx: Tx, grant: StandingGrant, runtime: Runtime) -> None:
+    event = Event(
+        kind=EventKind.STANDING_REVOKED,
+        subject=grant.id,
+        actor=grant.revoked_by,
+        agent=grant.agent_id,
+        facts={"uses_left": grant.uses_left, "money_left_minor": grant.money_left_minor},
+        private={"reason": grant.revoked_reason},
+    )
+    await append(tx, event, runtime.keys)
+    await runtime.database.signal(tx, WORK)
 
 
 async def see(tx: Tx, grant_id: str, person: Principal) -> StandingGrant:

@@ -8,6 +8,8 @@ from hub.audit import Event, EventKind, append
 from hub.core.errors import InputError, NotFound
 from hub.identity.principals import Principal
 from hub.invocations.callers import caller_of, voters_excluded
+from hub.invocations.granting import take_back_like
+from hub.invocations.journal import hold
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
 from hub.policy import Allowed
@@ -15,6 +17,7 @@ from hub.reviews import NewReview, Review, ReviewKind, Verdict, is_drawn
 from hub.storage import Tx
 
 LONGEST_REASON: Final = 2000
+EXAMPLE_DISPUTED: Final = "The call that it was made from was disputed."
 _EVENTS: Final = {Verdict.FINE: EventKind.REVIEW_PASSED, Verdict.DISPUTED: EventKind.REVIEW_DISPUTED}
 
 
@@ -65,7 +68,7 @@ async def remark(said: Remark, runtime: Runtime) -> Review:
     if len(reason) > LONGEST_REASON or (said.verdict is Verdict.DISPUTED and not reason):
         raise InputError(f"Say in at most {LONGEST_REASON} characters what is wrong; a dispute needs a reason.")
     async with runtime.database.transaction() as tx:
-        await see_review(tx, said.review_id, said.reviewer)
+        await hold(tx, (await see_review(tx, said.review_id, said.reviewer)).invocation_id)
         review = await reviews.conclude_review(tx, said.review_id, said.verdict, by=said.reviewer.id, reason=reason)
         event = Event(
             kind=_EVENTS[said.verdict],
@@ -76,6 +79,8 @@ async def remark(said: Remark, runtime: Runtime) -> Review:
             private={"reason": reason},
         )
         await append(tx, event, runtime.keys)
+        if said.verdict is Verdict.DISPUTED:
+            await take_back_like(tx, review.invocation_id, EXAMPLE_DISPUTED, by=said.reviewer.id, runtime=runtime)
         return review
 
 

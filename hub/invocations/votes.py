@@ -1,5 +1,7 @@
 """Voting: a ballot is counted, and what it decides happens, in one transaction; a refused one is on record too."""
 
+from typing import Final
+
 from hub import approvals
 from hub.approvals import Ballot, Choice, Mandate
 from hub.audit import EventKind
@@ -7,15 +9,19 @@ from hub.core.errors import ChangedSinceSeen, HubError
 from hub.dryrun import drift, of_revision
 from hub.invocations.approve import call_for
 from hub.invocations.decisions import basis, decide_on_mandate, on_record
+from hub.invocations.granting import take_back_like
 from hub.invocations.journal import Step, announce, hold, load, move, record_event
 from hub.invocations.refusals import Attempt, record_refusal
 from hub.invocations.refuse import NotByPolicy
 from hub.invocations.runtime import Runtime
+from hub.invocations.states import State
 from hub.invocations.tally import decided
 from hub.invocations.values import Invocation
 from hub.policy import Decision, Denied
 from hub.registry import read_current
 from hub.storage import Tx
+
+EXAMPLE_REJECTED: Final = "The call that it was made from was rejected."
 
 
 async def vote(ballot: Ballot, runtime: Runtime) -> Invocation:
@@ -67,6 +73,8 @@ async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
     await record_event(tx, runtime, standing, cast)
     step = decided(question)
     if step is not None:
+        if step.to is State.REJECTED:
+            await take_back_like(tx, standing.id, EXAMPLE_REJECTED, by=ballot.voter.id, runtime=runtime)
         return await move(tx, runtime, standing, step)
     if question.stage != counted.stage:
         await call_for(tx, question)

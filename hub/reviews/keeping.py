@@ -98,6 +98,12 @@ async def conclude_review(tx: Tx, review_id: str, verdict: Verdict, *, by: str, 
     return review
 
 
+async def is_disputed(tx: Tx, invocation_id: str) -> bool:
+    """Return whether somebody has disputed a write, whatever anybody else said of it."""
+    about = (ReviewRow.invocation_id == invocation_id, ReviewRow.verdict == Verdict.DISPUTED.value)
+    return await tx.scalar(select(ReviewRow.id).where(*about).limit(1)) is not None
+
+
 async def disputes_since(tx: Tx, agent_id: str, tool_id: str, since: datetime | None) -> Review | None:
     """Return the newest dispute about what an agent did with a tool after `since`, or ever, if there is one."""
     about = (ReviewRow.agent_id == agent_id, ReviewRow.tool_id == tool_id, ReviewRow.verdict == Verdict.DISPUTED.value)

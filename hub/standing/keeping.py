@@ -97,6 +97,13 @@ async def revoke_grant(tx: Tx, grant_id: str, *, by: str, reason: str) -> Standi
     return grant
 
 
+async def revoke_like(tx: Tx, invocation_id: str, *, by: str, reason: str) -> list[StandingGrant]:
+    """Take back every grant that was made from a call; return them."""
+    mine = (StandingGrantRow.like_invocation_id == invocation_id, StandingGrantRow.revoked_at.is_(None))
+    found = await tx.scalars(select(StandingGrantRow.id).where(*mine).order_by(StandingGrantRow.id).with_for_update())
+    return [await revoke_grant(tx, one, by=by, reason=reason) for one in found.all()]
+
+
 def _grant(row: StandingGrantRow) -> StandingGrant:
     return StandingGrant(
         id=row.id,

@@ -8,15 +8,22 @@ from sqlalchemy import select, update
 from world import World
 
 from hub.approvals import Choice
+from hub.audit import EventKind, events_of
 from hub.bundles import publish_default
 from hub.core.errors import Conflict, Forbidden, FreshLoginNeeded, InputError, NotFound
-from hub.identity.accounts import set_groups
+from hub.identity.accounts import set_groups, set_roles
+from hub.identity.principals import Role
+from hub.invocations.break_glass import Breaking, break_glass
 from hub.invocations.granting import give, seen_by, take_back
+from hub.invocations.resume import resume
+from hub.invocations.reviewing import Remark, remark, waiting_for
 from hub.invocations.states import DONE, State
 from hub.invocations.tables import InvocationRow
-from hub.standing import Limit
+from hub.reviews import Verdict
+from hub.standing import Limit, get_grant
 from hub.standing.tables import StandingGrantRow
 from standing.desk import (
+    approved_only,
     asked,
     granted,
     item,
@@ -75,6 +82,55 @@ async def test_no_grant_is_made_from_a_call_that_people_rejected(world: World) -
         await give(wanted(world, like, giver=bob), world.runtime)
 
     assert (await asked(world, 41)).state is State.AWAITING_APPROVAL
+
+
+async def test_a_grant_ends_when_people_reject_the_call_it_was_made_from(world: World) -> None:
+    like, another = await asked(world), await asked(world, 42)
+    grant = await give(wanted(world, like), world.runtime)
+    other = await give(wanted(world, another), world.runtime)
+    waiting = await approved_only(world, 41)
+
+    await world.vote(like, world.ann, Choice.REJECT)
+    stale = await resume(waiting.id, world.runtime)
+
+    async with world.runtime.database.reading() as tx:
+        ended, still = await get_grant(tx, grant.id), await get_grant(tx, other.id)
+        (revoked,) = [one for one in await events_of(tx, grant.id) if one.kind is EventKind.STANDING_REVOKED]
+    assert (ended.revoked_by, ended.revoked_reason) == (world.ann.id, "The call that it was made from was rejected.")
+    assert (revoked.actor, "reason" in revoked.facts) == (world.ann.id, False)
+    assert still.revoked_at is None
+    assert stale.sends == 0
+
+
+@ONE_ENGINE
+async def test_a_grant_ends_when_somebody_disputes_the_broken_glass_it_was_made_from_and_none_is_made_again(
+    world: World,
+) -> None:
+    like = await asked(world)
+    bob = await add_person(world, "bob", "approvers")
+    async with world.runtime.database.transaction() as tx:
+        operator = await set_roles(tx, world.carl.id, frozenset({Role.OPERATOR}), world.runtime.authority)
+    assert like.question is not None
+    broken = Breaking(
+        invocation_id=like.id,
+        digest=like.question.digest,
+        breaker=operator,
+        authenticated_at=datetime.now(UTC),
+        reason="Nobody answers.",
+    )
+    await break_glass(broken, world.runtime)
+    grant = await give(wanted(world, like), world.runtime)
+
+    async with world.runtime.database.reading() as tx:
+        (review,) = await waiting_for(tx, bob)
+    said = Remark(review_id=review.id, reviewer=bob, verdict=Verdict.DISPUTED, reason="It was not urgent.")
+    await remark(said, world.runtime)
+
+    async with world.runtime.database.reading() as tx:
+        ended = await get_grant(tx, grant.id)
+    assert (ended.revoked_by, ended.revoked_reason) == (bob.id, "The call that it was made from was disputed.")
+    with pytest.raises(Conflict, match="Somebody has disputed this call"):
+        await give(wanted(world, like), world.runtime)
 
 
 @ONE_ENGINE
