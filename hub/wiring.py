@@ -55,7 +55,7 @@ def _channels(settings: Settings, runtime: Runtime) -> list[Channel]:
         ]
         channels.append(WebhookChannel(runtime.database, endpoints, runtime.authority, settings.address))
     if (app := _slack_app(settings)) is not None:
-        channels.append(SlackChannel(runtime.database, SlackApi(app), telling(runtime), settings.address))
+        channels.append(SlackChannel(runtime.authority, SlackApi(app), telling(runtime), settings.address))
     return channels
 
 

@@ -19,6 +19,7 @@ from hub.core.errors import Conflict, Forbidden, NotFound
 from hub.dryrun import PreviewRecord, TrackRecord
 from hub.identity.principals import Principal
 from hub.invocations.counter import CounterProposal, counter
+from hub.invocations.looking import note_looks
 from hub.invocations.masking import as_seen_by
 from hub.invocations.queries import current, look_at
 from hub.invocations.runtime import Runtime
@@ -253,6 +254,7 @@ async def _may_vote(tx: Tx, question: Question, person: Principal) -> bool:
 
 async def _asked(runtime: Runtime, acting: Acting, invocation_id: str) -> tuple[Invocation, Question, PreviewRecord]:
     looked_at = await look_at(runtime, acting.caller, invocation_id)
+    await note_looks(acting.caller, [looked_at], acting.authority(runtime), runtime)
     invocation = await as_seen_by(acting.caller, looked_at, runtime)
     question, preview = invocation.question, invocation.preview
     if question is None or preview is None:

@@ -12,7 +12,6 @@ from hub import audit
 from hub.api.access import Acting, Anybody, DoubtResolver, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.events import EventView, event_view
-from hub.api.looks import note_looks
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
 from hub.api.repeats import Answer, IdempotencyKey, Keyed, answer_once
 from hub.core.errors import Forbidden, NotFound, TooMany
@@ -23,6 +22,7 @@ from hub.identity.resources import EVERYTHING, may_use
 from hub.invocations import queries
 from hub.invocations.envelope import STANDINGS, Status, envelope, retry_after_seconds
 from hub.invocations.invoke import invoke
+from hub.invocations.looking import note_looks
 from hub.invocations.masking import answer_for, as_seen_by
 from hub.invocations.resolve import Resolution, doubtful, resolve
 from hub.invocations.runtime import Runtime
@@ -215,7 +215,7 @@ class Doubts(BaseModel):
 async def list_doubts(runtime: RuntimeParameter, acting: DoubtResolver) -> Doubts:
     """Return the writes that were sent and whose answer was lost, for operators to look into; each look is an event."""
     found = await doubtful(runtime)
-    await note_looks(acting, found, runtime)
+    await note_looks(acting.caller, found, acting.authority(runtime), runtime)
     seen = [await as_seen_by(acting.caller, one, runtime) for one in found]
     return Doubts(items=[view(one, runtime) for one in seen])
 
@@ -229,7 +229,7 @@ async def resolve_invocation(
         invocation_id=invocation_id, operator=acting.principal, has_happened=found.has_happened, reason=found.reason
     )
     settled = await resolve(resolution, runtime)
-    await note_looks(acting, [settled], runtime)
+    await note_looks(acting.caller, [settled], acting.authority(runtime), runtime)
     return view(await as_seen_by(acting.caller, settled, runtime), runtime)
 
 

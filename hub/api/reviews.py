@@ -10,12 +10,12 @@ from hub.api.access import GlassBreaker, Person, RuntimeParameter
 from hub.api.bodies import Body, Id
 from hub.api.invocations import InvocationView
 from hub.api.invocations import view as invocation_view
-from hub.api.looks import note_looks
 from hub.api.repeats import IdempotencyKey, Keyed, answer_alike
 from hub.core.errors import NotFound
 from hub.identity import directory
 from hub.identity.permissions import Permission, may
 from hub.invocations.break_glass import Breaking, break_glass
+from hub.invocations.looking import note_looks
 from hub.invocations.masking import as_seen_by
 from hub.invocations.reviewing import LONGEST_REASON, Remark, remark, see_review, waiting_for
 from hub.invocations.trust import Looked, bonds_of_agent, restore, trust_of
@@ -107,7 +107,7 @@ async def break_the_glass(
 
     async def let_go() -> InvocationView:
         broken = await break_glass(breaking, runtime)
-        await note_looks(acting, [broken], runtime)
+        await note_looks(acting.caller, [broken], acting.authority(runtime), runtime)
         return invocation_view(await as_seen_by(acting.caller, broken, runtime), runtime)
 
     payload = {"invocation": invocation_id, **body.model_dump(mode="json")}

@@ -116,4 +116,5 @@ class EventKind(StrEnum):
     HOLD_SET = "hold.set"
     HOLD_LIFTED = "hold.lifted"
     BODIES_READ = "bodies.read"
+    BODIES_SENT = "bodies.sent"
     LOG_EXPORTED = "log.exported"

@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from hub import outbox
 from hub.approvals import Question, by_digest, mandate_of
+from hub.audit import EventKind
 from hub.channels.audience import audience
 from hub.channels.notices import Notice
 from hub.channels.slack_api import SlackApi, SlackDeclined, SlackRefused
@@ -21,6 +22,7 @@ from hub.channels.slack_messages import PREFIX, forget, keep, noted, pending
 from hub.channels.tables import SlackMessageRow
 from hub.core.errors import Conflict, Forbidden
 from hub.core.ids import new_id
+from hub.identity.authority import Authority
 from hub.identity.directory import get
 from hub.identity.linked import links_of
 from hub.identity.principals import Principal
@@ -29,7 +31,7 @@ from hub.invocations.journal import load
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.promotions import PROMOTION_WAITS
-from hub.storage import Database, Tx, now
+from hub.storage import Tx, now
 
 SLACK: Final = "slack"
 """The system of linked identities that this channel speaks to, and the last part of its topic."""
@@ -74,8 +76,9 @@ class SlackChannel:
 
     name = SLACK
 
-    def __init__(self, database: Database, api: SlackApi, tell: Tell, public_url: str) -> None:
-        self._database = database
+    def __init__(self, authority: Authority, api: SlackApi, tell: Tell, public_url: str) -> None:
+        self._database = authority.database
+        self._authority = authority
         self._api = api
         self._tell = tell
         self._public_url = public_url
@@ -123,6 +126,9 @@ class SlackChannel:
         """Send a message that has not been sent; if it may have been, say in it that it is the second."""
         async with self._database.transaction() as tx:
             note, is_again = await noted(tx, notice, person_id)
+            if not is_again and notice.is_question:  # what is written anew later goes to the same person
+                facts = {"to": person_id, "notice": notice.id}
+                await self._authority.record(tx, EventKind.BODIES_SENT, notice.about, **facts)
         if note.timestamp:
             return
         blocks = [*said.blocks, *(again_blocks() if is_again else [])]

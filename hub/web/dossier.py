@@ -10,6 +10,7 @@ from hub.approvals.mandates import people_of
 from hub.dryrun import TrackRecord
 from hub.identity.directory import get_many
 from hub.identity.principals import Principal, PrincipalKind
+from hub.invocations.looking import note_looks
 from hub.invocations.masking import as_seen_by
 from hub.invocations.queries import look_at, takes_part
 from hub.invocations.undoing import UndoOffer, undo_offer
@@ -62,6 +63,7 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
         NotFound: there is none, or it is none of the visitor's business.
     """
     looked_at = await look_at(visit.runtime, visit.session.caller, invocation_id)
+    await note_looks(visit.session.caller, [looked_at], visit.own_authority, visit.runtime)
     invocation = await as_seen_by(visit.session.caller, looked_at, visit.runtime)
     async with visit.runtime.database.reading() as tx:
         tool = await read_current(

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from hub.core.errors import Conflict, InputError, Malformed
 from hub.identity.directory import get_many
 from hub.invocations.journal import load
+from hub.invocations.looking import note_looks
 from hub.invocations.masking import as_seen_by
 from hub.invocations.reviewing import Remark, remark, waiting_for
 from hub.invocations.values import Invocation
@@ -61,6 +62,7 @@ async def _shown(visit: Visit, *, problem: str = "") -> Response:
         people = await get_many(tx, sorted(known))
         words = {one.tool_version_id: words_of((await _tool(tx, one)).operation) for one in found.values()}
         moment = await now(tx)
+    await note_looks(visit.session.caller, found.values(), visit.own_authority, visit.runtime)
     calls = {name: await as_seen_by(visit.session.caller, call, visit.runtime) for name, call in found.items()}
     names = {one.id: inert_name(one.display_name) for one in people.values()}
     cards = [

@@ -77,7 +77,7 @@ class Slack:
     def channel(self, world: World, words: Tell | None = None) -> SlackChannel:
         """Return the channel that leads here."""
         api = SlackApi(self.app, clock=lambda: self.seconds)
-        return SlackChannel(world.runtime.database, api, words or telling(world.runtime), SITE)
+        return SlackChannel(world.runtime.authority, api, words or telling(world.runtime), SITE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from world import World
 from channels.posting import Pigeons, forget_that_it_was_spread, make_due, post, states
 from channels.slack_double import SITE, Slack, buttons, text_of, tie
 from hub.approvals import Choice, Question
+from hub.audit import EventKind, events_of
 from hub.channels.slack_blocks import Told
 from hub.channels.tables import SlackMessageRow
 from hub.identity.accounts import set_password, suspend
@@ -49,6 +50,18 @@ async def test_each_linked_person_who_may_vote_is_asked_in_the_words_of_the_effe
     assert list(pressable) == ["Reject…", "Approve", "Open the page"]
     assert pressable["Open the page"]["url"] == f"{SITE}/approvals/{asked.id}"
     assert "style" not in pressable["Approve"]
+
+
+async def test_that_contents_go_to_slack_is_on_record_once_for_each_person(world: World, slack: Slack) -> None:
+    await tie(world, world.ann, "UANN")
+    asked = await wish(world)
+    await post(world.runtime.database, slack.channel(world))
+    await world.vote(asked, world.ann)
+    await post(world.runtime.database, slack.channel(world))
+
+    async with world.runtime.database.reading() as tx:
+        sent = [one.facts["to"] for one in await events_of(tx, asked.id) if one.kind is EventKind.BODIES_SENT]
+    assert sent == [world.ann.id]
 
 
 async def test_a_question_that_asks_for_a_fresh_login_has_a_link_and_no_buttons(world: World, slack: Slack) -> None:

@@ -1,17 +1,23 @@
 """What operators and owners do on pages: look at all that waits, break the glass, settle trust, vouch for results."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import update
-from web_visitor import Visitor
+from web_visitor import Visitor, browser_of
 from world import PASSWORD, World
 
+from hub.audit import EventKind, events_of
+from hub.audit.tables import EventRow
 from hub.identity.accounts import NewUser, create_user
 from hub.identity.principals import Principal, Role
+from hub.invocations.looking import ONE_LOOK
 from hub.invocations.queries import current
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.registry import find_tool, set_tool_owner
+from hub.storage import now
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +56,33 @@ async def test_an_operator_sees_all_that_waits_and_has_no_vote(world: World, vis
     assert 'name="decision"' not in visitor.html
     await visitor.get("/approvals")
     assert "Nothing waits for you" in visitor.text
+
+
+async def looks(world: World, subject: str) -> list[str | None]:
+    async with world.runtime.database.reading() as tx:
+        return [one.actor for one in await events_of(tx, subject) if one.kind is EventKind.BODIES_READ]
+
+
+async def test_an_operator_who_is_not_asked_leaves_one_event_of_a_look_and_whoever_is_asked_leaves_none(
+    world: World, visitor: Visitor
+) -> None:
+    omar = await add(world, "omar", Role.OPERATOR)
+    waiting = await asked(world)
+    await visitor.log_in("omar", PASSWORD)
+
+    async with browser_of(world.runtime) as ann:
+        await ann.log_in("ann", PASSWORD)
+        assert (await ann.get(f"/approvals/{waiting.id}")).status_code == 200
+    assert await looks(world, waiting.id) == []
+    for page in ("/waiting", f"/approvals/{waiting.id}", f"/approvals/{waiting.id}/broken-glass"):
+        await visitor.get(page)
+    assert await looks(world, waiting.id) == [omar.id]
+    async with world.runtime.database.transaction() as tx:  # ten minutes later
+        long_ago = await now(tx) - ONE_LOOK - timedelta(seconds=1)
+        await tx.execute(update(EventRow).where(EventRow.kind == EventKind.BODIES_READ.value).values(at=long_ago))
+    await visitor.get(f"/invocations/{waiting.id}")
+
+    assert await looks(world, waiting.id) == [omar.id, omar.id]
 
 
 async def test_whoever_is_no_operator_sees_nothing_of_what_waits_for_others(world: World, visitor: Visitor) -> None:
