@@ -2,6 +2,10 @@
 
 A token never gets more than its version allowed, nor more than the newest one does: a wider declaration widens no token
 that is out, a narrower one narrows all of them at once.
+
+By which secret or keys an agent proves who it is belongs to its credentials, and not to what is declared of it:
+rotating a key makes it no other agent, and must not end the trust that a version has earned. A key that is replaced
+proves nothing from that moment on, whatever the version; each change of keys is an event with the thumbprints.
 """
 
 from collections.abc import Mapping

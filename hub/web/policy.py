@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from hub import bundles
+from hub import bundles, dryrun
 from hub.bundles import BY_TWO, FRESH, Edition, Publication, Second
 from hub.core.errors import Conflict, Forbidden, FreshLoginNeeded, Malformed, NotFound
 from hub.identity.directory import get_many
@@ -18,11 +18,13 @@ from hub.storage import Tx, now
 from hub.web.inert import inert
 from hub.web.moments import at, span
 from hub.web.policy_views import (
+    MOST_SHOWN,
     count_lines,
     edition_line,
     edition_state,
     fault_lines,
     person,
+    records_of,
     rule_lines,
     test_lines,
     trial_shown,
@@ -155,7 +157,11 @@ def _tried(text: str) -> Bundle:
 async def _trial(visit: Visit, environment: str, bundle: Bundle, days: int) -> TrialShown:
     candidate, moment = Candidate(environment=environment, bundle=bundle), datetime.now(UTC)
     found = await what_if(candidate, visit.runtime.database, visit.runtime.keys, moment - timedelta(days=days))
-    return trial_shown(found, bundle, days=days, now=moment)
+    async with visit.runtime.database.reading() as tx:
+        shown = {one.recorded.invocation_id for one in found.differences[:MOST_SHOWN]}
+        previews = {one: await dryrun.latest(tx, one) for one in sorted(shown)}
+    records = {name: records_of(one.preview) for name, one in previews.items() if one is not None}
+    return trial_shown(found, bundle, records, days=days, now=moment)
 
 
 async def _policy(visit: Visit, environment: str, *, form: BundleForm | None = None) -> Response:

@@ -1,9 +1,11 @@
 """From bundles, trials and faults to what the pages of policy show."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from connectors.sdk.preview import Preview
 from hub.bundles import Edition
 from hub.identity.principals import Principal
 from hub.invocations.replay import Change, Difference, Replay, Verdict
@@ -26,6 +28,7 @@ from hub.web.wording import Word
 
 MOST_SHOWN: Final = 100
 """Differences shown one by one; all are counted."""
+_MOST_RECORDS: Final = 3
 _AROUND: Final = 2
 """Lines shown before and after the ones a fault is about."""
 
@@ -167,8 +170,17 @@ def person(principal_id: str | None, people: Mapping[str, Principal]) -> Inert:
     return inert_name(people[principal_id].display_name if principal_id in people else "nobody any more")
 
 
-def trial_shown(found: Replay, candidate: Bundle, *, days: int, now: datetime) -> TrialShown:
-    """Return what became of trying `candidate` on the record."""
+def records_of(preview: Preview) -> tuple[Inert, ...]:
+    """Return what a preview would do to which records, the first few of them."""
+    named = [inert_name(f"{one.effect.value} {one.target}") for one in preview.changes[:_MOST_RECORDS]]
+    more = len(preview.changes) - len(named)
+    return (*named, inert_name(f"and {more:,} more")) if more else tuple(named)
+
+
+def trial_shown(
+    found: Replay, candidate: Bundle, records: Mapping[str, tuple[Inert, ...]], *, days: int, now: datetime
+) -> TrialShown:
+    """Return what became of trying `candidate` on the record; `records` are those that the calls are about."""
     notes = [
         f"{count:,} more cannot be decided again: {why}."
         for count, why in (
@@ -186,7 +198,10 @@ def trial_shown(found: Replay, candidate: Bundle, *, days: int, now: datetime) -
         same=found.same,
         notes=tuple(notes),
         tallies=tuple(Tally(change=CHANGES[change], count=count) for change, count in found.changed.items() if count),
-        differences=tuple(_difference(one, rules, now=now) for one in found.differences[:MOST_SHOWN]),
+        differences=tuple(
+            replace(_difference(one, rules, now=now), records=records.get(one.recorded.invocation_id, ()))
+            for one in found.differences[:MOST_SHOWN]
+        ),
         hidden=max(0, changed - MOST_SHOWN),
     )
 

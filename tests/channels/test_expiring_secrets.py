@@ -28,6 +28,6 @@ async def test_the_owner_hears_of_a_secret_that_ends_soon(world: World) -> None:
 
     assert SECRET_ENDS_SOON in TOPICS
     assert owners == [world.bot.owner_id]
-    assert (notice.page, notice.invocation_id) == (f"/people/{world.bot.id}", secret.id)
+    assert (notice.page, notice.about) == (f"/people/{world.bot.id}", secret.id)
     assert secret.value not in json.dumps(message.payload)
     await LogChannel("http://hub.test").deliver(notice, "log")

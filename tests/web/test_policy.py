@@ -95,6 +95,7 @@ async def test_a_text_is_tried_on_the_record_and_the_difference_explained_call_b
 
     assert root.page.status_code == 200
     assert happened.id in root.text
+    assert "update items/1" in root.text  # the record by its name, and nothing of what it holds
     assert "would ask more people asks 1 of approvers" in root.text
     assert "ask-for-updates decides now: Stock counts are audited this week." in root.text
     assert dict(root.form("/policy/dev").fields)["text"].strip() == ASKING.strip()

@@ -106,6 +106,7 @@ TRIAL = TrialShown(
             change=CHANGES[Change.ASKED],
             was="asks 1 of approvers",
             would_be="asks 1 of approvers and 1 of finance",
+            records=(inert_name("update invoices/2041"), inert_name("create refunds/new"), inert_name("and 4 more")),
             because=(
                 Because(
                     rule=inert_name("refund-needs-finance"), verb="decides now", why=inert("Refunds need Finance.")

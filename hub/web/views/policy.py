@@ -121,6 +121,8 @@ class DifferenceLine:
     was: str
     would_be: str
     because: tuple[Because, ...]
+    records: tuple[Inert, ...] = ()
+    """What it would have done to which records, by their names alone: their values are for those who take part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
