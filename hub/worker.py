@@ -18,6 +18,7 @@ from hub.erasures import USUAL, Keeping, retain
 from hub.identity.expiring import warn_of_secrets
 from hub.identity.sweeping import sweep
 from hub.invocations.contact import look_after_connections
+from hub.invocations.handles import forget_handles
 from hub.invocations.journal import WORK
 from hub.invocations.provenance import forget_values
 from hub.invocations.reminders import chase_due
@@ -106,6 +107,7 @@ async def _tidy(runtime: Runtime) -> None:
         await ledger.sweep(tx)
         await forget_values(tx)
         await forget_places(tx)
+        await forget_handles(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
 
 

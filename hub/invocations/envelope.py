@@ -246,7 +246,7 @@ def _waiting(invocation: Invocation, url: str) -> str:
     return (
         f"{repeats}Nothing has been changed yet: {needed}{until}"
         f" (invocation {invocation.id})."
-        f"{_revised(invocation)} What will happen then: {_what(invocation)}."
+        f"{_revised(invocation)} What will happen then: {what_will_happen(invocation)}."
         f" {ask} Ask again in {POLL_AFTER_SECONDS} seconds or later."
         f" {at_url} at {url}."
     )
@@ -308,7 +308,8 @@ def _revision(invocation: Invocation) -> dict[str, Json]:
     return {"changed_arguments": {**changed, "asked_for": invocation.counters[0].before, "now": last.after}}
 
 
-def _what(invocation: Invocation) -> str:
+def what_will_happen(invocation: Invocation) -> str:
+    """Return in a few words what its preview shows, said by the hub and not by the agent."""
     if invocation.preview is None:
         return invocation.tool_name
     changes = invocation.preview.preview.changes

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -54,11 +54,22 @@ async def get_invocation(
     Raises:
         NotFound: there is none, or it is somebody else's.
     """
+    seen = (await _mine(runtime, caller, invocation_id)).last_event_id
+    return await wait_while(lambda one: one.last_event_id == seen, runtime, caller, invocation_id, seconds=wait_seconds)
+
+
+async def wait_while(
+    is_waiting: Callable[[Invocation], bool], runtime: Runtime, caller: Caller, invocation_id: str, *, seconds: float
+) -> Invocation:
+    """Return one of the caller's invocations, once it has ended or `is_waiting` no more, or `seconds` are over.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
     async with runtime.database.listening(channel_of(invocation_id)) as moved:
         standing = await _mine(runtime, caller, invocation_id)
-        deadline = asyncio.get_running_loop().time() + min(wait_seconds, runtime.answer_seconds)
-        seen = standing.last_event_id
-        while not standing.state.is_terminal and standing.last_event_id == seen:
+        deadline = asyncio.get_running_loop().time() + min(seconds, runtime.answer_seconds)
+        while not standing.state.is_terminal and is_waiting(standing):
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 break
@@ -124,6 +135,19 @@ async def cancel(runtime: Runtime, caller: Caller, invocation_id: str, *, reason
     if standing.state not in CANCELLABLE:
         raise Conflict(f"It is too late to cancel: the invocation is {standing.state.value}.")
     return await call_off(runtime, standing, reason=reason, by=caller.subject.id)
+
+
+async def call_off_quietly(runtime: Runtime, caller: Caller, invocation_id: str, *, reason: str) -> bool:
+    """Call off one of the caller's invocations if it still can be; return whether it could.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    try:
+        await cancel(runtime, caller, invocation_id, reason=reason)
+    except Conflict:
+        return False
+    return True
 
 
 async def call_off(runtime: Runtime, standing: Invocation, *, reason: str, by: str | None) -> Invocation:

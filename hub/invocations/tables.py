@@ -160,6 +160,27 @@ class RepeatKeyRow(Base):
     expires_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class TaskHandleRow(Base):
+    """What a client that knows tasks holds of an invocation; one for each caller, server and invocation."""
+
+    __tablename__ = "task_handles"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    invocation_id: Mapped[str] = mapped_column(ForeignKey("invocations.id"))
+    bound_to: Mapped[str] = mapped_column(String(96))
+    """The pair of principals whose handle it is."""
+    server: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    ends_at: Mapped[datetime] = mapped_column(Moment)
+    answered: Mapped[list[str]] = mapped_column(Json)
+    is_too_late: Mapped[bool]
+
+    __table_args__ = (
+        UniqueConstraint("invocation_id", "bound_to", "server"),
+        Index("ix_task_handles_ends_at", "ends_at"),
+    )
+
+
 class FindingRow(Base):
     """What an operator found about a write in doubt; an operator has one say."""
 

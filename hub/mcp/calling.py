@@ -1,47 +1,62 @@
-"""`tools/call`: one message becomes one governed call, and whatever comes of it a result."""
+"""`tools/call`: one message becomes one governed call, and whatever comes of it an answer that its client can take.
+
+What a call that has to wait is answered with is one table (wire): a task, a request to confirm, the pending envelope.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from mcp.server.context import ServerRequestContext
-from mcp_types import CallToolRequestParams, CallToolResult
+from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult
 
 from hub.core.errors import HubError
-from hub.invocations.envelope import envelope
+from hub.invocations.envelope import Status, awaits_requester, envelope, outward
 from hub.invocations.invoke import invoke
 from hub.invocations.masking import answer_for
+from hub.invocations.queries import call_off_quietly, wait_while
 from hub.invocations.runtime import Runtime
-from hub.invocations.values import Call
+from hub.invocations.values import Call, Invocation
+from hub.mcp.abilities import Abilities, abilities
 from hub.mcp.admission import CALLED, Admitted, admitted
 from hub.mcp.claims import claims_in, idempotency_key_in
+from hub.mcp.confirming import CONFIRM, Round, first_round, next_round, request_to_confirm, round_of, says
 from hub.mcp.finding import Asked, find, unwrapped
+from hub.mcp.hub_tool_descriptions import LONGEST_WAIT
 from hub.mcp.hub_tools import HUB_TOOLS
 from hub.mcp.results import internal_error, refusal, result_of
 from hub.mcp.search_tool_descriptions import FIND
+from hub.mcp.tasks import TaskDoor
 
 Json = Any
 """Any JSON value."""
 
+Answer = CallToolResult | InputRequiredResult | dict[str, Json]
+
+_WAITS: Final = frozenset({Status.PENDING_APPROVAL, Status.RUNNING, Status.IN_DOUBT})
+_DECLINED: Final = "Its client says that it was declined."
+
 _log = structlog.get_logger(__name__)
 
-Handler = Callable[[ServerRequestContext[Any, Any], CallToolRequestParams], Awaitable[CallToolResult]]
+Handler = Callable[[ServerRequestContext[Any, Any], CallToolRequestParams], Awaitable[Answer]]
 
 
-def calling(runtime: Runtime) -> Handler:
+def calling(runtime: Runtime, tasks: TaskDoor) -> Handler:
     """Return the handler of `tools/call`."""
+    answering = _Answering(runtime, tasks)
 
-    async def call(context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
+    async def call(context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> Answer:
         known = admitted(context)
+        reached = round_of(known, params, runtime.keys)
         try:
             hub_tool = HUB_TOOLS.get(params.name)
             if hub_tool is not None:
                 return await hub_tool.answer(runtime, known.caller, params.arguments or {})
             if params.name == FIND.name:
                 return await find(runtime, known, params.arguments or {})
-            invocation = await invoke(_call(known, unwrapped(params)), runtime)
-            shown = await answer_for(known.caller, invocation, runtime)
-            return result_of(envelope(shown, public_url=runtime.public_url))
+            if reached is not None:
+                return await answering.again(known, params, reached)
+            return await answering.anew(known, params, abilities(context))
         except HubError as error:
             return refusal(error)
         except Exception:  # noqa: BLE001  # the door: logged, and answered without internals
@@ -49,6 +64,49 @@ def calling(runtime: Runtime) -> Handler:
             return internal_error(known.trace_id)
 
     return call
+
+
+class _Answering:
+    """What a client is told of a call: what it can do something with."""
+
+    def __init__(self, runtime: Runtime, tasks: TaskDoor) -> None:
+        self._runtime = runtime
+        self._tasks = tasks
+
+    async def anew(self, known: Admitted, params: CallToolRequestParams, client: Abilities) -> Answer:
+        """Carry out a call, or find the one that it repeats."""
+        invocation = await invoke(_call(known, unwrapped(params)), self._runtime)
+        if outward(invocation).status in _WAITS and client.takes_tasks:
+            return await self._tasks.created(known, client, invocation)
+        if awaits_requester(invocation) and client.opens_urls:
+            asked = {CONFIRM: request_to_confirm(invocation, self._runtime.public_url)}
+            state = first_round(known, params, invocation, self._runtime.keys)
+            return InputRequiredResult(input_requests={**asked}, request_state=state)
+        return await self._result(known, invocation)
+
+    async def again(self, known: Admitted, params: CallToolRequestParams, reached: Round) -> Answer:
+        """Hold a client that goes on with a call until there is something to tell it, and for four seconds at most.
+
+        That its person agreed, a client may say as often as it likes. That they declined ends the call: whoever makes
+        a call may call it off.
+        """
+        said = says(params.input_responses)
+        if said == "decline":
+            await call_off_quietly(self._runtime, known.caller, reached.invocation_id, reason=_DECLINED)
+        held = 0 if said in {"decline", "cancel"} else LONGEST_WAIT
+        standing = await wait_while(_is_under_way, self._runtime, known.caller, reached.invocation_id, seconds=held)
+        if held and _is_under_way(standing) and (more := next_round(known, params, reached, self._runtime.keys)):
+            return more
+        return await self._result(known, standing)
+
+    async def _result(self, known: Admitted, invocation: Invocation) -> CallToolResult:
+        shown = await answer_for(known.caller, invocation, self._runtime)
+        return result_of(envelope(shown, public_url=self._runtime.public_url))
+
+
+def _is_under_way(invocation: Invocation) -> bool:
+    """Return whether the person it is done for has yet to confirm it, or has and it is being carried out."""
+    return awaits_requester(invocation) or outward(invocation).status is Status.RUNNING
 
 
 def called_schema(name: str) -> Mapping[str, Json] | None:

@@ -9,13 +9,16 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from mcp.server.lowlevel import Server as SdkServer
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp_types import CallToolRequestParams
 from starlette.types import ASGIApp
 
 from hub.invocations.runtime import Runtime
+from hub.mcp.abilities import TASKS
 from hub.mcp.beside_tools import BesideTools
 from hub.mcp.calling import called_schema, calling
 from hub.mcp.listing import listing
 from hub.mcp.messages import LONGEST_BODY
+from hub.mcp.tasks import TaskDoor, TaskParams, UpdateTaskParams
 from hub.registry import Server
 
 INSTRUCTIONS: Final = """\
@@ -70,14 +73,14 @@ class Servers:
 
     def _sdk_server(self, name: str, server: Server) -> SdkServer[Any]:
         beside = BesideTools(self._runtime)
-        return SdkServer(
+        tasks = TaskDoor(self._runtime)
+        sdk: SdkServer[Any] = SdkServer(
             f"toolhub/{name}",
             version=version("toolhub"),
             title=server.title,
             instructions=f"{server.instructions}\n\n{INSTRUCTIONS}" if server.instructions else INSTRUCTIONS,
             get_tool_input_schema=called_schema,
             on_list_tools=listing(self._runtime),
-            on_call_tool=calling(self._runtime),
             on_list_resources=beside.list_resources,
             on_list_resource_templates=beside.list_templates,
             on_read_resource=beside.read_resource,
@@ -85,6 +88,12 @@ class Servers:
             on_get_prompt=beside.get_prompt,
             on_completion=beside.complete,
         )
+        sdk.extensions[TASKS] = {}
+        sdk.add_request_handler("tools/call", CallToolRequestParams, calling(self._runtime, tasks))
+        sdk.add_request_handler("tasks/get", TaskParams, tasks.get)
+        sdk.add_request_handler("tasks/update", UpdateTaskParams, tasks.update)
+        sdk.add_request_handler("tasks/cancel", TaskParams, tasks.cancel)
+        return sdk
 
 
 async def _keep_running(manager: StreamableHTTPSessionManager, *, task_status: TaskStatus[None]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import httpx2
 import pytest
@@ -37,13 +38,22 @@ async def open_door(runtime: Runtime) -> AsyncGenerator[Starlette]:
 
 
 @asynccontextmanager
-async def opened(app: Starlette, token: str, *, mode: str = "auto", path: str = "/mcp") -> AsyncIterator[Client]:
-    """Yield an MCP client that has come in through the door."""
+async def opened(
+    app: Starlette,
+    token: str,
+    *,
+    mode: str = "auto",
+    path: str = "/mcp",
+    **more: Any,  # noqa: ANN401  # what the SDK's client takes
+) -> AsyncIterator[Client]:
+    """Yield an MCP client that has come in through the door; `more` is what else it can do."""
     headers = {"Authorization": f"Bearer {token}"}
     transport = httpx2.ASGITransport(app)
     async with (
         httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL, headers=headers) as http,
-        Client(streamable_http_client(f"{PUBLIC_URL}{path}", http_client=http), mode=mode, cache=None) as client,
+        Client(
+            streamable_http_client(f"{PUBLIC_URL}{path}", http_client=http), mode=mode, cache=None, **more
+        ) as client,
     ):
         yield client
 
@@ -65,8 +75,14 @@ def connect(app: Starlette, hub: WorkingHub) -> Connect:
     """Opens MCP clients, of either era, with any token, at any server."""
 
     @asynccontextmanager
-    async def connected(*, mode: str = "auto", token: str | None = None, path: str = "/mcp") -> AsyncIterator[Client]:
-        async with opened(app, token or await hub.token(), mode=mode, path=path) as client:
+    async def connected(
+        *,
+        mode: str = "auto",
+        token: str | None = None,
+        path: str = "/mcp",
+        **more: Any,  # noqa: ANN401  # what the SDK's client takes
+    ) -> AsyncIterator[Client]:
+        async with opened(app, token or await hub.token(), mode=mode, path=path, **more) as client:
             yield client
 
     return connected

@@ -979,6 +979,27 @@ def upgrade() -> None:
         batch_op.create_index("ix_standing_grant_spendings_grant", ["grant_id"], unique=False)
 
     op.create_table(
+        "task_handles",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("invocation_id", sa.String(length=40), nullable=False),
+        sa.Column("bound_to", sa.String(length=96), nullable=False),
+        sa.Column("server", sa.String(length=64), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("ends_at", Moment(), nullable=False),
+        sa.Column("answered", Json, nullable=False),
+        sa.Column("is_too_late", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invocation_id"], ["invocations.id"], name=op.f("fk_task_handles_invocation_id_invocations")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task_handles")),
+        sa.UniqueConstraint(
+            "invocation_id", "bound_to", "server", name=op.f("uq_task_handles_invocation_id_bound_to_server")
+        ),
+    )
+    with op.batch_alter_table("task_handles", schema=None) as batch_op:
+        batch_op.create_index("ix_task_handles_ends_at", ["ends_at"], unique=False)
+
+    op.create_table(
         "votes",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
@@ -1295,6 +1316,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_votes_voter")
 
     op.drop_table("votes")
+    with op.batch_alter_table("task_handles", schema=None) as batch_op:
+        batch_op.drop_index("ix_task_handles_ends_at")
+
+    op.drop_table("task_handles")
     with op.batch_alter_table("standing_grant_spendings", schema=None) as batch_op:
         batch_op.drop_index("ix_standing_grant_spendings_grant")
 

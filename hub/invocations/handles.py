@@ -1,0 +1,105 @@
+"""Task handles: what a client that knows tasks holds of one of its invocations; random, and nobody else's."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from secrets import token_urlsafe
+from typing import Final
+
+from sqlalchemy import ColumnElement, delete, select, update
+
+from hub.core.errors import NotFound
+from hub.identity.principals import Caller
+from hub.invocations.tables import TaskHandleRow
+from hub.invocations.values import Invocation
+from hub.storage import Tx, insert_into, now
+
+LASTS: Final = timedelta(days=20)
+"""How long a handle is good for, unless people may take longer. Its milliseconds fit the 32 bits some clients have."""
+AFTER_THE_END: Final = timedelta(days=4)
+"""For how long at least the outcome can be fetched once the time of a question is over."""
+RANDOM_BYTES: Final = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handle:
+    """One task: which invocation it stands for, until when, and what its client has said meanwhile."""
+
+    id: str
+    invocation_id: str
+    created_at: datetime
+    ends_at: datetime
+    answered: frozenset[str]
+    """The input requests that the client has answered. What it answered is no more than what it says."""
+    is_too_late: bool
+    """The client wanted to call it off, and it could no longer be."""
+
+    @property
+    def lasts_ms(self) -> int:
+        """Return how long after its creation it is good for, in milliseconds."""
+        return int((self.ends_at - self.created_at) / timedelta(milliseconds=1))
+
+
+async def hand_out(tx: Tx, caller: Caller, server: str, invocation: Invocation) -> Handle:
+    """Return the caller's handle of `invocation` at `server`: the one it has, or a new one."""
+    at = await now(tx)
+    ends_at = max(at + LASTS, invocation.expires_at + AFTER_THE_END if invocation.expires_at else at)
+    new = insert_into(tx, TaskHandleRow).values(
+        id=f"task_{token_urlsafe(RANDOM_BYTES)}",
+        invocation_id=invocation.id,
+        bound_to=caller.visible_key,
+        server=server,
+        created_at=at,
+        ends_at=ends_at,
+        answered=[],
+        is_too_late=False,
+    )
+    await tx.execute(new.on_conflict_do_nothing())
+    mine = (TaskHandleRow.invocation_id == invocation.id, *_of(caller, server))
+    row = await tx.scalar(select(TaskHandleRow).where(*mine))
+    assert row is not None  # noqa: S101  # it is there, ours or an earlier one
+    return _handle(row)
+
+
+async def find_handle(tx: Tx, caller: Caller, server: str, handle_id: str) -> Handle:
+    """Return one of the caller's handles.
+
+    Raises:
+        NotFound: there is none, it is somebody else's, of another server, or its time is over.
+    """
+    mine = (TaskHandleRow.id == handle_id, *_of(caller, server), TaskHandleRow.ends_at > await now(tx))
+    row = await tx.scalar(select(TaskHandleRow).where(*mine))
+    if row is None:
+        raise NotFound("There is no such task, or not any more.")
+    return _handle(row)
+
+
+async def note_answers(tx: Tx, handle: Handle, keys: frozenset[str]) -> None:
+    """Keep that the client has answered these input requests, so that it is not asked them again."""
+    row = await tx.scalar(select(TaskHandleRow).where(TaskHandleRow.id == handle.id).with_for_update())
+    if row is not None:
+        row.answered = sorted({*row.answered, *keys})
+
+
+async def note_too_late(tx: Tx, handle: Handle) -> None:
+    """Keep that the client wanted to call it off when it could no longer be."""
+    await tx.execute(update(TaskHandleRow).where(TaskHandleRow.id == handle.id).values(is_too_late=True))
+
+
+async def forget_handles(tx: Tx) -> None:
+    """Delete the handles whose time is over."""
+    await tx.execute(delete(TaskHandleRow).where(TaskHandleRow.ends_at <= await now(tx)))
+
+
+def _of(caller: Caller, server: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return (TaskHandleRow.bound_to == caller.visible_key, TaskHandleRow.server == server)
+
+
+def _handle(row: TaskHandleRow) -> Handle:
+    return Handle(
+        id=row.id,
+        invocation_id=row.invocation_id,
+        created_at=row.created_at,
+        ends_at=row.ends_at,
+        answered=frozenset(row.answered),
+        is_too_late=row.is_too_late,
+    )

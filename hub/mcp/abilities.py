@@ -1,0 +1,54 @@
+"""What a client says it can do with the request at hand: nothing of it is remembered from one request to the next."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_CAPABILITY
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+TASKS: Final = "io.modelcontextprotocol/tasks"
+"""The extension in which a call that takes long is answered with a task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What answers a client can do something with."""
+
+    is_modern: bool = False
+    """It speaks a protocol in which a result may be something else than the tool's."""
+    takes_tasks: bool = False
+    opens_urls: bool = False
+
+
+def abilities(context: ServerRequestContext[Any, Any]) -> Abilities:
+    """Return what the request at hand declares."""
+    if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        return Abilities()
+    declared = context.session.client_capabilities
+    if declared is None:
+        return Abilities(is_modern=True)
+    return Abilities(
+        is_modern=True,
+        takes_tasks=TASKS in (declared.extensions or {}),
+        opens_urls=declared.elicitation is not None and declared.elicitation.url is not None,
+    )
+
+
+def demand_tasks(context: ServerRequestContext[Any, Any]) -> Abilities:
+    """Return what the request declares, which is the tasks extension at least.
+
+    Raises:
+        MCPError: its protocol does not know tasks like these, or it does not declare them.
+    """
+    client = abilities(context)
+    if not client.is_modern:
+        raise MCPError(code=METHOD_NOT_FOUND, message="Method not found", data=context.method)
+    if not client.takes_tasks:
+        raise MCPError(
+            code=MISSING_REQUIRED_CLIENT_CAPABILITY,
+            message=f"This needs a client that declares the extension {TASKS} with each request.",
+            data={"requiredCapabilities": {"extensions": {TASKS: {}}}},
+        )
+    return client

@@ -1,0 +1,115 @@
+"""The tasks extension as an SDK client has it, and words for what such a client does."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from mcp import Client
+from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
+from mcp_types import CallToolResult, ElicitResult, InputResponses, Request, RequestParams, Result
+
+from hub.mcp.abilities import TASKS
+
+
+class TaskCreated(Result):
+    """What a call is answered with that has become a task."""
+
+    result_type: Literal["task"]
+    task_id: str
+    status: str
+    status_message: str | None = None
+    created_at: str
+    last_updated_at: str
+    ttl_ms: int | None
+    poll_interval_ms: int
+
+
+class TaskTold(Result):
+    """A task as `tasks/get` tells it."""
+
+    result_type: str
+    task_id: str = ""
+    status: str = ""
+    status_message: str | None = None
+    ttl_ms: int | None = None
+    poll_interval_ms: int = 0
+    input_requests: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+
+
+class OfTask(RequestParams):
+    """Which task is meant."""
+
+    task_id: str
+
+
+class Answering(OfTask):
+    """What is answered to it."""
+
+    input_responses: InputResponses
+
+
+class GetTask(Request[OfTask, Literal["tasks/get"]]):
+    """`tasks/get`."""
+
+    method: Literal["tasks/get"] = "tasks/get"
+    params: OfTask
+    name_param = "taskId"
+
+
+class UpdateTask(Request[Answering, Literal["tasks/update"]]):
+    """`tasks/update`."""
+
+    method: Literal["tasks/update"] = "tasks/update"
+    params: Answering
+    name_param = "taskId"
+
+
+class CancelTask(Request[OfTask, Literal["tasks/cancel"]]):
+    """`tasks/cancel`."""
+
+    method: Literal["tasks/cancel"] = "tasks/cancel"
+    params: OfTask
+    name_param = "taskId"
+
+
+class Tasking(ClientExtension):
+    """A client that knows tasks, and asks at once for what a call came to."""
+
+    identifier = TASKS
+
+    def claims(self) -> Sequence[ResultClaim[Any]]:
+        """Take tasks in the place of results."""
+        return (ResultClaim(result_type="task", model=TaskCreated, resolve=self._resolve),)
+
+    async def _resolve(self, task: TaskCreated, context: ClaimContext) -> CallToolResult:
+        while True:
+            told = await context.session.send_request(GetTask(params=OfTask(task_id=task.task_id)), TaskTold)
+            if told.status not in {"working", "input_required"}:
+                return CallToolResult.model_validate(told.result)
+
+
+WITH_TASKS: Final = {"extensions": [Tasking()]}
+"""The ability of a client that knows tasks."""
+
+
+async def start(client: Client, tool: str, arguments: dict[str, Any], **meta: Any) -> TaskCreated:  # noqa: ANN401
+    """Call a tool and return the task that the call has become."""
+    answer = await client.session.call_tool(tool, arguments, allow_claimed=True, meta=meta or None)
+    assert isinstance(answer, TaskCreated)
+    return answer
+
+
+async def look(client: Client, task_id: str) -> TaskTold:
+    """Return how a task stands."""
+    return await client.session.send_request(GetTask(params=OfTask(task_id=task_id)), TaskTold)
+
+
+async def answer(client: Client, task_id: str, key: str, action: Literal["accept", "decline", "cancel"]) -> None:
+    """Say what the person did whom a task wants to be asked."""
+    said: InputResponses = {key: ElicitResult(action=action)}
+    await client.session.send_request(UpdateTask(params=Answering(task_id=task_id, input_responses=said)), TaskTold)
+
+
+async def call_off(client: Client, task_id: str) -> None:
+    """Cancel a task."""
+    await client.session.send_request(CancelTask(params=OfTask(task_id=task_id)), TaskTold)
