@@ -6,7 +6,10 @@ from typing import Any, Final, Literal
 from mcp import Client
 from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from mcp_types import CallToolResult, ElicitResult, InputResponses, Request, RequestParams, Result
+from questions import rules
 
+from doors.working_hub import WorkingHub
+from hub.bundles import Publication, publish_bundle
 from hub.mcp.abilities import TASKS
 
 
@@ -88,7 +91,7 @@ class Tasking(ClientExtension):
                 return CallToolResult.model_validate(told.result)
 
 
-WITH_TASKS: Final = {"extensions": [Tasking()]}
+WITH_TASKS: Final[dict[str, Any]] = {"extensions": [Tasking()]}
 """The ability of a client that knows tasks."""
 
 
@@ -113,3 +116,11 @@ async def answer(client: Client, task_id: str, key: str, action: Literal["accept
 async def call_off(client: Client, task_id: str) -> None:
     """Cancel a task."""
     await client.session.send_request(CancelTask(params=OfTask(task_id=task_id)), TaskTold)
+
+
+async def confirm_first(hub: WorkingHub, *, also: str = "") -> None:
+    """Let policy ask the person an agent acts for about writes of tier high, and then whom `also` names."""
+    text = rules(f'@confirm("requester") {also} @ttl("PT4H")')
+    publication = Publication(environment="dev", text=text, by=None)
+    async with hub.database.transaction() as tx:
+        await publish_bundle(tx, hub.database, hub.runtime.keys, publication)

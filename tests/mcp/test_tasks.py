@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from doors.agents import BOTH_ENGINES, ERAS, Connect, open_door, opened
-from doors.tasking import WITH_TASKS, TaskTold, answer, call_off, look, start
+from doors.tasking import WITH_TASKS, TaskTold, answer, call_off, confirm_first, look, start
 from doors.working_hub import PUBLIC_URL, WorkingHub
 from mcp import Client, MCPError
 from mcp.client.context import ClientRequestContext
@@ -19,11 +19,9 @@ from mcp_types import (
     ElicitRequestParams,
     ElicitResult,
 )
-from questions import rules
 from sqlalchemy import select, update
 
 from hub.approvals import Choice
-from hub.bundles import Publication, publish_bundle
 from hub.identity.resources import EVERYTHING
 from hub.invocations.handles import forget_handles
 from hub.invocations.queries import current
@@ -44,13 +42,6 @@ async def opens_urls(_context: ClientRequestContext, _params: ElicitRequestParam
 
 
 WITH_PAGES: dict[str, Any] = {**WITH_TASKS, "elicitation_callback": opens_urls}
-
-
-async def confirm_first(hub: WorkingHub) -> None:
-    """Let policy ask the person an agent acts for about writes of tier high."""
-    publication = Publication(environment="dev", text=rules('@confirm("requester") @ttl("PT4H")'), by=None)
-    async with hub.database.transaction() as tx:
-        await publish_bundle(tx, hub.database, hub.runtime.keys, publication)
 
 
 async def invocation_of(hub: WorkingHub, task_id: str) -> str:
