@@ -21,7 +21,8 @@ from hub.worker import LOOK_AGAIN_SECONDS, Notify, keep, work
 def create_app(runtime: Runtime, notify: Notify, slack: SlackDoor | None = None, keeping: Keeping = USUAL) -> Starlette:
     """Return the hub's web application over `runtime`; `slack` answers for a Slack app, if there is one.
 
-    The worker runs inside it on SQLite, which has one process; on PostgreSQL it is a process of its own.
+    The worker runs inside it on SQLite, which has one process; on PostgreSQL it is a process of its own. Before
+    whatever serves it waits for connections to close, it calls `state.end_streams`: streams do not end by themselves.
     """
     door = mcp_door(runtime)
 
@@ -50,6 +51,7 @@ def create_app(runtime: Runtime, notify: Notify, slack: SlackDoor | None = None,
         *web_routes(runtime, slack),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: lost(runtime)})
+    app.state.end_streams = door.end_streams
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_own_names(runtime.public_url), www_redirect=False)
     return app
 

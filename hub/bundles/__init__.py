@@ -1,6 +1,6 @@
 """Policy bundles as stored, versioned data."""
 
-from hub.bundles.bundles import Bundles, default_bundle_text, recorded_bundle, recorded_policy
+from hub.bundles.bundles import BUNDLES_CHANGED, Bundles, default_bundle_text, recorded_bundle, recorded_policy
 from hub.bundles.editions import Edition, edition, edition_before, editions
 from hub.bundles.publishing import (
     BY_TWO,
@@ -16,6 +16,7 @@ from hub.bundles.publishing import (
 )
 
 __all__ = [
+    "BUNDLES_CHANGED",
     "BY_TWO",
     "FRESH",
     "Bundles",

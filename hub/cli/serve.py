@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -68,7 +69,20 @@ async def _serve_on(listener: socket.socket, chosen: Settings) -> None:
         await _first_steps(runtime)
         app = create_app(runtime, notifications(chosen, runtime), slack_door(chosen, runtime), keeping(chosen))
         out.print(f"The hub is at [bold]{chosen.address}[/]  (MCP: {chosen.address}/mcp)", highlight=False)
-        await uvicorn.Server(server_config(app, chosen)).serve(sockets=[listener])
+        await HubServer(server_config(app, chosen), before_waiting=app.state.end_streams).serve(sockets=[listener])
+
+
+class HubServer(uvicorn.Server):
+    """A server that lets open streams end in good order before it waits for connections to close."""
+
+    def __init__(self, config: uvicorn.Config, *, before_waiting: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._before_waiting = before_waiting
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, and end what is open."""
+        self._before_waiting()
+        await super().shutdown(sockets)
 
 
 def server_config(app: ASGIApp, chosen: Settings) -> uvicorn.Config:

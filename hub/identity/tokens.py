@@ -85,6 +85,15 @@ class TokenVerifier:
             Unauthenticated: forged, expired, for another resource, revoked, or of somebody who is suspended.
             Unavailable: the database does not answer; nobody is let in unseen.
         """
+        return (await self.standing(token, resource=resource))[0]
+
+    async def standing(self, token: str, *, resource: str) -> tuple[Caller, timedelta]:
+        """Return who calls with `token`, and for how long it is good, unless something happens meanwhile.
+
+        Raises:
+            Unauthenticated: as `verify` does.
+            Unavailable: the database does not answer.
+        """
         reading = await self._fresh_reading()
         key = f"{hash_secret(token)} {resource}"
         known = self._cache.get(key)
@@ -93,7 +102,7 @@ class TokenVerifier:
             self._remember(key, known)
         if not known.valid_from <= reading.time() < known.expires_at:
             raise refused()
-        return known.caller
+        return known.caller, known.expires_at - reading.time()
 
     async def _fresh_reading(self) -> _Reading:
         reading = self._reading

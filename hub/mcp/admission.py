@@ -1,5 +1,6 @@
 """What the endpoint has found out about a request, for the handlers that serve its message."""
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +25,11 @@ class Admitted:
     server: str
     trace_id: str
     idempotency_key: str | None
+    again: Callable[[], Awaitable[tuple[Caller, float]]]
+    """Asks anew who calls, for what outlives the moment: the caller as it is then, and how many seconds are left.
+
+    It raises `Unauthenticated` once the token is good no more.
+    """
 
     def travel_in(self, scope: Scope) -> None:
         """Put this where `admitted` finds it, in whichever task the message is handled."""

@@ -11,6 +11,7 @@ from hub.invocations.runtime import Runtime
 from hub.mcp.endpoint import Endpoint
 from hub.mcp.metadata import WELL_KNOWN, resource_metadata
 from hub.mcp.servers import Servers
+from hub.mcp.streams import Streams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class McpDoor:
 
     routes: tuple[Route, ...]
     servers: Servers
+    streams: Streams
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -26,10 +28,15 @@ class McpDoor:
         async with self.servers.running():
             yield
 
+    def end_streams(self) -> None:
+        """Let every open stream end in good order: for when the hub is about to go, which waits for them."""
+        self.streams.end()
 
-def mcp_door(runtime: Runtime) -> McpDoor:
+
+def mcp_door(runtime: Runtime, *, streams: Streams | None = None) -> McpDoor:
     """Return the door for agents: `/mcp`, `/servers/{server}/mcp` and the metadata of both."""
-    servers = Servers(runtime)
+    streams = streams or Streams()
+    servers = Servers(runtime, streams)
     endpoint = Endpoint(runtime, servers)
     described = partial(resource_metadata, runtime)
     read = ["GET", "OPTIONS"]
@@ -39,4 +46,4 @@ def mcp_door(runtime: Runtime) -> McpDoor:
         Route(f"{WELL_KNOWN}/mcp", described, methods=read),
         Route(f"{WELL_KNOWN}/servers/{{server}}/mcp", described, methods=read),
     )
-    return McpDoor(routes=routes, servers=servers)
+    return McpDoor(routes=routes, servers=servers, streams=streams)

@@ -1,5 +1,6 @@
 """The way into an MCP endpoint: everything that is decided about a request before a message of it is served."""
 
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -69,21 +70,26 @@ class Endpoint:
             server=server,
             trace_id=trace_id_of(peeked.traceparent) if peeked.traceparent else trace_id,
             idempotency_key=request.headers.get("idempotency-key"),
+            again=partial(self._again, _token_in(request), server),
         )
         return admitted, peeked
 
     async def _caller(self, request: Request, server: str) -> Caller:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        resource = resource_of(server, self._runtime.public_url)
+        token, resource = _token_in(request), resource_of(server, self._runtime.public_url)
         try:
-            if scheme.lower() == "bearer" and token.strip():
-                return await self._runtime.verifier.verify(token.strip(), resource=resource)
+            if token:
+                return await self._runtime.verifier.verify(token, resource=resource)
             refused = None
         except Unauthenticated as error:
             refused = error
         metadata = metadata_url(server, self._runtime.public_url)
         wanted = _first_scopes(await self._runtime.catalog.scopes(server))
         raise _TurnedAway(challenges.unauthenticated(refused, metadata=metadata, scopes=wanted))
+
+    async def _again(self, token: str, server: str) -> tuple[Caller, float]:
+        resource = resource_of(server, self._runtime.public_url)
+        caller, left = await self._runtime.verifier.standing(token, resource=resource)
+        return caller, left.total_seconds()
 
     async def _check_scopes(self, peeked: Peeked, server: str, caller: Caller, trace_id: str) -> None:
         """Decide a missing scope now: once the SDK serves the message, the status has gone out."""
@@ -101,6 +107,12 @@ class Endpoint:
         except HubError:
             return  # unknown, invisible, held back, disabled: told as a result, by the call itself
         CALLED.set(tool)
+
+
+def _token_in(request: Request) -> str:
+    """Return the bearer token that came with a request; empty: none did."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _answer_to(error: Exception, trace_id: str) -> Response:

@@ -16,8 +16,10 @@ from hub.invocations.runtime import Runtime
 from hub.mcp.abilities import TASKS
 from hub.mcp.beside_tools import BesideTools
 from hub.mcp.calling import called_schema, calling
+from hub.mcp.listening import Listening
 from hub.mcp.listing import listing
 from hub.mcp.messages import LONGEST_BODY
+from hub.mcp.streams import Streams
 from hub.mcp.tasks import TaskDoor, TaskParams, UpdateTaskParams
 from hub.registry import Server
 
@@ -33,11 +35,13 @@ with hub_call_tool."""
 class Servers:
     """Runs the SDK's session managers: they keep no session, only what one process needs to answer."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, streams: Streams) -> None:
         self._runtime = runtime
         self._tasks: TaskGroup | None = None
         self._started: dict[str, tuple[Server, StreamableHTTPSessionManager]] = {}
         self._starting = anyio.Lock()
+        self._tasks_door = TaskDoor(runtime)
+        self._listening = Listening(runtime, self._tasks_door, streams)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -73,7 +77,7 @@ class Servers:
 
     def _sdk_server(self, name: str, server: Server) -> SdkServer[Any]:
         beside = BesideTools(self._runtime)
-        tasks = TaskDoor(self._runtime)
+        tasks = self._tasks_door
         sdk: SdkServer[Any] = SdkServer(
             f"toolhub/{name}",
             version=version("toolhub"),
@@ -87,6 +91,7 @@ class Servers:
             on_list_prompts=beside.list_prompts,
             on_get_prompt=beside.get_prompt,
             on_completion=beside.complete,
+            on_subscriptions_listen=self._listening.listen,
         )
         sdk.extensions[TASKS] = {}
         sdk.add_request_handler("tools/call", CallToolRequestParams, calling(self._runtime, tasks))

@@ -4,7 +4,7 @@ A task is a handle of an invocation; its status is what `STANDINGS` says. Whatev
 included, is the result of a completed task. Source: github.com/modelcontextprotocol/ext-tasks.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -154,7 +154,7 @@ def _instant(at: datetime) -> str:
 
 
 @asynccontextmanager
-async def _errors(context: Context, params: TaskParams) -> AsyncIterator[None]:
+async def _errors(context: Context, params: TaskParams) -> AsyncGenerator[None]:
     """Turn what the hub refuses into errors of the protocol; routing by a header that names another task is one."""
     routed = context.request.headers.get("mcp-name") if context.request is not None else None
     if routed is not None and routed != params.task_id:

@@ -126,19 +126,22 @@ class Database:
             await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"hub/{name}"})
 
     @asynccontextmanager
-    async def listening(self, channel: str) -> AsyncGenerator[asyncio.Event]:
-        """Yield an event that is set whenever `channel` is signalled; clear it before looking, then wait.
+    async def listening(self, *channels: str) -> AsyncGenerator[asyncio.Event]:
+        """Yield an event that is set whenever one of `channels` is signalled; clear it before looking, then wait.
 
         A signal is a hint: whoever waits looks again now and then, since another process may write to SQLite.
         """
         heard = asyncio.Event()
-        self._waiting[channel].add(heard)
+        named = frozenset(channels)
+        for channel in named:
+            self._waiting[channel].add(heard)
         try:
             yield heard
         finally:
-            self._waiting[channel].discard(heard)
-            if not self._waiting[channel]:
-                del self._waiting[channel]
+            for channel in named:
+                self._waiting[channel].discard(heard)
+                if not self._waiting[channel]:
+                    del self._waiting[channel]
 
     def subscribe(self, channel: str) -> asyncio.Event:
         """Return an event that is set, now and whenever `channel` is signalled, for as long as the database lives.

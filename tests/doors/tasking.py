@@ -7,9 +7,11 @@ from mcp import Client
 from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from mcp_types import CallToolResult, ElicitResult, InputResponses, Request, RequestParams, Result
 from questions import rules
+from sqlalchemy import select
 
 from doors.working_hub import WorkingHub
 from hub.bundles import Publication, publish_bundle
+from hub.invocations.tables import TaskHandleRow
 from hub.mcp.abilities import TASKS
 
 
@@ -124,3 +126,11 @@ async def confirm_first(hub: WorkingHub, *, also: str = "") -> None:
     publication = Publication(environment="dev", text=text, by=None)
     async with hub.database.transaction() as tx:
         await publish_bundle(tx, hub.database, hub.runtime.keys, publication)
+
+
+async def invocation_of(hub: WorkingHub, task_id: str) -> str:
+    """Return the invocation that a task stands for."""
+    async with hub.database.reading() as tx:
+        found = await tx.scalar(select(TaskHandleRow.invocation_id).where(TaskHandleRow.id == task_id))
+    assert found is not None
+    return found

@@ -39,6 +39,7 @@ from hub.registry import (
     Tool,
     create_connection,
     find_tool,
+    quarantine,
     register_connector,
 )
 from hub.storage import Database, Tx, now
@@ -155,6 +156,11 @@ class WorkingHub:
                 authenticated_at=await now(tx),
             )
         await vote(ballot, self.runtime)
+
+    async def hold_back(self, name: str) -> None:
+        """Let a tool of the test connector be listed no more."""
+        async with self.database.transaction() as tx:
+            await quarantine(tx, (await self.tool(tx, name)).id, "it looked odd", self.authority)
 
     async def let_the_worker_work(self) -> None:
         """Continue whatever is due until nothing is."""

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from doors.agents import BOTH_ENGINES, ERAS, Connect, open_door, opened
-from doors.tasking import WITH_TASKS, TaskTold, answer, call_off, confirm_first, look, start
+from doors.tasking import WITH_TASKS, TaskTold, answer, call_off, confirm_first, invocation_of, look, start
 from doors.working_hub import PUBLIC_URL, WorkingHub
 from mcp import Client, MCPError
 from mcp.client.context import ClientRequestContext
@@ -42,14 +42,6 @@ async def opens_urls(_context: ClientRequestContext, _params: ElicitRequestParam
 
 
 WITH_PAGES: dict[str, Any] = {**WITH_TASKS, "elicitation_callback": opens_urls}
-
-
-async def invocation_of(hub: WorkingHub, task_id: str) -> str:
-    """Return the invocation that a task stands for."""
-    async with hub.database.reading() as tx:
-        found = await tx.scalar(select(TaskHandleRow.invocation_id).where(TaskHandleRow.id == task_id))
-    assert found is not None
-    return found
 
 
 def result_in(told: TaskTold) -> dict[str, Any]:

@@ -1,0 +1,210 @@
+"""`subscriptions/listen` (2026-07-28): streams on which a client hears that its list of tools, or a task, has changed.
+
+Nothing is queued for a client: a stream looks again when something was signalled, in this process or another, and says
+what is different from what it said last. So a list is told to have changed only where this caller's has, and a client
+that reads slowly misses nothing but what has been overtaken. One that does not read at all is dropped.
+
+A stream lives no longer than its token: suspension, revocation and expiry end it at once.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, cast
+
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
+from mcp_types import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    Notification,
+    NotificationParams,
+    ServerNotification,
+    SubscriptionFilter,
+    SubscriptionsAcknowledgedNotification,
+    SubscriptionsAcknowledgedNotificationParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+    ToolListChangedNotification,
+)
+from pydantic import ConfigDict
+
+from hub.core.errors import HubError, NotFound
+from hub.identity.authority import IDENTITY_CHANNEL
+from hub.invocations.handles import Handle, find_handle
+from hub.invocations.journal import channel_of
+from hub.invocations.runtime import Runtime
+from hub.mcp.abilities import Abilities, abilities, demand_tasks
+from hub.mcp.admission import Admitted, admitted
+from hub.mcp.challenges import NOT_AVAILABLE, NOT_PERMITTED
+from hub.mcp.showing import CHANGES, Showing
+from hub.mcp.streams import Streams
+from hub.mcp.tasks import TaskDoor
+
+Json = Any
+"""Any JSON value."""
+
+Context = ServerRequestContext[Any, Any]
+
+MOST_TASKS: Final = 64
+LOOK_AGAIN_SECONDS: Final = 30.0
+"""How often a stream looks without having heard anything: another process may have written to SQLite."""
+
+
+class TaskParams(NotificationParams):
+    """A whole task."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class TaskNotification(Notification[TaskParams, Literal["notifications/tasks"]]):
+    """`notifications/tasks`: how a task stands, as `tasks/get` would tell it."""
+
+    method: Literal["notifications/tasks"] = "notifications/tasks"
+    params: TaskParams
+
+
+@dataclass(slots=True, kw_only=True)
+class _Stream:
+    """One open stream: what was agreed to be told on it, and what was told last."""
+
+    context: Context
+    known: Admitted
+    client: Abilities
+    send_seconds: float
+    wants_tools: bool
+    handles: dict[str, Handle]
+    tools: str = ""
+    told: dict[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
+
+    @property
+    def meta(self) -> dict[str, Json]:
+        return {SUBSCRIPTION_ID_META_KEY: self.context.request_id}
+
+    async def send(self, notification: ServerNotification) -> None:
+        """Send one message; a client that does not take it in time has lost its stream."""
+        async with asyncio.timeout(self.send_seconds):
+            await self.context.session.send_notification(notification, related_request_id=self.context.request_id)
+
+
+class Listening:
+    """Serves `subscriptions/listen` for one process."""
+
+    def __init__(self, runtime: Runtime, tasks: TaskDoor, streams: Streams) -> None:
+        self._runtime = runtime
+        self._tasks = tasks
+        self._streams = streams
+        self._showing = Showing(runtime)
+
+    async def listen(self, context: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        """Serve one stream until its client goes, its token ends, or the hub shuts down."""
+        if context.request_id is None:
+            raise MCPError(code=INVALID_REQUEST, message="subscriptions/listen is a request, and has an id.")
+        try:
+            stream = await self._agreed(context, params)
+            with self._streams.place(stream.known.caller.visible_key) as ending:
+                await self._serve(stream, ending)
+        except TimeoutError as error:
+            message = "What was sent on this stream was not read; open another one."
+            raise MCPError(code=NOT_AVAILABLE, message=message) from error
+        except HubError as error:
+            code = NOT_PERMITTED if error.code == "unauthenticated" else NOT_AVAILABLE
+            raise MCPError(code=code, message=error.message) from error
+        return SubscriptionsListenResult(_meta=stream.meta)
+
+    async def _agreed(self, context: Context, params: SubscriptionsListenRequestParams) -> _Stream:
+        """Return the stream with what can be told on it: changes of the list of tools, and the caller's own tasks."""
+        known, asked = admitted(context), params.notifications
+        task_ids = _task_ids(asked)
+        client = demand_tasks(context) if task_ids else abilities(context)
+        return _Stream(
+            context=context,
+            known=known,
+            client=client,
+            send_seconds=self._streams.send_seconds,
+            wants_tools=asked.tools_list_changed is True,
+            handles={one.id: one async for one in self._own(known, task_ids)},
+        )
+
+    async def _own(self, known: Admitted, task_ids: Iterable[str]) -> AsyncGenerator[Handle]:
+        async with self._runtime.database.reading() as tx:
+            for task_id in task_ids:
+                try:
+                    yield await find_handle(tx, known.caller, known.server, task_id)
+                except NotFound:
+                    continue  # it is not agreed to, and nothing else is said of it
+
+    async def _serve(self, stream: _Stream, ending: asyncio.Event) -> None:
+        async with _heard(self._runtime, stream.handles.values()) as heard:
+            await self._look(stream, first=True)
+            await stream.send(_acknowledgement(stream))
+            while not ending.is_set():
+                heard.clear()
+                left = await self._look(stream, first=False)
+                await _first_of(heard, ending, seconds=min(left, LOOK_AGAIN_SECONDS))
+
+    async def _look(self, stream: _Stream, *, first: bool) -> float:
+        """Say what has changed; return for how many seconds the token is good."""
+        caller, left = await stream.known.again()
+        if stream.wants_tools:
+            tools = await self._showing.to(caller, server=stream.known.server)
+            if not first and tools != stream.tools:
+                await stream.send(ToolListChangedNotification(params=NotificationParams(_meta=stream.meta)))
+            stream.tools = tools
+        if not first:
+            await self._tell_tasks(stream)
+        return left
+
+    async def _tell_tasks(self, stream: _Stream) -> None:
+        for handle in stream.handles.values():
+            async with self._runtime.database.reading() as tx:
+                fresh = await find_handle(tx, stream.known.caller, stream.known.server, handle.id)
+            task = await self._tasks.detailed(stream.known, stream.client, fresh)
+            if stream.told.get(handle.id) == task:
+                continue
+            stream.told[handle.id] = task
+            params = TaskParams.model_validate({**task, "_meta": stream.meta})
+            await stream.send(cast("ServerNotification", TaskNotification(params=params)))
+
+
+@asynccontextmanager
+async def _heard(runtime: Runtime, handles: Iterable[Handle]) -> AsyncGenerator[asyncio.Event]:
+    channels = [*CHANGES, IDENTITY_CHANNEL, *(channel_of(one.invocation_id) for one in handles)]
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(runtime.database.listening(*channels))
+
+
+async def _first_of(heard: asyncio.Event, ending: asyncio.Event, *, seconds: float) -> None:
+    waits = [asyncio.create_task(one.wait()) for one in (heard, ending)]
+    try:
+        await asyncio.wait(waits, timeout=max(seconds, 0), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waits:
+            one.cancel()
+
+
+def _task_ids(asked: SubscriptionFilter) -> list[str]:
+    """Return the tasks that the client wants to hear of, each once.
+
+    Raises:
+        MCPError: they are too many, or no texts.
+    """
+    given: object = (asked.model_extra or {}).get("taskIds") or []
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in cast("list[object]", given)):
+        raise MCPError(code=INVALID_PARAMS, message="taskIds has to be a list of task ids.")
+    ids = list(dict.fromkeys(cast("list[str]", given)))
+    if len(ids) > MOST_TASKS:
+        raise MCPError(code=INVALID_PARAMS, message=f"One stream tells of {MOST_TASKS} tasks at most.")
+    return ids
+
+
+def _acknowledgement(stream: _Stream) -> SubscriptionsAcknowledgedNotification:
+    agreed: dict[str, Json] = {"toolsListChanged": True} if stream.wants_tools else {}
+    if stream.handles:
+        agreed["taskIds"] = list(stream.handles)
+    params = {"notifications": agreed, "_meta": stream.meta}
+    return SubscriptionsAcknowledgedNotification(
+        params=SubscriptionsAcknowledgedNotificationParams.model_validate(params)
+    )

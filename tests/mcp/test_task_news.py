@@ -1,0 +1,105 @@
+"""Tasks told on streams: to whom they belong, whenever they move."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from doors.agents import BOTH_ENGINES
+from doors.outside import entered
+from doors.tasking import WITH_TASKS, Tasking, invocation_of, start
+from doors.working_hub import WorkingHub
+from mcp import Client, MCPError
+from mcp.client.extension import NotificationBinding
+from mcp_types import (
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    NotificationParams,
+    SubscriptionFilter,
+    SubscriptionsListenRequest,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+)
+from pydantic import ConfigDict
+
+from hub.approvals import Choice
+
+pytestmark = pytest.mark.anyio
+
+
+class TaskTelling(NotificationParams):
+    """What `notifications/tasks` says."""
+
+    model_config = ConfigDict(extra="allow")
+
+    taskId: str  # noqa: N815  # as it is on the wire
+    status: str
+
+
+@dataclass
+class Hearing(Tasking):
+    """A client that is told of its tasks."""
+
+    told: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def notifications(self) -> list[NotificationBinding[Any]]:
+        return [NotificationBinding(method="notifications/tasks", params_type=TaskTelling, handler=self._hear)]
+
+    async def _hear(self, params: TaskTelling) -> None:
+        self.told.append((params.taskId, params.status))
+        self.news.set()
+
+    async def until(self, status: str) -> None:
+        """Wait until a task has come to be so."""
+        while status not in {one for _, one in self.told}:
+            self.news.clear()
+            await self.news.wait()
+
+
+async def listen_to(client: Client, *task_ids: str) -> SubscriptionsListenResult:
+    """Open a stream that tells of tasks; it returns when the stream ends."""
+    asked = SubscriptionFilter.model_validate({"taskIds": [*task_ids]})
+    request = SubscriptionsListenRequest(params=SubscriptionsListenRequestParams(notifications=asked))
+    return await client.session.send_request(request, SubscriptionsListenResult)
+
+
+@BOTH_ENGINES
+async def test_a_task_is_told_as_it_stands_and_whenever_it_moves(hub: WorkingHub, address: str) -> None:
+    hearing = Hearing()
+    async with entered(address, await hub.token(), extensions=[hearing]) as client:
+        task = await start(client, "ticket_create", {"title": "The pencil broke"})
+        stream = asyncio.create_task(listen_to(client, task.task_id))
+        await hearing.until("working")
+        await hub.vote(await invocation_of(hub, task.task_id), "approver")
+        await hub.let_the_worker_work()
+        await hearing.until("completed")
+        stream.cancel()
+        await asyncio.gather(stream, return_exceptions=True)
+
+    assert {one for one, _ in hearing.told} == {task.task_id}
+
+
+async def test_tasks_of_others_are_told_to_nobody_else(hub: WorkingHub, address: str) -> None:
+    async with entered(address, await hub.token(), **WITH_TASKS) as client:
+        theirs = await start(client, "ticket_create", {"title": "The pencil broke"})
+    hearing = Hearing()
+    other = await hub.token(for_user=hub.people["owner"])
+    async with entered(address, other, extensions=[hearing]) as client:
+        own = await start(client, "ticket_create", {"title": "The ruler broke"})
+        stream = asyncio.create_task(listen_to(client, theirs.task_id, own.task_id))
+        await hearing.until("working")
+        await hub.vote(await invocation_of(hub, theirs.task_id), "approver", Choice.REJECT)
+        await hub.vote(await invocation_of(hub, own.task_id), "approver", Choice.REJECT)
+        await hearing.until("completed")
+        stream.cancel()
+        await asyncio.gather(stream, return_exceptions=True)
+
+    assert {one for one, _ in hearing.told} == {own.task_id}
+
+
+async def test_tasks_are_told_to_clients_that_declare_them(hub: WorkingHub, address: str) -> None:
+    async with entered(address, await hub.token()) as client:
+        with pytest.raises(MCPError) as refused_one:
+            await listen_to(client, "task_1")
+
+    assert refused_one.value.error.code == MISSING_REQUIRED_CLIENT_CAPABILITY
