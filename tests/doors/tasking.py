@@ -97,7 +97,7 @@ WITH_TASKS: Final[dict[str, Any]] = {"extensions": [Tasking()]}
 """The ability of a client that knows tasks."""
 
 
-async def start(client: Client, tool: str, arguments: dict[str, Any], **meta: Any) -> TaskCreated:  # noqa: ANN401
+async def start(client: Client, tool: str, arguments: dict[str, Any], **meta: Any) -> TaskCreated:  # noqa: ANN401  # as the SDK has it
     """Call a tool and return the task that the call has become."""
     answer = await client.session.call_tool(tool, arguments, allow_claimed=True, meta=meta or None)
     assert isinstance(answer, TaskCreated)
