@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from hub.audit import Witness, witness_from
 from hub.core.addresses import is_address
 from hub.core.errors import InputError
+from hub.identity.issuers import Issuer
 from hub.promotions import Rules
 from hub.registry import Environment
 
@@ -168,6 +169,10 @@ class Settings(BaseSettings):
         Field(ge=1, le=36_500, description="Days for which policy's decisions can be made again; default: 7 years."),
     ] = 2557
 
+    issuers: Annotated[
+        tuple[Issuer, ...], Field(description="External OpenID providers: who logs in by them, which tokens count.")
+    ] = ()
+
     trusted_proxies: Annotated[
         tuple[IPvAnyNetwork, ...],
         Field(description="Proxies whose word is taken for where a request came from; default: nobody's."),
@@ -190,6 +195,7 @@ class Settings(BaseSettings):
         if self.keep_decisions_days < self.keep_bodies_days:
             raise ValueError("keep_decisions_days must not be less than keep_bodies_days")
         self._check_channels()
+        self._check_issuers()
         try:
             _ = self.witnesses
         except InputError as error:
@@ -200,6 +206,13 @@ class Settings(BaseSettings):
     def witnesses(self) -> tuple[Witness, ...]:
         """Who keeps the audit log's checkpoints outside the hub."""
         return tuple(witness_from(one.get_secret_value(), self.home) for one in self.checkpoints_to)
+
+    def _check_issuers(self) -> None:
+        for told in ([one.name for one in self.issuers], [one.issuer for one in self.issuers]):
+            if len(set(told)) < len(told):
+                raise ValueError("issuers must have different names and identifiers")
+        if any(one.issuer.rstrip("/") == self.address for one in self.issuers):
+            raise ValueError("issuers are others: the hub's own tokens need no setting")
 
     def _check_channels(self) -> None:
         if self.mail_host is not None and not is_address(self.mail_from or ""):

@@ -16,10 +16,13 @@ from hub.channels.slack_api import SlackApi, SlackApp
 from hub.channels.webhooks import Endpoint, WebhookChannel
 from hub.credentials import Vault
 from hub.erasures import Keeping
+from hub.identity.foreign_tokens import ForeignIssuers
+from hub.identity.issuer_keys import IssuerLink
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
-from hub.invocations.runtime import Executor, Program, Reach, Runtime, reach
+from hub.invocations.runtime import Executor, Program, Reach, Runtime, judged_by, reach
 from hub.opening import open_database, open_keyring
+from hub.outbound import Outbound
 from hub.promotions import Rules
 from hub.registry import Catalog
 from hub.settings import Settings
@@ -100,6 +103,12 @@ def reach_of(settings: Settings) -> Reach:
     return reach(settings.private_networks, settings.private_names, settings.sqlite_folders, programs)
 
 
+def external_issuers(settings: Settings) -> ForeignIssuers:
+    """Return the external issuers that the settings name; none is asked before it is needed."""
+    outbound = Outbound(judged_by(reach_of(settings)))
+    return ForeignIssuers([IssuerLink(one, outbound) for one in settings.issuers])
+
+
 @asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     """Yield a running hub without any door; calls under way are finished before it closes."""
@@ -107,16 +116,18 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         database = await stack.enter_async_context(open_database(settings))
         keys = await open_keyring(settings, database)
         vault = Vault(keys)
+        where = reach_of(settings)
+        issuers = external_issuers(settings)
         executor = Executor(
             database,
             vault,
             minimum=settings.sandbox_minimum,
             paths=settings.connector_paths,
-            reach=reach_of(settings),
+            reach=where,
         )
         await stack.enter_async_context(executor.running())
         await executor.start()
-        verifier = TokenVerifier(database, keys, settings.address)
+        verifier = TokenVerifier(database, keys, settings.address, issuers)
         await stack.enter_async_context(verifier.listening())
         records = GroupCommit(database, keys)
         await stack.enter_async_context(records.running())
@@ -134,6 +145,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             environment=settings.environment.value,
             promotions=settings.promotions or Rules(),
             witnesses=settings.witnesses,
+            issuers=issuers,
         )
         try:
             yield runtime

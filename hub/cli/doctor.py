@@ -16,11 +16,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.cli.console import out, run, settings, spelling
-from hub.core.errors import HubError
+from hub.core.errors import HubError, Unavailable
+from hub.identity.issuer_keys import IssuerLink
 from hub.invocations.runtime import confinement_here
 from hub.opening import open_database, open_keyring
 from hub.settings import Settings
 from hub.storage.migrations import current, head
+from hub.wiring import external_issuers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ async def _examine(chosen: Settings) -> list[Finding]:
         ("master key", "Put the right key back: TOOLHUB_MASTER_KEY, or its file from your backup.", _keys),
         ("confinement", "Needs Linux with Landlock and seccomp.", _confinement),
     ]
-    findings = [_python(), _spelling(), _channels(chosen)]
+    findings = [_python(), _spelling(), _channels(chosen), *[await _issuer(link) for link in external_issuers(chosen)]]
     for what, advice, check in checks:
         try:
             findings.append(await check(chosen))
@@ -93,6 +95,24 @@ def _channels(chosen: Settings) -> Finding:
     if chosen.slack_token is not None:
         ways.append("Slack")
     return Finding(what="channels", is_well=True, found=", ".join(ways))
+
+
+async def _issuer(link: IssuerLink) -> Finding:
+    """Return whether an external issuer answers as the one it is named for, with keys that can be used."""
+    what = f"issuer {link.issuer.name}"
+    try:
+        metadata = await link.metadata()
+        count = await link.count_keys()
+    except Unavailable as error:
+        advice = (
+            "Check `issuer` in TOOLHUB_ISSUERS, letter by letter, and TOOLHUB_PRIVATE_NAMES if it is an internal one."
+        )
+        return Finding(what=what, is_well=False, found=error.message, advice=advice)
+    if not count:
+        return Finding(
+            what=what, is_well=False, found=f"no key of use at {metadata.jwks_uri}", advice="Ask its operator."
+        )
+    return Finding(what=what, is_well=True, found=f"{metadata.issuer} answers, with {count} keys")
 
 
 def _missing(chosen: Settings) -> Path | None:

@@ -29,7 +29,7 @@ from hub.execution.outcomes import (
     Violation,
 )
 from hub.execution.overhearing import Heard
-from hub.execution.upstreams import reach
+from hub.execution.upstreams import judged_by, reach
 from sandbox.line import NoAnswer
 from sandbox.programs import Program
 from sandbox.reach import Reach
@@ -72,5 +72,6 @@ __all__ = [
     "Violation",
     "confinement_here",
     "describe",
+    "judged_by",
     "reach",
 ]

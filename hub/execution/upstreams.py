@@ -1,7 +1,7 @@
 """Open ways to systems, one per connection and generation: kept while used, closed when idle or outdated."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +17,7 @@ from sandbox.mail import MailWay
 from sandbox.mcp import McpWay, StdioWay
 from sandbox.pace import Pace
 from sandbox.programs import STDIO, Program
-from sandbox.reach import PRIVATE, Network, Reach
+from sandbox.reach import PRIVATE, Address, Network, OutOfReach, Reach
 from sandbox.requests import BadBaseUrl
 from sandbox.upstream import Around, Upstream, Way
 
@@ -36,6 +36,18 @@ def reach(
         folders=tuple(folders),
         programs={} if programs is None else programs,
     )
+
+
+def judged_by(where: Reach) -> Callable[[str], Awaitable[list[Address]]]:
+    """Return what judges where the hub's own requests lead, by the same rules as connections'."""
+
+    async def addresses(host: str) -> list[Address]:
+        try:
+            return await where.addresses(host)
+        except OutOfReach as error:
+            raise PermissionError(str(error)) from error
+
+    return addresses
 
 
 @dataclass(frozen=True, slots=True)

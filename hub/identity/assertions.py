@@ -40,7 +40,7 @@ def claimed_client(text: str) -> str | None:
     if len(text) > MAX_LENGTH or not text.isascii():
         return None
     try:
-        claims = _object(parse_json(jws.extract_compact(text.encode()).payload))
+        claims = json_object(parse_json(jws.extract_compact(text.encode()).payload))
     except (JoseError, ValueError, InputError):
         return None
     subject = (claims or {}).get("sub")
@@ -53,7 +53,7 @@ def check_keys(jwks: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: no key, too many, a private one, or one of a kind or size that is not taken.
     """
-    keys = _list(jwks.get("keys"))
+    keys = json_list(jwks.get("keys"))
     if not 1 <= len(keys) <= MAX_KEYS:
         raise InputError(f"A key set has `keys`, with 1 to {MAX_KEYS} public keys in it.")
     return {"keys": [_checked(one) for one in keys]}
@@ -81,16 +81,18 @@ def thumbprint_of(key: Mapping[str, Any]) -> str:
     return import_key(dict(key)).thumbprint()
 
 
-def _object(value: object) -> dict[str, Any] | None:
+def json_object(value: object) -> dict[str, Any] | None:
+    """Return a JSON object, or None: it is something else."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
-def _list(value: object) -> list[object]:
+def json_list(value: object) -> list[object]:
+    """Return a JSON array; what is none has nothing in it."""
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def _checked(value: object) -> dict[str, Any]:
-    key = _object(value)
+    key = json_object(value)
     if key is None:
         raise InputError("Each key in a key set is a JSON object (RFC 7517 section 4).")
     try:
@@ -99,13 +101,13 @@ def _checked(value: object) -> dict[str, Any]:
         raise InputError("A key in the key set cannot be read (RFC 7517 section 4).") from error
     if read.is_private:
         raise InputError("Send public keys only, and keep the private ones; if you have just sent one, make a new one.")
-    if not _algorithms(read):
+    if not algorithms_of(read):
         raise InputError(f"A key is EC P-256, RSA of {_SMALLEST_RSA} bits or more, or Ed25519.")
     return {**read.as_dict(private=False), **({"kid": key["kid"]} if isinstance(key.get("kid"), str) else {})}
 
 
-def _algorithms(key: Key) -> list[str]:
-    # The algorithm is a property of the key; what an assertion's header says is only compared with it.
+def algorithms_of(key: Key) -> list[str]:
+    """Return what a key may sign with; the algorithm is its property, what a header says is only compared with it."""
     if isinstance(key, ECKey):
         return ["ES256"] if key.curve_name == "P-256" else []
     if isinstance(key, RSAKey):
@@ -123,7 +125,7 @@ def _signed_claims(text: str, keys: Sequence[Mapping[str, Any]]) -> dict[str, An
             continue
         key = import_key(dict(one))
         try:
-            return jwt.decode(text, key, algorithms=_algorithms(key)).claims
+            return jwt.decode(text, key, algorithms=algorithms_of(key)).claims
         except (JoseError, ValueError, TypeError):
             continue
     return None
@@ -131,7 +133,7 @@ def _signed_claims(text: str, keys: Sequence[Mapping[str, Any]]) -> dict[str, An
 
 def _audiences(claims: Mapping[str, Any]) -> set[str]:
     said = claims.get("aud")
-    return {one for one in (_list(said) or [said]) if isinstance(one, str)}
+    return {one for one in (json_list(said) or [said]) if isinstance(one, str)}
 
 
 def _good_until(claims: Mapping[str, Any], at: datetime) -> datetime | None:

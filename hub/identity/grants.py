@@ -13,6 +13,7 @@ from hub.core.ids import new_id
 from hub.identity.access_tokens import AccessToken, mint
 from hub.identity.authority import Authority
 from hub.identity.directory import get
+from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.principals import Principal
 from hub.identity.scopes import parse_scopes, scope_text
 from hub.identity.secrets import hash_secret, new_secret
@@ -51,6 +52,8 @@ class AuthorizationServer:
     keys: Keyring
     public_url: str
     is_server: Callable[[Tx, str], Awaitable[bool]]
+    issuers: ForeignIssuers = field(default_factory=ForeignIssuers)
+    """The external issuers whose tokens may be exchanged, as far as theirs are taken at all."""
 
     @property
     def issuer(self) -> str:

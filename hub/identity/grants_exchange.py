@@ -12,11 +12,14 @@
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from hub.core.errors import Unauthenticated
 from hub.identity.clients import Client, ClientAuthentication
+from hub.identity.foreign_tokens import ForeignToken, read_foreign_token
 from hub.identity.grants import (
     ACCESS_TOKEN_LIFETIME,
     EXCHANGED,
@@ -32,7 +35,9 @@ from hub.identity.grants import (
 from hub.identity.grants_authorize import TARGET_HINT, allowed_server
 from hub.identity.grants_consent import consented
 from hub.identity.grants_lookup import live_access, readable_token
+from hub.identity.resources import server_of
 from hub.identity.tables import GrantRow
+from hub.identity.tokens import foreign_caller
 from hub.storage import Tx, now
 
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105  # a name, not a secret
@@ -68,7 +73,7 @@ async def exchange_token(
         return problem
     if "actor_token" in parameters and not await _is_own(tx, server, client, parameters["actor_token"]):
         return _refused(OAuthError.INVALID_REQUEST, "The actor_token has to be one that you got for yourself.")
-    subject = await _subject(tx, server, parameters["subject_token"])
+    subject = await _subject(tx, server, parameters)
     if subject is None:
         return _refused(OAuthError.INVALID_REQUEST, _NOT_LIVE)
     new = await _narrowed(tx, server, client, subject, parameters)
@@ -122,7 +127,27 @@ async def _is_own(tx: Tx, server: AuthorizationServer, client: Client, value: st
     return found is not None and found.client_id == client.principal.id and found.user_id is None
 
 
-async def _subject(tx: Tx, server: AuthorizationServer, value: str) -> _Subject | None:
+async def prepare_exchange(server: AuthorizationServer, parameters: Mapping[str, str]) -> None:
+    """Have the keys at hand that an external issuer's subject token needs: nobody is asked while a transaction is open.
+
+    Raises:
+        Unavailable: the issuer does not answer.
+    """
+    link = server.issuers.of_token(parameters.get("subject_token", ""))
+    if link is not None and parameters.get("grant_type") == TOKEN_EXCHANGE:
+        with suppress(Unauthenticated):  # told later, to a client that has proved itself
+            await read_foreign_token(link, parameters["subject_token"], parameters.get("resource", ""))
+
+
+async def _subject(tx: Tx, server: AuthorizationServer, parameters: Mapping[str, str]) -> _Subject | None:
+    value = parameters["subject_token"]
+    link = server.issuers.of_token(value)
+    if link is not None:
+        try:
+            said_there = await read_foreign_token(link, value, parameters.get("resource", ""))
+            return await _foreign(tx, server, said_there, parameters)
+        except Unauthenticated:
+            return None
     said = await readable_token(server, value)
     if said is None:
         return None
@@ -139,6 +164,24 @@ async def _subject(tx: Tx, server: AuthorizationServer, value: str) -> _Subject 
         authenticated_at=said.authenticated_at,
         actors=(said.client_id, *said.actors),
         grant_id=said.grant_id,
+    )
+
+
+async def _foreign(
+    tx: Tx, server: AuthorizationServer, said: ForeignToken, parameters: Mapping[str, str]
+) -> _Subject | None:
+    resource = parameters.get("resource", "")
+    caller = await foreign_caller(tx, said, resource, server_of(resource, server.public_url))
+    if caller.on_behalf_of is None or not said.valid_from <= await now(tx) < said.expires_at:
+        return None
+    return _Subject(
+        user_id=caller.on_behalf_of.id,
+        scopes=caller.scopes,
+        resource=resource,
+        expires_at=said.expires_at,
+        authenticated_at=said.authenticated_at,
+        actors=(caller.actor.id,),
+        grant_id=None,
     )
 
 

@@ -90,10 +90,20 @@ async def log_in(database: Database, keys: Keyring, login: Login) -> LoggedIn | 
         return await _welcome(tx, login, user, authority)
 
 
-async def enter(tx: Tx, keys: Keyring, user: Principal, mark: str | None) -> LoggedIn:
-    """Open a session for somebody who has just proved who they are, in the browser that carries `mark` or none yet."""
-    cookie = await open_session(tx, user.id)
+async def enter(
+    tx: Tx, keys: Keyring, user: Principal, mark: str | None, *, authenticated_at: datetime | None = None
+) -> LoggedIn:
+    """Open a session for somebody who has just proved who they are, in the browser that carries `mark` or none yet.
+
+    Who did so elsewhere did it at `authenticated_at`.
+    """
+    cookie = await open_session(tx, user.id, authenticated_at=authenticated_at)
     return LoggedIn(principal=user, cookie=cookie, mark=await marked(tx, keys, mark, user.id))
+
+
+async def has_password(tx: Tx, principal_id: str) -> bool:
+    """Return whether somebody can log in here with a password of their own."""
+    return await tx.get(PasswordRow, principal_id) is not None
 
 
 async def _charges(tx: Tx, keys: Keyring, login: Login, account: _Account) -> list[Charge]:

@@ -49,15 +49,18 @@ class WebSession:
         return hmac.compare_digest(self.csrf_token.encode(), csrf_token.encode())
 
 
-async def open_session(tx: Tx, principal_id: str) -> str:
-    """Start a session for somebody who has just proved who it is; return the cookie's value, which is kept nowhere."""
+async def open_session(tx: Tx, principal_id: str, *, authenticated_at: datetime | None = None) -> str:
+    """Start a session for somebody who has just proved who it is, or did so elsewhere at another moment.
+
+    Return the cookie's value, which is kept nowhere.
+    """
     cookie, at = new_secret("ses"), await now(tx)
     tx.add(
         SessionRow(
             id=new_id("ses"),
             cookie_hash=hash_secret(cookie),
             principal_id=principal_id,
-            authenticated_at=at,
+            authenticated_at=min(at, authenticated_at or at),
             idle_until=at + IDLE_LIFETIME,
             expires_at=at + LIFETIME,
         )

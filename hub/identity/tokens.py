@@ -14,8 +14,11 @@ from sqlalchemy import select
 from hub.identity.access_tokens import AccessToken, UnknownKey, read_access_token, refused
 from hub.identity.authority import IDENTITY_CHANNEL, generation_of
 from hub.identity.declarations import as_of
-from hub.identity.directory import get_many
-from hub.identity.principals import Caller, Principal
+from hub.identity.directory import find, get_many
+from hub.identity.foreign_people import person_of
+from hub.identity.foreign_tokens import ForeignIssuers, ForeignToken, read_foreign_token
+from hub.identity.issuer_keys import IssuerLink
+from hub.identity.principals import Caller, Principal, PrincipalKind
 from hub.identity.resources import may_use, server_of
 from hub.identity.secrets import hash_secret
 from hub.identity.tables import GrantRow
@@ -25,6 +28,8 @@ from hub.storage import Database, Tx, now
 RECHECK_SECONDS: Final = 1.0
 """The longest that another process's change can go unnoticed, should its signal get lost."""
 MAX_CACHED: Final = 10_000
+FOREIGN_BELIEVED: Final = timedelta(minutes=5)
+"""How long the signature of an external issuer's token is taken for good without looking at its keys again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,7 @@ class _Cached:
     caller: Caller
     valid_from: datetime
     expires_at: datetime
+    look_again_at: datetime
     generation: int
 
 
@@ -57,8 +63,11 @@ class TokenVerifier:
     every `RECHECK_SECONDS`; while nobody `listens`, before every answer.
     """
 
-    def __init__(self, database: Database, keys: Keyring, public_url: str) -> None:
-        """Verify tokens that this hub, known as `public_url`, has issued."""
+    def __init__(
+        self, database: Database, keys: Keyring, public_url: str, issuers: ForeignIssuers | None = None
+    ) -> None:
+        """Verify tokens that this hub, known as `public_url`, has issued, or one of the external issuers."""
+        self._issuers = issuers or ForeignIssuers()
         self._database = database
         self._keys = keys
         self._public_url = public_url
@@ -97,7 +106,7 @@ class TokenVerifier:
         reading = await self._fresh_reading()
         key = f"{hash_secret(token)} {resource}"
         known = self._cache.get(key)
-        if known is None or known.generation != reading.generation:
+        if known is None or known.generation != reading.generation or known.look_again_at <= reading.time():
             known = await self._look_up(token, resource)
             self._remember(key, known)
         if not known.valid_from <= reading.time() < known.expires_at:
@@ -124,6 +133,9 @@ class TokenVerifier:
         return time.monotonic() - reading.taken_at > RECHECK_SECONDS
 
     async def _look_up(self, token: str, resource: str) -> _Cached:
+        link = self._issuers.of_token(token)
+        if link is not None:
+            return await self._look_up_foreign(link, token, resource)
         said = await self._read_token(token)
         if said.issuer != self._public_url.rstrip("/") or said.resource != resource:
             raise refused()
@@ -131,7 +143,28 @@ class TokenVerifier:
             generation = await generation_of(tx)  # first: a change while we read makes what we read outdated at once
             caller = await caller_of(tx, said, server_of(resource, self._public_url))
         valid_from = said.not_before or said.issued_at
-        return _Cached(caller=caller, valid_from=valid_from, expires_at=said.expires_at, generation=generation)
+        return _Cached(
+            caller=caller,
+            valid_from=valid_from,
+            expires_at=said.expires_at,
+            look_again_at=said.expires_at,
+            generation=generation,
+        )
+
+    async def _look_up_foreign(self, link: IssuerLink, token: str, resource: str) -> _Cached:
+        said = await read_foreign_token(link, token, resource)
+        async with self._database.reading() as tx:
+            generation = await generation_of(tx)
+            caller = await foreign_caller(tx, said, resource, server_of(resource, self._public_url))
+            at = await now(tx)
+        # What an issuer takes back it does not tell: its keys are asked for again, and with them whose they are.
+        return _Cached(
+            caller=caller,
+            valid_from=said.valid_from,
+            expires_at=said.expires_at,
+            look_again_at=min(at + FOREIGN_BELIEVED, said.expires_at),
+            generation=generation,
+        )
 
     async def _read_token(self, token: str) -> AccessToken:
         try:
@@ -177,6 +210,30 @@ async def caller_of(tx: Tx, said: AccessToken, server: str | None) -> Caller:
         client_id=said.client_id,
         token_id=said.id,
         resource=said.resource,
+        authenticated_at=said.authenticated_at,
+    )
+
+
+async def foreign_caller(tx: Tx, said: ForeignToken, resource: str, server: str | None) -> Caller:
+    """Return who a token of an external issuer stands for: an agent that the operator named, and whom it acts for.
+
+    Raises:
+        Unauthenticated: no such agent or person here, suspended, or at a server that the agent may not use.
+    """
+    name = said.rules.agents.get(said.client)
+    actor = _in_good_standing(await find(tx, name) if name else None)
+    if actor.kind is PrincipalKind.USER or server is None or not may_use(actor.allowed_servers, server):
+        raise refused()
+    user = None
+    if said.subject is not None:
+        user = _in_good_standing(await person_of(tx, said.issuer.issuer, said.subject))
+    return Caller(
+        actor=actor,
+        on_behalf_of=user,
+        scopes=said.scopes & actor.allowed_scopes,
+        client_id=actor.id,
+        token_id=said.id,
+        resource=resource,
         authenticated_at=said.authenticated_at,
     )
 

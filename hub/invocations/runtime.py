@@ -7,8 +7,9 @@ from hub.audit import Witness
 from hub.budgets import Brakes
 from hub.bundles import Bundles
 from hub.credentials import Vault
-from hub.execution import Executor, Program, Reach, confinement_here, describe, reach
+from hub.execution import Executor, Program, Reach, confinement_here, describe, judged_by, reach
 from hub.identity.authority import Authority
+from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.tasks import Tasks
@@ -25,6 +26,7 @@ __all__ = [
     "Runtime",
     "confinement_here",
     "describe",
+    "judged_by",
     "reach",
 ]  # for the wiring and the command line alone
 
@@ -52,6 +54,8 @@ class Runtime:
     promotions: Rules = field(default_factory=Rules)
     witnesses: tuple[Witness, ...] = ()
     """Who keeps the audit log's checkpoints outside the hub."""
+    issuers: ForeignIssuers = field(default_factory=ForeignIssuers)
+    """The external issuers that the operator names."""
     tasks: Tasks = field(default_factory=Tasks)
 
     @property

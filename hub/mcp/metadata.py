@@ -31,7 +31,7 @@ async def resource_metadata(runtime: Runtime, request: Request) -> Response:
     document: dict[str, Any] = {
         "resource": resource_of(name, runtime.public_url),
         "resource_name": server.title,
-        "authorization_servers": [runtime.public_url.rstrip("/")],
+        "authorization_servers": [runtime.public_url.rstrip("/"), *runtime.issuers.taking_tokens()],
         "scopes_supported": sorted(scopes),
         "bearer_methods_supported": ["header"],
     }

@@ -27,7 +27,11 @@ def oauth_routes(runtime: Runtime) -> list[Route]:
         ValueError: the public URL is neither https nor on this very machine.
     """
     server = AuthorizationServer(
-        database=runtime.database, keys=runtime.keys, public_url=runtime.public_url, is_server=is_published
+        database=runtime.database,
+        keys=runtime.keys,
+        public_url=runtime.public_url,
+        is_server=is_published,
+        issuers=runtime.issuers,
     )
     return routes_of(server)
 

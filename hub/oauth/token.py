@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 
 from hub.identity.clients import authenticate_client
 from hub.identity.grants import AuthorizationServer, Issued, OAuthError, Refused
-from hub.identity.grants_exchange import ACCESS_TOKEN
+from hub.identity.grants_exchange import ACCESS_TOKEN, prepare_exchange
 from hub.identity.grants_types import exchange
 from hub.identity.scopes import scope_text
 from hub.oauth.answers import PRIVATE, error_answer, unproven_answer
@@ -17,6 +17,7 @@ async def token(server: AuthorizationServer, request: Request) -> Response:
     parameters, proof = await asked_by_a_client(server, request)
     if "resource" in parameters.repeated:
         return error_answer(OAuthError.INVALID_TARGET, "A token is for one resource; ask for one at a time.")
+    await prepare_exchange(server, parameters.values)
     async with server.database.transaction() as tx:
         client = await authenticate_client(tx, proof)
         outcome = None if client is None else await exchange(tx, server, client, parameters.values)

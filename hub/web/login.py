@@ -1,15 +1,18 @@
 """Login, logout, and the password once more: the screens that open, renew and end a session."""
 
 import secrets
+from dataclasses import replace
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from hub.core.errors import Malformed
+from hub.identity.foreign_people import identities_of
 from hub.identity.known_browsers import LIFETIME, mark_cookie_name
-from hub.identity.logins import LoggedIn, Login, LoginRefused, log_in
+from hub.identity.logins import LoggedIn, Login, LoginRefused, has_password, log_in
 from hub.identity.sessions import close_session, cookie_name, local_path
-from hub.web.views.entry import FreshLoginPage, LoginPage
+from hub.web.views.entry import FreshLoginPage, LoginPage, LoginWay
 from hub.web.visits import Guest, Shown, Visit, redirect, show
 
 FORM_COOKIE: Final = "hub_form"
@@ -20,20 +23,20 @@ _EXPIRED: Final = "This form had expired. Nothing was done; here is a new one."
 
 async def show_login(guest: Guest) -> Response:
     """Show the login form."""
-    return _login_form(guest, LoginPage(form_token="", next=local_path(guest.request.query_params.get("next"))))
+    return login_form(guest, LoginPage(form_token="", next=local_path(guest.request.query_params.get("next"))))
 
 
 async def submit_login(guest: Guest) -> Response:
     """Log somebody in and send them where they wanted to go."""
     wanted, name = local_path(guest.form.one("next")), guest.form.one("name")
     if not has_form_token(guest):
-        return _login_form(guest, LoginPage(form_token="", next=wanted, name=name, problem=_EXPIRED), status=400)
+        return login_form(guest, LoginPage(form_token="", next=wanted, name=name, problem=_EXPIRED), status=400)
     match await log_in(guest.runtime.database, guest.runtime.keys, attempt(guest, name, "password")):
         case LoggedIn() as logged_in:
             return with_session(guest, redirect(wanted), logged_in)
         case LoginRefused() as refused:
             page = LoginPage(form_token="", next=wanted, name=name, problem=refused.message)
-            return _login_form(guest, page, status=_status(refused), refused=refused)
+            return login_form(guest, page, status=_status(refused), refused=refused)
 
 
 async def log_out(visit: Visit) -> Response:
@@ -48,7 +51,7 @@ async def log_out(visit: Visit) -> Response:
 async def show_fresh_login(visit: Visit) -> Response:
     """Ask for the password once more."""
     wanted = local_path(visit.request.query_params.get("next"))
-    return _fresh_form(visit, wanted, problem="")
+    return await _fresh_form(visit, wanted, problem="")
 
 
 async def submit_fresh_login(visit: Visit) -> Response:
@@ -58,7 +61,7 @@ async def submit_fresh_login(visit: Visit) -> Response:
         case LoggedIn() as logged_in:
             return with_session(visit, redirect(wanted), logged_in)
         case LoginRefused() as refused:
-            return _fresh_form(visit, wanted, problem=refused.message, status=_status(refused))
+            return await _fresh_form(visit, wanted, problem=refused.message, status=_status(refused))
 
 
 def form_token(guest: Guest) -> tuple[str, str]:
@@ -107,19 +110,34 @@ def with_session(guest: Guest, response: Response, logged_in: LoggedIn) -> Respo
     return response
 
 
-def _login_form(guest: Guest, page: LoginPage, *, status: int = 200, refused: LoginRefused | None = None) -> Response:
+def login_form(guest: Guest, page: LoginPage, *, status: int = 200, refused: LoginRefused | None = None) -> Response:
+    """Return the login form, tied to this browser, with every way to sign in and what stood against the last try."""
     mark, token = form_token(guest)
-    filled = LoginPage(form_token=token, next=page.next, name=page.name, problem=page.problem)
+    ways = tuple(
+        LoginWay(action=f"/login/{link.issuer.name}?{urlencode({'next': page.next})}", title=link.issuer.title)
+        for link in guest.runtime.issuers
+    )
+    filled = replace(page, form_token=token, ways=ways)
     response = show(guest, Shown(template="login.html", title="Sign in", page=filled, status=status))
     if refused is not None and refused.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(refused.retry_after_seconds)
     return with_form_mark(guest, response, mark)
 
 
-def _fresh_form(visit: Visit, wanted: str, *, problem: str, status: int = 200) -> Response:
+async def _fresh_form(visit: Visit, wanted: str, *, problem: str, status: int = 200) -> Response:
     why = "What you are about to decide asks for a login that is younger than yours."
-    page = FreshLoginPage(name=visit.person.name, next=wanted, why=why, problem=problem)
-    return show(visit, Shown(template="fresh_login.html", title="Your password", page=page, status=status))
+    async with visit.runtime.database.reading() as tx:
+        known = {one.issuer for one in await identities_of(tx, visit.person.id)}
+        by_password = await has_password(tx, visit.person.id)
+    ways = tuple(
+        LoginWay(action=f"/fresh-login/{link.issuer.name}?{urlencode({'next': wanted})}", title=link.issuer.title)
+        for link in visit.runtime.issuers
+        if link.issuer.issuer in known
+    )
+    page = FreshLoginPage(
+        name=visit.person.name, next=wanted, why=why, problem=problem, ways=ways, by_password=by_password or not ways
+    )
+    return show(visit, Shown(template="fresh_login.html", title="Sign in once more", page=page, status=status))
 
 
 def _status(refused: LoginRefused) -> int:

@@ -30,6 +30,7 @@ from hub.web import (
     reviews,
     servers,
     setup,
+    signing_in,
     slack_link,
     tool,
     trust,
@@ -65,6 +66,9 @@ def _entry(door: Doorway) -> list[Route]:
     return [
         Route("/login", door.public(login.show_login), methods=["GET"]),
         Route("/login", door.public(login.submit_login), methods=["POST"]),
+        Route("/login/{issuer}", door.public(signing_in.go_to_issuer), methods=["GET"]),
+        Route("/login/{issuer}/back", door.public(signing_in.come_back), methods=["GET"]),
+        Route("/fresh-login/{issuer}", door.private(signing_in.go_to_issuer_again), methods=["GET"]),
         Route("/logout", door.private(login.log_out), methods=["POST"]),
         Route("/fresh-login", door.private(login.show_fresh_login), methods=["GET"]),
         Route("/fresh-login", door.private(login.submit_fresh_login), methods=["POST"]),

@@ -68,3 +68,15 @@ def test_a_misspelt_setting_is_named_wherever_it_stands(tmp_path: Path, monkeypa
     assert "TOOLHUB_PUBLIC_ULR is no setting and does nothing. Did you mean TOOLHUB_PUBLIC_URL?" in found["found"]
     assert "Did you mean TOOLHUB_SANDBOX_MINIMUM?" in found["found"]
     assert "LOGIN" not in found["found"]
+
+
+def test_an_issuer_that_cannot_be_asked_is_told_with_what_to_check(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {"name": "acme", "title": "Acme", "issuer": "http://127.0.0.1:9/realm", "client_id": "hub"}
+    monkeypatch.setenv("TOOLHUB_ISSUERS", json.dumps([named]))
+
+    found = findings()["issuer acme"]
+
+    assert not found["is_well"]
+    assert "Acme cannot be asked" in found["found"]
+    assert "TOOLHUB_ISSUERS" in found["advice"]
+    assert not home.exists()

@@ -7,6 +7,7 @@ from pydantic import SecretStr, ValidationError
 from typer.testing import CliRunner
 
 from hub.cli import command_line
+from hub.identity.issuers import Issuer
 from hub.settings import Settings
 
 app = command_line()
@@ -40,3 +41,35 @@ def test_doctor_shows_no_password_of_a_database_that_it_cannot_reach(
 
     assert told.exit_code == 1
     assert PASSWORD not in told.output + repr(told.exception)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuer": "http://login.example.org"},
+        {"issuer": "https://login.example.org/?tenant=1"},
+        {"issuer": "http://127.0.0.1:8420"},
+        {"name": "Acme Corp"},
+        {"groups": ["finance"]},
+        {"admits": "anybody"},
+        {"tokens": {"agents": {}, "scopes": {"all": ["everything"]}}},
+        {"colour": "blue"},
+    ],
+    ids=str,
+)
+def test_an_issuer_that_cannot_be_meant_is_refused(changes: dict[str, object], tmp_path: Path) -> None:
+    usual = {"name": "acme", "title": "Acme", "issuer": "https://login.example.org", "client_id": "hub"}
+    Settings(home=tmp_path, issuers=(Issuer.model_validate(usual),))
+
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"home": tmp_path, "issuers": [{**usual, **changes}]})
+
+
+def test_issuers_have_different_names_and_show_no_secret(tmp_path: Path) -> None:
+    usual = {"name": "acme", "title": "Acme", "issuer": "https://login.example.org", "client_id": "hub"}
+    chosen = Settings.model_validate({"home": tmp_path, "issuers": [{**usual, "client_secret": PASSWORD}]})
+
+    assert PASSWORD not in f"{chosen!r}{chosen.model_dump_json()}"
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate({"home": tmp_path, "issuers": [usual, {**usual, "client_secret": PASSWORD}]})
+    assert PASSWORD not in str(caught.value)

@@ -21,7 +21,15 @@ from hub.web.servers import UNAVAILABLE
 from hub.web.slack_link import SlackPage
 from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
 from hub.web.views.catalog import Choice
-from hub.web.views.entry import ConsentPage, FirstAdministratorPage, FreshLoginPage, LoginPage, PasswordPage, ScopeLine
+from hub.web.views.entry import (
+    ConsentPage,
+    FirstAdministratorPage,
+    FreshLoginPage,
+    LoginPage,
+    LoginWay,
+    PasswordPage,
+    ScopeLine,
+)
 from hub.web.views.operations import ErrorPage, HealthLine, HealthPage
 from hub.web.views.people import (
     AgentLine,
@@ -182,6 +190,10 @@ def _entry() -> Iterator[Example]:
     yield entry(
         "login-wrong", "login.html", replace(LOGIN, name="grace", problem="This name and password do not match.")
     )
+    ways = (LoginWay(action="/login/acme?next=%2F", title="Acme Corporation"),)
+    yield entry("login-ways", "login.html", replace(LOGIN, ways=ways))
+    yield entry("fresh-login-ways", "fresh_login.html", replace(FRESH, ways=ways), VIEWER)
+    yield entry("fresh-login-elsewhere", "fresh_login.html", replace(FRESH, ways=ways, by_password=False), VIEWER)
     yield entry("first-administrator", "first_administrator.html", FIRST)
     yield entry(
         "first-administrator-wrong",

@@ -6,6 +6,14 @@ from hub.web.inert import Inert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginWay:
+    """Another place to sign in at: where its button leads, and what it is called."""
+
+    action: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoginPage:
     """The login form. `form_token` ties the form to this browser; `next` is where to go afterwards, on this hub."""
 
@@ -13,6 +21,7 @@ class LoginPage:
     next: str
     name: str = ""
     problem: str = ""
+    ways: tuple[LoginWay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +37,14 @@ class FirstAdministratorPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshLoginPage:
-    """The password again, for a decision that asks for a login younger than the session's."""
+    """The password again, or the issuer's login, for a decision that asks for a login younger than the session's."""
 
     name: str
     next: str
     why: str
     problem: str = ""
+    ways: tuple[LoginWay, ...] = ()
+    by_password: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

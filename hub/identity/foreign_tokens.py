@@ -1,0 +1,178 @@
+"""What external issuers sign: ID tokens for people who log in, access tokens for agents; checked before it is read.
+
+The algorithm is a property of the issuer's key: neither `none` nor a shared secret is ever considered, whatever the
+header says. Every refusal has the same words, so that whoever forges learns nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+
+from hub.core.canonical import parse_json
+from hub.core.errors import InputError
+from hub.identity.access_tokens import MAX_TOKEN_LENGTH, refused
+from hub.identity.assertions import algorithms_of, json_list, json_object
+from hub.identity.issuer_keys import IssuerLink
+from hub.identity.issuers import Issuer, TokenRules, words_in
+
+CLOCK_SKEW: Final = timedelta(seconds=60)
+LONGEST_SUBJECT: Final = 255
+_AT_JWT: Final = frozenset({"at+jwt", "application/at+jwt"})
+_JWT: Final = frozenset({"jwt", "application/jwt"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignToken:
+    """What an issuer's access token says: which of its clients calls, for whom, until when, with which scopes of ours.
+
+    `subject` is None where the client calls for nobody but itself.
+    """
+
+    issuer: Issuer
+    rules: TokenRules
+    client: str
+    subject: str | None
+    scopes: frozenset[str]
+    id: str
+    authenticated_at: datetime | None
+    valid_from: datetime
+    expires_at: datetime
+
+
+class ForeignIssuers:
+    """The external issuers of a hub, by the name in addresses and by the identifier in tokens."""
+
+    def __init__(self, links: Sequence[IssuerLink] = ()) -> None:
+        self._by_name = {link.issuer.name: link for link in links}
+        self._by_issuer = {link.issuer.issuer: link for link in links}
+
+    def __iter__(self) -> Iterator[IssuerLink]:
+        """Yield them in the order of the settings."""
+        return iter(self._by_name.values())
+
+    def find(self, name: str) -> IssuerLink | None:
+        """Return the issuer with this name, or None."""
+        return self._by_name.get(name)
+
+    def taking_tokens(self) -> list[str]:
+        """Return the identifiers of those whose access tokens are taken."""
+        return [link.issuer.issuer for link in self if link.issuer.tokens is not None]
+
+    def of_token(self, text: str) -> IssuerLink | None:
+        """Return the issuer whose access token `text` claims to be, or None: of none whose tokens are taken."""
+        if len(text) > MAX_TOKEN_LENGTH or not text.isascii():
+            return None
+        try:
+            claims = json_object(parse_json(jws.extract_compact(text.encode()).payload)) or {}
+        except (JoseError, ValueError, InputError):
+            return None
+        named = claims.get("iss")
+        link = self._by_issuer.get(named) if isinstance(named, str) else None
+        return link if link is not None and link.issuer.tokens is not None else None
+
+
+async def read_foreign_token(link: IssuerLink, text: str, resource: str) -> ForeignToken:
+    """Return what an issuer's access token for `resource` says; whether it does so now is for the verifier to decide.
+
+    Raises:
+        Unauthenticated: it is not the issuer's, not for this resource, not an access token, or not well formed.
+        Unavailable: the issuer's keys cannot be read.
+    """
+    rules = link.issuer.tokens
+    if rules is None:
+        raise refused()
+    header, claims = await _verified(link, text)
+    types = _AT_JWT | _JWT if rules.takes_plain_jwt else _AT_JWT
+    if str(header.get("typ", "")).lower() not in types:
+        raise refused()
+    if (rules.audience or resource) not in _audiences(claims) or "nonce" in claims:
+        raise refused()  # a nonce stands in ID tokens alone
+    client, subject = _text(claims, rules.client_claim), _text(claims, link.issuer.subject_claim)
+    words = words_in(claims.get(rules.scope_claim))
+    identifier = claims.get("jti", claims.get("uti"))
+    return ForeignToken(
+        issuer=link.issuer,
+        rules=rules,
+        client=client,
+        subject=None if _is_of_the_client(claims, client) else subject,
+        scopes=frozenset(scope for word in words for scope in rules.scopes.get(word, ())),
+        id=identifier if isinstance(identifier, str) else "",
+        authenticated_at=moment(claims.get("auth_time")),
+        valid_from=(moment(claims.get("nbf")) or _needed(claims, "iat")) - CLOCK_SKEW,
+        expires_at=_needed(claims, "exp"),
+    )
+
+
+async def read_id_token(link: IssuerLink, text: str, *, nonce: str, at: datetime) -> Mapping[str, Any]:
+    """Return the claims of an ID token that was made for this hub, for this very login, and is good at `at`.
+
+    Source: OpenID Connect Core 1.0 section 3.1.3.7.
+
+    Raises:
+        Unauthenticated: it is none.
+        Unavailable: the issuer's keys cannot be read.
+    """
+    header, claims = await _verified(link, text)
+    ours, audiences = link.issuer.client_id, _audiences(claims)
+    if str(header.get("typ", "jwt")).lower() not in _JWT or claims.get("nonce") != nonce:
+        raise refused()
+    if ours not in audiences or claims.get("azp", ours) != ours or (len(audiences) > 1 and "azp" not in claims):
+        raise refused()
+    not_before = moment(claims.get("nbf")) or _needed(claims, "iat")
+    if not not_before - CLOCK_SKEW <= at < _needed(claims, "exp") + CLOCK_SKEW:
+        raise refused()
+    _text(claims, link.issuer.subject_claim)
+    return claims
+
+
+def moment(seconds: object) -> datetime | None:
+    """Return the moment that a claim names, or None if it names none."""
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+async def _verified(link: IssuerLink, text: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    if len(text) > MAX_TOKEN_LENGTH or not text.isascii():
+        raise refused()
+    try:
+        key_id = jws.extract_compact(text.encode()).headers().get("kid")
+        key = await link.key(key_id if isinstance(key_id, str) else None)
+        if key is None:
+            raise refused()
+        token = jwt.decode(text, key, algorithms=algorithms_of(key))
+    except (JoseError, TypeError, ValueError) as error:
+        raise refused() from error
+    if token.claims.get("iss") != link.issuer.issuer:
+        raise refused()  # an issuer speaks for itself alone, whatever its keys could sign
+    return token.header, token.claims
+
+
+def _is_of_the_client(claims: Mapping[str, Any], client: str) -> bool:
+    return claims.get("sub") == client or claims.get("idtyp") == "app"
+
+
+def _audiences(claims: Mapping[str, Any]) -> list[str]:
+    said = claims.get("aud")
+    return [one for one in json_list(said) or [said] if isinstance(one, str)]
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_SUBJECT:
+        raise refused()
+    return value
+
+
+def _needed(claims: Mapping[str, Any], name: str) -> datetime:
+    found = moment(claims.get(name))
+    if found is None:
+        raise refused()
+    return found
