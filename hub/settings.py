@@ -17,6 +17,7 @@ from hub.audit import Witness, witness_from
 from hub.core.addresses import is_address
 from hub.core.errors import InputError
 from hub.identity.issuers import Issuer
+from hub.identity.newcomers import Newcomers
 from hub.promotions import Rules
 from hub.registry import Environment
 
@@ -172,6 +173,10 @@ class Settings(BaseSettings):
     issuers: Annotated[
         tuple[Issuer, ...], Field(description="External OpenID providers: who logs in by them, which tokens count.")
     ] = ()
+
+    newcomers: Annotated[
+        Newcomers | None, Field(description="Agents that nobody registered: what they may be; default: there are none.")
+    ] = None
 
     trusted_proxies: Annotated[
         tuple[IPvAnyNetwork, ...],

@@ -16,6 +16,7 @@ from hub.channels.slack_api import SlackApi, SlackApp
 from hub.channels.webhooks import Endpoint, WebhookChannel
 from hub.credentials import Vault
 from hub.erasures import Keeping
+from hub.identity.client_documents import ClientDocuments
 from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.issuer_keys import IssuerLink
 from hub.identity.tokens import TokenVerifier
@@ -146,6 +147,11 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             promotions=settings.promotions or Rules(),
             witnesses=settings.witnesses,
             issuers=issuers,
+            documents=ClientDocuments(
+                outbound=Outbound(judged_by(where)),
+                public=Outbound(judged_by(reach((), ()))),
+                newcomers=settings.newcomers,
+            ),
         )
         try:
             yield runtime

@@ -12,7 +12,7 @@ from hub.api.access import AccountManager, Acting, Person, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
 from hub.core.errors import InputError, NotFound
-from hub.identity import accounts, clients, declarations, directory, expiring
+from hub.identity import accounts, client_documents, clients, declarations, directory, expiring
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.runtime import Runtime
@@ -90,12 +90,23 @@ class NewAgentBody(Limits):
     is_public: bool = Field(default=False, description="It cannot keep a secret and proves itself by PKCE alone.")
     jwks: KeySet | None = Field(default=None, description="It proves itself by one of these keys, and gets no secret.")
 
+    document_url: str | None = Field(
+        default=None,
+        max_length=500,
+        description="It is known by its metadata document, which says where its codes go and how it proves itself.",
+        examples=["https://agents.example.org/oauth/client.json"],
+    )
+
     def authentication(self) -> clients.ClientAuthentication:
         """Return how it proves who it is.
 
         Raises:
             InputError: two ways that exclude each other, or none for a service.
         """
+        if self.document_url is not None:
+            if self.kind == "service" or self.is_public or self.jwks is not None or self.redirect_uris:
+                raise InputError("Its document says all that; leave out jwks, is_public and redirect_uris.")
+            return clients.ClientAuthentication.NONE
         if self.is_public and self.jwks is not None:
             raise InputError("Either it proves itself by keys, or it is public: send jwks or is_public.")
         if self.is_public and self.kind == "service":
@@ -321,7 +332,10 @@ async def _create(tx: Tx, wanted: NewAgentBody, acting: Acting, runtime: Runtime
         authentication=wanted.authentication(),
         jwks=None if wanted.jwks is None else wanted.jwks.model_dump(),
     )
-    return await clients.create_agent(tx, agent, acting.authority(runtime))
+    made = await clients.create_agent(tx, agent, acting.authority(runtime))
+    if wanted.document_url is not None:
+        await client_documents.register_document(tx, made, wanted.document_url)
+    return made
 
 
 async def _answerable(tx: Tx, acting: Acting, agent_id: str) -> Principal:

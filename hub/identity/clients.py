@@ -20,7 +20,7 @@ from hub.identity.principals import Principal, PrincipalKind
 from hub.identity.redirects import check_redirect_uri
 from hub.identity.scopes import are_scopes
 from hub.identity.secrets import hash_secret, new_secret
-from hub.identity.tables import AuthorizationRequestRow, ClientRow, ClientSecretRow
+from hub.identity.tables import AuthorizationRequestRow, ClientDocumentRow, ClientRow, ClientSecretRow
 from hub.storage import Tx, now
 
 SECRET_LIFETIME: Final = timedelta(days=90)
@@ -117,12 +117,15 @@ async def create_service(tx: Tx, new: NewService, authority: Authority) -> Princ
 
 
 async def find_client(tx: Tx, client_id: str) -> Client | None:
-    """Return the client with this id, suspended or not, or None."""
-    row = await tx.get(ClientRow, client_id) if is_plain(client_id) else None
+    """Return the client with this id, or with a metadata document at this URL, suspended or not, or None."""
+    if not is_plain(client_id):
+        return None
+    by_url = select(ClientDocumentRow.principal_id).where(ClientDocumentRow.url == client_id)
+    row = await tx.get(ClientRow, await tx.scalar(by_url) or client_id if "/" in client_id else client_id)
     if row is None:
         return None
     return Client(
-        principal=await get(tx, client_id),
+        principal=await get(tx, row.principal_id),
         redirect_uris=tuple(row.redirect_uris),
         authentication=ClientAuthentication(row.authentication),
         jwks=row.jwks,
@@ -270,7 +273,7 @@ async def _has_secret(tx: Tx, client: Client, proof: ClientProof) -> bool:
 async def _has_signed(tx: Tx, client: Client, proof: ClientProof) -> bool:
     if client.authentication is not ClientAuthentication.KEY or client.jwks is None:
         return False
-    assertion = Assertion(text=proof.secret, client_id=client.principal.id, audiences=proof.audiences)
+    assertion = Assertion(text=proof.secret, client_id=proof.client_id, audiences=proof.audiences)
     return await is_proven(tx, client.jwks, assertion)
 
 

@@ -12,6 +12,7 @@ from hub.audit import EventKind
 from hub.core.ids import new_id
 from hub.identity.access_tokens import AccessToken, mint
 from hub.identity.authority import Authority
+from hub.identity.client_documents import ClientDocuments
 from hub.identity.directory import get
 from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.principals import Principal
@@ -54,6 +55,9 @@ class AuthorizationServer:
     is_server: Callable[[Tx, str], Awaitable[bool]]
     issuers: ForeignIssuers = field(default_factory=ForeignIssuers)
     """The external issuers whose tokens may be exchanged, as far as theirs are taken at all."""
+
+    documents: ClientDocuments | None = None
+    """How clients are read that are known by their metadata documents."""
 
     @property
     def issuer(self) -> str:

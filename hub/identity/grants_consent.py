@@ -11,6 +11,7 @@ from hub.audit import EventKind
 from hub.core.errors import InputError, NotFound
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
+from hub.identity.client_documents import document_of
 from hub.identity.clients import find_client
 from hub.identity.directory import get, is_plain
 from hub.identity.grants import revoke_grants_between
@@ -41,6 +42,8 @@ class ConsentQuestion:
     given_before: frozenset[str]
     redirect_uri: str
     expires_at: datetime
+    document: str | None = None
+    """Where the agent's metadata document is, if that is what it is known by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,7 @@ async def consent_question(tx: Tx, request_id: str, user: Principal) -> ConsentQ
         given_before=given,
         redirect_uri=row.redirect_uri,
         expires_at=row.expires_at,
+        document=await document_of(tx, row.client_id),
     )
 
 

@@ -30,6 +30,11 @@ OF_A_NAME: Final = Budget(kind="name", at_once=100, comes_back=timedelta(seconds
 """For one name, from all browsers it is not known in: what many sources together may guess. It comes back twelve times
 as fast as one source can spend it, so that keeping it empty takes more than a dozen of them, all the time."""
 
+OF_DOCUMENTS: Final = Budget(kind="documents", at_once=20, comes_back=timedelta(minutes=1))
+"""For one person, who makes the hub read what applications say of themselves."""
+OF_REGISTRATIONS: Final = Budget(kind="registrations", at_once=10, comes_back=timedelta(minutes=6))
+OF_ALL_REGISTRATIONS: Final = Budget(kind="all registrations", at_once=100, comes_back=timedelta(minutes=1))
+
 _SEEN: Final = text(
     "INSERT INTO login_budgets (key, full_at) VALUES (:key, :at) ON CONFLICT (key) DO NOTHING"
 ).bindparams(bindparam("at", type_=Moment()))
@@ -51,6 +56,16 @@ def charges(name: str, *, source: str | None, browser: str | None) -> list[Charg
     place = _place(source)
     found = [_charge(OF_A_NAME_FROM_A_SOURCE, place, whose), _charge(OF_A_NAME, whose)]
     return [*found, _charge(OF_A_SOURCE, place)] if source is not None else found
+
+
+def charges_for_documents(person_id: str) -> list[Charge]:
+    """Return what it costs that the hub reads an application's document for somebody."""
+    return [_charge(OF_DOCUMENTS, person_id)]
+
+
+def charges_for_registration(source: str | None) -> list[Charge]:
+    """Return what it costs to register from an address; all addresses together have a budget, too."""
+    return [_charge(OF_REGISTRATIONS, _place(source)), _charge(OF_ALL_REGISTRATIONS)]
 
 
 async def spend(tx: Tx, wanted: Sequence[Charge]) -> int | None:

@@ -9,6 +9,7 @@ from hub.bundles import Bundles
 from hub.credentials import Vault
 from hub.execution import Executor, Program, Reach, confinement_here, describe, judged_by, reach
 from hub.identity.authority import Authority
+from hub.identity.client_documents import ClientDocuments
 from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
@@ -56,6 +57,8 @@ class Runtime:
     """Who keeps the audit log's checkpoints outside the hub."""
     issuers: ForeignIssuers = field(default_factory=ForeignIssuers)
     """The external issuers that the operator names."""
+    documents: ClientDocuments | None = None
+    """How clients are read that nobody registered, and what they may be."""
     tasks: Tasks = field(default_factory=Tasks)
 
     @property

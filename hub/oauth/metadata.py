@@ -7,10 +7,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from hub.identity.assertions import SIGNING_ALGORITHMS
+from hub.identity.client_documents import takes_documents
 from hub.identity.clients import AUTHENTICATION_METHODS
 from hub.identity.grants import AuthorizationServer
 from hub.identity.grants_types import GRANT_TYPES
 from hub.oauth.answers import ANYWHERE, PREFLIGHT
+from hub.oauth.register import newcomers_register
 
 _LOOPBACK: Final = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
@@ -41,6 +43,8 @@ def metadata_of(server: AuthorizationServer) -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
     }
+    if newcomers_register(server):
+        document["registration_endpoint"] = f"{issuer}/oauth/register"
     _validate(document)
     return document
 
@@ -49,7 +53,11 @@ async def metadata(server: AuthorizationServer, request: Request) -> Response:
     """Answer `GET /.well-known/oauth-authorization-server`."""
     if request.method == "OPTIONS":
         return Response(status_code=204, headers=PREFLIGHT)
-    return JSONResponse(metadata_of(server), headers={**ANYWHERE, "Cache-Control": "public, max-age=300"})
+    document = metadata_of(server)
+    if server.documents is not None:
+        async with server.database.reading() as tx:
+            document["client_id_metadata_document_supported"] = await takes_documents(tx, server.documents)
+    return JSONResponse(document, headers={**ANYWHERE, "Cache-Control": "public, max-age=300"})
 
 
 async def jwks(server: AuthorizationServer, request: Request) -> Response:

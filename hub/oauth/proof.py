@@ -6,7 +6,9 @@ from urllib.parse import unquote_plus
 
 from starlette.requests import Request
 
+from hub.core.errors import InputError, TooMany
 from hub.identity.assertions import claimed_client
+from hub.identity.client_documents import read_document, stale_client
 from hub.identity.clients import ClientProof
 from hub.identity.grants import AuthorizationServer
 from hub.oauth.parameters import Parameters, Unreadable, form_of
@@ -26,7 +28,28 @@ async def asked_by_a_client(server: AuthorizationServer, request: Request) -> tu
     twice = parameters.repeated - {"resource"}  # that one has an error of its own
     if twice:
         raise Unreadable(f"{', '.join(sorted(twice))} may be sent once only.")
-    return parameters, _proof(server, request.headers.get("authorization"), parameters.values)
+    proof = _proof(server, request.headers.get("authorization"), parameters.values)
+    await _read_again(server, proof)
+    return parameters, proof
+
+
+async def _read_again(server: AuthorizationServer, proof: ClientProof) -> None:
+    """Have the keys on record that a client's document names now, if it proves itself by one of them.
+
+    Raises:
+        Unreadable: the document cannot be read, or will not do.
+    """
+    if server.documents is None or proof.method != "private_key_jwt":
+        return
+    async with server.database.reading() as tx:
+        stale = await stale_client(tx, server.documents, proof.client_id)
+    if stale is None or stale.principal_id is None:
+        return
+    authority = server.authority(stale.principal_id)
+    try:
+        await read_document(server.database, server.documents, stale, asked_by=stale.principal_id, authority=authority)
+    except (InputError, TooMany) as error:
+        raise Unreadable(error.message) from error
 
 
 def _proof(server: AuthorizationServer, authorization: str | None, form: dict[str, str]) -> ClientProof:

@@ -13,6 +13,7 @@ from hub.oauth.answers import answered
 from hub.oauth.authorize import authorize
 from hub.oauth.issued_tokens import introspect, revoke
 from hub.oauth.metadata import jwks, metadata, metadata_of
+from hub.oauth.register import register, registration
 from hub.oauth.token import token
 from hub.registry import servers
 from hub.storage import Tx
@@ -32,6 +33,7 @@ def oauth_routes(runtime: Runtime) -> list[Route]:
         public_url=runtime.public_url,
         is_server=is_published,
         issuers=runtime.issuers,
+        documents=runtime.documents,
     )
     return routes_of(server)
 
@@ -62,6 +64,12 @@ def routes_of(server: AuthorizationServer) -> list[Route]:
     return [
         Route("/oauth/authorize", partial(authorize, server), methods=["GET"]),
         *(Route(f"/oauth/{name}", partial(answered, endpoint, server), methods=ask) for name, endpoint in for_clients),
+        Route("/oauth/register", partial(answered, register, server), methods=ask),
+        Route(
+            "/oauth/register/{client_id}",
+            partial(answered, registration, server),
+            methods=["GET", "DELETE", "OPTIONS"],
+        ),
         Route("/oauth/jwks.json", partial(jwks, server), methods=read),
         *(Route(place, described, methods=read) for place in places),
     ]

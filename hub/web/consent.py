@@ -1,5 +1,6 @@
 """The consent page: an agent asks to act for somebody, who allows all of it, some of it, or nothing."""
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.responses import RedirectResponse, Response
@@ -10,6 +11,8 @@ from hub.web.inert import inert_name
 from hub.web.scope_words import scope_line
 from hub.web.views.entry import ConsentPage
 from hub.web.visits import Shown, Visit, show
+
+_THIS_COMPUTER: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 async def show_consent(visit: Visit) -> Response:
@@ -47,6 +50,8 @@ def _page(question: ConsentQuestion) -> ConsentPage:
         scopes=tuple(scope_line(scope, given_before=scope in question.given_before) for scope in question.scopes),
         returns_to=_place(question.redirect_uri),
         is_more=bool(question.given_before),
+        known_by=urlsplit(question.document).netloc if question.document else "",
+        returns_here=urlsplit(question.redirect_uri).hostname in _THIS_COMPUTER,
     )
 
 

@@ -211,6 +211,8 @@ def _entry() -> Iterator[Example]:
     yield entry("slack-code", "slack.html", SlackPage(code="ABCDE-FGHJK-LMNPQ"), VIEWER)
     yield entry("slack-linked", "slack.html", linked, VIEWER)
     yield entry("consent", "consent.html", CONSENT, VIEWER)
+    newcomer = replace(CONSENT, known_by="agents.example.org", returns_here=True)
+    yield entry("consent-newcomer", "consent.html", newcomer, VIEWER)
     yield entry("consent-more", "consent.html", replace(CONSENT, is_more=True), VIEWER)
     yield entry(
         "consent-hostile", "consent.html", replace(CONSENT, agent=inert_name(HOSTILE), agent_owner=HOSTILE), VIEWER

@@ -79,3 +79,7 @@ class ConsentPage:
     """Place that the browser is sent to after either answer."""
     is_more: bool = False
     """Whether some of it was allowed before, so that the rest is new."""
+    known_by: str = ""
+    """The host whose word the agent's name is, if nobody here registered it."""
+    returns_here: bool = False
+    """Whether the answer goes to a program on the person's own computer."""
