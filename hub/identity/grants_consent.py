@@ -20,7 +20,7 @@ from hub.identity.redirects import answer_uri
 from hub.identity.scopes import scope_text
 from hub.identity.secrets import hash_secret, new_secret
 from hub.identity.sessions import WebSession
-from hub.identity.tables import AuthorizationCodeRow, AuthorizationRequestRow, ConsentRow
+from hub.identity.tables import AuthorizationCodeRow, AuthorizationRequestRow, ClientRegistrationRow, ConsentRow
 from hub.storage import Tx, now
 
 CODE_LIFETIME: Final = timedelta(seconds=60)
@@ -44,6 +44,7 @@ class ConsentQuestion:
     expires_at: datetime
     document: str | None = None
     """Where the agent's metadata document is, if that is what it is known by."""
+    has_registered_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ async def consent_question(tx: Tx, request_id: str, user: Principal) -> ConsentQ
         redirect_uri=row.redirect_uri,
         expires_at=row.expires_at,
         document=await document_of(tx, row.client_id),
+        has_registered_itself=await tx.get(ClientRegistrationRow, row.client_id) is not None,
     )
 
 

@@ -51,6 +51,7 @@ def _page(question: ConsentQuestion) -> ConsentPage:
         returns_to=_place(question.redirect_uri),
         is_more=bool(question.given_before),
         known_by=urlsplit(question.document).netloc if question.document else "",
+        knows_itself_alone=question.has_registered_itself,
         returns_here=urlsplit(question.redirect_uri).hostname in _THIS_COMPUTER,
     )
 

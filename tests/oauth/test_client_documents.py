@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -19,12 +18,7 @@ from hub.core.errors import InputError
 from hub.identity.accounts import suspend
 from hub.identity.client_documents import (
     LARGEST,
-    LONGEST_LIFE,
-    SHORTEST_LIFE,
-    USUAL_LIFE,
     ClientDocuments,
-    is_document_url,
-    lifetime_in,
     register_document,
 )
 from hub.identity.clients import NewAgent, create_agent, find_client, limit_client
@@ -359,46 +353,6 @@ async def test_the_metadata_say_whether_documents_are_taken(outside: Outside) ->
     assert taken["client_id_metadata_document_supported"] is True
     assert without["client_id_metadata_document_supported"] is False
     assert "registration_endpoint" not in taken
-
-
-@pytest.mark.parametrize(
-    ("url", "is_one"),
-    [
-        (URL, True),
-        ("https://agents.example.org:8443/c", True),
-        ("http://agents.example.org/c", False),
-        ("https://agents.example.org", False),
-        ("https://agents.example.org/", False),
-        ("https://agents.example.org/a/../c", False),
-        ("https://agents.example.org/./c", False),
-        ("https://user@agents.example.org/c", False),
-        ("https://agents.example.org/c#x", False),
-        ("https://agents.example.org:x/c", False),
-        ("https://agents.example.org\\c", False),
-        ("https:///c", False),
-        (f"https://agents.example.org/{'c' * 500}", False),
-        ("agt_1", False),
-    ],
-)
-def test_a_document_has_a_plain_https_address_with_a_path(url: str, *, is_one: bool) -> None:
-    assert is_document_url(url) is is_one
-
-
-@pytest.mark.parametrize(
-    ("said", "lifetime"),
-    [
-        (None, USUAL_LIFE),
-        ("max-age=600", timedelta(minutes=10)),
-        ("public, max-age=7200, immutable", timedelta(hours=2)),
-        ("max-age=1", SHORTEST_LIFE),
-        ("max-age=999999999", LONGEST_LIFE),
-        ("no-store", SHORTEST_LIFE),
-        ("no-cache, max-age=7200", SHORTEST_LIFE),
-        ("nonsense", USUAL_LIFE),
-    ],
-)
-def test_a_document_is_believed_as_long_as_it_says_within_bounds(said: str | None, lifetime: timedelta) -> None:
-    assert lifetime_in({} if said is None else {"cache-control": said}) == lifetime
 
 
 async def test_names_of_agents_come_from_their_host_and_never_collide(outside: Outside) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import httpx2
 import pytest
 from joserfc.jwk import ECKey
-from oauth_hub import CALLBACK, PUBLIC_URL, Hub, query_of
+from oauth_hub import CALLBACK, PUBLIC_URL, Hub, query_of, request_id_in
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import func, select
 from starlette.applications import Starlette
 
 from hub.identity.client_documents import ClientDocuments
+from hub.identity.grants_consent import consent_question
 from hub.identity.newcomers import Newcomers
 from hub.identity.tables import ClientRow
 from hub.oauth.metadata import metadata_of
@@ -91,7 +92,10 @@ async def test_a_client_that_registered_acts_for_a_person_within_the_operators_b
     assert (body["client_name"], body["redirect_uris"]) == ("Traveller", [CALLBACK])
     assert (body["token_endpoint_auth_method"], "logo_uri" in body) == ("client_secret_basic", False)
     proof = {"client_id": body["client_id"], "client_secret": body["client_secret"]}
-    code = query_of(await hub.consent(await hub.ask(client_id=body["client_id"])))["code"]
+    asked = await hub.ask(client_id=body["client_id"])
+    async with hub.database.transaction() as tx:
+        assert (await consent_question(tx, request_id_in(asked), hub.ada)).has_registered_itself
+    code = query_of(await hub.consent(asked))["code"]
     token = (await hub.redeem(code, **proof)).json()
     caller = await hub.caller(token["access_token"])
     assert (caller.on_behalf_of, caller.scopes) == (hub.ada, {"tryton:read"})

@@ -1,6 +1,7 @@
 """Consent: who asks for what is said in words, and allowing some of it or nothing is as easy as allowing all."""
 
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -9,8 +10,9 @@ from starlette.applications import Starlette
 from web_visitor import Visitor
 from world import PASSWORD, World
 
-from hub.identity.tables import AuthorizationCodeRow, ClientRow
+from hub.identity.tables import AuthorizationCodeRow, ClientDocumentRow, ClientRow
 from hub.oauth import oauth_routes
+from hub.storage import now
 from hub.web import web_routes
 
 pytestmark = pytest.mark.anyio
@@ -116,3 +118,20 @@ async def test_what_is_new_is_told_from_what_was_allowed_before(world: World, ri
 
     assert "new may write" in rita.text
     assert "you allowed this before reads only" in rita.text
+
+
+async def test_an_agent_that_nobody_registered_is_told_by_whose_word_it_is_what_it_says(
+    world: World, rita: Visitor
+) -> None:
+    page = await asked_for_consent(world, rita)
+    await rita.get(page)
+    assert "Nobody here has checked" not in rita.text
+    async with world.runtime.database.transaction() as tx:
+        url, at = "https://agents.example.org/client.json", await now(tx)
+        tx.add(ClientDocumentRow(principal_id=world.bot.id, url=url, fresh_until=at + timedelta(hours=1)))
+
+    await rita.get(page)
+
+    assert "agents.example.org , where it comes from. Nobody here has checked its name." in rita.text
+    assert "Allow it only if you have just started it yourself." in rita.text
+    assert "<img" not in rita.html

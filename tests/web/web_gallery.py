@@ -213,6 +213,8 @@ def _entry() -> Iterator[Example]:
     yield entry("consent", "consent.html", CONSENT, VIEWER)
     newcomer = replace(CONSENT, known_by="agents.example.org", returns_here=True)
     yield entry("consent-newcomer", "consent.html", newcomer, VIEWER)
+    unasked = replace(CONSENT, knows_itself_alone=True)
+    yield entry("consent-registered", "consent.html", unasked, VIEWER)
     yield entry("consent-more", "consent.html", replace(CONSENT, is_more=True), VIEWER)
     yield entry(
         "consent-hostile", "consent.html", replace(CONSENT, agent=inert_name(HOSTILE), agent_owner=HOSTILE), VIEWER

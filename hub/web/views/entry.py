@@ -81,5 +81,7 @@ class ConsentPage:
     """Whether some of it was allowed before, so that the rest is new."""
     known_by: str = ""
     """The host whose word the agent's name is, if nobody here registered it."""
+    knows_itself_alone: bool = False
+    """Whether it registered itself, so that its name is its own word."""
     returns_here: bool = False
     """Whether the answer goes to a program on the person's own computer."""
