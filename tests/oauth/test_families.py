@@ -1,10 +1,13 @@
 """Codes and refresh tokens: each is good once, for one client, for what it was given for."""
 
+from dataclasses import replace
+
 import anyio
 import httpx2
 import pytest
 from oauth_hub import CALLBACK, PUBLIC_URL, VERIFIER, Hub, agent_of, challenge_of, error_in
 from sqlalchemy import update
+from starlette.applications import Starlette
 
 from hub.core.errors import Unauthenticated
 from hub.identity.accounts import resume, suspend
@@ -14,7 +17,8 @@ from hub.identity.clients import (
     limit_client,
 )
 from hub.identity.tables import AuthorizationCodeRow, GrantRow, RefreshTokenRow
-from hub.storage import now
+from hub.oauth.routes import routes_of
+from hub.storage import Database, now
 
 pytestmark = pytest.mark.anyio
 
@@ -149,6 +153,32 @@ async def test_of_many_rotations_at_once_one_wins_and_the_family_ends(hub: Hub) 
     assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400, 400]
     (won,) = (answer.json() for answer in answers if answer.status_code == 200)
     assert error_in(await hub.refresh(won["refresh_token"])) == "invalid_grant"
+    with pytest.raises(Unauthenticated):
+        await hub.caller(won["access_token"])
+
+
+async def test_of_two_processes_that_rotate_at_once_one_wins_and_both_see_the_family_end(
+    hub: Hub, database_url: str
+) -> None:
+    first = (await hub.redeem(await hub.code())).json()
+    elsewhere = Database(database_url)  # as another process would have it
+    other = replace(hub.server, database=elsewhere)
+    transport = httpx2.ASGITransport(app=Starlette(routes=routes_of(other)))
+    async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
+        there, answers = replace(hub, server=other, http=http), list[httpx2.Response]()
+
+        async def rotate(process: Hub) -> None:
+            answers.append(await process.refresh(first["refresh_token"]))
+
+        async with anyio.create_task_group() as group:
+            for process in (hub, there):
+                group.start_soon(rotate, process)
+        (won,) = (answer.json() for answer in answers if answer.status_code == 200)
+        after = [await process.refresh(won["refresh_token"]) for process in (hub, there)]
+    await elsewhere.close()
+
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
+    assert [error_in(answer) for answer in after] == ["invalid_grant", "invalid_grant"]
     with pytest.raises(Unauthenticated):
         await hub.caller(won["access_token"])
 
