@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from mcp_types import CallToolResult, Tool
 
-from hub.core.errors import ArgumentsInvalid, Violation
 from hub.identity.principals import Caller
 from hub.invocations.envelope import STANDINGS, Status, envelope, outward
 from hub.invocations.masking import answer_for
@@ -17,6 +16,7 @@ from hub.invocations.values import Invocation
 from hub.keys import open_cursor, seal_cursor
 from hub.mcp.hub_tool_descriptions import CANCEL, GET, MINE
 from hub.mcp.results import answer
+from hub.registry import canonical_under
 from schemas import CompiledSchema, compile_schema
 
 Json = Any
@@ -42,10 +42,7 @@ class HubTool:
             ArgumentsInvalid: they break its schema.
             HubError: whatever the answer itself raises.
         """
-        findings = self.arguments.violations(arguments)
-        if findings:
-            raise ArgumentsInvalid([Violation(pointer=one.pointer, message=one.message) for one in findings])
-        return await self.answers(runtime, caller, arguments)
+        return await self.answers(runtime, caller, canonical_under(self.arguments, arguments))
 
 
 async def _get(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:

@@ -1,12 +1,14 @@
 """Canonical arguments: what a call is about, checked against the schema, with defaults filled, each number one way."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, cast
 
 from hub.core.canonical import SAFE_INTEGER
 from hub.core.errors import ArgumentsInvalid, Violation
 from hub.registry.values import PublishedTool
 from schemas import CompiledSchema, Finding
+from schemas.pointers import pointer
 
 Json = Any
 """Any JSON value."""
@@ -25,7 +27,7 @@ def canonical_arguments(tool: PublishedTool, arguments: Json) -> dict[str, Json]
 
 
 def canonical_under(schema: CompiledSchema, arguments: Json) -> dict[str, Json]:
-    """Return `arguments` with the defaults of `schema` filled in.
+    """Return `arguments` with the defaults of `schema` filled in, and without the nulls that it does not take.
 
     Whatever has the same canonical JSON is the same here: 1.0 becomes 1, since RFC 8785 writes both alike.
 
@@ -33,6 +35,8 @@ def canonical_under(schema: CompiledSchema, arguments: Json) -> dict[str, Json]:
         ArgumentsInvalid: they break `schema`; the error names every violation.
     """
     value = one_way({} if arguments is None else arguments)
+    if not schema.is_valid(value):
+        value = _without_idle_nulls(schema, value)
     _refuse_violations(schema, value)
     filled = schema.with_defaults(value)
     if filled != value:
@@ -48,6 +52,31 @@ def one_way(value: Json) -> Json:
         return {name: one_way(member) for name, member in cast("Mapping[str, Json]", value).items()}
     if isinstance(value, list):
         return [one_way(item) for item in cast("list[Json]", value)]
+    return value
+
+
+def _without_idle_nulls(schema: CompiledSchema, value: Json) -> Json:
+    """Return `value` without the members that are null where `schema` takes no null, if it is valid then.
+
+    Some clients (CrewAI) send null for every argument that the model left out. No tool of ours gives null a meaning
+    (`lint_null`), so nothing else can be meant; whatever else is wrong is told of what was sent.
+    """
+    refused = {finding.pointer for finding in schema.violations(value)}
+    less = _without_nulls(value, refused, ())
+    return less if schema.is_valid(less) else value
+
+
+def _without_nulls(value: Json, places: AbstractSet[str], at: tuple[str | int, ...]) -> Json:
+    if isinstance(value, Mapping):
+        members = cast("Mapping[str, Json]", value)
+        return {
+            name: _without_nulls(member, places, (*at, name))
+            for name, member in members.items()
+            if member is not None or pointer((*at, name)) not in places
+        }
+    if isinstance(value, list):
+        items = cast("list[Json]", value)
+        return [_without_nulls(item, places, (*at, number)) for number, item in enumerate(items)]
     return value
 
 

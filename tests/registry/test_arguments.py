@@ -137,3 +137,21 @@ def test_a_hundred_violations_are_enough() -> None:
         canonical_arguments(tool(), {"id": 1} | {f"x{number}": 1 for number in range(500)})
 
     assert len(refused.value.violations) == 100
+
+
+def test_nulls_that_the_schema_does_not_take_are_left_out_at_every_depth() -> None:
+    given = {"id": 7, "ratio": None, "filter": {"limit": None}, "stage": None}
+
+    assert canonical_arguments(tool(), given) == canonical_arguments(tool(), {"id": 7})
+
+
+def test_a_null_that_the_schema_takes_stays() -> None:
+    taking = tool({"type": "object", "properties": {"note": {"type": ["string", "null"]}, "size": {"type": "integer"}}})
+
+    assert canonical_arguments(taking, {"note": None, "size": None}) == {"note": None}
+
+
+@pytest.mark.parametrize("given", [{"id": None}, {"id": 7, "filter": [None]}])
+def test_a_null_that_cannot_be_meant_as_left_out_is_refused(given: Json) -> None:
+    with pytest.raises(ArgumentsInvalid):
+        canonical_arguments(tool(), given)
