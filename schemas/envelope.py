@@ -14,6 +14,7 @@ ENVELOPE: Final[Mapping[str, Json]] = {
     "required": ["status"],
     "properties": {
         "status": {"type": "string"},
+        "message": {"type": "string"},
         "invocation_id": {"type": "string"},
         "poll_after_seconds": {"type": "number"},
         "expires_at": {"type": "string"},

@@ -132,8 +132,10 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
         }
         return Envelope(status=standing.status, text=_ended(invocation), structured=structured, is_error=True)
     is_running = standing.status is Status.RUNNING
+    text = _waiting(invocation, url)
     structured = {
         "status": standing.status.value,
+        "message": text,  # some clients show their model nothing but this (Pydantic AI)
         "invocation_id": invocation.id,
         "poll_after_seconds": RUNNING_POLL_SECONDS if is_running else POLL_AFTER_SECONDS,
         "expires_at": invocation.expires_at.isoformat() if invocation.expires_at else None,
@@ -142,7 +144,7 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
         **_steps(invocation),
     }
     kept = {name: value for name, value in structured.items() if value is not None}
-    return Envelope(status=standing.status, text=_waiting(invocation, url), structured=kept, is_error=False)
+    return Envelope(status=standing.status, text=text, structured=kept, is_error=False)
 
 
 def page_of(invocation: Invocation, public_url: str) -> str:

@@ -78,7 +78,8 @@ async def test_a_high_write_is_answered_with_the_pending_envelope(hub: WorkingHu
 
     told = structured(result)
     assert not result.is_error
-    assert set(told) == {"status", "invocation_id", "poll_after_seconds", "expires_at", "status_url"}
+    assert set(told) == {"status", "message", "invocation_id", "poll_after_seconds", "expires_at", "status_url"}
+    assert told["message"] == text_of(result)
     assert told["status"] == "pending_approval"
     assert told["status_url"].endswith(f"/invocations/{told['invocation_id']}")
     said = text_of(result)
