@@ -28,7 +28,7 @@ test: check $(LANGGRAPH)/ready tryton ## The gates, then every test on SQLite an
 	@$(BIN)/pytest -m "not more" --numprocesses 2 --dist worksteal $(ARGS)
 
 .PHONY: test-more
-test-more: .venv/ready $(LANGGRAPH)/ready tryton ## The tests that take minutes
+test-more: .venv/ready $(LANGGRAPH)/ready tryton clients ## The tests that take minutes
 	@$(BIN)/pytest -m more --collect-only -qq >/dev/null 2>&1; case $$? in \
 		5) echo "test-more: no test is marked 'more'" ;; \
 		*) $(BIN)/pytest -m more --numprocesses 2 --dist worksteal $(ARGS) ;; \
@@ -51,6 +51,10 @@ bench: .venv/ready ## Speed beside an ungoverned proxy, and what confinement and
 	@$(BIN)/python -m benchmarks $(if $(JSON),--json "$(JSON)")
 	@$(BIN)/python -m benchmarks.confined
 	@$(BIN)/python -m benchmarks.governance
+
+.PHONY: matrix
+matrix: clients ## What eight MCP clients do at a hub, written into the README; ARGS name some of them
+	@$(BIN)/python -m clients $(ARGS)
 
 .PHONY: run
 run: .venv/ready ## The hub on this machine, with its data in var/; ARGS go to `toolhub serve`
@@ -82,3 +86,7 @@ $(LANGGRAPH)/ready: constraints/langgraph.txt | python
 .PHONY: tryton
 tryton: .venv/ready
 	@$(BIN)/python -c 'from pathlib import Path; from connectors.tryton_server import install; install(Path(".venvs"), print)'
+
+.PHONY: clients
+clients: .venv/ready $(LANGGRAPH)/ready
+	@$(BIN)/python -m clients.installation

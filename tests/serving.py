@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import uvicorn
+from starlette.types import ASGIApp
 from world import World
 
 from hub.app import create_app
@@ -22,13 +23,17 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(world: World) -> AsyncGenerator[Served]:
-    """Serve the application of `world`, with its worker, in this event loop until the block ends."""
+async def serve(world: World, *, behind: Callable[[ASGIApp], ASGIApp] | None = None) -> AsyncGenerator[Served]:
+    """Serve the application of `world`, with its worker, in this event loop until the block ends.
+
+    `behind` makes what stands between it and everybody else, as a proxy would.
+    """
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     verifier = TokenVerifier(world.runtime.database, world.runtime.keys, address)
     there = replace(world, runtime=replace(world.runtime, public_url=address, verifier=verifier))
-    server = uvicorn.Server(uvicorn.Config(create_app(there.runtime, {}), log_config=None))
+    app: ASGIApp = create_app(there.runtime, {})
+    server = uvicorn.Server(uvicorn.Config(behind(app) if behind else app, log_config=None))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield Served(world=there, address=address)

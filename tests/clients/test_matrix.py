@@ -1,0 +1,50 @@
+"""What every client of the matrix does at a real hub, and that the README says exactly that.
+
+`make matrix` writes what is observed into `observed.json` and into the README's table; without it, what is observed has
+to be what stands there.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from clients.clients import CLIENTS
+from clients.stage import opened
+from clients.story import STEPS, observe
+from clients.table import SHORT, recorded, shown, table
+from hub.storage import Database
+
+
+@pytest.mark.more
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", sorted(CLIENTS))
+async def test_a_client_does_what_the_table_says_and_no_decision_of_its_model_has_two_effects(
+    name: str, database: Database, tmp_path: Path
+) -> None:
+    async with opened(CLIENTS[name], database, tmp_path / name) as stage:
+        seen = (await observe(stage)).as_json()
+
+    assert seen == recorded()[name]
+
+
+def test_the_readme_shows_what_was_observed() -> None:
+    assert shown() == table(recorded())
+
+
+def test_every_client_of_the_matrix_was_observed_in_every_step() -> None:
+    assert recorded().keys() == CLIENTS.keys()
+    for seen in recorded().values():
+        assert list(seen["cells"]) == list(STEPS) == list(SHORT)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, client in CLIENTS.items() if client.packages))
+def test_what_was_observed_is_what_is_pinned(name: str) -> None:
+    pins = dict(line.split("==") for line in CLIENTS[name].constraints.read_text().splitlines() if "==" in line)
+
+    canonical = {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in pins.items()}
+
+    for package, version in recorded()[name]["versions"].items():
+        assert canonical[package] == version
+    for package in CLIENTS[name].packages:
+        assert package.split("[")[0] in canonical
