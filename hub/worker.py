@@ -20,6 +20,7 @@ from hub.identity.sweeping import sweep
 from hub.invocations.contact import look_after_connections
 from hub.invocations.handles import forget_handles
 from hub.invocations.journal import WORK
+from hub.invocations.pinning import look_at_due
 from hub.invocations.provenance import forget_values
 from hub.invocations.reminders import chase_due
 from hub.invocations.replay import Replay, replay
@@ -39,6 +40,7 @@ ANNOUNCE_SECONDS: Final = 60.0
 TIDY_SECONDS: Final = 3600.0
 WATCH_SECONDS: Final = 5.0
 COUNT_SECONDS: Final = 300.0
+PIN_SECONDS: Final = 20.0
 CHECK_SECONDS: Final = 86_400.0
 CHECKED: Final = timedelta(days=1)
 """How far back decisions are made again."""
@@ -63,6 +65,7 @@ async def work(runtime: Runtime, notify: Notify, keeping: Keeping = USUAL) -> No
         group.create_task(keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: chase_due(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: watch(runtime), pause=WATCH_SECONDS))
+        group.create_task(keep(lambda: look_at_due(runtime), pause=PIN_SECONDS))
         group.create_task(keep(lambda: look_after_connections(runtime), pause=LOOK_AGAIN_SECONDS))
 
 

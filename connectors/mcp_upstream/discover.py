@@ -70,6 +70,21 @@ class Discovery:
     refused: tuple[Refusal, ...]
 
 
+def owner_of(spec: ConnectorSpec) -> Owner:
+    """Return the owner's words with which `spec` was made of a server's."""
+    tools = [one for one in spec.operations if serving.SERVES not in one.binding]
+    reads = [one for one in tools if one.effect is Effect.READ and "phases" not in one.binding]
+    return Owner(
+        name=spec.name,
+        version=spec.version,
+        title=spec.title,
+        auth=spec.auth,
+        reads=frozenset(str(one.binding["tool"]) for one in reads),
+        refuses_definitely=frozenset(str(one.binding["tool"]) for one in tools if one.binding["refuses_definitely"]),
+        vouches=any("phases" in one.binding for one in tools),
+    )
+
+
 def before_discovery(owner: Owner) -> ConnectorSpec:
     """Return the connector without tools: what a channel must know to let `discover` meet the server, and no more."""
     return _connector(owner, [])

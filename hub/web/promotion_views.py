@@ -76,7 +76,7 @@ def promotion_page(one: Promotion, seen: Seen, *, problem: str = "") -> Promotio
     """Return a promotion as its page shows it to whoever looks."""
     needs_person = any(each.gate is Gate.PERSON for each in one.findings)
     played = one.rehearsal.played if one.rehearsal and seen.shows_calls else ()
-    lines = list(_changed(seen.changed))
+    lines = list(changed_lines(seen.changed))
     return PromotionPage(
         address=f"/promotions/{one.id}",
         connector=one.connector,
@@ -136,7 +136,8 @@ def _person(principal_id: str | None, people: Mapping[str, Principal]) -> Inert:
     return inert_name(people[principal_id].display_name if principal_id in people else principal_id)
 
 
-def _changed(found: Sequence[Difference]) -> Iterator[ChangedLine]:
+def changed_lines(found: Sequence[Difference]) -> Iterator[ChangedLine]:
+    """Yield what differs, field by field, as lines of a page."""
     for one in found:
         name = one.operation or "the connector itself"
         if one.kind is not Kind.CHANGED:

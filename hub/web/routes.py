@@ -25,6 +25,7 @@ from hub.web import (
     new_connection,
     password,
     people,
+    pins,
     policy,
     promotions,
     reviews,
@@ -53,6 +54,7 @@ def web_routes(runtime: Runtime, slack: SlackDoor | None = None) -> list[Route]:
         *_brakes(door),
         *_erasures(door),
         *_promotions(door),
+        *_pins(door),
         *_slack(door, slack),
     ]
 
@@ -214,4 +216,12 @@ def _promotions(door: Doorway) -> list[Route]:
         Route(f"{one}/explanation", door.private(promotions.explain), methods=["POST"]),
         Route(f"{one}/withdrawal", door.private(promotions.withdraw), methods=["POST"]),
         Route(f"{one}/reversal", door.private(promotions.revert), methods=["POST"]),
+    ]
+
+
+def _pins(door: Doorway) -> list[Route]:
+    return [
+        Route("/pins", door.private(pins.show_pins), methods=["GET"]),
+        Route("/pins/{pin_id}", door.private(pins.show_pin), methods=["GET"]),
+        Route("/pins/{pin_id}/decision", door.private(pins.decide), methods=["POST"]),
     ]

@@ -19,6 +19,7 @@ from hub.identity.resources import API as API_SERVER
 from hub.invocations.invoke import invoke
 from hub.invocations.promoting import ask_for
 from hub.invocations.values import Call
+from hub.pins import Looked, propose
 from hub.promotions import Wish
 from hub.registry import Environment, NewServer, Offer, create_server, find_tool, publish
 
@@ -48,6 +49,10 @@ MAY: Mapping[str, frozenset[str]] = {
     "listStops": ADMINISTRATOR | OPERATOR,
     "setStop": ADMINISTRATOR | OPERATOR,
     "liftStop": ADMINISTRATOR | OPERATOR,
+    "listPins": MEMBER,
+    "getPin": MEMBER,
+    "decidePin": ADMINISTRATOR,  # and the connector's owner
+    "lookAtServer": ADMINISTRATOR | OPERATOR,  # and the connection's owner
     "listPromotions": MEMBER,
     "askPromotion": ADMINISTRATOR,  # and the connector's owner
     "getPromotion": MEMBER,
@@ -192,6 +197,8 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "explainPromotion": WHY,
         "decidePromotion": {"digest": "0" * 64, "agree": False, "reason": "Not yet."},
         "withdrawPromotion": WHY,
+        "decidePin": {"digest": "0" * 64, "agree": False, "reason": "Not yet."},
+        "lookAtServer": {"connection_id": ids["connection_id"]},
         "revertPromotion": WHY,
         "registerConnector": {"spec": spec.model_dump(mode="json")},
         "declareComposite": {"declaration": restock(over("test-system"))},
@@ -287,6 +294,10 @@ async def things(hub: WorkingHub) -> dict[str, str]:
     grant = await grant_like(hub, asked.id)
     wish = Wish(connector="upstream", environment=Environment.STAGING, reason="It works.")
     promotion = await ask_for(wish, hub.runtime, hub.authority)
+    async with hub.database.transaction() as tx:
+        said = Looked(connector="upstream", connection_id=hub.connection.id, spec=connector.spec, advice=())
+        pin = await propose(tx, said, hub.authority)
+        assert pin is not None
     async with hub.database.reading() as tx:
         first, *_ = await audit.events_of(tx, asked.id)
     await audit.sequence(hub.database, hub.runtime.keys)
@@ -304,6 +315,7 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         "secret_id": "sec_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "invocation_id": asked.id,
         "promotion_id": promotion.id,
+        "pin_id": pin.id,
         "grant_id": grant.id,
         "deputyship_id": "dep_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "review_id": "rev_06dvh3x5m8qk2v7c1n4pz9tbwr",

@@ -8,6 +8,7 @@ from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_erasures import ERASURES
 from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
+from web_gallery_pins import PIN_LISTS, PINS
 from web_gallery_plan import PLANS, PLANS_BEGUN
 from web_gallery_policy import BUNDLES, POLICIES, TRIALS
 from web_gallery_promotions import PROMOTION_LISTS, PROMOTIONS
@@ -244,6 +245,8 @@ def _governed() -> Iterator[Example]:
         ("policy-trial", "policy_trial.html", "policy", TRIALS),
         ("policy-bundle", "policy_bundle.html", "policy", BUNDLES),
         ("erasures", "erasures.html", "erasures", ERASURES),
+        ("pins", "pins.html", "servers", PIN_LISTS),
+        ("pin", "pin.html", "servers", PINS),
         ("promotions", "promotions.html", "servers", PROMOTION_LISTS),
         ("promotion", "promotion.html", "servers", PROMOTIONS),
     )

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from connectors.mcp_upstream import Discovery, Owner, before_discovery
@@ -54,10 +55,10 @@ async def _discovered(owner: Owner, url: str, chosen: Settings) -> Discovery:
 
 
 def _print(found: Discovery) -> None:
-    table = Table("tool", "effect", "tier", "class", "preview", "undo", title=found.spec.title)
+    table = Table("tool", "there", "effect", "tier", "class", "preview", "undo", title=found.spec.title)
     for one in found.spec.operations:
         row = (one.effect, one.tier, one.upstream_class, one.fidelity, one.reversal)
-        table.add_row(one.name, *(value.value for value in row))
+        table.add_row(one.name, escape(str(one.binding["tool"])), *(value.value for value in row))
     out.print(table)
     for refusal in found.refused:
         out.print(f"[yellow]Left out[/] {refusal.tool}: {refusal.reason}", highlight=False)

@@ -79,14 +79,15 @@ async def publish_spec(
 def show_difference(spec: ConnectorSpec, found: Sequence[Difference], versions: int | None) -> None:
     """Print what a release changes field by field, and how many `versions` are new; None if none was published."""
     for one in found:
-        _print(one)
+        print_difference(one)
     if versions is not None:
         out.print(f"[green]Published[/] {spec.name} {spec.version}: {versions} new tool version(s).")
     elif not found:
         out.print(f"{spec.name} {spec.version} is published already; nothing would change.")
 
 
-def _print(found: Difference) -> None:
+def print_difference(found: Difference) -> None:
+    """Print what changes of one operation, field by field."""
     out.print(f"[{_COLOURS[found.kind]}]{found.kind.value}[/] {found.operation or 'the connector itself'}")
     for field in found.fields:
         before, after = (

@@ -1180,6 +1180,39 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connector", "environment", name=op.f("pk_connector_releases_in_use")),
     )
     op.create_table(
+        "pin_changes",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("connector", sa.String(length=32), nullable=False),
+        sa.Column("connection_id", sa.String(length=40), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("spec", sa.Text(), nullable=False),
+        sa.Column("advice", Json, nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("found_at", Moment(), nullable=False),
+        sa.Column("ended_at", Moment(), nullable=True),
+        sa.Column("decided_by", sa.String(length=40), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name=op.f("fk_pin_changes_connection_id_connections")
+        ),
+        sa.ForeignKeyConstraint(["connector"], ["connectors.name"], name=op.f("fk_pin_changes_connector_connectors")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pin_changes")),
+    )
+    with op.batch_alter_table("pin_changes", schema=None) as batch_op:
+        batch_op.create_index("ix_pin_changes_waiting", ["connector", "state"], unique=False)
+
+    op.create_table(
+        "pin_looks",
+        sa.Column("connection_id", sa.String(length=40), nullable=False),
+        sa.Column("looked_at", Moment(), nullable=True),
+        sa.Column("look_at", Moment(), nullable=False),
+        sa.Column("problem", sa.String(length=500), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name=op.f("fk_pin_looks_connection_id_connections")
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_pin_looks")),
+    )
+    op.create_table(
         "promotions",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("connector", sa.String(length=32), nullable=False),
@@ -1285,6 +1318,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_promotions_place")
 
     op.drop_table("promotions")
+    op.drop_table("pin_looks")
+    with op.batch_alter_table("pin_changes", schema=None) as batch_op:
+        batch_op.drop_index("ix_pin_changes_waiting")
+
+    op.drop_table("pin_changes")
     op.drop_table("connector_releases_in_use")
     op.drop_table("tools")
     with op.batch_alter_table("oauth_refresh_tokens", schema=None) as batch_op:

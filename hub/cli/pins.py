@@ -1,0 +1,130 @@
+"""`toolhub pins`: what federated servers say otherwise than was accepted, looking again, and deciding about it."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from hub import pins, registry
+from hub.cli.connector.publish import print_difference
+from hub.cli.console import fail, out, run, settings
+from hub.core.errors import NotFound
+from hub.invocations.pinning import Seen, accepted_before, look_for
+from hub.invocations.runtime import Runtime
+from hub.pins import Change, State
+from hub.registry.differing import Difference, differences
+from hub.settings import Settings
+from hub.wiring import open_runtime
+
+pins_app = typer.Typer(help="Pins: what federated MCP servers say now and nobody has accepted.", no_args_is_help=True)
+
+Json = Any
+"""Any JSON value."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+Named = Annotated[str, typer.Argument(help="The id of a change.")]
+
+
+@pins_app.command("list")
+def list_them(*, as_json: AsJson = False) -> None:
+    """List what servers have said otherwise, the newest first."""
+    found = run(_found(settings()))
+    if as_json:
+        typer.echo(json.dumps([as_document(one) for one in found], indent=2))
+        return
+    table = Table("id", "connector", "state", "to look at twice", "found")
+    for one in found:
+        table.add_row(one.id, one.connector, one.state.value, str(len(one.advice)), f"{one.found_at:%Y-%m-%d %H:%M}")
+    out.print(table)
+
+
+@pins_app.command()
+def show(change: Named) -> None:
+    """Show what a server says otherwise, field by field, and what to look at twice."""
+    one, found = run(_one(settings(), change))
+    for advice in one.advice:
+        where = advice.operation or "the server itself"
+        out.print(f"[yellow]{advice.sign.value}[/] {escape(where)}: {escape(advice.says)}", highlight=False)
+    for each in found:
+        print_difference(each)
+    if one.state is State.WAITING:
+        out.print(f"To accept exactly this: toolhub pins accept {one.id} --digest {one.digest}", soft_wrap=True)
+
+
+@pins_app.command()
+def look(connection: Annotated[str, typer.Argument(help="A connection that leads to an MCP server.")]) -> None:
+    """Look at a server now. Exit code 1 says that it cannot be looked at.
+
+    Example:  toolhub pins look notes
+    """
+    seen = run(_looked(settings(), connection))
+    if seen.problem is not None:
+        fail(f"{connection} cannot be looked at: {seen.problem}")
+    out.print("Nothing new." if seen.change is None else f"Waits: {seen.change.id}. See it by `toolhub pins show`.")
+
+
+@pins_app.command()
+def accept(
+    change: Named, digest: Annotated[str, typer.Option(help="Of what you have looked at; `show` tells it.")]
+) -> None:
+    """Make a release of what the server says, in use in dev at once."""
+    done = run(_decided(settings(), change, digest, None))
+    out.print(f"[green]Accepted[/]: {done.connector} is in use in dev as its server describes it.", highlight=False)
+
+
+@pins_app.command()
+def refuse(
+    change: Named,
+    digest: Annotated[str, typer.Option(help="Of what you have looked at; `show` tells it.")],
+    reason: Annotated[str, typer.Option(help="Why not; everybody reads it.")],
+) -> None:
+    """Leave everything as it was accepted."""
+    run(_decided(settings(), change, digest, reason))
+    out.print("Refused. Everything stays as it was accepted.")
+
+
+def as_document(one: Change) -> dict[str, Json]:
+    """Return a change as JSON."""
+    return {
+        "id": one.id,
+        "connector": one.connector,
+        "connection_id": one.connection_id,
+        "state": one.state.value,
+        "digest": one.digest,
+        "found_at": one.found_at.isoformat(),
+        "advice": [each.as_json() for each in one.advice],
+    }
+
+
+async def _found(chosen: Settings) -> list[Change]:
+    async with open_runtime(chosen) as runtime, runtime.database.reading() as tx:
+        return await pins.changes(tx)
+
+
+async def _one(chosen: Settings, change_id: str) -> tuple[Change, list[Difference]]:
+    async with open_runtime(chosen) as runtime, runtime.database.reading() as tx:
+        change = await pins.get_change(tx, change_id)
+        return change, differences(await accepted_before(tx, change), change.spec)
+
+
+async def _looked(chosen: Settings, name: str) -> Seen:
+    async with open_runtime(chosen) as runtime:
+        async with runtime.database.reading() as tx:
+            connection = await registry.find_connection(tx, name)
+        if connection is None:
+            raise NotFound(f"There is no connection {name!r}.")
+        return await look_for(connection.id, runtime, runtime.authority)
+
+
+async def _decided(chosen: Settings, change_id: str, digest: str, refusal: str | None) -> Change:
+    async with open_runtime(chosen) as runtime:
+        return await _decide(runtime, change_id, digest, refusal)
+
+
+async def _decide(runtime: Runtime, change_id: str, digest: str, refusal: str | None) -> Change:
+    async with runtime.database.transaction() as tx:
+        if refusal is None:
+            return await pins.accept(tx, change_id, digest, runtime.authority)
+        return await pins.refuse(tx, change_id, digest, refusal, runtime.authority)

@@ -1,0 +1,39 @@
+"""Pins: what federated servers say now that the owners of their connectors have not looked at yet."""
+
+from hub.pins.advice import Advice, Sign, advice_on, breakage, same_reading
+from hub.pins.keeping import (
+    Looked,
+    accept,
+    changes,
+    get_change,
+    looks,
+    may_decide,
+    note_look,
+    propose,
+    refuse,
+    settle,
+    take_looks,
+)
+from hub.pins.values import Change, Look, State
+
+__all__ = [
+    "Advice",
+    "Change",
+    "Look",
+    "Looked",
+    "Sign",
+    "State",
+    "accept",
+    "advice_on",
+    "breakage",
+    "changes",
+    "get_change",
+    "looks",
+    "may_decide",
+    "note_look",
+    "propose",
+    "refuse",
+    "same_reading",
+    "settle",
+    "take_looks",
+]

@@ -1,0 +1,199 @@
+"""Pins on record: looks that are due, and changes that wait for an owner, accepted or refused; each with an event."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+
+from connectors.sdk.spec import ConnectorSpec
+from hub.audit import EventKind
+from hub.core.canonical import digest
+from hub.core.errors import Conflict, InputError, NotFound
+from hub.core.ids import is_id, new_id
+from hub.identity.authority import Authority
+from hub.identity.directory import get
+from hub.identity.permissions import Permission, may
+from hub.pins.advice import Advice
+from hub.pins.tables import PinChangeRow, PinLookRow
+from hub.pins.values import Change, Look, State
+from hub.registry import register_connector, release
+from hub.registry.federated import federated_connections, held_back
+from hub.registry.reading import connector_owner
+from hub.registry.stewardship import Stewards, require_steward
+from hub.storage import Tx, insert_into, now
+
+LOOK_EVERY: Final = timedelta(minutes=10)
+_LOOK_LASTS: Final = timedelta(minutes=2)
+_MOST_AT_ONCE: Final = 8
+HELD_BACK: Final = "Its server has changed: "
+"""How the reason begins for which a look holds a tool back."""
+_LONGEST_REASON: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What one look found: the release that the server's words would make, and what to know of it."""
+
+    connector: str
+    connection_id: str
+    spec: ConnectorSpec
+    advice: tuple[Advice, ...]
+
+
+async def take_looks(tx: Tx) -> list[str]:
+    """Return the connections whose servers are to be looked at now, each to one process."""
+    at = await now(tx)
+    federated = federated_connections()
+    known = set(await tx.scalars(select(PinLookRow.connection_id)))
+    for connection_id in sorted(set(await tx.scalars(federated)) - known):
+        fresh = {"connection_id": connection_id, "look_at": at + LOOK_EVERY}
+        await tx.execute(insert_into(tx, PinLookRow).values(fresh).on_conflict_do_nothing())
+    due = select(PinLookRow.connection_id).where(PinLookRow.look_at <= at, PinLookRow.connection_id.in_(federated))
+    first = due.order_by(PinLookRow.look_at).limit(_MOST_AT_ONCE)
+    taken = update(PinLookRow).where(PinLookRow.connection_id.in_(first), PinLookRow.look_at <= at)
+    return list(await tx.scalars(taken.values(look_at=at + _LOOK_LASTS).returning(PinLookRow.connection_id)))
+
+
+async def note_look(tx: Tx, connection_id: str, problem: str | None) -> None:
+    """Put on record that a server was looked at; `problem` says why there was nothing to see."""
+    at = await now(tx)
+    said = {"looked_at": at, "look_at": at + LOOK_EVERY, "problem": problem[:500] if problem else None}
+    statement = insert_into(tx, PinLookRow).values(connection_id=connection_id, **said)
+    await tx.execute(statement.on_conflict_do_update(index_elements=["connection_id"], set_=said))
+
+
+async def looks(tx: Tx) -> dict[str, Look]:
+    """Return the latest look at each connection's server, by connection."""
+    return {
+        row.connection_id: Look(connection_id=row.connection_id, looked_at=row.looked_at, problem=row.problem)
+        for row in await tx.scalars(select(PinLookRow))
+    }
+
+
+async def propose(tx: Tx, looked: Looked, authority: Authority) -> Change | None:
+    """Put what a server says now in front of its owner; None if they know it, or have refused just that."""
+    wanted = digest(looked.spec.model_dump(mode="json"))
+    query = select(PinChangeRow).where(PinChangeRow.connector == looked.connector).order_by(PinChangeRow.id.desc())
+    latest = await tx.scalar(query.limit(1).with_for_update())
+    if latest is not None and latest.digest == wanted and latest.state in {State.WAITING, State.REFUSED}:
+        return None
+    at = await now(tx)
+    if latest is not None and latest.state == State.WAITING:
+        row = latest  # a server that says something else at each look fills no list
+    else:
+        row = PinChangeRow(id=new_id("pin"), connector=looked.connector, state=State.WAITING.value)
+    row.connection_id, row.digest, row.spec = looked.connection_id, wanted, looked.spec.model_dump_json()
+    row.advice, row.found_at = [one.as_json() for one in looked.advice], at
+    tx.add(row)
+    await tx.flush()
+    signs = sorted({one.sign.value for one in looked.advice})
+    facts = {"connector": row.connector, "connection": row.connection_id, "release": wanted, "signs": signs}
+    await authority.record(tx, EventKind.PIN_CHANGED, row.id, **facts)
+    return _change(row)
+
+
+async def settle(tx: Tx, connector: str) -> None:
+    """Let nothing wait any more of what the server of `connector` said before."""
+    waiting = (PinChangeRow.connector == connector, PinChangeRow.state == State.WAITING.value)
+    await tx.execute(update(PinChangeRow).where(*waiting).values(state=State.REPLACED.value, ended_at=await now(tx)))
+
+
+async def accept(tx: Tx, change_id: str, seen: str, authority: Authority) -> Change:
+    """Make a release of what the server says, in use in dev, and let go what a look held back of this connector.
+
+    `seen` is the digest of what was looked at.
+
+    Raises:
+        Conflict: it does not wait any more, or is not what was looked at.
+        Forbidden: it is neither the connector's owner nor an administrator.
+        InputError: it cannot be registered; the message lists why.
+        NotFound: there is no such change.
+    """
+    row = await _decided(tx, change_id, seen, authority)
+    await register_connector(tx, ConnectorSpec.model_validate_json(row.spec), authority)
+    for tool_id in await held_back(tx, row.connector, because=HELD_BACK):
+        await release(tx, tool_id, authority)
+    return await _ended(tx, row, State.ACCEPTED, None, authority)
+
+
+async def refuse(tx: Tx, change_id: str, seen: str, reason: str, authority: Authority) -> Change:
+    """Leave everything as it was accepted; the same is not shown again.
+
+    Raises:
+        Conflict: it does not wait any more, or is not what was looked at.
+        Forbidden: it is neither the connector's owner nor an administrator.
+        InputError: there is no reason.
+        NotFound: there is no such change.
+    """
+    said = reason.strip()
+    if not said or len(said) > _LONGEST_REASON:
+        raise InputError(f"Say why not, in at most {_LONGEST_REASON} characters.")
+    return await _ended(tx, await _decided(tx, change_id, seen, authority), State.REFUSED, said, authority)
+
+
+async def changes(tx: Tx, *, before: str | None = None, limit: int = 50) -> list[Change]:
+    """Return changes, the newest first; `before` is the id of one, after which the page begins."""
+    query = select(PinChangeRow).order_by(PinChangeRow.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(PinChangeRow.id < before)
+    return [_change(row) for row in await tx.scalars(query)]
+
+
+async def get_change(tx: Tx, change_id: str) -> Change:
+    """Return one change.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return _change(await _row(tx, change_id))
+
+
+async def may_decide(tx: Tx, change: Change, person_id: str) -> bool:
+    """Return whether somebody decides on `change`: the connector's owner, or an administrator."""
+    person, owner = await get(tx, person_id), await connector_owner(tx, change.connector)
+    return may(person, Permission.MANAGE_REGISTRY) or (person.id == owner and not person.is_suspended)
+
+
+async def _decided(tx: Tx, change_id: str, seen: str, authority: Authority) -> PinChangeRow:
+    row = await _row(tx, change_id)
+    owner = await connector_owner(tx, row.connector)
+    await require_steward(tx, authority, Stewards(owner_id=owner, what=f"what {row.connector!r} says"))
+    if row.state != State.WAITING.value:
+        raise Conflict(f"This does not wait any more: it is {row.state}.")
+    if row.digest != seen:
+        raise Conflict("This is not what you looked at; look again.")
+    return row
+
+
+async def _ended(tx: Tx, row: PinChangeRow, state: State, reason: str | None, authority: Authority) -> Change:
+    row.state, row.ended_at, row.decided_by, row.reason = state.value, await now(tx), authority.by, reason
+    await tx.flush()
+    kind = EventKind.PIN_ACCEPTED if state is State.ACCEPTED else EventKind.PIN_REFUSED
+    facts = {"connector": row.connector, "release": row.digest}
+    await authority.record(tx, kind, row.id, **facts, **({"reason": reason} if reason else {}))
+    return _change(row)
+
+
+async def _row(tx: Tx, change_id: str) -> PinChangeRow:
+    query = select(PinChangeRow).where(PinChangeRow.id == change_id).with_for_update()
+    found = await tx.scalar(query.execution_options(populate_existing=True)) if is_id(change_id, "pin") else None
+    if found is None:
+        raise NotFound("There is no such change.")
+    return found
+
+
+def _change(row: PinChangeRow) -> Change:
+    return Change(
+        id=row.id,
+        connector=row.connector,
+        connection_id=row.connection_id,
+        digest=row.digest,
+        spec=ConnectorSpec.model_validate_json(row.spec),
+        advice=tuple(Advice.from_json(one) for one in row.advice),
+        state=State(row.state),
+        found_at=row.found_at,
+        ended_at=row.ended_at,
+        decided_by=row.decided_by,
+        reason=row.reason,
+    )
