@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, ContentBlock, TextContent
+from pydantic import TypeAdapter, ValidationError
 
 from hub.core.errors import ArgumentsInvalid, HubError, ScopeMissing, Unavailable
 from hub.invocations.envelope import Envelope, Status
@@ -17,14 +18,31 @@ Json = Any
 """Any JSON value."""
 
 INTERNAL_ERROR: Final = "internal_error"
+_BLOCKS: Final = TypeAdapter(list[ContentBlock])
 
 
 def result_of(envelope: Envelope) -> CallToolResult:
     """Return how one invocation stands: the tool's own result once it is done, the envelope until then."""
     if envelope.status is not Status.DONE:
         return _result(envelope.structured, envelope.text, is_error=envelope.is_error)
-    texts = [as_text(envelope.structured), *([envelope.text] if envelope.text else [])]
-    return _result(envelope.structured, *texts, is_error=False)
+    said = [envelope.text] if envelope.text else []
+    if (blocks := _blocks_in(envelope.structured)) is not None:
+        content = [*blocks, *(TextContent(type="text", text=text) for text in said)]
+        return CallToolResult(content=content, structured_content=dict(envelope.structured), is_error=False)
+    return _result(envelope.structured, as_text(envelope.structured), *said, is_error=False)
+
+
+def _blocks_in(structured: Mapping[str, Json]) -> list[ContentBlock] | None:
+    """Return the content of a federated tool's result as its server gave it: pictures, sounds, links and all.
+
+    None if it is no such result, or not as the protocol has it.
+    """
+    if "content" not in structured or structured.keys() - {"content", "structuredContent"}:
+        return None
+    try:
+        return _BLOCKS.validate_python(structured["content"])
+    except ValidationError:
+        return None
 
 
 def answer(structured: Mapping[str, Json], text: str | None = None) -> CallToolResult:

@@ -5,7 +5,9 @@ with its standard input, and writes where its time went if it is asked to.
 """
 
 import asyncio
+import json
 import os
+import pwd
 import signal
 import sqlite3
 import sys
@@ -44,6 +46,8 @@ class GovernedHub:
     settings: Settings
     agent: Principal
     user: Principal
+    count: Path | None = None
+    """Where an upstream over standard input and output counts its calls."""
 
     @property
     def command(self) -> list[str]:
@@ -53,7 +57,13 @@ class GovernedHub:
     @property
     def environment(self) -> dict[str, str]:
         """The process environment it is started in."""
-        return {**os.environ, "TOOLHUB_HOME": str(self.settings.home)}
+        own = {**os.environ, "TOOLHUB_HOME": str(self.settings.home)}
+        if self.count is None:
+            return own
+        command = [sys.executable, "-m", "benchmarks.upstream", "--stdio", str(self.count)]
+        program = {"name": "sums", "command": command, "environment": {"PYTHONPATH": str(Path(__file__).parents[1])}}
+        allowed = {**program, "user": pwd.getpwuid(os.getuid()).pw_name}
+        return {**own, "TOOLHUB_STDIO_SERVERS": json.dumps([allowed])}
 
     def token(self) -> str:
         """Return a new access token of the agent for the server at /mcp."""
@@ -74,12 +84,16 @@ class GovernedHub:
         return int(number)
 
 
-def set_up(home: Path, *, port: int, upstream_url: str) -> GovernedHub:
-    """Return a hub with everything on, made in `home`, which will listen on `port`."""
-    return asyncio.run(_set_up(Settings(home=home, port=port), upstream_url))
+def set_up(home: Path, *, port: int, upstream_url: str, count: Path | None = None) -> GovernedHub:
+    """Return a hub with everything on, made in `home`, which will listen on `port`.
+
+    With `count` it calls the same upstream over standard input and output, which counts there.
+    """
+    return asyncio.run(_set_up(Settings(home=home, port=port), upstream_url, count))
 
 
-async def _set_up(settings: Settings, upstream_url: str) -> GovernedHub:
+async def _set_up(settings: Settings, upstream_url: str, count: Path | None) -> GovernedHub:
+    base_url = upstream_url if count is None else "stdio:sums"
     async with httpx2.AsyncClient() as client:
         transport = PlainTransport(before_discovery(OWNER), client, upstream_url, Phase.READ)
         found = await discover(transport, OWNER)
@@ -101,10 +115,10 @@ async def _set_up(settings: Settings, upstream_url: str) -> GovernedHub:
             agent = await create_agent(tx, new, authority)
             await register_connector(tx, found.spec, authority, owner_id=user.id)
             connection = NewConnection(
-                name="sums", connector="sums", environment=Environment.DEV, base_url=upstream_url, owner_id=user.id
+                name="sums", connector="sums", environment=Environment.DEV, base_url=base_url, owner_id=user.id
             )
             await create_connection(tx, connection, authority)
-    return GovernedHub(settings=settings, agent=agent, user=user)
+    return GovernedHub(settings=settings, agent=agent, user=user, count=count)
 
 
 async def _token(hub: GovernedHub) -> str:

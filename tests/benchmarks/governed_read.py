@@ -32,6 +32,7 @@ from benchmarks.cores import GATEWAY_CORE, LOAD_CORE, PATIENCE_SECONDS, core_tim
 from benchmarks.governed_hub import GovernedHub
 from benchmarks.load import ERAS, MODERN, LoadFailed, Target, run_load
 from benchmarks.profile import print_profile
+from benchmarks.upstream import counted
 
 Program = subprocess.Popen[str]
 
@@ -62,6 +63,7 @@ class Stage:
     upstream_url: str
     proxy_url: str
     hub: GovernedHub
+    subjects: tuple[str, ...] = SUBJECTS
     pids: dict[str, int] = field(default_factory=dict[str, int])
 
     def target(self, subject: str, era: str, token: str) -> Target:
@@ -73,6 +75,8 @@ class Stage:
 
     def upstream_calls(self) -> int:
         """Return how often the upstream's tool has been called."""
+        if self.hub.count is not None:
+            return counted(self.hub.count)
         return int(httpx2.get(self.upstream_url.replace("/mcp", "/calls")).text)
 
 
@@ -137,16 +141,23 @@ def _free_port() -> int:
 
 
 @contextmanager
-def stage(folder: Path) -> Generator[Stage]:
-    """Run the upstream and the proxy, and set up a hub."""
+def stage(folder: Path, over: str) -> Generator[Stage]:
+    """Run the upstream and the proxy, and set up a hub; over stdio each of them has an upstream of its own."""
+    counts = [folder / "proxy.calls", folder / "hub.calls"] if over == "stdio" else []
+    for count in counts:
+        count.write_bytes(bytes(8))
     with ExitStack() as stack:
         upstream = stack.enter_context(process("benchmarks.upstream", core=LOAD_CORE))
         upstream_url = _mcp_url(upstream)
-        proxy = stack.enter_context(process("benchmarks.ungoverned_proxy", upstream_url, core=GATEWAY_CORE))
+        words = ["--stdio", str(counts[0])] if counts else [upstream_url]
+        proxy = stack.enter_context(process("benchmarks.ungoverned_proxy", *words, core=GATEWAY_CORE))
         proxy_url = _mcp_url(proxy)
-        hub = governed_hub.set_up(folder / "hub", port=_free_port(), upstream_url=upstream_url)
+        hub = governed_hub.set_up(
+            folder / "hub", port=_free_port(), upstream_url=upstream_url, count=counts[1] if counts else None
+        )
         pids = {UPSTREAM: upstream.pid, PROXY: proxy.pid}
-        yield Stage(upstream_url=upstream_url, proxy_url=proxy_url, hub=hub, pids=pids)
+        subjects = (PROXY, HUB) if counts else SUBJECTS
+        yield Stage(upstream_url=upstream_url, proxy_url=proxy_url, hub=hub, subjects=subjects, pids=pids)
 
 
 # ------------------------------------------------------------------------------------------------------- measuring
@@ -158,7 +169,7 @@ def measure(on: Stage, *, rounds: int, seconds: float) -> tuple[Found, Ledger]:
     for number in range(rounds):
         token = on.hub.token()  # it outlives a round, and not all of them
         for era, connections in pairs:
-            for subject in SUBJECTS if number % 2 == 0 else SUBJECTS[::-1]:
+            for subject in on.subjects if number % 2 == 0 else on.subjects[::-1]:
                 point = Point(era, connections, subject)
                 out.print(f"round {number + 1} of {rounds}: {era}, {connections} connection(s), {subject}")
                 target = on.target(subject, era, token)
@@ -277,7 +288,10 @@ def print_table(found: Found, told: Mapping[str, Any]) -> None:
     table = Table(*heads, title="Reads", box=box.SIMPLE)
     for row in told["ratios"]:
         for subject in SUBJECTS:
-            middle = _median(found[Point(row["protocol"], row["connections"], subject)])
+            point = Point(row["protocol"], row["connections"], subject)
+            if point not in found:
+                continue
+            middle = _median(found[point])
             compared = (f"{row['throughput']:.2f}", f"{row['by_core_time']:.2f}") if subject == HUB else ("", "")
             cells = (f"{middle.per_second:.0f}", f"{middle.p50_ms:.2f}", f"{middle.p99_ms:.2f}")
             more = (f"{middle.core_ms:.2f}", f"{middle.waiting:.0%}")
@@ -315,12 +329,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures here")
     parser.add_argument("--rounds", type=int, default=3, help="how often each point is measured; 0 only profiles")
     parser.add_argument("--seconds", type=float, default=3, help="how long each time")
+    parser.add_argument("--over", choices=["http", "stdio"], default="http", help="how the upstream is reached")
     parser.add_argument("--profile", action="store_true", help="also say where the hub's time goes")
     asked = parser.parse_args()
     if not {GATEWAY_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         sys.exit("This benchmark needs cores 0 and 1.")
     os.sched_setaffinity(0, {LOAD_CORE})
-    with tempfile.TemporaryDirectory() as name, stage(Path(name)) as on:
+    with tempfile.TemporaryDirectory() as name, stage(Path(name), asked.over) as on:
         if asked.rounds:
             with running_hub(on.hub) as hub:
                 on.pids[HUB] = hub.pid

@@ -1,6 +1,7 @@
 """What the hub is compared with: a proxy made of the SDK's own server and client, which governs nothing.
 
-Run as `python -m benchmarks.ungoverned_proxy URL`; it prints `{"port": ...}` when it listens.
+Run as `python -m benchmarks.ungoverned_proxy URL`, or with `--stdio FILE` for an upstream over pipes that counts in
+FILE; it prints `{"port": ...}` when it listens.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import mcp_types as types
-from mcp import Client
+from mcp import Client, StdioServerParameters, stdio_client
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 
@@ -21,8 +22,8 @@ Context = ServerRequestContext[Any]
 class Proxy:
     """Passes calls on, through one client that stays connected."""
 
-    def __init__(self, url: str) -> None:
-        self._client = Client(url)
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     @contextlib.asynccontextmanager
     async def connected(self, _server: Server[Any]) -> AsyncGenerator[dict[str, Any]]:
@@ -39,9 +40,16 @@ class Proxy:
         return await self._client.call_tool(params.name, params.arguments)
 
 
+def _client(words: list[str]) -> Client:
+    if words[0] != "--stdio":
+        return Client(words[0])
+    program = StdioServerParameters(command=sys.executable, args=["-m", "benchmarks.upstream", *words])
+    return Client(stdio_client(program))
+
+
 def main() -> None:
     """Serve the proxy."""
-    proxy = Proxy(sys.argv[1])
+    proxy = Proxy(_client(sys.argv[1:]))
     server: Server[Any] = Server(
         "bench-proxy",
         on_list_tools=proxy.list,

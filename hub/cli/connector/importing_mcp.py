@@ -1,5 +1,6 @@
 """`toolhub connector import mcp`: another MCP server's tools become a connector, by the word of its owner."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -7,12 +8,28 @@ from rich.markup import escape
 from rich.table import Table
 
 from connectors.mcp_upstream import Discovery, Owner, before_discovery
+from connectors.sdk.auth import ApiKey, AuthSpec, Bearer, ClientCredentials, TokenExchange
 from connectors.sdk.harness import PlainHarness
 from hub.cli.connector.publish import Also, publish_spec, show_difference
+from hub.cli.connector.secret import ask_fields
 from hub.cli.connector.trying import equipment
 from hub.cli.console import fail, out, run, settings
 from hub.invocations.proving.laboratory import open_laboratory
 from hub.settings import Settings
+
+
+class SignIn(StrEnum):
+    """How the hub shows the server who it is."""
+
+    NONE = "none"
+    BEARER = "bearer"
+    API_KEY = "api-key"
+    CLIENT_CREDENTIALS = "client-credentials"
+    TOKEN_EXCHANGE = "token-exchange"
+
+
+TokenUrl = Annotated[str, typer.Option(help="Where tokens are given, with client-credentials and token-exchange.")]
+Audience = Annotated[str, typer.Option(help="Whom such a token is for, if the issuer wants to be told.")]
 
 
 def mcp(  # noqa: PLR0913  # one for each option of the command
@@ -23,21 +40,28 @@ def mcp(  # noqa: PLR0913  # one for each option of the command
     *,
     reads: Annotated[list[str] | None, typer.Option(help="A tool that changes nothing; may be repeated.")] = None,
     vouch: Annotated[bool, typer.Option("--vouch", help="Believe what its tools declare of themselves.")] = False,
+    sign_in: Annotated[SignIn, typer.Option(help="How the server is shown who asks.")] = SignIn.NONE,
+    token_url: TokenUrl = "",
+    audience: Audience = "",
     register: Annotated[bool, typer.Option("--register", help="Publish what was found.")] = False,
     also: Also = None,
 ) -> None:
-    """Import the tools of an MCP server that asks for no credential.
+    """Import the tools of an MCP server.
 
     Without your word every tool is a write of tier high that cannot be previewed. --reads names tools that change
     nothing. --vouch believes what a connector in another language declares under dev.toolhub/operation: effects, tiers,
-    previews, guards and undo. `toolhub connector check` can then prove it.
+    previews, guards and undo. `toolhub connector check` can then prove it. A credential's fields are asked for, or taken
+    from TOOLHUB_SECRET_<FIELD>, for this look alone; enter them again for the connection.
 
     Examples:
       toolhub connector import mcp http://127.0.0.1:8800/mcp --name notes --reads search
 
       toolhub connector import mcp http://127.0.0.1:8800/mcp --name acme_crm --vouch --register
+
+      toolhub connector import mcp https://notes.example/mcp --name notes --sign-in bearer --register
     """
-    owner = Owner(name=name, reads=frozenset(reads or ()), vouches=vouch)
+    auth = _auth(sign_in, token_url, audience)
+    owner = Owner(name=name, auth=auth, reads=frozenset(reads or ()), vouches=vouch)
     found = run(_discovered(owner, url, settings()))
     _print(found)
     if register:
@@ -45,8 +69,25 @@ def mcp(  # noqa: PLR0913  # one for each option of the command
         show_difference(found.spec, changes, versions)
 
 
+def _auth(sign_in: SignIn, token_url: str, audience: str) -> AuthSpec:
+    needs_issuer = sign_in in {SignIn.CLIENT_CREDENTIALS, SignIn.TOKEN_EXCHANGE}
+    if needs_issuer != bool(token_url):
+        fail("--token-url belongs to --sign-in client-credentials and token-exchange, and they need it.")
+    match sign_in:
+        case SignIn.BEARER:
+            return Bearer()
+        case SignIn.API_KEY:
+            return ApiKey()
+        case SignIn.CLIENT_CREDENTIALS:
+            return ClientCredentials(token_url=token_url, audience=audience)
+        case SignIn.TOKEN_EXCHANGE:
+            return TokenExchange(token_url=token_url, audience=audience)
+        case SignIn.NONE:
+            return AuthSpec()
+
+
 async def _discovered(owner: Owner, url: str, chosen: Settings) -> Discovery:
-    system = PlainHarness(system=url, base_url=url)
+    system = PlainHarness(system=url, base_url=url, secret=ask_fields(owner.auth.secret_fields))
     async with open_laboratory(before_discovery(owner), system, equipment(chosen)) as laboratory:
         found = await laboratory.executor.discover(owner, laboratory.connection)
     if not isinstance(found, Discovery):

@@ -1,0 +1,15 @@
+"""What a server says otherwise than was accepted, for the tests of doors."""
+
+from upstream.connector import connector
+
+from doors.working_hub import WorkingHub
+from hub.pins import Looked, propose
+
+
+async def something_said(hub: WorkingHub) -> str:
+    """Let the test system say something; return the id of what waits for the connector's owner."""
+    looked = Looked(connector="upstream", connection_id=hub.connection.id, spec=connector.spec, advice=())
+    async with hub.database.transaction() as tx:
+        change = await propose(tx, looked, hub.authority)
+    assert change is not None
+    return change.id
