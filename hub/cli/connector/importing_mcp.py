@@ -25,7 +25,7 @@ class SignIn(StrEnum):
     BEARER = "bearer"
     API_KEY = "api-key"
     CLIENT_CREDENTIALS = "client-credentials"
-    TOKEN_EXCHANGE = "token-exchange"
+    TOKEN_EXCHANGE = "token-exchange"  # noqa: S105  # what it is called, and no token
 
 
 TokenUrl = Annotated[str, typer.Option(help="Where tokens are given, with client-credentials and token-exchange.")]
@@ -50,8 +50,8 @@ def mcp(  # noqa: PLR0913  # one for each option of the command
 
     Without your word every tool is a write of tier high that cannot be previewed. --reads names tools that change
     nothing. --vouch believes what a connector in another language declares under dev.toolhub/operation: effects, tiers,
-    previews, guards and undo. `toolhub connector check` can then prove it. A credential's fields are asked for, or taken
-    from TOOLHUB_SECRET_<FIELD>, for this look alone; enter them again for the connection.
+    previews, guards and undo. `toolhub connector check` can then prove it. A credential's fields are asked for, or
+    taken from TOOLHUB_SECRET_<FIELD>, for this look alone; enter them again for the connection.
 
     Examples:
       toolhub connector import mcp http://127.0.0.1:8800/mcp --name notes --reads search
