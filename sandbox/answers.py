@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
+from connectors.sdk import graphql
 from connectors.sdk.rpc import Rpc
 from connectors.sdk.wire import WireRequest, WireResponse
+from connectors.sdk.xml_rpc import Fault, NotXmlRpc, answer_in
 
 Json = Any
 """Any JSON value."""
@@ -28,6 +30,8 @@ def says_no(rpc: Rpc, response: WireResponse) -> bool:
         return True
     if rpc == "none":
         return False
+    if rpc == "xml_rpc":
+        return _is_fault(response.body)
     return any(_is_error(message, rpc) for message in _messages(response))
 
 
@@ -36,7 +40,16 @@ def media_type(response: WireResponse) -> str:
     return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def _is_fault(body: str) -> bool:
+    try:
+        return isinstance(answer_in(body), Fault)
+    except NotXmlRpc:
+        return False
+
+
 def _is_error(message: Json, rpc: Rpc) -> bool:
+    if rpc == "graphql":
+        return graphql.says_no(message)
     if not isinstance(message, dict):
         return False
     members = cast("dict[str, Json]", message)

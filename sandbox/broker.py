@@ -102,7 +102,7 @@ class Channel:
         attempt = Attempt(
             transcript=self.transcript,
             request=request,
-            operation=operation_of(self.spec.rpc, request.body),
+            operation=operation_of(self.spec.rpc, request),
             is_safe=self.spec.is_safe(
                 request, previewing=self.kind is ChannelKind.PREVIEW, opened=frozenset(self._opened)
             ),

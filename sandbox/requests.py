@@ -1,18 +1,14 @@
 """What may leave at all, on whatever channel: requests below the base URL that two readers read alike."""
 
-import base64
-import json
 import re
-from collections.abc import Collection, Mapping
-from typing import Any, Final, cast
+from collections.abc import Collection
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from connectors.sdk.rpc import Rpc, operation_of
+from connectors.sdk.rpc import Rpc
 from connectors.sdk.wire import WireRequest, is_reserved
+from sandbox.calls import WITHOUT_BODY, call_problem
 from sandbox.reach import literal_address
-
-Json = Any
-"""Any JSON value."""
 
 LARGEST_BODY: Final = 10 * 1024 * 1024
 LARGEST_HEAD: Final = 16 * 1024
@@ -32,9 +28,6 @@ _HEXADECIMAL: Final = re.compile(r"0x[0-9a-f]*", re.IGNORECASE)
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HIDDEN: Final = re.compile(r"%(?:2f|5c|25[0-9a-f]{2}|[01][0-9a-f]|7f)", re.IGNORECASE)
 """Escapes of slashes, of control characters and of escapes: a second reader could see another path in them."""
-_JSON_TYPES: Final = frozenset({"application/json", "application/json;charset=utf-8"})
-_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
-_WRAPPED: Final = re.compile(r"=\?base64\?([A-Za-z0-9+/=]*)\?=")
 
 
 class BadBaseUrl(ValueError):
@@ -80,7 +73,7 @@ def problem_with(request: WireRequest, rpc: Rpc, declared: Collection[str] = ())
         _path_problem(request.path)
         or _headers_problem(request, declared)
         or _body_problem(request)
-        or (_rpc_problem(request, rpc) if rpc != "none" else None)
+        or call_problem(request, rpc)
     )
 
 
@@ -121,50 +114,7 @@ def _body_problem(request: WireRequest) -> str | None:
         return "Its body holds half a surrogate pair."
     if content is None:
         return None
-    if request.method in _WITHOUT_BODY:
+    if request.method in WITHOUT_BODY:
         return f"A {request.method} has no body."
     size = len(content)
     return f"Its body is larger than {LARGEST_BODY} bytes." if size > LARGEST_BODY else None
-
-
-def _rpc_problem(request: WireRequest, rpc: Rpc) -> str | None:
-    """Return how the server could find another call in `request` than the broker does."""
-    if request.method in _WITHOUT_BODY:
-        return None
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    if headers.get("content-type", "").replace(" ", "").lower() not in _JSON_TYPES:
-        return "A call by JSON-RPC says that it is application/json."
-    operation = operation_of(rpc, request.body)
-    if operation is None:
-        return "Its body is not exactly one call by JSON-RPC."
-    call = cast("dict[str, Json]", json.loads(request.body or ""))
-    if request.operation not in {None, operation} or not _headers_agree(headers, call):
-        return "It is not what it says it is: what it claims and its body differ."
-    named = [call, call.get("params")] if rpc == "mcp" else [call]
-    return None if all(map(_is_unambiguous, named)) else "Its body names something twice, in different letters."
-
-
-def _headers_agree(headers: Mapping[str, str], call: Mapping[str, Json]) -> bool:
-    """Return whether the headers in which MCP repeats method and name say what the body says."""
-    params = call.get("params")
-    named = cast("dict[str, Json]", params) if isinstance(params, dict) else {}
-    name = named.get("name", named.get("uri"))
-    has_method = headers.get("mcp-method") in {None, call["method"]}
-    return has_method and ("mcp-name" not in headers or _unwrapped(headers["mcp-name"]) == name)
-
-
-def _unwrapped(value: str) -> str | None:
-    """Return what a header of MCP stands for: itself, or the text it wraps in base64."""
-    wrapped = _WRAPPED.fullmatch(value)
-    if wrapped is None:
-        return value
-    try:
-        return base64.b64decode(wrapped[1], validate=True).decode()
-    except ValueError:
-        return None
-
-
-def _is_unambiguous(value: Json) -> bool:
-    """Return whether no two keys differ in case alone: some readers do not tell them apart."""
-    keys = [key.casefold() for key in cast("dict[str, Json]", value)] if isinstance(value, dict) else []
-    return len(set(keys)) == len(keys)

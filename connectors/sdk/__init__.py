@@ -12,7 +12,7 @@ from connectors.sdk.auth import (
     TokenExchange,
 )
 from connectors.sdk.connector import Connector
-from connectors.sdk.context import Context, JsonRpc, Receipt, Request
+from connectors.sdk.context import Context, Receipt, Request
 from connectors.sdk.errors import (
     Conflict,
     ConnectorError,
@@ -25,11 +25,13 @@ from connectors.sdk.errors import (
 )
 from connectors.sdk.operations import Read, Write
 from connectors.sdk.preview import Blast, Change, Precondition, Preview, SideEffect
+from connectors.sdk.protocols import GraphQL, JsonRpc, XmlRpc
 from connectors.sdk.resource import Guard, Listed, Removed, Resource
 from connectors.sdk.signature import BadDeclaration
 from connectors.sdk.spec import Compensation, Cost, Idempotency, RateLimit, SafeRule
 from connectors.sdk.vocabulary import Effect, Fidelity, Phase, Reversal, Tier, UpstreamClass
 from connectors.sdk.wire import at
+from connectors.sdk.xml_rpc import Fault
 
 __all__ = [
     "ApiKey",
@@ -47,8 +49,10 @@ __all__ = [
     "Context",
     "Cost",
     "Effect",
+    "Fault",
     "Fenced",
     "Fidelity",
+    "GraphQL",
     "Guard",
     "Idempotency",
     "JsonRpc",
@@ -77,5 +81,6 @@ __all__ = [
     "Unreadable",
     "UpstreamClass",
     "Write",
+    "XmlRpc",
     "at",
 ]

@@ -9,8 +9,9 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar, Unp
 from pydantic import BaseModel, ValidationError
 
 from connectors.sdk.artefact import artefact_digest
-from connectors.sdk.context import Context, JsonRpc
+from connectors.sdk.context import Context
 from connectors.sdk.operations import AnyOperation, Read, ReadOptions, Write, WriteOptions
+from connectors.sdk.protocols import GraphQL, JsonRpc, XmlRpc
 from connectors.sdk.resource import Resource, ResourceOptions, resource_of
 from connectors.sdk.signature import BadDeclaration
 from connectors.sdk.spec import AuthSpec, ConnectorSpec, RateLimit, SafeRule
@@ -30,7 +31,7 @@ class ConnectorOptions(TypedDict, total=False):
     title: str
     auth: AuthSpec
     safe: Sequence[SafeRule]
-    rpc: JsonRpc
+    rpc: JsonRpc | XmlRpc | GraphQL
     rate: RateLimit
     speaks: Literal["http", "smtp"]
     unprocessed: frozenset[int]
@@ -105,7 +106,7 @@ class Connector:
             "artefact_digest": artefact_digest(module),
             "auth": self._options.get("auth", AuthSpec()),
             "safe": tuple(self._options.get("safe", ())),
-            "rpc": "none" if self.rpc is None else "json_rpc",
+            "rpc": "none" if self.rpc is None else self.rpc.kind,
             "rate": self._options.get("rate"),
             "speaks": self._options.get("speaks", "http"),
         }

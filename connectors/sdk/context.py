@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, NoReturn, TypeVar, cast
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from connectors.sdk.errors import Accepted, ConnectorError, Refused, Unknown, Unreadable
+from connectors.sdk.protocols import Answered, Garbled, GraphQL, JsonRpc, XmlRpc
 from connectors.sdk.statuses import raise_for_status
 from connectors.sdk.vocabulary import Phase, UpstreamClass
 from connectors.sdk.wire import ToTwin, Transport, WireRequest, WireResponse
@@ -21,21 +22,6 @@ R = TypeVar("R")
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 Query = Mapping[str, str | int | bool | None]
 Body = BaseModel | Mapping[str, Json] | list[Json]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JsonRpc:
-    """How the system's JSON-RPC is spoken: where, in which encoding of values, and what its errors mean.
-
-    `error` turns the member `error` of an answer into the error to raise; Unknown is always a safe answer.
-    `version` is the member `jsonrpc` of a request, or None for a system that takes no such member.
-    """
-
-    path: str = ""
-    version: str | None = "2.0"
-    error: Callable[[Json], ConnectorError]
-    encode: Callable[[Json], Json] = to_jsonable_python
-    decode: Callable[[Json], Json] = field(default=lambda value: value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +69,7 @@ class Circumstances:
     idempotency_key: str | None
     is_natural: bool
     is_safe: Callable[[WireRequest], bool]
-    rpc: JsonRpc | None
+    rpc: JsonRpc | XmlRpc | GraphQL | None
     unprocessed: frozenset[int]
     has_twin: bool = False
 
@@ -208,28 +194,44 @@ class Context:
         await self.exchange(Request("DELETE", path, headers=headers).wire())
 
     async def rpc(self, method: str, *params: object, returns: type[T]) -> T:
-        """Call `method` of the system's JSON-RPC and return its result.
+        """Call `method` of the system's JSON-RPC or XML-RPC and return its result.
 
         Raises:
-            ConnectorError: what the connector's `JsonRpc.error` makes of an error in the answer.
+            ConnectorError: what the connector's `JsonRpc.error` or `XmlRpc.error` makes of an error in the answer.
         """
         rpc = self._about.rpc
-        if rpc is None:
+        if not isinstance(rpc, JsonRpc | XmlRpc):
             raise TypeError(f"{self._about.operation}: declare the connector with rpc=JsonRpc(...) to call methods.")
         self._calls += 1
-        question = {"id": self._calls, "method": method, "params": rpc.encode(list(params))}
-        body = json.dumps(question if rpc.version is None else {"jsonrpc": rpc.version, **question})
-        headers = {"content-type": "application/json"}
-        request = WireRequest(method="POST", path=rpc.path, headers=headers, body=body, operation=method)
-        answer = self._json(request, await self.exchange(request))
-        members = cast("dict[str, Json]", answer) if isinstance(answer, dict) else {}
-        if members.get("error"):
-            error = rpc.error(members["error"])
-            self._settle(error, is_safe=self._about.is_safe(request))
-            raise error
-        if "result" not in members:
-            raise self._unclear(request, "an answer that is not JSON-RPC")
-        return self._read(request, rpc.decode(members["result"]), returns)
+        return await self._called(rpc, rpc.request(self._calls, method, params), returns)
+
+    async def graphql(self, document: str, variables: Mapping[str, object], *, returns: type[T]) -> T:
+        """Ask for `document` (one query or one mutation, and its fragments) and return the member `data` of the answer.
+
+        Raises:
+            ConnectorError: what the connector's `GraphQL.error` makes of errors in the answer, where they say no;
+                Unknown if a mutation was carried out in part.
+        """
+        rpc = self._about.rpc
+        if not isinstance(rpc, GraphQL):
+            raise TypeError(
+                f"{self._about.operation}: declare the connector with rpc=GraphQL(...) to ask for documents."
+            )
+        return await self._called(rpc, rpc.request(document, variables), returns)
+
+    async def _called(self, rpc: JsonRpc | XmlRpc | GraphQL, request: WireRequest, returns: type[T]) -> T:
+        response = await self.exchange(request)
+        try:
+            answer = rpc.answer(response.body)
+        except Garbled as garbled:
+            raise self._unclear(request, str(garbled)) from garbled
+        if isinstance(answer, Answered):
+            return self._read(request, answer.value, returns)
+        is_safe = self._about.is_safe(request)
+        if not (is_safe or answer.is_definite):
+            raise Unknown(f"The system carried out a part of {request.operation}, with errors: {answer.error.message}")
+        self._settle(answer.error, is_safe=is_safe)
+        raise answer.error
 
     async def request(self, request: "Request", returns: type[T]) -> T:
         """Send `request` and return the answer's JSON as `returns`."""

@@ -1,32 +1,55 @@
-"""Which operation an RPC request carries out, read from the request's own body and never from what is said of it."""
+"""Which operations an RPC request carries out, read from the request itself and never from what is said of it."""
 
 import json
 from typing import Any, Literal, cast
 
+from connectors.sdk import graphql, xml_rpc
+from connectors.sdk.wire import WireRequest
+
 Json = Any
 """Any JSON value."""
 
-Rpc = Literal["none", "json_rpc", "mcp"]
-"""`json_rpc` is named by the member `method`; `mcp` too, and a call of a tool by `tools/call/` and the tool's name."""
+Rpc = Literal["none", "json_rpc", "mcp", "xml_rpc", "graphql"]
+"""`json_rpc` and `xml_rpc` are named by their method; `mcp` too, and a call of a tool by `tools/call/` and the tool's
+name; `graphql` by each field at the top of its document, as `query/deal` or `mutation/dealUpdate`."""
+
+_WITHOUT_CALL = frozenset({"GET", "HEAD"})
 
 
-def operation_of(rpc: Rpc, body: str | None) -> str | None:
-    """Return the name of the operation that `body` asks for, or None where no two readers must agree on one.
+def operations_of(rpc: Rpc, request: WireRequest) -> tuple[str, ...] | None:
+    """Return the names of the operations that `request` asks for, none of them where it is no call.
 
-    A batch, a key that stands twice, or anything that is not JSON has no name, and so matches no safe rule.
+    None says that no two readers must agree on one: a batch, a key that stands twice, or what is not of the protocol
+    has no name, and so matches no safe rule.
     """
-    if rpc == "none" or body is None:
+    if rpc == "none":
+        return ()
+    if rpc == "graphql":
+        return graphql.operations_in(request)
+    if request.method in _WITHOUT_CALL:
+        return ()
+    if request.body is None:
         return None
-    try:
-        call = json.loads(body, object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
-        return None
-    return _name(call, is_mcp=rpc == "mcp")
+    name = xml_rpc.method_of(request.body) if rpc == "xml_rpc" else _named(request.body, is_mcp=rpc == "mcp")
+    return None if name is None else (name,)
+
+
+def operation_of(rpc: Rpc, request: WireRequest) -> str | None:
+    """Return what people call that which `request` asks for, if it can be read."""
+    return " + ".join(operations_of(rpc, request) or ()) or None
 
 
 def tool_call(name: str) -> str:
     """Return the operation's name of a call of the MCP tool `name`."""
     return f"tools/call/{name}"
+
+
+def _named(body: str, *, is_mcp: bool) -> str | None:
+    try:
+        call = json.loads(body, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        return None
+    return _name(call, is_mcp=is_mcp)
 
 
 def _name(call: Json, *, is_mcp: bool) -> str | None:

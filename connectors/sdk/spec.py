@@ -1,11 +1,8 @@
 """The operation spec: the frozen form every kind of connector compiles to, which the registry stores and pins."""
 
 import json
-import re
 from collections.abc import Container, Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -15,15 +12,13 @@ from connectors.sdk.cel import LONGEST, BadExpression, check
 from connectors.sdk.errors import Refused
 from connectors.sdk.pointer import resolve
 from connectors.sdk.refusals import RefusalRule
-from connectors.sdk.rpc import Rpc, operation_of
-from connectors.sdk.templates import matches, variable_in
+from connectors.sdk.rpc import Rpc, operations_of
+from connectors.sdk.safety import SafeRule, misnamed
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from connectors.sdk.wire import WireRequest, WireResponse, is_reserved
 
 Json = Any
 """Any JSON value."""
-
-_OF_DRAFTS = re.compile(r"/[^/()]+\([^/()]*,IsActiveEntity=false\)")
 
 TOOL_NAME = r"^[a-z][a-z0-9_]{0,47}$"
 
@@ -47,72 +42,6 @@ Condition = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SafeRule(_Spec):
-    """A request that changes nothing: by method and path pattern and, for RPC over POST, by operation pattern.
-
-    Patterns are `fnmatch` patterns, matched against the whole value. `preview_only` marks what is harmless but meant
-    for previews alone (native dry runs, drafts).
-
-    Where `*` would say too much, because it crosses slashes, `template` takes the place of `path`: in `/deals/{id}`
-    a variable stands for part of one segment. `besides` are templates of what is not meant though it looks alike:
-    `/deals/export` is no deal. `query` must be asked for, each once: only with `validateOnly=true` is it a dry run.
-    A template that ends with the key of an OData draft (`IsActiveEntity=false`) means drafts and no live record.
-    """
-
-    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-    path: str = "*"
-    template: str | None = None
-    besides: tuple[str, ...] = ()
-    query: Mapping[str, str] = {}
-    operation: str | None = None
-    preview_only: bool = False
-    opens: str | None = Field(default=None, pattern="^/")
-    """Where in the answer the id of what this has opened stands, as a JSON pointer: a draft of the preview's own."""
-    opened: bool = False
-    """Whether this may be sent only for what the same preview has opened: the one variable of `template` is its id."""
-
-    def covers(self, request: WireRequest, operation: str | None) -> bool:
-        """Return whether `request`, whose body asks for `operation`, is of the kind this rule calls safe."""
-        if request.method != self.method or not self._means(request.path) or not self._is_asked_in(request):
-            return False
-        return self.operation is None or (operation is not None and fnmatchcase(operation, self.operation))
-
-    @property
-    def _means_drafts(self) -> bool:
-        return self.template is not None and _OF_DRAFTS.fullmatch(self.template) is not None
-
-    def _means(self, path: str) -> bool:
-        # Some servers do not tell letters of different case apart, so what is not meant is not meant in any.
-        if any(matches(other.casefold(), path.casefold()) for other in self.besides):
-            return False
-        if self._means_drafts and unquote(path).casefold().count("isactiveentity") != 1:
-            return False  # said twice, nobody knows which counts
-        return fnmatchcase(path, self.path) if self.template is None else matches(self.template, path)
-
-    def _is_asked_in(self, request: WireRequest) -> bool:
-        asked = request.asked
-        return all([value for name, value in asked if name == key] == [wanted] for key, wanted in self.query.items())
-
-    def concerns(self, request: WireRequest, opened: Container[str]) -> bool:
-        """Return whether it asks nothing of `request` that has to be among `opened`, or it is."""
-        return not self.opened or variable_in(self.template or "", request.path) in opened
-
-    @model_validator(mode="after")
-    def _no_contradictions(self) -> Self:
-        if self.template is not None and self.path != "*":
-            raise ValueError("a safe rule has a path pattern or a path template, not both")
-        if (self.opens or self.opened) and not self.preview_only:
-            raise ValueError("only previews open drafts: say preview_only")
-        if self.opened and (self.template or "").count("{") != 1:
-            raise ValueError("what was opened is named by the one variable of a path template")
-        is_bounded = self.query or self.opened or self._means_drafts
-        if self.method in {"PUT", "PATCH", "DELETE"} and not (self.preview_only and is_bounded):
-            raise ValueError(
-                f"a {self.method} is safe only as a dry run: preview_only, and asked for in the query or of a draft"
-            )
-        return self
 
 
 class Compensation(_Spec):
@@ -295,7 +224,7 @@ class ConnectorSpec(_Spec):
     safe: tuple[SafeRule, ...] = ()
     refusals: tuple[RefusalRule, ...] = ()
     rpc: Rpc = "none"
-    """How the broker reads the operation's name from the body; see `operation_of`."""
+    """How the broker reads the operations' names from a request; see `operations_of`."""
     headers: tuple[HeaderName, ...] = ()
     """Request headers that it may send beside the usual ones, in lower case."""
     speaks: Literal["http", "smtp", "sql"] = "http"
@@ -309,16 +238,19 @@ class ConnectorSpec(_Spec):
 
         `opened` are the ids of the drafts that the same preview has opened; None where nobody keeps count of them.
 
-        The operation is read from the body; what the request claims in `operation` counts for nothing here. A header,
-        or a field of the query or the body, that makes another request of it makes it unsafe.
+        The operations are read from the body, and each of them must be declared; what the request claims in `operation`
+        counts for nothing here. A header, or a field of the query or the body, that makes another request of it makes
+        it unsafe.
         """
-        if request.is_disguised:
+        asked = None if request.is_disguised else operations_of(self.rpc, request)
+        if asked is None:
             return False
-        operation = operation_of(self.rpc, request.body)
-        return any(
-            rule.covers(request, operation) and (opened is None or rule.concerns(request, opened))
-            for rule in self.safe
-            if previewing or not rule.preview_only
+        rules = [rule for rule in self.safe if previewing or not rule.preview_only]
+        return all(
+            any(
+                rule.covers(request, operation) and (opened is None or rule.concerns(request, opened)) for rule in rules
+            )
+            for operation in asked or (None,)
         )
 
     def refuses(self, request: WireRequest, response: WireResponse) -> bool:
@@ -328,13 +260,17 @@ class ConnectorSpec(_Spec):
     def opened_by(self, request: WireRequest, response: WireResponse) -> str | None:
         """Return the id of the draft that a preview has opened by `request`, or None if it has opened none."""
         for rule in self.safe:
-            if rule.opens is not None and rule.covers(request, operation_of(self.rpc, request.body)):
+            if rule.opens is not None and self._is_covered(rule, request):
                 try:
                     found = resolve(json.loads(response.body), rule.opens)
                 except ValueError:
                     return None
                 return str(found) if isinstance(found, str | int) else None
         return None
+
+    def _is_covered(self, rule: SafeRule, request: WireRequest) -> bool:
+        asked = operations_of(self.rpc, request)
+        return asked is not None and all(rule.covers(request, operation) for operation in asked or (None,))
 
     def operation(self, name: str) -> OperationSpec:
         """Return the operation called `name`.
@@ -364,10 +300,8 @@ def _contradictions_of_safety(spec: ConnectorSpec) -> Iterator[str]:
         if is_reserved(name):
             yield f"the header {name!r} belongs to the connection, a proxy or the hub; no connector may send it"
     for rule in spec.safe:
-        if spec.rpc == "none" and rule.operation is not None:
-            yield "a safe rule names an operation, but only with rpc can the broker read one"
-        if spec.rpc != "none" and rule.method == "POST" and rule.operation is None:
-            yield "with rpc every call is a POST, so a safe rule for POST must name the operations it means"
+        if (problem := misnamed(rule, spec.rpc)) is not None:
+            yield problem
 
 
 def _contradictions_between(operations: tuple[OperationSpec, ...]) -> Iterator[str]:

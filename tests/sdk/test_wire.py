@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.sdk import Conflict, ConnectorError, NotFound, Refused, SafeRule, Unavailable, Unknown, Unreadable, at
-from connectors.sdk.rpc import Rpc, operation_of
+from connectors.sdk.rpc import Rpc, operations_of
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.statuses import raise_for_status
 from connectors.sdk.wire import WireRequest, WireResponse
@@ -108,18 +108,22 @@ def test_what_an_rpc_call_does_is_read_from_its_body_not_from_what_it_claims() -
 )
 def test_a_body_that_two_readers_could_read_differently_is_never_safe(body: str | None) -> None:
     rpc = spec(SafeRule(method="POST", operation="*"), rpc="json_rpc")
+    request = WireRequest(method="POST", path="/rpc/", body=body)
 
-    assert operation_of("json_rpc", body) is None
-    assert not rpc.is_safe(WireRequest(method="POST", path="/rpc/", body=body))
+    assert operations_of("json_rpc", request) is None
+    assert not rpc.is_safe(request)
 
 
 def test_the_call_of_an_mcp_tool_is_named_by_its_tool() -> None:
     call = {"method": "tools/call", "params": {"name": "add", "arguments": {"name": "liar"}}}
 
-    assert operation_of("mcp", json.dumps(call)) == "tools/call/add"
-    assert operation_of("mcp", '{"method": "tools/list"}') == "tools/list"
-    assert operation_of("mcp", '{"method": "tools/call", "params": {"name": 1}}') is None
-    assert operation_of("mcp", '{"method": "tools/call"}') is None
+    def asked(body: str) -> tuple[str, ...] | None:
+        return operations_of("mcp", WireRequest(method="POST", path="", body=body))
+
+    assert asked(json.dumps(call)) == ("tools/call/add",)
+    assert asked('{"method": "tools/list"}') == ("tools/list",)
+    assert asked('{"method": "tools/call", "params": {"name": 1}}') is None
+    assert asked('{"method": "tools/call"}') is None
 
 
 def test_preview_only_rules_count_in_previews_alone() -> None:

@@ -6,9 +6,10 @@ A field is classified where a schema of the connector marks it: `x-secret: true`
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 
+from connectors.sdk import xml_rpc
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.errors import InputError
 
@@ -19,6 +20,7 @@ _SHORTEST: Final = 3
 """Shorter texts are replaced only as whole values of classified fields: inside other texts they would hit anything."""
 _LEAST_NUMBER: Final = 1000
 """Smaller numbers are replaced only as values of classified fields: elsewhere they are counts and versions."""
+_NUMBERS: Final = frozenset({"int", "i4", "i8", "double"})
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -40,17 +42,39 @@ class Pseudonyms:
             self._learn(found)
 
     def learn_text(self, text: str | None) -> None:
-        """Take note of the classified values in `text`, if it is JSON."""
+        """Take note of the classified values in `text`, if it is JSON or XML-RPC."""
         parsed = _parsed(text)
         if parsed is not None:
             self.learn(parsed)
+        elif text and text.lstrip().startswith("<"):
+            self._in_xml(text, self._learn_leaf)
 
     def text(self, text: str) -> str:
         """Return `text` without classified values, as JSON where it is JSON."""
         parsed = _parsed(text)
         if isinstance(parsed, dict | list):
             return json.dumps(self.json(parsed))
+        if text.lstrip().startswith("<"):
+            return self._in_xml(text, self._leaf_in_xml)
         return self._without(text)
+
+    def _in_xml(self, text: str, leaf: Callable[[str, str, frozenset[str]], str]) -> str:
+        """Return `text` with each value of its XML-RPC as `leaf` says; what is other XML is taken as plain text."""
+        try:
+            return xml_rpc.rewritten(text, leaf)
+        except xml_rpc.NotXmlRpc:
+            return self._without(text)
+
+    def _learn_leaf(self, kind: str, text: str, members: frozenset[str]) -> str:
+        if members & self._fields and kind != "boolean":
+            self._learn(_number(text) if kind in _NUMBERS else text)
+        return text
+
+    def _leaf_in_xml(self, kind: str, text: str, members: frozenset[str]) -> str:
+        is_classified = bool(members & self._fields)
+        if kind == "boolean":
+            return "0" if is_classified else text
+        return str(self._leaf(_number(text) if kind in _NUMBERS else text, is_classified=is_classified))
 
     def path(self, path: str) -> str:
         """Return a path without classified values, whole segments that are large numbers included."""
@@ -100,9 +124,24 @@ class Pseudonyms:
 
 
 def rewritten(text: str) -> str:
-    """Return `text` as a recording writes it: JSON in one way, all else as it is."""
+    """Return `text` as a recording writes it: JSON and XML-RPC in one way, all else as it is."""
     parsed = _parsed(text)
-    return json.dumps(parsed) if isinstance(parsed, dict | list) else text
+    if isinstance(parsed, dict | list):
+        return json.dumps(parsed)
+    try:
+        return xml_rpc.rewritten(text, lambda kind, value, _: str(_number(value)) if kind in _NUMBERS else value)
+    except xml_rpc.NotXmlRpc:
+        return text
+
+
+def _number(text: str) -> int | float | str:
+    """Return the number that `text` says, in whatever way it is written."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _classified_fields(operation: OperationSpec) -> frozenset[str]:
