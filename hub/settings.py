@@ -265,8 +265,11 @@ def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
 
 _PREFIX = "TOOLHUB_"
 _SECRET = f"{_PREFIX}SECRET_"
-_READ_ELSEWHERE = (f"{_PREFIX}PASSWORD", f"{_PREFIX}DATABASE_PASSWORD")
-"""For `toolhub account create` and for the compose file."""
+_READ_ELSEWHERE = (
+    *(f"{_PREFIX}{name}" for name in ("PASSWORD", "DATABASE_PASSWORD")),
+    *(f"{_PREFIX}{name}" for name in ("REPORT_TOKEN", "RUNNER", "RUNNER_KEY", "RUNNER_PLACE")),
+)
+"""For `toolhub account create`, for the compose file, and for `toolhub connector check --send`."""
 _ENGINES = ("postgresql+asyncpg://", "sqlite+aiosqlite://")
 
 

@@ -2,14 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from jsonpath_rfc9535 import JSONPathError, JSONPathNode, find
+from jsonpath_rfc9535 import JSONPathNode
+
+from connectors.openapi.targets import BadTarget, selected
 
 Json = Any
 """Any JSON value."""
 
 _FIELDS: Final = frozenset({"target", "description", "update", "copy", "remove"})
+
+
+MOST_ACTIONS: Final = 10_000
+MOST_BROUGHT: Final = 1_000_000
+"""Single values, objects and lists that all actions together may bring into a document."""
 
 
 class BadOverlay(ValueError):
@@ -28,17 +36,19 @@ def apply_overlay(document: Mapping[str, Json], overlay: Mapping[str, Json]) -> 
     actions = overlay.get("actions")
     if not isinstance(actions, list) or not actions:
         raise BadOverlay("An overlay has a list of actions.")
-    changed, findings = deepcopy(dict(document)), list[str]()
+    if len(cast("list[Json]", actions)) > MOST_ACTIONS:
+        raise BadOverlay(f"An overlay has at most {MOST_ACTIONS} actions.")
+    changed, findings, room = deepcopy(dict(document)), list[str](), _Room()
     for number, action in enumerate(cast("list[Json]", actions), 1):
         try:
-            if _apply(changed, action) == 0:
+            if _apply(changed, action, room) == 0:
                 findings.append(f"Action {number} of the overlay changed nothing: {action['target']} selects nothing.")
-        except (BadOverlay, JSONPathError) as error:
+        except (BadOverlay, BadTarget) as error:
             raise BadOverlay(f"Action {number} of the overlay: {error}") from error
     return changed, findings
 
 
-def _apply(document: dict[str, Json], action: Json) -> int:
+def _apply(document: dict[str, Json], action: Json, room: "_Room") -> int:
     """Carry out `action`, and return how many nodes it selected."""
     known = cast("dict[str, Json]", action) if isinstance(action, dict) else {}
     if not isinstance(known.get("target"), str):
@@ -46,15 +56,41 @@ def _apply(document: dict[str, Json], action: Json) -> int:
     strange = [name for name in known if name not in _FIELDS and not name.startswith("x-")]
     if strange:
         raise BadOverlay(f"it has the field {strange[0]!r}; known are {', '.join(sorted(_FIELDS))}.")
-    nodes = find(known["target"], document)
+    nodes = selected(known["target"], document)
     if known.get("remove") is True:
         _remove(document, nodes)
     elif "update" in known or "copy" in known:
         value = _value(document, known)
         _refuse_mixed(nodes)
+        room.take(value, len(nodes))
         for node in nodes:
             _put(document, node, _merged(node.value, deepcopy(value), at_root=True))
     return len(nodes)
+
+
+@dataclass(slots=True)
+class _Room:
+    """How much an overlay may still bring in."""
+
+    left: int = MOST_BROUGHT
+
+    def take(self, value: Json, times: int) -> None:
+        """Count `value`, which is brought in so many times.
+
+        Raises:
+            BadOverlay: there is no room for it.
+        """
+        waiting, size = [value], 0
+        while waiting and size * times <= self.left:
+            one = waiting.pop()
+            size += 1
+            if isinstance(one, dict):
+                waiting += cast("dict[str, Json]", one).values()
+            elif isinstance(one, list):
+                waiting += cast("list[Json]", one)
+        self.left -= size * times
+        if self.left < 0:
+            raise BadOverlay(f"with it the overlay brings in more than {MOST_BROUGHT} values.")
 
 
 def _value(document: Mapping[str, Json], action: Mapping[str, Json]) -> Json:
@@ -63,7 +99,7 @@ def _value(document: Mapping[str, Json], action: Mapping[str, Json]) -> Json:
         return action["update"]
     if "update" in action:
         raise BadOverlay("it has update and copy, and each asks for the other to be left out.")
-    found = find(action["copy"], cast("dict[str, Json]", document))
+    found = selected(action["copy"], document)
     if len(found) != 1:
         raise BadOverlay(f"{action['copy']} selects {len(found)} nodes, and a copy takes exactly one.")
     return found[0].value

@@ -180,7 +180,7 @@ def _problems_of_table(table: exp.Table) -> Iterator[str]:
         yield "it reads from a function instead of a table"
     if table.args.get("db") or table.args.get("catalog"):
         yield "write tables without a schema; the manifest names the one schema there is"
-    if table.name.lower().startswith(("pg_", "sqlite_", "information_schema")):
+    if table.name.lower().startswith(("pg_", "sqlite_", "pragma_", "information_schema")):
         yield f"{table.name} belongs to the database itself"
 
 

@@ -1,7 +1,7 @@
-"""Badges as JSON: what the contract kit found, line by line; they are read here and never written.
+"""Badges as JSON: what the contract kit found, line by line, and who says so.
 
-A badge comes from where the kit has run, which is the hub's own console (`toolhub connector check --keep`). Whoever
-could send one in could also make one up, and a made-up one would let writes go by themselves.
+A badge comes from where the kit has run: the hub's own console (`toolhub connector check --keep`), or a runner that an
+administrator has registered and that has signed it (`runners`). Whoever else could send one in could also make one up.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from hub.registry import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Promise
+from hub.registry import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Promise, Source
 
 
 class BadgeLineView(BaseModel):
@@ -30,6 +30,10 @@ class BadgeView(BaseModel):
     checked_at: datetime
     is_clean: bool = Field(description="Whether no line failed.")
     lines: list[BadgeLineView]
+    source: Source = Field(description="Run here, at a registered runner, or only reported by the owner: no proof.")
+    by: str = Field(description="The runner's name, or who reported it; empty if the kit ran here.")
+    place: str = Field(description="Where the kit ran, in the words of who ran it.")
+    kit: str = Field(description="The release that the kit came with.")
 
 
 def badge_view(badge: Badge, lines: Sequence[BadgeLine] | None = None) -> BadgeView:
@@ -40,6 +44,10 @@ def badge_view(badge: Badge, lines: Sequence[BadgeLine] | None = None) -> BadgeV
         checked_at=badge.checked_at,
         is_clean=not any(line.verdict is BadgeVerdict.FAILED for line in shown),
         lines=[_line(line) for line in shown],
+        source=badge.origin.source,
+        by=badge.origin.by,
+        place=badge.origin.place,
+        kit=badge.origin.kit,
     )
 
 

@@ -27,6 +27,9 @@ class ConnectorView(BaseModel):
     badge: BadgeView | None = Field(
         default=None, description="About operations that are as they were checked; else null."
     )
+    reported: BadgeView | None = Field(
+        default=None, description="What the owner says the kit found elsewhere. Nobody here saw it; it proves nothing."
+    )
 
 
 class ConnectorList(BaseModel):
@@ -63,7 +66,8 @@ async def list_connectors(runtime: RuntimeParameter, _acting: CatalogReader) -> 
     """Return every connector, in the order of the names."""
     async with runtime.database.reading() as tx:
         found = await registry.connectors(tx)
-        return ConnectorList(items=[_view(one, await registry.badge_for(tx, one)) for one in found])
+        shown = [(one, await registry.badge_for(tx, one), await registry.claim_for(tx, one)) for one in found]
+    return ConnectorList(items=[_view(*one) for one in shown])
 
 
 @router.post("", operation_id="registerConnector", summary="Register a connector", status_code=201)
@@ -75,7 +79,7 @@ async def register_connector(runtime: RuntimeParameter, acting: Person, wanted: 
     return Registered(new_versions=[_version(one) for one in made])
 
 
-def _view(spec: ConnectorSpec, badge: Badge | None) -> ConnectorView:
+def _view(spec: ConnectorSpec, badge: Badge | None, claim: Badge | None) -> ConnectorView:
     return ConnectorView(
         name=spec.name,
         version=spec.version,
@@ -86,6 +90,7 @@ def _view(spec: ConnectorSpec, badge: Badge | None) -> ConnectorView:
         secret_fields=list(spec.auth.secret_fields),
         operations=[operation.name for operation in spec.operations],
         badge=None if badge is None else badge_view(badge),
+        reported=None if claim is None else badge_view(claim),
     )
 
 

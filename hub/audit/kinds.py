@@ -71,6 +71,9 @@ class EventKind(StrEnum):
     TOKEN_REUSE_DETECTED = "token.reuse_detected"  # noqa: S105  # the name of an event
     CONNECTOR_REGISTERED = "connector.registered"
     CONNECTOR_CHECKED = "connector.checked"
+    CONNECTOR_REPORTED = "connector.reported"
+    RUNNER_REGISTERED = "runner.registered"
+    RUNNER_REVOKED = "runner.revoked"
     PROMOTION_ASKED = "promotion.asked"
     PROMOTION_CHECKED = "promotion.checked"
     PROMOTION_EXPLAINED = "promotion.explained"

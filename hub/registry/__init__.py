@@ -1,8 +1,8 @@
 """What can be called: connectors, connections, tools, versions, servers."""
 
 from hub.registry.arguments import canonical_arguments, canonical_under
-from hub.registry.badge_values import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Promise
-from hub.registry.badges import badge_for, keep_badge
+from hub.registry.badge_values import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Origin, Promise, Source
+from hub.registry.badges import badge_for, claim_for, keep_badge
 from hub.registry.catalog import Catalog
 from hub.registry.composites import ENTRY as COMPOSITE
 from hub.registry.composites import BoundStep, Declaration, DeclaredStep, is_composite, steps_of
@@ -83,10 +83,12 @@ __all__ = [
     "NewConnection",
     "NewServer",
     "Offer",
+    "Origin",
     "Promise",
     "PublishedTool",
     "Release",
     "Server",
+    "Source",
     "Stewards",
     "Tool",
     "ToolVersion",
@@ -96,6 +98,7 @@ __all__ = [
     "canonical_under",
     "change_connection",
     "check_servers",
+    "claim_for",
     "composite_tools",
     "connections",
     "connectors",

@@ -62,6 +62,24 @@ class Grade(StrEnum):
     ELSEWHERE = "elsewhere"
 
 
+class Source(StrEnum):
+    """Who ran the kit. What an owner only reports is shown, apart, and proves nothing: nobody here saw it run."""
+
+    HERE = "here"
+    RUNNER = "runner"
+    OWNER = "owner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a badge comes from: `by` names the runner or the reporter, `place` and `kit` are what they say of it."""
+
+    source: Source = Source.HERE
+    by: str = ""
+    place: str = ""
+    kit: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadgeLine:
     """One line: `reason` says how it was judged, or what to do."""
@@ -87,6 +105,7 @@ class Badge:
     checked_at: datetime
     covers: Mapping[str, str]
     lines: Sequence[BadgeLine]
+    origin: Origin = Origin()
 
     @property
     def is_clean(self) -> bool:

@@ -11,7 +11,7 @@ from hub.core.errors import Forbidden, NotFound
 from hub.identity.authority import Authority
 from hub.identity.directory import get
 from hub.identity.principals import PrincipalKind
-from hub.registry.badge_values import Badge, BadgeLine, BadgeVerdict, Grade, Promise
+from hub.registry.badge_values import Badge, BadgeLine, BadgeVerdict, Grade, Origin, Promise, Source
 from hub.registry.digests import proof_digest
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
 from hub.registry.tables import BadgeRow, ConnectorRow, ReleaseRow
@@ -38,24 +38,51 @@ async def keep_badge(tx: Tx, badge: Badge, authority: Authority) -> None:
     )
     await _require_person(tx, authority)
     await outdate_catalog(tx, authority)
+    await put_badge(tx, replace(badge, origin=replace(badge.origin, source=Source.HERE)))
+    facts = {"artefact": badge.artefact_digest, "version": badge.version, "system": badge.system}
+    await authority.record(tx, EventKind.CONNECTOR_CHECKED, badge.connector, failed=failures(badge), **facts)
+
+
+async def put_badge(tx: Tx, badge: Badge) -> None:
+    """Put `badge` in the place of the one before of its kind; what an owner reports takes the place of no proof."""
+    origin = badge.origin
     await tx.merge(
         BadgeRow(
             connector=badge.connector,
             artefact_digest=badge.artefact_digest,
+            is_claim=origin.source is Source.OWNER,
             version=badge.version,
             system=badge.system,
             checked_at=badge.checked_at,
             lines=[_line_json(line, badge.covers[line.operation]) for line in badge.lines],
+            source=origin.source.value,
+            run_by=origin.by,
+            place=origin.place,
+            kit=origin.kit,
         )
     )
-    failed = [f"{line.operation}: {line.promise}" for line in badge.lines if line.verdict is BadgeVerdict.FAILED]
-    facts = {"artefact": badge.artefact_digest, "version": badge.version, "system": badge.system}
-    await authority.record(tx, EventKind.CONNECTOR_CHECKED, badge.connector, failed=failed, **facts)
+
+
+def failures(badge: Badge) -> list[str]:
+    """Return the lines that failed, as they go on record."""
+    return [f"{line.operation}: {line.promise}" for line in badge.lines if line.verdict is BadgeVerdict.FAILED]
 
 
 async def badge_for(tx: Tx, connector: ConnectorSpec) -> Badge | None:
-    """Return the badge of exactly this connector, with the lines about operations that are as they were checked."""
-    row = await tx.get(BadgeRow, (connector.name, connector.artefact_digest), populate_existing=True)
+    """Return the badge of exactly this connector, with the lines about operations that are as they were checked.
+
+    It was earned here or at a registered runner; what is only reported is no badge (`claim_for`).
+    """
+    return await _kept(tx, connector, is_claim=False)
+
+
+async def claim_for(tx: Tx, connector: ConnectorSpec) -> Badge | None:
+    """Return what its owner last reported of exactly this connector. It is for people to read, and proves nothing."""
+    return await _kept(tx, connector, is_claim=True)
+
+
+async def _kept(tx: Tx, connector: ConnectorSpec, *, is_claim: bool) -> Badge | None:
+    row = await tx.get(BadgeRow, (connector.name, connector.artefact_digest, is_claim), populate_existing=True)
     if row is None:
         return None
     badge = badge_of(row)
@@ -66,7 +93,8 @@ async def badge_for(tx: Tx, connector: ConnectorSpec) -> Badge | None:
 
 async def all_badges(tx: Tx) -> Mapping[BadgeKey, Badge]:
     """Return every badge by connector and code."""
-    return {(row.connector, row.artefact_digest): badge_of(row) for row in await tx.scalars(select(BadgeRow))}
+    earned = select(BadgeRow).where(BadgeRow.is_claim.is_(False))
+    return {(row.connector, row.artefact_digest): badge_of(row) for row in await tx.scalars(earned)}
 
 
 def badge_of(row: BadgeRow) -> Badge:
@@ -79,6 +107,7 @@ def badge_of(row: BadgeRow) -> Badge:
         checked_at=row.checked_at,
         covers={line["operation"]: line["covers"] for line in row.lines},
         lines=tuple(_line(line) for line in row.lines if line["promise"] in {*Promise}),
+        origin=Origin(source=Source(row.source), by=row.run_by, place=row.place, kit=row.kit),
     )
 
 

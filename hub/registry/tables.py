@@ -47,16 +47,42 @@ class ReleaseInUseRow(Base):
 
 
 class BadgeRow(Base):
-    """What the contract kit found of one connector's very code, the last time it was asked."""
+    """What the contract kit found of one connector's very code, the last time it was asked.
+
+    What is only reported (`is_claim`) stands beside what was run here or by a registered runner, never in its place.
+    """
 
     __tablename__ = "connector_badges"
 
     connector: Mapped[str] = mapped_column(String(32), ForeignKey("connectors.name"), primary_key=True)
     artefact_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    is_claim: Mapped[bool] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(String(32))
     system: Mapped[str] = mapped_column(String(200))
     checked_at: Mapped[datetime] = mapped_column(Moment)
     lines: Mapped[list[dict[str, str]]] = mapped_column(Json)
+    source: Mapped[str] = mapped_column(String(16))
+    run_by: Mapped[str] = mapped_column(String(120))
+    place: Mapped[str] = mapped_column(String(200))
+    kit: Mapped[str] = mapped_column(String(32))
+
+
+class RunnerRow(Base):
+    """A machine elsewhere whose signed reports about one connector count like a run here, until it is revoked."""
+
+    __tablename__ = "badge_runners"
+    __table_args__ = (UniqueConstraint("connector", "name"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    connector: Mapped[str] = mapped_column(String(32), ForeignKey("connectors.name"))
+    name: Mapped[str] = mapped_column(String(48))
+    public_key: Mapped[str] = mapped_column(String(64))
+    """Ed25519, 32 bytes in base64."""
+    agent_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
+    """The agent that may send its reports beside the connector's owner, if there is one."""
+    registered_by: Mapped[str | None] = mapped_column(String(40))
+    registered_at: Mapped[datetime] = mapped_column(Moment)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class ConnectionRow(Base):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from hub.registry import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, PublishedTool
+from hub.registry import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, PublishedTool, Source
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import At, at
 from hub.web.wording import Word
@@ -24,6 +24,13 @@ GRADES: Final = {
 }
 
 
+SOURCES: Final = {
+    Source.HERE: "run here",
+    Source.RUNNER: "run and signed by the runner",
+    Source.OWNER: "reported by",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadgeLineShown:
     """One line."""
@@ -36,11 +43,15 @@ class BadgeLineShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadgeShown:
-    """The lines about one tool, on which system, and when."""
+    """The lines about one tool, on which system, when, and where the kit ran, in the words of who ran it."""
 
     system: Inert
     checked_at: At
     lines: tuple[BadgeLineShown, ...]
+    source: str = SOURCES[Source.HERE]
+    by: Inert | None = None
+    place: Inert | None = None
+    kit: Inert | None = None
 
 
 def badge_of(tool: PublishedTool, *, now: datetime) -> BadgeShown | None:
@@ -48,9 +59,25 @@ def badge_of(tool: PublishedTool, *, now: datetime) -> BadgeShown | None:
     return None if tool.badge is None or not tool.is_checked else _shown(tool.badge, tool.operation.name, now)
 
 
+def claim_of(claim: Badge | None, operation: str, *, now: datetime) -> BadgeShown | None:
+    """Return what its owner reports of this tool; None if nothing."""
+    return None if claim is None or not claim.of(operation) else _shown(claim, operation, now)
+
+
 def _shown(badge: Badge, operation: str, now: datetime) -> BadgeShown:
-    lines = tuple(_line(line) for line in badge.of(operation))
-    return BadgeShown(system=inert_name(badge.system), checked_at=at(badge.checked_at, now=now), lines=lines)
+    return BadgeShown(
+        system=inert_name(badge.system),
+        checked_at=at(badge.checked_at, now=now),
+        lines=tuple(_line(line) for line in badge.of(operation)),
+        source=SOURCES[badge.origin.source],
+        by=_said(badge.origin.by),
+        place=_said(badge.origin.place),
+        kit=_said(badge.origin.kit),
+    )
+
+
+def _said(text: str) -> Inert | None:
+    return inert_name(text) if text else None
 
 
 def _line(line: BadgeLine) -> BadgeLineShown:

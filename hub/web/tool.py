@@ -11,9 +11,9 @@ from connectors.sdk.vocabulary import Effect
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand
 from hub.identity.scopes import sufficient_scopes
-from hub.registry import PublishedTool, ToolVersion, reading, steps_of
+from hub.registry import PublishedTool, ToolVersion, claim_for, reading, steps_of
 from hub.storage import now
-from hub.web.badge import badge_of
+from hub.web.badge import badge_of, claim_of
 from hub.web.inert import Inert, inert, inert_name, inert_prose
 from hub.web.schema_words import schema_fields
 from hub.web.trust import answers_for
@@ -32,11 +32,17 @@ async def show_tool(visit: Visit) -> Response:
     tool = await visit.runtime.catalog.resolve(path["name"], server=path["server"], caller=visit.session.caller)
     async with visit.runtime.database.reading() as tx:
         versions = await reading.versions(tx, tool.tool.id)
-        badge = badge_of(tool, now=await now(tx))
+        moment = await now(tx)
+        claim = claim_of(await claim_for(tx, tool.connector), tool.operation.name, now=moment)
         owners = await get_many(tx, [tool.tool.owner_id] if tool.tool.owner_id else [])
     owner = owners[tool.tool.owner_id].display_name if tool.tool.owner_id in owners else "nobody yet"
     trust_url = f"/tools/{tool.tool.id}/trust" if answers_for(visit.person, tool.tool) else ""
-    page = replace(_page(tool, versions, server=path["server"], owner=owner), badge=badge, trust_url=trust_url)
+    page = replace(
+        _page(tool, versions, server=path["server"], owner=owner),
+        badge=badge_of(tool, now=moment),
+        claim=claim,
+        trust_url=trust_url,
+    )
     return show(visit, Shown(template="tool.html", title=tool.title, page=page, here="tools"))
 
 

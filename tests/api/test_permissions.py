@@ -1,5 +1,6 @@
 """Who may do what: every operation against every role; what is not in the table, nobody may."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from doors.people import API, LogIn, Person, api_of
+from doors.reports import REPORT
 from doors.things import things
 from doors.working_hub import WorkingHub
 from joserfc.jwk import ECKey
@@ -56,6 +58,10 @@ MAY: Mapping[str, frozenset[str]] = {
     "revertPromotion": ADMINISTRATOR | OPERATOR,
     "listConnectors": MEMBER,
     "registerConnector": ADMINISTRATOR,
+    "reportCheck": ADMINISTRATOR,  # and the connector's owner, and its runner's agent; see registry/test_reports
+    "listRunners": MEMBER,
+    "registerRunner": ADMINISTRATOR,
+    "revokeRunner": ADMINISTRATOR,  # and the connector's owner
     "listComposites": MEMBER,
     "declareComposite": ADMINISTRATOR,  # and whoever owns the tools of all steps; see test_composites
     "listConnections": EVERYBODY,  # its own; see test_registry
@@ -194,6 +200,8 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "lookAtServer": {"connection_id": ids["connection_id"]},
         "revertPromotion": WHY,
         "registerConnector": {"spec": spec.model_dump(mode="json")},
+        "reportCheck": {"report": REPORT},
+        "registerRunner": {"name": "ci", "public_key": base64.b64encode(bytes(32)).decode()},
         "declareComposite": {"declaration": restock(over("test-system"))},
         "createConnection": {
             "name": "second",

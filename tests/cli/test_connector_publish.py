@@ -65,6 +65,7 @@ def test_a_release_is_published_with_the_difference_field_by_field(toolhub: CliR
 
     assert json.loads(first.stdout) == {
         "versions": 2,
+        "newer": None,
         "differences": [{"operation": name, "kind": "new", "fields": []} for name in ("item_get", "steady")],
     }
     assert "/input_schema/properties/id/maximum: 100 -> 200" in shown.stdout
@@ -124,3 +125,36 @@ def test_a_release_is_in_use_beyond_dev_only_where_it_is_the_first_and_that_is_s
     assert refused.exit_code == 1
     assert "shop 1.1.0 is in use in prod. Publish without --also prod" in " ".join(refused.output.split())
     assert "2 new tool version(s)" in in_dev.stdout
+
+
+def test_an_older_release_is_said_to_be_older_and_goes_beyond_dev_only_if_that_is_meant(
+    toolhub: CliRunner, tmp_path: Path
+) -> None:
+    newer, older = write(tmp_path, "shop_new", version="1.10.0"), write(tmp_path, "shop_old", version="1.9.0", most=50)
+    toolhub.invoke(app, ["connector", "publish", newer])
+
+    shown = toolhub.invoke(app, ["connector", "publish", older, "--only-show"])
+    refused = toolhub.invoke(app, ["connector", "publish", older, "--also", "staging"])
+    unchanged = toolhub.invoke(app, ["connector", "publish", newer, "--only-show"])
+    in_dev = toolhub.invoke(app, ["connector", "publish", older, "--json"])
+    toolhub.invoke(app, ["connector", "publish", newer])
+    meant = toolhub.invoke(app, ["connector", "publish", older, "--also", "staging", "--older"])
+
+    assert "Older: 1.9.0 takes the place of 1.10.0 in dev" in " ".join(shown.stdout.split())
+    assert refused.exit_code == 1
+    assert "shop 1.9.0 is older than 1.10.0" in " ".join(refused.stderr.split())
+    assert "nothing would change" in " ".join(unchanged.stdout.split())
+    assert (in_dev.exit_code, json.loads(in_dev.stdout)["newer"]) == (0, "1.10.0")
+    assert meant.exit_code == 0, meant.output
+    assert "Older:" in meant.stdout
+
+
+def test_a_newer_release_needs_nobody_to_say_that_it_is_meant(toolhub: CliRunner, tmp_path: Path) -> None:
+    toolhub.invoke(app, ["connector", "publish", write(tmp_path, "shop_nine", version="1.9.0")])
+
+    told = toolhub.invoke(
+        app, ["connector", "publish", write(tmp_path, "shop_ten", version="1.10.0"), "--also", "staging"]
+    )
+
+    assert told.exit_code == 0, told.output
+    assert "Older:" not in told.stdout

@@ -33,6 +33,8 @@ async def things(hub: WorkingHub) -> dict[str, str]:
     return {
         "event_id": first.id,
         "tool_id": tool.id,
+        "connector": "upstream",
+        "runner_id": "rnr_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "name": "item_get",
         "connection_id": hub.connection.id,
         "server": "sales",

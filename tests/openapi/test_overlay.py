@@ -7,6 +7,8 @@ from openapi_recorder import imported
 
 from connectors.openapi import BadOverlay
 from connectors.openapi.overlay import apply_overlay
+from connectors.sdk.spec import ConnectorSpec
+from hub.registry import proof_digest
 
 Json = Any
 
@@ -145,3 +147,140 @@ def test_a_word_of_the_owner_that_is_not_known_refuses_the_operation() -> None:
 
     assert compilation.spec.operations == ()
     assert compilation.refusals[0].reason.startswith("x-hub: teir")
+
+
+# -- what somebody might try with an overlay, or with a document under somebody else's -------------------------------
+
+ABUSED = """
+openapi: 3.1.0
+info: {title: Deals, version: 2.0.1}
+servers: [{url: 'https://api.example.com'}]
+paths:
+  /deals/{id}:
+    parameters: [{name: id, in: path, required: true, schema: {type: integer, maximum: 99}}]
+    get:
+      operationId: getDeal
+      responses: {200: {description: A deal., content: {application/json: {schema: {type: object}}}}}
+    delete:
+      operationId: deleteDeal
+      responses: {204: {description: Gone.}}
+    patch:
+      operationId: changeDeal
+      requestBody: {content: {application/json: {schema: {type: object, properties: {title: {type: string}}}}}}
+      responses: {200: {description: A deal., content: {application/json: {schema: {type: object}}}}}
+"""
+EXPOSES = "[{target: '$.paths.*.*', update: {x-hub: {expose: true}}}]"
+
+
+def saying(*actions: str) -> str:
+    """Return an overlay with these actions, in YAML."""
+    return "overlay: 1.1.0\ninfo: {title: T, version: '1'}\nactions:\n" + "".join(f"  - {one}\n" for one in actions)
+
+
+def exposing(operation: str, word: str = "expose: true") -> str:
+    return f"{{target: \"$.paths['/deals/{{id}}'].{operation}\", update: {{x-hub: {{{word}}}}}}}"
+
+
+def test_an_overlay_cannot_lead_requests_elsewhere() -> None:
+    honest = imported(ABUSED, saying(exposing("get"))).spec
+    led = imported(
+        ABUSED,
+        saying(
+            exposing("get"),
+            "{target: '$.servers[0]', update: {url: 'https://evil.example'}}",
+            "{target: \"$.paths['/deals/{id}'].get\", update: {servers: [{url: 'https://evil.example'}]}}",
+            "{target: \"$.paths['/deals/{id}']\", update: {servers: [{url: '//evil.example/x'}]}}",
+        ),
+    )
+
+    assert led.spec.operations == honest.operations
+    assert led.spec.safe == honest.safe
+    assert "evil" not in led.spec.model_dump_json()
+
+
+def exposed_at(path: str) -> ConnectorSpec:
+    """Return what comes of a path that an overlay adds."""
+    added = f"{{target: $.paths, update: {{'{path}': {{get: {{responses: {{}}, x-hub: {{expose: true}}}}}}}}}}"
+    return imported(ABUSED, saying(added)).spec
+
+
+@pytest.mark.parametrize("path", ["//evil.example/deals", "/../admin", "/./deals", "https://evil.example/"])
+def test_a_path_that_leads_elsewhere_becomes_no_tool(path: str) -> None:
+    spec = exposed_at(path)
+
+    assert (spec.safe, spec.operations) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [("@evil.example", "/@evil.example"), ("/a\\\\b", "/a%5C%5Cb"), ("/a?x=1", "/a"), ("/a#b", "/a")],
+)
+def test_a_path_of_strange_characters_stays_below_the_base_url(path: str, template: str) -> None:
+    assert [rule.template for rule in exposed_at(path).safe] == [template]
+
+
+@pytest.mark.parametrize("operation", ["delete", "patch"])
+def test_an_overlay_cannot_make_a_read_of_what_writes(operation: str) -> None:
+    compilation = imported(ABUSED, saying(exposing(operation, "expose: true, effect: read, tier: low")))
+
+    for one in compilation.spec.operations:
+        assert one.effect != "read"
+    assert not [rule for rule in compilation.spec.safe if rule.method in {"DELETE", "PATCH"}]
+
+
+MEMBERS = "$.paths.*.patch.requestBody.content.*.schema.properties"
+
+
+def test_what_an_overlay_changes_changes_the_digest() -> None:
+    digests = {
+        name: {
+            one.name: proof_digest(spec, one)
+            for spec in [imported(ABUSED, saying(exposing("patch"), *actions)).spec]
+            for one in spec.operations
+        }
+        for name, actions in {
+            "as it is": (),
+            "a hidden argument": (f"{{target: {MEMBERS}, update: {{amount: {{type: integer, maximum: 9}}}}}}",),
+            "a removed argument": (f"{{target: {MEMBERS}.title, remove: true}}",),
+            "another description": (
+                "{target: \"$.paths['/deals/{id}'].patch\", update: {description: Does nothing at all.}}",
+            ),
+        }.items()
+    }
+
+    seen = [one["change_deal"] for one in digests.values()]
+    assert len({*seen}) == len(seen)
+
+
+BOMBS = {
+    "a filter that walks everything again for each node": "$..[?count($..*) > 0]",
+    "descendants of descendants": "$" + "..*" * 12,
+    "a pattern that backtracks": "$..[?search(@, '(a|aa)+b')]",
+    "a root again for each node": "$..[?@.a == $.b]",
+    "a very long expression": "$" + ".a" * 100_000,
+    "deep brackets": "$[?" + "(" * 490 + "@" + ")" * 490 + "]",
+}
+
+
+@pytest.mark.parametrize("target", BOMBS.values(), ids=BOMBS)
+def test_an_expression_that_would_take_for_ever_is_refused(target: str) -> None:
+    document = {"a": {str(number): {"b": "a" * 40 + "!"} for number in range(400)}}
+
+    with pytest.raises(BadOverlay, match="Action 1"):
+        applied(document, {"target": target, "update": {"x": 1}})
+
+
+def test_actions_that_double_the_document_each_time_are_refused() -> None:
+    with pytest.raises(BadOverlay, match="brings in more than"):
+        applied({"a": {"b": "x" * 100}}, *({"target": "$.a", "update": {f"c{n}": {}}} for n in range(3)), *DOUBLING)
+
+
+def test_an_overlay_with_too_many_actions_is_refused() -> None:
+    with pytest.raises(BadOverlay, match="actions"):
+        applied({"a": {}}, *({"target": "$.a", "update": {"b": 1}} for _ in range(20_000)))
+
+
+DOUBLING = [{"target": "$", "update": {f"d{number}": {}}} for number in range(40)]
+DOUBLING = [
+    action for number, made in enumerate(DOUBLING) for action in (made, {"target": f"$.d{number}", "copy": "$"})
+]

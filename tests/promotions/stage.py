@@ -34,6 +34,7 @@ from hub.registry import (
     proof_digest,
     register_connector,
 )
+from hub.registry.reports import keep_report, report_of
 from hub.registry.tables import ConnectorRow
 from hub.registry.using import put_in_use
 
@@ -82,6 +83,24 @@ class Stage:
         otherwise: Mapping[str, tuple[BadgeVerdict, Grade]] | None = None,
     ) -> None:
         """Keep a badge of `spec` with a line about each write, which has passed live unless it came out `otherwise`."""
+        badge = self.found(spec, without=without, otherwise=otherwise)
+        async with self.world.runtime.database.transaction() as tx:
+            await keep_badge(tx, badge, self.authority(None))
+
+    async def report(self, spec: ConnectorSpec) -> None:
+        """Report that each write of `spec` has passed live elsewhere, as its owner may."""
+        found = replace(self.found(spec), checked_at=datetime.now(UTC))
+        async with self.world.runtime.database.transaction() as tx:
+            await keep_report(tx, report_of(found, place="CI", kit="0.1.0"), None, self.authority(None))
+
+    def found(
+        self,
+        spec: ConnectorSpec,
+        *,
+        without: Sequence[str] = (),
+        otherwise: Mapping[str, tuple[BadgeVerdict, Grade]] | None = None,
+    ) -> Badge:
+        """Return a badge of `spec`, as `badge` keeps it."""
         came = otherwise or {}
         tried = [one.name for one in spec.operations if one.effect is not Effect.READ and one.name not in without]
         lines = [
@@ -94,7 +113,7 @@ class Stage:
             )
             for name in tried
         ]
-        badge = Badge(
+        return Badge(
             connector=spec.name,
             version=spec.version,
             artefact_digest=spec.artefact_digest,
@@ -103,8 +122,6 @@ class Stage:
             covers={name: proof_digest(spec, spec.operation(name)) for name in tried},
             lines=lines,
         )
-        async with self.world.runtime.database.transaction() as tx:
-            await keep_badge(tx, badge, self.authority(None))
 
     async def ask(self, to: Environment = Environment.PROD, *, by: Principal | None = None) -> Promotion:
         """Ask, as rita unless somebody else does, for what is in use before `to`."""

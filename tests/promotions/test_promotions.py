@@ -153,6 +153,18 @@ async def test_a_badge_that_went_away_meanwhile_stops_it(stage: Stage) -> None:
         await stage.decide(asked, stage.world.ann)
 
 
+async def test_what_is_only_reported_of_a_run_elsewhere_opens_no_gate(stage: Stage) -> None:
+    await stage.release(DOCUMENTED, is_staged=False)
+    await stage.badge(DOCUMENTED, without=["note_post"])
+    await stage.report(DOCUMENTED)
+
+    asked = await stage.ask(Environment.STAGING)
+
+    assert "Nothing of note_post has passed" in asked.findings[1].reason
+    with pytest.raises(Conflict, match="badge"):
+        await stage.decide(asked, stage.world.rita)
+
+
 async def test_a_write_that_the_kit_has_not_tried_stops_it(stage: Stage) -> None:
     await stage.release(DOCUMENTED, is_staged=False)
     await stage.badge(DOCUMENTED, without=["note_post"])

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
-from hub.registry import PROMISES, BadgeVerdict, Grade, Promise
-from hub.web.badge import GRADES, VERDICTS, BadgeLineShown, BadgeShown
+from hub.registry import PROMISES, BadgeVerdict, Grade, Promise, Source
+from hub.web.badge import GRADES, SOURCES, VERDICTS, BadgeLineShown, BadgeShown
 from hub.web.inert import inert, inert_name, inert_prose
 from hub.web.moments import at
 from hub.web.new_connection import NewConnectionPage
@@ -155,8 +155,21 @@ _BADGE = BadgeShown(
         for promise, verdict in zip(Promise, [*BadgeVerdict] * 3, strict=True)
     ),
 )
+_CLAIM = replace(
+    _BADGE,
+    source=SOURCES[Source.OWNER],
+    by=inert_name("Tom Owner"),
+    place=inert_name("CI run 4711"),
+    kit=inert_name("0.1.0"),
+)
 TOOLS = {
     "high": _TERM,
+    "reported": replace(_TERM, claim=_CLAIM),
+    "run-elsewhere": replace(
+        _TERM,
+        badge=replace(_CLAIM, source=SOURCES[Source.RUNNER], by=inert_name("acme-ci")),
+        claim=replace(_CLAIM, by=inert_name(HOSTILE), place=inert_name(HOSTILE), system=inert_name(HOSTILE)),
+    ),
     "composite": replace(
         _TERM,
         name="order_for_new_customer",

@@ -7,6 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from connectors.sdk.spec import ConnectorSpec
+from hub.cli.connector.sending import sender_to
 from hub.cli.connector.trying import equipment, opened_harness, show_badge, spec_called
 from hub.cli.console import err, fail, run, settings
 from hub.identity.authority import Authority
@@ -18,17 +19,23 @@ from hub.registry.differing import registered
 from hub.settings import Settings
 
 
-def check(
+def check(  # noqa: PLR0913  # one for each option of the command
     name: Annotated[str, typer.Argument(help="An installed or imported connector's name, or module:name.")],
     *,
     on: Annotated[str | None, typer.Option(help="The test system: its harness (module:name), or its base URL.")] = None,
     recording: Annotated[Path | None, typer.Option(help="Try it on what `record` has written.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Show the badge in this hub's catalog.")] = False,
+    send: Annotated[str | None, typer.Option(help="Report what was found to the hub at this address.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the badge as JSON.")] = False,
 ) -> None:
     """Try everything a connector promises on a system where that does no harm, and print what held.
 
     It writes for real, confined and through the broker as in every hub. Exit code 1 means that a line failed.
+
+    --send is for owners who do not work at the hub's console, say from their CI. It takes an access token for the
+    hub's API from TOOLHUB_REPORT_TOKEN. The report is shown there as the owner's word. If an administrator has
+    registered this machine as a runner, TOOLHUB_RUNNER names it and TOOLHUB_RUNNER_KEY the file of its key (Ed25519,
+    PEM); then it counts.
 
     Examples:
       toolhub connector check acme_crm --on acme_crm.harness:opened
@@ -36,8 +43,11 @@ def check(
       toolhub connector check acme_crm --on http://127.0.0.1:8700
 
       toolhub connector check acme_crm --recording acme.json --json
+
+      toolhub connector check acme_crm --on acme_crm.harness:opened --send https://hub.example.com
     """
     chosen = settings()
+    sender = None if send is None else sender_to(send)
     spec = spec_called(name, chosen)
     if keep:
         run(_refuse_unpublished(chosen, spec))
@@ -48,6 +58,8 @@ def check(
     if keep:
         run(_keep(chosen, badge))
         err.print(f"[green]Kept[/] the badge of {badge.connector} {badge.version} in this hub's catalog.")
+    if sender is not None:
+        err.print(f"[green]Reported[/] to {send}: {sender.send(badge)}.", highlight=False)
     show_badge(badge, spec, as_json=as_json)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from uuid import uuid4
 
 from connectors.sdk.harness import Harness
@@ -13,7 +14,7 @@ from hub.invocations.proving.laboratory import Equipment, open_laboratory
 from hub.invocations.proving.pseudonyms import Pseudonyms
 from hub.invocations.proving.recording import Recorder, Recording
 from hub.invocations.proving.replaying import Replay, without_sign_in
-from hub.registry import Badge, BadgeLine, Grade, proof_digest
+from hub.registry import Badge, BadgeLine, Grade, Origin, proof_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,4 +92,5 @@ def _badge(spec: ConnectorSpec, harness: Harness, lines: Sequence[BadgeLine]) ->
         checked_at=datetime.now(UTC),
         covers={name: proof_digest(spec, spec.operation(name)) for name in {line.operation for line in lines}},
         lines=tuple(lines),
+        origin=Origin(kit=version("toolhub")),
     )

@@ -119,6 +119,8 @@ class ToolPage:
     trust_url: str = ""
     """Where whoever answers for it vouches for its results and sees who is trusted with it."""
     badge: BadgeShown | None = None
+    claim: BadgeShown | None = None
+    """What its owner reports of a run elsewhere."""
     steps: tuple[StepLine, ...] = ()
     """Of a composite tool."""
 

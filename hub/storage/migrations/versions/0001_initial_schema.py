@@ -1042,6 +1042,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_web_sessions_principal_id"), ["principal_id"], unique=False)
 
     op.create_table(
+        "badge_runners",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("connector", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=48), nullable=False),
+        sa.Column("public_key", sa.String(length=64), nullable=False),
+        sa.Column("agent_id", sa.String(length=40), nullable=True),
+        sa.Column("registered_by", sa.String(length=40), nullable=True),
+        sa.Column("registered_at", Moment(), nullable=False),
+        sa.Column("revoked_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(["agent_id"], ["principals.id"], name=op.f("fk_badge_runners_agent_id_principals")),
+        sa.ForeignKeyConstraint(["connector"], ["connectors.name"], name=op.f("fk_badge_runners_connector_connectors")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_badge_runners")),
+        sa.UniqueConstraint("connector", "name", name=op.f("uq_badge_runners_connector_name")),
+    )
+    op.create_table(
         "connections",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("name", sa.String(length=48), nullable=False),
@@ -1066,14 +1081,19 @@ def upgrade() -> None:
         "connector_badges",
         sa.Column("connector", sa.String(length=32), nullable=False),
         sa.Column("artefact_digest", sa.String(length=64), nullable=False),
+        sa.Column("is_claim", sa.Boolean(), nullable=False),
         sa.Column("version", sa.String(length=32), nullable=False),
         sa.Column("system", sa.String(length=200), nullable=False),
         sa.Column("checked_at", Moment(), nullable=False),
         sa.Column("lines", Json, nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("run_by", sa.String(length=120), nullable=False),
+        sa.Column("place", sa.String(length=200), nullable=False),
+        sa.Column("kit", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(
             ["connector"], ["connectors.name"], name=op.f("fk_connector_badges_connector_connectors")
         ),
-        sa.PrimaryKeyConstraint("connector", "artefact_digest", name=op.f("pk_connector_badges")),
+        sa.PrimaryKeyConstraint("connector", "artefact_digest", "is_claim", name=op.f("pk_connector_badges")),
     )
     op.create_table(
         "connector_releases",
@@ -1345,6 +1365,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_connections_connector"))
 
     op.drop_table("connections")
+    op.drop_table("badge_runners")
     with op.batch_alter_table("web_sessions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_web_sessions_principal_id"))
         batch_op.drop_index(batch_op.f("ix_web_sessions_expires_at"))
