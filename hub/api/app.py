@@ -20,12 +20,14 @@ from hub.api import (
     composites,
     connections,
     connectors,
+    cost_centres,
     deputies,
     erasures,
     grants,
     groups,
     identities,
     invocations,
+    metrics,
     pins,
     policy,
     promotions,
@@ -91,6 +93,8 @@ _RESOURCES: Final = (
     promotions,
     webhooks,
     brakes,
+    metrics,
+    cost_centres,
 )
 
 

@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "composite": "hub.cli.composite:composite_app",
     "connector": "hub.cli.connector:connector_app",
     "keys": "hub.cli.keys:keys_app",
+    "metrics": "hub.cli.metrics:metrics_app",
     "pins": "hub.cli.pins:pins_app",
     "policy": "hub.cli.policy:policy_app",
     "promotion": "hub.cli.promotion:promotion_app",

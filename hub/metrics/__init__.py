@@ -19,8 +19,9 @@ from hub.metrics.centres import (
 from hub.metrics.definitions import MEANINGS, METRICS, Count, Metric
 from hub.metrics.export import as_csv
 from hub.metrics.measuring import Measured
+from hub.metrics.naming import Written, understood
 from hub.metrics.rollup import Rolled, recompute, roll_up
-from hub.metrics.selection import UNASSIGNED, Allowed, By, Of, Selection, allow, latest
+from hub.metrics.selection import UNASSIGNED, Allowed, By, Of, Selection, allow, allow_all, latest
 
 __all__ = [
     "MEANINGS",
@@ -43,7 +44,9 @@ __all__ = [
     "Selection",
     "Stretch",
     "Wish",
+    "Written",
     "allow",
+    "allow_all",
     "answer",
     "as_csv",
     "assign",
@@ -56,4 +59,5 @@ __all__ = [
     "open_centre",
     "recompute",
     "roll_up",
+    "understood",
 ]

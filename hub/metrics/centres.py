@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from itertools import zip_longest
+from typing import Final, Literal
 
 from sqlalchemy import select
 
@@ -17,7 +18,7 @@ from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal, PrincipalKind
 from hub.metrics.assignments import Assignment, Bearer, assignment_of
 from hub.metrics.tables import AssignmentRow, CentreRow
-from hub.registry.reading import server_row
+from hub.registry.tables import ServerRow
 from hub.storage import Tx, now
 
 _LOCK: Final = "cost centres"
@@ -148,20 +149,20 @@ async def assign(tx: Tx, wish: Wish, person: Principal, authority: Authority) ->
 
     Raises:
         Conflict: the centre is closed.
-        Forbidden: it belongs to the centre of somebody else.
+        Forbidden: they answer for no centre.
         InputError: the moment has passed.
-        NotFound: there is no such centre, agent, user or server.
+        NotFound: there is no such centre, agent, user or server, or it belongs to the centre of somebody else.
     """
     await authority.database.lock(tx, _LOCK)
+    owned = await _answered_for(tx, person)
     at = await now(tx)
     if wish.valid_from is not None and wish.valid_from < at:
         raise InputError("Past costs stay where they were: assign from now on, or from a later moment.")
     if wish.centre_id is not None:
         visible = await centre(tx, wish.centre_id, person)
         await _open_row(tx, visible.id)
-    await _require_known(tx, wish)
-    moved = replace(wish, valid_from=wish.valid_from or at)
-    await _require_leave(tx, moved, person)
+    if not await _is_known(tx, wish) or not await _may_move(tx, replace(wish, valid_from=wish.valid_from or at), owned):
+        raise NotFound(f"There is no {wish.kind.value} {wish.subject!r} that you may assign. Give its id or name.")
     row = AssignmentRow(
         id=new_id("ca"),
         kind=wish.kind.value,
@@ -202,6 +203,12 @@ async def centre(tx: Tx, centre_id: str, person: Principal) -> Centre:
     return _centre(row)
 
 
+async def centre_id_of(tx: Tx, code: str) -> str | None:
+    """Return the id of the cost centre with this code, whoever asks; None: there is none."""
+    found: str | None = await tx.scalar(select(CentreRow.id).where(CentreRow.code == code))
+    return found
+
+
 async def assignments_to(tx: Tx, centre_id: str) -> list[Stretch]:
     """Return everything that was ever assigned to a centre, the latest first."""
     mine = select(AssignmentRow.kind, AssignmentRow.subject).where(AssignmentRow.centre_id == centre_id).distinct()
@@ -215,33 +222,44 @@ async def _history(tx: Tx, kind: Bearer, subject: str) -> list[Stretch]:
     row = AssignmentRow
     query = select(row).where(row.kind == kind.value, row.subject == subject).order_by(row.valid_from, row.id)
     known = [assignment_of(one) for one in await tx.scalars(query)]
-    ends = [*(one.valid_from for one in known[1:]), None]
-    return [Stretch(assignment=one, valid_until=end) for one, end in zip(known, ends, strict=True)]
+    return [
+        Stretch(assignment=one, valid_until=following.valid_from if following else None)
+        for one, following in zip_longest(known, known[1:])
+    ]
 
 
-async def _require_leave(tx: Tx, wish: Wish, person: Principal) -> None:
-    """Let administrators pass, and whoever answers for every centre that the wish takes from or gives to."""
+async def _answered_for(tx: Tx, person: Principal) -> frozenset[str] | Literal["all"]:
+    """Return the centres from and to which somebody may move costs.
+
+    Raises:
+        Forbidden: there are none.
+    """
     if may(person, Permission.MANAGE_COSTS):
-        return
-    history = await _history(tx, wish.kind, wish.subject)
-    taken_from = {one.assignment.centre_id for one in _from_then(history, wish.valid_from)}
-    concerned = {one for one in {*taken_from, wish.centre_id} if one is not None}
-    owned = await tx.scalars(select(CentreRow.id).where(CentreRow.owner_id == person.id))
-    if not concerned or not concerned <= set(owned):
-        raise Forbidden("Only an administrator may take costs from the centre of somebody else.")
+        return "all"
+    owned = frozenset(await tx.scalars(select(CentreRow.id).where(CentreRow.owner_id == person.id)))
+    if not owned:
+        raise Forbidden("Only administrators, and whoever answers for a cost centre, may assign costs.")
+    return owned
+
+
+async def _may_move(tx: Tx, wish: Wish, owned: frozenset[str] | Literal["all"]) -> bool:
+    """Return whether everything is theirs that the wish takes from: what is assigned now, and what will be."""
+    if owned == "all":
+        return True
+    history = _from_then(await _history(tx, wish.kind, wish.subject), wish.valid_from)
+    concerned = {one.assignment.centre_id for one in history} | {wish.centre_id}
+    return {one for one in concerned if one is not None} <= owned
 
 
 def _from_then(history: Iterable[Stretch], at: datetime | None) -> list[Stretch]:
     return [one for one in history if one.valid_until is None or at is None or one.valid_until > at]
 
 
-async def _require_known(tx: Tx, wish: Wish) -> None:
+async def _is_known(tx: Tx, wish: Wish) -> bool:
     if wish.kind is Bearer.SERVER:
-        await server_row(tx, wish.subject)
-        return
+        return directory.is_plain(wish.subject) and await tx.get(ServerRow, wish.subject) is not None
     found = (await directory.get_many(tx, [wish.subject])).get(wish.subject)
-    if found is None or (found.kind is PrincipalKind.USER) is not (wish.kind is Bearer.USER):
-        raise NotFound(f"There is no {wish.kind.value} {wish.subject!r}; give its id.")
+    return found is not None and (found.kind is PrincipalKind.USER) is (wish.kind is Bearer.USER)
 
 
 async def _open_row(tx: Tx, centre_id: str) -> CentreRow:

@@ -46,10 +46,10 @@ def as_csv(answer: Answer) -> str:
                 "yes" if one.rests_on_few else "no",
                 one.metric.formula,
             )
-            writer.writerow([_inert(cell) for cell in row])
+            writer.writerow([inert_cell(cell) for cell in row])
     return text.getvalue()
 
 
-def _inert(cell: str) -> str:
+def inert_cell(cell: str) -> str:
     """Return a cell that no spreadsheet computes: names are chosen by others."""
     return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -145,7 +145,7 @@ async def count_again(database: Database, turn: Turn, one: Day, **progress: date
         row = CountedRow
         mine = delete(row).where(row.day == one.day)
         await tx.execute(mine if one.agent_id is None else mine.where(row.agent_id == one.agent_id))
-        values = list(_values(tally))
+        values = list(stored_values(tally))
         for start in range(0, len(values), _ROWS_AT_ONCE):
             await tx.execute(insert(row), values[start : start + _ROWS_AT_ONCE])
 
@@ -168,7 +168,8 @@ async def _note(database: Database, turn: Turn, *, seen_until: datetime) -> None
         await _renew(tx, turn, counted_until=until, seen_until=seen_until)
 
 
-def _values(tally: Tally) -> Iterable[dict[str, Any]]:
+def stored_values(tally: Tally) -> Iterable[dict[str, Any]]:
+    """Yield the rows that keep what was counted."""
     for (place, entry), n in tally.items():
         yield {
             "day": place.day,

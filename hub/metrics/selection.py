@@ -18,6 +18,8 @@ LONGEST: Final = 731
 """How many days one answer may cover."""
 UNASSIGNED: Final = "unassigned"
 """How the costs that nobody has assigned to a centre are asked for."""
+_NO_TOOL: Final = "There is no such tool."
+_NO_APPROVERS: Final = "Only auditors see the numbers of each approver."
 
 
 class By(StrEnum):
@@ -113,7 +115,18 @@ async def _of_all(tx: Tx, person: Principal, wanted: Selection, *, sees_all: boo
     if not sees_all:
         raise Forbidden("Only operators and auditors see the numbers of everybody. Ask for tools or decisions.")
     if wanted.by is By.APPROVER and not may(person, Permission.SEE_AUDIT):
-        raise Forbidden("Only auditors see the numbers of each approver.")
+        raise Forbidden(_NO_APPROVERS)
+    return await allow_all(tx, wanted)
+
+
+async def allow_all(tx: Tx, wanted: Selection) -> Allowed:
+    """Return the selection for somebody who may see everything: the hub's own console, say.
+
+    Raises:
+        InputError: the days are in the wrong order or too many, or two things are asked for that exclude each other.
+        NotFound: there is no such tool.
+    """
+    _check(wanted)
     if wanted.tool_id is not None and await tx.get(ToolRow, wanted.tool_id) is None:
         raise NotFound(_NO_TOOL)
     return Allowed(wanted=wanted, of=Of.ALL, decider=_group(wanted))
@@ -121,7 +134,7 @@ async def _of_all(tx: Tx, person: Principal, wanted: Selection, *, sees_all: boo
 
 def _of_tools(wanted: Selection, own: frozenset[str]) -> Allowed:
     if wanted.by is By.APPROVER:
-        raise Forbidden("Only auditors see the numbers of each approver.")
+        raise Forbidden(_NO_APPROVERS)
     if wanted.tool_id is not None and wanted.tool_id not in own:
         raise NotFound(_NO_TOOL)
     return Allowed(wanted=wanted, of=Of.TOOLS, decider=_group(wanted), tool_ids=own)
@@ -131,9 +144,6 @@ def _of_decisions(person: Principal, wanted: Selection) -> Allowed:
     if wanted.group is not None or wanted.by in {By.GROUP, By.APPROVER}:
         raise InputError("Your own decisions are counted whatever the group; do not choose one.")
     return Allowed(wanted=replace(wanted, group=None), of=Of.DECISIONS, decider=person_decider(person.id))
-
-
-_NO_TOOL: Final = "There is no such tool."
 
 
 def _group(wanted: Selection) -> str:

@@ -27,6 +27,7 @@ class Viewer:
     stops_things: bool = False
     sees_health: bool = False
     asks_erasure: bool = False
+    sees_metrics: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,14 @@ from hub.web import (
     catalog,
     connection,
     consent,
+    cost_centres,
     deputies,
     erasures,
     grants,
     health,
     invocation,
     login,
+    metrics,
     new_connection,
     password,
     people,
@@ -55,6 +57,7 @@ def web_routes(runtime: Runtime, slack: SlackDoor | None = None) -> list[Route]:
         *_erasures(door),
         *_promotions(door),
         *_pins(door),
+        *_metrics(door),
         *_slack(door, slack),
     ]
 
@@ -224,4 +227,18 @@ def _pins(door: Doorway) -> list[Route]:
         Route("/pins", door.private(pins.show_pins), methods=["GET"]),
         Route("/pins/{pin_id}", door.private(pins.show_pin), methods=["GET"]),
         Route("/pins/{pin_id}/decision", door.private(pins.decide), methods=["POST"]),
+    ]
+
+
+def _metrics(door: Doorway) -> list[Route]:
+    one = "/cost-centres/{centre_id}"
+    return [
+        Route("/metrics", door.private(metrics.show_metrics), methods=["GET"]),
+        Route("/metrics/download", door.private(metrics.download_metrics), methods=["GET"]),
+        Route("/cost-centres", door.private(cost_centres.show_centres), methods=["GET"]),
+        Route("/cost-centres", door.private(cost_centres.open_centre), methods=["POST"]),
+        Route(one, door.private(cost_centres.show_centre), methods=["GET"]),
+        Route(one, door.private(cost_centres.change_centre), methods=["POST"]),
+        Route(f"{one}/closing", door.private(cost_centres.close_centre), methods=["POST"]),
+        Route(f"{one}/assignments", door.private(cost_centres.assign), methods=["POST"]),
     ]

@@ -209,6 +209,7 @@ def viewer_of(visit: Visit) -> Viewer:
         stops_things=may(visit.person, Permission.STOP_THINGS),
         sees_health=may(visit.person, Permission.SEE_HEALTH),
         asks_erasure=may(visit.person, Permission.ASK_ERASURE),
+        sees_metrics=may(visit.person, Permission.SEE_METRICS) or may(visit.person, Permission.MANAGE_COSTS),
     )
 
 

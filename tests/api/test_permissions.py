@@ -140,6 +140,13 @@ MAY: Mapping[str, frozenset[str]] = {
     "createExport": AUDITOR,
     "createEvidence": AUDITOR,
     "createFeed": AUDITOR,
+    "getMetrics": EVERYBODY,  # as far as they may see; see tests/metrics
+    "listCostCentres": EVERYBODY,  # their own
+    "openCostCentre": ADMINISTRATOR,
+    "getCostCentre": ADMINISTRATOR | OPERATOR | AUDITOR,  # and whoever answers for it
+    "changeCostCentre": ADMINISTRATOR,
+    "closeCostCentre": ADMINISTRATOR,
+    "assignCosts": ADMINISTRATOR,  # and whoever answers for the cost centres concerned
     "surveyErasure": ADMINISTRATOR | AUDITOR,
     "askErasure": ADMINISTRATOR | AUDITOR,
     "listErasures": ADMINISTRATOR | AUDITOR,
@@ -237,6 +244,9 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "cancelInvocation": WHY,
         "undoInvocation": WHY,
         "resolveInvocation": {"has_happened": True, "reason": "I looked."},
+        "openCostCentre": {"code": "4711", "title": "Sales", "owner": hub.people["owner"].name},
+        "changeCostCentre": {"title": "Sales abroad"},
+        "assignCosts": {"kind": "server", "subject": "sales", "cost_centre": ids["centre_id"]},
         "createExport": {},
         "createFeed": {"format": "ocsf"},
         "createEvidence": {"invocation_id": ids["invocation_id"]},

@@ -7,6 +7,7 @@ from hub import audit
 from hub.invocations.invoke import invoke
 from hub.invocations.promoting import ask_for
 from hub.invocations.values import Call
+from hub.metrics import NewCentre, open_centre
 from hub.promotions import Wish
 from hub.registry import Environment, NewServer, Offer, create_server, find_tool, publish
 
@@ -25,6 +26,9 @@ async def things(hub: WorkingHub) -> dict[str, str]:
     )
     asked = await invoke(call, hub.runtime)
     grant = await grant_like(hub, asked.id)
+    async with hub.database.transaction() as tx:
+        new = NewCentre(code="0815", title="Sales", owner=hub.people["owner"].name)
+        centre = await open_centre(tx, new, hub.people["administrator"], hub.authority)
     wish = Wish(connector="upstream", environment=Environment.STAGING, reason="It works.")
     promotion = await ask_for(wish, hub.runtime, hub.authority)
     async with hub.database.reading() as tx:
@@ -48,6 +52,7 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         "promotion_id": promotion.id,
         "pin_id": await something_said(hub),
         "grant_id": grant.id,
+        "centre_id": centre.id,
         "deputyship_id": "dep_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "review_id": "rev_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "erasure_id": "ers_06dvh3x5m8qk2v7c1n4pz9tbwr",
