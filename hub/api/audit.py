@@ -21,6 +21,11 @@ router = APIRouter(prefix="/audit", tags=["audit"])
 JSON_LINES: Final = "application/jsonl"
 
 
+def _lines(description: str) -> dict[int | str, dict[str, Any]]:
+    """Return what a schema of the API says of a stream of lines."""
+    return {200: {"description": description, "content": {JSON_LINES: {}}}}
+
+
 class EventListing(BaseModel):
     """Which events are asked for."""
 
@@ -108,15 +113,16 @@ async def get_checkpoint(runtime: RuntimeParameter, _acting: Auditor) -> Checkpo
     operation_id="createEvidence",
     summary="Evidence on one invocation",
     response_class=StreamingResponse,
-    responses={200: {"description": "One JSON line after another, the page last.", "content": {JSON_LINES: {}}}},
+    responses=_lines("One JSON line after another, the page last."),
 )
 async def create_evidence(runtime: RuntimeParameter, acting: Auditor, wanted: EvidenceBody) -> StreamingResponse:
     """Stream all that the log holds on one invocation; `toolhub audit verify` checks it without the hub."""
     order = audit.EvidenceOrder(
         subject=wanted.invocation_id, by=acting.principal.id, policy=recorded_policy, with_values=wanted.with_values
     )
-    lines = await _begun(audit.evidence_lines(runtime.database, runtime.keys, order))
-    return StreamingResponse(lines, media_type=JSON_LINES, headers=_attached(f"{wanted.invocation_id}.jsonl"))
+    return await _streamed(
+        audit.evidence_lines(runtime.database, runtime.keys, order), name=f"{wanted.invocation_id}.jsonl"
+    )
 
 
 @router.post(
@@ -124,13 +130,12 @@ async def create_evidence(runtime: RuntimeParameter, acting: Auditor, wanted: Ev
     operation_id="createExport",
     summary="Export the log",
     response_class=StreamingResponse,
-    responses={200: {"description": "One JSON line after another, the header first.", "content": {JSON_LINES: {}}}},
+    responses=_lines("One JSON line after another, the header first."),
 )
 async def create_export(runtime: RuntimeParameter, acting: Auditor, wanted: ExportBody) -> StreamingResponse:
     """Stream the log with its proofs; `toolhub audit verify` checks it without the hub. The export is an event too."""
     order = audit.ExportOrder(by=acting.principal.id, with_values=wanted.with_values, since=wanted.since)
-    lines = await _begun(audit.export_lines(runtime.database, runtime.keys, order))
-    return StreamingResponse(lines, media_type=JSON_LINES, headers=_attached("audit.jsonl"))
+    return await _streamed(audit.export_lines(runtime.database, runtime.keys, order), name="audit.jsonl")
 
 
 @router.post(
@@ -138,17 +143,18 @@ async def create_export(runtime: RuntimeParameter, acting: Auditor, wanted: Expo
     operation_id="createFeed",
     summary="Events for another system",
     response_class=StreamingResponse,
-    responses={200: {"description": "One JSON line for each event.", "content": {JSON_LINES: {}}}},
+    responses=_lines("One JSON line for each event."),
 )
 async def create_feed(runtime: RuntimeParameter, acting: Auditor, wanted: FeedBody) -> StreamingResponse:
     """Stream events as OCSF, CloudEvents or OTLP, without private values; that it was asked for is an event too."""
     order = audit.FeedOrder(by=acting.principal.id, shape=wanted.format, first=wanted.first)
-    lines = await _begun(audit.feed_lines(runtime.database, runtime.keys, order))
-    return StreamingResponse(lines, media_type=JSON_LINES, headers=_attached(f"events.{wanted.format}.jsonl"))
+    return await _streamed(
+        audit.feed_lines(runtime.database, runtime.keys, order), name=f"events.{wanted.format}.jsonl"
+    )
 
 
-async def _begun(lines: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    """Return `lines`, begun: what is wrong with the order is said before anything leaves."""
+async def _streamed(lines: AsyncGenerator[bytes], *, name: str) -> StreamingResponse:
+    """Return `lines` as a file of that name, begun: what is wrong with the order is said before anything leaves."""
     header = await anext(lines)
 
     async def whole() -> AsyncIterator[bytes]:
@@ -156,8 +162,5 @@ async def _begun(lines: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
         async for line in lines:
             yield line
 
-    return whole()
-
-
-def _attached(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"'}
+    attached = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(whole(), media_type=JSON_LINES, headers=attached)

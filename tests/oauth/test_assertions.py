@@ -11,12 +11,13 @@ from typing import Any
 import httpx2
 import pytest
 from joserfc import jwt
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 from oauth_hub import PUBLIC_URL, RESOURCE, Hub, agent_of
 
 from hub.core.errors import InputError
 from hub.identity.accounts import suspend
-from hub.identity.assertions import claimed_client
+from hub.identity.assertions import check_keys, claimed_client
 from hub.identity.clients import ClientAuthentication, NewAgent, create_agent, issue_secret, set_client_keys
 from hub.identity.sweeping import sweep
 from hub.identity.tables import UsedAssertionRow
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.anyio
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 NOT_PROVEN = 401
+TOO_LONG = f"e30.eyJzdWIiOiJ4In0.{'x' * 9000}"
+"""An assertion of `x`, but for its length."""
 
 
 def encoded(data: bytes) -> str:
@@ -150,11 +153,13 @@ async def test_two_clients_may_choose_the_same_identifier(signer: Signer) -> Non
         {"iss": None},
         {"jti": None},
         {"jti": 7},
+        {"jti": ""},
         {"exp": None},
         {"exp": "soon"},
         {"exp": 10**15},
         {"exp": 0},
         {"nbf": 9_999_999_999},
+        {"nbf": True},
         {"exp": 9_999_999_999},
     ],
     ids=str,
@@ -163,6 +168,40 @@ async def test_an_assertion_for_others_or_for_another_time_proves_nothing(
     signer: Signer, changes: dict[str, object]
 ) -> None:
     assert (await signer.ask(signer.assertion(**changes))).status_code == NOT_PROVEN
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize(
+    ("claim", "seconds", "status"),
+    [
+        ("nbf", 300, NOT_PROVEN),
+        ("nbf", 10, 200),  # their clock may be ahead of ours by so much
+        ("exp", -300, NOT_PROVEN),
+        ("exp", -10, 200),
+        ("exp", 540, 200),
+        ("exp", 720, NOT_PROVEN),
+    ],
+)
+async def test_an_assertion_is_good_for_ten_minutes_at_most_and_by_clocks_that_differ_a_little(
+    signer: Signer, claim: str, seconds: int, status: int
+) -> None:
+    claims: dict[str, Any] = {claim: int(time.time()) + seconds}
+
+    assert (await signer.ask(signer.assertion(**claims))).status_code == status
+
+
+@ONE_ENGINE
+async def test_the_key_that_an_assertion_names_must_have_signed_it_and_one_without_a_name_may(signer: Signer) -> None:
+    one, two = (ECKey.generate_key("P-256", {"kid": name}) for name in ("one", "two"))
+    async with signer.hub.database.transaction() as tx:
+        keys = public_set(signer.key, one, two)
+        await set_client_keys(tx, signer.client_id, keys, signer.hub.authority)
+
+    named = await signer.ask(signer.assertion(key=one, kid="one"))
+    misnamed = await signer.ask(signer.assertion(key=one, kid="two"))
+    nameless = await signer.ask(signer.assertion(kid="whatever it is called there"))
+
+    assert [reply.status_code for reply in (named, misnamed, nameless)] == [200, NOT_PROVEN, 200]
 
 
 @ONE_ENGINE
@@ -227,7 +266,7 @@ async def test_a_suspended_client_proves_nothing(signer: Signer) -> None:
     assert (await signer.ask(signer.assertion())).status_code == NOT_PROVEN
 
 
-@pytest.mark.parametrize("text", ["", "a.b", "a.b.c", "é.é.é", "e30.e30.", "eyJhbGciOiJub25lIn0.WzFd.", "x" * 9000])
+@pytest.mark.parametrize("text", ["", "a.b", "a.b.c", "é.é.é", "e30.e30.", "eyJhbGciOiJub25lIn0.WzFd.", TOO_LONG])
 def test_what_is_no_assertion_names_no_client(text: str) -> None:
     assert claimed_client(text) is None
 
@@ -253,6 +292,14 @@ async def test_keys_that_will_not_do_are_refused_when_they_are_set(hub: Hub, jwk
     async with hub.database.transaction() as tx:
         with pytest.raises(InputError):
             await create_agent(tx, keyed(hub.ada.id, jwks), hub.authority)
+
+
+def test_a_key_that_is_too_short_will_not_do() -> None:
+    with pytest.warns(SecurityWarning):
+        short = public_set(RSAKey.generate_key(1024))
+
+    with pytest.warns(SecurityWarning), pytest.raises(InputError, match="2048 bits or more"):
+        check_keys(short)
 
 
 @ONE_ENGINE

@@ -1,11 +1,15 @@
 """Tokens already issued: ended by their clients (RFC 7009), and described to whom they concern (RFC 7662)."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import httpx2
 import pytest
 from oauth_hub import PUBLIC_URL, RESOURCE, Hub, agent_of, error_in
 from sqlalchemy import update
 
 from hub.core.errors import Unauthenticated
+from hub.identity.access_tokens import mint, read_access_token
 from hub.identity.accounts import suspend
 from hub.identity.clients import (
     ClientAuthentication,
@@ -15,7 +19,7 @@ from hub.identity.clients import (
     issue_secret,
     limit_client,
 )
-from hub.identity.tables import GrantRow
+from hub.identity.tables import GrantRow, RefreshTokenRow
 from hub.storage import now
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
@@ -151,6 +155,33 @@ async def test_no_token_whose_grant_is_over_is_active(hub: Hub) -> None:
         await tx.execute(update(GrantRow).values(revoked_at=await now(tx)))
 
     assert [(await post(hub, "introspect", token=one)).json() for one in family] == [{"active": False}] * 2
+
+
+@pytest.mark.parametrize("change", ["not yet", "no more", "another hub's"])
+async def test_no_access_token_of_another_time_or_another_hub_is_active(hub: Hub, change: str) -> None:
+    access_token, _ = await tokens(hub)
+    said = read_access_token(access_token, hub.authority.keys)
+    at, minute = said.issued_at, timedelta(minutes=1)
+    changed = {
+        "not yet": replace(said, issued_at=at + minute),
+        "no more": replace(said, issued_at=at - 2 * minute, expires_at=at - minute),
+        "another hub's": replace(said, issuer="https://else.example"),
+    }
+    other = mint(changed[change], hub.authority.keys)
+
+    assert (await post(hub, "introspect", token=access_token)).json()["active"]
+    assert (await post(hub, "introspect", token=other)).json() == {"active": False}
+
+
+@pytest.mark.parametrize("row", [GrantRow, RefreshTokenRow], ids=["grant", "token"])
+async def test_no_refresh_token_is_active_whose_time_or_whose_grants_is_over(
+    hub: Hub, row: type[GrantRow | RefreshTokenRow]
+) -> None:
+    _, refresh_token = await tokens(hub)
+    async with hub.database.transaction() as tx:
+        await tx.execute(update(row).values(expires_at=await now(tx) - timedelta(milliseconds=1)))
+
+    assert (await post(hub, "introspect", token=refresh_token)).json() == {"active": False}
 
 
 async def test_a_service_is_told_of_access_tokens_for_the_servers_it_may_use(hub: Hub) -> None:

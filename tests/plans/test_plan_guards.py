@@ -60,6 +60,12 @@ async def write(world: World, plan: Invocation, **values: Any) -> None:  # noqa:
         await tx.execute(update(InvocationRow).where(InvocationRow.id == plan.id).values(values))
 
 
+def as_of_plan(world: World, plan: Invocation, done: Invocation) -> Undo:
+    """Return the undo of a plan's first step, as if the plan had asked for it."""
+    part = Part(plan_id=plan.id, step=1)
+    return Undo(caller=caller_of(world), invocation_id=done.id, reason="so", trace_id="trace", part=part)
+
+
 async def test_a_step_as_declared_in_its_turn_is_carried_out(world: World) -> None:
     assert (await second_step(world, await halfway(world))).state is State.VERIFIED
 
@@ -100,15 +106,8 @@ async def test_a_step_of_a_plan_whose_preview_was_exchanged_is_refused(world: Wo
 async def test_an_undo_of_a_plan_that_goes_forwards_is_not_approved_by_it(world: World) -> None:
     plan = await halfway(world)
     (put,) = await calls_of(world, plan)
-    forged = Undo(
-        caller=caller_of(world),
-        invocation_id=put.id,
-        reason="so",
-        trace_id="trace",
-        part=Part(plan_id=plan.id, step=1),
-    )
 
-    refused = await undo(forged, world.runtime)
+    refused = await undo(as_of_plan(world, plan, put), world.runtime)
 
     assert refused.error_message == "its plan is not being taken back"
     assert 40 in items(world)
@@ -119,15 +118,8 @@ async def test_a_step_is_not_taken_back_while_a_later_one_stands(world: World) -
     await second_step(world, plan)
     await cancel(world.runtime, world.caller, plan.id, reason="no")
     put, _ = await calls_of(world, plan)
-    early = Undo(
-        caller=caller_of(world),
-        invocation_id=put.id,
-        reason="so",
-        trace_id="trace",
-        part=Part(plan_id=plan.id, step=1),
-    )
 
-    refused = await undo(early, world.runtime)
+    refused = await undo(as_of_plan(world, plan, put), world.runtime)
 
     assert refused.error_message == "a later step of its plan still stands"
 
@@ -138,15 +130,8 @@ async def test_a_step_is_not_taken_back_while_a_later_one_stands_whose_undo_was_
     await undone_by_hand(world, await undone_by_hand(world, renamed))
     await cancel(world.runtime, world.caller, plan.id, reason="no")
     put, _ = await calls_of(world, plan)
-    early = Undo(
-        caller=caller_of(world),
-        invocation_id=put.id,
-        reason="so",
-        trace_id="trace",
-        part=Part(plan_id=plan.id, step=1),
-    )
 
-    refused = await undo(early, world.runtime)
+    refused = await undo(as_of_plan(world, plan, put), world.runtime)
 
     assert refused.error_message == "a later step of its plan still stands"
 

@@ -1,6 +1,7 @@
 """A second connector for the test upstream that keeps no promise: what `careless` leaves unbroken is broken here."""
 
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -33,6 +34,8 @@ connector = Connector(
     safe=[SafeRule(method="GET"), SafeRule(method="POST", path="/tickets", preview_only=True)],
 )
 
+updating = partial(connector.write, effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+"""What makes a tool of a function that changes an item under a condition, or says so."""
 Text = Annotated[str, Field(max_length=80)]
 _OFTEN = 4
 """As often as a preview is asked for before anything is proposed."""
@@ -60,13 +63,13 @@ async def preview(context: Context, number: ItemId, quantity: Quantity) -> Previ
     return await foresee(context, number, quantity)
 
 
-@connector.write("sets", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("sets")
 async def sets(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity, as it should be done."""
     return await change(context, number, quantity)
 
 
-@connector.write("names_no_guard", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("names_no_guard")
 async def names_no_guard(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity, on the condition that nothing happens just now."""
     assert context.guard is not None
@@ -79,7 +82,7 @@ async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
     return Preview.update(at_items(number), await item(context, number), {"quantity": quantity}, unknown=["version"])
 
 
-@connector.write("overlooks_edits", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("overlooks_edits")
 async def overlooks_edits(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity, under a guard that never moves."""
     return await change(context, number, quantity)
@@ -91,14 +94,14 @@ async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
     return Preview.update(at_items(number), named, {"quantity": quantity}, guard='"1"')
 
 
-@connector.write("gives_up", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("gives_up")
 async def gives_up(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity, but not today."""
     assert context.guard
     raise Refused(f"Not today: {number} stays, and {quantity} too.")
 
 
-@connector.write("forbids_itself", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("forbids_itself")
 async def forbids_itself(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity that its own rules never allow."""
     return await change(context, number, quantity)
@@ -110,7 +113,7 @@ async def _(context: Context) -> None:
     raise Refused("Never.")
 
 
-@connector.write("observes_nothing", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("observes_nothing")
 async def observes_nothing(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity, and look elsewhere afterwards."""
     return await change(context, number, quantity)
@@ -122,14 +125,14 @@ async def _(context: Context, receipt: Receipt[Item]) -> dict[str, Item]:
     return {}
 
 
-@connector.write("answers_otherwise", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("answers_otherwise")
 async def answers_otherwise(context: Context, number: ItemId, quantity: Quantity) -> Otherwise:
     """Set a quantity, and expect an answer that the system does not give."""
     guard = context.guard[at_items(number)]
     return await context.patch(at("items", number), {"quantity": quantity}, Otherwise, if_match=guard)
 
 
-@connector.write("swallows_refusals", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("swallows_refusals")
 async def swallows_refusals(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity, and say that it was done when it was refused."""
     try:
@@ -138,11 +141,8 @@ async def swallows_refusals(context: Context, number: ItemId, quantity: Quantity
         return Item(id=number, name="pencil", quantity=quantity, version=1)
 
 
-@connector.write(
+@updating(
     "declares_too_much",
-    effect=Effect.UPDATE,
-    tier=Tier.MEDIUM,
-    upstream_class=UpstreamClass.B,
     reversal=Reversal.PARTIAL,
     residue=["name: it is said to stay", "a number that nobody sees is used up"],
     compensation=Compensation(
@@ -157,11 +157,8 @@ async def declares_too_much(context: Context, number: ItemId, quantity: Quantity
     return await change(context, number, quantity)
 
 
-@connector.write(
+@updating(
     "is_undone_by_who_gives_up",
-    effect=Effect.UPDATE,
-    tier=Tier.MEDIUM,
-    upstream_class=UpstreamClass.B,
     reversal=Reversal.EXACT,
     compensation=back("gives_up"),
 )
@@ -170,11 +167,8 @@ async def is_undone_by_who_gives_up(context: Context, number: ItemId, quantity: 
     return await change(context, number, quantity)
 
 
-@connector.write(
+@updating(
     "is_undone_with_a_name",
-    effect=Effect.UPDATE,
-    tier=Tier.MEDIUM,
-    upstream_class=UpstreamClass.B,
     reversal=Reversal.EXACT,
     compensation=back("sets", quantity="/before/0/name"),
 )
@@ -183,11 +177,8 @@ async def is_undone_with_a_name(context: Context, number: ItemId, quantity: Quan
     return await change(context, number, quantity)
 
 
-@connector.write(
+@updating(
     "is_undone_with_what_was_never_there",
-    effect=Effect.UPDATE,
-    tier=Tier.MEDIUM,
-    upstream_class=UpstreamClass.B,
     reversal=Reversal.EXACT,
     compensation=back("sets", quantity="/before/0/colour"),
 )
@@ -196,11 +187,8 @@ async def is_undone_with_what_was_never_there(context: Context, number: ItemId, 
     return await change(context, number, quantity)
 
 
-@connector.write(
+@updating(
     "is_undone_elsewhere",
-    effect=Effect.UPDATE,
-    tier=Tier.MEDIUM,
-    upstream_class=UpstreamClass.B,
     reversal=Reversal.EXACT,
     compensation=Compensation(
         tool="sets",
@@ -213,7 +201,7 @@ async def is_undone_elsewhere(context: Context, number: ItemId, quantity: Quanti
     return await change(context, number, quantity)
 
 
-@connector.write("observes_elsewhere", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("observes_elsewhere")
 async def observes_elsewhere(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity, and look at an item that is not there afterwards."""
     return await change(context, number, quantity)
@@ -224,7 +212,7 @@ async def _(context: Context, receipt: Receipt[Item]) -> dict[str, Item]:
     return {at_items(receipt.output.id): await item(context, 404)}
 
 
-@connector.write("sends_it_elsewhere", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("sends_it_elsewhere")
 async def sends_it_elsewhere(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity, at an item that is not there."""
     guard = context.guard[at_items(number)]
@@ -249,7 +237,7 @@ for _each in (
     _each.preview(preview)
 
 
-@connector.write("counts_by_writing", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("counts_by_writing")
 async def counts_by_writing(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity."""
     return await change(context, number, quantity)
@@ -304,11 +292,8 @@ async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
     return Preview.create(at_items(number), Item(id=number, name="eraser", quantity=quantity, version=1))
 
 
-@connector.write(
+@updating(
     "opens_a_ticket_first",
-    effect=Effect.UPDATE,
-    tier=Tier.MEDIUM,
-    upstream_class=UpstreamClass.B,
     max_unsafe_requests=2,
 )
 async def opens_a_ticket_first(context: Context, number: ItemId, quantity: Quantity) -> Item:
@@ -321,7 +306,7 @@ async def opens_a_ticket_first(context: Context, number: ItemId, quantity: Quant
 opens_a_ticket_first.preview(preview)
 
 
-@connector.write("tires", effect=Effect.UPDATE, tier=Tier.MEDIUM, upstream_class=UpstreamClass.B)
+@updating("tires")
 async def tires(context: Context, number: ItemId, quantity: Quantity) -> Item:
     """Set a quantity, by a preview that keeps a tally in the system and refuses once it has been asked often."""
     return await change(context, number, quantity)
