@@ -1,7 +1,7 @@
 """Somebody at a browser who has a keyboard and nothing else."""
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 from world import PASSWORD
 
 MANY = 60
@@ -11,6 +11,7 @@ MANY = 60
 async def log_in(page: Page, name: str) -> None:
     """Log in by typing alone: the first field has the focus."""
     await page.goto("/login")
+    await expect(page.get_by_label("Account name")).to_be_focused()
     await page.keyboard.type(name)
     await page.keyboard.press("Tab")
     await page.keyboard.type(PASSWORD)

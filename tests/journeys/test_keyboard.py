@@ -44,7 +44,7 @@ async def test_a_batch_is_decided_but_for_one_item(served: Served, page: Page) -
 
     await go_to(page, "Decide 3 of the same shape together")
     await expect(page.get_by_role("heading", level=1)).to_have_text("3 questions of the same shape")
-    await tab_to(page, "Create items/")
+    await tab_to(page, "Create")
     await page.keyboard.press("Space")  # not this one
     await tab_to(page, "Approve")
     await page.keyboard.press("Enter")
@@ -67,7 +67,7 @@ async def test_calls_are_allowed_in_advance_and_that_is_taken_back(served: Serve
     await tab_to(page, "Allow them")
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("2 of 2 uses left")).to_be_visible()
-    await tab_to(page, "Reason")
+    await tab_to(page, "Take it back, because")
     await page.keyboard.type("Counted again.")
     await page.keyboard.press("Enter")
 
