@@ -20,6 +20,7 @@ from hub.identity.accounts import (
     suspend,
 )
 from hub.identity.authority import Authority
+from hub.identity.client_documents import document_of
 from hub.identity.clients import (
     ClientAuthentication,
     NewAgent,
@@ -295,12 +296,14 @@ async def person_shown(visit: Visit, *, problem: str = "") -> Response:
         titles = await groups(tx)
         allowable = await allowable_servers(tx)
         held = await held_secrets(tx, principal.id)
+        document = await document_of(tx, principal.id)
     has_secrets = client is not None and client.authentication is ClientAuthentication.SECRET
     named = {**dict.fromkeys(sorted(principal.allowed_servers), "not there any more"), **allowable}
     view = replace(
         person_page(principal, owners, titles),
         server_choices=server_choices(named, principal.allowed_servers),
         can_have_secrets=has_secrets,
+        known_by=document or "",
         secrets=secret_lines(held, moment),
         model=str(versions[0].declaration["model"]) if versions else "",
         prompt=str(versions[0].declaration["prompt"]) if versions else "",

@@ -3,12 +3,16 @@
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
+from pathlib import Path
 
 import anyio
 import pytest
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
+from anyio.streams.tls import TLSStream
+from cryptography.x509 import DNSName
+from upstream.certificates import made_for
 
 from hub.execution import Reach, judged_by
 from hub.outbound import Address, NotFetched, Outbound
@@ -19,12 +23,23 @@ HERE = judged_by(Reach())
 
 
 @asynccontextmanager
-async def answering(raw: bytes, *, then_wait: bool = False) -> AsyncGenerator[int]:
-    """Answer every request with these bytes, and then hang if it is so; yield the port."""
+async def answering(raw: bytes, *, then_wait: bool = False, shows: ssl.SSLContext | None = None) -> AsyncGenerator[int]:
+    """Answer every request with these bytes, over TLS if it `shows` a certificate, or hang then; yield the port."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
     port: int = listener.extra(SocketAttribute.local_port)  # noqa: S610  # anyio's, not Django's
 
     async def answer(stream: SocketStream) -> None:
+        async with stream:
+            await greet(stream)
+
+    async def greet(stream: SocketStream) -> None:
+        with suppress(anyio.BrokenResourceError, anyio.EndOfStream, OSError):
+            if shows is None:
+                await speak(stream)
+            else:
+                await speak(await TLSStream.wrap(stream, server_side=True, ssl_context=shows))
+
+    async def speak(stream: ByteStream) -> None:
         async with stream:
             await stream.receive()
             await stream.send(raw)
@@ -130,11 +145,20 @@ async def test_the_connection_goes_to_the_address_that_was_judged() -> None:
     assert "agents.example.org" in str(caught.value)
 
 
-async def test_a_server_whose_certificate_nobody_vouches_for_is_not_believed() -> None:
-    context = ssl.create_default_context()
-    async with answering(http(b"{}")) as port:
+async def test_over_tls_the_name_that_was_asked_for_has_to_prove_itself(tmp_path: Path) -> None:
+    shown, believing = made_for(DNSName("agents.example.org"), tmp_path)
+
+    async def judged(_host: str) -> Sequence[Address]:
+        return [ip_address("127.0.0.1")]
+
+    async with answering(http(b"{}"), shows=shown) as port:
+        answer = await Outbound(judged, tls=believing).get(f"https://agents.example.org:{port}/client.json")
         with pytest.raises(NotFetched):
-            await Outbound(HERE, tls=context).get(f"https://127.0.0.1:{port}/")
+            await Outbound(judged, tls=believing).get(f"https://other.example.org:{port}/client.json")
+        with pytest.raises(NotFetched):
+            await Outbound(judged).get(f"https://agents.example.org:{port}/client.json")
+
+    assert answer.body == b"{}"
 
 
 async def test_a_port_where_nobody_listens_is_told() -> None:

@@ -311,6 +311,8 @@ def _administration() -> Iterator[Example]:
     )
     yield example("person-agent", "person.html", agent, here="people")
     yield example("person-secrets", "person.html", replace(agent, secrets=SECRETS), here="people")
+    document = "https://agents.example.org/oauth/client.json"
+    yield example("person-document", "person.html", replace(agent, known_by=document), here="people")
     yield example(
         "person-redirects",
         "person.html",

@@ -137,6 +137,8 @@ class PersonPage:
     scopes: tuple[str, ...]
     servers: tuple[str, ...]
     can_have_secrets: bool
+    known_by: str = ""
+    """Where an agent's metadata document is, if that is what it is known by."""
     secrets: tuple[SecretLine, ...] = ()
     redirect_uris: tuple[str, ...] = ()
     email: str = ""
