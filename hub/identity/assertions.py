@@ -73,7 +73,7 @@ async def is_proven(tx: Tx, jwks: Mapping[str, Any], assertion: Assertion) -> bo
     identifier = claims.get("jti")
     if expires_at is None or not isinstance(identifier, str) or not identifier:
         return False
-    return await _use(tx, assertion.client_id, identifier, expires_at)
+    return await use_once(tx, assertion.client_id, identifier, expires_at)
 
 
 def thumbprint_of(key: Mapping[str, Any]) -> str:
@@ -153,7 +153,8 @@ def _moment(seconds: object) -> datetime | None:
         return None
 
 
-async def _use(tx: Tx, client_id: str, identifier: str, expires_at: datetime) -> bool:
+async def use_once(tx: Tx, client_id: str, identifier: str, expires_at: datetime) -> bool:
+    """Return whether an assertion of this client was never used before; it is from here on."""
     # The second of two that come at the same moment waits for the first, and then finds it used.
     used = {"hash": hash_secret(f"{client_id} {identifier}"), "expires_at": expires_at + CLOCK_SKEW}
     first = insert_into(tx, UsedAssertionRow).values(used).on_conflict_do_nothing().returning(UsedAssertionRow.hash)

@@ -18,10 +18,12 @@ from hub.identity.access_tokens import MAX_TOKEN_LENGTH, refused
 from hub.identity.assertions import algorithms_of, json_list, json_object
 from hub.identity.issuer_keys import IssuerLink
 from hub.identity.issuers import Issuer, TokenRules, words_in
+from hub.identity.scopes import parse_scopes
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 LONGEST_SUBJECT: Final = 255
 _AT_JWT: Final = frozenset({"at+jwt", "application/at+jwt"})
+_ID_JAG: Final = frozenset({"oauth-id-jag+jwt", "application/oauth-id-jag+jwt"})
 _JWT: Final = frozenset({"jwt", "application/jwt"})
 
 
@@ -37,6 +39,21 @@ class ForeignToken:
     client: str
     subject: str | None
     scopes: frozenset[str]
+    id: str
+    authenticated_at: datetime | None
+    valid_from: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityAssertion:
+    """What an issuer says: this client may act for this subject, at the resource if it names one, within the scopes."""
+
+    issuer: Issuer
+    client_id: str
+    subject: str
+    scopes: frozenset[str]
+    resource: str | None
     id: str
     authenticated_at: datetime | None
     valid_from: datetime
@@ -64,6 +81,15 @@ class ForeignIssuers:
 
     def of_token(self, text: str) -> IssuerLink | None:
         """Return the issuer whose access token `text` claims to be, or None: of none whose tokens are taken."""
+        link = self._claimed(text)
+        return link if link is not None and link.issuer.tokens is not None else None
+
+    def of_assertion(self, text: str) -> IssuerLink | None:
+        """Return the issuer whose identity assertion `text` claims to be, or None: of none that may assert any."""
+        link = self._claimed(text)
+        return link if link is not None and link.issuer.asserts else None
+
+    def _claimed(self, text: str) -> IssuerLink | None:
         if len(text) > MAX_TOKEN_LENGTH or not text.isascii():
             return None
         try:
@@ -71,8 +97,7 @@ class ForeignIssuers:
         except (JoseError, ValueError, InputError):
             return None
         named = claims.get("iss")
-        link = self._by_issuer.get(named) if isinstance(named, str) else None
-        return link if link is not None and link.issuer.tokens is not None else None
+        return self._by_issuer.get(named) if isinstance(named, str) else None
 
 
 async def read_foreign_token(link: IssuerLink, text: str, resource: str) -> ForeignToken:
@@ -101,6 +126,34 @@ async def read_foreign_token(link: IssuerLink, text: str, resource: str) -> Fore
         subject=None if _is_of_the_client(claims, client) else subject,
         scopes=frozenset(scope for word in words for scope in rules.scopes.get(word, ())),
         id=identifier if isinstance(identifier, str) else "",
+        authenticated_at=moment(claims.get("auth_time")),
+        valid_from=(moment(claims.get("nbf")) or _needed(claims, "iat")) - CLOCK_SKEW,
+        expires_at=_needed(claims, "exp"),
+    )
+
+
+async def read_identity_assertion(link: IssuerLink, text: str, audience: str) -> IdentityAssertion:
+    """Return what an issuer's identity assertion for the authorization server `audience` says.
+
+    Source: draft-ietf-oauth-identity-assertion-authz-grant.
+
+    Raises:
+        Unauthenticated: it is not the issuer's, not for this server, another kind of token, or not well formed.
+        Unavailable: the issuer's keys cannot be read.
+    """
+    header, claims = await _verified(link, text)
+    if str(header.get("typ", "")).lower() not in _ID_JAG or _audiences(claims) != [audience]:
+        raise refused()
+    resource, scope = claims.get("resource"), claims.get("scope")
+    if not isinstance(resource, str | None) or not isinstance(scope, str):
+        raise refused()
+    return IdentityAssertion(
+        issuer=link.issuer,
+        client_id=_text(claims, "client_id"),
+        subject=_text(claims, link.issuer.subject_claim),
+        scopes=parse_scopes(scope),
+        resource=resource,
+        id=_text(claims, "jti"),
         authenticated_at=moment(claims.get("auth_time")),
         valid_from=(moment(claims.get("nbf")) or _needed(claims, "iat")) - CLOCK_SKEW,
         expires_at=_needed(claims, "exp"),

@@ -20,6 +20,7 @@ from hub.identity.grants import (
     revoke_grant,
     scopes_within,
 )
+from hub.identity.grants_assertion import JWT_BEARER, redeem_assertion
 from hub.identity.grants_authorize import TARGET_HINT, allowed_server
 from hub.identity.grants_exchange import TOKEN_EXCHANGE, exchange_token
 from hub.identity.proof_keys import proves
@@ -192,6 +193,7 @@ GRANT_TYPES: Final[Mapping[str, GrantType]] = {
     "authorization_code": GrantType(required=("code", "code_verifier"), answer=_authorization_code),
     "client_credentials": GrantType(required=(), answer=_client_credentials),
     "refresh_token": GrantType(required=("refresh_token",), answer=_refresh_token),
+    JWT_BEARER: GrantType(required=("assertion",), answer=redeem_assertion),
     TOKEN_EXCHANGE: GrantType(required=("subject_token", "subject_token_type"), answer=exchange_token),
 }
 """Every grant type, by the name it has in `grant_type`."""

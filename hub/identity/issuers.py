@@ -66,6 +66,9 @@ class Issuer(BaseModel):
     fresh_acr: Annotated[
         str | None, Field(max_length=200, description="The `acr` that a login for a critical decision has to have.")
     ] = None
+    asserts: Annotated[
+        bool, Field(description="Its identity assertions (ID-JAG) let agents act for people, instead of their consent.")
+    ] = False
     tokens: Annotated[TokenRules | None, Field(description="Take its access tokens at the MCP servers.")] = None
 
     @field_validator("issuer")

@@ -10,6 +10,7 @@ from hub.identity.assertions import SIGNING_ALGORITHMS
 from hub.identity.client_documents import takes_documents
 from hub.identity.clients import AUTHENTICATION_METHODS
 from hub.identity.grants import AuthorizationServer
+from hub.identity.grants_assertion import ID_JAG
 from hub.identity.grants_types import GRANT_TYPES
 from hub.oauth.answers import ANYWHERE, PREFLIGHT
 from hub.oauth.register import newcomers_register
@@ -43,6 +44,8 @@ def metadata_of(server: AuthorizationServer) -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
     }
+    if any(link.issuer.asserts for link in server.issuers):
+        document["authorization_grant_profiles_supported"] = [ID_JAG]
     if newcomers_register(server):
         document["registration_endpoint"] = f"{issuer}/oauth/register"
     _validate(document)

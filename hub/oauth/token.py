@@ -5,6 +5,7 @@ from starlette.responses import JSONResponse, Response
 
 from hub.identity.clients import authenticate_client
 from hub.identity.grants import AuthorizationServer, Issued, OAuthError, Refused
+from hub.identity.grants_assertion import prepare_assertion
 from hub.identity.grants_exchange import ACCESS_TOKEN, prepare_exchange
 from hub.identity.grants_types import exchange
 from hub.identity.scopes import scope_text
@@ -18,6 +19,7 @@ async def token(server: AuthorizationServer, request: Request) -> Response:
     if "resource" in parameters.repeated:
         return error_answer(OAuthError.INVALID_TARGET, "A token is for one resource; ask for one at a time.")
     await prepare_exchange(server, parameters.values)
+    await prepare_assertion(server, parameters.values)
     async with server.database.transaction() as tx:
         client = await authenticate_client(tx, proof)
         outcome = None if client is None else await exchange(tx, server, client, parameters.values)
