@@ -13,7 +13,7 @@ from hub.identity.directory import get
 from hub.identity.principals import PrincipalKind
 from hub.registry.badge_values import Badge, BadgeLine, BadgeVerdict, Grade, Origin, Promise, Source
 from hub.registry.digests import proof_digest
-from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
+from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
 from hub.registry.tables import BadgeRow, ConnectorRow, ReleaseRow
 from hub.storage import Tx
 
@@ -37,7 +37,7 @@ async def keep_badge(tx: Tx, badge: Badge, authority: Authority) -> None:
         tx, authority, Stewards(owner_id=connector.owner_id, what=f"the badge of {badge.connector!r}")
     )
     await _require_person(tx, authority)
-    await outdate_catalog(tx, authority)
+    await outdate_catalog(tx, authority, Touched(connectors=frozenset({badge.connector})))
     await put_badge(tx, replace(badge, origin=replace(badge.origin, source=Source.HERE)))
     facts = {"artefact": badge.artefact_digest, "version": badge.version, "system": badge.system}
     await authority.record(tx, EventKind.CONNECTOR_CHECKED, badge.connector, failed=failures(badge), **facts)

@@ -14,8 +14,9 @@ from hub.identity.scopes import needed_scopes
 from hub.registry.current import read_entry, read_operation
 from hub.registry.entries import callable_tool, unknown_tool
 from hub.registry.searching import Index
-from hub.registry.snapshot import Snapshot, Specs, read_snapshot
-from hub.registry.stewardship import CATALOG_CHANNEL, catalog_generation
+from hub.registry.snapshot import Snapshot, read_snapshot, renewed
+from hub.registry.stewardship import CATALOG_CHANNEL
+from hub.registry.stock import Specs
 from hub.registry.values import EVERYTHING, MOST_LISTED, Environment, Listing, PublishedTool, Server
 from hub.registry.visibility import Sight, server_name, sight_of
 from hub.storage import Database, Tx
@@ -205,8 +206,10 @@ class Catalog:
         look_at = self._clock() + LOOK_AGAIN_SECONDS
         try:
             async with self._database.reading() as tx:
-                if known is None or await catalog_generation(tx) != known.generation:
+                if known is None:
                     known = await read_snapshot(tx, self._specs)
+                else:
+                    known = await renewed(tx, known, self._specs)
         except BaseException:
             self._heard.set()
             raise

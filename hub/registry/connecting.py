@@ -17,7 +17,7 @@ from hub.identity.authority import Authority
 from hub.registry.names import check_place, check_prefix
 from hub.registry.offering import offer_connection
 from hub.registry.reading import connection_of, connection_row
-from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
+from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
 from hub.registry.tables import ConnectionRow, ConnectorRow
 from hub.registry.values import TWIN, Connection, Environment
 from hub.storage import Tx, now
@@ -57,7 +57,7 @@ async def create_connection(tx: Tx, new: NewConnection, authority: Authority) ->
         Conflict: the connection's name, or that of one of its tools, is taken.
         Forbidden: it is neither the connector's owner nor an administrator.
     """
-    await outdate_catalog(tx, authority)
+    await outdate_catalog(tx, authority, Touched(connectors=frozenset({new.connector})))
     connector = await tx.get(ConnectorRow, new.connector)
     if connector is None:
         raise NotFound(f"There is no connector {new.connector!r}; register it first.")
@@ -228,7 +228,7 @@ def _checked_database(url: str) -> str:
 
 
 async def _owned(tx: Tx, connection_id: str, authority: Authority, *, operators_may: bool = False) -> ConnectionRow:
-    await outdate_catalog(tx, authority)
+    await outdate_catalog(tx, authority, Touched(connections=frozenset({connection_id})))
     row = await connection_row(tx, connection_id)
     what = f"the connection {row.name!r}"
     await require_steward(tx, authority, Stewards(owner_id=row.owner_id, what=what, operators_may=operators_may))

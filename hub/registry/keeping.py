@@ -12,7 +12,7 @@ from hub.audit import EventKind
 from hub.core.errors import InputError, NotFound
 from hub.identity.authority import Authority
 from hub.registry.reading import highest, tier_of, tool_of, tool_row
-from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
+from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
 from hub.registry.tables import ToolRow, ToolVersionRow, VersionInUseRow
 from hub.registry.values import Tool
 from hub.storage import Tx
@@ -172,7 +172,7 @@ async def withdraw_version(tx: Tx, version_id: str, reason: str, authority: Auth
 
 
 async def _owned(tx: Tx, tool_id: str, authority: Authority, *, operators_may: bool = False) -> ToolRow:
-    await outdate_catalog(tx, authority)
+    await outdate_catalog(tx, authority, Touched(tools=frozenset({tool_id})))
     row = await tool_row(tx, tool_id)
     what = f"the tool {row.name!r}"
     await require_steward(tx, authority, Stewards(owner_id=row.owner_id, what=what, operators_may=operators_may))

@@ -16,7 +16,7 @@ from hub.registry.digests import passport_digest, version_digest
 from hub.registry.linting import refuse_unfit
 from hub.registry.offering import offer_tools
 from hub.registry.reading import version_of
-from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
+from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
 from hub.registry.tables import ConnectorRow, ReleaseRow, ToolRow, ToolVersionRow
 from hub.registry.using import get_release, put_in_use, release_in_use, releases_in_use, used_in
 from hub.registry.values import Environment, ToolVersion
@@ -55,7 +55,8 @@ async def register_connector(
     if row is not None and await _is_in_use(tx, row, release_digest, wanted):
         return []
     refuse_unfit(spec)
-    await outdate_catalog(tx, authority)  # first, because it also makes registrations wait for each other
+    # First, because it also makes registrations wait for each other.
+    await outdate_catalog(tx, authority, Touched(connectors=frozenset({spec.name})))
     if row is None:
         row = ConnectorRow(name=spec.name, owner_id=owner_id or authority.by, registered_at=await now(tx))
         tx.add(row)

@@ -10,7 +10,7 @@ from hub.identity.resources import API, EVERYTHING
 from hub.registry.names import check_place, is_built_in
 from hub.registry.offering import add_entry
 from hub.registry.reading import connection_row, server_of, server_row, servers, tool_row
-from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
+from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
 from hub.registry.tables import EntryRow, ServerRow
 from hub.registry.values import Environment, Server
 from hub.storage import Tx, now
@@ -44,7 +44,7 @@ async def create_server(tx: Tx, new: NewServer, authority: Authority) -> Server:
         Conflict: the name is taken.
         Forbidden: it is no administrator.
     """
-    await outdate_catalog(tx, authority)
+    await outdate_catalog(tx, authority, Touched(servers=frozenset({new.name})))
     await require_steward(tx, authority, Stewards(owner_id=None, what="which servers there are"))
     check_place(new.name, what="a server")
     if await tx.get(ServerRow, new.name) is not None:
@@ -125,7 +125,7 @@ async def unpublish(tx: Tx, server: str, name: str, authority: Authority) -> Non
 
 
 async def _owned(tx: Tx, name: str, authority: Authority) -> ServerRow:
-    await outdate_catalog(tx, authority)
+    await outdate_catalog(tx, authority, Touched(servers=frozenset({name})))
     row = await server_row(tx, name)
     await require_steward(tx, authority, Stewards(owner_id=row.owner_id, what=f"the server {name!r}"))
     if is_built_in(name):

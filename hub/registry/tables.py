@@ -195,6 +195,16 @@ class EntryRow(Base):
     connection_id: Mapped[str] = mapped_column(String(40), ForeignKey("connections.id"), index=True)
 
 
+class CatalogChangeRow(Base):
+    """What changed with one generation of the catalog, for those who have the one before: ids by kind."""
+
+    __tablename__ = "catalog_changes"
+
+    generation: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    touched: Mapped[dict[str, list[str]] | None] = mapped_column(Json)
+    """None: it may be anything."""
+
+
 class CatalogGenerationRow(Base):
     """One row whose number grows with every change of what can be called."""
 

@@ -38,7 +38,10 @@ TOOLS: Final = 10_000
 EACH: Final = 500
 ROUNDS: Final = 30
 SERVER: Final = "everything-dev"
-AREAS: Final = "north south east west retail wholesale export import spare seasonal premium basic legacy pilot".split()
+AREAS: Final = [
+    *("north", "south", "east", "west", "retail", "wholesale", "export"),
+    *("import", "spare", "seasonal", "premium", "basic", "legacy", "pilot"),
+]
 
 out = Console(width=120)
 
@@ -73,7 +76,7 @@ def anybody() -> Caller:
 
 
 def many(count: int) -> Iterator[ConnectorSpec]:
-    """Yield connectors of believable tools, together `count`: those of the relevance test, for one area after another."""
+    """Yield connectors of `count` believable tools: those of the relevance test, for one area after another."""
     known = [*{operation.name: operation for spec in connectors() for operation in spec.operations}.values()]
     made = [_for_area(known[at % len(known)], at // len(known)) for at in range(count)]
     for start in range(0, count, EACH):
@@ -182,9 +185,12 @@ async def _changes(catalog: Catalog, database: Database, authority: Authority) -
         ids = [one.id for one in (await tools(tx))[:ROUNDS]]
     listed, searched = list[float](), list[float]()
     for tool_id in ids:
-        for change in (lambda tx: quarantine(tx, tool_id, "odd", authority), lambda tx: release(tx, tool_id, authority)):
+        for is_held in (True, False):
             async with database.transaction() as tx:
-                await change(tx)
+                if is_held:
+                    await quarantine(tx, tool_id, "odd", authority)
+                else:
+                    await release(tx, tool_id, authority)
             started = time.perf_counter()
             await catalog.page(server=SERVER, caller=anybody(), limit=PAGE)
             listed.append(_since(started))

@@ -144,6 +144,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_bootstrap_links")),
     )
     op.create_table(
+        "catalog_changes",
+        sa.Column("generation", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("touched", Json, nullable=True),
+        sa.PrimaryKeyConstraint("generation", name=op.f("pk_catalog_changes")),
+    )
+    op.create_table(
         "catalog_generation",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
@@ -1557,6 +1563,7 @@ def downgrade() -> None:
     op.drop_table("channel_slack_messages")
     op.drop_table("channel_disabled_webhooks")
     op.drop_table("catalog_generation")
+    op.drop_table("catalog_changes")
     op.drop_table("bootstrap_links")
     with op.batch_alter_table("audit_values", schema=None) as batch_op:
         batch_op.drop_index(
