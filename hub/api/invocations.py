@@ -368,7 +368,7 @@ async def _with_scopes(runtime: Runtime, acting: Acting, wanted: NewInvocation) 
     """Return the caller with what it may use: an agent its token's scopes, a person the scope of a read it may try."""
     caller = acting.caller
     if caller.actor.kind is not PrincipalKind.USER:
-        if not may_use(caller.actor.allowed_servers, wanted.server):
+        if not may_use(caller.actor.usable_servers, wanted.server):
             raise NotFound(f"There is no server {shown(wanted.server)}.")
         return caller
     demand(caller.actor, Permission.TRY_TOOLS)

@@ -1,4 +1,4 @@
-"""Servers: bundles of tools, each at one MCP address."""
+"""Servers: bundles of tools, each at one MCP address, and single tools put on them and taken off."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from hub.api.access import CatalogReader, Person, RuntimeParameter
 from hub.api.bodies import Body
 from hub.identity.resources import EVERYTHING, resource_of
 from hub.invocations.runtime import Runtime
-from hub.registry import Environment, NewServer, Offer, Server
+from hub.registry import Environment, Listing, NewServer, Offer, Server
 
 router = APIRouter(prefix="/servers", tags=["servers"])
 
@@ -23,7 +23,10 @@ class ServerView(BaseModel):
     name: str = Field(examples=["sales"])
     environment: Environment
     title: str
+    description: str
+    listing: Listing
     owner_id: str | None
+    owner_group: str | None = Field(description="Whose people look after it, too.")
     mcp_url: str = Field(description="Its MCP address, which is its OAuth resource too.")
 
 
@@ -98,6 +101,9 @@ def view(server: Server, runtime: Runtime) -> ServerView:
         name=EVERYTHING if is_default else server.name,
         environment=server.environment,
         title=server.title,
+        description=server.description,
+        listing=server.listing,
         owner_id=server.owner_id,
+        owner_group=server.owner_group,
         mcp_url=resource_of(EVERYTHING if is_default else server.name, runtime.public_url),
     )

@@ -1,13 +1,13 @@
 """Reading principals: by id, by name, page by page."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import select
 
 from hub.core.errors import NotFound
 from hub.identity.principals import Principal, PrincipalKind, Role
-from hub.identity.tables import ClientRow, GroupMemberRow, PrincipalRow
+from hub.identity.tables import ClientRow, GroupMemberRow, OpenServerRow, PrincipalRow
 from hub.storage import Tx
 
 MAX_PAGE: Final = 200
@@ -83,10 +83,23 @@ async def _principals(tx: Tx, rows: Sequence[PrincipalRow]) -> list[Principal]:
         client.principal_id: client
         for client in await tx.scalars(select(ClientRow).where(ClientRow.principal_id.in_(ids)))
     }
-    return [_principal(row, groups.get(row.id, set()), clients.get(row.id)) for row in rows]
+    opened = await _opened_to(tx, {group for row in rows if row.id in clients for group in groups.get(row.id, ())})
+    return [_principal(row, groups.get(row.id, set()), clients.get(row.id), opened) for row in rows]
 
 
-def _principal(row: PrincipalRow, groups: set[str], client: ClientRow | None) -> Principal:
+async def _opened_to(tx: Tx, groups: Collection[str]) -> dict[str, set[str]]:
+    """Return the servers that are open to each of these groups."""
+    found = dict[str, set[str]]()
+    if groups:
+        query = select(OpenServerRow.group_name, OpenServerRow.server).where(OpenServerRow.group_name.in_(groups))
+        for group, server in await tx.execute(query):
+            found.setdefault(group, set()).add(server)
+    return found
+
+
+def _principal(
+    row: PrincipalRow, groups: set[str], client: ClientRow | None, opened: Mapping[str, set[str]]
+) -> Principal:
     return Principal(
         id=row.id,
         kind=PrincipalKind(row.kind),
@@ -99,5 +112,6 @@ def _principal(row: PrincipalRow, groups: set[str], client: ClientRow | None) ->
         email=row.email,
         allowed_scopes=frozenset(client.allowed_scopes) if client else frozenset(),
         allowed_servers=frozenset(client.allowed_servers) if client else frozenset(),
+        group_servers=frozenset(one for group in groups for one in opened.get(group, ())) if client else frozenset(),
         agent_version=client.version if client else 0,
     )

@@ -124,7 +124,7 @@ async def _beyond(tx: Tx, server: AuthorizationServer, values: Mapping[str, str]
 async def allowed_server(tx: Tx, server: AuthorizationServer, client: Client, resource: str | None) -> str | None:
     """Return the name of the published server behind `resource`, if the client may have tokens for it."""
     name = server_of(resource or "", server.public_url)
-    if name is None or not may_use(client.principal.allowed_servers, name):
+    if name is None or not may_use(client.principal.usable_servers, name):
         return None
     return name if await server.is_server(tx, name) else None
 

@@ -120,5 +120,5 @@ def _may_know(server: AuthorizationServer, asking: Client, found: LiveToken) -> 
         is_access_token
         and principal.kind is PrincipalKind.SERVICE
         and name is not None
-        and may_use(principal.allowed_servers, name)
+        and may_use(principal.usable_servers, name)
     )

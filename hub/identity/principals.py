@@ -42,8 +42,15 @@ class Principal:
     """Where a person hears that something waits; None: nowhere."""
     allowed_scopes: frozenset[str] = frozenset()
     allowed_servers: frozenset[str] = frozenset()
+    group_servers: frozenset[str] = frozenset()
+    """Servers that are open to a group of the agent's or service's; its declaration says nothing of them."""
     agent_version: int = 0
     """Of an agent or a service: the newest version of its declaration, or the one its token is bound to."""
+
+    @property
+    def usable_servers(self) -> frozenset[str]:
+        """Every server that an agent or a service may use."""
+        return self.allowed_servers | self.group_servers
 
     def has_role(self, role: Role) -> bool:
         """Return whether the principal holds `role` now; a suspended one holds none."""

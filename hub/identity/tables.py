@@ -35,6 +35,15 @@ class GroupRow(Base):
     title: Mapped[str] = mapped_column(String(120))
 
 
+class OpenServerRow(Base):
+    """A server that the agents of a group may use, whatever else they are allowed."""
+
+    __tablename__ = "open_servers"
+
+    server: Mapped[str] = mapped_column(String(48), primary_key=True)
+    group_name: Mapped[str] = mapped_column(String(64), ForeignKey("groups.name"), primary_key=True, index=True)
+
+
 class GroupMemberRow(Base):
     """One principal's place in one group."""
 

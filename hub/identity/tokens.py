@@ -201,7 +201,7 @@ async def caller_of(tx: Tx, said: AccessToken, server: str | None) -> Caller:
     principals = await get_many(tx, [said.client_id, *([said.user_id] if said.user_id else [])])
     actor = await as_of(tx, _in_good_standing(principals.get(said.client_id)), said.agent_version)
     user = _in_good_standing(principals.get(said.user_id)) if said.user_id else None
-    if server is None or not may_use(actor.allowed_servers, server):
+    if server is None or not may_use(actor.usable_servers, server):
         raise refused()
     return Caller(
         actor=actor,

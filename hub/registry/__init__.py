@@ -19,6 +19,7 @@ from hub.registry.connecting import (
 )
 from hub.registry.current import read_current, why_closed
 from hub.registry.declaring import composite_tools, declare
+from hub.registry.defining import check_definition, define_server, rename_entry, retire_server
 from hub.registry.digests import proof_digest
 from hub.registry.keeping import (
     quarantine,
@@ -31,6 +32,7 @@ from hub.registry.keeping import (
     settle_tier,
     withdraw_version,
 )
+from hub.registry.looking_after import BY_TWO
 from hub.registry.reading import (
     connections,
     connectors,
@@ -43,6 +45,18 @@ from hub.registry.reading import (
     versions,
 )
 from hub.registry.registration import register_connector
+from hub.registry.server_definitions import DefinedTool, Difference, ServerDefinition, definition_of, differences
+from hub.registry.server_proposals import (
+    ProposalState,
+    SecondPerson,
+    ServerProposal,
+    get_server_proposal,
+    may_publish,
+    propose_server,
+    publish_server,
+    reject_proposal,
+    server_proposals,
+)
 from hub.registry.serving import NewServer, Offer, allowable_servers, check_servers, create_server, publish, unpublish
 from hub.registry.stewardship import CATALOG_CHANNEL, Stewards, require_steward
 from hub.registry.using import Release, get_release, newest_release, release_in_use, releases_in_use, spec_for
@@ -61,6 +75,7 @@ from hub.registry.values import (
 )
 
 __all__ = [
+    "BY_TWO",
     "CATALOG_CHANNEL",
     "COMPOSITE",
     "EVERYTHING",
@@ -77,6 +92,8 @@ __all__ = [
     "ConnectionChange",
     "Declaration",
     "DeclaredStep",
+    "DefinedTool",
+    "Difference",
     "Environment",
     "Grade",
     "Listing",
@@ -85,10 +102,14 @@ __all__ = [
     "Offer",
     "Origin",
     "Promise",
+    "ProposalState",
     "PublishedTool",
     "Release",
+    "SecondPerson",
     "Server",
     "Source",
+    "ServerDefinition",
+    "ServerProposal",
     "Stewards",
     "Tool",
     "ToolVersion",
@@ -97,6 +118,7 @@ __all__ = [
     "canonical_arguments",
     "canonical_under",
     "change_connection",
+    "check_definition",
     "check_servers",
     "claim_for",
     "composite_tools",
@@ -105,28 +127,39 @@ __all__ = [
     "create_connection",
     "create_server",
     "declare",
+    "define_server",
+    "definition_of",
+    "differences",
     "disable_connection",
     "enable_connection",
     "find_connection",
     "find_tool",
     "get_connection",
     "get_release",
+    "get_server_proposal",
     "get_tool",
     "is_composite",
     "is_same_system",
     "keep_badge",
+    "may_publish",
     "newest_release",
     "proof_digest",
+    "propose_server",
     "publish",
+    "publish_server",
     "quarantine",
     "raise_tier",
     "read_current",
     "register_connector",
+    "reject_proposal",
     "release",
     "release_in_use",
     "releases_in_use",
+    "rename_entry",
     "renew_connection",
     "require_steward",
+    "retire_server",
+    "server_proposals",
     "servers",
     "set_owner_tier",
     "set_rules",

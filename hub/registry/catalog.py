@@ -12,7 +12,7 @@ from hub.core.texts import shown
 from hub.identity.principals import Caller
 from hub.identity.scopes import needed_scopes
 from hub.registry.current import read_entry, read_operation
-from hub.registry.entries import callable_tool, unknown_tool
+from hub.registry.entries import Entry, callable_tool, unknown_tool
 from hub.registry.searching import Index
 from hub.registry.snapshot import Snapshot, read_snapshot, renewed
 from hub.registry.stewardship import CATALOG_CHANNEL
@@ -155,6 +155,16 @@ class Catalog:
             if entry.is_offered and entry.is_visible(sight) and (within is None or entry.is_on(within, sight)):
                 found.append(entry.published())
         return found
+
+    async def entries(self, *, server: str, caller: Caller) -> list[Entry]:
+        """Return everything that stands on `server` and the caller may see, whether it is offered now or not, by name.
+
+        Raises:
+            NotFound: there is no such server, or the caller may not see it.
+        """
+        sight = self._sight(caller)
+        shelf = (await self._latest()).shelf(server_name(server, self.default), sight)
+        return [entry for name in shelf.names if (entry := shelf.entries[name]).is_visible(sight)]
 
     async def servers(self, *, caller: Caller) -> list[Server]:
         """Return the servers that exist for the caller, in the order of their names."""

@@ -38,6 +38,15 @@ class Entry:
         """Whether it can be called now, by whoever sees it."""
         return self.version is not None and self.tool.quarantined is None and self.connection.is_enabled
 
+    @property
+    def why_not_offered(self) -> str:
+        """Why it is not listed and cannot be called, in a sentence; empty while it is offered."""
+        if self.version is None:
+            return f"Withdrawn: nothing that is in use in {self.connection.environment} has this tool any more."
+        if self.tool.quarantined is not None:
+            return f"Held back until its owner has looked: {self.tool.quarantined}"
+        return "" if self.connection.is_enabled else "Its connection is disabled."
+
     def is_visible(self, sight: Sight) -> bool:
         """Return whether it exists for whoever sees so far."""
         return sight.reaches(self.server.name, self.also_on)

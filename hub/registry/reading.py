@@ -81,6 +81,7 @@ def server_of(row: ServerRow) -> Server:
         description=row.description,
         instructions=row.instructions,
         listing=Listing(row.listing),
+        owner_group=row.owner_group,
         is_retired=row.retired_at is not None,
     )
 

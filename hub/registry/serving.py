@@ -7,7 +7,8 @@ from hub.audit import EventKind
 from hub.core.errors import Conflict, InputError, NotFound
 from hub.identity.authority import Authority
 from hub.identity.resources import API, EVERYTHING
-from hub.registry.names import check_place, is_built_in
+from hub.registry.looking_after import refuse_alone, refuse_built_in, require_server_steward
+from hub.registry.names import check_place
 from hub.registry.offering import add_entry
 from hub.registry.reading import connection_row, server_of, server_row, servers, tool_row
 from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
@@ -42,11 +43,12 @@ async def create_server(tx: Tx, new: NewServer, authority: Authority) -> Server:
     Raises:
         InputError: the name will not do.
         Conflict: the name is taken.
-        Forbidden: it is no administrator.
+        Forbidden: it is no administrator, or it takes two people there.
     """
     await outdate_catalog(tx, authority, Touched(servers=frozenset({new.name})))
     await require_steward(tx, authority, Stewards(owner_id=None, what="which servers there are"))
     check_place(new.name, what="a server")
+    refuse_alone(new.environment)
     if await tx.get(ServerRow, new.name) is not None:
         raise Conflict(f"There is a server {new.name!r} already; choose another name.")
     row = ServerRow(
@@ -77,7 +79,7 @@ async def check_servers(tx: Tx, names: Collection[str]) -> None:
 
 async def allowable_servers(tx: Tx) -> dict[str, str]:
     """Return what agents can be allowed, by name with what it is: the servers, `everything`, and the API."""
-    found = {server.name: server.title for server in await servers(tx)}
+    found = {server.name: server.title for server in await servers(tx) if not server.is_retired}
     return {EVERYTHING: "All tools, at /mcp", API: "The API, at /api/v1", **found}
 
 
@@ -88,9 +90,10 @@ async def publish(tx: Tx, offer: Offer, authority: Authority) -> str:
         InputError: the name will not do, or tool, connection and server do not fit together.
         NotFound: there is no such server, tool or connection.
         Conflict: the name is taken, or the tool is there already.
-        Forbidden: it is neither the server's owner nor an administrator.
+        Forbidden: it is neither the server's owner nor an administrator, or it takes two people there.
     """
     server = await _owned(tx, offer.server, authority)
+    refuse_alone(Environment(server.environment))
     tool, connection = await tool_row(tx, offer.tool_id), await connection_row(tx, offer.connection_id)
     if tool.connector != connection.connector:
         raise InputError(f"{connection.name!r} is an account of {connection.connector!r}, not of {tool.connector!r}.")
@@ -127,10 +130,6 @@ async def unpublish(tx: Tx, server: str, name: str, authority: Authority) -> Non
 async def _owned(tx: Tx, name: str, authority: Authority) -> ServerRow:
     await outdate_catalog(tx, authority, Touched(servers=frozenset({name})))
     row = await server_row(tx, name)
-    await require_steward(tx, authority, Stewards(owner_id=row.owner_id, what=f"the server {name!r}"))
-    if is_built_in(name):
-        raise InputError(
-            f"{name!r} is built in: it offers what its environment's connections bring. "
-            "Disable a connection or quarantine a tool instead, or make a server of your own."
-        )
+    await require_server_steward(tx, row, authority)
+    refuse_built_in(name)
     return row

@@ -161,6 +161,8 @@ class ServerRow(Base):
     instructions: Mapped[str] = mapped_column(Text, default="")
     listing: Mapped[str] = mapped_column(String(16), default="automatic")
     owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
+    owner_group: Mapped[str | None] = mapped_column(String(64), ForeignKey("groups.name"))
+    """Whose people look after it beside its owner."""
     created_at: Mapped[datetime] = mapped_column(Moment)
     retired_at: Mapped[datetime | None] = mapped_column(Moment)
 

@@ -138,6 +138,7 @@ class Server:
     description: str = ""
     instructions: str = ""
     listing: Listing = Listing.AUTOMATIC
+    owner_group: str | None = None
     is_retired: bool = False
 
 

@@ -31,7 +31,7 @@ def sight_of(caller: Caller, default: Environment) -> Sight:
     """Return what `caller` may see; `everything` among its servers is the built-in one of `default`."""
     if caller.actor.kind is PrincipalKind.USER:
         return Sight(allowed=None)
-    return Sight(allowed=frozenset(server_name(name, default) for name in caller.actor.allowed_servers))
+    return Sight(allowed=frozenset(server_name(name, default) for name in caller.actor.usable_servers))
 
 
 def server_name(name: str, default: Environment) -> str:

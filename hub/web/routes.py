@@ -31,6 +31,7 @@ from hub.web import (
     policy,
     promotions,
     reviews,
+    server,
     servers,
     setup,
     signing_in,
@@ -90,6 +91,10 @@ def _catalog(door: Doorway) -> list[Route]:
     return [
         Route("/", door.private(catalog.show_catalog), methods=["GET"]),
         Route("/servers", door.private(servers.show_servers), methods=["GET"]),
+        Route("/servers", door.private(servers.add_server), methods=["POST"]),
+        Route("/servers/{server}", door.private(server.show_server), methods=["GET"]),
+        Route("/servers/{server}", door.private(server.change_server), methods=["POST"]),
+        Route("/server-proposals/{proposal_id}", door.private(server.decide_on_proposal), methods=["POST"]),
         Route("/new-connection", door.private(new_connection.show_new_connection), methods=["GET"]),
         Route("/new-connection", door.private(new_connection.add_connection), methods=["POST"]),
         Route("/connections/{connection_id}/disable", door.private(connection.disable), methods=["POST"]),

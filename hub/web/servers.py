@@ -1,4 +1,4 @@
-"""Servers and connections, to look at: where agents connect, and the accounts behind the tools."""
+"""The list of servers, what waits for a second person, and the connections behind the tools."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,12 +10,12 @@ from hub.budgets import Outage
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
-from hub.identity.resources import resource_of
-from hub.invocations.runtime import Runtime
-from hub.registry import EVERYTHING, Connection, Server, reading
+from hub.registry import EVERYTHING, Connection, Environment, reading
 from hub.registry.visibility import server_name
 from hub.web.inert import inert_name
-from hub.web.views.catalog import ConnectionLine, ServerLine, ServersPage
+from hub.web.server import make_server, proposal_cards
+from hub.web.server_views import owner_name, server_line
+from hub.web.views.catalog import ConnectionLine, ServersPage
 from hub.web.visits import Shown, Visit, show
 from hub.web.wording import Word
 
@@ -28,19 +28,36 @@ FAILING: Final = Word(label="failing", meaning="The last calls did not reach its
 async def show_servers(visit: Visit) -> Response:
     """Show every server; those who run the hub, and owners of their own, also see connections."""
     demand(visit.person, Permission.SEE_CATALOG)
+    return await _page(visit)
+
+
+async def add_server(visit: Visit) -> Response:
+    """Make an empty server, or propose it where that takes two."""
+    return await make_server(visit, lambda problem: _page(visit, problem=problem))
+
+
+async def _page(visit: Visit, *, problem: str = "") -> Response:
     servers = await visit.runtime.catalog.servers(caller=visit.session.caller)
+    default = server_name(EVERYTHING, visit.runtime.catalog.default)
     async with visit.runtime.database.reading() as tx:
         connections = [each for each in await reading.connections(tx) if may_see(visit.person, each)]
         ids = [*(each.owner_id for each in servers), *(each.owner_id for each in connections)]
         owners = await get_many(tx, [one for one in ids if one is not None])
         outages = {one.connection_id: one for one in await budgets.outages_now(tx)}
+        proposals = await proposal_cards(tx, visit)
+    may_make = may(visit.person, Permission.MANAGE_REGISTRY)
+    url = visit.runtime.public_url
     page = ServersPage(
-        servers=tuple(_server(server, owners, visit.runtime) for server in servers),
+        servers=tuple(server_line(server, owners, default=default, public_url=url) for server in servers),
         connections=tuple(connection_line(one, owners, outages.get(one.id)) for one in connections),
         shows_connections=bool(connections) or runs_the_hub(visit.person),
-        may_connect=may(visit.person, Permission.MANAGE_REGISTRY),
+        may_connect=may_make,
+        proposals=proposals,
+        environments=tuple(one.value for one in Environment) if may_make else (),
+        problem=problem,
     )
-    return show(visit, Shown(template="servers.html", title="Servers", page=page, here="servers"))
+    status = 400 if problem else 200
+    return show(visit, Shown(template="servers.html", title="Servers", page=page, here="servers", status=status))
 
 
 def runs_the_hub(person: Principal) -> bool:
@@ -51,18 +68,6 @@ def runs_the_hub(person: Principal) -> bool:
 def may_see(person: Principal, connection: Connection) -> bool:
     """Return whether somebody may see this connection."""
     return runs_the_hub(person) or connection.owner_id == person.id
-
-
-def _server(server: Server, owners: Mapping[str, Principal], runtime: Runtime) -> ServerLine:
-    is_default = server.name == server_name(EVERYTHING, runtime.catalog.default)
-    return ServerLine(
-        name=server.name,
-        title=inert_name(server.title),
-        environment=server.environment.value,
-        address=resource_of(EVERYTHING if is_default else server.name, runtime.public_url),
-        owner=owner_name(server.owner_id, owners),
-        catalog_url=f"/?server={server.name}",
-    )
 
 
 def connection_line(
@@ -88,10 +93,3 @@ def connection_state(connection: Connection, outage: Outage | None) -> Word:
     if outage is None:
         return ENABLED
     return FAILING if outage.unavailable_since is None else UNAVAILABLE
-
-
-def owner_name(owner_id: str | None, owners: Mapping[str, Principal]) -> str:
-    """Return who looks after a server or a connection."""
-    if owner_id is None:
-        return "the hub"
-    return owners[owner_id].display_name if owner_id in owners else "nobody any more"

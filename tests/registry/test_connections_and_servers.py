@@ -190,7 +190,7 @@ async def test_a_server_takes_no_connection_of_another_environment(database: Dat
     await register(database, authority)
     connection = await connect(database, authority)
     async with database.transaction() as tx:
-        await create_server(tx, NewServer(name="live", environment=Environment.PROD, title="Live"), authority)
+        await create_server(tx, NewServer(name="live", environment=Environment.STAGING, title="Live"), authority)
         tool = await find_tool(tx, "crm", "deal_get")
         assert tool
 

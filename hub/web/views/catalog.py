@@ -135,6 +135,7 @@ class ServerLine:
     address: str
     owner: str
     catalog_url: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,13 +153,76 @@ class ConnectionLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntryLine:
+    """One tool as it stands on a server; `why_not` says why it is not offered now."""
+
+    name: str
+    url: str
+    tool: str
+    connection: str
+    why_not: Inert | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceLine:
+    """One thing that a proposal changes."""
+
+    what: Inert
+    before: Inert
+    after: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerProposalCard:
+    """What somebody wants a server to be."""
+
+    id: str
+    server: str
+    reason: Inert
+    proposed_by: str
+    digest: str
+    changes: tuple[DifferenceLine, ...]
+    may_publish: bool
+    may_reject: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPage:
+    """One server: what is on it, who may use it, and the forms of those who look after it."""
+
+    line: ServerLine
+    description: Inert
+    instructions: Inert
+    listing: Choice
+    owner_group: str
+    scopes: tuple[str, ...]
+    agents: tuple[str, ...]
+    groups: tuple[str, ...]
+    entries: tuple[EntryLine, ...]
+    proposals: tuple[ServerProposalCard, ...]
+    is_built_in: bool = False
+    may_change: bool = False
+    takes_two: bool = False
+    texts: tuple[str, str, str] = ("", "", "")
+    """Title, description and instructions, as they are edited."""
+    listings: tuple[Choice, ...] = ()
+    group_choices: tuple[Choice, ...] = ()
+    team_choices: tuple[Choice, ...] = ()
+    connections: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServersPage:
-    """Servers and the connections behind them."""
+    """Servers, what waits for a second person, and the connections behind them."""
 
     servers: tuple[ServerLine, ...]
     connections: tuple[ConnectionLine, ...]
     shows_connections: bool
     may_connect: bool = False
+    proposals: tuple[ServerProposalCard, ...] = ()
+    environments: tuple[str, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -944,6 +944,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_oauth_requests_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
+        "open_servers",
+        sa.Column("server", sa.String(length=48), nullable=False),
+        sa.Column("group_name", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["group_name"], ["groups.name"], name=op.f("fk_open_servers_group_name_groups")),
+        sa.PrimaryKeyConstraint("server", "group_name", name=op.f("pk_open_servers")),
+    )
+    with op.batch_alter_table("open_servers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_open_servers_group_name"), ["group_name"], unique=False)
+
+    op.create_table(
         "passwords",
         sa.Column("principal_id", sa.String(length=40), nullable=False),
         sa.Column("hash", sa.String(length=200), nullable=False),
@@ -960,8 +970,10 @@ def upgrade() -> None:
         sa.Column("instructions", sa.Text(), nullable=False),
         sa.Column("listing", sa.String(length=16), nullable=False),
         sa.Column("owner_id", sa.String(length=40), nullable=True),
+        sa.Column("owner_group", sa.String(length=64), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("retired_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(["owner_group"], ["groups.name"], name=op.f("fk_servers_owner_group_groups")),
         sa.ForeignKeyConstraint(["owner_id"], ["principals.id"], name=op.f("fk_servers_owner_id_principals")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_servers")),
     )
@@ -1391,6 +1403,10 @@ def downgrade() -> None:
     op.drop_table("standing_grant_spendings")
     op.drop_table("servers")
     op.drop_table("passwords")
+    with op.batch_alter_table("open_servers", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_open_servers_group_name"))
+
+    op.drop_table("open_servers")
     with op.batch_alter_table("oauth_requests", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_oauth_requests_expires_at"))
 
