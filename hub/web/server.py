@@ -44,8 +44,8 @@ async def show_server(visit: Visit) -> Response:
 async def change_server(visit: Visit) -> Response:
     """Change one thing about a server, or propose it where that takes two."""
     name, action = _name(visit), visit.form.one("action")
-    if action == "retire":
-        return await _retire(visit, name)
+    if action in _ALONE:
+        return await _alone(visit, name, action)
     change = _CHANGES.get(action)
     if change is None:
         raise Malformed("Press one of the buttons. Nothing was changed.")
@@ -122,13 +122,19 @@ async def _put(tx: Tx, visit: Visit, wanted: ServerDefinition) -> str:
     return "Saved." if changed else "Nothing has changed."
 
 
-async def _retire(visit: Visit, name: str) -> Response:
+async def _alone(visit: Visit, name: str, action: str) -> Response:
+    """Take something away, which takes nobody else."""
     try:
         async with visit.runtime.database.transaction() as tx:
-            await registry.retire_server(tx, name, visit.form.one("reason"), visit.own_authority)
+            if action == "retire":
+                await registry.retire_server(tx, name, visit.form.one("reason"), visit.own_authority)
+            else:
+                await registry.unpublish(tx, name, visit.form.one("entry"), visit.own_authority)
     except _REFUSALS as refusal:
         return await _page(visit, problem=refusal.message)
-    return redirect_telling(visit, "/servers", f"{name} is retired.", tone="warn")
+    if action == "retire":
+        return redirect_telling(visit, "/servers", f"{name} is retired.", tone="warn")
+    return redirect_telling(visit, f"/servers/{name}", "It is offered here no more.", tone="warn")
 
 
 def _settings(before: ServerDefinition, visit: Visit) -> ServerDefinition:
@@ -156,11 +162,6 @@ def _rename(before: ServerDefinition, visit: Visit) -> ServerDefinition:
     return before.model_copy(update={"tools": tuple(tools)})
 
 
-def _remove(before: ServerDefinition, visit: Visit) -> ServerDefinition:
-    name = visit.form.one("entry")
-    return before.model_copy(update={"tools": tuple(one for one in before.tools if one.published_name != name)})
-
-
 def _checked(fields: dict[str, object]) -> ServerDefinition:
     try:
         return ServerDefinition.model_validate(fields)
@@ -172,8 +173,8 @@ _CHANGES: Final[dict[str, Callable[[ServerDefinition, Visit], ServerDefinition]]
     "settings": _settings,
     "add": _add,
     "rename": _rename,
-    "remove": _remove,
 }
+_ALONE: Final = frozenset({"retire", "remove"})
 
 
 def _name(visit: Visit) -> str:
