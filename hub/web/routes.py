@@ -93,7 +93,10 @@ def _catalog(door: Doorway) -> list[Route]:
         Route("/servers", door.private(servers.show_servers), methods=["GET"]),
         Route("/servers", door.private(servers.add_server), methods=["POST"]),
         Route("/servers/{server}", door.private(server.show_server), methods=["GET"]),
-        Route("/servers/{server}", door.private(server.change_server), methods=["POST"]),
+        *(
+            Route(f"/servers/{{server}}/{one}", door.private(server.change_server), methods=["POST"])
+            for one in server.ACTIONS
+        ),
         Route("/server-proposals/{proposal_id}", door.private(server.decide_on_proposal), methods=["POST"]),
         Route("/new-connection", door.private(new_connection.show_new_connection), methods=["GET"]),
         Route("/new-connection", door.private(new_connection.add_connection), methods=["POST"]),

@@ -43,18 +43,15 @@ async def show_server(visit: Visit) -> Response:
 
 async def change_server(visit: Visit) -> Response:
     """Change one thing about a server, or propose it where that takes two."""
-    name, action = _name(visit), visit.form.one("action")
+    name, action = _name(visit), visit.request.url.path.rpartition("/")[2]
     if action in _ALONE:
         return await _alone(visit, name, action)
-    change = _CHANGES.get(action)
-    if change is None:
-        raise Malformed("Press one of the buttons. Nothing was changed.")
     try:
         async with visit.runtime.database.transaction() as tx:
             before = await registry.definition_of(tx, name)
             if before is None or is_built_in(name):
                 raise NotFound(f"There is no server {name!r} that can be changed.")
-            told = await _put(tx, visit, change(before, visit))
+            told = await _put(tx, visit, _CHANGES[action](before, visit))
     except _REFUSALS as refusal:
         return await _page(visit, problem=refusal.message)
     return redirect_telling(visit, f"/servers/{name}", told)
@@ -174,7 +171,9 @@ _CHANGES: Final[dict[str, Callable[[ServerDefinition, Visit], ServerDefinition]]
     "add": _add,
     "rename": _rename,
 }
-_ALONE: Final = frozenset({"retire", "remove"})
+_ALONE: Final = ("remove", "retire")
+"""What one person may do everywhere, for it takes something away."""
+ACTIONS: Final = (*_CHANGES, *_ALONE)
 
 
 def _name(visit: Visit) -> str:

@@ -9,12 +9,13 @@ from hub.identity.principals import Role
 from hub.registry import (
     DefinedTool,
     Environment,
+    Listing,
     ServerDefinition,
     define_server,
     definition_of,
+    find_tool,
     get_connection,
     quarantine,
-    find_tool,
 )
 
 pytestmark = pytest.mark.anyio
@@ -44,12 +45,89 @@ async def test_a_server_is_looked_at_and_changed_piece_by_piece(world: World, ro
     await root.get("/servers/desk")
     assert "http://127.0.0.1:8420/servers/desk/mcp" in root.text
 
-    await root.submit("/servers/desk", nth=0, action="rename", entry="item_get", name="look_up")
+    await root.submit("/servers/desk/rename", name="look_up")
     await root.follow()
-    found = await defined(world, "desk")
+    await root.submit("/servers/desk/add", tool="item_find", name="search")
+    await root.follow()
+    assert "Saved." in root.text
+    await root.submit("/servers/desk/settings", title="Front desk", listing="search", groups=["approvers"])
+    await root.follow()
+    changed = await defined(world, "desk")
+    await root.post("/servers/desk/remove", [*root.form("/servers/desk/rename").fields])
+    await root.follow()
+    left = await defined(world, "desk")
 
+    assert changed is not None
+    assert sorted(changed.by_name()) == ["look_up", "search"]
+    assert (changed.title, changed.listing, changed.groups) == ("Front desk", Listing.SEARCH, ("approvers",))
+    assert left is not None
+    assert list(left.by_name()) == ["search"]
+
+
+async def test_what_cannot_be_is_told_on_the_page(world: World, root: Visitor) -> None:
+    await root.get("/servers/desk")
+
+    await root.submit("/servers/desk/add", tool="nothing", name="")
+
+    assert root.page.status_code == 400
+    assert "has no tool" in root.text
+    await root.submit("/servers/desk/add", tool="Not A Tool", name="")
+    assert root.page.status_code == 400
+    found = await defined(world, "desk")
     assert found is not None
-    assert list(found.by_name()) == ["look_up"]
+    assert len(found.tools) == 1
+
+
+async def test_a_server_is_made_and_retired(world: World, root: Visitor) -> None:
+    await root.get("/servers")
+    await root.submit("/servers", name="till", title="Till", environment="dev")
+    await root.follow()
+    assert "Nothing is on it yet." in root.text
+    await root.submit("/servers/till/retire", reason="Nobody uses it.")
+    await root.follow()
+    assert "till is retired." in root.text
+    await root.submit("/servers", name="till", title="Till", environment="dev")
+    assert "its name stays taken" in root.text
+    await root.submit("/servers", name="Not a name", title="Till", environment="dev")
+
+    assert root.page.status_code == 400
+    assert await defined(world, "till") is None
+
+
+async def test_in_prod_another_person_publishes_what_one_has_proposed(world: World, root: Visitor) -> None:
+    await root.get("/servers")
+    await root.submit("/servers", name="counter", title="Counter", environment="prod", reason="It is time.")
+    await root.follow()
+    assert "Proposed for counter" in root.text
+    assert "Publish it" not in root.text
+    assert await defined(world, "counter") is None
+    carl = browser_of(world.runtime)
+    async with carl:
+        await carl.log_in("carl", PASSWORD)
+        await carl.get("/servers")
+        action = next(line for line in carl.html.split('"') if line.startswith("/server-proposals/"))
+
+        await carl.submit(action, choice="publish")
+        await carl.follow()
+
+        assert "Published." in carl.text
+    assert await defined(world, "counter") is not None
+
+
+async def test_a_proposal_is_rejected_with_a_reason(world: World, root: Visitor) -> None:
+    await root.get("/servers")
+    await root.submit("/servers", name="counter", title="Counter", environment="prod", reason="It is time.")
+    await root.follow()
+    action = next(line for line in root.html.split('"') if line.startswith("/server-proposals/"))
+
+    await root.submit(action, choice="reject", reason="")
+    await root.follow()
+    assert "Say why not" in root.text
+    await root.submit(action, choice="reject", reason="Too early.")
+    await root.follow()
+
+    assert "Proposed for counter" not in root.text
+    assert await defined(world, "counter") is None
 
 
 async def test_a_tool_that_is_not_offered_now_says_why(world: World, root: Visitor) -> None:
@@ -66,7 +144,7 @@ async def test_a_tool_that_is_not_offered_now_says_why(world: World, root: Visit
 
 async def test_whoever_does_not_look_after_it_sees_no_forms_and_changes_nothing(world: World, root: Visitor) -> None:
     del root
-    async with browser_of(world) as rita:
+    async with browser_of(world.runtime) as rita:
         await rita.log_in("rita", PASSWORD)
         await rita.get("/servers/desk")
 
