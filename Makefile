@@ -51,6 +51,7 @@ bench: .venv/ready ## Speed beside an ungoverned proxy, and what confinement and
 	@$(BIN)/python -m benchmarks $(if $(JSON),--json "$(JSON)")
 	@$(BIN)/python -m benchmarks.confined
 	@$(BIN)/python -m benchmarks.governance
+	@$(BIN)/python -m benchmarks.catalog
 
 .PHONY: matrix
 matrix: clients ## What eight MCP clients do at a hub, written into the README; ARGS name some of them

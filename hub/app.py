@@ -30,6 +30,7 @@ def create_app(runtime: Runtime, notify: Notify, slack: SlackDoor | None = None,
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(door.running())
+            await runtime.catalog.warm()
             background = [
                 keep(runtime.database.relay_signals, pause=LOOK_AGAIN_SECONDS),
                 keep(runtime.keys.keep_fresh, pause=LOOK_AGAIN_SECONDS),

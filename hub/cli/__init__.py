@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "pins": "hub.cli.pins:pins_app",
     "policy": "hub.cli.policy:policy_app",
     "promotion": "hub.cli.promotion:promotion_app",
+    "server": "hub.cli.server:server_app",
 }
 """Where each command is. Only the one that is used is imported: one of them brings web frameworks, another a parser."""
 

@@ -47,6 +47,10 @@ class Catalog:
         self._look_at = 0.0
         self._reading = asyncio.Lock()
 
+    async def warm(self) -> None:
+        """Read and index everything now, so that nobody who calls or searches first has to wait for it."""
+        self._index_of(await self._latest())
+
     async def resolve(self, name: str, *, server: str, caller: Caller) -> PublishedTool:
         """Return the tool that `server` publishes as `name`.
 
