@@ -18,6 +18,22 @@ from hub.invocations.runtime import Runtime
 API = "/api/v1"
 
 
+AGENTS_MAY = {
+    "listTools",
+    "getTool",
+    "listConnectors",
+    "listServers",
+    "createInvocation",
+    "listInvocations",
+    "getInvocation",
+    "getTimeline",
+    "cancelInvocation",
+    "getUndo",
+    "undoInvocation",
+}
+"""Operations of the API that agents may use, on what is theirs."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Person:
     """Somebody who is logged in; `get` and `send` speak of the paths of the API."""
