@@ -222,7 +222,7 @@ async def foreign_caller(tx: Tx, said: ForeignToken, resource: str, server: str 
     """
     name = said.rules.agents.get(said.client)
     actor = _in_good_standing(await find(tx, name) if name else None)
-    if actor.kind is PrincipalKind.USER or server is None or not may_use(actor.allowed_servers, server):
+    if actor.kind is PrincipalKind.USER or server is None or not may_use(actor.usable_servers, server):
         raise refused()
     user = None
     if said.subject is not None:

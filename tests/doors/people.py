@@ -34,6 +34,19 @@ AGENTS_MAY = {
 """Operations of the API that agents may use, on what is theirs."""
 
 
+_SALES = {"name": "sales", "environment": "dev", "title": "Sales"}
+SERVER_BODIES = {
+    "defineServer": _SALES,
+    "compareServer": _SALES,
+    "retireServer": {"reason": "a test"},
+    "renameTool": {"name": "look_up"},
+    "proposeServer": {"definition": {**_SALES, "title": "Selling"}, "reason": "a test"},
+    "publishServerProposal": {"digest": "0" * 64},
+    "rejectServerProposal": {"reason": "a test"},
+}
+"""What is sent to the operations that change servers as a whole."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Person:
     """Somebody who is logged in; `get` and `send` speak of the paths of the API."""
