@@ -1,6 +1,6 @@
 """The rows that a catalog is made of, as values in memory: read in one go, or only what has changed since."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
@@ -96,23 +96,29 @@ async def read_again(tx: Tx, known: Stock, touched: Touched, specs: Specs) -> tu
     touched = replace(touched, servers=touched.servers | changed)
     before, after = known.within(touched), await _rows(tx, touched)
     tools = {**known.tools, **await _tools(tx, touched)}
-    fresh = touched.tools | {tool.id for tool in tools.values() if tool.connector in touched.connectors}
+    fresh = set(touched.tools)
+    if touched.connectors:
+        fresh |= {tool.id for tool in tools.values() if tool.connector in touched.connectors}
     moved = {pair[0] for pair in [*(known.entries[place] for place in before), *after.values()]}
     stock = Stock(
         servers=servers,
         connections={**known.connections, **await _connections(tx, touched)},
         tools=tools,
-        versions=_without(known.versions, lambda key: key[0] in fresh) | await _versions(tx, touched, specs),
+        versions=_without(known.versions, ((tool_id, place.value) for tool_id in fresh for place in Environment))
+        | await _versions(tx, touched, specs),
         badges=await all_badges(tx) if touched.connectors else known.badges,
-        entries=_without(known.entries, before.__contains__) | after,
+        entries=_without(known.entries, before) | after,
         of_tool={**known.of_tool, **_moved(known.of_tool, before, after, moved)},
     )
     beside = {place for tool_id in moved for place in stock.of_tool[tool_id]}  # what else they stand on has changed
     return stock, before | after.keys() | beside
 
 
-def _without(known: Mapping[Pair, _Held], is_gone: Callable[[Pair], bool]) -> dict[Pair, _Held]:
-    return {key: held for key, held in known.items() if not is_gone(key)}
+def _without(known: Mapping[Pair, _Held], gone: Iterable[Pair]) -> dict[Pair, _Held]:
+    left = dict(known)
+    for key in gone:
+        left.pop(key, None)
+    return left
 
 
 def _moved(
