@@ -75,6 +75,15 @@ MAY: Mapping[str, frozenset[str]] = {
     "createServer": ADMINISTRATOR,
     "publishTool": ADMINISTRATOR,
     "unpublishTool": ADMINISTRATOR,
+    "getServer": MEMBER,
+    "defineServer": ADMINISTRATOR,  # and those who look after it; see test_server_definitions
+    "compareServer": ADMINISTRATOR,
+    "retireServer": ADMINISTRATOR,
+    "renameTool": ADMINISTRATOR,
+    "listServerProposals": MEMBER,
+    "proposeServer": ADMINISTRATOR,
+    "publishServerProposal": ADMINISTRATOR,  # who is not its proposer
+    "rejectServerProposal": ADMINISTRATOR,
     "listUsers": ADMINISTRATOR,
     "createUser": ADMINISTRATOR,
     "getUser": ADMINISTRATOR,
@@ -177,6 +186,7 @@ AGENTS_MAY = {
 PUBLIC = {"logIn"}
 PUBLIC_KEY = ECKey.generate_key("P-256").as_dict(private=False)
 WHY = {"reason": "a test"}
+SALES = {"name": "sales", "environment": "dev", "title": "Sales"}
 RULES = {"text": default_bundle_text()}
 
 
@@ -220,6 +230,13 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "setConnectionSecret": {"secret": {"token": "x"}},
         "disableConnection": WHY,
         "createServer": {"name": "fresh", "title": "Fresh"},
+        "defineServer": SALES,
+        "compareServer": SALES,
+        "retireServer": WHY,
+        "renameTool": {"name": "look_up"},
+        "proposeServer": {"definition": {**SALES, "title": "Selling"}, **WHY},
+        "publishServerProposal": {"digest": "0" * 64},
+        "rejectServerProposal": WHY,
         "publishTool": {"tool_id": ids["tool_id"], "connection_id": ids["connection_id"], "as_name": "again"},
         "createUser": {"name": "ada", "display_name": "Ada", "password": "a long enough password"},
         "setUserGroups": {"groups": ["approvers"]},

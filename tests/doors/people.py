@@ -18,35 +18,6 @@ from hub.invocations.runtime import Runtime
 API = "/api/v1"
 
 
-AGENTS_MAY = {
-    "listTools",
-    "getTool",
-    "listConnectors",
-    "listServers",
-    "createInvocation",
-    "listInvocations",
-    "getInvocation",
-    "getTimeline",
-    "cancelInvocation",
-    "getUndo",
-    "undoInvocation",
-}
-"""Operations of the API that agents may use, on what is theirs."""
-
-
-_SALES = {"name": "sales", "environment": "dev", "title": "Sales"}
-SERVER_BODIES = {
-    "defineServer": _SALES,
-    "compareServer": _SALES,
-    "retireServer": {"reason": "a test"},
-    "renameTool": {"name": "look_up"},
-    "proposeServer": {"definition": {**_SALES, "title": "Selling"}, "reason": "a test"},
-    "publishServerProposal": {"digest": "0" * 64},
-    "rejectServerProposal": {"reason": "a test"},
-}
-"""What is sent to the operations that change servers as a whole."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Person:
     """Somebody who is logged in; `get` and `send` speak of the paths of the API."""

@@ -9,7 +9,16 @@ from hub.invocations.promoting import ask_for
 from hub.invocations.values import Call
 from hub.metrics import NewCentre, open_centre
 from hub.promotions import Wish
-from hub.registry import Environment, NewServer, Offer, create_server, find_tool, publish
+from hub.registry import (
+    Environment,
+    NewServer,
+    Offer,
+    ServerDefinition,
+    create_server,
+    find_tool,
+    propose_server,
+    publish,
+)
 
 
 async def things(hub: WorkingHub) -> dict[str, str]:
@@ -29,6 +38,9 @@ async def things(hub: WorkingHub) -> dict[str, str]:
     async with hub.database.transaction() as tx:
         new = NewCentre(code="0815", title="Sales", owner=hub.people["owner"].name)
         centre = await open_centre(tx, new, hub.people["administrator"], hub.authority)
+    live = ServerDefinition(name="live", environment=Environment.PROD, title="Live")
+    async with hub.database.transaction() as tx:
+        proposal = await propose_server(tx, live, "It is time.", hub.authority)
     wish = Wish(connector="upstream", environment=Environment.STAGING, reason="It works.")
     promotion = await ask_for(wish, hub.runtime, hub.authority)
     async with hub.database.reading() as tx:
@@ -46,6 +58,7 @@ async def things(hub: WorkingHub) -> dict[str, str]:
         "issuer": "acme",
         "agent_id": hub.agent.id,
         "environment": "dev",
+        "server_proposal_id": proposal.id,
         "proposal_id": "bdl_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "secret_id": "sec_06dvh3x5m8qk2v7c1n4pz9tbwr",
         "invocation_id": asked.id,
