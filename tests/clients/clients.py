@@ -18,6 +18,11 @@ HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 ENVIRONMENTS: Final = ROOT / ".venvs"
 _START_SECONDS: Final = 300
+_TURN_SECONDS: Final = 300
+_HANGS_AFTER_SECONDS: Final = 20
+"""Ending a run that was only slow does no harm: its call has been made by then."""
+HUNG: Final = "It hung, and was ended."
+"""What is told of a client that did not go on after an answer was lost."""
 _LONGEST_LINE: Final = 2**24
 _CHARACTERS_OF_LOG_SHOWN: Final = 3000
 
@@ -96,19 +101,25 @@ class Process:
             )
         self.versions = (await self._told(_START_SECONDS))["versions"]
 
-    async def play(self, order: Mapping[str, Json], *, limit: float) -> Played:
-        """Return what one turn came to; after `limit` seconds it is ended."""
+    async def play(self, order: Mapping[str, Json], *, struck: asyncio.Event | None = None) -> Played:
+        """Return what one turn came to; one that does not end after what `struck` it is ended."""
         if self._process is None:
             await self.start()
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         await self._process.stdin.drain()
-        try:
-            return Played(**await self._told(limit))
-        except TimeoutError:
-            await self.stop()
-            return Played(offered=(), shown=(), raised=f"it hung, and was ended after {limit:g} seconds")
+        told = asyncio.create_task(self._told(_TURN_SECONDS))
+        if struck is not None:
+            striking = asyncio.create_task(struck.wait())
+            await asyncio.wait({told, striking}, return_when=asyncio.FIRST_COMPLETED)
+            striking.cancel()
+            await asyncio.wait({told}, timeout=_HANGS_AFTER_SECONDS)
+            if not told.done():
+                told.cancel()
+                await self.stop()
+                return Played(offered=(), shown=(), raised=HUNG)
+        return Played(**await told)
 
     async def stop(self) -> None:
         """End it."""

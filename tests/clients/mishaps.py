@@ -1,5 +1,6 @@
 """What happens to messages on their way: answers that a proxy loses or never lets through, and who says what."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ class Mishaps:
         self._app = app
         self._to_lose: set[str] = set()
         self._to_withhold: set[str] = set()
+        self.struck = asyncio.Event()
+        """Set once an answer was lost or withheld, as it was to be."""
         self.calls: Counter[str] = Counter()
         """How often each tool was called, by the messages that arrived."""
         self.carried: Counter[str] = Counter()
@@ -36,10 +39,12 @@ class Mishaps:
 
     def lose_the_answer_of(self, tool: str) -> None:
         """Answer the next call of `tool` that the hub lets in with 502, once it is answered."""
+        self.struck.clear()
         self._to_lose.add(tool)
 
     def withhold_the_answer_of(self, tool: str) -> None:
         """Let the next caller of `tool` that the hub lets in wait until it gives up."""
+        self.struck.clear()
         self._to_withhold.add(tool)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,9 +66,11 @@ class Mishaps:
         self.carried[tool] += answer[0]["status"] == HTTPStatus.OK
         if answer[0]["status"] == HTTPStatus.OK and tool in self._to_lose:
             self._to_lose.remove(tool)
+            self.struck.set()
             answer = _BAD_GATEWAY
         elif answer[0]["status"] == HTTPStatus.OK and tool in self._to_withhold:
             self._to_withhold.remove(tool)
+            self.struck.set()
             while (await receive())["type"] != "http.disconnect":
                 pass
             return

@@ -1,6 +1,6 @@
 """Where the matrix plays: a hub that is served over the test upstream, an approver at its API, and one client."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,8 +23,6 @@ from hub.storage import Database
 Json = Any
 
 CHARACTERS_OF_A_FALL: Final = 160
-TURN_SECONDS: Final = 300.0
-"""No turn of a client that goes on takes so long, however busy the machine is."""
 
 
 class Fell(Exception):
@@ -45,12 +43,19 @@ class Stage:
         """How often something has really happened upstream."""
         return len(self.served.world.upstream.store.effects())
 
-    async def play(
-        self, *calls: tuple[str, Mapping[str, Json]], patience: float | None = None, limit: float = TURN_SECONDS
+    async def play(self, *calls: tuple[str, Mapping[str, Json]]) -> Played:
+        """Let an agent of this client run, whose model makes `calls`."""
+        return await self.process.play(self._order(calls))
+
+    async def play_into_a_mishap(
+        self, call: tuple[str, Mapping[str, Json]], *, patience: float | None = None
     ) -> Played:
-        """Let an agent of this client run, whose model makes `calls`; it is ended after `limit` seconds."""
-        order = {"hub": self.served.address, "client_id": self.served.world.bot.id, "client_secret": self.secret}
-        return await self.process.play({**order, "calls": calls, "patience": patience}, limit=limit)
+        """Let it run into what awaits the answer, with `patience` of its own; it is ended if it hangs then."""
+        return await self.process.play(self._order([call], patience), struck=self.mishaps.struck)
+
+    def _order(self, calls: Sequence[tuple[str, Mapping[str, Json]]], patience: float | None = None) -> dict[str, Json]:
+        known = {"hub": self.served.address, "client_id": self.served.world.bot.id, "client_secret": self.secret}
+        return {**known, "calls": calls, "patience": patience}
 
     async def decide(self, invocation_id: str, choice: str, reason: str) -> None:
         """Let the approver log in to the API, look at what waits, and vote."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from clients.clients import CLIENTS, HERE, ROOT
+from clients.story import YES
 
 Json = Any
 
@@ -53,13 +54,13 @@ def table(observed: Mapping[str, Json]) -> str:
         for name in CLIENTS
         if name in observed
         for step, cell in observed[name]["cells"].items()
-        if cell != "yes"
+        if not cell.startswith(YES)
     ]
     return "\n".join([_line(heads), _line(["---"] * len(heads)), *rows, *falls])
 
 
 def _row(name: str, seen: Mapping[str, Json]) -> str:
-    cells = ["**no**" if seen["cells"][step] != "yes" else "yes" for step in SHORT]
+    cells = [cell if (cell := seen["cells"][step]).startswith(YES) else "**no**" for step in SHORT]
     return _line([_named(name, seen), seen["protocol"], seen["token"], *cells])
 
 

@@ -5,6 +5,8 @@ to be what stands there.
 """
 
 import re
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ from clients.stage import opened
 from clients.story import STEPS, observe
 from clients.table import SHORT, recorded, shown, table
 from hub.storage import Database
+
+NOT_PINNED = ("pip==", "setuptools==")
+"""What Python 3.11 puts into every environment that it makes."""
 
 
 @pytest.mark.more
@@ -48,3 +53,19 @@ def test_what_was_observed_is_what_is_pinned(name: str) -> None:
         assert canonical[package] == version
     for package in CLIENTS[name].packages:
         assert package.split("[")[0] in canonical
+
+
+@pytest.mark.more
+@pytest.mark.parametrize("name", sorted(name for name, client in CLIENTS.items() if client.packages))
+def test_what_is_installed_for_a_client_is_what_is_pinned(name: str) -> None:
+    client = CLIENTS[name]
+    freeze = [str(client.python), "-m", "pip", "--disable-pip-version-check", "freeze", "--all"]
+
+    installed = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    pinned = client.constraints.read_text().splitlines()
+    assert _without_pip(installed) == _without_pip(line for line in pinned if not line.startswith("#"))
+
+
+def _without_pip(lines: Iterable[str]) -> set[str]:
+    return {line for line in lines if not line.startswith(NOT_PINNED)}
