@@ -1,4 +1,4 @@
-"""`subscriptions/listen` (2026-07-28): streams on which a client hears that its list of tools, or a task, has changed.
+"""`subscriptions/listen` (2026-07-28): streams on which a client hears that one of its lists, or a task, has changed.
 
 Nothing is queued for a client: a stream looks again when something was signalled, in this process or another, and says
 what is different from what it said last. So a list is told to have changed only where this caller's has, and a client
@@ -8,7 +8,7 @@ A stream lives no longer than its token: suspension, revocation and expiry end i
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
@@ -21,6 +21,8 @@ from mcp_types import (
     INVALID_REQUEST,
     Notification,
     NotificationParams,
+    PromptListChangedNotification,
+    ResourceListChangedNotification,
     ServerNotification,
     SubscriptionFilter,
     SubscriptionsAcknowledgedNotification,
@@ -31,6 +33,7 @@ from mcp_types import (
 )
 from pydantic import ConfigDict
 
+from connectors.mcp_upstream.serving import PROMPTS, RESOURCES
 from hub.core.errors import HubError, NotFound
 from hub.identity.authority import IDENTITY_CHANNEL
 from hub.invocations.handles import Handle, find_handle
@@ -39,7 +42,7 @@ from hub.invocations.runtime import Runtime
 from hub.mcp.abilities import Abilities, abilities, demand_tasks
 from hub.mcp.admission import Admitted, admitted
 from hub.mcp.challenges import NOT_AVAILABLE, NOT_PERMITTED
-from hub.mcp.showing import CHANGES, Showing
+from hub.mcp.showing import CHANGES, LISTS, TOOLS, Showing
 from hub.mcp.streams import Streams
 from hub.mcp.tasks import TaskDoor
 
@@ -51,6 +54,15 @@ Context = ServerRequestContext[Any, Any]
 MOST_TASKS: Final = 64
 LOOK_AGAIN_SECONDS: Final = 30.0
 """How often a stream looks without having heard anything: another process may have written to SQLite."""
+
+
+Changed = ToolListChangedNotification | ResourceListChangedNotification | PromptListChangedNotification
+
+_CHANGED: Final[Mapping[str, Callable[[NotificationParams], Changed]]] = {
+    TOOLS: lambda params: ToolListChangedNotification(params=params),
+    RESOURCES: lambda params: ResourceListChangedNotification(params=params),
+    PROMPTS: lambda params: PromptListChangedNotification(params=params),
+}
 
 
 class TaskParams(NotificationParams):
@@ -74,9 +86,10 @@ class _Stream:
     known: Admitted
     client: Abilities
     send_seconds: float
-    wants_tools: bool
+    wanted: frozenset[str]
+    """Of which lists it tells that they have changed."""
     handles: dict[str, Handle]
-    tools: str = ""
+    lists: Mapping[str, str] = field(default_factory=dict[str, str])
     told: dict[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
 
     @property
@@ -124,7 +137,7 @@ class Listening:
             known=known,
             client=client,
             send_seconds=self._streams.send_seconds,
-            wants_tools=asked.tools_list_changed is True,
+            wanted=frozenset(kind for kind in LISTS if getattr(asked, f"{kind}_list_changed") is True),
             handles={one.id: one async for one in self._own(known, task_ids)},
         )
 
@@ -148,11 +161,12 @@ class Listening:
     async def _look(self, stream: _Stream, *, first: bool) -> float:
         """Say what has changed; return for how many seconds the token is good."""
         caller, left = await stream.known.again()
-        if stream.wants_tools:
-            tools = await self._showing.to(caller, server=stream.known.server)
-            if not first and tools != stream.tools:
-                await stream.send(ToolListChangedNotification(params=NotificationParams(_meta=stream.meta)))
-            stream.tools = tools
+        if stream.wanted:
+            lists = await self._showing.to(caller, server=stream.known.server)
+            for kind in LISTS:
+                if not first and kind in stream.wanted and lists[kind] != stream.lists[kind]:
+                    await stream.send(_CHANGED[kind](NotificationParams(_meta=stream.meta)))
+            stream.lists = lists
         if not first:
             await self._tell_tasks(stream)
         return left
@@ -201,7 +215,7 @@ def _task_ids(asked: SubscriptionFilter) -> list[str]:
 
 
 def _acknowledgement(stream: _Stream) -> SubscriptionsAcknowledgedNotification:
-    agreed: dict[str, Json] = {"toolsListChanged": True} if stream.wants_tools else {}
+    agreed: dict[str, Json] = {f"{kind}ListChanged": True for kind in LISTS if kind in stream.wanted}
     if stream.handles:
         agreed["taskIds"] = list(stream.handles)
     params = {"notifications": agreed, "_meta": stream.meta}

@@ -1,15 +1,17 @@
 """The SDK's servers: one for each published server, made when it is first asked for."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
+from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server as SdkServer
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp_types import CallToolRequestParams
+from mcp_types import CallToolRequestParams, DiscoverResult, RequestParams
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp
 
 from hub.invocations.runtime import Runtime
@@ -93,12 +95,28 @@ class Servers:
             on_completion=beside.complete,
             on_subscriptions_listen=self._listening.listen,
         )
-        sdk.extensions[TASKS] = {}
+        sdk.add_request_handler("server/discover", RequestParams, _discovering(sdk))
         sdk.add_request_handler("tools/call", CallToolRequestParams, calling(self._runtime, tasks))
         sdk.add_request_handler("tasks/get", TaskParams, tasks.get)
         sdk.add_request_handler("tasks/update", UpdateTaskParams, tasks.update)
         sdk.add_request_handler("tasks/cancel", TaskParams, tasks.cancel)
         return sdk
+
+
+def _discovering(
+    sdk: SdkServer[Any],
+) -> Callable[[ServerRequestContext[Any], RequestParams], Awaitable[DiscoverResult]]:
+    """Return the handler of `server/discover`, which promises what is kept: nobody is told of single resources."""
+
+    async def discover(context: ServerRequestContext[Any], params: RequestParams) -> DiscoverResult:
+        del params
+        can = sdk.get_capabilities(extensions={TASKS: {}}, protocol_version=context.protocol_version)
+        if can.resources is not None:
+            can.resources.subscribe = False
+        versions = list(MODERN_PROTOCOL_VERSIONS)
+        return DiscoverResult(supported_versions=versions, capabilities=can, instructions=sdk.instructions)
+
+    return discover
 
 
 async def _keep_running(manager: StreamableHTTPSessionManager, *, task_status: TaskStatus[None]) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from doors.agents import ERAS, Connect
+from doors.outside import entered
 from doors.working_hub import ALL_SCOPES, WorkingHub
+from mcp.client.subscriptions import PromptsListChanged, ResourcesListChanged
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 from sqlalchemy import select
@@ -196,3 +198,19 @@ async def test_who_makes_a_call_hears_how_far_it_has_come(hub: WorkingHub, token
 )
 def test_an_address_fits_a_template_or_not(template: str, uri: str, fits: bool) -> None:  # noqa: FBT001  # a column
     assert bool(pattern_of(template).fullmatch(uri)) is fits
+
+
+async def test_a_client_hears_when_what_it_may_read_has_changed(
+    hub: WorkingHub, token: str, library: str, address: str
+) -> None:
+    async with (
+        entered(address, token) as client,
+        client.listen(resources_list_changed=True, prompts_list_changed=True) as stream,
+    ):
+        before = len((await client.list_resources()).resources)
+        await connect_library(hub, library, "archive")
+        heard = {type(await anext(aiter(stream))), type(await anext(aiter(stream)))}
+        after = len((await client.list_resources()).resources)
+
+    assert heard == {ResourcesListChanged, PromptsListChanged}
+    assert after > before

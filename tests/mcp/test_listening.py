@@ -73,6 +73,9 @@ async def test_streams_are_advertised_to_clients_that_can_have_them(
     assert modern.tools is not None
     assert legacy.tools is not None
     assert (modern.tools.list_changed, bool(legacy.tools.list_changed)) == (True, False)
+    assert modern.resources is not None
+    assert (modern.resources.list_changed, modern.resources.subscribe) == (True, False)
+    assert legacy.extensions is None
 
 
 async def test_only_what_this_caller_sees_is_told(hub: WorkingHub, address: str) -> None:
