@@ -9,6 +9,7 @@ from hub.core.masking import holds_marker
 from hub.invocations.alarming import heed
 from hub.invocations.approve import approve_by_policy, ask
 from hub.invocations.braking import admit, leave
+from hub.invocations.calling_off import heeding
 from hub.invocations.commit import commit
 from hub.invocations.decisions import decide_on, understand
 from hub.invocations.plan_policy import ask_of_steps
@@ -65,9 +66,10 @@ async def invoke(call: Call, runtime: Runtime) -> Invocation:
     if invocation.repeats:
         return invocation
     with suppress(Conflict):  # called off, or taken over by a worker: how it stands is on record
-        work = carry_on(invocation, request.tool, runtime)
-        if done := await runtime.tasks.within(runtime.answer_seconds, work):
-            return done
+        async with heeding(call, invocation, runtime):
+            work = carry_on(invocation, request.tool, runtime)
+            if done := await runtime.tasks.within(runtime.answer_seconds, work):
+                return done
     return await current(runtime, invocation.id)
 
 

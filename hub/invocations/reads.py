@@ -8,6 +8,7 @@ from typing import Any
 from hub.audit import EventKind
 from hub.execution import Ran, ReadOutcome, Succeeded, Target, Violation
 from hub.invocations.braking import leave
+from hub.invocations.calling_off import BY_CLIENT, unless_called_off
 from hub.invocations.conclude import addressing_facts, passage_facts
 from hub.invocations.contact import note_contact
 from hub.invocations.decisions import basis, on_record
@@ -47,17 +48,22 @@ class _Reading:
         target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
         seconds = tool.version.spec.timeout_seconds
         try:
-            ran = await self.runtime.executor.read(
+            work = self.runtime.executor.read(
                 target, self.request.arguments, deadline_seconds=seconds, hear=self.request.call.hear
             )
+            ran = await unless_called_off(work, self.request.call.called_off)
         finally:
             await leave(self.row.id, self.runtime)
+        if ran is None:
+            return await self._end(self._called_off())
         await note_contact(ran, target.connection.id, self.runtime)
         veil = Veil(self.runtime.keys, self.row.id, self.request.bound.shown, self.request.arguments)
         ran = veil.ran(ran)
         if isinstance(ran.outcome, Violation):
             await self._quarantine(ran.outcome)
-        step = self._step(ran, veil)
+        return await self._end(self._step(ran, veil))
+
+    async def _end(self, step: Step) -> Invocation:
         async with self.turn:
             if self.standing is None:
                 self.standing = await self._record(step)
@@ -109,6 +115,16 @@ class _Reading:
             facts=facts | {"code": code, "reason": ran.outcome.message},
             private=private,
             changes={"error_code": code, "error_message": ran.outcome.message, **ended},
+        )
+
+    def _called_off(self) -> Step:
+        """Return the move to CANCELLED: its client wants no answer any more, and its system was asked no further."""
+        return Step(
+            to=State.CANCELLED,
+            event=EventKind.INVOCATION_CANCELLED,
+            facts=on_record(self.decision),
+            private={"arguments": self.request.bound.shown, **basis(self.decision)},
+            changes={"error_code": "cancelled", "error_message": BY_CLIENT, "lease_until": None},
         )
 
     def _seen(self, standing: Invocation, step: Step) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Values of an invocation: the call that asks for it, the agent's claims, and how it stands."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,6 +71,8 @@ class Call:
     """The tool of the hub that it was made through, if it was not called by its own name."""
     hear: Hear | None = field(default=None, compare=False, repr=False)
     """Who hears what the system says while it works on a read, and answers what it asks."""
+    called_off: asyncio.Event | None = field(default=None, compare=False, repr=False)
+    """Set when the client wants no answer any more, while it still waits for one."""
 
 
 class StepStatus(StrEnum):

@@ -4,6 +4,7 @@ What a call that has to wait is answered with is one table (wire): a task, a req
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -17,13 +18,14 @@ from hub.invocations.masking import answer_for
 from hub.invocations.queries import call_off_quietly, wait_while
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Call, Invocation
-from hub.mcp.abilities import Abilities, abilities
+from hub.mcp.abilities import abilities
 from hub.mcp.admission import CALLED, Admitted, admitted
 from hub.mcp.claims import claims_in, idempotency_key_in
 from hub.mcp.confirming import CONFIRM, Round, first_round, next_round, request_to_confirm, round_of, says
 from hub.mcp.finding import Asked, find, unwrapped
 from hub.mcp.hub_tool_descriptions import LONGEST_WAIT
 from hub.mcp.hub_tools import HUB_TOOLS
+from hub.mcp.relaying import Relay, cancelled_channel
 from hub.mcp.results import internal_error, refusal, result_of
 from hub.mcp.search_tool_descriptions import FIND
 from hub.mcp.tasks import TaskDoor
@@ -38,14 +40,15 @@ _DECLINED: Final = "Its client says that it was declined."
 
 _log = structlog.get_logger(__name__)
 
-Handler = Callable[[ServerRequestContext[Any, Any], CallToolRequestParams], Awaitable[Answer]]
+Context = ServerRequestContext[Any, Any]
+Handler = Callable[[Context, CallToolRequestParams], Awaitable[Answer]]
 
 
 def calling(runtime: Runtime, tasks: TaskDoor) -> Handler:
     """Return the handler of `tools/call`."""
     answering = _Answering(runtime, tasks)
 
-    async def call(context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> Answer:
+    async def call(context: Context, params: CallToolRequestParams) -> Answer:
         known = admitted(context)
         reached = round_of(known, params, runtime.keys)
         try:
@@ -56,7 +59,7 @@ def calling(runtime: Runtime, tasks: TaskDoor) -> Handler:
                 return await find(runtime, known, params.arguments or {})
             if reached is not None:
                 return await answering.again(known, params, reached)
-            return await answering.anew(known, params, abilities(context))
+            return await answering.anew(known, params, context)
         except HubError as error:
             return refusal(error)
         except Exception:  # noqa: BLE001  # the door: logged, and answered without internals
@@ -73,9 +76,9 @@ class _Answering:
         self._runtime = runtime
         self._tasks = tasks
 
-    async def anew(self, known: Admitted, params: CallToolRequestParams, client: Abilities) -> Answer:
+    async def anew(self, known: Admitted, params: CallToolRequestParams, context: Context) -> Answer:
         """Carry out a call, or find the one that it repeats."""
-        invocation = await invoke(_call(known, unwrapped(params)), self._runtime)
+        client, invocation = abilities(context), await self._invoked(known, params, context)
         if outward(invocation).status in _WAITS and client.takes_tasks:
             return await self._tasks.created(known, client, invocation)
         if awaits_requester(invocation) and client.opens_urls:
@@ -83,6 +86,16 @@ class _Answering:
             state = first_round(known, params, invocation, self._runtime.keys)
             return InputRequiredResult(input_requests={**asked}, request_state=state)
         return await self._result(known, invocation)
+
+    async def _invoked(self, known: Admitted, params: CallToolRequestParams, context: Context) -> Invocation:
+        call, relay = _call(known, unwrapped(params)), Relay(self._runtime, known, context)
+        if relay.is_wanted:
+            call = replace(call, hear=relay.hear)
+        if context.request_id is None:
+            return await invoke(call, self._runtime)
+        channel = cancelled_channel(known, context.request_id)
+        async with self._runtime.database.listening(channel) as called_off:
+            return await invoke(replace(call, called_off=called_off), self._runtime)
 
     async def again(self, known: Admitted, params: CallToolRequestParams, reached: Round) -> Answer:
         """Hold a client that goes on with a call until there is something to tell it, and for four seconds at most.

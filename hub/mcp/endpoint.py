@@ -1,6 +1,7 @@
 """The way into an MCP endpoint: everything that is decided about a request before a message of it is served."""
 
 from functools import partial
+from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
@@ -20,8 +21,10 @@ from hub.mcp import challenges
 from hub.mcp.admission import CALLED, Admitted
 from hub.mcp.messages import LONGEST_BODY, NotARequest, Peeked, TooLarge, peek
 from hub.mcp.metadata import metadata_url, server_name
+from hub.mcp.relaying import cancelled_channel
 from hub.mcp.servers import Servers
 
+_STREAM: Final = "text/event-stream"
 _log = structlog.get_logger(__name__)
 
 
@@ -45,12 +48,20 @@ class Endpoint:
         try:
             admitted, peeked = await self._admit(request, trace_id)
             admitted.travel_in(scope)
-            application = await self._servers.application(admitted.server)
+            if peeked.cancels is not None:
+                await self._call_off(admitted, peeked.cancels)
+            as_stream = peeked.wants_progress and _STREAM in request.headers.get("accept", "")
+            application = await self._servers.application(admitted.server, as_stream=as_stream)
             await application(scope, peeked.replay(receive), send)
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001  # the door: whatever it is, the client gets an answer without internals
             await _answer_to(error, trace_id)(scope, receive, send)
+
+    async def _call_off(self, admitted: Admitted, request_id: str | int) -> None:
+        """Tell whichever process carries the call out that its client wants no answer any more."""
+        async with self._runtime.database.transaction() as tx:
+            await self._runtime.database.signal(tx, cancelled_channel(admitted, request_id))
 
     async def _admit(self, request: Request, trace_id: str) -> tuple[Admitted, Peeked]:
         is_post = request.method == "POST"

@@ -41,6 +41,9 @@ class Peeked:
     request_id: str | int | None = None
     tool: str | None = None
     traceparent: str | None = None
+    cancels: str | int | None = None
+    """Of a notification that its client wants no answer any more: to which request."""
+    wants_progress: bool = False
 
     def replay(self, receive: Receive) -> Receive:
         """Return a `receive` that yields the body again, then whatever comes after it."""
@@ -68,6 +71,9 @@ async def peek(request: Request) -> Peeked:
     envelope = cast("dict[str, Json]", message)
     params = _member(envelope, "params")
     request_id = _request_id(envelope)
+    if envelope.get("method") == "notifications/cancelled" and request_id is None:
+        given = params.get("requestId")
+        return Peeked(body=body, cancels=given if isinstance(given, str | int) else None)
     is_call = envelope.get("method") == "tools/call"
     if is_call and not isinstance(params.get("arguments") or {}, dict):
         # MCP 2025-11-25, tools, error handling: what fails the schema of CallToolRequest is a protocol error
@@ -79,6 +85,7 @@ async def peek(request: Request) -> Peeked:
         request_id=request_id,
         tool=name if isinstance(name, str) else None,
         traceparent=traceparent if isinstance(traceparent, str) else None,
+        wants_progress=is_call and "progressToken" in _member(params, "_meta"),
     )
 
 

@@ -40,7 +40,7 @@ class Servers:
     def __init__(self, runtime: Runtime, streams: Streams) -> None:
         self._runtime = runtime
         self._tasks: TaskGroup | None = None
-        self._started: dict[str, tuple[Server, StreamableHTTPSessionManager]] = {}
+        self._started: dict[tuple[str, bool], tuple[Server, StreamableHTTPSessionManager]] = {}
         self._starting = anyio.Lock()
         self._tasks_door = TaskDoor(runtime)
         self._listening = Listening(runtime, self._tasks_door, streams)
@@ -57,24 +57,29 @@ class Servers:
                 self._started.clear()
                 tasks.cancel_scope.cancel()
 
-    async def application(self, name: str) -> ASGIApp:
+    async def application(self, name: str, *, as_stream: bool = False) -> ASGIApp:
         """Return the ASGI application that serves the messages of the published server `name`.
+
+        `as_stream` is for calls whose client wants to hear of their progress before the answer.
 
         Raises:
             NotFound: it is not published (any more).
         """
         server = await self._runtime.catalog.server(name)
-        known = self._started.get(name)
+        known = self._started.get((name, as_stream))
         if known is not None and known[0] == server:
             return known[1].handle_request
         async with self._starting:
             if self._tasks is None:
                 raise RuntimeError("the MCP door is not running")
             manager = StreamableHTTPSessionManager(
-                self._sdk_server(name, server), json_response=True, stateless=True, max_request_body_size=LONGEST_BODY
+                self._sdk_server(name, server),
+                json_response=not as_stream,
+                stateless=True,
+                max_request_body_size=LONGEST_BODY,
             )
             await self._tasks.start(_keep_running, manager)
-            self._started[name] = (server, manager)
+            self._started[name, as_stream] = (server, manager)
             return manager.handle_request
 
     def _sdk_server(self, name: str, server: Server) -> SdkServer[Any]:

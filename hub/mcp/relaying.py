@@ -1,0 +1,68 @@
+"""What passes between a client and its call under way: progress to it, and its word that it wants no answer any more.
+
+A request is known by the id that its client gave it, which is unique for that client alone. So a cancellation reaches
+only a call that was made with the same token at the same server, in whichever process it is.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeGuard, cast
+
+from mcp.server.context import ServerRequestContext
+
+from hub.core.canonical import digest
+from hub.invocations.masking import hidden_from, look_at
+from hub.invocations.runtime import Runtime
+from hub.mcp.admission import CALLED, Admitted
+
+Json = Any
+"""Any JSON value."""
+
+LONGEST_MESSAGE = 500
+
+
+class Relay:
+    """Passes the progress of one read on to its client, in the client's own terms and growing only."""
+
+    def __init__(self, runtime: Runtime, known: Admitted, context: ServerRequestContext[Any, Any]) -> None:
+        self._runtime = runtime
+        self._known = known
+        self._context = context
+        self._token = cast("str | int | None", (context.meta or {}).get("progress_token"))
+        self._last: float | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the client asked for progress."""
+        return self._token is not None
+
+    async def hear(self, message: Mapping[str, Json]) -> None:
+        """Pass a message of the system on, if it tells of progress; whatever it asks, nobody answers here."""
+        params = message.get("params")
+        if message.get("method") != "notifications/progress" or not isinstance(params, Mapping) or self._token is None:
+            return
+        progress, total, said = params.get("progress"), params.get("total"), params.get("message")
+        if not _is_number(progress) or (self._last is not None and progress <= self._last):
+            return
+        self._last = float(progress)
+        await self._context.session.send_progress_notification(
+            self._token,
+            self._last,
+            total=float(total) if _is_number(total) else None,
+            message=said[:LONGEST_MESSAGE] if isinstance(said, str) and await self._sees_all() else None,
+            related_request_id=str(self._context.request_id),
+        )
+
+    async def _sees_all(self) -> bool:
+        """Return whether policy hides nothing of this tool from the caller: else no free text of it is passed on."""
+        tool = CALLED.get()
+        return tool is not None and not await hidden_from(self._known.caller, look_at(tool), self._runtime)
+
+
+def cancelled_channel(known: Admitted, request_id: str | int) -> str:
+    """Return the channel on which a client says that it wants no answer to one of its requests any more."""
+    whose = known.caller.token_id or known.caller.visible_key
+    return f"cancelled:{digest({'token': whose, 'server': known.server, 'request': str(request_id)})}"
+
+
+def _is_number(value: Json) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

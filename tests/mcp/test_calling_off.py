@@ -1,0 +1,123 @@
+"""A client that wants no answer any more: a read ends at the system, a write goes no further than it has come."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import pytest
+from doors.agents import BOTH_ENGINES
+from doors.working_hub import WorkingHub
+from sqlalchemy import select
+
+from hub.invocations.journal import WORK
+from hub.invocations.states import State
+from hub.invocations.tables import InvocationRow
+from hub.registry import Environment, NewConnection, create_connection
+
+pytestmark = pytest.mark.anyio
+
+HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+
+
+@dataclass
+class Silent:
+    """A system that takes a request and answers nothing until the other side hangs up."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked.set()
+        await reader.read()
+        self.left.set()
+        writer.close()
+
+
+@asynccontextmanager
+async def connected(hub: WorkingHub) -> AsyncGenerator[Silent]:
+    """Connect the hub to a silent system, whose tools begin with `silent_`."""
+    silent = Silent()
+    server = await asyncio.start_server(silent.serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with hub.database.transaction() as tx:
+            new = NewConnection(
+                name="silent",
+                connector="upstream",
+                environment=Environment.DEV,
+                base_url=f"http://127.0.0.1:{port}",
+                prefix="silent_",
+            )
+            made = await create_connection(tx, new, hub.authority)
+            await hub.runtime.vault.put(tx, made.id, {"token": "none"}, hub.authority)
+        yield silent
+
+
+async def send(http: httpx2.AsyncClient, token: str, message: dict[str, Any]) -> httpx2.Response:
+    headers = {**HEADERS, "Authorization": f"Bearer {token}"}
+    return await http.post("/mcp", json={"jsonrpc": "2.0", **message}, headers=headers)
+
+
+def call(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"id": 7, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
+CANCEL: dict[str, Any] = {"method": "notifications/cancelled", "params": {"requestId": 7, "reason": "not needed"}}
+
+
+async def state_of(hub: WorkingHub) -> list[str]:
+    async with hub.database.reading() as tx:
+        return list(await tx.scalars(select(InvocationRow.state)))
+
+
+@BOTH_ENGINES
+async def test_a_read_that_is_called_off_ends_at_the_system(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
+    token = await hub.token()
+    async with connected(hub) as silent:
+        calling = asyncio.create_task(send(http, token, call("silent_item_get", {"id": 1})))
+        await silent.asked.wait()
+        accepted = await send(http, token, CANCEL)
+        await silent.left.wait()
+        answer = (await calling).json()["result"]
+
+    assert accepted.status_code == 202
+    assert (answer["isError"], answer["structuredContent"]["status"]) == (True, "cancelled")
+    assert await state_of(hub) == [State.CANCELLED.value]
+
+
+async def test_nobody_calls_off_the_request_of_another_by_its_number(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
+    token = await hub.token()
+    async with connected(hub) as silent:
+        calling = asyncio.create_task(send(http, token, call("silent_item_get", {"id": 1})))
+        await silent.asked.wait()
+        for other in (await hub.token(), await hub.token(for_user=hub.people["owner"])):
+            await send(http, other, CANCEL)
+        await send(http, token, {**CANCEL, "params": {"requestId": 8}})
+        still_waits = not silent.left.is_set()
+        await send(http, token, CANCEL)
+        await calling
+
+    assert still_waits
+
+
+async def test_a_write_that_is_called_off_while_it_is_previewed_goes_no_further(
+    hub: WorkingHub, http: httpx2.AsyncClient
+) -> None:
+    token = await hub.token()
+    async with connected(hub) as silent:
+        calling = asyncio.create_task(send(http, token, call("silent_item_update", {"id": 1, "quantity": 3})))
+        await silent.asked.wait()
+        await send(http, token, CANCEL)
+        async with hub.database.listening(WORK) as moved:  # every move of an invocation is announced there
+            while await state_of(hub) != [State.CANCELLED.value]:
+                await moved.wait()
+                moved.clear()
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
+        await hub.runtime.tasks.drain(0)
+
+    assert await state_of(hub) == [State.CANCELLED.value]
