@@ -88,6 +88,11 @@ class Tools:
                 return _answer(given["region"])
             case "chatty":
                 await context.session.send_log_message("info", "half-way", related_request_id=context.request_id)
+                token = (context.meta or {}).get("progress_token")
+                for step in (1, 2, 2, 1) if token is not None else ():  # the last two are no progress
+                    await context.session.send_progress_notification(
+                        token, step, 2, f"step {step}", related_request_id=str(context.request_id)
+                    )
                 return _answer(given["text"])
             case _:
                 return self._write(params.name, given)
