@@ -27,7 +27,7 @@ class Relay:
         self._runtime = runtime
         self._known = known
         self._context = context
-        self._token = cast("str | int | None", (context.meta or {}).get("progress_token"))
+        self._token = (context.meta or {}).get("progress_token")
         self._last: float | None = None
 
     @property
@@ -37,9 +37,10 @@ class Relay:
 
     async def hear(self, message: Mapping[str, Json]) -> None:
         """Pass a message of the system on, if it tells of progress; whatever it asks, nobody answers here."""
-        params = message.get("params")
-        if message.get("method") != "notifications/progress" or not isinstance(params, Mapping) or self._token is None:
+        given = message.get("params")
+        if message.get("method") != "notifications/progress" or not isinstance(given, Mapping) or self._token is None:
             return
+        params = cast("Mapping[str, Json]", given)
         progress, total, said = params.get("progress"), params.get("total"), params.get("message")
         if not _is_number(progress) or (self._last is not None and progress <= self._last):
             return
