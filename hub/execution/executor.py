@@ -259,6 +259,11 @@ class Executor:
         async with self._upstreams.to(connector, connection) as upstream:
             return conclude.problem_with(await upstream.probe())
 
+    def take_changed(self) -> set[str]:
+        """Return the connections whose servers have said since that their lists are not what they were."""
+        changed, self._upstreams.changed = self._upstreams.changed, set()
+        return changed
+
     async def discover(self, owner: Owner, connection: Connection) -> Discovery | Unreachable:
         """Return what the MCP server at `connection` offers, as a connector; only requests that meet it are sent."""
         spec = before_discovery(owner)

@@ -77,6 +77,8 @@ class Upstreams:
         self._database = database
         self._reach = reach
         self._vault = vault
+        self.changed = set[str]()
+        """The connections whose servers have said that their lists are not what they were."""
         self.around: Around | None = None
         """What stands around each exchange; in a hub nothing does."""
         self._kept: dict[_Key, _Kept] = {}
@@ -109,11 +111,14 @@ class Upstreams:
         if connector.speaks == "smtp":
             return MailWay(connection.base_url, connector.auth, secrets, self._reach)
         if connector.rpc == "mcp" and connection.base_url.startswith(STDIO):
-            return StdioWay(
-                program_in(connection.base_url, self._reach.programs, connection.environment.value), secrets
-            )
+            program = program_in(connection.base_url, self._reach.programs, connection.environment.value)
+            return self._heeded(StdioWay(program, secrets), connection)
         upstream = Upstream(connection.base_url, connector.auth, secrets, self._reach, keep)
-        return McpWay(upstream) if connector.rpc == "mcp" else upstream
+        return self._heeded(McpWay(upstream), connection) if connector.rpc == "mcp" else upstream
+
+    def _heeded(self, way: McpWay | StdioWay, connection: Connection) -> Way:
+        way.on_change = lambda: self.changed.add(connection.id)
+        return way
 
     async def close_idle(self, *, older_than: float) -> None:
         """Close what nobody has used for `older_than` seconds."""

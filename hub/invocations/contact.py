@@ -3,7 +3,7 @@
 from typing import Any
 
 from connectors.sdk.errors import Unavailable
-from hub import budgets, registry
+from hub import budgets, pins, registry
 from hub.core.errors import NotFound
 from hub.execution import Failed, Ran, Unknown, Unreachable
 from hub.invocations.runtime import Runtime
@@ -16,6 +16,10 @@ async def note_contact(ran: Ran[Any], connection_id: str, runtime: Runtime) -> N
 
     An answer of 500 and above is a failure, too. It may be about what the call was given; see `hub.budgets.outages`.
     """
+    if changed := runtime.executor.take_changed():
+        async with runtime.database.transaction() as tx:
+            for one in sorted(changed):
+                await pins.hurry(tx, one)
     problem = _problem(ran)
     if problem is not None:
         async with runtime.database.transaction() as tx:

@@ -24,6 +24,8 @@ from hub.registry.stewardship import Stewards, require_steward
 from hub.storage import Tx, insert_into, now
 
 LOOK_EVERY: Final = timedelta(minutes=10)
+_PAUSE: Final = timedelta(minutes=1)
+"""Between two looks at a server that says again and again that it has changed."""
 _LOOK_LASTS: Final = timedelta(minutes=2)
 _MOST_AT_ONCE: Final = 8
 HELD_BACK: Final = "Its server has changed: "
@@ -53,6 +55,16 @@ async def take_looks(tx: Tx) -> list[str]:
     first = due.order_by(PinLookRow.look_at).limit(_MOST_AT_ONCE)
     taken = update(PinLookRow).where(PinLookRow.connection_id.in_(first), PinLookRow.look_at <= at)
     return list(await tx.scalars(taken.values(look_at=at + _LOOK_LASTS).returning(PinLookRow.connection_id)))
+
+
+async def hurry(tx: Tx, connection_id: str) -> None:
+    """Have a server looked at soon that says its lists have changed; at most once a minute."""
+    at = await now(tx)
+    later = (PinLookRow.connection_id == connection_id, PinLookRow.look_at > at + _PAUSE)
+    row = await tx.scalar(select(PinLookRow).where(*later).with_for_update())
+    if row is not None:
+        row.look_at = at if row.looked_at is None else max(at, row.looked_at + _PAUSE)
+        await tx.flush()
 
 
 async def note_look(tx: Tx, connection_id: str, problem: str | None) -> None:

@@ -40,6 +40,15 @@ class Hearing:
         return {**answer, "error": {"code": _NO_SUCH_METHOD, "message": "This client cannot be asked that."}}
 
 
+def tells_of_change(message: Mapping[str, Json]) -> bool:
+    """Return whether the server says that one of its lists is not what it was."""
+    return str(message.get("method", "")).endswith("/list_changed")
+
+
+def unheard() -> None:
+    """Do nothing: nobody wants to know."""
+
+
 def is_request(message: Mapping[str, Json]) -> bool:
     """Return whether a message of the server wants an answer."""
     return "method" in message and "id" in message

@@ -7,7 +7,7 @@ session, and opens another when the server has forgotten it. Of an event stream 
 import asyncio
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.answers import media_type
 from sandbox.line import Dropped, NoAnswer
 from sandbox.mcp.events import Events
-from sandbox.mcp.hearing import Hearing, is_answer, is_request, members
+from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, tells_of_change, unheard
 from sandbox.pace import Pace
 from sandbox.sign_in import Proof
 from sandbox.upstream import AnswerLost, Around, Exchange, Hear, Received, Upstream, plainly
@@ -74,6 +74,8 @@ class McpWay:
         self.sign_in = http.sign_in
         self.pace = Pace()
         self.around: Around = plainly
+        self.on_change: Callable[[], None] = unheard
+        """Called whenever the server says that one of its lists has changed."""
         self._session: _Session | None = None
         self._opening = asyncio.Lock()
         self._ids = itertools.count(2)
@@ -222,6 +224,8 @@ class _Answer:
                 return json.dumps({**message, "id": 1 if message.get("id") is not None else None}).encode()
             if is_request(message):
                 await self._way.reply(await self._hearing.answer(message), self._exchange)
+            elif tells_of_change(message):
+                self._way.on_change()
             elif "method" in message:
                 await self._hearing.note(message)
         return None

@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from connectors.sdk.auth import AuthSpec
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.wire import WireResponse
 from sandbox.line import Dropped, NoAnswer, TooLarge
-from sandbox.mcp.hearing import Hearing, is_answer, is_request, members
+from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, tells_of_change, unheard
 from sandbox.mcp.http import CLIENT, LARGEST_ANSWER, MODERN, WHO_ARE_YOU
 from sandbox.mcp.process import LineTooLong, Process
 from sandbox.pace import Pace
@@ -56,6 +56,8 @@ class StdioWay:
         self.sign_in = SignIn(AuthSpec(), _nothing, Ways(base_url=STDIO, post=_post_nowhere, ask=_ask_nobody))
         self.pace = Pace()
         self.around: Around = plainly
+        self.on_change: Callable[[], None] = unheard
+        """Called whenever the server says that one of its lists has changed."""
         self._running: _Running | None = None
         self._starting = asyncio.Lock()
         self._deaths = 0
@@ -139,7 +141,7 @@ class StdioWay:
             process = Process(self._program, secrets)
         except OSError as error:
             raise Unavailable("The program cannot be started. Nothing was sent.") from error
-        return _Running(process, Proof(headers=secrets))
+        return _Running(process, Proof(headers=secrets), lambda: self.on_change())  # noqa: PLW0108  # it is set later
 
 
 @dataclass(slots=True)
@@ -149,6 +151,7 @@ class _Running:
     process: Process
     shown: Proof
     """What it was given and must not come back with."""
+    on_change: Callable[[], None]
     since: float = field(default_factory=time.monotonic)
     is_over: bool = False
     has_answered: bool = False
@@ -251,6 +254,9 @@ class _Running:
                 return
         elif is_request(message):
             self._later(self._reply(message, self._alone()))
+            return
+        elif tells_of_change(message):
+            self.on_change()
             return
         elif "method" in message:
             await self._about(message).note(message)

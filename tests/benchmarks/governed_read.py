@@ -174,9 +174,16 @@ def measure(on: Stage, *, rounds: int, seconds: float) -> tuple[Found, Ledger]:
                 out.print(f"round {number + 1} of {rounds}: {era}, {connections} connection(s), {subject}")
                 target = on.target(subject, era, token)
                 if number == 0:
+                    _wake(target)
                     _checked(on, target, point, WARM_UP_SECONDS, ledger)
                 found.setdefault(point, []).append(_checked(on, target, point, seconds, ledger))
     return found, ledger
+
+
+def _wake(target: Target) -> None:
+    """Call once and wait for the answer: an upstream over standard input and output is started by the first call."""
+    sent = httpx2.post(target.url, content=target.body, headers=target.all_headers, timeout=PATIENCE_SECONDS)
+    sent.raise_for_status()
 
 
 def _checked(on: Stage, target: Target, point: Point, seconds: float, ledger: Ledger) -> Measured:

@@ -5,11 +5,12 @@ import resource
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from execution_house import House, order
-from federation_servers import OWNER, Federated, text_of, unruly_over_http
+from federation_servers import OWNER, Federated, program, text_of, unruly_over_http
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.execution import Failed, Ran, Succeeded, Unknown
@@ -134,6 +135,21 @@ async def test_who_listens_hears_how_far_a_call_has_come(federated: Federated, w
     assert text_of(ran.outcome) == "hello"
     assert [one["params"]["message"] for one in heard] == ["step 1", "step 2", "step 3"]
     assert text_of(unheard.outcome) == "quietly"
+
+
+async def test_a_server_that_says_that_its_lists_have_changed_is_noted_over_pipes_too(
+    federated: Federated, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools.json"
+    await asyncio.to_thread(tools.write_text, '[{"name": "echo", "inputSchema": {"type": "object"}}]')
+    house = await federated.connect(federated.allow("told", program("upstream.unruly", "stdio", "told", str(tools))))
+    spec = await federated.discovered(house)
+    federated.house.executor.take_changed()
+
+    await house.read(spec, "echo")
+
+    assert federated.house.executor.take_changed() == {house.connection.id}
+    assert federated.house.executor.take_changed() == set()
 
 
 @pytest.mark.parametrize("way", WAYS)

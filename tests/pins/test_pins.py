@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,19 @@ async def test_the_worker_looks_when_it_is_time_and_leaves_others_alone(notes: N
     third = await look_at_due(notes.hub.runtime)
 
     assert (first, second, third) == (0, 1, 0)
+
+
+async def test_a_server_that_says_that_it_has_changed_is_looked_at_soon_and_not_all_the_time(notes: Notes) -> None:
+    await look_at_due(notes.hub.runtime)
+    async with notes.hub.database.transaction() as tx:
+        await tx.execute(update(PinLookRow).values(looked_at=await now(tx) - timedelta(minutes=5)))
+
+    await notes.read("and it says so beside the answer")
+    first = await look_at_due(notes.hub.runtime)
+    await notes.read("and again")
+    second = await look_at_due(notes.hub.runtime)
+
+    assert (first, second) == (1, 0)
 
 
 async def test_who_answers_for_a_connection_may_have_it_looked_at(notes: Notes) -> None:

@@ -119,6 +119,11 @@ def _asking(_message: Json, good: Json) -> Iterator[bytes]:
     yield json.dumps(good).encode()
 
 
+def _changing(_message: Json, good: Json) -> Iterator[bytes]:
+    yield _note("tools/list_changed", {})
+    yield json.dumps(good).encode()
+
+
 def _huge(message: Json, _good: Json) -> Iterator[bytes]:
     yield json.dumps(_answer(message, {"content": [{"type": "text", "text": "x" * 10_000_000}]})).encode()
 
@@ -135,6 +140,7 @@ BADLY: dict[str, Callable[[Json, Json], Iterable[bytes]]] = {
     "duplicates": lambda _message, good: [json.dumps(good).encode()] * 3,
     "chatty": _steps,
     "curious": _asking,
+    "told": _changing,
 }
 
 
