@@ -30,7 +30,7 @@ from rich.table import Table
 from benchmarks import governed_hub
 from benchmarks.cores import GATEWAY_CORE, LOAD_CORE, PATIENCE_SECONDS, core_time, process
 from benchmarks.governed_hub import GovernedHub
-from benchmarks.load import ERAS, MODERN, LoadFailed, Target, run_load
+from benchmarks.load import ERAS, MODERN, RIGHT, LoadFailed, Target, run_load
 from benchmarks.profile import print_profile
 from benchmarks.upstream import counted
 
@@ -181,9 +181,13 @@ def measure(on: Stage, *, rounds: int, seconds: float) -> tuple[Found, Ledger]:
 
 
 def _wake(target: Target) -> None:
-    """Call once and wait for the answer: an upstream over standard input and output is started by the first call."""
-    sent = httpx2.post(target.url, content=target.body, headers=target.all_headers, timeout=PATIENCE_SECONDS)
-    sent.raise_for_status()
+    """Call until there is a result: an upstream over standard input and output is started by the first call."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        sent = httpx2.post(target.url, content=target.body, headers=target.all_headers, timeout=PATIENCE_SECONDS)
+        if RIGHT in sent.raise_for_status().text:
+            return
+    raise LoadFailed(f"{target.url} gives no result")
 
 
 def _checked(on: Stage, target: Target, point: Point, seconds: float, ledger: Ledger) -> Measured:
