@@ -42,6 +42,21 @@ def test_tools_are_found_named_and_published(toolhub: CliRunner, mcp_upstream: M
     assert "no example to try" in checked.stderr.replace("\n", " "), checked.exception
 
 
+def test_a_server_that_wants_a_credential_is_shown_one_that_is_asked_for(
+    toolhub: CliRunner, mcp_upstream: McpUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["connector", "import", "mcp", mcp_upstream.url, "--name", "notes", "--reads", "add"]
+    monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", "sesame-open-now")
+
+    published = toolhub.invoke(app, [*command, "--sign-in", "bearer", "--register"])
+    without = toolhub.invoke(app, [*command, "--sign-in", "token-exchange"])
+
+    assert published.exit_code == 0, published.output
+    assert "sesame-open-now" not in published.output
+    assert without.exit_code == 1
+    assert "--token-url belongs to" in without.stderr.replace("\n", " ")
+
+
 def test_a_server_that_is_not_there_is_said(toolhub: CliRunner) -> None:
     told = toolhub.invoke(app, ["connector", "import", "mcp", "http://127.0.0.1:9/mcp", "--name", "notes"])
 

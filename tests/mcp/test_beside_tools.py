@@ -92,6 +92,16 @@ async def test_what_a_server_offers_is_listed_and_read_in_both_eras(connect: Con
     assert completed.completion.values == ["emma", "embers"]
 
 
+async def test_what_a_federated_tool_answers_arrives_block_by_block(connect: Connect, token: str) -> None:
+    async with connect(token=token) as client:
+        result = await client.call_tool("quote", {"book": "book://1"})
+
+    assert [block.type for block in result.content] == ["text", "resource_link"]
+    assert result.content[0].text == "The first book."  # type: ignore[union-attr]  # it is text
+    assert isinstance(result.structured_content, dict)
+    assert [block["type"] for block in result.structured_content["content"]] == ["text", "resource_link"]
+
+
 async def test_each_read_is_on_record_and_stands_in_no_list_of_tools(
     hub: WorkingHub, connect: Connect, token: str
 ) -> None:
