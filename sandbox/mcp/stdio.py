@@ -34,6 +34,7 @@ PAUSES: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 SETTLED_SECONDS: Final = 30.0
 """A program that has lived for so long is not one that keeps dying."""
 PROBE_SECONDS: Final = 8.0
+WRITE_SECONDS: Final = 5.0
 _MOST_NONSENSE: Final = 200
 
 
@@ -214,14 +215,23 @@ class _Running:
             self._waiting.pop(number, None)
 
     async def _say(self, message: Mapping[str, Json]) -> None:
+        writing = asyncio.ensure_future(self.process.write(json.dumps(message).encode()))
         try:
-            await self.process.write(json.dumps(message).encode())
+            await asyncio.shield(writing)
         except OSError as error:
             self._over()
             raise Dropped("The program does not read what it is sent.") from error
         except asyncio.CancelledError:
-            self._over()  # half a line may stand there: whatever came next would be misread
+            self._later(self._written(writing))  # half a line would be read as the beginning of the next one
             raise
+
+    async def _written(self, writing: "asyncio.Future[None]") -> None:
+        """See a line through that nobody waits for any more; where it cannot be, nothing can be said here again."""
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await writing
+        except (TimeoutError, OSError):
+            self._over()
 
     async def _take_back(self, number: int) -> None:
         params = {"requestId": number, "reason": "Nobody waits for the answer any more."}

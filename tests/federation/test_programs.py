@@ -1,5 +1,6 @@
 """MCP servers over standard input and output: started by allowed commands alone, kept, and never left behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -146,6 +147,23 @@ async def test_a_program_that_dies_during_a_write_leaves_a_doubt(federated: Fede
     ran = await house.commit(spec, "echo", order(), text="hi")
 
     assert isinstance(ran.outcome, Unknown), ran
+
+
+async def test_who_stops_waiting_takes_nobody_elses_process_away(federated: Federated) -> None:
+    house = await federated.connect(federated.over_stdio("honest"))
+    spec = await federated.discovered(house)
+    before = await _keeper(federated, house.connection, spec)
+
+    for turns in range(12):
+        call = asyncio.create_task(house.read(spec, "echo", text="never mind"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+    ran = await house.read(spec, "echo", text="still here")
+
+    assert isinstance(ran.outcome, Succeeded), ran
+    assert await _keeper(federated, house.connection, spec) == before
 
 
 async def test_everything_a_program_started_ends_with_its_way(federated: Federated) -> None:
