@@ -52,6 +52,18 @@ async def test_a_feed_goes_on_where_the_last_one_ended(
     assert positions == list(range(7))
 
 
+async def test_a_log_of_more_events_than_are_read_at_once_is_fed_without_a_gap(
+    database: Database, keys: Keyring, append_events: Append
+) -> None:
+    ids = await append_events(1002)
+
+    lines = await feed(database, keys, ForeignFormat.CLOUDEVENTS)
+
+    told = [json.loads(line) for line in lines]
+    assert [int(one["position"]) for one in told] == list(range(1003))
+    assert [one["id"] for one in told[:-1]] == ids
+
+
 async def test_beyond_the_log_there_is_nothing_to_feed_and_that_is_said(
     database: Database, keys: Keyring, append_events: Append
 ) -> None:
