@@ -224,6 +224,8 @@ async def test_a_write_by_xml_rpc_in_disguise_does_not_leave(name: str, xml_rpc:
         asking("[" * 100_000),
         asking({"query": READS}, method="PUT"),
         asking(None, query=f"query={quote(READS)};query={quote(DELETE)}", method="GET"),
+        asking(None, query=f"query={quote(READS)}&variables=%7B%22a%22:%22;query={quote(DELETE)}%22%7D", method="GET"),
+        asking(f'{{"query": {json.dumps(DELETE)}, "query": {json.dumps(READS)}}}'),
         asking(None, query=f"QUERY={quote(DELETE)}", method="GET"),
         asking(None, query="", method="GET"),
         asking(None, query=f"query={quote(READS)}", method="HEAD"),

@@ -11,6 +11,11 @@ from connectors.sdk.xml_rpc import Fault, NotXmlRpc, Unsayable, answer_in, call,
 
 Json = Any
 
+ENTITY = (
+    '<!DOCTYPE a [<!ENTITY b "c">]>'
+    "<methodResponse><params><param><value><string>&b;</string></value></param></params></methodResponse>"
+)
+
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
 values = st.recursive(
     st.booleans()
@@ -71,6 +76,7 @@ def test_what_cannot_be_said_is_not_sent_as_something_else(value: Json) -> None:
         "<methodResponse><params><param><value><map/></value></param></params></methodResponse>",
         "<methodResponse><params><param><value><struct><member/></struct></value></param></params></methodResponse>",
         '<!DOCTYPE a [<!ENTITY b "c">]><methodResponse><params>&b;</params></methodResponse>',
+        ENTITY,
         '<!DOCTYPE a SYSTEM "file:///etc/passwd"><methodResponse/>',
         "<a>" * 200 + "</a>" * 200,
     ],
