@@ -363,7 +363,13 @@ async def test_the_metadata_is_found_wherever_clients_look(hub: Hub) -> None:
     assert documents[0]["issuer"] == PUBLIC_URL
     assert documents[0]["token_endpoint"] == f"{PUBLIC_URL}/oauth/token"
     assert documents[0]["code_challenge_methods_supported"] == ["S256"]
-    assert documents[0]["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]
+    assert documents[0]["grant_types_supported"] == [
+        "authorization_code",
+        "client_credentials",
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    ]
     assert documents[0]["authorization_response_iss_parameter_supported"] is True
     assert {answer.headers["access-control-allow-origin"] for answer in answers} == {"*"}
 
