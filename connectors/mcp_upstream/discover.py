@@ -20,7 +20,7 @@ from connectors.sdk.names import normalised
 from connectors.sdk.portable import bound_integers, parts_of, reference_problem
 from connectors.sdk.rpc import tool_call
 from connectors.sdk.spec import AuthSpec, ConnectorSpec, OperationSpec, SafeRule
-from connectors.sdk.vocabulary import Effect, Phase, Tier
+from connectors.sdk.vocabulary import SERVES, Effect, Phase, Tier
 from connectors.sdk.wire import Transport
 from schemas import SchemaInvalid, compile_schema
 
@@ -72,7 +72,7 @@ class Discovery:
 
 def owner_of(spec: ConnectorSpec) -> Owner:
     """Return the owner's words with which `spec` was made of a server's."""
-    tools = [one for one in spec.operations if serving.SERVES not in one.binding]
+    tools = [one for one in spec.operations if SERVES not in one.binding]
     reads = [one for one in tools if one.effect is Effect.READ and "phases" not in one.binding]
     return Owner(
         name=spec.name,
@@ -180,12 +180,12 @@ def _connector(owner: Owner, operations: list[OperationSpec], about: Mapping[str
 
 def _requested(read: OperationSpec) -> str:
     """Return what the broker finds a read to ask for."""
-    return str(read.binding["tool"]) if serving.SERVES in read.binding else tool_call(str(read.binding["tool"]))
+    return str(read.binding["tool"]) if SERVES in read.binding else tool_call(str(read.binding["tool"]))
 
 
 def _description(operations: list[OperationSpec], about: Mapping[str, Json]) -> str:
     """Return what people read of the connector: how much there is, and what the server itself says of its use."""
-    count = sum(serving.SERVES not in operation.binding for operation in operations)
+    count = sum(SERVES not in operation.binding for operation in operations)
     said = about.get("instructions")
     words = f" It says: {said[:_LONGEST_INSTRUCTIONS]}" if isinstance(said, str) and said else ""
     return f"{count} tools of another MCP server.{words}"

@@ -20,7 +20,7 @@ from connectors.sdk.run import (
     Previewed,
 )
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
-from connectors.sdk.vocabulary import Effect, Fidelity, Phase
+from connectors.sdk.vocabulary import SERVES, Effect, Fidelity, Phase
 from connectors.sdk.wire import Transport
 
 Json = Any
@@ -35,7 +35,7 @@ async def carry_out(spec: ConnectorSpec, call: PhaseCall, transport: Transport) 
         operation = spec.operation(call.operation)
     except KeyError:
         return Failed(code=UNKNOWN_OPERATION, message=f"{spec.name} has no operation {call.operation!r}.")
-    if serving.SERVES in operation.binding:
+    if SERVES in operation.binding:
         return await _of_served(operation, call, transport)
     if "phases" in operation.binding:
         return await _of_declared(operation, call, transport)

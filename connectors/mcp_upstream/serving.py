@@ -11,13 +11,11 @@ from typing import Any, Final, cast
 from connectors.mcp_upstream.protocol import Call, RpcError, Session, refusal
 from connectors.sdk.errors import Unreadable
 from connectors.sdk.spec import OperationSpec
-from connectors.sdk.vocabulary import Effect, Tier
+from connectors.sdk.vocabulary import SERVES, Effect, Tier
 
 Json = Any
 """Any JSON value."""
 
-SERVES: Final = "serves"
-"""The member of a binding that names the kind."""
 LISTED: Final = "listed"
 RESOURCES, PROMPTS, COMPLETIONS = "resources", "prompts", "completions"
 METHODS: Final = {RESOURCES: "resources/read", PROMPTS: "prompts/get", COMPLETIONS: "completion/complete"}

@@ -78,3 +78,6 @@ class Phase(StrEnum):
 
 PREVIEWING = frozenset({Phase.CHECK, Phase.PREVIEW})
 """Phases in which requests that are safe for previews alone may be sent."""
+
+SERVES = "serves"
+"""The member of a binding that says what an operation is if it is no tool: another thing that an MCP server offers."""

@@ -1,7 +1,7 @@
 """Owns looking at everything a Tryton holds: each row of each table, but for what signing in and writing move."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from threading import Lock
@@ -55,9 +55,19 @@ def everything(database_file: Path) -> dict[str, Record]:
         }
 
 
+def business(tables: Iterable[str]) -> Iterator[str]:
+    """Return the tables that signing in and keeping track of work do not move."""
+    return (table for table in tables if table not in _NOT_BUSINESS | _RECORDS_OF_WORK)
+
+
+def business_columns(columns: Iterable[str]) -> Iterator[str]:
+    """Return the columns that do not move when a write changes nothing."""
+    return (column for column in columns if column not in _OF_EVERY_WRITE)
+
+
 def _tables(connection: sqlite3.Connection) -> Iterator[str]:
     named = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-    return (str(row["name"]) for row in named if row["name"] not in _NOT_BUSINESS | _RECORDS_OF_WORK)
+    return business(str(row["name"]) for row in named)
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
@@ -65,4 +75,4 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
 
 
 def _record(row: sqlite3.Row) -> Record:
-    return {name: row[name] for name in row.keys() if name not in _OF_EVERY_WRITE}  # noqa: SIM118  # a row iterates over its values
+    return {name: row[name] for name in business_columns(row.keys())}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, cast
 
-from connectors.mcp_upstream.serving import LISTED, SERVES
+from connectors.mcp_upstream.serving import LISTED
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
-from connectors.sdk.vocabulary import Effect
+from connectors.sdk.vocabulary import SERVES, Effect
 from hub.core.addressing import HIDDEN, addressed_in
 
 Json = Any

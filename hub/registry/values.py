@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from connectors.mcp_upstream.serving import SERVES
 from connectors.sdk.rules import Rule, tier_of
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
-from connectors.sdk.vocabulary import Effect, Tier
+from connectors.sdk.vocabulary import SERVES, Effect, Tier
 from hub.identity.scopes import needed_scopes
 from hub.registry.badge_values import Badge, Promise
 from hub.registry.digests import proof_digest

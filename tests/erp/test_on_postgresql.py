@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -10,16 +11,30 @@ import asyncpg
 import pytest
 
 from connectors.sdk import Fidelity
+from connectors.sdk.harness import Contents
 from connectors.tryton import connector
 from connectors.tryton.tests.desk import Bench
 from connectors.tryton_server import Person, TrytonServer, install
+from connectors.tryton_server.contents import business, business_columns
+from connectors.tryton_server.harness import TrytonHarness, every_case
 from connectors.tryton_server.installation import seed_on_postgresql
 from connectors.tryton_server.office import Office
+from hub.invocations.proving.session import check_live
+from hub.registry import BadgeVerdict
 
 pytestmark = [pytest.mark.anyio, pytest.mark.tryton, pytest.mark.more]
 
+_TABLES = "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+_MODELS = "SELECT name FROM ir_model"
 _NOT_BUSINESS = ("ir_session", "ir_cache", "ir_cache_keyring", "res_user_login_attempt")
 """What signing in and reading touch."""
+
+
+CHECKED = (
+    *("party_get", "party_rename", "party_contact_update", "party_address_add", "sale_create", "sale_line_update"),
+    *("sale_quote", "sale_confirm", "invoice_create", "invoice_line_add", "invoice_post", "product_price_set"),
+)
+"""Tools of every way in which the connector reads, writes, guards and undoes; on SQLite the kit checks all of them."""
 
 
 class PostgreSQL(Protocol):
@@ -36,6 +51,8 @@ class Ledger:
 
     def __init__(self, socket_directory: str) -> None:
         self._socket_directory = socket_directory
+        self._looked_at = ""
+        self._seen: Contents = {}
 
     @property
     def uri(self) -> str:
@@ -44,14 +61,21 @@ class Ledger:
 
     async def rows(self) -> dict[str, str]:
         """Return a fingerprint of the rows of each table."""
-        named = "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
         fingerprint = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM \"{}\" t"
-        return await self._each(named, fingerprint)
+        return await self._each(_TABLES, fingerprint)
 
     async def numbers(self) -> dict[str, str]:
         """Return how far each sequence has come that numbers documents."""
         named = r"SELECT sequencename AS name FROM pg_sequences WHERE sequencename ~ '^ir_sequence_[0-9]+$'"
         return await self._each(named, "SELECT last_value || ' ' || is_called FROM \"{}\"")
+
+    async def contents(self) -> Contents:
+        """Return every row of every table that holds business, as the contract kit compares them."""
+        async with self._connected() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            snapshot = await connection.fetchval("SELECT pg_current_snapshot()::text")
+            if snapshot != self._looked_at:  # somebody has begun or ended a write since the last look
+                self._looked_at, self._seen = snapshot, await _every_row(connection)
+        return dict(self._seen)
 
     @asynccontextmanager
     async def unfinished(self, *statements: str) -> AsyncGenerator[None]:
@@ -78,6 +102,29 @@ class Ledger:
             yield connection
         finally:
             await connection.close()
+
+
+async def _every_row(connection: "asyncpg.Connection[asyncpg.Record]") -> Contents:
+    models = {row["name"].replace(".", "_"): row["name"] for row in await connection.fetch(_MODELS)}
+    tables = [row["name"] for row in await connection.fetch(_TABLES)]
+    queries = {table: f'SELECT * FROM "{table}"' for table in business(tables)}  # noqa: S608  # the schema's own names
+    rows = {table: await connection.fetch(query) for table, query in queries.items()}
+    return {
+        f"{models.get(table, table)}/{row['id']}": {name: row[name] for name in business_columns(row.keys())}
+        for table, found in rows.items()
+        for row in found
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harness(TrytonHarness):
+    """What the contract kit is told about Tryton, with its look into the database here."""
+
+    ledger: Ledger
+
+    async def contents(self) -> Contents:
+        """Return every row of every table."""
+        return await self.ledger.contents()
 
 
 @pytest.fixture(scope="module")
@@ -319,3 +366,14 @@ async def test_an_edit_of_a_line_that_is_not_finished_yet_is_never_overlooked(
 
     assert refusal.code == "upstream_unknown"
     assert quoted["state"] == "quotation"
+
+
+async def test_no_line_of_the_kit_fails_here_either(server: TrytonServer, office: Office, ledger: Ledger) -> None:
+    harness = Harness(server=server, office=office, ledger=ledger, system="Tryton 8.2 on PostgreSQL")
+    cases = [case for case in every_case(harness) if case.operation in CHECKED]
+
+    badge = await check_live(connector.spec, replace(harness, cases=cases))
+
+    lines = [line for line in badge.lines if line.operation in CHECKED]
+    assert {line.operation for line in lines} == set(CHECKED)
+    assert [line for line in lines if line.verdict is BadgeVerdict.FAILED] == []
