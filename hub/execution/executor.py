@@ -19,7 +19,7 @@ from hub.credentials import Vault
 from hub.execution import conclude
 from hub.execution.conclude import CONNECTOR_FAILED, OUT_OF_TIME, Evidence
 from hub.execution.databases import Databases
-from hub.execution.direct import DIRECT, SQL_RUNNERS, directly
+from hub.execution.direct import DIRECT, DIRECT_RUNNERS, SQL_RUNNERS, directly
 from hub.execution.hosts import Code, Hosts, Sharing
 from hub.execution.outcomes import (
     CheckOutcome,
@@ -322,7 +322,7 @@ class Executor:
             )
             try:
                 if run.target.connector.runs == "direct":
-                    run.level = DIRECT
+                    run.level = DIRECT if run.target.connector.entry in DIRECT_RUNNERS else NOT_RUN
                     return await directly(run.target.connector, run.call, channel)
                 async with self._host(run) as host:
                     return await host.run(run.call, channel)
