@@ -1,7 +1,7 @@
 """Break-glass: an operator lets a previewed write go that the people it asks have not approved, and answers for it.
 
-Everything else stays as it is: the preview, the digest, the checks before sending, the record. Who broke the glass
-cannot do it again until somebody else has reviewed it.
+Everything else stays as it is: the requester's confirmation, the preview, the digest, the checks before sending, the
+record. Who broke the glass cannot do it again until somebody else has reviewed it.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,8 @@ async def break_glass(breaking: Breaking, runtime: Runtime) -> Invocation:
     Raises:
         ChangedSinceSeen: the digest is of something older than what is asked now.
         Conflict: nothing waits any more, or what this operator did so before has not been reviewed.
-        Forbidden: it is no operator, takes part in the call, or policy does not permit it.
+        Forbidden: it is no operator, takes part in the call, policy does not permit it, or the requester is still
+            asked to confirm it.
         FreshLoginNeeded: the login is older than ten minutes, or than a rule wants.
         InputError: the reason is missing or too long.
         NotFound: nothing is asked about this invocation.
@@ -120,8 +121,8 @@ def _check(breaking: Breaking, question: Question, excluded: frozenset[str], *, 
         raise ChangedSinceSeen("This has changed since you looked. Read the new preview before you decide.")
     if breaking.breaker.id in excluded:
         raise Forbidden("You take part in this call yourself; another operator must decide.")
-    if all(one.is_confirmation for one in question.obligations):
-        raise Forbidden("Nobody but the person it is done for is asked, and nobody confirms it in their place.")
+    if question.awaits_requester:
+        raise Forbidden("The person it is done for has yet to confirm it, and nobody does that in their place.")
     if not breaking.reason.strip() or len(breaking.reason) > LONGEST_REASON:
         raise InputError(f"Say in at most {LONGEST_REASON} characters why this cannot wait for those who are asked.")
     is_young = login_is_fresh(question.obligations, authenticated_at=breaking.authenticated_at, at=at)

@@ -145,8 +145,8 @@ async def _of_question(
         return []  # approved by policy; `_of_policy` asks it again
     if not _is_bound(question, claimed, preview):
         return ["the approval on record is for something else"]
-    if claimed.approved_by is ApprovedBy.NOBODY:
-        return await glass_holds_no_longer(tx, claimed, tool, runtime)
+    if claimed.approved_by is ApprovedBy.NOBODY and (void := await glass_holds_no_longer(tx, claimed, tool, runtime)):
+        return void
     return await _of_voters(tx, question, claimed, tool, runtime)
 
 
@@ -185,8 +185,13 @@ async def _of_voters(
         for vote in question.votes
         if people_of(vote) <= people.keys()
     ]
-    still = approvals.standing(question.obligations, votes)
+    still = approvals.standing(_to_be_met(claimed, question.obligations), votes)
     return [] if isinstance(still, approvals.Granted) else ["somebody who approved it may no longer do so"]
+
+
+def _to_be_met(claimed: Invocation, asked: Sequence[Obligation]) -> Sequence[Obligation]:
+    """Return what votes have to meet: broken glass stands for those of all but the requester."""
+    return [one for one in asked if one.is_confirmation] if claimed.approved_by is ApprovedBy.NOBODY else asked
 
 
 def _as_cast(vote: Vote, people: Mapping[str, Principal]) -> Mandate:
@@ -224,13 +229,13 @@ async def _of_policy(
 
 
 async def _of_votes(claimed: Invocation, asked: Sequence[Obligation], runtime: Runtime) -> list[str]:
-    if not asked or claimed.approved_by is ApprovedBy.NOBODY:
+    if not asked:
         return []
     votes = votes_on(claimed)
     if claimed.approved_by is ApprovedBy.PLAN and claimed.part is not None:
         async with runtime.database.reading() as tx:
             votes = votes_on(await load(tx, claimed.part.plan_id))
-    if not isinstance(approvals.standing(strictest(asked), votes), approvals.Granted):
+    if not isinstance(approvals.standing(strictest(_to_be_met(claimed, asked)), votes), approvals.Granted):
         return ["policy now asks for more approvals"]
     return []
 

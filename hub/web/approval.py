@@ -169,8 +169,8 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
 
 
 def _may_break_glass(person: Principal, question: Question) -> bool:
-    is_for_others = not all(one.is_confirmation for one in question.obligations)
-    return is_for_others and may(person, Permission.BREAK_GLASS) and person.id not in question.excluded
+    is_asked_of_others = not question.awaits_requester
+    return is_asked_of_others and may(person, Permission.BREAK_GLASS) and person.id not in question.excluded
 
 
 def _why_not(person: Principal, dossier: Dossier, question: Question) -> str:

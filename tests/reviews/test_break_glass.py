@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from questions import rules
+from questions import ask_by, rules
 from sqlalchemy import select, update
 from world import World
 
@@ -24,7 +24,7 @@ from hub.core.errors import (
     NotFound,
 )
 from hub.identity.accounts import NewUser, create_user, set_roles, suspend
-from hub.identity.principals import Principal, Role
+from hub.identity.principals import Caller, Principal, Role
 from hub.invocations.break_glass import GLASS_BROKEN, Breaking, break_glass
 from hub.invocations.commit import claim, send
 from hub.invocations.queries import cancel
@@ -44,6 +44,7 @@ pytestmark = pytest.mark.anyio
 
 Change = Callable[[World, Tx, Principal], Awaitable[object]]
 ASKS = '@require("approvers:1")\n@ttl("PT24H")'
+CONFIRMED_FIRST = '@confirm("requester")\n@require("approvers:1")\n@ttl("PT24H")'
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -181,9 +182,54 @@ async def test_what_does_not_wait_any_more_cannot_be_let_go(world: World) -> Non
         await break_glass(breaking(waiting, omar), world.runtime)
 
 
+@ONE_ENGINE
+@pytest.mark.parametrize(
+    "annotations", ['@confirm("requester")\n@ttl("PT24H")', CONFIRMED_FIRST], ids=["alone", "first"]
+)
+async def test_broken_glass_does_not_stand_for_the_requesters_confirmation(world: World, annotations: str) -> None:
+    await ask_by(world, annotations)
+    omar, waiting = await operator(world), await asked(world)
+
+    with pytest.raises(Forbidden, match="has yet to confirm it"):
+        await break_glass(breaking(waiting, omar), world.runtime)
+
+    assert (await resume(waiting.id, world.runtime)).state is State.AWAITING_APPROVAL
+
+
+@ONE_ENGINE
+async def test_what_its_requester_has_confirmed_may_be_let_go_without_the_others(world: World) -> None:
+    await ask_by(world, CONFIRMED_FIRST)
+    omar, waiting = await operator(world), await asked(world)
+    confirmed = await world.vote(waiting, world.rita)
+
+    await break_glass(breaking(confirmed, omar), world.runtime)
+
+    assert (await resume(waiting.id, world.runtime)).state in DONE
+
+
+@ONE_ENGINE
+async def test_what_was_let_go_is_not_sent_once_who_confirmed_it_may_no_longer(world: World) -> None:
+    await ask_by(world, CONFIRMED_FIRST)
+    alone = Caller(actor=world.bot, scopes=world.caller.scopes, client_id=world.bot.id)  # its owner confirms
+    omar, waiting = await operator(world), await world.call("ticket_create", {"title": "A leak"}, caller=alone)
+    await break_glass(breaking(await world.vote(waiting, world.rita), omar), world.runtime)
+    async with world.runtime.database.transaction() as tx:
+        await suspend(tx, world.rita.id, "left", world.runtime.authority)
+
+    after = await resume(waiting.id, world.runtime)
+
+    assert (after.state, world.upstream.store.effects()) == (State.STALE, [])
+    assert "somebody who approved it may no longer do so" in (after.error_message or "")
+
+
 async def policy_forbids_it(world: World, tx: Tx, _omar: Principal) -> None:
     rule = '@id("no-glass") @why("Never here.") forbid (principal, action == Action::"break_glass", resource);'
     publication = Publication(environment="dev", text=f"{rules(ASKS)}\n{rule}", by=None)
+    await publish_bundle(tx, world.runtime.database, world.runtime.keys, publication)
+
+
+async def policy_asks_the_requester_first(world: World, tx: Tx, _omar: Principal) -> None:
+    publication = Publication(environment="dev", text=rules(CONFIRMED_FIRST), by=None)
     await publish_bundle(tx, world.runtime.database, world.runtime.keys, publication)
 
 
@@ -215,6 +261,7 @@ async def it_is_disputed(world: World, tx: Tx, _omar: Principal) -> None:
     "change",
     [
         policy_forbids_it,
+        policy_asks_the_requester_first,
         it_becomes_critical,
         the_operator_is_one_no_more,
         the_operator_is_suspended,
