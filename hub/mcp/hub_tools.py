@@ -54,7 +54,7 @@ async def _get(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) 
 
 async def _cancel(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
     invocation = await cancel(runtime, caller, arguments["id"], reason=arguments["reason"])
-    standing = standing_of(invocation, runtime.public_url)
+    standing = standing_of(await answer_for(caller, invocation, runtime), runtime.public_url)
     return answer(standing, standing["message"])
 
 

@@ -24,6 +24,7 @@ from hub.invocations.tables import InvocationRow
 from hub.invocations.undoing import Undo, undo
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
+from hub.mcp.hub_tools import HUB_TOOLS
 from hub.registry import PublishedTool
 from hub.storage import Database
 
@@ -216,6 +217,21 @@ async def test_an_agent_sees_of_a_counter_proposal_what_it_has_sent_itself_and_n
     assert seen.arguments == {"id": 1, "name": MARKER, "quantity": 5}
     assert "Grace Hopper" not in f"{told.text}{told.structured}{seen.arguments}"
     assert told.structured["changed_arguments"]["asked_for"]["name"] == "Ada Lovelace"
+
+
+async def test_calling_a_call_off_shows_the_agent_no_more_than_looking_at_it(world: World) -> None:
+    await world.decide_by(NOT_AGENTS, ASK)
+    asked = await world.call("item_update", {"id": 1, "name": "Ada Lovelace", "quantity": 50})
+    ballot = world.ballot(asked, world.ann, Choice.REJECT)
+    other = {"id": 1, "name": "Grace Hopper", "quantity": 5}
+    await counter(CounterProposal(ballot=ballot, arguments=other), world.runtime)
+
+    arguments = {"id": asked.id, "reason": "never mind"}
+    told = await HUB_TOOLS["hub_invocation_cancel"].answer(world.runtime, world.caller, arguments)
+
+    assert told.structured_content is not None
+    assert told.structured_content["status"] == "cancelled"
+    assert "Grace Hopper" not in str(told)
 
 
 async def test_the_arguments_of_an_undo_are_masked_for_the_agent_that_asked_for_it(world: World) -> None:
