@@ -3,8 +3,9 @@
 | | rule |
 | --- | --- |
 | which | those an administrator registered, and of the hosts the operator named; no others are asked for |
-| when | for somebody who is logged in, so many times an hour; what is known is read again when too old |
+| when | for somebody who is logged in; what is known, for its client too, when too old; so many times an hour |
 | how | to judged addresses, no redirects, at most `LARGEST` bytes, in seconds; `*` means public addresses alone |
+| keys | by https, and at public addresses alone unless an administrator registered the client |
 | what | JSON whose `client_id` is its own URL, letter by letter; no shared secret; redirect URIs as for every client |
 | how long | as `Cache-Control` says, but five minutes at least and a day at most; errors are never kept |
 
@@ -13,7 +14,7 @@ Source: draft-ietf-oauth-client-id-metadata-document-00; MCP, authorization.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -25,10 +26,10 @@ from hub.core.canonical import parse_json
 from hub.core.errors import InputError, TooMany
 from hub.identity.assertions import json_object
 from hub.identity.authority import Authority
-from hub.identity.clients import NewAgent, create_agent
+from hub.identity.clients import NewAgent, begin_logins_anew, create_agent
 from hub.identity.declarations import declare
 from hub.identity.directory import find, is_plain
-from hub.identity.login_budgets import charges_for_documents, spend
+from hub.identity.login_budgets import Charge, spend
 from hub.identity.newcomers import Introduction, Newcomers, introduced
 from hub.identity.principals import Principal
 from hub.identity.tables import ClientDocumentRow, ClientRow, PrincipalRow
@@ -58,10 +59,11 @@ class ClientDocuments:
         """Return whether a client that nobody registered may come from there."""
         return self.newcomers is not None and self.newcomers.admits(urlsplit(url).netloc)
 
-    def way_to(self, url: str, *, is_registered: bool) -> Outbound:
+    def way_to(self, stale: "Stale") -> Outbound:
         """Return what to ask by: a host that somebody named may be an internal one, one that came by itself may not."""
         named = self.newcomers.documents_from if self.newcomers else frozenset[str]()
-        return self.outbound if is_registered or urlsplit(url).netloc in named - {_ANYBODY} else self.public
+        is_named = urlsplit(stale.url).netloc in named - {_ANYBODY}
+        return self.outbound if stale.is_registered or is_named else self.public
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,8 @@ class Stale:
 
     url: str
     principal_id: str | None
+    is_registered: bool = False
+    """Whether an administrator registered it: only then may its document and its keys stand at an internal address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +104,10 @@ async def stale_client(tx: Tx, documents: ClientDocuments, client_id: str) -> St
     known = or_(ClientDocumentRow.url == client_id, ClientDocumentRow.principal_id == client_id)
     row = await tx.scalar(select(ClientDocumentRow).where(known))
     if row is not None:
-        is_old = row.fresh_until <= await now(tx)
-        return Stale(url=row.url, principal_id=row.principal_id) if is_old else None
+        if row.fresh_until > await now(tx):
+            return None
+        client = await tx.get_one(ClientRow, row.principal_id)
+        return Stale(url=row.url, principal_id=row.principal_id, is_registered=not client.is_newcomer)
     may_come = is_document_url(client_id) and documents.admits(client_id)
     return Stale(url=client_id, principal_id=None) if may_come else None
 
@@ -114,7 +120,7 @@ async def takes_documents(tx: Tx, documents: ClientDocuments) -> bool:
 
 
 async def read_document(
-    database: Database, documents: ClientDocuments, stale: Stale, *, asked_by: str, authority: Authority
+    database: Database, documents: ClientDocuments, stale: Stale, *, charges: Sequence[Charge], authority: Authority
 ) -> None:
     """Read a client's document and put on record what it says; a client that is new becomes an agent.
 
@@ -122,15 +128,15 @@ async def read_document(
 
     Raises:
         InputError: there is no document, or it will not do; what was known before stays, and is not relied on.
-        TooMany: this person has made the hub read too many lately.
+        TooMany: who pays for it, a person or an address, has made the hub read too many lately.
     """
     async with database.transaction() as tx:
-        wait = await spend(tx, charges_for_documents(asked_by))
+        wait = await spend(tx, charges)
     if wait is not None:
         raise TooMany(
             f"Too many applications were looked up for you. Try again in {wait} seconds.", retry_after_seconds=wait
         )
-    read = await _read(documents.way_to(stale.url, is_registered=stale.principal_id is not None), stale.url)
+    read = await _read(documents, stale)
     async with database.transaction() as tx:
         await database.lock(tx, f"client document {stale.url}")
         row = await tx.scalar(select(ClientDocumentRow).where(ClientDocumentRow.url == stale.url).with_for_update())
@@ -161,14 +167,15 @@ async def document_of(tx: Tx, principal_id: str) -> str | None:
     return None if row is None else row.url
 
 
-async def _read(outbound: Outbound, url: str) -> _Read:
+async def _read(documents: ClientDocuments, stale: Stale) -> _Read:
     try:
-        answer = await outbound.get(url, largest=LARGEST)
+        answer = await documents.way_to(stale).get(stale.url, largest=LARGEST)
     except NotFetched as error:
         raise InputError(f"The application's document cannot be read. {error}") from error
-    said = _said(answer, url)
+    said = _said(answer, stale.url)
     if said.get("token_endpoint_auth_method") == "private_key_jwt" and "jwks" not in said:
-        said = {**said, "jwks": await _keys(outbound, str(said.get("jwks_uri", "")))}
+        keys_by = documents.outbound if stale.is_registered else documents.public
+        said = {**said, "jwks": await _keys(keys_by, str(said.get("jwks_uri", "")))}
     return _Read(introduction=introduced(said, with_secrets=False), lifetime=lifetime_in(answer.headers))
 
 
@@ -185,6 +192,8 @@ def _said(answer: Answer, url: str) -> Mapping[str, Any]:
 
 
 async def _keys(outbound: Outbound, url: str) -> object:
+    if urlsplit(url).scheme != "https":
+        raise InputError("The application's keys have to stand at an https address: jwks_uri.")
     try:
         answer = await outbound.get(url)
     except NotFetched as error:
@@ -232,6 +241,7 @@ async def newcomer(
         redirect_uris=said.redirect_uris,
         authentication=said.authentication,
         jwks=said.jwks,
+        is_newcomer=True,
     )
     return await create_agent(tx, new, authority)
 
@@ -239,7 +249,9 @@ async def newcomer(
 async def _update(tx: Tx, row: ClientDocumentRow, said: Introduction, authority: Authority) -> None:
     client = await tx.get_one(ClientRow, row.principal_id, populate_existing=True, with_for_update=True)
     principal = await tx.get_one(PrincipalRow, row.principal_id, populate_existing=True)
-    client.redirect_uris = list(said.redirect_uris)
+    if client.redirect_uris != list(said.redirect_uris):
+        client.redirect_uris = list(said.redirect_uris)
+        await begin_logins_anew(tx, row.principal_id)
     client.authentication = said.authentication.value
     client.jwks = None if said.jwks is None else dict(said.jwks)
     principal.display_name = said.name

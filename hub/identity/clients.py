@@ -20,7 +20,13 @@ from hub.identity.principals import Principal, PrincipalKind
 from hub.identity.redirects import check_redirect_uri
 from hub.identity.scopes import are_scopes
 from hub.identity.secrets import hash_secret, new_secret
-from hub.identity.tables import AuthorizationRequestRow, ClientDocumentRow, ClientRow, ClientSecretRow
+from hub.identity.tables import (
+    AuthorizationCodeRow,
+    AuthorizationRequestRow,
+    ClientDocumentRow,
+    ClientRow,
+    ClientSecretRow,
+)
 from hub.storage import Tx, now
 
 SECRET_LIFETIME: Final = timedelta(days=90)
@@ -48,6 +54,7 @@ class NewAgent:
     redirect_uris: tuple[str, ...] = ()
     authentication: ClientAuthentication = ClientAuthentication.SECRET
     jwks: Mapping[str, Any] | None = None
+    is_newcomer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,7 @@ class Client:
     redirect_uris: tuple[str, ...]
     authentication: ClientAuthentication
     jwks: Mapping[str, Any] | None = None
+    is_newcomer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +137,7 @@ async def find_client(tx: Tx, client_id: str) -> Client | None:
         redirect_uris=tuple(row.redirect_uris),
         authentication=ClientAuthentication(row.authentication),
         jwks=row.jwks,
+        is_newcomer=row.is_newcomer,
     )
 
 
@@ -171,10 +180,17 @@ async def set_redirects(tx: Tx, client_id: str, uris: tuple[str, ...], authority
     row.redirect_uris = list(wanted)
     await tx.flush()
     await declare(tx, row, authority)
-    await tx.execute(delete(AuthorizationRequestRow).where(AuthorizationRequestRow.client_id == client_id))
+    await begin_logins_anew(tx, client_id)
     await authority.record(tx, EventKind.AGENT_CHANGED, client_id, changed="redirect addresses", redirects=wanted)
     await authority.outdate_callers(tx)
     return wanted
+
+
+async def begin_logins_anew(tx: Tx, client_id: str) -> None:
+    """Forget the logins through a client that wait for an answer, and end its codes that nobody has redeemed."""
+    await tx.execute(delete(AuthorizationRequestRow).where(AuthorizationRequestRow.client_id == client_id))
+    unused = (AuthorizationCodeRow.client_id == client_id, AuthorizationCodeRow.used_at.is_(None))
+    await tx.execute(update(AuthorizationCodeRow).where(*unused).values(expires_at=await now(tx)))
 
 
 async def issue_secret(
@@ -309,6 +325,7 @@ async def _register(tx: Tx, kind: PrincipalKind, new: NewAgent, authority: Autho
         model="",
         prompt="",
         version=0,
+        is_newcomer=new.is_newcomer,
     )
     tx.add(row)
     await tx.flush()

@@ -16,7 +16,7 @@ from hub.identity.clients import find_client
 from hub.identity.directory import get, is_plain
 from hub.identity.grants import revoke_grants_between
 from hub.identity.principals import Principal
-from hub.identity.redirects import answer_uri
+from hub.identity.redirects import answer_uri, resolve_redirect_uri
 from hub.identity.scopes import scope_text
 from hub.identity.secrets import hash_secret, new_secret
 from hub.identity.sessions import WebSession
@@ -111,6 +111,8 @@ async def grant_consent(
     row = await _decide(tx, request_id, session.principal)
     client = await find_client(tx, row.client_id)
     if client is None or client.principal.is_suspended:
+        raise _gone()
+    if resolve_redirect_uri(client.redirect_uris, row.redirect_uri) is None:
         raise _gone()
     granted = frozenset(scopes)
     given = await consented(tx, user_id=session.principal.id, client_id=row.client_id, resource=row.resource)

@@ -61,6 +61,9 @@ async def exchange(tx: Tx, server: AuthorizationServer, client: Client, paramete
 async def _client_credentials(tx: Tx, server: AuthorizationServer, client: Client, parameters: Parameters) -> Outcome:
     if client.authentication is ClientAuthentication.NONE:
         return _refused(OAuthError.UNAUTHORIZED_CLIENT, "A public client cannot act for itself; ask a person first.")
+    if client.is_newcomer:
+        hint = "A client that nobody registered acts for people alone; ask one, or have an administrator register you."
+        return _refused(OAuthError.UNAUTHORIZED_CLIENT, hint)
     resource = parameters.get("resource", "")
     name = await allowed_server(tx, server, client, resource)
     if name is None:

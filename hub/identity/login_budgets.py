@@ -32,6 +32,8 @@ as fast as one source can spend it, so that keeping it empty takes more than a d
 
 OF_DOCUMENTS: Final = Budget(kind="documents", at_once=20, comes_back=timedelta(minutes=1))
 """For one person, who makes the hub read what applications say of themselves."""
+OF_KNOWN_DOCUMENTS: Final = Budget(kind="known documents", at_once=20, comes_back=timedelta(minutes=1))
+"""For one address, from which clients say that they are known here by a document that has to be read again."""
 OF_REGISTRATIONS: Final = Budget(kind="registrations", at_once=10, comes_back=timedelta(minutes=6))
 OF_ALL_REGISTRATIONS: Final = Budget(kind="all registrations", at_once=100, comes_back=timedelta(minutes=1))
 
@@ -61,6 +63,14 @@ def charges(name: str, *, source: str | None, browser: str | None) -> list[Charg
 def charges_for_documents(person_id: str) -> list[Charge]:
     """Return what it costs that the hub reads an application's document for somebody."""
     return [_charge(OF_DOCUMENTS, person_id)]
+
+
+def charges_for_known_documents(source: str | None) -> list[Charge]:
+    """Return what it costs that a request from an address makes the hub read a known client's document again.
+
+    Whoever sends one need not be the client, so that a budget of the client's own could be used up by strangers.
+    """
+    return [_charge(OF_KNOWN_DOCUMENTS, _place(source))]
 
 
 def charges_for_registration(source: str | None) -> list[Charge]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
@@ -126,6 +126,8 @@ class ClientRow(Base):
     prompt: Mapped[str] = mapped_column(String(200), default="")
     version: Mapped[int] = mapped_column(Integer, default=0)
     """The number of its newest version."""
+    is_newcomer: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Whether it came by itself: no administrator has registered it."""
 
 
 class AgentVersionRow(Base):
@@ -270,6 +272,8 @@ class GrantRow(Base):
     """The grant whose token was exchanged for this one; when it ends, this one does."""
     actors: Mapped[list[str]] = mapped_column(Json, default=list)
     """Who acted for the person before the client, the latest first."""
+    issuer: Mapped[str | None] = mapped_column(String(500))
+    """The external issuer on whose word it stands, if it does."""
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
     revoked_reason: Mapped[str | None] = mapped_column(String(200))
 

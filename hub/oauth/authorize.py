@@ -11,6 +11,7 @@ from hub.core.errors import HubError, InputError, Malformed, TooMany
 from hub.identity.client_documents import read_document, stale_client
 from hub.identity.grants import AuthorizationServer
 from hub.identity.grants_authorize import Asked, AuthorizationQuery, TurnedBack, begin_authorization
+from hub.identity.login_budgets import charges_for_documents
 from hub.identity.sessions import cookie_name, session_of
 from hub.oauth.parameters import Unreadable, query_of
 
@@ -64,7 +65,8 @@ async def _is_met(server: AuthorizationServer, request: Request, client_id: str)
         return False
     person_id = session.principal.id
     authority = server.authority(person_id)
-    await read_document(server.database, server.documents, stale, asked_by=person_id, authority=authority)
+    charges = charges_for_documents(person_id)
+    await read_document(server.database, server.documents, stale, charges=charges, authority=authority)
     return True
 
 

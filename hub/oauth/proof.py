@@ -11,6 +11,7 @@ from hub.identity.assertions import claimed_client
 from hub.identity.client_documents import read_document, stale_client
 from hub.identity.clients import ClientProof
 from hub.identity.grants import AuthorizationServer
+from hub.identity.login_budgets import charges_for_known_documents
 from hub.oauth.parameters import Parameters, Unreadable, form_of
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -29,12 +30,14 @@ async def asked_by_a_client(server: AuthorizationServer, request: Request) -> tu
     if twice:
         raise Unreadable(f"{', '.join(sorted(twice))} may be sent once only.")
     proof = _proof(server, request.headers.get("authorization"), parameters.values)
-    await _read_again(server, proof)
+    await _read_again(server, proof, request.client.host if request.client else None)
     return parameters, proof
 
 
-async def _read_again(server: AuthorizationServer, proof: ClientProof) -> None:
+async def _read_again(server: AuthorizationServer, proof: ClientProof, source: str | None) -> None:
     """Have the keys on record that a client's document names now, if it proves itself by one of them.
+
+    Nobody has proved anything yet: the address that the request came from pays for what is read.
 
     Raises:
         Unreadable: the document cannot be read, or will not do.
@@ -47,7 +50,8 @@ async def _read_again(server: AuthorizationServer, proof: ClientProof) -> None:
         return
     authority = server.authority(stale.principal_id)
     try:
-        await read_document(server.database, server.documents, stale, asked_by=stale.principal_id, authority=authority)
+        charges = charges_for_known_documents(source)
+        await read_document(server.database, server.documents, stale, charges=charges, authority=authority)
     except (InputError, TooMany) as error:
         raise Unreadable(error.message) from error
 

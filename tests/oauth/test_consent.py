@@ -18,7 +18,7 @@ from hub.identity.grants_consent import (
     withdraw_consent,
 )
 from hub.identity.principals import Principal, PrincipalKind
-from hub.identity.tables import AuthorizationRequestRow
+from hub.identity.tables import AuthorizationRequestRow, ClientRow
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -179,6 +179,16 @@ async def test_nobody_consents_to_an_agent_that_was_suspended_meanwhile(hub: Hub
     await question(hub, request_id, hub.ada)
     async with hub.database.transaction() as tx:
         await suspend(tx, hub.agent.id, "strange behaviour", hub.authority)
+
+    with pytest.raises(NotFound):
+        await agree(hub, request_id, hub.ada, "tryton:read")
+
+
+async def test_no_code_goes_to_an_address_that_is_no_longer_the_agents(hub: Hub) -> None:
+    request_id = request_id_in(await hub.ask())
+    await question(hub, request_id, hub.ada)
+    async with hub.database.transaction() as tx:  # by somebody whose change was under way while the login began
+        await tx.execute(update(ClientRow).values(redirect_uris=["https://agent.example/new"]))
 
     with pytest.raises(NotFound):
         await agree(hub, request_id, hub.ada, "tryton:read")

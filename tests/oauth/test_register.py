@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from joserfc.jwk import ECKey
-from oauth_hub import CALLBACK, PUBLIC_URL, Hub, query_of, request_id_in
+from oauth_hub import CALLBACK, PUBLIC_URL, Hub, error_in, query_of, request_id_in
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import func, select
 from starlette.applications import Starlette
@@ -100,6 +100,15 @@ async def test_a_client_that_registered_acts_for_a_person_within_the_operators_b
     caller = await hub.caller(token["access_token"])
     assert (caller.on_behalf_of, caller.scopes) == (hub.ada, {"tryton:read"})
     assert metadata_of(hub.server)["registration_endpoint"] == f"{PUBLIC_URL}/oauth/register"
+
+
+async def test_a_client_that_registered_never_acts_without_a_person(opened: Open) -> None:
+    hub = opened("open")
+    body = (await register(hub)).json()
+
+    answer = await hub.own_token(client_id=body["client_id"], client_secret=body["client_secret"])
+
+    assert error_in(answer) == "unauthorized_client"
 
 
 async def test_a_public_client_and_one_with_a_key_get_no_secret(opened: Open) -> None:

@@ -872,6 +872,7 @@ def upgrade() -> None:
         sa.Column("model", sa.String(length=200), nullable=False),
         sa.Column("prompt", sa.String(length=200), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("is_newcomer", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["principal_id"], ["principals.id"], name=op.f("fk_oauth_clients_principal_id_principals")
         ),
@@ -907,6 +908,7 @@ def upgrade() -> None:
         sa.Column("expires_at", Moment(), nullable=False),
         sa.Column("parent_id", sa.String(length=40), nullable=True),
         sa.Column("actors", Json, nullable=False),
+        sa.Column("issuer", sa.String(length=500), nullable=True),
         sa.Column("revoked_at", Moment(), nullable=True),
         sa.Column("revoked_reason", sa.String(length=200), nullable=True),
         sa.ForeignKeyConstraint(["client_id"], ["principals.id"], name=op.f("fk_oauth_grants_client_id_principals")),
