@@ -7,7 +7,7 @@ from hub.approvals.counters import Counter, asked_already, counters_of, keep_cou
 from hub.approvals.deputies import Absence, Deputyship, deputyships, end_deputyship, name_deputy, stands_in_for
 from hub.approvals.electorate import electorate
 from hub.approvals.inbox import all_waiting, waiting_for
-from hub.approvals.mandates import Mandate, acting, mandate_of, may_look
+from hub.approvals.mandates import Mandate, acting, is_deciding, mandate_of, may_look
 from hub.approvals.questions import (
     Asked,
     Question,
@@ -56,6 +56,7 @@ __all__ = [
     "electorate",
     "end_deputyship",
     "in_words",
+    "is_deciding",
     "keep_counter",
     "latest",
     "mandate_of",

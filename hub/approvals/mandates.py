@@ -72,6 +72,17 @@ async def may_look(tx: Tx, person: Principal, question: Question) -> bool:
     return any(one.admits(each.groups) for one in question.obligations for each in absent)
 
 
+async def is_deciding(tx: Tx, person: Principal, question: Question) -> bool:
+    """Return whether the person has a part in the decision: it has voted, or may vote now; fewer than may look."""
+    if any(person.id in people_of(vote) for vote in question.votes):
+        return True
+    try:
+        await mandate_of(tx, question, person)
+    except (Conflict, Forbidden):
+        return False
+    return question.is_open
+
+
 def _was_told(person: Principal, question: Question) -> bool:
     """Return whether the question was escalated to the person: it may look, and votes only where a rule asks it."""
     is_told = person.id in question.told_people or bool(person.groups & told_groups(question.obligations))

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from hub import outbox
 from hub.approvals import Question, by_digest, mandate_of
-from hub.audit import EventKind
+from hub.audit import EventKind, events_of
 from hub.channels.audience import audience
 from hub.channels.notices import Notice
 from hub.channels.slack_api import SlackApi, SlackDeclined, SlackRefused
@@ -126,9 +126,8 @@ class SlackChannel:
         """Send a message that has not been sent; if it may have been, say in it that it is the second."""
         async with self._database.transaction() as tx:
             note, is_again = await noted(tx, notice, person_id)
-            if not is_again and notice.is_question:  # what is written anew later goes to the same person
-                facts = {"to": person_id, "notice": notice.id}
-                await self._authority.record(tx, EventKind.BODIES_SENT, notice.about, **facts)
+            if is_again and not note.timestamp:  # nobody knows whether Slack took the first
+                await self._note_sent(tx, notice, person_id)
         if note.timestamp:
             return
         blocks = [*said.blocks, *(again_blocks() if is_again else [])]
@@ -142,6 +141,14 @@ class SlackChannel:
             raise
         async with self._database.transaction() as tx:
             await keep(tx, note.id, answer, is_over=said.is_over)
+            await self._note_sent(tx, notice, person_id)
+
+    async def _note_sent(self, tx: Tx, notice: Notice, person_id: str) -> None:
+        """Put on record, once, that what a call says went to a person; what is written anew goes to the same one."""
+        facts = {"to": person_id, "notice": notice.id}
+        sent = (one.facts for one in await events_of(tx, notice.about) if one.kind is EventKind.BODIES_SENT)
+        if notice.is_question and facts not in [{name: one.get(name) for name in facts} for one in sent]:
+            await self._authority.record(tx, EventKind.BODIES_SENT, notice.about, **facts)
 
     async def _bring_up_to_date(self, message_id: str) -> None:
         """Write a message anew as things stand, until they stand as it says."""

@@ -1,4 +1,4 @@
-"""Looks: who is shown what a call says, and neither takes part in it nor is asked about it, leaves an event first."""
+"""Looks: who is shown what a call says, and neither takes part in it nor in its decision, leaves an event first."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -15,7 +15,7 @@ from hub.storage import Tx, now
 
 SHOWN: Final = ("arguments", "claims", "result")
 ONE_LOOK: Final = timedelta(minutes=10)
-"""Within this, whoever looks again is still looking: a page is loaded more often than it is looked at."""
+"""Within this, whoever looks again at the same state of a call is still looking: pages are loaded more than once."""
 
 
 async def note_looks(caller: Caller, invocations: Iterable[Invocation], authority: Authority, runtime: Runtime) -> None:
@@ -29,22 +29,24 @@ async def note_looks(caller: Caller, invocations: Iterable[Invocation], authorit
         return
     async with runtime.database.transaction() as tx:
         for one in others:
-            if not await _is_looking(tx, one.id, caller.actor.id):
-                await authority.record(tx, EventKind.BODIES_READ, one.id, fields=SHOWN)
+            if not await _is_looking(tx, one, caller.actor.id):
+                await authority.record(tx, EventKind.BODIES_READ, one.id, fields=SHOWN, as_of=one.last_event_id)
 
 
 async def _is_outsider(caller: Caller, standing: Invocation, runtime: Runtime) -> bool:
-    """Return whether somebody is neither a party of a call, nor asked about it, nor of the call it belongs to."""
+    """Return whether somebody is no party of a call, has no part in its decision, nor in the call it belongs to."""
     if takes_part(caller, standing):
         return False
     async with runtime.database.reading() as tx:
-        if standing.question is not None and await approvals.may_look(tx, caller.actor, standing.question):
+        if standing.question is not None and await approvals.is_deciding(tx, caller.actor, standing.question):
             return False
     whole = standing.undoes or (standing.part.plan_id if standing.part else None)
     return whole is None or await _is_outsider(caller, await current(runtime, whole), runtime)
 
 
-async def _is_looking(tx: Tx, invocation_id: str, person_id: str) -> bool:
+async def _is_looking(tx: Tx, shown: Invocation, person_id: str) -> bool:
+    """Return whether somebody has just been shown the same: what came to light later, a result say, was not in it."""
     since = await now(tx) - ONE_LOOK
-    looks = (one for one in await events_of(tx, invocation_id) if one.kind is EventKind.BODIES_READ)
-    return any(one.actor == person_id and one.at > since for one in looks)
+    looks = [one for one in await events_of(tx, shown.id) if one.kind is EventKind.BODIES_READ]
+    mine = (one for one in looks if one.actor == person_id and one.at > since)
+    return any(one.facts.get("as_of") == shown.last_event_id for one in mine)

@@ -6,6 +6,7 @@ from doors.working_hub import WorkingHub
 from sqlalchemy import update
 
 from hub.audit import AuditEvent, EventKind, events_of
+from hub.identity.accounts import set_groups
 from hub.invocations.invoke import invoke
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
@@ -78,3 +79,61 @@ async def test_whose_call_it_is_reads_it_without_an_event(hub: WorkingHub, log_i
     await (await log_in("requester")).get(f"/invocations/{doubt}")
 
     assert await looks_at(hub, doubt) == []
+
+
+async def written(hub: WorkingHub) -> str:
+    """Return a write that waits for an approver."""
+    call = Call(
+        caller=hub.caller, server="everything", tool="ticket_create", arguments={"title": "4711"}, trace_id="0" * 32
+    )
+    return (await invoke(call, hub.runtime)).id
+
+
+async def join_approvers(hub: WorkingHub, name: str) -> None:
+    person = hub.people[name]
+    async with hub.database.transaction() as tx:
+        await set_groups(tx, person.id, person.groups | {"approvers"}, hub.authority)
+
+
+async def test_whoever_would_have_been_asked_and_reads_what_is_over_leaves_an_event(
+    hub: WorkingHub, log_in: LogIn
+) -> None:
+    asked = await written(hub)
+    await hub.vote(asked, "approver")
+    await hub.let_the_worker_work()
+    await join_approvers(hub, "controller")
+
+    read = await (await log_in("controller")).get(f"/approvals/{asked}")
+
+    assert (read.status_code, "4711" in read.text) == (200, True)
+    assert [look.actor for look in await looks_at(hub, asked)] == [hub.people["controller"].id]
+
+
+async def test_whoever_may_vote_or_has_voted_reads_without_an_event(hub: WorkingHub, log_in: LogIn) -> None:
+    asked = await written(hub)
+    await join_approvers(hub, "controller")
+    voter = await log_in("approver")
+
+    for person in (voter, await log_in("controller")):
+        assert (await person.get(f"/approvals/{asked}")).status_code == 200
+    await hub.vote(asked, "approver")
+    await hub.let_the_worker_work()
+    assert (await voter.get(f"/approvals/{asked}")).status_code == 200
+
+    assert await looks_at(hub, asked) == []
+
+
+async def test_a_look_at_what_waits_is_none_at_its_result(hub: WorkingHub, log_in: LogIn) -> None:
+    asked = await written(hub)
+    operator, her = await log_in("operator"), hub.people["operator"].id
+    for _ in range(2):
+        assert (await operator.get(f"/approvals/{asked}")).status_code == 200
+    assert [look.actor for look in await looks_at(hub, asked)] == [her]
+    await hub.vote(asked, "approver")
+    await hub.let_the_worker_work()
+    await join_approvers(hub, "operator")
+
+    for _ in range(2):
+        assert (await operator.get(f"/approvals/{asked}")).status_code == 200
+
+    assert [look.actor for look in await looks_at(hub, asked)] == [her, her]

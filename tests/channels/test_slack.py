@@ -1,6 +1,7 @@
 """Messages in Slack: to the right people, told from the effect, kept up to date, and never in the way of others."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from questions import add_person, ask_by, wish
@@ -59,9 +60,48 @@ async def test_that_contents_go_to_slack_is_on_record_once_for_each_person(world
     await world.vote(asked, world.ann)
     await post(world.runtime.database, slack.channel(world))
 
+    assert await sent_to(world, asked) == [world.ann.id]
+
+
+async def sent_to(world: World, asked: Invocation) -> list[str]:
+    """Return to whom contents have gone, by the record."""
     async with world.runtime.database.reading() as tx:
-        sent = [one.facts["to"] for one in await events_of(tx, asked.id) if one.kind is EventKind.BODIES_SENT]
-    assert sent == [world.ann.id]
+        return [one.facts["to"] for one in await events_of(tx, asked.id) if one.kind is EventKind.BODIES_SENT]
+
+
+@pytest.mark.parametrize(
+    "answer", [BUSY, ("200 OK", {"ok": False, "error": "user_not_found"})], ids=["busy", "refused"]
+)
+async def test_what_slack_has_certainly_not_taken_is_not_on_record_as_sent(
+    world: World, slack: Slack, answer: tuple[str, dict[str, Any]]
+) -> None:
+    await tie(world, world.ann, "UANN")
+    asked = await wish(world)
+
+    for _ in range(3):
+        slack.answers = [answer]
+        await post(world.runtime.database, slack.channel(world))
+        await make_due(world.runtime.database)
+        slack.seconds += 3600
+
+    assert slack.told("chat.postMessage")
+    assert await sent_to(world, asked) == []
+
+
+async def test_what_slack_may_have_taken_is_on_record_once_when_it_is_sent_again(world: World, slack: Slack) -> None:
+    unknown = ("502 Bad Gateway", dict[str, Any]())
+    slack.answers = [unknown, unknown]
+    await tie(world, world.ann, "UANN")
+    asked = await wish(world)
+
+    recorded = list[list[str]]()
+    for _ in range(3):
+        await post(world.runtime.database, slack.channel(world))
+        recorded.append(await sent_to(world, asked))
+        await make_due(world.runtime.database)
+
+    assert recorded == [[], [world.ann.id], [world.ann.id]]
+    assert await states(world.runtime.database, TOPIC) == ["delivered"]
 
 
 async def test_a_question_that_asks_for_a_fresh_login_has_a_link_and_no_buttons(world: World, slack: Slack) -> None:
