@@ -9,11 +9,13 @@ import pytest
 from starlette.applications import Starlette
 
 from hub.identity.authority import Authority
+from hub.identity.client_documents import ClientDocuments
 from hub.identity.clients import create_agent, issue_secret
 from hub.identity.directory import get
 from hub.identity.enrolment import enrol
 from hub.identity.grants import AuthorizationServer
 from hub.identity.principals import PrincipalKind
+from hub.identity.sessions import open_session
 from hub.identity.tokens import TokenVerifier
 from hub.keys import Keyring
 from hub.oauth.routes import routes_of
@@ -22,6 +24,7 @@ from hub.storage import Database, Tx
 sys.path.append(str(Path(__file__).parent))
 
 from oauth_hub import PUBLIC_URL, Hub, agent_of  # found only once this folder is on the path
+from outside_clients import DOCUMENT, NEWCOMERS, URL, Outside, Web, at
 
 
 async def is_published(_tx: Tx, server: str) -> bool:
@@ -49,3 +52,15 @@ async def hub(database: Database, keys: Keyring) -> AsyncIterator[Hub]:
             secret=secret.value,
             authority=authority,
         )
+
+
+@pytest.fixture
+async def outside(hub: Hub) -> AsyncIterator[Outside]:
+    web, public = Web(), Web()
+    documents = ClientDocuments(outbound=web, public=public, newcomers=NEWCOMERS)
+    async with hub.database.transaction() as tx:
+        cookie = await open_session(tx, hub.ada.id)
+    known, stranger = at(hub, documents, cookie), at(hub, documents, None)
+    async with known.http, stranger.http:
+        web.put(URL, DOCUMENT)
+        yield Outside(hub=known, web=web, public=public, stranger=stranger, documents=documents, cookie=cookie)
