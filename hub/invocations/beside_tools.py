@@ -24,8 +24,21 @@ from hub.registry import PublishedTool
 Json = Any
 """Any JSON value."""
 
-_EXPRESSION: Final = re.compile(r"\{([+#./;?&]?)[^{}]*\}")
+_EXPRESSION: Final = re.compile(r"(\{[^{}]*\})")
+_FILLED: Final[Mapping[str, re.Pattern[str]]] = {
+    "+": re.compile(r".+"),
+    "#": re.compile(r".+"),
+    **dict.fromkeys("./;?&", re.compile(r"[^?#]*")),
+}
+"""What may stand for an expression, by its operator."""
+_PLAIN: Final = re.compile(r"[^/?#]+")
+_MISLEADING: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\\]|%(?:25)*(?:[01][0-9a-f]|7f|2[ef]|5c)|(?<![^/:;,=?#&+])\.{1,2}(?![^/:;,?#&])", re.IGNORECASE
+)
+"""What a server may take for another address than it reads as: control characters, hidden separators, dots alone."""
 _LONGEST: Final = 2000
+_MOST_EXPRESSIONS: Final = 8
+"""Templates with more of them fit nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +118,7 @@ async def read_resource(asked: Call, uri: str, runtime: Runtime) -> Read:
     """
     resources = await _seen(RESOURCE, asked, runtime)
     reader, own = _named(resources, uri) or _matching(await _seen(TEMPLATE, asked, runtime), uri)
-    call = replace(asked, tool=reader.name, arguments={"uri": own})
+    call = replace(asked, tool=reader.name, beside=RESOURCES, arguments={"uri": own})
     names = {one.own: one.name for one in resources if one.reader.name == reader.name}
     return Read(invocation=await _answered(call, runtime), names={**names, own: uri}, connection=reader.connection.name)
 
@@ -127,7 +140,7 @@ async def get_prompt(asked: Call, name: str, arguments: Mapping[str, str] | None
         for one in await _seen(RESOURCE, asked, runtime)
         if one.reader.connection.id == reader.connection.id
     }
-    invocation = await _answered(replace(asked, tool=reader.name, arguments=given), runtime)
+    invocation = await _answered(replace(asked, tool=reader.name, beside=PROMPTS, arguments=given), runtime)
     return Read(invocation=invocation, names=names, connection=reader.connection.name)
 
 
@@ -147,7 +160,8 @@ async def complete(asked: Call, question: Mapping[str, Json], runtime: Runtime) 
     if found is None or reader is None:
         raise NotFound(f"There is nothing to complete for {shown(str(ref.get(key)))} here.")
     arguments = {**question, "ref": {**ref, key: found[1]}}
-    invocation = await _answered(replace(asked, tool=reader.name, arguments=arguments), runtime)
+    call = replace(asked, tool=reader.name, beside=COMPLETIONS, arguments=arguments)
+    invocation = await _answered(call, runtime)
     return Read(invocation=invocation, names={}, connection=reader.connection.name)
 
 
@@ -173,7 +187,7 @@ def _matching(templates: list[Thing], uri: str) -> tuple[PublishedTool, str]:
     for one in templates if len(uri) <= _LONGEST else ():
         before = f"{one.reader.connection.name}{one.kind.joint}"
         for own in {uri, uri.removeprefix(before)}:
-            if pattern_of(one.own).fullmatch(own):
+            if is_made_from(one.own, own):
                 found[one.reader.connection.id] = (one.reader, own)
     if len(found) == 1:
         return next(iter(found.values()))
@@ -182,11 +196,32 @@ def _matching(templates: list[Thing], uri: str) -> tuple[PublishedTool, str]:
     raise NotFound(f"There is no resource {shown(uri)} here; list the resources to see which there are.")
 
 
-def pattern_of(template: str) -> "re.Pattern[str]":
-    """Return what addresses made from a URI template look like. Source: RFC 6570, as far as servers use it."""
-    parts, last = list[str](), 0
-    for found in _EXPRESSION.finditer(template):
-        parts.append(re.escape(template[last : found.start()]))
-        parts.append(r".+" if found[1] in {"+", "#"} else r"[^?#]*" if found[1] else r"[^/?#]+")
-        last = found.end()
-    return re.compile("".join(parts) + re.escape(template[last:]))
+def is_made_from(template: str, uri: str) -> bool:
+    """Return whether `uri` looks made from a URI template, as far as servers use them. Source: RFC 6570.
+
+    Templates are foreign: the ends that each part can have are followed one part after the other, so that the time
+    grows with the length of the address times the number of parts, and never by trying every way to divide it.
+    """
+    parts = _EXPRESSION.split(template)
+    if len(parts) // 2 > _MOST_EXPRESSIONS or _MISLEADING.search(uri):
+        return False
+    ends = {0}
+    for number, part in enumerate(parts):
+        ends = _filled(part, uri, ends) if number % 2 else _literal(part, uri, ends)
+    return len(uri) in ends
+
+
+def _literal(part: str, uri: str, starts: set[int]) -> set[int]:
+    return {start + len(part) for start in starts if uri.startswith(part, start)}
+
+
+def _filled(expression: str, uri: str, starts: set[int]) -> set[int]:
+    """Return where an expression can end that begins at one of `starts`."""
+    allowed = _FILLED.get(expression[1:2], _PLAIN)
+    least = 1 if allowed.match("") is None else 0
+    ends, seen = set[int](), -1
+    for start in sorted(starts):
+        if start > seen and (run := allowed.match(uri, start)):  # within a run, later starts reach the same ends
+            ends.update(range(start + least, run.end() + 1))
+            seen = run.end()
+    return ends

@@ -42,7 +42,7 @@ async def understand(call: Call, runtime: Runtime) -> tuple[Request, Decision]:
         ScopeMissing: the token lacks scopes; names all of them.
         ArgumentsInvalid: the arguments break the tool's input schema; names every violation.
     """
-    tool = await runtime.catalog.resolve(call.tool, server=call.server, caller=call.caller)
+    tool = await runtime.catalog.resolve(call.tool, server=call.server, caller=call.caller, beside=call.beside)
     itself = (tool.connector.name, tool.name, tool.effect)
     scopes.require_all(call.caller, [itself, *await _of_steps(call, tool, runtime)])
     arguments = canonical_arguments(tool, call.arguments)

@@ -69,6 +69,8 @@ class Call:
     """The step of a plan that this call is, if the hub itself makes it."""
     through: str | None = None
     """The tool of the hub that it was made through, if it was not called by its own name."""
+    beside: str | None = None
+    """What is read beside tools, if the hub itself has found it listed; no caller can ask for that by a name."""
     hear: Hear | None = field(default=None, compare=False, repr=False)
     """Who hears what the system says while it works on a read, and answers what it asks."""
     called_off: asyncio.Event | None = field(default=None, compare=False, repr=False)

@@ -51,8 +51,10 @@ class Catalog:
         """Read and index everything now, so that nobody who calls or searches first has to wait for it."""
         self._index_of(await self._latest())
 
-    async def resolve(self, name: str, *, server: str, caller: Caller) -> PublishedTool:
+    async def resolve(self, name: str, *, server: str, caller: Caller, beside: str | None = None) -> PublishedTool:
         """Return the tool that `server` publishes as `name`.
+
+        What reads things `beside` tools is no tool: only the hub itself finds it, once it knows what may be read.
 
         Raises:
             NotFound: there is none, or the caller may not see it.
@@ -61,7 +63,8 @@ class Catalog:
         """
         sight = self._sight(caller)
         shelf = (await self._latest()).shelf(server_name(server, self.default), sight)
-        return callable_tool(shelf.entries.get(name), name, sight)
+        entry = shelf.entries.get(name)
+        return callable_tool(entry if entry is None or entry.serves == beside else None, name, sight)
 
     async def operation(self, version_id: str) -> OperationSpec:
         """Return what a version of a tool declares, current or not.
@@ -94,7 +97,8 @@ class Catalog:
         shelf = (await self._latest()).shelf(server_name(server, self.default), sight)
         for name in shelf.names:
             entry = shelf.entries[name]
-            if (entry.tool.name, entry.connection.id) == (operation, connection_id) and entry.is_visible(sight):
+            is_it = (entry.tool.name, entry.connection.id, entry.serves) == (operation, connection_id, None)
+            if is_it and entry.is_visible(sight):
                 return name
         raise unknown_tool(operation)
 

@@ -31,7 +31,12 @@ class Entry:
     @property
     def is_offered(self) -> bool:
         """Whether it is listed as a tool: it has a version, is not held back, and its connection is enabled."""
-        return self.is_callable and self.version is not None and serves(self.version.spec) is None
+        return self.is_callable and self.serves is None
+
+    @property
+    def serves(self) -> str | None:
+        """What it reads beside tools, if it is none itself."""
+        return None if self.version is None else serves(self.version.spec)
 
     @property
     def is_callable(self) -> bool:

@@ -15,7 +15,7 @@ from upstream.fixtures import running
 
 from connectors.mcp_upstream import Discovery, Owner
 from hub.identity.resources import EVERYTHING
-from hub.invocations.beside_tools import pattern_of
+from hub.invocations.beside_tools import is_made_from
 from hub.invocations.invoke import invoke
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call
@@ -207,7 +207,58 @@ async def test_who_makes_a_call_hears_how_far_it_has_come(hub: WorkingHub, token
     ],
 )
 def test_an_address_fits_a_template_or_not(template: str, uri: str, fits: bool) -> None:  # noqa: FBT001  # a column
-    assert bool(pattern_of(template).fullmatch(uri)) is fits
+    assert is_made_from(template, uri) is fits
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "book://..%2f..%2fetc/pages/7",
+        "book://../pages/7",
+        "book://./pages/7",
+        "book://emma/pages/..",
+        "book://a\nb/pages/7",
+        "book://a%00b/pages/7",
+        "book://a\\b/pages/7",
+        "book://a%5Cb/pages/7",
+        "book://%2e%2e/pages/7",
+        "book://%252e%252e/pages/7",
+    ],
+)
+def test_what_stands_in_a_template_is_one_plain_piece(uri: str) -> None:
+    assert is_made_from("book://{book}/pages/{page}", "book://emma.2/pages/..7")
+    assert not is_made_from("book://{book}/pages/{page}", uri)
+    assert not is_made_from("book://{+path}", uri)
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{+}" * 8 + "!", "{+}" * 12 + "!", "{a}x" * 8 + "!", "{/a}/" * 8 + "!", "{a}" * 8 + "!", "{" * 2000, "{a" * 2000],
+)
+@pytest.mark.parametrize("uri", ["x" * 2000, "/" * 2000, "x/" * 1000])
+def test_no_template_of_a_server_takes_long(template: str, uri: str) -> None:
+    assert not is_made_from(template, uri)
+
+
+@pytest.mark.parametrize("through", [None, "hub_call_tool"])
+@pytest.mark.parametrize("uri", ["book://1", "file:///etc/pages/shadow"])
+async def test_what_reads_beside_tools_cannot_be_called_as_a_tool(
+    hub: WorkingHub, connect: Connect, token: str, through: str | None, uri: str
+) -> None:
+    call = {"name": "library_resources", "arguments": {"uri": uri}}
+    async with connect(token=token) as client:
+        if through is None:
+            refused = await client.call_tool("library_resources", {"uri": uri})
+        else:
+            refused = await client.call_tool(through, call)
+        unknown = await client.call_tool("library_nothing", {"uri": uri})
+
+    async with hub.database.reading() as tx:
+        rows = (await tx.scalars(select(InvocationRow).where(InvocationRow.state == "SUCCEEDED"))).all()
+    assert refused.is_error
+    assert "There is no tool 'library_resources' here" in str(refused.content)
+    assert unknown.is_error
+    assert [row for row in rows if row.tool_name == "library_resources"] == []
 
 
 async def test_a_client_hears_when_what_it_may_read_has_changed(
