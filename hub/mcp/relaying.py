@@ -4,8 +4,9 @@ A request is known by the id that its client gave it, which is unique for that c
 only a call that was made with the same token at the same server, in whichever process it is.
 """
 
+import math
 from collections.abc import Mapping
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 from mcp.server.context import ServerRequestContext
 
@@ -41,14 +42,14 @@ class Relay:
         if message.get("method") != "notifications/progress" or not isinstance(given, Mapping) or self._token is None:
             return
         params = cast("Mapping[str, Json]", given)
-        progress, total, said = params.get("progress"), params.get("total"), params.get("message")
-        if not _is_number(progress) or (self._last is not None and progress <= self._last):
+        progress, total, said = _number(params.get("progress")), _number(params.get("total")), params.get("message")
+        if progress is None or (self._last is not None and progress <= self._last):
             return
-        self._last = float(progress)
+        self._last = progress
         await self._context.session.send_progress_notification(
             self._token,
-            self._last,
-            total=float(total) if _is_number(total) else None,
+            progress,
+            total=total,
             message=said[:LONGEST_MESSAGE] if isinstance(said, str) and await self._sees_all() else None,
             related_request_id=str(self._context.request_id),
         )
@@ -65,5 +66,12 @@ def cancelled_channel(known: Admitted, request_id: str | int) -> str:
     return f"cancelled:{digest({'token': whose, 'server': known.server, 'request': str(request_id)})}"
 
 
-def _is_number(value: Json) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: Json) -> float | None:
+    """Return a number as a client can read it, None for anything else: a server may say anything."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,8 +1,11 @@
 """What a server says while it works on a call: passed on to whoever listens, bounded, and answered where it asks."""
 
+import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from types import TracebackType
+from typing import Any, Final, Self, cast
 
 from sandbox.upstream import Hear
 
@@ -11,33 +14,91 @@ Json = Any
 
 MOST_HEARD: Final = 1000
 """Messages of one call that are passed on; what comes after them is dropped."""
+MOST_WAITING: Final = 100
+"""Messages of one call that wait for a listener who is slow; what comes while so many wait is dropped."""
+MOST_ANSWERED: Final = 20
+"""Questions of the server that are answered during one call; the others are left alone."""
+LISTENER_SECONDS: Final = 5.0
+"""How long an answer waits for its listener to have heard what came before it."""
 _ASKS: Final = frozenset({"elicitation/create", "sampling/createMessage", "roots/list"})
 _NO_SUCH_METHOD: Final = -32601
 
 
 @dataclass(slots=True)
 class Hearing:
-    """Who listens to one call, and how much has been heard."""
+    """Who listens to one call, and how much has been heard; a listener who is slow or fails holds up nobody who reads.
+
+    Use it as a context around the call: whatever a listener still has to hear ends with it.
+    """
 
     hear: Hear | None
     _heard: int = field(default=0)
+    _answered: int = field(default=0)
+    _waiting: deque[Mapping[str, Json]] = field(default_factory=deque[Mapping[str, Json]])
+    _passing: asyncio.Task[None] | None = field(default=None)
+    _asking: set[asyncio.Task[Json]] = field(default_factory=set[asyncio.Task[Json]])
 
-    async def note(self, message: Mapping[str, Json]) -> None:
-        """Pass a notification on, if anybody listens and it is not too many."""
-        if self.hear is not None and self._heard < MOST_HEARD:
-            self._heard += 1
-            await self.hear(message)
+    async def __aenter__(self) -> Self:
+        return self
 
-    async def answer(self, message: Mapping[str, Json]) -> dict[str, Json]:
-        """Return the answer to a request of the server: that there is nobody to ask, unless somebody answers."""
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = {task for task in (*self._asking, self._passing) if task is not None}
+        try:
+            if kind is None and tasks:
+                await asyncio.wait(tasks, timeout=LISTENER_SECONDS)
+        finally:
+            self.hear = None
+            for task in tasks:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def note(self, message: Mapping[str, Json]) -> None:
+        """Have a notification passed on, if anybody listens and it is not too many."""
+        if self.hear is None or self._heard >= MOST_HEARD or len(self._waiting) >= MOST_WAITING:
+            return
+        self._heard += 1
+        self._waiting.append(message)
+        if self._passing is None or self._passing.done():
+            self._passing = asyncio.create_task(self._pass_on())
+
+    async def answer(self, message: Mapping[str, Json]) -> dict[str, Json] | None:
+        """Return the answer to a request of the server: that there is nobody to ask, unless somebody answers.
+
+        None: it has asked so often that it gets none.
+        """
+        self._answered += 1
+        if self._answered > MOST_ANSWERED:
+            return None
         method, answer = message.get("method"), {"jsonrpc": "2.0", "id": message.get("id")}
         if method == "ping":
             return {**answer, "result": {}}
-        if method in _ASKS and self.hear is not None and self._heard < MOST_HEARD:
-            self._heard += 1
-            if (said := await self.hear(message)) is not None:
-                return {**answer, "result": said}
+        if method in _ASKS and (said := await self._said(message)) is not None:
+            return {**answer, "result": said}
         return {**answer, "error": {"code": _NO_SUCH_METHOD, "message": "This client cannot be asked that."}}
+
+    async def _pass_on(self) -> None:
+        while self._waiting:
+            await _heard_by(self.hear, self._waiting.popleft())
+
+    async def _said(self, message: Mapping[str, Json]) -> Json | None:
+        asking = asyncio.create_task(_heard_by(self.hear, message))
+        self._asking.add(asking)
+        try:
+            await asyncio.wait({asking})
+        finally:
+            asking.cancel()
+            self._asking.discard(asking)
+        return None if asking.cancelled() else asking.result()
+
+
+async def _heard_by(hear: Hear | None, message: Mapping[str, Json]) -> Json | None:
+    """Return what a listener answers; one who fails answers nothing, and that ends no call."""
+    try:
+        return None if hear is None else await hear(message)
+    except Exception:  # noqa: BLE001  # a client that has gone, or whatever a message of a server breaks
+        return None
 
 
 def tells_of_change(message: Mapping[str, Json]) -> bool:

@@ -5,6 +5,7 @@ session, and opens another when the server has forgotten it. Of an event stream 
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 from collections.abc import Callable, Mapping
@@ -47,6 +48,8 @@ _VERSION, _SESSION = "mcp-protocol-version", "mcp-session-id"
 _GONE: Final = 404
 _EVENTS: Final = "text/event-stream"
 _CANCEL_SECONDS: Final = 2.0
+_LARGEST_THANKS: Final = 64 * 1024
+"""Bytes that a server may answer to an answer of ours."""
 _HEADERS: Final = {"content-type": "application/json", "accept": f"application/json, {_EVENTS}"}
 
 
@@ -166,7 +169,8 @@ class McpWay:
         headers = {**exchange.request.headers, "accept-encoding": "identity"}
         request = exchange.request.model_copy(update={"headers": headers})
         largest = min(exchange.largest, LARGEST_ANSWER)
-        received = await self._http.exchange(replace(exchange, request=request, reader=reader, largest=largest))
+        async with reader.hearing:
+            received = await self._http.exchange(replace(exchange, request=request, reader=reader, largest=largest))
         response = received.response
         if media_type(response) != _EVENTS and number == 1:
             return received
@@ -177,9 +181,11 @@ class McpWay:
         return Received(told, received.size)
 
     async def reply(self, answer: Mapping[str, Json], exchange: Exchange) -> None:
-        """Answer what the server has asked while it works on `exchange`."""
+        """Answer what the server has asked while it works on `exchange`; what it says to that is read as nothing."""
         headers = {name: value for name, value in exchange.request.headers.items() if name in {_VERSION, _SESSION}}
-        await self._posted(answer, headers, exchange.proof)
+        request = WireRequest(method="POST", path="", headers={**_HEADERS, **headers}, body=json.dumps(answer))
+        with contextlib.suppress(NoAnswer, Unavailable):
+            await self._http.exchange(Exchange(request, exchange.proof, largest=_LARGEST_THANKS))
 
     def _take_back(self, number: int, proof: Proof, session: _Session) -> None:
         """Tell the server that nobody waits for an answer any more; whether it hears that is its own affair."""
@@ -205,7 +211,7 @@ class _Answer:
         self._way = way
         self._exchange = exchange
         self._number = number
-        self._hearing = Hearing(hear)
+        self.hearing = Hearing(hear)
         self._events = Events(min(exchange.largest, LARGEST_ANSWER))
 
     def reads(self, status: int, headers: Mapping[str, str]) -> bool:
@@ -223,11 +229,12 @@ class _Answer:
             if is_answer(message) and self._is_ours(message):
                 return json.dumps({**message, "id": 1 if message.get("id") is not None else None}).encode()
             if is_request(message):
-                await self._way.reply(await self._hearing.answer(message), self._exchange)
+                if (answer := await self.hearing.answer(message)) is not None:
+                    await self._way.reply(answer, self._exchange)
             elif tells_of_change(message):
                 self._way.on_change()
             elif "method" in message:
-                await self._hearing.note(message)
+                self.hearing.note(message)
         return None
 
     def _is_ours(self, message: Mapping[str, Json]) -> bool:

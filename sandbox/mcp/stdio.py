@@ -113,7 +113,8 @@ class StdioWay:
         if running.is_over:
             raise Unavailable("The program has ended. Nothing was sent.")
         exchange.progress.begin()
-        answer, size = await running.ask(message, Hearing(exchange.hear))
+        async with Hearing(exchange.hear) as hearing:
+            answer, size = await running.ask(message, hearing)
         return _received({**answer, "id": 1}, size)
 
     async def _there(self) -> "_Running":
@@ -241,7 +242,7 @@ class _Running:
     async def _listen(self) -> None:
         try:
             async for line in self.process.lines(LARGEST_ANSWER):
-                await self._hear(line)
+                self._hear(line)
                 if self._nonsense > _MOST_NONSENSE:
                     break
         except LineTooLong:
@@ -250,7 +251,7 @@ class _Running:
             self._over()
             self._give_up(Dropped("The program ended, or said what nobody can read, before it gave an answer."))
 
-    async def _hear(self, line: bytes) -> None:
+    def _hear(self, line: bytes) -> None:
         try:
             message = members(json.loads(self.shown.redact(line.decode("utf-8", errors="replace"))))
         except (ValueError, RecursionError):
@@ -269,7 +270,7 @@ class _Running:
             self.on_change()
             return
         elif "method" in message:
-            await self._about(message).note(message)
+            self._about(message).note(message)
             return
         self._nonsense += bool(line.strip())
 
@@ -285,7 +286,8 @@ class _Running:
 
     async def _reply(self, message: Mapping[str, Json], hearing: Hearing) -> None:
         with contextlib.suppress(NoAnswer):
-            await self._say(await hearing.answer(message))
+            if (answer := await hearing.answer(message)) is not None:
+                await self._say(answer)
 
     def _later(self, work: Any) -> None:  # noqa: ANN401  # a coroutine of ours
         if self.is_over or len(self._side) >= _MOST_NONSENSE:

@@ -1,6 +1,8 @@
 """Progress of a read at a federated server, as its client hears it: in its own terms, and growing only."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from doors.agents import ERAS, Connect
@@ -9,6 +11,7 @@ from upstream.fixtures import McpUpstream, running_mcp_upstream
 
 from connectors.mcp_upstream import Discovery, Owner
 from hub.identity.resources import EVERYTHING
+from hub.mcp.relaying import Relay
 from hub.registry import Environment, NewConnection, create_connection, disable_connection, get_connection
 from hub.registry import register_connector as register
 
@@ -61,3 +64,23 @@ async def test_progress_is_passed_on_to_the_client_that_asks_for_it(connect: Con
     assert not result.is_error
     assert not quiet.is_error
     assert heard == [(1, 2, "step 1"), (2, 2, "step 2")]
+
+
+@pytest.mark.parametrize("progress", [10**400, float("nan"), float("inf"), True, "1", None])
+async def test_progress_that_is_no_number_of_a_client_is_not_passed_on(
+    hub: WorkingHub,
+    progress: Any,  # noqa: ANN401  # whatever a server says
+) -> None:
+    passed = list[tuple[float, float | None]]()
+
+    async def send(_token: object, done: float, *, total: float | None, **_: object) -> None:
+        passed.append((done, total))
+
+    session = SimpleNamespace(send_progress_notification=send)
+    context = SimpleNamespace(meta={"progress_token": 1}, session=session, request_id=1)
+    relay = Relay(hub.runtime, SimpleNamespace(caller=hub.caller), context)  # type: ignore[arg-type]  # what it uses of them
+
+    await relay.hear({"method": "notifications/progress", "params": {"progress": progress}})
+    await relay.hear({"method": "notifications/progress", "params": {"progress": 1, "total": progress}})
+
+    assert passed == [(1.0, None)]
