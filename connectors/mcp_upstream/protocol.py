@@ -138,7 +138,9 @@ def _result(response: WireResponse, *, is_safe: bool) -> dict[str, Json]:
     answer = _answer(response)
     if answer is not None and isinstance(answer.get("error"), dict):
         error = cast("dict[str, Json]", answer["error"])
-        raise RpcError(int(error.get("code", 0)), str(error.get("message", ""))[:300], error.get("data"))
+        code = error.get("code")
+        said = str(error.get("message", ""))[:300]
+        raise RpcError(code if isinstance(code, int) else 0, said, error.get("data"))
     raise_for_status(response, is_safe=is_safe)
     if answer is None or not isinstance(answer.get("result"), dict):
         raise (Unreadable if is_safe else Unknown)("The MCP server gave no JSON-RPC answer to the request.")

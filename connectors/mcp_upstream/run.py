@@ -105,7 +105,7 @@ def _structured(result: dict[str, Json], *, is_safe: bool) -> Json:
     """
     structured = result.get("structuredContent")
     if result.get("isError"):
-        said = f"The tool reports an error: {_text(cast('list[dict[str, Json]]', result.get('content', [])))}"
+        said = f"The tool reports an error: {_text(result.get('content'))}"
         raise error_of(structured, is_safe=is_safe) or (Refused if is_safe else Unknown)(said)
     return structured
 
@@ -154,7 +154,7 @@ def _output(operation: OperationSpec, result: dict[str, Json], *, is_safe: bool)
     if result.get("resultType", "complete") != "complete":
         what = "The tool asks for more input, which cannot be given here."
         raise Refused(what) if is_safe else Unknown(what)
-    content = cast("list[dict[str, Json]]", result.get("content", []))
+    content = result.get("content", [])
     if result.get("isError"):
         # A definite answer of the tool, but no proof that it did nothing before it failed.
         is_definite = is_safe or operation.binding["refuses_definitely"]
@@ -165,6 +165,9 @@ def _output(operation: OperationSpec, result: dict[str, Json], *, is_safe: bool)
     return output
 
 
-def _text(content: list[dict[str, Json]]) -> str:
-    texts = [str(block.get("text", "")) for block in content if block.get("type") == "text"]
+def _text(content: Json) -> str:
+    """Return the words of an error; a server may say anything."""
+    blocks = cast("list[Json]", content) if isinstance(content, list) else []
+    said = [cast("dict[str, Json]", block) for block in blocks if isinstance(block, dict)]
+    texts = [str(block.get("text", "")) for block in said if block.get("type") == "text"]
     return " ".join(texts)[:_LONGEST_REASON] or "it does not say which"
