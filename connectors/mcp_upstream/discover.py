@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from glob import escape
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 from pydantic import ValidationError
@@ -144,7 +144,9 @@ async def _tools(session: Session) -> dict[str, dict[str, Json]]:
             page = await session.ask(Call("tools/list", {} if cursor is None else {"cursor": cursor}))
         except RpcError as error:
             raise refusal(error, is_safe=True) from error
-        found = cast("list[dict[str, Json]]", page.get("tools", []))
+        found = page.get("tools", [])
+        if not _are_tools(found):
+            raise Unreadable("The MCP server's list of tools holds something else; nothing of it can be used.")
         tools |= {str(tool.get("name", "")): tool for tool in found}
         cursor = page.get("nextCursor")
         if len(tools) > _MOST_TOOLS:
@@ -152,6 +154,10 @@ async def _tools(session: Session) -> dict[str, dict[str, Json]]:
         if cursor is None:
             return tools
     raise Unreadable(f"The MCP server's list of tools does not end (after {len(tools)} tools).")
+
+
+def _are_tools(listed: Json) -> TypeGuard[list[dict[str, Json]]]:
+    return isinstance(listed, list) and all(isinstance(one, dict) for one in cast("list[Json]", listed))
 
 
 def _connector(owner: Owner, operations: list[OperationSpec], about: Mapping[str, Json] | None = None) -> ConnectorSpec:
@@ -194,6 +200,8 @@ def _description(operations: list[OperationSpec], about: Mapping[str, Json]) -> 
 def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mapping[str, Json]) -> OperationSpec:
     theirs = str(tool["name"])
     hints = cast("dict[str, Json]", tool.get("annotations") or {})
+    if not isinstance(hints, dict):
+        raise ValueError("its annotations are not one object")  # noqa: TRY004  # what is wrong is what the server said
     schema = _usable(tool.get("inputSchema"))
     if problem := find_invalid_x_mcp_header(schema):
         raise ValueError(problem)

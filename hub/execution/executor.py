@@ -274,6 +274,9 @@ class Executor:
             return Unreachable(message=f"It did not list its tools within {DISCOVERY_SECONDS:g} seconds.")
         except (ConnectorError, BadBaseUrl, Stopped) as error:
             return Unreachable(message=str(error))
+        except Exception as error:  # noqa: BLE001  # whatever a server lists, looking at it ends in words
+            what = f"What it lists cannot be understood ({type(error).__name__}); its owner must mend it."
+            return Unreachable(message=what)
 
     async def _run(self, run: _Run[T]) -> Ran[T]:
         started = time.monotonic()

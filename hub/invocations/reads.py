@@ -112,7 +112,7 @@ class _Reading:
         return Step(
             to=State.FAILED,
             event=EventKind.INVOCATION_READ,
-            facts=facts | {"code": code, "reason": ran.outcome.message},
+            facts=facts | addressing_facts(ran.outcome.message) | {"code": code, "reason": ran.outcome.message},
             private=private,
             changes={"error_code": code, "error_message": ran.outcome.message, **ended},
         )
@@ -128,9 +128,12 @@ class _Reading:
         )
 
     def _seen(self, standing: Invocation, step: Step) -> list[dict[str, Any]]:
+        source, keys = source_of(standing, self.request.tool), self.runtime.keys
+        if step.to is State.FAILED:  # an error is read like an answer
+            return addressed_by(source, step.changes["error_message"], keys)
         if step.to is not State.SUCCEEDED:
             return []
-        source, output, keys = source_of(standing, self.request.tool), step.changes["output"], self.runtime.keys
+        output = step.changes["output"]
         return [*shown_by(source, output, keys), *addressed_by(source, output, keys)]
 
     async def _quarantine(self, violation: Violation) -> None:

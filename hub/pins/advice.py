@@ -97,6 +97,7 @@ def advice_on(before: ConnectorSpec, after: ConnectorSpec, others: Mapping[str, 
 def breakage(before: ConnectorSpec, after: ConnectorSpec) -> dict[str, str]:
     """Return which accepted operations can no longer be carried out as they were accepted, and why.
 
+    Callers read the reasons, so they hold no word of `after`, which nobody has accepted.
     One with more optional arguments or another text still can.
     """
     now = {str(one.binding.get("tool")): one for one in after.operations}
@@ -115,8 +116,8 @@ def _why_broken(old: OperationSpec, new: OperationSpec) -> str | None:
     if old.effect is Effect.READ and _says_it_writes(new):
         return "The server says now that it changes something."
     before, after = _bones(old.input_schema), _bones(new.input_schema)
-    if more := sorted({*after.get("required", ())} - {*before.get("required", ())}):
-        return f"The server needs another argument now: {', '.join(more)}."
+    if {*after.get("required", ())} - {*before.get("required", ())}:
+        return "The server needs another argument now."
     properties = after.get("properties", {})
     for name, schema in before.get("properties", {}).items():
         if name not in properties:

@@ -14,13 +14,15 @@ from hub.core.ids import is_id, new_id
 from hub.identity.authority import Authority
 from hub.identity.directory import get
 from hub.identity.permissions import Permission, may
-from hub.pins.advice import Advice
+from hub.pins.advice import Advice, breakage
 from hub.pins.tables import PinChangeRow, PinLookRow
 from hub.pins.values import Change, Look, State
-from hub.registry import register_connector, release
-from hub.registry.federated import federated_connections, held_back
+from hub.registry import get_connection, register_connector
+from hub.registry.federated import federated_connections, hold_back
 from hub.registry.reading import connector_owner
 from hub.registry.stewardship import Stewards, require_steward
+from hub.registry.tables import ConnectionRow
+from hub.registry.using import newest_release, spec_for
 from hub.storage import Tx, insert_into, now
 
 LOOK_EVERY: Final = timedelta(minutes=10)
@@ -28,17 +30,21 @@ _PAUSE: Final = timedelta(minutes=1)
 """Between two looks at a server that says again and again that it has changed."""
 _LOOK_LASTS: Final = timedelta(minutes=2)
 _MOST_AT_ONCE: Final = 8
-HELD_BACK: Final = "Its server has changed: "
+_HELD_BACK: Final = "Its server has changed: "
 """How the reason begins for which a look holds a tool back."""
 _LONGEST_REASON: Final = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """What one look found: the release that the server's words would make, and what to know of it."""
+    """What one look found: the release that the server's words would make, and what to know of it.
+
+    `base` is the digest of the release that this one would replace, with which it was compared.
+    """
 
     connector: str
     connection_id: str
+    base: str
     spec: ConnectorSpec
     advice: tuple[Advice, ...]
 
@@ -85,9 +91,10 @@ async def looks(tx: Tx) -> dict[str, Look]:
 
 async def propose(tx: Tx, looked: Looked, authority: Authority) -> Change | None:
     """Put what a server says now in front of its owner; None if they know it, or have refused just that."""
-    wanted = digest(looked.spec.model_dump(mode="json"))
-    query = select(PinChangeRow).where(PinChangeRow.connector == looked.connector).order_by(PinChangeRow.id.desc())
-    latest = await tx.scalar(query.limit(1).with_for_update())
+    release = digest(looked.spec.model_dump(mode="json"))
+    wanted = _difference(release, looked.base)
+    mine = select(PinChangeRow).where(PinChangeRow.connection_id == looked.connection_id)
+    latest = await tx.scalar(mine.order_by(PinChangeRow.id.desc()).limit(1).with_for_update())
     if latest is not None and latest.digest == wanted and latest.state in {State.WAITING, State.REFUSED}:
         return None
     at = await now(tx)
@@ -100,32 +107,48 @@ async def propose(tx: Tx, looked: Looked, authority: Authority) -> Change | None
     tx.add(row)
     await tx.flush()
     signs = sorted({one.sign.value for one in looked.advice})
-    facts = {"connector": row.connector, "connection": row.connection_id, "release": wanted, "signs": signs}
+    facts = {"connector": row.connector, "connection": row.connection_id, "release": release, "signs": signs}
     await authority.record(tx, EventKind.PIN_CHANGED, row.id, **facts)
+    await _hurry_others(tx, row)
     return _change(row)
 
 
-async def settle(tx: Tx, connector: str) -> None:
-    """Let nothing wait any more of what the server of `connector` said before."""
-    waiting = (PinChangeRow.connector == connector, PinChangeRow.state == State.WAITING.value)
+async def hold_broken(tx: Tx, connection_id: str, says: ConnectorSpec, authority: Authority) -> None:
+    """Hold back, over this connection alone, what its server does not do any more as the release in use there has it.
+
+    What it does again is let go.
+    """
+    in_use = await spec_for(tx, await get_connection(tx, connection_id))
+    held = {name: f"{_HELD_BACK}{why}" for name, why in breakage(in_use, says).items()}
+    await hold_back(tx, connection_id, held, authority)
+
+
+async def settle(tx: Tx, connection_id: str) -> None:
+    """Let nothing wait any more of what the server of a connection said before."""
+    waiting = (PinChangeRow.connection_id == connection_id, PinChangeRow.state == State.WAITING.value)
     await tx.execute(update(PinChangeRow).where(*waiting).values(state=State.REPLACED.value, ended_at=await now(tx)))
 
 
 async def accept(tx: Tx, change_id: str, seen: str, authority: Authority) -> Change:
-    """Make a release of what the server says, in use in dev, and let go what a look held back of this connector.
+    """Make a release of what the server says, in use in dev; over its connection that lets go what works again there.
 
-    `seen` is the digest of what was looked at.
+    `seen` is the digest of what was looked at: of what the server says, and of what that replaces. Where another
+    release is in use, or the server of another connection was looked at, nothing is let go.
 
     Raises:
-        Conflict: it does not wait any more, or is not what was looked at.
+        Conflict: it does not wait any more, is not what was looked at, or would replace another release by now.
         Forbidden: it is neither the connector's owner nor an administrator.
         InputError: it cannot be registered; the message lists why.
         NotFound: there is no such change.
     """
     row = await _decided(tx, change_id, seen, authority)
-    await register_connector(tx, ConnectorSpec.model_validate_json(row.spec), authority)
-    for tool_id in await held_back(tx, row.connector, because=HELD_BACK):
-        await release(tx, tool_id, authority)
+    says = ConnectorSpec.model_validate_json(row.spec)
+    base = await newest_release(tx, row.connector)
+    if _difference(_release_of(row), base.digest) != row.digest:
+        raise Conflict("Another release was registered since; look at the server again, then at what differs.")
+    await register_connector(tx, says, authority)
+    await hold_broken(tx, row.connection_id, says, authority)
+    await _hurry_others(tx, row)
     return await _ended(tx, row, State.ACCEPTED, None, authority)
 
 
@@ -182,9 +205,24 @@ async def _ended(tx: Tx, row: PinChangeRow, state: State, reason: str | None, au
     row.state, row.ended_at, row.decided_by, row.reason = state.value, await now(tx), authority.by, reason
     await tx.flush()
     kind = EventKind.PIN_ACCEPTED if state is State.ACCEPTED else EventKind.PIN_REFUSED
-    facts = {"connector": row.connector, "release": row.digest}
+    facts = {"connector": row.connector, "release": _release_of(row)}
     await authority.record(tx, kind, row.id, **facts, **({"reason": reason} if reason else {}))
     return _change(row)
+
+
+async def _hurry_others(tx: Tx, row: PinChangeRow) -> None:
+    """Have the connector's other servers looked at soon: what one says otherwise, others may say."""
+    for connection_id in await tx.scalars(select(ConnectionRow.id).where(ConnectionRow.connector == row.connector)):
+        if connection_id != row.connection_id:
+            await hurry(tx, connection_id)
+
+
+def _release_of(row: PinChangeRow) -> str:
+    return digest(ConnectorSpec.model_validate_json(row.spec).model_dump(mode="json"))
+
+
+def _difference(release: str, base: str) -> str:
+    return digest([release, base])
 
 
 async def _row(tx: Tx, change_id: str) -> PinChangeRow:

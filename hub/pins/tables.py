@@ -29,6 +29,7 @@ class PinChangeRow(Base):
     connector: Mapped[str] = mapped_column(String(32), ForeignKey("connectors.name"))
     connection_id: Mapped[str] = mapped_column(String(40), ForeignKey("connections.id"))
     digest: Mapped[str] = mapped_column(String(64))
+    """Of what the server says and of the release that it would replace: who accepts it accepts this difference."""
     spec: Mapped[str] = mapped_column(Text)
     advice: Mapped[list[dict[str, str]]] = mapped_column(Json)
     state: Mapped[str] = mapped_column(String(12))
@@ -37,4 +38,4 @@ class PinChangeRow(Base):
     decided_by: Mapped[str | None] = mapped_column(String(40))
     reason: Mapped[str | None] = mapped_column(Text)
 
-    __table_args__ = (Index("ix_pin_changes_waiting", "connector", "state"),)
+    __table_args__ = (Index("ix_pin_changes_waiting", "connection_id", "state"),)

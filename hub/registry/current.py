@@ -52,14 +52,15 @@ async def why_closed(tx: Tx, tool_version_id: str, connection_id: str, *, genera
 
     It looks only at what closes a tool or a connection that was open a moment ago, at one row of each.
     """
-    version = select(ToolVersionRow.withdrawn, ToolRow.quarantined).join(ToolRow, ToolRow.id == ToolVersionRow.tool_id)
-    withdrawn, quarantined = (await tx.execute(version.where(ToolVersionRow.id == tool_version_id))).one()
-    if quarantined is not None:
-        return f"The tool is held back until its owner has looked: {quarantined}"
+    columns = (ToolVersionRow.withdrawn, ToolRow.name, ToolRow.quarantined)
+    version = select(*columns).join(ToolRow, ToolRow.id == ToolVersionRow.tool_id)
+    withdrawn, name, quarantined = (await tx.execute(version.where(ToolVersionRow.id == tool_version_id))).one()
+    over = select(ConnectionRow.disabled_at, ConnectionRow.generation, ConnectionRow.held)
+    disabled_at, current, held = (await tx.execute(over.where(ConnectionRow.id == connection_id))).one()
+    if why := quarantined or held.get(name):
+        return f"The tool is held back until its owner has looked: {why}"
     if withdrawn is not None:
         return f"This version of the tool was withdrawn: {withdrawn}"
-    connection = select(ConnectionRow.disabled_at, ConnectionRow.generation).where(ConnectionRow.id == connection_id)
-    disabled_at, current = (await tx.execute(connection)).one()
     if disabled_at is not None:
         return "Its connection is disabled."
     return "" if current == generation else "The connection has been changed or signed in anew."

@@ -41,15 +41,20 @@ class Entry:
     @property
     def is_callable(self) -> bool:
         """Whether it can be called now, by whoever sees it."""
-        return self.version is not None and self.tool.quarantined is None and self.connection.is_enabled
+        return self.version is not None and self.held is None and self.connection.is_enabled
+
+    @property
+    def held(self) -> str | None:
+        """Why it is held back, everywhere or over this connection; None while it is not."""
+        return self.tool.quarantined or self.connection.held.get(self.tool.name)
 
     @property
     def why_not_offered(self) -> str:
         """Why it is not listed and cannot be called, in a sentence; empty while it is offered."""
         if self.version is None:
             return f"Withdrawn: nothing that is in use in {self.connection.environment} has this tool any more."
-        if self.tool.quarantined is not None:
-            return f"Held back until its owner has looked: {self.tool.quarantined}"
+        if self.held is not None:
+            return f"Held back until its owner has looked: {self.held}"
         return "" if self.connection.is_enabled else "Its connection is disabled."
 
     def is_visible(self, sight: Sight) -> bool:
@@ -91,8 +96,8 @@ def callable_tool(entry: Entry | None, name: str, sight: Sight) -> PublishedTool
     if entry is None or not entry.is_visible(sight):
         raise unknown_tool(name)
     tool = entry.published()
-    if entry.tool.quarantined is not None:
-        raise Quarantined(f"{name!r} is held back until its owner has looked: {entry.tool.quarantined}")
+    if entry.held is not None:
+        raise Quarantined(f"{name!r} is held back until its owner has looked: {entry.held}")
     if not entry.connection.is_enabled:
         raise Unavailable(f"{name!r} cannot be called now: its connection is disabled. Nothing was changed.")
     return tool

@@ -1,10 +1,14 @@
 """What the registry knows of federated servers: which connections lead to one, and whose tools others have."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import Select, select
 
+from hub.audit import EventKind
+from hub.identity.authority import Authority
+from hub.registry.reading import connection_row
+from hub.registry.stewardship import Touched, outdate_catalog
 from hub.registry.tables import ConnectionRow, ReleaseInUseRow, ReleaseRow, ToolRow
 from hub.storage import Tx
 
@@ -29,7 +33,18 @@ async def tools_beside(tx: Tx, connector: str) -> dict[str, str]:
     return {name: other for name, other in rows}  # noqa: C416  # rows are no pairs to dict()
 
 
-async def held_back(tx: Tx, connector: str, *, because: str) -> Sequence[str]:
-    """Return the ids of the connector's tools that are held back for a reason that begins with `because`."""
-    mine = (ToolRow.connector == connector, ToolRow.quarantined.startswith(because, autoescape=True))
-    return (await tx.scalars(select(ToolRow.id).where(*mine))).all()
+async def hold_back(tx: Tx, connection_id: str, held: Mapping[str, str], authority: Authority) -> None:
+    """Hold back these tools over a connection, by name with the reason, and no others; elsewhere they go on."""
+    row = await connection_row(tx, connection_id)
+    if row.held == held:
+        return
+    await outdate_catalog(tx, authority, Touched(connections=frozenset({connection_id})))
+    before, row.held = row.held, dict(held)
+    await tx.flush()
+    tools = await tx.execute(select(ToolRow.id, ToolRow.name).where(ToolRow.connector == row.connector))
+    for tool_id, name in sorted(tools, key=lambda one: one.name):
+        if (reason := held.get(name)) == before.get(name):
+            continue
+        kind = EventKind.TOOL_RELEASED if reason is None else EventKind.TOOL_QUARANTINED
+        facts = {"tool": name, "connection": connection_id, "reason": reason or before[name]}
+        await authority.record(tx, kind, tool_id, **facts)

@@ -38,6 +38,7 @@ def connection_of(row: ConnectionRow) -> Connection:
         owner_id=row.owner_id,
         is_enabled=row.disabled_at is None,
         settings=row.settings,
+        held=row.held,
     )
 
 

@@ -99,6 +99,8 @@ class ConnectionRow(Base):
     generation: Mapped[int] = mapped_column(Integer)
     owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
     settings: Mapped[dict[str, object]] = mapped_column(Json)
+    held: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+    """The tools that are held back over this connection alone, by name, each with the reason."""
     created_at: Mapped[datetime] = mapped_column(Moment)
     disabled_at: Mapped[datetime | None] = mapped_column(Moment)
 

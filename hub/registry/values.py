@@ -57,6 +57,8 @@ class Connection:
     settings: Mapping[str, Json]
     prefix: str = ""
     """What stands before the names of its tools in the built-in server."""
+    held: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The tools that are held back over this connection, by name, each with the reason."""
 
     @property
     def twin(self) -> str | None:

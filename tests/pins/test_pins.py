@@ -1,111 +1,30 @@
 """What a federated server says otherwise waits for its owner; what was accepted goes on, or is held back."""
 
-import asyncio
-import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from doors.agents import BOTH_ENGINES
-from doors.working_hub import ALL_SCOPES, WorkingHub
+from pins.noted import FIND, POST, TEXT, Notes
 from sqlalchemy import update
-from upstream.fixtures import running
 
-from connectors.mcp_upstream import Discovery, Owner, owner_of
+from connectors.mcp_upstream import owner_of
 from hub import pins
 from hub.audit import EventKind, events_of
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound, Quarantined
-from hub.identity.authority import Authority
-from hub.identity.principals import Caller
 from hub.identity.resources import EVERYTHING
-from hub.invocations.invoke import invoke
-from hub.invocations.pinning import Seen, look, look_at_due, look_for
-from hub.invocations.values import Call, Invocation
+from hub.invocations.pinning import Seen, look_at_due, look_for
 from hub.pins import Sign, State
 from hub.pins.tables import PinLookRow
 from hub.registry import (
-    Environment,
-    NewConnection,
     change_connection,
-    create_connection,
     find_tool,
     get_connection,
-    register_connector,
 )
 from hub.registry.connecting import ConnectionChange
 from hub.registry.differing import registered
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
-
-TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
-FIND = {"name": "find", "description": "Finds notes.", "inputSchema": TEXT}
-POST = {"name": "post", "description": "Posts a note.", "inputSchema": TEXT}
-SCOPES = ALL_SCOPES | {"notes:read", "notes:write"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notes:
-    """A hub, and a federated server that lists what `says` tells it to."""
-
-    hub: WorkingHub
-    file: Path
-    connection_id: str
-    caller: Caller
-
-    def says(self, *tools: dict[str, Any]) -> None:
-        """Let the server list these tools from now on."""
-        self.file.write_text(json.dumps(tools))
-
-    async def look(self) -> Seen:
-        """Look at the server now."""
-        return await look(self.connection_id, self.hub.runtime)
-
-    async def read(self, text: str) -> Invocation:
-        """Call the tool that was accepted as a read."""
-        call = Call(caller=self.caller, server=EVERYTHING, tool="find", arguments={"text": text}, trace_id="trace")
-        return await invoke(call, self.hub.runtime)
-
-    async def description(self) -> str:
-        """Return what agents read of that tool."""
-        tool = await self.hub.runtime.catalog.resolve("find", server=EVERYTHING, caller=self.caller)
-        return tool.description
-
-    def authority(self, name: str) -> Authority:
-        """Return the authority of one of the people."""
-        return Authority(database=self.hub.database, keys=self.hub.runtime.keys, by=self.hub.people[name].id)
-
-
-@asynccontextmanager
-async def connected(hub: WorkingHub, file: Path) -> AsyncGenerator[Notes]:
-    """Yield a server that was imported and connected as its owner wanted."""
-    await asyncio.to_thread(file.write_text, json.dumps([FIND, POST]))
-    with running("upstream.unruly", "http", "told", str(file)) as (_, port):
-        url = f"http://127.0.0.1:{port}/mcp"
-        new = NewConnection(
-            name="probe", connector="upstream", environment=Environment.DEV, base_url=url, prefix="probe_"
-        )
-        async with hub.database.transaction() as tx:
-            probe = await create_connection(tx, new, hub.authority)
-        found = await hub.runtime.executor.discover(Owner(name="notes", reads=frozenset({"find"})), probe)
-        assert isinstance(found, Discovery), found
-        async with hub.database.transaction() as tx:
-            await register_connector(tx, found.spec, hub.authority, owner_id=hub.people["owner"].id)
-            new = NewConnection(name="notes", connector="notes", environment=Environment.DEV, base_url=url)
-            connection = await create_connection(tx, new, hub.authority)
-        agent = await hub.make_agent("scribe", allowed=SCOPES, servers=frozenset({EVERYTHING}))
-        caller = Caller(actor=agent, on_behalf_of=hub.people["requester"], scopes=SCOPES, client_id=agent.id)
-        yield Notes(hub=hub, file=file, connection_id=connection.id, caller=caller)
-
-
-@pytest.fixture
-async def notes(hub: WorkingHub, tmp_path: Path) -> AsyncGenerator[Notes]:
-    async with connected(hub, tmp_path / "tools.json") as made:
-        yield made
 
 
 async def test_the_same_words_change_nothing(notes: Notes) -> None:
@@ -191,7 +110,7 @@ async def test_what_no_longer_works_is_held_back_until_its_owner_accepts(notes: 
     change = (await notes.look()).change
     assert change is not None
 
-    with pytest.raises(Quarantined, match="needs another argument now: folder"):
+    with pytest.raises(Quarantined, match="needs another argument now"):
         await notes.description()
     async with notes.hub.database.reading() as tx:
         post = await find_tool(tx, "notes", "post")

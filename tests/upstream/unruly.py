@@ -2,7 +2,7 @@
 
 Run as `python -m upstream.unruly stdio MANNER` or `python -m upstream.unruly http MANNER`; the latter prints
 `{"port": ...}`. Manners are the members of `MANNERS`; each is what one bad server does, `honest` does nothing
-bad, and `told` lists the tools in the file that comes after it.
+bad, and `told` lists the tools in the file that comes after it, and answers with an error what begins so.
 """
 
 import asyncio
@@ -76,7 +76,9 @@ def result(message: dict[str, Json], manner: str) -> dict[str, Json]:
             return _answer(message, {"tools": tools(manner)})
         case "tools/call":
             text = params["arguments"].get("text", "")
-            return _answer(message, {"content": [{"type": "text", "text": text}], "resultType": "complete"})
+            is_error = manner == "told" and text.startswith("Error")
+            content = {"content": [{"type": "text", "text": text}], "isError": is_error}
+            return _answer(message, {**content, "resultType": "complete"})
         case _:
             error = {"code": -32601, "message": "no such method"}
             return {"jsonrpc": "2.0", "id": message.get("id"), "error": error}

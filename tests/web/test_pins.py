@@ -10,6 +10,7 @@ from hub.identity.authority import Authority
 from hub.pins import Advice, Change, Looked, Sign, State
 from hub.registry import register_connector
 from hub.registry.differing import registered
+from hub.registry.using import newest_release
 from hub.storage import Tx
 
 pytestmark = pytest.mark.anyio
@@ -32,8 +33,9 @@ async def change(world: World) -> Change:
     authority = Authority(database=world.runtime.database, keys=world.runtime.keys)
     async with world.runtime.database.transaction() as tx:
         spec = await otherwise(tx, authority, world.rita.id)
+        base = (await newest_release(tx, "notes")).digest
         advice = (Advice(operation=spec.operations[0].name, sign=Sign.SPEAKS, says="It speaks to the model."),)
-        looked = Looked(connector="notes", connection_id=world.connection_id, spec=spec, advice=advice)
+        looked = Looked(connector="notes", connection_id=world.connection_id, base=base, spec=spec, advice=advice)
         made = await pins.propose(tx, looked, authority)
     assert made is not None
     return made

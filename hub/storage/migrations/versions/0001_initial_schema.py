@@ -1087,6 +1087,7 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("owner_id", sa.String(length=40), nullable=True),
         sa.Column("settings", Json, nullable=False),
+        sa.Column("held", Json, nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("disabled_at", Moment(), nullable=True),
         sa.ForeignKeyConstraint(["connector"], ["connectors.name"], name=op.f("fk_connections_connector_connectors")),
@@ -1239,7 +1240,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pin_changes")),
     )
     with op.batch_alter_table("pin_changes", schema=None) as batch_op:
-        batch_op.create_index("ix_pin_changes_waiting", ["connector", "state"], unique=False)
+        batch_op.create_index("ix_pin_changes_waiting", ["connection_id", "state"], unique=False)
 
     op.create_table(
         "pin_looks",
