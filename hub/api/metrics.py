@@ -44,7 +44,9 @@ class LineView(BaseModel):
 
     key: str
     label: str
-    values: list[ValueView]
+    values: list[ValueView] = Field(
+        description="Owners of tools are told of votes only where five people or more cast them, and never by group."
+    )
 
 
 class MetricsView(BaseModel):

@@ -24,7 +24,7 @@ from hub.storage import Tx, now
 _LOCK: Final = "cost centres"
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _LONGEST_TITLE: Final = 120
-_NONE: Final = "There is no such cost centre."
+NO_CENTRE: Final = "There is no such cost centre."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ async def centre(tx: Tx, centre_id: str, person: Principal) -> Centre:
     """
     row = await tx.get(CentreRow, centre_id)
     if row is None or not _may_see(person, row):
-        raise NotFound(_NONE)
+        raise NotFound(NO_CENTRE)
     return _centre(row)
 
 
@@ -265,7 +265,7 @@ async def _is_known(tx: Tx, wish: Wish) -> bool:
 async def _open_row(tx: Tx, centre_id: str) -> CentreRow:
     row = await tx.get(CentreRow, centre_id, with_for_update=True)
     if row is None:
-        raise NotFound(_NONE)
+        raise NotFound(NO_CENTRE)
     if row.closed_at is not None:
         raise Conflict("This cost centre is closed.")
     return row

@@ -6,21 +6,21 @@ from sqlalchemy import select
 
 from hub.identity.directory import get_many
 from hub.metrics.lookups import parts_of
-from hub.metrics.selection import By
+from hub.metrics.selection import Allowed, By
 from hub.metrics.tables import CentreRow
 from hub.registry.tables import ToolRow
 from hub.storage import Tx
 
 
-async def labels_of(tx: Tx, by: By, keys: Sequence[str]) -> dict[str, str]:
-    """Return what people call these keys; one that has no name is called as it is."""
-    match by:
+async def labels_of(tx: Tx, allowed: Allowed, keys: Sequence[str]) -> dict[str, str]:
+    """Return what people call these keys; one that has no name, or may not be named, is called as it is."""
+    match allowed.wanted.by:
         case By.AGENT | By.APPROVER:
             return {one.id: one.name for part in parts_of(keys) for one in (await get_many(tx, part)).values()}
         case By.TOOL:
             return {"": "no tool of that name"} | await _tools(tx, keys)
         case By.COST_CENTRE:
-            return {"": "unassigned"} | await _centres(tx, keys)
+            return {"": "unassigned"} | await _centres(tx, [key for key in keys if allowed.names_centre(key)])
         case By.NOTHING:
             return {"": "all"}
         case _:

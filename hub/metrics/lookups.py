@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from sqlalchemy import ColumnElement, select
 
 from connectors.sdk.spec import OperationSpec
+from hub.approvals.tables import CounterRow, QuestionRow, VoteRow
 from hub.invocations.tables import InvocationRow
 from hub.metrics.assignments import Assignments
 from hub.metrics.facts import CallFacts, Cost, entries_of
@@ -57,7 +58,13 @@ class Ground:
         """The condition that an invocation was made in the window."""
         row, window = InvocationRow, self.window
         inside = (row.created_at >= window.begins) & (row.created_at < window.ends)
-        return inside if window.agent_id is None else inside & (row.agent_id == window.agent_id)
+        if window.agent_id is not None:
+            inside &= row.agent_id == window.agent_id
+        if window.tool_ids is not None:
+            inside &= row.tool_id.in_(sorted(window.tool_ids))
+        if window.person_id is not None:
+            inside &= _decided_by(window.person_id)
+        return inside
 
     def put(self, tally: Tally, made: Made, call: CallFacts, times: int = 1) -> None:
         """Add what `call` counts for to `tally`, as often as there were calls like it."""
@@ -81,6 +88,14 @@ class Ground:
             for version_id, spec in await self.tx.execute(query):
                 self._declared[version_id] = _declared(OperationSpec.model_validate_json(spec))
         return self._declared
+
+
+def _decided_by(person_id: str) -> ColumnElement[bool]:
+    """Return the condition that a person voted on a call, or proposed other arguments for it."""
+    voted = select(QuestionRow.invocation_id).join(VoteRow, VoteRow.digest == QuestionRow.digest)
+    countered = select(CounterRow.invocation_id).where(CounterRow.author_id == person_id)
+    mine = InvocationRow.id
+    return mine.in_(voted.where(VoteRow.voter_id == person_id)) | mine.in_(countered)
 
 
 def _declared(operation: OperationSpec) -> Declared:

@@ -28,7 +28,7 @@ class Written:
 async def understood(tx: Tx, written: Written, today: date) -> Selection:
     """Return the selection that is meant.
 
-    A name that nobody has is kept as it is, and finds no call: like one whose calls may not be seen.
+    A name that nobody has is kept as it is, and finds no call, or is refused: like one whose calls may not be seen.
     """
     usual = latest(written.last or today)
     return replace(

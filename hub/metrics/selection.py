@@ -10,6 +10,7 @@ from sqlalchemy import select
 from hub.core.errors import Forbidden, InputError, NotFound
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal
+from hub.metrics.centres import NO_CENTRE, centres
 from hub.metrics.values import group_decider, person_decider
 from hub.registry.tables import ToolRow
 from hub.storage import Tx
@@ -69,11 +70,17 @@ class Allowed:
     decider: str = ""
     """The group or the person whose calls are counted; empty: all."""
     tool_ids: frozenset[str] = frozenset()
+    centre_ids: frozenset[str] | None = None
+    """The cost centres that may be named and chosen; None: all."""
+
+    def names_centre(self, centre_id: str) -> bool:
+        """Return whether the code and the title of a cost centre may be told."""
+        return self.centre_ids is None or centre_id in self.centre_ids
 
 
 def latest(today: date, days: int = 30) -> Selection:
-    """Return the selection of the last so many days, today among them."""
-    return Selection(first=today - timedelta(days=days - 1), last=today)
+    """Return the selection of the last so many days, today among them; no day comes before the first of all."""
+    return Selection(first=max(today, date.min + timedelta(days=days - 1)) - timedelta(days=days - 1), last=today)
 
 
 async def allow(tx: Tx, person: Principal, wanted: Selection, of: Of | None) -> Allowed:
@@ -82,7 +89,7 @@ async def allow(tx: Tx, person: Principal, wanted: Selection, of: Of | None) -> 
     Raises:
         Forbidden: it is more than that.
         InputError: the days are in the wrong order or too many, or two things are asked for that exclude each other.
-        NotFound: there is no such tool, or it is not theirs.
+        NotFound: there is no such tool or cost centre, or it is not theirs.
     """
     _check(wanted)
     sees_all = may(person, Permission.SEE_METRICS)
@@ -91,9 +98,9 @@ async def allow(tx: Tx, person: Principal, wanted: Selection, of: Of | None) -> 
         case Of.ALL:
             return await _of_all(tx, person, wanted, sees_all=sees_all)
         case Of.TOOLS:
-            return _of_tools(wanted, own)
+            return await _with_centres(tx, person, _of_tools(wanted, own))
         case _:
-            return _of_decisions(person, wanted)
+            return await _with_centres(tx, person, _of_decisions(person, wanted))
 
 
 def _most(*, sees_all: bool, owns: bool) -> Of:
@@ -144,6 +151,14 @@ def _of_decisions(person: Principal, wanted: Selection) -> Allowed:
     if wanted.group is not None or wanted.by in {By.GROUP, By.APPROVER}:
         raise InputError("Your own decisions are counted whatever the group; do not choose one.")
     return Allowed(wanted=replace(wanted, group=None), of=Of.DECISIONS, decider=person_decider(person.id))
+
+
+async def _with_centres(tx: Tx, person: Principal, allowed: Allowed) -> Allowed:
+    """Return what is allowed, with the cost centres whose own pages this person may see."""
+    seen = frozenset([one.id for one in await centres(tx, person)])
+    if allowed.wanted.centre_id not in seen | {None, UNASSIGNED}:
+        raise NotFound(NO_CENTRE)
+    return replace(allowed, centre_ids=seen)
 
 
 def _group(wanted: Selection) -> str:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -89,6 +89,21 @@ async def _stored_cases(tx: Tx, allowed: Allowed, days: Days, cases: set[str]) -
         for key, case_key in await tx.execute(query.distinct()):
             found[_told(allowed, key)].add(case_key)
     return found
+
+
+async def voters_of(tx: Tx, allowed: Allowed, days: Days, live: Tally) -> Mapping[str, int]:
+    """Return how many people voted on the calls of each line, for owners of tools; of a group that is not known."""
+    found = defaultdict[str, set[str]](set)
+    if allowed.of is not Of.TOOLS or allowed.decider or allowed.wanted.by in _PREFIXES:
+        return {}
+    each = replace(allowed, wanted=replace(allowed.wanted, by=By.APPROVER))
+    query = _of(each, days, _key(allowed), CountedRow.decider).where(CountedRow.count == Count.VOTES.value)
+    for key, person in await tx.execute(query.distinct()):
+        found[_told(allowed, key)].add(person)
+    for place, entry in live:
+        if entry.count is Count.VOTES and _includes(each, place):
+            found[_told(allowed, _part(allowed, place))].add(place.decider)
+    return {key: len(people) for key, people in found.items()}
 
 
 def _add(sums: Sums, entry: Entry, n: int) -> None:

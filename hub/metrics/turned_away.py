@@ -24,7 +24,9 @@ _ITS_FAULT: Final = frozenset({ArgumentsInvalid.code, InputError.code, Malformed
 
 
 async def count_turned_away(ground: Ground, tally: Tally) -> None:
-    """Add the calls of agents that were turned away in the window to `tally`."""
+    """Add the calls of agents that were turned away in the window to `tally`; nobody was asked about any of them."""
+    if ground.window.person_id is not None:
+        return
     found = await _found(ground)
     known = await get_many(ground.tx, sorted({one.agent_id for one in found}))
     agents = {one.id for one in known.values() if one.kind is not PrincipalKind.USER}

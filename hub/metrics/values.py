@@ -54,11 +54,17 @@ def person_decider(person_id: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """From one moment to just before another, within one UTC day; of one agent, or of all."""
+    """From one moment to just before another, within one UTC day; what is None is not narrowed.
+
+    It may hold more of the calls than are asked for, never fewer: sums choose among what was counted.
+    """
 
     begins: datetime
     ends: datetime
     agent_id: str | None = None
+    tool_ids: frozenset[str] | None = None
+    person_id: str | None = None
+    """Only calls that this person voted on or proposed other arguments for."""
 
     @property
     def day(self) -> date:

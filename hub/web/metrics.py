@@ -175,6 +175,8 @@ def _url_of(asked: Asked, by: By, key: str, label: str) -> str:
     if by is By.DAY:
         return f"/metrics?{_query(replace(asked, first=key, last=key, by=By.NOTHING.value))}"
     if by is By.COST_CENTRE:
+        if label == key:  # it may not be named
+            return ""
         return f"/metrics?{_query(replace(asked, centre=label.split(maxsplit=1)[0], by=By.NOTHING.value))}"
     if not key or by not in _NAMED:
         return ""

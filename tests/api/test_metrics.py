@@ -54,6 +54,14 @@ async def test_a_member_gets_its_own_decisions_and_no_others(hub: WorkingHub, lo
     assert is_problem(await member.get("/metrics", of="tools", tool_id="tool_x"), 404, "not_found")
 
 
+async def test_days_at_the_ends_of_the_calendar_are_days(hub: WorkingHub, log_in: LogIn) -> None:
+    del hub
+    auditor = await log_in("auditor")
+
+    for days in ({"last": "0001-01-01"}, {"first": "9999-12-01", "last": "9999-12-31"}):
+        assert (await auditor.get("/metrics", **days)).status_code == 200
+
+
 async def test_a_query_that_cannot_be_meant_is_said_to_be_wrong(hub: WorkingHub, log_in: LogIn) -> None:
     del hub
     auditor = await log_in("auditor")

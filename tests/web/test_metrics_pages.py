@@ -1,6 +1,7 @@
 """Metrics and cost centres on the pages: chosen by a form, by name, as far as one may see, and as a file."""
 
 import csv
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -11,7 +12,9 @@ from world import World
 from hub.approvals import Choice
 from hub.audit.tables import EventRow
 from hub.identity.accounts import set_roles
+from hub.identity.directory import find
 from hub.identity.principals import Role
+from hub.metrics import Bearer, NewCentre, Wish, assign, open_centre
 from hub.metrics.export import inert_cell
 from hub.registry import find_tool, set_tool_owner
 
@@ -165,3 +168,29 @@ async def test_whoever_has_no_cost_centre_sees_none_and_opens_none(world: World,
     assert (await ann.get("/cost-centres/cc_nothing")).status_code == 404
     async with world.runtime.database.reading() as tx:
         assert await tx.scalar(select(EventRow.id).where(EventRow.kind == "centre.opened")) is None
+
+
+async def test_an_owner_is_told_what_is_kept_from_them_and_is_not_led_to_the_centre_of_others(
+    world: World, ann: Visitor
+) -> None:
+    root = world.runtime.authority
+    async with world.runtime.database.transaction() as tx:
+        tool, adam = await find_tool(tx, "upstream", "item_put"), await find(tx, "carl")
+        assert tool is not None
+        assert adam is not None
+        await set_tool_owner(tx, tool.id, world.ann.id, root)
+        boss = replace(adam, roles=frozenset({Role.ADMINISTRATOR}))
+        centre = await open_centre(tx, NewCentre(code="4711", title="Merger", owner="carl"), boss, root)
+        await assign(tx, Wish(kind=Bearer.AGENT, subject=world.bot.id, centre_id=centre.id), boss, root)
+    await decided(world)
+
+    await ann.get("/metrics?of=tools")
+    kept = ann.text
+    await ann.get("/metrics?of=tools&by=cost_centre")
+
+    assert "not shown: it rests on too few people, or on a group" in kept
+    assert centre.id in ann.text
+    assert ("4711" in ann.html, "Merger" in ann.html, "centre=" in ann.html) == (False, False, False)
+    for code in ("4711", "4712"):
+        await ann.get(f"/metrics?of=tools&centre={code}")
+        assert "There is no such cost centre." in ann.text
