@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from connectors.sdk.vocabulary import Effect
 from hub import approvals
 from hub.audit import EventKind
-from hub.core.errors import Conflict, NotFound
+from hub.core.errors import Conflict, NotFound, Unavailable
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.journal import Step, channel_of, load, move, snapshot
@@ -23,6 +23,8 @@ from hub.invocations.tables import InvocationRow
 from hub.invocations.values import ApprovedBy, Invocation
 from hub.storage import now
 
+CHECK_SECONDS: float = 4
+"""For how long at most a caller that calls off waits for the last check before sending."""
 LOOK_AGAIN_SECONDS = 0.5
 """How often a waiter looks without having been told to: another process may have written to SQLite."""
 
@@ -121,27 +123,42 @@ def _is_watched(caller: Caller, standing: Invocation) -> bool:
 async def cancel(runtime: Runtime, caller: Caller, invocation_id: str, *, reason: str) -> Invocation:
     """Call off one of the caller's invocations, and return it; of a plan under way, what was done is taken back.
 
+    While it is checked once more before it is sent, nobody knows whether it will be: that is waited for.
+
     Raises:
-        Conflict: it is being carried out, or it has ended.
+        Conflict: it has been sent, or it has ended.
         NotFound: there is none, or it is somebody else's.
+        Unavailable: it is still being checked; nothing has been sent, and nothing was called off.
     """
-    standing = await _mine(runtime, caller, invocation_id)
+    standing = await _checked(runtime, caller, invocation_id)
+    while standing.state in CANCELLABLE:
+        with contextlib.suppress(Conflict):  # it has just moved on: look again whether it is too late
+            return await call_off(runtime, standing, reason=reason, by=caller.subject.id)
+        standing = await _checked(runtime, caller, invocation_id)
     if standing.state is State.CANCELLED:
         return standing
+    if standing.state is State.COMMITTING:
+        raise Unavailable("It was not called off: it is being checked once more. Nothing has been sent; ask again.")
     if is_plan(standing) and standing.state is State.SENT:
         why = f"it was called off: {reason}" if reason else "it was called off"
         async with runtime.database.transaction() as tx:
             return await stop_plan(tx, standing.id, why, runtime, by=caller.subject.id)
-    if standing.state not in CANCELLABLE:
-        raise Conflict(f"It is too late to cancel: the invocation is {standing.state.value}.")
-    return await call_off(runtime, standing, reason=reason, by=caller.subject.id)
+    raise Conflict(f"It is too late to cancel: the invocation is {standing.state.value}.")
+
+
+async def _checked(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
+    """Return one of the caller's invocations once it is no longer being checked, or after `CHECK_SECONDS`."""
+    return await wait_while(
+        lambda one: one.state is State.COMMITTING, runtime, caller, invocation_id, seconds=CHECK_SECONDS
+    )
 
 
 async def call_off_quietly(runtime: Runtime, caller: Caller, invocation_id: str, *, reason: str) -> bool:
-    """Call off one of the caller's invocations if it still can be; return whether it could.
+    """Call off one of the caller's invocations unless it was sent or has ended; return whether it could be.
 
     Raises:
         NotFound: there is none, or it is somebody else's.
+        Unavailable: it is still being checked; nothing has been sent, and nothing was called off.
     """
     try:
         await cancel(runtime, caller, invocation_id, reason=reason)

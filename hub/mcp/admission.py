@@ -25,6 +25,8 @@ class Admitted:
     server: str
     trace_id: str
     idempotency_key: str | None
+    token_digest: str
+    """The same for every request that brings this very token, and for no other."""
     again: Callable[[], Awaitable[tuple[Caller, float]]]
     """Asks anew who calls, for what outlives the moment: the caller as it is then, and how many seconds are left.
 

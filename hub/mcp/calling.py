@@ -25,7 +25,7 @@ from hub.mcp.confirming import CONFIRM, Round, first_round, next_round, request_
 from hub.mcp.finding import Asked, find, unwrapped
 from hub.mcp.hub_tool_descriptions import LONGEST_WAIT
 from hub.mcp.hub_tools import HUB_TOOLS
-from hub.mcp.relaying import Relay, cancelled_channel
+from hub.mcp.relaying import Cancellations, Relay
 from hub.mcp.results import internal_error, refusal, result_of
 from hub.mcp.search_tool_descriptions import FIND
 from hub.mcp.tasks import TaskDoor
@@ -75,6 +75,7 @@ class _Answering:
     def __init__(self, runtime: Runtime, tasks: TaskDoor) -> None:
         self._runtime = runtime
         self._tasks = tasks
+        self._cancellations = Cancellations(runtime)
 
     async def anew(self, known: Admitted, params: CallToolRequestParams, context: Context) -> Answer:
         """Carry out a call, or find the one that it repeats."""
@@ -93,8 +94,7 @@ class _Answering:
             call = replace(call, hear=relay.hear)
         if context.request_id is None:
             return await invoke(call, self._runtime)
-        channel = cancelled_channel(known, context.request_id)
-        async with self._runtime.database.listening(channel) as called_off:
+        async with self._cancellations.heard(known, context.request_id) as called_off:
             return await invoke(replace(call, called_off=called_off), self._runtime)
 
     async def again(self, known: Admitted, params: CallToolRequestParams, reached: Round) -> Answer:

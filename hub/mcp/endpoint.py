@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from hub.core.canonical import digest
 from hub.core.errors import HubError, Malformed, NotFound, ScopeMissing, Unauthenticated, Unavailable
 from hub.core.tracing import trace_id_of
 from hub.identity import scopes
@@ -81,6 +82,7 @@ class Endpoint:
             server=server,
             trace_id=trace_id_of(peeked.traceparent) if peeked.traceparent else trace_id,
             idempotency_key=request.headers.get("idempotency-key"),
+            token_digest=digest(_token_in(request)),
             again=partial(self._again, _token_in(request), server),
         )
         return admitted, peeked

@@ -10,7 +10,7 @@ A stream lives no longer than its token: suspension, revocation and expiry end i
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, cast
 
 from mcp.server.context import ServerRequestContext
@@ -161,6 +161,7 @@ class Listening:
     async def _look(self, stream: _Stream, *, first: bool) -> float:
         """Say what has changed; return for how many seconds the token is good."""
         caller, left = await stream.known.again()
+        known = replace(stream.known, caller=caller)
         if stream.wanted:
             lists = await self._showing.to(caller, server=stream.known.server)
             for kind in LISTS:
@@ -168,14 +169,15 @@ class Listening:
                     await stream.send(_CHANGED[kind](NotificationParams(_meta=stream.meta)))
             stream.lists = lists
         if not first:
-            await self._tell_tasks(stream)
+            await self._tell_tasks(stream, known)
         return left
 
-    async def _tell_tasks(self, stream: _Stream) -> None:
+    async def _tell_tasks(self, stream: _Stream, known: Admitted) -> None:
+        """Tell the tasks that have changed, masked for the caller as it is now."""
         for handle in stream.handles.values():
             async with self._runtime.database.reading() as tx:
-                fresh = await find_handle(tx, stream.known.caller, stream.known.server, handle.id)
-            task = await self._tasks.detailed(stream.known, stream.client, fresh)
+                fresh = await find_handle(tx, known.caller, known.server, handle.id)
+            task = await self._tasks.detailed(known, stream.client, fresh)
             if stream.told.get(handle.id) == task:
                 continue
             stream.told[handle.id] = task

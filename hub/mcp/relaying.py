@@ -1,11 +1,15 @@
 """What passes between a client and its call under way: progress to it, and its word that it wants no answer any more.
 
 A request is known by the id that its client gave it, which is unique for that client alone. So a cancellation reaches
-only a call that was made with the same token at the same server, in whichever process it is.
+only a call that was made with the same token at the same server, in whichever process it is. Two sessions of one token
+may give the same id: while a process has two calls under way that one cancellation would mean, it heeds none.
 """
 
+import asyncio
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from mcp.server.context import ServerRequestContext
@@ -62,8 +66,39 @@ class Relay:
 
 def cancelled_channel(known: Admitted, request_id: str | int) -> str:
     """Return the channel on which a client says that it wants no answer to one of its requests any more."""
-    whose = known.caller.token_id or known.caller.visible_key
-    return f"cancelled:{digest({'token': whose, 'server': known.server, 'request': str(request_id)})}"
+    request = f"{type(request_id).__name__}:{request_id}"  # 7 and "7" are two requests
+    return f"cancelled:{digest({'token': known.token_digest, 'server': known.server, 'request': request})}"
+
+
+class Cancellations:
+    """Hears for the calls under way in one process that their clients want no answer any more."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._under_way = Counter[str]()
+
+    @asynccontextmanager
+    async def heard(self, known: Admitted, request_id: str | int) -> AsyncGenerator[asyncio.Event]:
+        """Yield an event that is set once the client cancels this request, and no other could be meant."""
+        channel, called_off = cancelled_channel(known, request_id), asyncio.Event()
+        async with self._runtime.database.listening(channel) as said:
+            self._under_way[channel] += 1
+            watch = asyncio.create_task(self._watch(channel, said, called_off))
+            try:
+                yield called_off
+            finally:
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
+                self._under_way[channel] -= 1
+                if not self._under_way[channel]:
+                    del self._under_way[channel]
+
+    async def _watch(self, channel: str, said: asyncio.Event, called_off: asyncio.Event) -> None:
+        while not called_off.is_set():
+            await said.wait()
+            said.clear()
+            if self._under_way[channel] == 1:
+                called_off.set()
 
 
 def _number(value: Json) -> float | None:

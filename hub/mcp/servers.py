@@ -43,6 +43,7 @@ class Servers:
         self._started: dict[tuple[str, bool], tuple[Server, StreamableHTTPSessionManager]] = {}
         self._starting = anyio.Lock()
         self._tasks_door = TaskDoor(runtime)
+        self._call = calling(runtime, self._tasks_door)  # one, which sees all the calls under way
         self._listening = Listening(runtime, self._tasks_door, streams)
 
     @asynccontextmanager
@@ -101,7 +102,7 @@ class Servers:
             on_subscriptions_listen=self._listening.listen,
         )
         sdk.add_request_handler("server/discover", RequestParams, _discovering(sdk))
-        sdk.add_request_handler("tools/call", CallToolRequestParams, calling(self._runtime, tasks))
+        sdk.add_request_handler("tools/call", CallToolRequestParams, self._call)
         sdk.add_request_handler("tasks/get", TaskParams, tasks.get)
         sdk.add_request_handler("tasks/update", UpdateTaskParams, tasks.update)
         sdk.add_request_handler("tasks/cancel", TaskParams, tasks.cancel)

@@ -27,6 +27,7 @@ from hub.invocations.handles import Handle, find_handle, hand_out, note_answers,
 from hub.invocations.masking import answer_for
 from hub.invocations.queries import call_off_quietly, get_invocation
 from hub.invocations.runtime import Runtime
+from hub.invocations.states import CANCELLABLE, State
 from hub.invocations.values import Invocation
 from hub.mcp.abilities import Abilities, demand_tasks
 from hub.mcp.admission import Admitted, admitted
@@ -90,7 +91,10 @@ class TaskDoor:
         return {"resultType": "complete"}
 
     async def cancel(self, context: Context, params: TaskParams) -> dict[str, Json]:
-        """Answer `tasks/cancel`: call it off, or keep that it was too late, which the task then says."""
+        """Answer `tasks/cancel`: call it off, or keep that it was too late, which the task then says.
+
+        While it is being checked neither may be so: that is an error, which says to ask again.
+        """
         demand_tasks(context)
         known = admitted(context)
         async with _errors(context, params):
@@ -132,7 +136,8 @@ class TaskDoor:
         if invocation.state.is_terminal or outward(invocation).task != _WORKING:
             return invocation.error_message or ""
         said = briefly(invocation) if asks else with_link(invocation, self._runtime.public_url)
-        return f"{TOO_LATE if handle.is_too_late else ''}{said}"
+        was_sent = invocation.state not in CANCELLABLE | {State.COMMITTING}  # not so if its record went stale since
+        return f"{TOO_LATE if handle.is_too_late and was_sent else ''}{said}"
 
     async def _find(self, known: Admitted, task_id: str) -> Handle:
         async with self._runtime.database.reading() as tx:

@@ -12,9 +12,13 @@ from doors.agents import BOTH_ENGINES
 from doors.working_hub import WorkingHub
 from sqlalchemy import select
 
+from hub.core.canonical import digest
+from hub.identity.principals import Caller
 from hub.invocations.journal import WORK
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
+from hub.mcp.admission import Admitted
+from hub.mcp.relaying import Cancellations, cancelled_channel
 from hub.registry import Environment, NewConnection, create_connection
 
 pytestmark = pytest.mark.anyio
@@ -96,12 +100,67 @@ async def test_nobody_calls_off_the_request_of_another_by_its_number(hub: Workin
         await silent.asked.wait()
         for other in (await hub.token(), await hub.token(for_user=hub.people["owner"])):
             await send(http, other, CANCEL)
-        await send(http, token, {**CANCEL, "params": {"requestId": 8}})
+        for number in (8, "7"):
+            await send(http, token, {**CANCEL, "params": {"requestId": number}})
         still_waits = not silent.left.is_set()
         await send(http, token, CANCEL)
         await calling
 
     assert still_waits
+
+
+async def test_two_sessions_of_one_token_do_not_call_each_other_off(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
+    token = await hub.token()
+    async with connected(hub) as silent:
+        first = asyncio.create_task(send(http, token, call("silent_item_get", {"id": 1})))
+        await silent.asked.wait()
+        silent.asked.clear()
+        with_progress = call("silent_item_get", {"id": 2})  # which another application of the SDK serves
+        with_progress["params"]["_meta"] = {"progressToken": 1}
+        second = asyncio.create_task(send(http, token, with_progress))
+        await silent.asked.wait()
+        await send(http, token, CANCEL)
+        await send(http, token, {**CANCEL, "params": {"requestId": 8}})  # so that the one before has been heard
+        ended = await state_of(hub)  # a read comes on record with its end
+        for one in (first, second):
+            one.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        await hub.runtime.tasks.drain(0)
+
+    assert ended == []
+
+
+async def test_of_two_calls_that_are_known_by_the_same_the_one_that_is_left_is_called_off(hub: WorkingHub) -> None:
+    known, cancellations = await known_as(hub, "one token"), Cancellations(hub.runtime)
+    channel = cancelled_channel(known, 7)
+    async with hub.database.listening(channel) as said, cancellations.heard(known, 7) as first:
+        await asyncio.sleep(0)  # it listens
+        async with cancellations.heard(known, 7) as second:
+            await asyncio.sleep(0)
+            async with hub.database.transaction() as tx:
+                await hub.database.signal(tx, channel)
+            await said.wait()
+            await asyncio.sleep(0)  # whoever was woken with this one has looked
+            heeded = first.is_set() or second.is_set()
+        async with hub.database.transaction() as tx:
+            await hub.database.signal(tx, channel)
+        await first.wait()
+
+    assert not heeded
+    assert cancelled_channel(known, 7) != cancelled_channel(known, "7")
+    assert cancelled_channel(known, 7) != cancelled_channel(await known_as(hub, "another token"), 7)
+
+
+async def known_as(hub: WorkingHub, token: str) -> Admitted:
+    """Return what is known of a request with a token that has no id, as some issuers make them."""
+    caller = Caller(actor=hub.people["requester"])
+
+    async def again() -> tuple[Caller, float]:
+        return caller, 60.0
+
+    return Admitted(
+        caller=caller, server="everything", trace_id="t", idempotency_key=None, token_digest=digest(token), again=again
+    )
 
 
 async def test_a_write_that_is_called_off_while_it_is_previewed_goes_no_further(
