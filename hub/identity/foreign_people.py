@@ -19,6 +19,7 @@ from hub.identity.authority import Authority
 from hub.identity.directory import find, get
 from hub.identity.enrolment import MAX_DISPLAY_NAME, NAME_PATTERN, enrol
 from hub.identity.foreign_tokens import LONGEST_SUBJECT
+from hub.identity.grants import revoke_grants_from
 from hub.identity.issuers import Issuer
 from hub.identity.principals import Principal, PrincipalKind
 from hub.identity.tables import ExternalIdentityRow
@@ -98,7 +99,7 @@ async def link(tx: Tx, principal_id: str, issuer: Issuer, subject: str, authorit
 
 
 async def unlink(tx: Tx, principal_id: str, issuer: str, authority: Authority) -> None:
-    """Let an issuer speak for a person no longer; tokens of the issuer stop at once.
+    """Let an issuer speak for a person no longer; its tokens, and what was made of them, stop at once.
 
     Raises:
         NotFound: it does not.
@@ -106,6 +107,9 @@ async def unlink(tx: Tx, principal_id: str, issuer: str, authority: Authority) -
     theirs = (ExternalIdentityRow.principal_id == principal_id, ExternalIdentityRow.issuer == issuer)
     if await tx.scalar(delete(ExternalIdentityRow).where(*theirs).returning(ExternalIdentityRow.subject)) is None:
         raise NotFound("This issuer does not know this person.")
+    await revoke_grants_from(
+        tx, user_id=principal_id, issuer=issuer, reason="its issuer was unlinked", authority=authority
+    )
     await authority.record(tx, EventKind.IDENTITY_UNLINKED, principal_id, system="oidc", issuer=issuer)
     await authority.outdate_callers(tx)
 

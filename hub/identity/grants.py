@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import ColumnElement, or_, update
+from sqlalchemy import ColumnElement, or_, select, update
 
 from hub.audit import EventKind
 from hub.core.ids import new_id
@@ -18,7 +18,7 @@ from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.principals import Principal
 from hub.identity.scopes import parse_scopes, scope_text
 from hub.identity.secrets import hash_secret, new_secret
-from hub.identity.tables import AuthorizationCodeRow, GrantRow, RefreshTokenRow
+from hub.identity.tables import AuthorizationCodeRow, ConsentRow, GrantRow, RefreshTokenRow
 from hub.keys import Keyring
 from hub.storage import Database, Tx, now
 
@@ -102,6 +102,7 @@ class NewGrant:
     lifetime: timedelta
     parent_id: str | None = None
     actors: tuple[str, ...] = ()
+    issuer: str | None = None
 
 
 def scopes_within(requested: str | None, allowed: frozenset[str]) -> frozenset[str]:
@@ -129,6 +130,7 @@ async def open_grant(tx: Tx, new: NewGrant) -> GrantRow:
         expires_at=at + new.lifetime,
         parent_id=new.parent_id,
         actors=list(new.actors),
+        issuer=new.issuer,
     )
     tx.add(grant)
     await tx.flush()
@@ -201,6 +203,35 @@ async def revoke_grants_between(tx: Tx, *, user_id: str, client_id: str, reason:
     """Stop every token that a client holds for one person; return how many grants there were."""
     both = (GrantRow.client_id == client_id) & (GrantRow.user_id == user_id)
     return await _revoke(tx, both, reason, authority)
+
+
+async def revoke_grants_from(tx: Tx, *, user_id: str, issuer: str, reason: str, authority: Authority) -> int:
+    """Stop every token for one person that stands on an external issuer's word; return how many grants there were."""
+    theirs = (GrantRow.user_id == user_id) & (GrantRow.issuer == issuer)
+    return await _revoke(tx, theirs, reason, authority)
+
+
+async def narrow_grants_to(tx: Tx, consent: ConsentRow, authority: Authority) -> None:
+    """Leave of what a client holds for one person at one server what the person has agreed to now, and nothing else."""
+    both = (GrantRow.client_id == consent.client_id) & (GrantRow.user_id == consent.user_id)
+    await _narrow(tx, both & (GrantRow.resource == consent.resource), frozenset(consent.scopes), authority)
+
+
+async def _narrow(tx: Tx, which: ColumnElement[bool], scopes: frozenset[str], authority: Authority) -> None:
+    """Narrow grants, and those that came of their tokens by exchange; what is left without any scope ends."""
+    standing = (GrantRow.revoked_at.is_(None), GrantRow.expires_at > await now(tx))
+    rows = await tx.scalars(select(GrantRow).where(which, *standing).with_for_update())
+    wider = [row for row in rows if not scopes.issuperset(row.scopes)]
+    for row in wider:
+        left = scopes.intersection(row.scopes)
+        if left:
+            row.scopes = sorted(left)
+        else:
+            await revoke_grant(tx, row.id, "the person allows none of it any more", authority)
+    if wider:
+        await tx.flush()
+        await authority.outdate_callers(tx)
+        await _narrow(tx, GrantRow.parent_id.in_([row.id for row in wider]), scopes, authority)
 
 
 async def _revoke(tx: Tx, which: ColumnElement[bool], reason: str, authority: Authority) -> int:

@@ -80,6 +80,7 @@ def _grant(
         server=where[1],
         authenticated_at=said.authenticated_at,
         lifetime=ACCESS_TOKEN_LIFETIME,
+        issuer=said.issuer.issuer,
     )
 
 

@@ -14,7 +14,7 @@ from hub.identity.authority import Authority
 from hub.identity.client_documents import document_of
 from hub.identity.clients import find_client
 from hub.identity.directory import get, is_plain
-from hub.identity.grants import revoke_grants_between
+from hub.identity.grants import narrow_grants_to, revoke_grants_between
 from hub.identity.principals import Principal
 from hub.identity.redirects import answer_uri, resolve_redirect_uri
 from hub.identity.scopes import scope_text
@@ -104,6 +104,8 @@ async def grant_consent(
 ) -> str:
     """Let the agent act for the session's person with `scopes`, and return where to send the browser.
 
+    What it holds already for the person there is narrowed to them: no earlier answer counts.
+
     Raises:
         NotFound: unknown, expired, answered already, somebody else's, or the agent is not what it was.
         InputError: no scope was agreed to, or one that was not asked for.
@@ -135,7 +137,7 @@ async def grant_consent(
             expires_at=at + CODE_LIFETIME,
         )
     )
-    await _remember(tx, row, user_id, granted)
+    await narrow_grants_to(tx, await _remember(tx, row, user_id, granted), authority)
     facts = {"agent": row.client_id, "resource": row.resource, "scope": scope_text(granted)}
     await authority.record(tx, EventKind.CONSENT_GIVEN, user_id, **facts)
     return answer_uri(row.redirect_uri, code=code, state=row.state, iss=row.issuer)
@@ -218,18 +220,18 @@ def _kept(row: AuthorizationRequestRow, given: frozenset[str]) -> list[str]:
     return sorted(given - set(row.scopes))
 
 
-async def _remember(tx: Tx, row: AuthorizationRequestRow, user_id: str, granted: frozenset[str]) -> None:
-    tx.add(
-        ConsentRow(
-            id=new_id("cns"),
-            user_id=user_id,
-            client_id=row.client_id,
-            resource=row.resource,
-            scopes=sorted(granted),
-            given_at=await now(tx),
-        )
+async def _remember(tx: Tx, row: AuthorizationRequestRow, user_id: str, granted: frozenset[str]) -> ConsentRow:
+    consent = ConsentRow(
+        id=new_id("cns"),
+        user_id=user_id,
+        client_id=row.client_id,
+        resource=row.resource,
+        scopes=sorted(granted),
+        given_at=await now(tx),
     )
+    tx.add(consent)
     await tx.flush()
+    return consent
 
 
 def _gone() -> NotFound:

@@ -7,8 +7,8 @@
 | person | has allowed this agent, at this very server, on the consent page: a token that was handed on allows nothing |
 | scopes | what the subject token has, the person has allowed this agent, and the agent may hold: never more |
 | resource | the one of the subject token |
-| time | never longer than the subject token, never refreshed; it ends with the grant of the subject token |
-| chain | `act` names every agent in it, at most `MOST_ACTORS` |
+| time | never longer than the subject token, never refreshed; it ends with its grant, or its issuer's link |
+| chain | `act` names every agent in it, at most `MOST_ACTORS`; each bounds it all the time |
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ _NOT_LIVE: Final = "The subject_token is not good here, or not any more."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Subject:
-    """Whose token it is, what it allows where, until when, and who has acted with it so far, the latest first."""
+    """Whose token it is, what it allows where and until when, who has acted with it so far, and by whose word."""
 
     user_id: str
     scopes: frozenset[str]
@@ -62,6 +62,7 @@ class _Subject:
     authenticated_at: datetime | None
     actors: tuple[str, ...]
     grant_id: str | None
+    issuer: str | None
 
 
 async def exchange_token(
@@ -104,6 +105,7 @@ async def _narrowed(
         lifetime=min(subject.expires_at - await now(tx), ACCESS_TOKEN_LIFETIME),
         parent_id=subject.grant_id,
         actors=actors,
+        issuer=subject.issuer,
     )
 
 
@@ -164,6 +166,7 @@ async def _subject(tx: Tx, server: AuthorizationServer, parameters: Mapping[str,
         authenticated_at=said.authenticated_at,
         actors=(said.client_id, *said.actors),
         grant_id=said.grant_id,
+        issuer=None,
     )
 
 
@@ -182,6 +185,7 @@ async def _foreign(
         authenticated_at=said.authenticated_at,
         actors=(caller.actor.id,),
         grant_id=None,
+        issuer=said.issuer.issuer,
     )
 
 

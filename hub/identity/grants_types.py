@@ -22,6 +22,7 @@ from hub.identity.grants import (
 )
 from hub.identity.grants_assertion import JWT_BEARER, redeem_assertion
 from hub.identity.grants_authorize import TARGET_HINT, allowed_server
+from hub.identity.grants_consent import consented
 from hub.identity.grants_exchange import TOKEN_EXCHANGE, exchange_token
 from hub.identity.proof_keys import proves
 from hub.identity.secrets import hash_secret
@@ -116,7 +117,9 @@ def _mismatch(row: AuthorizationCodeRow, parameters: Parameters) -> Refused | No
 
 
 async def _redeem(tx: Tx, server: AuthorizationServer, client: Client, row: AuthorizationCodeRow) -> Outcome:
-    scopes = frozenset(row.scopes) & client.principal.allowed_scopes
+    # Another answer may have been given since this code was: the latest counts alone.
+    agreed = await consented(tx, user_id=row.user_id, client_id=row.client_id, resource=row.resource)
+    scopes = frozenset(row.scopes) & agreed & client.principal.allowed_scopes
     if not scopes:
         return _refused(OAuthError.INVALID_SCOPE, "The client may no longer have any of these scopes.")
     row.used_at = await now(tx)

@@ -192,21 +192,24 @@ async def _read(tx: Tx) -> _Reading:
 async def caller_of(tx: Tx, said: AccessToken, server: str | None) -> Caller:
     """Return who an access token stands for at a server, as the database has its grant and its principals now.
 
+    Whoever handed on the token that this one was exchanged for bounds it as much as its client does.
+
     Raises:
-        Unauthenticated: revoked, of somebody suspended, or at a server that its client may not use.
+        Unauthenticated: revoked, of somebody suspended, or at a server that its client may not use, or one before it.
     """
     grant = await tx.scalar(select(GrantRow).where(GrantRow.id == said.grant_id, GrantRow.revoked_at.is_(None)))
     if grant is None or (grant.client_id, grant.user_id) != (said.client_id, said.user_id):
         raise refused()
-    principals = await get_many(tx, [said.client_id, *([said.user_id] if said.user_id else [])])
+    principals = await get_many(tx, [said.client_id, *grant.actors, *([said.user_id] if said.user_id else [])])
     actor = await as_of(tx, _in_good_standing(principals.get(said.client_id)), said.agent_version)
     user = _in_good_standing(principals.get(said.user_id)) if said.user_id else None
-    if server is None or not may_use(actor.usable_servers, server):
+    chain = [actor, *(_in_good_standing(principals.get(one)) for one in grant.actors)]
+    if server is None or not all(may_use(one.usable_servers, server) for one in chain):
         raise refused()
     return Caller(
         actor=actor,
         on_behalf_of=user,
-        scopes=said.scopes & actor.allowed_scopes,
+        scopes=said.scopes.intersection(grant.scopes, *(one.allowed_scopes for one in chain)),
         client_id=said.client_id,
         token_id=said.id,
         resource=said.resource,

@@ -14,6 +14,7 @@ from settled import settled_by
 from starlette.applications import Starlette
 from upstream.fixtures import Upstream
 
+from hub.core.errors import Unauthenticated
 from hub.execution import Reach, judged_by
 from hub.identity.accounts import suspend
 from hub.identity.clients import ClientAuthentication, NewAgent, create_agent, issue_secret, limit_client
@@ -108,6 +109,18 @@ async def test_the_issuers_word_lets_an_agent_act_for_a_person(there: Trusting) 
     assert (body["scope"], "refresh_token" in body) == ("upstream:read", False)
     metadata = (await there.http.get("/.well-known/oauth-authorization-server")).json()
     assert metadata["authorization_grant_profiles_supported"] == [ID_JAG]
+
+
+async def test_what_an_assertion_gave_ends_with_the_link_of_its_person(there: Trusting) -> None:
+    token = (await there.redeem(there.assertion())).json()["access_token"]
+    await there.hub.runtime.verifier.verify(token, resource=RESOURCE)
+    (known,) = there.hub.runtime.issuers
+
+    async with there.hub.database.transaction() as tx:
+        await unlink(tx, there.hub.people["requester"].id, known.issuer.issuer, there.hub.authority)
+
+    with pytest.raises(Unauthenticated):
+        await there.hub.runtime.verifier.verify(token, resource=RESOURCE)
 
 
 async def test_an_assertion_is_good_once_also_when_sent_twice_at_the_same_moment(there: Trusting) -> None:

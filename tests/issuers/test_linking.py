@@ -13,9 +13,11 @@ from settled import settled_by
 from starlette.applications import Starlette
 from upstream.fixtures import Upstream
 
+from hub.core.errors import Unauthenticated
 from hub.execution import Reach, judged_by
+from hub.identity.accounts import suspend
 from hub.identity.clients import issue_secret
-from hub.identity.foreign_people import link, person_of
+from hub.identity.foreign_people import link, person_of, unlink
 from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.grants_exchange import ACCESS_TOKEN, JWT, TOKEN_EXCHANGE
 from hub.identity.issuer_keys import IssuerLink
@@ -157,3 +159,39 @@ async def test_an_issuers_token_is_exchanged_for_one_of_the_hub_where_the_person
     assert (caller.actor.id, caller.on_behalf_of) == (hub.agent.id, person)
     assert [one.json()["error"] for one in [*refused, elsewhere]] == ["invalid_request"] * 6
     assert front.id not in after.text
+
+
+@pytest.mark.parametrize("how", ["agent", "link"])
+async def test_what_an_issuers_token_was_exchanged_for_ends_with_its_agent_and_with_the_link(
+    hub: WorkingHub, issuer: Issuing, how: str
+) -> None:
+    front = await hub.make_agent("front", servers=frozenset({"everything"}))
+    person, (there,) = hub.people["requester"], hub.runtime.issuers
+    async with hub.database.transaction() as tx:
+        await link(tx, person.id, there.issuer, "s-1", hub.authority)
+        secret = await issue_secret(tx, hub.agent.id, hub.authority)
+        consent = {"user_id": person.id, "client_id": hub.agent.id, "resource": RESOURCE}
+        tx.add(ConsentRow(id="cns_1", **consent, scopes=sorted(ALL_SCOPES), given_at=await now(tx)))
+    at = int(time.time())
+    said = {"iss": issuer.address, "aud": RESOURCE, "sub": "s-1", "client_id": "acme-front", "scope": "read"}
+    form = {
+        "grant_type": TOKEN_EXCHANGE,
+        "client_id": hub.agent.id,
+        "client_secret": secret.value,
+        "subject_token": issuer.sign({**said, "iat": at, "exp": at + 500}, typ="at+jwt"),
+        "subject_token_type": JWT,
+        "resource": RESOURCE,
+    }
+    transport = httpx2.ASGITransport(Starlette(routes=oauth_routes(hub.runtime)))
+    async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
+        token = (await http.post("/oauth/token", data=form)).json()["access_token"]
+    await hub.runtime.verifier.verify(token, resource=RESOURCE)
+
+    async with hub.database.transaction() as tx:
+        if how == "agent":
+            await suspend(tx, front.id, "stolen", hub.authority)
+        else:
+            await unlink(tx, person.id, there.issuer.issuer, hub.authority)
+
+    with pytest.raises(Unauthenticated):
+        await hub.runtime.verifier.verify(token, resource=RESOURCE)

@@ -1,7 +1,7 @@
 """Consent: whose question it is, how often it can be answered, and what is remembered."""
 
 import pytest
-from oauth_hub import PUBLIC_URL, Hub, query_of, request_id_in
+from oauth_hub import PUBLIC_URL, Hub, error_in, query_of, request_id_in
 from sqlalchemy import update
 
 from hub.core.errors import InputError, NotFound, Unauthenticated
@@ -76,6 +76,36 @@ async def test_what_a_person_left_out_of_its_latest_answer_is_not_kept(hub: Hub)
     seen = await question(hub, request_id_in(await hub.ask(scope="tryton:read")), hub.ada)
 
     assert (seen.scopes, seen.given_before) == (("tryton:read",), {"tryton:read"})
+
+
+async def test_what_a_person_left_out_of_its_latest_answer_leaves_the_tokens_that_are_out(hub: Hub) -> None:
+    first = (await hub.redeem(await hub.code())).json()
+    code = await hub.code()
+    await hub.consent(await hub.ask(), "tryton:read")
+
+    assert (await hub.caller(first["access_token"])).scopes == {"tryton:read"}
+    assert (await hub.refresh(first["refresh_token"])).json()["scope"] == "tryton:read"
+    assert (await hub.redeem(code)).json()["scope"] == "tryton:read"
+
+
+async def test_an_answer_that_allows_nothing_of_it_ends_what_was_allowed_before(hub: Hub) -> None:
+    first = (await hub.redeem(await hub.code(scope="tryton:read"))).json()
+    elsewhere = f"{PUBLIC_URL}/mcp"
+    other = (await hub.redeem(await hub.code(scope="tryton:read", resource=elsewhere))).json()
+    await hub.consent(await hub.ask(), "tryton:write")
+
+    with pytest.raises(Unauthenticated):
+        await hub.caller(first["access_token"])
+    assert error_in(await hub.refresh(first["refresh_token"])) == "invalid_grant"
+    assert (await hub.caller(other["access_token"], elsewhere)).scopes == {"tryton:read"}
+
+
+async def test_a_code_that_was_not_redeemed_before_consent_was_withdrawn_gives_nothing(hub: Hub) -> None:
+    code = await hub.code()
+    async with hub.database.transaction() as tx:
+        await withdraw_consent(tx, hub.ada.id, hub.agent.id, hub.server.authority(hub.ada.id))
+
+    assert error_in(await hub.redeem(code)) == "invalid_scope"
 
 
 async def test_nothing_is_kept_of_what_was_withdrawn_or_of_what_the_agent_may_no_longer_hold(hub: Hub) -> None:

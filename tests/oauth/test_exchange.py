@@ -185,6 +185,27 @@ async def test_an_exchanged_token_ends_at_once_with_whatever_it_stands_on(two: T
         await two.first.caller(body["access_token"])
 
 
+async def test_narrowing_the_agent_that_handed_a_token_on_narrows_what_it_was_exchanged_for(two: Two) -> None:
+    token = (await exchanged(two))["access_token"]
+    first, less = two.first.agent, frozenset({"tryton:read"})
+    async with two.first.database.transaction() as tx:
+        await limit_client(tx, first.id, scopes=less, servers=first.allowed_servers, authority=two.first.authority)
+    assert (await two.first.caller(token)).scopes == less
+
+    async with two.first.database.transaction() as tx:
+        await limit_client(tx, first.id, scopes=less, servers=frozenset({"other"}), authority=two.first.authority)
+    with pytest.raises(Unauthenticated):
+        await two.first.caller(token)
+
+
+async def test_what_a_person_unticks_for_the_first_agent_leaves_the_tokens_of_the_second(two: Two) -> None:
+    token = (await exchanged(two))["access_token"]
+
+    await two.first.consent(await two.first.ask(), "tryton:read")
+
+    assert (await two.first.caller(token)).scopes == {"tryton:read"}
+
+
 async def test_what_is_over_is_exchanged_no_more(two: Two) -> None:
     await two.second.code()
     token = await token_of(two.first)
