@@ -21,7 +21,7 @@ from connectors.sdk.portable import bound_integers, parts_of, reference_problem
 from connectors.sdk.rpc import tool_call
 from connectors.sdk.spec import AuthSpec, ConnectorSpec, OperationSpec, SafeRule
 from connectors.sdk.vocabulary import SERVES, Effect, Phase, Tier
-from connectors.sdk.wire import Transport
+from connectors.sdk.wire import Transport, WireRequest, WireResponse
 from schemas import SchemaInvalid, compile_schema
 
 Json = Any
@@ -31,6 +31,8 @@ ENTRY = "connectors.mcp_upstream:carry_out"
 _MOST_PAGES = 200
 _ANSWER_SECONDS = 10.0
 _MOST_TOOLS = 5000
+_MOST_LISTED = 12 * 1024 * 1024
+"""Characters of everything that a server says while it is looked at: all of it is parsed, and most of it kept."""
 _LONGEST_INSTRUCTIONS = 4000
 _AT_A_TIME = 25
 """Tools that are made ready before others get their turn: whoever lists thousands delays nobody else."""
@@ -97,7 +99,7 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
         Unavailable: the server cannot be reached.
         Refused, Unreadable: it is there, but speaks no protocol that we know.
     """
-    session, opens_sessions = await _meet(transport)
+    session, opens_sessions = await _meet(_Bounded(transport))
     tools = await _tools(session)
     declared = declarations(tools) if owner.vouches else {}
     aside = _phase_tools(declared)
@@ -117,6 +119,22 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
             refused.append(Refusal(tool=name, reason=str(error)[:500]))
     operations += await serving.served(session, owner.name, manner)
     return Discovery(spec=_connector(owner, operations, session.about), refused=tuple(refused))
+
+
+class _Bounded:
+    """A transport that carries no more than a look at a server may cost."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._said = 0
+
+    async def send(self, request: WireRequest) -> WireResponse:
+        """Send `request`; once the server has said too much, that is all there is to say of it."""
+        response = await self._transport.send(request)
+        self._said += len(response.body)
+        if self._said > _MOST_LISTED:
+            raise Unreadable(f"The MCP server lists more than {_MOST_LISTED} characters; have it list less.")
+        return response
 
 
 async def _meet(transport: Transport) -> tuple[Session, bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from mcp.server.lowlevel import Server as SdkServer
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import CallToolRequestParams, DiscoverResult, RequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.invocations.runtime import Runtime
 from hub.mcp.abilities import TASKS
@@ -34,13 +35,49 @@ has hub_find_tools, it is not everything: say with it, in your own words, what y
 with hub_call_tool."""
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Started:
+    """A session manager that runs for one definition of a server, until the last message it serves after that."""
+
+    server: Server
+    manager: StreamableHTTPSessionManager
+    _ends: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    _serving: int = 0
+    _is_former: bool = False
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Run the manager until it is former and serves nothing."""
+        with self._ends:
+            async with self.manager.run():
+                task_status.started()
+                await anyio.sleep_forever()
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one message."""
+        self._serving += 1
+        try:
+            await self.manager.handle_request(scope, receive, send)
+        finally:
+            self._serving -= 1
+            self._end_if_idle()
+
+    def make_former(self) -> None:
+        """Let it end: another definition is served now."""
+        self._is_former = True
+        self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        if self._is_former and not self._serving:
+            self._ends.cancel()
+
+
 class Servers:
     """Runs the SDK's session managers: they keep no session, only what one process needs to answer."""
 
     def __init__(self, runtime: Runtime, streams: Streams) -> None:
         self._runtime = runtime
         self._tasks: TaskGroup | None = None
-        self._started: dict[tuple[str, bool], tuple[Server, StreamableHTTPSessionManager]] = {}
+        self._started: dict[tuple[str, bool], _Started] = {}
         self._starting = anyio.Lock()
         self._tasks_door = TaskDoor(runtime)
         self._call = calling(runtime, self._tasks_door)  # one, which sees all the calls under way
@@ -68,8 +105,8 @@ class Servers:
         """
         server = await self._runtime.catalog.server(name)
         known = self._started.get((name, as_stream))
-        if known is not None and known[0] == server:
-            return known[1].handle_request
+        if known is not None and known.server == server:
+            return known.serve
         async with self._starting:
             if self._tasks is None:
                 raise RuntimeError("the MCP door is not running")
@@ -79,9 +116,13 @@ class Servers:
                 stateless=True,
                 max_request_body_size=LONGEST_BODY,
             )
-            await self._tasks.start(_keep_running, manager)
-            self._started[name, as_stream] = (server, manager)
-            return manager.handle_request
+            started = _Started(server=server, manager=manager)
+            await self._tasks.start(started.run)
+            former = self._started.pop((name, as_stream), None)
+            self._started[name, as_stream] = started
+            if former is not None:
+                former.make_former()
+            return started.serve
 
     def _sdk_server(self, name: str, server: Server) -> SdkServer[Any]:
         beside = BesideTools(self._runtime)
@@ -123,9 +164,3 @@ def _discovering(
         return DiscoverResult(supported_versions=versions, capabilities=can, instructions=sdk.instructions)
 
     return discover
-
-
-async def _keep_running(manager: StreamableHTTPSessionManager, *, task_status: TaskStatus[None]) -> None:
-    async with manager.run():
-        task_status.started()
-        await anyio.sleep_forever()

@@ -1,5 +1,6 @@
 """Federated MCP servers: both protocols, what their hints may do, and what their answers prove."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 from upstream.fixtures import McpUpstream, running_mcp_upstream
 
 from connectors.mcp_upstream import Discovery, Owner, before_discovery, carry_out, discover
+from connectors.sdk.errors import Unreadable
 from connectors.sdk.names import normalised
 from connectors.sdk.run import Done, Failed, PhaseCall, PhaseResult, Previewed
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Phase, Tier, UpstreamClass
+from connectors.sdk.wire import WireRequest, WireResponse
 from connectors.sdk.workbench import PlainTransport
 
 pytestmark = pytest.mark.anyio
@@ -183,6 +186,27 @@ async def test_the_preview_of_a_federated_write_claims_nothing(bench: Bench) -> 
     assert result.preview.fidelity is Fidelity.NONE
     assert result.preview.changes == ()
     assert result.preview.not_covered
+
+
+async def test_a_list_that_is_endless_in_bytes_is_not_read_to_its_end() -> None:
+    asked = list[str]()
+
+    class Endless:
+        async def send(self, request: WireRequest) -> WireResponse:
+            method = json.loads(request.body or "{}")["method"]
+            asked.append(method)
+            if method == "server/discover":
+                result: dict[str, object] = {"supportedVersions": ["2026-07-28"], "capabilities": {}}
+            else:
+                tool = {"name": f"t{len(asked)}", "description": "x" * 1024 * 1024, "inputSchema": {"type": "object"}}
+                result = {"tools": [tool], "nextCursor": str(len(asked))}
+            answer = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result})
+            return WireResponse(status=200, headers={"content-type": "application/json"}, body=answer)
+
+    with pytest.raises(Unreadable, match="have it list less"):
+        await discover(Endless(), OWNER)
+
+    assert asked.count("tools/list") == 12
 
 
 async def test_discovering_twice_finds_the_same_connector(bench: Bench) -> None:
