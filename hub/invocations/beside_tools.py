@@ -1,8 +1,9 @@
 """What federated servers offer beside tools: which resources and prompts a caller sees, and reading one of them.
 
-A name is published as its server gave it, unless two connections offer the same on one hub server: then each stands
-under its connection's name, `NAME+` before an address and `NAME.` before a prompt, and so nobody takes another's place.
-The long form is always understood. Reading is a governed read like any other: policy, limits, masks and record.
+A name is published as its server gave it, unless two connections offer the same on one hub server, or it begins as
+a connection's long names do: then it stands under its connection's name, `NAME+` before an address and `NAME.` before
+a prompt, and so nobody takes another's place. The long form is always understood, and before any other. Reading is a
+governed read like any other: policy, limits, masks and record.
 """
 
 import re
@@ -72,9 +73,14 @@ class Thing:
         return {**self.told, self.kind.key: self.name}
 
     @property
+    def before(self) -> str:
+        """Return what stands before its own name in the long one."""
+        return f"{self.reader.connection.name}{self.kind.joint}"
+
+    @property
     def long_name(self) -> str:
-        """Return the name that nothing else can have."""
-        return f"{self.reader.connection.name}{self.kind.joint}{self.own}"
+        """Return the name that its connection has in front."""
+        return f"{self.before}{self.own}"
 
 
 async def things(kind: Kind, *, server: str, caller: Caller, runtime: Runtime) -> list[Thing]:
@@ -86,7 +92,11 @@ async def things(kind: Kind, *, server: str, caller: Caller, runtime: Runtime) -
     readers = await runtime.catalog.beside_tools(kind.serves, server=server, caller=caller)
     found = [thing for reader in readers for thing in _of(kind, reader)]
     times = Counter(thing.own for thing in found)
-    named = [thing if times[thing.own] == 1 else replace(thing, name=thing.long_name) for thing in found]
+    long = tuple({reader.connection.name + kind.joint for reader in readers})
+    named = [
+        replace(thing, name=thing.long_name) if times[thing.own] > 1 or thing.own.startswith(long) else thing
+        for thing in found
+    ]
     return sorted(named, key=lambda thing: thing.name)
 
 
@@ -117,7 +127,7 @@ async def read_resource(asked: Call, uri: str, runtime: Runtime) -> Read:
         HubError: whatever `invoke` raises.
     """
     resources = await _seen(RESOURCE, asked, runtime)
-    reader, own = _named(resources, uri) or _matching(await _seen(TEMPLATE, asked, runtime), uri)
+    reader, own = _named(resources, uri) or _matching(resources, await _seen(TEMPLATE, asked, runtime), uri)
     call = replace(asked, tool=reader.name, beside=RESOURCES, arguments={"uri": own})
     names = {one.own: one.name for one in resources if one.reader.name == reader.name}
     return Read(invocation=await _answered(call, runtime), names={**names, own: uri}, connection=reader.connection.name)
@@ -174,21 +184,25 @@ async def _answered(call: Call, runtime: Runtime) -> Invocation:
 
 
 def _named(found: list[Thing], name: str) -> tuple[PublishedTool, str] | None:
-    return next(((one.reader, one.own) for one in found if name in {one.name, one.long_name}), None)
+    """Return whose a name is, and what its server calls that; None: nobody's, or it could be of several."""
+    long = [(one.reader, one.own) for one in found if name == one.long_name]
+    meant = long or [(one.reader, one.own) for one in found if name == one.name]
+    return meant[0] if len(meant) == 1 else None
 
 
-def _matching(templates: list[Thing], uri: str) -> tuple[PublishedTool, str]:
+def _matching(resources: list[Thing], templates: list[Thing], uri: str) -> tuple[PublishedTool, str]:
     """Return whose template `uri` is made from, and what its server calls that.
 
     Raises:
         NotFound: nobody's, or it could be of several.
     """
     found = dict[str, tuple[PublishedTool, str]]()
-    for one in templates if len(uri) <= _LONGEST else ():
-        before = f"{one.reader.connection.name}{one.kind.joint}"
-        for own in {uri, uri.removeprefix(before)}:
-            if is_made_from(one.own, own):
-                found[one.reader.connection.id] = (one.reader, own)
+    meant = {one.before for one in (*resources, *templates) if uri.startswith(one.before)}
+    able = [one for one in templates if one.before in meant] if meant else templates
+    for one in able if len(uri) <= _LONGEST else ():
+        own = uri.removeprefix(one.before)
+        if is_made_from(one.own, own):
+            found[one.reader.connection.id] = (one.reader, own)
     if len(found) == 1:
         return next(iter(found.values()))
     if found:

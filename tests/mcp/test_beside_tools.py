@@ -14,6 +14,7 @@ from sqlalchemy import select
 from upstream.fixtures import running
 
 from connectors.mcp_upstream import Discovery, Owner
+from connectors.sdk.spec import OperationSpec
 from hub.identity.resources import EVERYTHING
 from hub.invocations.beside_tools import is_made_from
 from hub.invocations.invoke import invoke
@@ -27,6 +28,7 @@ from hub.registry import (
     get_connection,
     register_connector,
 )
+from hub.registry.differing import registered
 
 pytestmark = pytest.mark.anyio
 
@@ -155,6 +157,47 @@ async def test_two_servers_with_the_same_names_take_nobodys_place(
     assert [str(one.uri) for one in page.contents] == ["library+book://dune/pages/1"]
     assert str(prompt.messages[1].content.resource.uri) == "library+book://1"  # type: ignore[union-attr]  # embedded
     assert completed.completion.values == ["dune"]
+
+
+async def lists_also(hub: WorkingHub, connector: str, more: dict[str, list[dict[str, str]]]) -> None:
+    """Let a server list more than it has, in these lists by their names."""
+    async with hub.database.transaction() as tx:
+        spec = await registered(tx, connector)
+        assert spec is not None
+        listed = [_listing_more(one, more) for one in spec.operations]
+        await register_connector(tx, spec.model_copy(update={"operations": tuple(listed)}), hub.authority)
+
+
+def _listing_more(operation: OperationSpec, more: dict[str, list[dict[str, str]]]) -> OperationSpec:
+    listed = operation.binding.get("listed", {})
+    longer = {name: [*listed[name], *more[name]] for name in listed.keys() & more.keys()}
+    return operation.model_copy(update={"binding": {**operation.binding, "listed": {**listed, **longer}}})
+
+
+async def test_no_server_takes_the_long_name_of_anothers(
+    hub: WorkingHub, connect: Connect, token: str, library: str
+) -> None:
+    await connect_library(hub, library, "archive")
+    taken = {"uri": "library+book://1", "name": "The first book."}
+    wide = {"uriTemplate": "library+{+all}", "name": "Everything."}
+    prompt = {"name": "library.review"}
+    await lists_also(hub, "archive", {"resources": [taken], "templates": [wide], "prompts": [prompt]})
+
+    async with connect(token=token) as client:
+        uris = [str(one.uri) for one in (await client.list_resources()).resources]
+        prompts = [one.name for one in (await client.list_prompts()).prompts]
+        await client.read_resource("library+book://1")
+        await client.read_resource("library+book://dune/pages/1")
+        await client.get_prompt("library.review", {"book": "dune"})
+        with pytest.raises(MCPError, match="There is no resource"):
+            await client.read_resource("library+nothing://here")
+
+    assert uris == sorted({*uris})
+    assert "archive+library+book://1" in uris
+    assert prompts == ["archive.library.review", "archive.review", "library.review"]
+    async with hub.database.reading() as tx:
+        asked = set(await tx.scalars(select(InvocationRow.tool_name)))
+    assert asked == {"library_resources", "library_prompts"}
 
 
 async def test_a_server_that_is_disabled_offers_nothing_and_empties_no_other_list(
