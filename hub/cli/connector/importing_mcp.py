@@ -15,6 +15,7 @@ from hub.cli.connector.secret import ask_fields
 from hub.cli.connector.trying import equipment
 from hub.cli.console import fail, out, run, settings
 from hub.invocations.proving.laboratory import open_laboratory
+from hub.pins import advice_on
 from hub.settings import Settings
 
 
@@ -103,3 +104,7 @@ def _print(found: Discovery) -> None:
     out.print(table)
     for refusal in found.refused:
         out.print(f"[yellow]Left out[/] {refusal.tool}: {refusal.reason}", highlight=False)
+    nothing = found.spec.model_copy(update={"operations": (), "description": ""})
+    for advice in advice_on(nothing, found.spec, {}):
+        where = advice.operation or "the server itself"
+        out.print(f"[yellow]{advice.sign.value}[/] {escape(where)}: {escape(advice.says)}", highlight=False)
