@@ -217,9 +217,10 @@ def _description(operations: list[OperationSpec], about: Mapping[str, Json]) -> 
 
 def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mapping[str, Json]) -> OperationSpec:
     theirs = str(tool["name"])
-    hints = cast("dict[str, Json]", tool.get("annotations") or {})
-    if not isinstance(hints, dict):
+    given = tool.get("annotations") or {}
+    if not isinstance(given, dict):
         raise ValueError("its annotations are not one object")  # noqa: TRY004  # what is wrong is what the server said
+    hints = cast("dict[str, Json]", given)
     schema = _usable(tool.get("inputSchema"))
     if problem := find_invalid_x_mcp_header(schema):
         raise ValueError(problem)
