@@ -217,7 +217,7 @@ def _description(operations: list[OperationSpec], about: Mapping[str, Json]) -> 
 
 def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mapping[str, Json]) -> OperationSpec:
     theirs = str(tool["name"])
-    given = tool.get("annotations") or {}
+    given: Json = tool.get("annotations") or {}
     if not isinstance(given, dict):
         raise ValueError("its annotations are not one object")  # noqa: TRY004  # what is wrong is what the server said
     hints = cast("dict[str, Json]", given)
