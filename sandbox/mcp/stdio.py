@@ -205,6 +205,7 @@ class _Running:
             raise Dropped("The program has ended.")
         number = next(self._ids)
         waiting = _Waiting(hearing=hearing, answer=asyncio.get_running_loop().create_future())
+        waiting.answer.add_done_callback(_heed)  # the program may end before anybody waits for the answer
         self._waiting[number] = waiting
         try:
             await self._say(_numbered(message, number))
@@ -304,6 +305,12 @@ class _Running:
         for waiting in self._waiting.values():
             if not waiting.answer.done():
                 waiting.answer.set_exception(why)
+
+
+def _heed(answer: asyncio.Future[tuple[dict[str, Json], int]]) -> None:
+    """Take note of how it ended, so that nobody has to."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def _numbered(message: Mapping[str, Json], number: int) -> dict[str, Json]:
