@@ -4,12 +4,16 @@ from upstream.connector import connector
 
 from doors.working_hub import WorkingHub
 from hub.pins import Looked, propose
+from hub.registry import newest_release
 
 
 async def something_said(hub: WorkingHub) -> str:
     """Let the test system say something; return the id of what waits for the connector's owner."""
-    looked = Looked(connector="upstream", connection_id=hub.connection.id, spec=connector.spec, advice=())
     async with hub.database.transaction() as tx:
+        base = (await newest_release(tx, "upstream")).digest
+        looked = Looked(
+            connector="upstream", connection_id=hub.connection.id, base=base, spec=connector.spec, advice=()
+        )
         change = await propose(tx, looked, hub.authority)
     assert change is not None
     return change.id
