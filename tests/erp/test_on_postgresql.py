@@ -70,12 +70,19 @@ class Ledger:
         return await self._each(named, "SELECT last_value || ' ' || is_called FROM \"{}\"")
 
     async def contents(self) -> Contents:
-        """Return every row of every table that holds business, as the contract kit compares them."""
+        """Return every row of every table that holds business, as the contract kit compares them.
+
+        How far a number has come stands in a sequence here, outside of transactions, and not in the row of its record.
+        """
         async with self._connected() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             snapshot = await connection.fetchval("SELECT pg_current_snapshot()::text")
             if snapshot != self._looked_at:  # somebody has begun or ended a write since the last look
                 self._looked_at, self._seen = snapshot, await _every_row(connection)
-        return dict(self._seen)
+        seen = dict(self._seen)
+        for name, reached in (await self.numbers()).items():
+            record = f"ir.sequence/{name.removeprefix('ir_sequence_')}"
+            seen[record] = {**seen[record], "number_next_internal": reached}
+        return seen
 
     @asynccontextmanager
     async def unfinished(self, *statements: str) -> AsyncGenerator[None]:
