@@ -66,6 +66,17 @@ def isolate(visible: Iterable[Path]) -> tuple[Space, ...]:
     return tuple(made)
 
 
+def own_processes() -> bool:
+    """Give what this process forks from here on a namespace of processes, and return whether it could be had.
+
+    Its first process is the next one to be forked; with that one the kernel ends all the others, wherever they hide.
+    From within, no process outside has a number by which it could be stopped or killed.
+    """
+    if sys.platform != "linux" or (os.geteuid() != 0 and not _become_user_of_a_namespace()):
+        return False
+    return int(_libc.unshare(_NEW_PROCESSES)) == 0
+
+
 def _become_user_of_a_namespace() -> bool:
     user, group = os.geteuid(), os.getegid()
     if _libc.unshare(_NEW_USERS) != 0:

@@ -3,6 +3,11 @@
 Started as `python -I -m sandbox.mcp.keeper IN OUT ERR` with its control socket as standard input; the numbers are the
 descriptors that become the program's standard ones. One line of JSON says what to start. When the hub closes the
 socket, by intention or because it was killed, every process that came of the program is killed, wherever it has hidden.
+
+Where the machine permits, the program gets a namespace of processes of its own: it cannot name its keeper or the hub,
+so it cannot kill either first, even with the same user's rights, and the kernel ends what is in it with its first
+process. Elsewhere a program under the hub's own user is held by Landlock's scopes (ABI 6), and before those by nothing:
+there it has to be given a user of its own.
 """
 
 import contextlib
@@ -19,13 +24,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sandbox import landlock
+from sandbox import isolation, landlock
 
 Json = Any
 """Any JSON value."""
 
 NOBODY: Final = "nobody"
-_SET_NO_NEW_PRIVS, _DIE_WITH_PARENT, _ADOPT_ORPHANS = 38, 1, 36
+_SET_NO_NEW_PRIVS, _DIE_WITH_PARENT, _ADOPT_ORPHANS, _SET_DUMPABLE = 38, 1, 36, 4
 _CHUNK: Final = 64 * 1024
 _NOT_STARTED: Final = 127
 _LIMITS: Final = ((resource.RLIMIT_NOFILE, 1024), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 1 << 30))
@@ -47,18 +52,42 @@ def main() -> None:
     if _is_linux:
         _libc.prctl(_ADOPT_ORPHANS, 1, 0, 0, 0)
     woken = _wake_on_child()
+    kept, keeping = os.pipe()
+    is_apart = isolation.own_processes()
     keeper = os.getpid()
     program = os.fork()
     if program == 0:
         with contextlib.suppress(BaseException):  # whatever it is, it must not unwind into the keeper's own code
+            os.close(keeping)
+            if is_apart:
+                keeper = _stay_first(kept, keeper=os.getpid())
             _become(json.loads(line), standard, keeper)
         os._exit(_NOT_STARTED)
-    for number in standard:
+    for number in (*standard, kept):
         os.close(number)
     _wait_for_end(control, woken, program)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(program, signal.SIGKILL)
     _end_all()
+
+
+def _stay_first(kept: int, *, keeper: int) -> int:
+    """Stay behind as the first process of a namespace, which ends with its keeper; return, in another, its number.
+
+    That the keeper has gone already shows in `kept`, a pipe that it held open: its own number is not known in here.
+    """
+    _libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+    _libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)  # or the program could make it do what it likes
+    if select.select([kept], [], [], 0)[0]:
+        os._exit(_NOT_STARTED)
+    program = os.fork()
+    if program == 0:
+        return keeper
+    signal.set_wakeup_fd(-1)
+    os.closerange(0, 65536)  # the hub is to see when the program says nothing more
+    while os.waitpid(-1, 0)[0] != program:
+        pass
+    os._exit(0)
 
 
 def _wake_on_child() -> int:

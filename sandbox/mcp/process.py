@@ -1,8 +1,8 @@
 """One running foreign program as the hub sees it: lines in, lines out, bounded; gone when it is closed."""
 
 import asyncio
-import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -37,9 +37,9 @@ class Process:
         self._control, control = socket.socketpair()
         self._in, their_in = socket.socketpair()
         self._out, their_out = socket.socketpair()
-        self._err, their_err = socket.socketpair()
-        ours, theirs = (self._control, self._in, self._out, self._err), (control, their_in, their_out, their_err)
-        standard = [one.fileno() for one in theirs[1:]]
+        ours, theirs = (self._control, self._in, self._out), (control, their_in, their_out)
+        complaints = os.open(os.devnull, os.O_WRONLY)  # they may say anything, and as much as they like
+        standard = [their_in.fileno(), their_out.fileno(), complaints]
         try:
             self._keeper = subprocess.Popen(  # noqa: S603  # our own program
                 [sys.executable, "-I", "-X", "utf8", "-m", "sandbox.mcp.keeper", *map(str, standard)],
@@ -56,6 +56,7 @@ class Process:
                 one.close()
             raise
         finally:
+            os.close(complaints)
             for one in theirs:
                 one.close()
         for one in ours:
@@ -69,7 +70,6 @@ class Process:
         }
         self._control.send(json.dumps(order).encode() + b"\n")
         self._writing = asyncio.Lock()
-        self._draining = asyncio.create_task(self._drain())
 
     @property
     def keeper_pid(self) -> int:
@@ -105,23 +105,19 @@ class Process:
                 buffer = bytearray(rest)
                 for line in lines:
                     yield bytes(line)
+                await asyncio.sleep(0)  # whoever never stops speaking must not keep the others from being heard
             if len(buffer) > longest:
                 raise LineTooLong
 
+    def kill(self) -> None:
+        """Have its keeper end the program and everything it has started, without waiting for that."""
+        self._control.close()
+
     async def close(self) -> None:
         """End the program and everything it has started."""
-        self._draining.cancel()
-        await asyncio.gather(self._draining, return_exceptions=True)
-        for one in (self._control, self._in, self._out, self._err):
+        for one in (self._control, self._in, self._out):
             one.close()
         await asyncio.to_thread(self._reap)
-
-    async def _drain(self) -> None:
-        """Read its complaints and drop them: unread they would stop it, and they may say anything."""
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError):
-            while await loop.sock_recv(self._err, _CHUNK):
-                pass
 
     def _reap(self) -> None:
         try:

@@ -19,6 +19,7 @@ from connectors.sdk.wire import WireResponse
 from sandbox.line import Dropped, NoAnswer, TooLarge
 from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, tells_of_change, unheard
 from sandbox.mcp.http import CLIENT, LARGEST_ANSWER, MODERN, WHO_ARE_YOU
+from sandbox.mcp.patience import MESSAGE, NONSENSE, REQUEST, Patience
 from sandbox.mcp.process import LineTooLong, Process
 from sandbox.pace import Pace
 from sandbox.programs import STDIO, Program
@@ -35,7 +36,8 @@ SETTLED_SECONDS: Final = 30.0
 """A program that has lived for so long is not one that keeps dying."""
 PROBE_SECONDS: Final = 8.0
 WRITE_SECONDS: Final = 5.0
-_MOST_NONSENSE: Final = 200
+_MOST_SAID: Final = 200
+"""Things that are being said to one program at the same time, beside what it is asked."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,7 +162,7 @@ class _Running:
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _waiting: dict[int, _Waiting] = field(default_factory=dict[int, _Waiting])
     _greeting: asyncio.Task[tuple[dict[str, Json], int]] | None = None
-    _nonsense: int = 0
+    _patience: Patience = field(default_factory=Patience)
     _listening: asyncio.Task[None] = field(init=False)
     _side: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
@@ -243,37 +245,45 @@ class _Running:
     async def _listen(self) -> None:
         try:
             async for line in self.process.lines(LARGEST_ANSWER):
-                self._hear(line)
-                if self._nonsense > _MOST_NONSENSE:
+                cost = self._hear(line)
+                if cost and not self._patience.bears(cost, len(line), at=time.monotonic()):
+                    self._give_up(NoAnswer("The program says more than it may that nobody asked for; it was ended."))
                     break
         except LineTooLong:
             self._give_up(TooLarge(f"The answer is larger than {LARGEST_ANSWER} bytes."))
         finally:
             self._over()
+            self.process.kill()
             self._give_up(Dropped("The program ended, or said what nobody can read, before it gave an answer."))
 
-    def _hear(self, line: bytes) -> None:
+    def _hear(self, line: bytes) -> float:
+        """Take in one line, and return what it costs of the patience with the program; an answer costs nothing."""
         try:
             message = members(json.loads(self.shown.redact(line.decode("utf-8", errors="replace"))))
         except (ValueError, RecursionError):
             message = {}
         if is_answer(message):
-            number = message.get("id")
-            waiting = self._waiting.get(number) if isinstance(number, int) else None
-            if waiting is not None and not waiting.answer.done():
-                self.has_answered = True
-                waiting.answer.set_result((message, len(line)))
-                return
-        elif is_request(message):
+            return 0.0 if self._answered(message, len(line)) else NONSENSE
+        if is_request(message):
             self._later(self._reply(message, self._alone()))
-            return
-        elif tells_of_change(message):
+            return REQUEST
+        if tells_of_change(message):
             self.on_change()
-            return
-        elif "method" in message:
+            return MESSAGE
+        if "method" in message:
             self._about(message).note(message)
-            return
-        self._nonsense += bool(line.strip())
+            return MESSAGE
+        return NONSENSE if line.strip() else MESSAGE
+
+    def _answered(self, message: dict[str, Json], size: int) -> bool:
+        """Hand an answer to who waits for it, and return whether somebody does."""
+        number = message.get("id")
+        waiting = self._waiting.get(number) if isinstance(number, int) else None
+        if waiting is None or waiting.answer.done():
+            return False
+        self.has_answered = True
+        waiting.answer.set_result((message, size))
+        return True
 
     def _alone(self) -> Hearing:
         """Return who may be asked: over one pair of pipes a question says not whose call it is about."""
@@ -291,7 +301,7 @@ class _Running:
                 await self._say(answer)
 
     def _later(self, work: Any) -> None:  # noqa: ANN401  # a coroutine of ours
-        if self.is_over or len(self._side) >= _MOST_NONSENSE:
+        if self.is_over or len(self._side) >= _MOST_SAID:
             work.close()
             return
         task = asyncio.create_task(work)

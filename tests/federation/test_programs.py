@@ -18,6 +18,7 @@ from hub.core.errors import InputError
 from hub.execution import Failed, Reachable, Succeeded, Unknown
 from hub.registry import Environment
 from sandbox.mcp import StdioWay
+from sandbox.mcp.patience import MESSAGE, NONSENSE, Patience
 from sandbox.programs import Program
 
 pytestmark = pytest.mark.anyio
@@ -129,6 +130,22 @@ async def test_a_program_cannot_touch_what_is_hidden(federated: Federated, tmp_p
     assert text_of(memory.outcome) == "PermissionError"
 
 
+async def test_a_program_cannot_name_a_process_outside_to_end_it(federated: Federated) -> None:
+    house = await federated.connect(federated.allow("reaching", program("upstream.revealing")))
+    spec = await federated.discovered(house, Owner(name="revealing", reads=frozenset({"process"})))
+    keeper = await _keeper(federated, house.connection, spec)
+
+    of_keeper = await house.read(spec, "process", path=str(keeper))
+    of_hub = await house.read(spec, "process", path=str(os.getpid()))
+
+    asked = "from sandbox.isolation import own_processes; raise SystemExit(not own_processes())"
+    can_be_apart = (await asyncio.to_thread(subprocess.run, [sys.executable, "-c", asked], check=False)).returncode == 0
+    expected = "ProcessLookupError" if can_be_apart else "PermissionError"
+    assert isinstance(of_keeper.outcome, Succeeded), of_keeper
+    assert isinstance(of_hub.outcome, Succeeded), of_hub
+    assert [text_of(of_keeper.outcome), text_of(of_hub.outcome)] == [expected, expected]
+
+
 async def test_a_command_that_is_not_there_is_no_doubt_for_a_write(federated: Federated) -> None:
     honest = await federated.connect(federated.over_stdio("honest"))
     spec = await federated.discovered(honest, Owner(name="echo"))
@@ -166,6 +183,38 @@ async def test_who_stops_waiting_takes_nobody_elses_process_away(federated: Fede
     assert await _keeper(federated, house.connection, spec) == before
 
 
+async def test_a_program_that_never_stops_speaking_is_ended_and_its_calls_say_so(federated: Federated) -> None:
+    shouting = await federated.connect(federated.over_stdio("shouting"))
+    honest = await federated.connect(federated.over_stdio("honest"))
+    spec = await federated.discovered(shouting)
+    keeper = await _keeper(federated, shouting.connection, spec)
+    assert keeper is not None
+    family = _descendants(keeper)
+
+    calls = [asyncio.create_task(shouting.read(spec, "echo", 60.0, text="hello")) for _ in range(3)]
+    beside = await honest.read(spec, "echo", text="good")
+    ran = await asyncio.gather(*calls)
+
+    assert text_of(beside.outcome) == "good"
+    assert [isinstance(one.outcome, Failed) for one in ran] == [True] * 3, ran
+    assert "says more than it may" in ran[0].outcome.message  # type: ignore[union-attr]  # asserted above
+    assert await asyncio.to_thread(_left_of, family) == []
+
+
+def test_patience_ends_with_a_flood_and_comes_back_with_time() -> None:
+    patience = Patience(_filled_at=0.0)
+    flood = [patience.bears(MESSAGE, 40, at=0.0) for _ in range(20_000)]
+    quiet = Patience(_filled_at=0.0)
+    for second in range(100):
+        assert all(quiet.bears(MESSAGE, 40, at=float(second)) for _ in range(900))
+
+    assert 9_000 < flood.index(False) < 10_001
+    assert not patience.bears(MESSAGE, 40, at=1.0)
+    assert patience.bears(MESSAGE, 40, at=60.0)
+    assert not Patience(_filled_at=0.0).bears(MESSAGE, 64 * 1024 * 1024, at=0.0)
+    assert [Patience(_filled_at=0.0).bears(NONSENSE * count, 0, at=0.0) for count in (200, 201)] == [True, False]
+
+
 async def test_everything_a_program_started_ends_with_its_way(federated: Federated) -> None:
     del federated
     way = StdioWay(program("upstream.unruly", "stdio", "family"), _no_secrets)
@@ -180,7 +229,8 @@ async def test_everything_a_program_started_ends_with_its_way(federated: Federat
     assert not [pid for pid in family if _is_alive(pid)]
 
 
-def test_nothing_is_left_when_the_hub_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("manner", ["family", "rebel"])
+def test_nothing_is_left_when_the_hub_is_killed(tmp_path: Path, manner: str) -> None:
     script = tmp_path / "killed.py"
     script.write_text(
         "import asyncio, sys\n"
@@ -188,7 +238,7 @@ def test_nothing_is_left_when_the_hub_is_killed(tmp_path: Path) -> None:
         "from sandbox.mcp import StdioWay\n"
         "async def main():\n"
         "    async def nothing(): return {}\n"
-        "    way = StdioWay(program('upstream.unruly', 'stdio', 'family'), nothing)\n"
+        "    way = StdioWay(program('upstream.unruly', 'stdio', sys.argv[1]), nothing)\n"
         "    await way.probe()\n"
         "    print(way.keeper_pid, flush=True)\n"
         "    await asyncio.sleep(600)\n"
@@ -197,7 +247,7 @@ def test_nothing_is_left_when_the_hub_is_killed(tmp_path: Path) -> None:
     here = Path(__file__).parent
     path = os.pathsep.join([str(here), str(here.parent), str(here.parent / "execution")])
     with subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
+        [sys.executable, str(script), manner], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
     ) as hub:
         assert hub.stdout is not None
         keeper = int(hub.stdout.readline())
@@ -205,11 +255,16 @@ def test_nothing_is_left_when_the_hub_is_killed(tmp_path: Path) -> None:
         hub.kill()
         hub.wait()
 
+    assert len(family) >= 3
+    assert _left_of(family) == []
+
+
+def _left_of(family: list[int]) -> list[int]:
+    """Return which processes do not end, however long they are given."""
     until = time.monotonic() + 60
     while any(_is_alive(pid) for pid in family) and time.monotonic() < until:
         time.sleep(0.02)
-    assert len(family) >= 3
-    assert not [pid for pid in family if _is_alive(pid)]
+    return [pid for pid in family if _is_alive(pid)]
 
 
 def _is_alive(pid: int) -> bool:

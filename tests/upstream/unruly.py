@@ -6,8 +6,10 @@ bad, and `told` lists the tools in the file that comes after it, and answers wit
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
@@ -40,6 +42,8 @@ MANNERS = (
     "chatty",
     "deaf",
     "family",
+    "rebel",
+    "shouting",
     "curious",
     "forgetful",
     "told",
@@ -152,20 +156,30 @@ async def over_stdio(manner: str) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=1 << 24)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await _misbehave(manner)
+    print("a banner that is no message", flush=True)  # noqa: T201  # as many servers do
+    while line := await reader.readline():
+        message = json.loads(line)
+        if manner == "shouting" and message.get("method") == "tools/call":
+            _shout()
+        if "id" in message and "method" in message:
+            async for said in lines(message, manner):
+                _whole(said + b"\n")
+
+
+async def _misbehave(manner: str) -> None:
+    """Do what a bad program does before it is asked anything."""
     if manner == "flood":
-        loop.run_in_executor(None, _flood)
-    if manner == "family":
+        asyncio.get_running_loop().run_in_executor(None, _flood)
+    if manner == "rebel":
+        with contextlib.suppress(OSError):
+            os.kill(os.getppid(), signal.SIGKILL)  # whoever would end it
+    if manner in {"family", "rebel"}:
         await _have_children()
     if manner in {"closing", "deaf"}:
         if manner == "closing":
             os.close(1)
         await asyncio.sleep(900)
-    print("a banner that is no message", flush=True)  # noqa: T201  # as many servers do
-    while line := await reader.readline():
-        message = json.loads(line)
-        if "id" in message and "method" in message:
-            async for said in lines(message, manner):
-                _whole(said + b"\n")
 
 
 async def _have_children() -> None:
@@ -183,6 +197,11 @@ def _whole(data: bytes) -> None:
             data = data[os.write(1, data) :]
         except BlockingIOError:
             continue
+
+
+def _shout() -> None:
+    while True:
+        _whole((_note("message", {"data": "x"}) + b"\n") * 1000)
 
 
 def _flood() -> None:
