@@ -20,7 +20,8 @@ from sandbox.reach import Reach
 CONNECT_SECONDS: Final = 10.0
 _KEPT_SECONDS: Final = 4.0
 """Common servers close what has been idle for 5: who reuses a line after that meets a closed door."""
-_MOST_CONNECTIONS: Final = 32
+MOST_CONNECTIONS: Final = 32
+"""Open at the same time, unless somebody says otherwise."""
 _FIRST_BYTE: Final = "send_request_headers.started"
 _GZIP: Final = 31  # zlib's window size for the gzip format
 
@@ -109,13 +110,13 @@ class Incoming(NamedTuple):
 class Line:
     """Connections to one origin."""
 
-    def __init__(self, scheme: str, host: str, port: int | None, reach: Reach) -> None:
+    def __init__(self, scheme: str, host: str, port: int | None, reach: Reach, *, most: int = MOST_CONNECTIONS) -> None:
         self._origin = (scheme.encode(), host.encode(), port)
         default = {"http": 80, "https": 443}[scheme]
         self._host_header = host if port in {None, default} else f"{host}:{port}"
         backend = _JudgedBackend(reach)
-        self._kept = _pool(backend, kept=_MOST_CONNECTIONS)
-        self._alone = _pool(backend, kept=0)
+        self._kept = _pool(backend, kept=most, most=most)
+        self._alone = _pool(backend, kept=0, most=most)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -261,10 +262,10 @@ def trusted() -> ssl.SSLContext:
     return ssl.create_default_context()  # reading the machine's certificates takes long; they are the same for all
 
 
-def _pool(backend: _JudgedBackend, *, kept: int) -> httpcore2.AsyncConnectionPool:
+def _pool(backend: _JudgedBackend, *, kept: int, most: int) -> httpcore2.AsyncConnectionPool:
     return httpcore2.AsyncConnectionPool(
         ssl_context=trusted(),
-        max_connections=_MOST_CONNECTIONS,
+        max_connections=most,
         max_keepalive_connections=kept,
         keepalive_expiry=_KEPT_SECONDS,
         network_backend=backend,

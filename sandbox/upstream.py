@@ -12,7 +12,7 @@ import httpx2
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.spec import AuthSpec
 from connectors.sdk.wire import WireRequest, WireResponse
-from sandbox.line import Incoming, Line, NoAnswer, Outgoing, Progress, Reader, TooLarge
+from sandbox.line import MOST_CONNECTIONS, Incoming, Line, NoAnswer, Outgoing, Progress, Reader, TooLarge
 from sandbox.pace import Pace
 from sandbox.reach import OutOfReach, Reach
 from sandbox.requests import checked_base_url
@@ -113,11 +113,18 @@ class Upstream:
         self.base_url = checked_base_url(base_url)
         ways = Ways(base_url=self.base_url, post=self._log_in, ask=self._ask_for_token, keep=keep)
         self.sign_in = SignIn(auth, secrets, ways)
-        parts = urlsplit(self.base_url)
         self._reach = reach or Reach()
-        self._line = Line(parts.scheme, parts.hostname or "", parts.port, self._reach)
+        self._line = self._opened(MOST_CONNECTIONS)
         self.around: Around = plainly
         self.pace = Pace()
+
+    def _opened(self, most: int) -> Line:
+        parts = urlsplit(self.base_url)
+        return Line(parts.scheme, parts.hostname or "", parts.port, self._reach, most=most)
+
+    def bound(self, connections: int) -> None:
+        """Have no more `connections` than that at the same time; said before the first request."""
+        self._line = self._opened(connections)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -39,6 +39,10 @@ class ConnectionView(BaseModel):
     owner_id: str | None
     is_enabled: bool
     settings: dict[str, Any]
+    limits: dict[str, int] = Field(
+        description="What holds: as declared under `limits` in the settings, or else as usual.",
+        examples=[{"connections": 32, "calls_at_once": 16, "answer_bytes": 10485760, "call_seconds": 300}],
+    )
     outage: OutageView | None = Field(default=None, description="How its last calls failed; null once one did not.")
 
 
@@ -162,6 +166,7 @@ def view(connection: Connection, outage: Outage | None = None) -> ConnectionView
         owner_id=connection.owner_id,
         is_enabled=connection.is_enabled,
         settings=dict(connection.settings),
+        limits=connection.limits.as_json(),
         outage=None if outage is None else _outage(outage),
     )
 

@@ -2,7 +2,7 @@
 
 from hub.execution.confinement import confinement_here
 from hub.execution.databases import describe
-from hub.execution.executor import NOT_RUN, Executor
+from hub.execution.executor import Executor
 from hub.execution.outcomes import (
     CheckOutcome,
     CommitOrder,
@@ -29,6 +29,7 @@ from hub.execution.outcomes import (
     Violation,
 )
 from hub.execution.overhearing import Heard
+from hub.execution.runs import NOT_RUN
 from hub.execution.upstreams import judged_by, reach
 from sandbox.line import NoAnswer
 from sandbox.programs import Program

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import math
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 from connectors.mcp_upstream import Discovery, Owner, before_discovery, discover
 from connectors.sdk.errors import ConnectorError
@@ -29,7 +28,6 @@ from hub.execution.outcomes import (
     LookUpOutcome,
     ObserveOutcome,
     Passage,
-    Permit,
     PreviewOutcome,
     Ran,
     Reachable,
@@ -38,7 +36,9 @@ from hub.execution.outcomes import (
     Unreachable,
 )
 from hub.execution.outputs import OutputSchemas
-from hub.execution.overhearing import Ear, Nowhere, Overheard
+from hub.execution.overhearing import Nowhere, Overheard
+from hub.execution.places import PlacesByConnection
+from hub.execution.runs import NOT_RUN, Run
 from hub.execution.upstreams import Upstreams
 from hub.registry import COMPOSITE, Connection
 from hub.storage import Database
@@ -50,7 +50,6 @@ from sandbox.line import NoAnswer
 from sandbox.reach import Reach
 from sandbox.requests import BadBaseUrl
 from sandbox.sql.channel import SqlChannel
-from sandbox.transcript import Transcript
 from sandbox.upstream import Around, Hear, Way
 
 Json = Any
@@ -58,32 +57,9 @@ Json = Any
 
 T = TypeVar("T")
 
-AT_ONCE_PER_CONNECTION: Final = 16
 IDLE_SECONDS: Final = 300.0
 CHECK_SECONDS: Final = 10.0
 DISCOVERY_SECONDS: Final = 60.0
-NOT_RUN: Final = "not run"
-"""The level that is reported when no connector code has run at all."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Run(Generic[T]):
-    """One phase to be run: what, over what kind of channel, for how long, and how to read what came of it."""
-
-    target: Target
-    call: PhaseCall
-    kind: ChannelKind
-    seconds: float
-    conclude: Callable[[Evidence], T]
-    permit: Permit | None = None
-    transcript: Transcript = field(default_factory=Transcript)
-    refusal: BaseException | None = None
-    answers: Around | None = None
-    ear: Ear = field(default_factory=Ear)
-    hear: Hear | None = None
-    until: float = math.inf
-    """When it is over, by the monotonic clock."""
-    level: str = NOT_RUN
 
 
 class Executor:
@@ -108,7 +84,7 @@ class Executor:
         self._upstreams = Upstreams(database, vault, reach or Reach())
         self._databases = Databases(self._upstreams.secret, reach or Reach())
         self._schemas = OutputSchemas()
-        self._places: dict[str, asyncio.Semaphore] = {}
+        self._places = PlacesByConnection()
 
     def stand_around(self, around: Around) -> None:
         """Put `around` around each exchange with a system, before anything runs. It is for the contract kit alone."""
@@ -148,7 +124,7 @@ class Executor:
         """
         is_heard = hear is not None
         call = PhaseCall(operation=target.operation.name, phase=Phase.READ, arguments=arguments, is_heard=is_heard)
-        run: _Run[ReadOutcome] = _Run(
+        run: Run[ReadOutcome] = Run(
             target=target, call=call, kind=ChannelKind.READ, seconds=deadline_seconds, conclude=conclude.read
         )
         run.hear = hear
@@ -162,7 +138,7 @@ class Executor:
         Ask only where the operation `has_check`.
         """
         call = PhaseCall(operation=target.operation.name, phase=Phase.CHECK, arguments=arguments, guard=guard)
-        run: _Run[CheckOutcome] = _Run(
+        run: Run[CheckOutcome] = Run(
             target=target, call=call, kind=ChannelKind.PREVIEW, seconds=deadline_seconds, conclude=conclude.check
         )
         return await self._run(run)
@@ -176,7 +152,7 @@ class Executor:
         """
         has_twin = target.connection.twin is not None
         call = PhaseCall(operation=target.operation.name, phase=Phase.PREVIEW, arguments=arguments, has_twin=has_twin)
-        run: _Run[PreviewOutcome] = _Run(
+        run: Run[PreviewOutcome] = Run(
             target=target, call=call, kind=ChannelKind.PREVIEW, seconds=deadline_seconds, conclude=conclude.preview
         )
         run.answers = answers
@@ -196,7 +172,7 @@ class Executor:
             before=order.before,
             idempotency_key=order.idempotency_key,
         )
-        run: _Run[CommitOutcome] = _Run(
+        run: Run[CommitOutcome] = Run(
             target=target,
             call=call,
             kind=ChannelKind.WRITE,
@@ -217,7 +193,7 @@ class Executor:
             operation=target.operation.name, phase=Phase.LOOKUP, arguments=arguments, idempotency_key=idempotency_key
         )
         seconds = target.operation.timeout_seconds
-        run: _Run[LookUpOutcome] = _Run(
+        run: Run[LookUpOutcome] = Run(
             target=target, call=call, kind=ChannelKind.READ, seconds=seconds, conclude=conclude.look_up
         )
         return await self._run(run)
@@ -230,7 +206,7 @@ class Executor:
             operation=target.operation.name, phase=Phase.OBSERVE, arguments=arguments, before=before, output=output
         )
         seconds = target.operation.timeout_seconds
-        run: _Run[ObserveOutcome] = _Run(
+        run: Run[ObserveOutcome] = Run(
             target=target, call=call, kind=ChannelKind.READ, seconds=seconds, conclude=conclude.observe
         )
         return await self._run(run)
@@ -278,7 +254,7 @@ class Executor:
             what = f"What it lists cannot be understood ({type(error).__name__}); its owner must mend it."
             return Unreachable(message=what)
 
-    async def _run(self, run: _Run[T]) -> Ran[T]:
+    async def _run(self, run: Run[T]) -> Ran[T]:
         started = time.monotonic()
         result = await self._result(run)
         outcome = run.conclude(
@@ -289,12 +265,12 @@ class Executor:
         passage = Passage(transcript=told, sandbox_level=run.level, latency_ms=latency_ms, heard=heard)
         return Ran(outcome=outcome, passage=passage)
 
-    async def _result(self, run: _Run[T]) -> PhaseResult:
+    async def _result(self, run: Run[T]) -> PhaseResult:
         connection = run.target.connection
+        run.seconds = min(run.seconds, connection.limits.call_seconds)
         run.until = time.monotonic() + run.seconds
-        place = self._places.setdefault(connection.id, asyncio.Semaphore(AT_ONCE_PER_CONNECTION))
         try:
-            async with asyncio.timeout(run.seconds), place:
+            async with asyncio.timeout(run.seconds), self._places.of(connection):
                 return await self._over_a_channel(run)
         except TimeoutError:
             message = f"The call took longer than {run.seconds:g} seconds and was stopped."
@@ -305,7 +281,7 @@ class Executor:
         except BadBaseUrl as error:
             return PhaseFailed(code=CONNECTOR_FAILED, message=f"Connection {connection.name} cannot be used: {error}")
 
-    async def _over_a_channel(self, run: _Run[T]) -> PhaseResult:
+    async def _over_a_channel(self, run: Run[T]) -> PhaseResult:
         if run.target.connector.speaks == "sql":
             return await self._in_a_database(run)
         unsafe_requests = run.target.operation.max_unsafe_requests if run.kind is ChannelKind.WRITE else 0
@@ -313,12 +289,17 @@ class Executor:
             self._way(run, run.target.connection) as upstream,
             self._twin(run) as twin,
         ):
+            bounds = Bounds(
+                unsafe_requests=unsafe_requests,
+                until=run.until,
+                answer_bytes=run.target.connection.limits.answer_bytes,
+            )
             channel = Channel(
                 upstream=upstream,
                 twin=twin,
                 spec=run.target.connector,
                 kind=run.kind,
-                bounds=Bounds(unsafe_requests=unsafe_requests, until=run.until),
+                bounds=bounds,
                 permit=run.permit,
                 transcript=run.transcript,
                 hear=run.hear,
@@ -332,7 +313,7 @@ class Executor:
             finally:
                 run.refusal = channel.refusal
 
-    async def _in_a_database(self, run: _Run[T]) -> PhaseResult:
+    async def _in_a_database(self, run: Run[T]) -> PhaseResult:
         runner = SQL_RUNNERS.get(run.target.connector.entry)
         if runner is None or run.answers is not None:
             why = "may not run in the hub itself" if runner is None else "speaks SQL: a transaction cannot be played"
@@ -353,7 +334,7 @@ class Executor:
                 run.refusal = channel.refusal
 
     @contextlib.asynccontextmanager
-    async def _twin(self, run: _Run[T]) -> AsyncGenerator[Way | None]:
+    async def _twin(self, run: Run[T]) -> AsyncGenerator[Way | None]:
         """Yield the way to the connection's twin: to a preview alone."""
         connection = run.target.connection
         if connection.twin is None or run.call.phase is not Phase.PREVIEW:
@@ -363,7 +344,7 @@ class Executor:
             yield way
 
     @contextlib.asynccontextmanager
-    async def _way(self, run: _Run[T], connection: Connection) -> AsyncGenerator[Way]:
+    async def _way(self, run: Run[T], connection: Connection) -> AsyncGenerator[Way]:
         if run.answers is not None:
             yield Nowhere(run.answers)
             return
@@ -371,7 +352,7 @@ class Executor:
             yield Overheard(way, run.ear) if run.call.phase is Phase.PREVIEW else way
 
     @contextlib.asynccontextmanager
-    async def _host(self, run: _Run[T]) -> AsyncGenerator[Host]:
+    async def _host(self, run: Run[T]) -> AsyncGenerator[Host]:
         connector, connection = run.target.connector, run.target.connection
         code = Code(entry=connector.entry, digest=connector.artefact_digest)
         sharing = Sharing(

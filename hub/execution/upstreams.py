@@ -114,6 +114,7 @@ class Upstreams:
             program = program_in(connection.base_url, self._reach.programs, connection.environment.value)
             return self._heeded(StdioWay(program, secrets), connection)
         upstream = Upstream(connection.base_url, connector.auth, secrets, self._reach, keep)
+        upstream.bound(connection.limits.connections)
         return self._heeded(McpWay(upstream), connection) if connector.rpc == "mcp" else upstream
 
     def _heeded(self, way: McpWay | StdioWay, connection: Connection) -> Way:

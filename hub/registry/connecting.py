@@ -14,6 +14,7 @@ from hub.core.canonical import canonical_json
 from hub.core.errors import Conflict, InputError, NotFound
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
+from hub.registry.limits import check_limits
 from hub.registry.names import check_place, check_prefix
 from hub.registry.offering import offer_connection
 from hub.registry.reading import connection_of, connection_row
@@ -185,9 +186,11 @@ def checked_settings(settings: Mapping[str, Json], base_url: str) -> dict[str, J
     """Return `settings` as they are stored, for a connection to `base_url`.
 
     Raises:
-        InputError: they are no JSON, or name a twin to which the connection's credential must not be shown.
+        InputError: they are no JSON, name a twin to which the connection's credential must not be shown, or limits
+            that there are not.
     """
     canonical_json(dict(settings))
+    check_limits(settings, base_url)
     if TWIN not in settings:
         return dict(settings)
     if is_sql(base_url) or not isinstance(settings[TWIN], str):

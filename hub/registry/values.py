@@ -11,6 +11,7 @@ from connectors.sdk.vocabulary import SERVES, Effect, Tier
 from hub.identity.scopes import needed_scopes
 from hub.registry.badge_values import Badge, Promise
 from hub.registry.digests import proof_digest
+from hub.registry.limits import ConnectionLimits, limits_in
 from schemas import CompiledSchema
 
 Json = Any
@@ -65,6 +66,11 @@ class Connection:
         """Return the base URL of a copy of its system, in which previews may be tried, or None."""
         twin: str | None = self.settings.get(TWIN)
         return twin
+
+    @property
+    def limits(self) -> ConnectionLimits:
+        """Return how much it may take."""
+        return limits_in(self.settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,12 +105,23 @@ async def _page(visit: Visit, *, typed: str = "", problem: str = "") -> Response
         may_correct=_may_correct(visit.person, connection),
         may_stop=may(visit.person, Permission.STOP_THINGS) or connection.owner_id == visit.person.id,
         is_enabled=connection.is_enabled,
+        limits=_limits(connection),
         outage=_box(outage, moment) if outage is not None and connection.is_enabled else None,
         problem=problem,
     )
     status = 400 if problem else 200
     title = f"Connection {connection.name}"
     return show(visit, Shown(template="connection.html", title=title, page=page, here="servers", status=status))
+
+
+def _limits(connection: Connection) -> str:
+    limits = connection.limits
+    calls = f"{limits.calls_at_once} calls at the same time, each at most {limits.call_seconds} seconds"
+    if not connection.base_url.startswith(("http:", "https:", "stdio:")):
+        return calls
+    answers = f"answers of at most {limits.answer_bytes:,} bytes"
+    lines = f"{limits.connections} connections, " if connection.base_url.startswith("http") else ""
+    return f"{lines}{calls}, {answers}"
 
 
 def _box(outage: Outage, moment: datetime) -> OutageBox:

@@ -117,6 +117,8 @@ class StdioWay:
         exchange.progress.begin()
         async with Hearing(exchange.hear) as hearing:
             answer, size = await running.ask(message, hearing)
+        if size > exchange.largest:
+            raise TooLarge(f"The answer is larger than {exchange.largest} bytes.")
         return _received({**answer, "id": 1}, size)
 
     async def _there(self) -> "_Running":

@@ -170,12 +170,15 @@ async def test_the_registry_is_run_through_the_api(hub: WorkingHub, log_in: LogI
     offered = await administrator.send(
         "POST", "/servers/sales/tools", {"tool_id": tool["tool_id"], "connection_id": connection["id"]}
     )
-    changed = await administrator.send("PATCH", f"/connections/{connection['id']}", {"settings": {"a": 1}})
+    changed = await administrator.send(
+        "PATCH", f"/connections/{connection['id']}", {"settings": {"limits": {"calls_at_once": 3}}}
+    )
     called = await member.send("POST", "/invocations", {"tool": "second_item_get", "arguments": {"id": 1}})
     disabled = await administrator.send("PUT", f"/connections/{connection['id']}/suspension", {"reason": "pause"})
     refused = await member.send("POST", "/invocations", {"tool": "second_item_get", "arguments": {"id": 1}})
 
     assert made.status_code == 201
+    assert [made.json()["limits"]["calls_at_once"], changed.json()["limits"]["calls_at_once"]] == [16, 3]
     assert hub.upstream.token not in made.text
     assert server.json()["mcp_url"] == f"{PUBLIC_URL}/servers/sales/mcp"
     assert offered.json() == {"server": "sales", "name": "item_get"}

@@ -27,7 +27,7 @@ from hub.registry import (
     renew_connection,
     unpublish,
 )
-from hub.registry.connecting import checked_base_url
+from hub.registry.connecting import checked_base_url, checked_settings
 from hub.registry.names import check_place, check_tool_name
 from hub.storage import Database, now
 
@@ -98,6 +98,40 @@ async def test_a_twin_elsewhere_or_the_system_itself_is_refused(
 
     with pytest.raises(InputError):
         await change(database, authority, connection, settings={"twin": twin})
+
+
+@pytest.mark.parametrize(
+    ("base_url", "limits"),
+    [
+        ("https://crm.example", 7),
+        ("https://crm.example", {"speed": 3}),
+        ("https://crm.example", {"calls_at_once": 0}),
+        ("https://crm.example", {"calls_at_once": 129}),
+        ("https://crm.example", {"calls_at_once": True}),
+        ("https://crm.example", {"call_seconds": 1.5}),
+        ("https://crm.example", {"answer_bytes": "1 MB"}),
+        ("https://crm.example", {"connections": None}),
+        ("stdio:sums", {"connections": 4}),
+        ("smtp://mail.example", {"answer_bytes": 2048}),
+    ],
+)
+def test_a_limit_that_there_is_not_or_that_is_no_number_it_may_be_is_refused(base_url: str, limits: object) -> None:
+    with pytest.raises(InputError, match="limit"):
+        checked_settings({"limits": limits}, base_url)
+
+
+async def test_a_connection_declares_limits_and_has_the_usual_ones_otherwise(
+    database: Database, authority: Authority
+) -> None:
+    await register(database, authority)
+    connection = await connect(database, authority)
+
+    narrowed = await change(database, authority, connection, settings={"limits": {"calls_at_once": 2}})
+
+    usual = {"connections": 32, "calls_at_once": 16, "answer_bytes": 10 * 1024 * 1024, "call_seconds": 300}
+    assert connection.limits.as_json() == usual
+    assert narrowed.limits.as_json() == {**usual, "calls_at_once": 2}
+    assert narrowed.generation == connection.generation + 1
 
 
 async def test_a_system_does_not_move_away_from_its_twin(database: Database, authority: Authority) -> None:

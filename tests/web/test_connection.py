@@ -51,6 +51,13 @@ async def test_a_connection_that_works_is_said_to_work_and_trying_is_on_record(w
     assert world.upstream.store.effects() == []
 
 
+async def test_the_limits_of_a_connection_are_shown(world: World, root: Visitor) -> None:
+    await root.get(page_of(world))
+
+    assert "32 connections, 16 calls at the same time, each at most 300 seconds, answers of at most" in root.text
+    assert "10,485,760 bytes" in root.text
+
+
 async def test_a_wrong_credential_is_corrected(world: World, root: Visitor) -> None:
     await root.get(page_of(world))
 

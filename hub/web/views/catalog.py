@@ -243,6 +243,7 @@ class ConnectionPage:
     base_url: str
     secret_fields: tuple[str, ...]
     may_correct: bool
+    limits: str = ""
     may_stop: bool = False
     is_enabled: bool = True
     outage: OutageBox | None = None
