@@ -11,8 +11,9 @@ from hub.budgets.outages import (
     refuse_unavailable,
     take_looks,
 )
+from hub.budgets.owning import Own, Used, owned, owns_anything, used_now
 from hub.budgets.places import Holder, forget_places, keep_place, leave_place, take_place
-from hub.budgets.setting import NewLimit, lift_limit, liftable, limits_now, set_limit
+from hub.budgets.setting import NewLimit, change_limit, lift_limit, liftable, limits_now, set_limit
 from hub.budgets.stopping import Stop, StopKind, lift_stop, set_stop, stops_for, stops_now
 from hub.budgets.taking import check, give_back, keep_to_time, take
 from hub.budgets.values import Demand, Limit, Measure, NoPlace, OverBudget, Per, RunOver
@@ -28,10 +29,13 @@ __all__ = [
     "OutOfReach",
     "Outage",
     "OverBudget",
+    "Own",
     "Per",
     "RunOver",
     "Stop",
     "StopKind",
+    "Used",
+    "change_limit",
     "check",
     "forget_places",
     "found",
@@ -46,6 +50,8 @@ __all__ = [
     "note_answer",
     "note_failure",
     "outages_now",
+    "owned",
+    "owns_anything",
     "refuse_unavailable",
     "set_limit",
     "set_stop",
@@ -54,4 +60,5 @@ __all__ = [
     "take",
     "take_looks",
     "take_place",
+    "used_now",
 ]

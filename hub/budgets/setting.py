@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import select
 
 from hub.audit import EventKind
-from hub.budgets.tables import LimitRow
+from hub.budgets.tables import LimitRow, PlaceRow, UsageRow
 from hub.budgets.values import BRAKES_CHANNEL, Limit, Measure, Per
 from hub.core.errors import Forbidden, InputError, NotFound
 from hub.core.ids import new_id
@@ -64,8 +64,8 @@ async def set_limit(tx: Tx, new: NewLimit, authority: Authority) -> Limit:
     return _limit(row)
 
 
-async def lift_limit(tx: Tx, limit_id: str, authority: Authority) -> None:
-    """Lift a limit, from the next call on.
+async def lift_limit(tx: Tx, limit_id: str, authority: Authority) -> Limit:
+    """Lift a limit, from the next call on; return what it was.
 
     Raises:
         NotFound: there is no such limit.
@@ -79,6 +79,43 @@ async def lift_limit(tx: Tx, limit_id: str, authority: Authority) -> None:
     await tx.flush()
     await authority.record(tx, EventKind.LIMIT_LIFTED, row.id, limit=_limit(row).words, of=row.subject)
     await authority.database.signal(tx, BRAKES_CHANNEL)
+    return _limit(row)
+
+
+async def change_limit(tx: Tx, limit_id: str, amount: int, authority: Authority) -> Limit:
+    """Let a limit stand at another amount from the next call on, by another one in its place; return that.
+
+    What was used of the former counts for it too, so that nobody wins a window anew by changing a limit.
+
+    Raises:
+        InputError: no limit has such an amount.
+        NotFound: there is no such limit.
+        Forbidden: whoever asks may not lift it.
+    """
+    former = await lift_limit(tx, limit_id, authority)
+    new = NewLimit(
+        per=former.per,
+        subject=former.subject,
+        measure=former.measure,
+        unit=former.unit,
+        amount=amount,
+        seconds=former.seconds,
+    )
+    limit = await set_limit(tx, new, authority)
+    await _count_on(tx, former, limit)
+    return limit
+
+
+async def _count_on(tx: Tx, former: Limit, limit: Limit) -> None:
+    """Let what was used of `former` in this window, and the calls that are under way, count for `limit`."""
+    began = former.began(await now(tx)) if former.measure.has_window else 0
+    for used in (
+        await tx.scalars(select(UsageRow).where(UsageRow.limit_id == former.id, UsageRow.began == began))
+    ).all():
+        tx.add(UsageRow(limit_id=limit.id, subject=used.subject, began=began, used=used.used))
+    for place in (await tx.scalars(select(PlaceRow).where(PlaceRow.limit_id == former.id))).all():
+        tx.add(PlaceRow(limit_id=limit.id, holder=place.holder, subject=place.subject, until=place.until))
+    await tx.flush()
 
 
 async def limits_now(tx: Tx) -> tuple[Limit, ...]:

@@ -17,7 +17,7 @@ from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
 from hub.web.views.catalog import Choice
 from hub.web.visits import Shown, Visit, redirect_telling, show
 
-_MEASURES: Final = {
+MEASURES: Final = {
     Measure.CALLS: "calls",
     Measure.WRITES: "writes",
     Measure.MONEY: "money",
@@ -40,7 +40,7 @@ async def set_stop(visit: Visit) -> Response:
     form = visit.form
 
     async def change(tx: Tx) -> None:
-        kind = _one_of(StopKind, form.one("kind"))
+        kind = one_of(StopKind, form.one("kind"))
         await budgets.set_stop(tx, kind, form.one("subject").strip(), form.one("reason"), visit.own_authority)
 
     return await _change(visit, change, "It is stopped. What has been sent already is finished.")
@@ -51,7 +51,7 @@ async def lift_stop(visit: Visit) -> Response:
     form = visit.form
 
     async def change(tx: Tx) -> None:
-        await budgets.lift_stop(tx, _one_of(StopKind, form.one("kind")), form.one("subject"), visit.own_authority)
+        await budgets.lift_stop(tx, one_of(StopKind, form.one("kind")), form.one("subject"), visit.own_authority)
 
     return await _change(visit, change, "It goes on.")
 
@@ -62,12 +62,12 @@ async def set_limit(visit: Visit) -> Response:
 
     async def change(tx: Tx) -> None:
         new = NewLimit(
-            per=_one_of(Per, form.one("per")),
+            per=one_of(Per, form.one("per")),
             subject=form.one("of").strip(),
-            measure=_one_of(Measure, form.one("measure")),
+            measure=one_of(Measure, form.one("measure")),
             unit=form.one("unit").strip(),
-            amount=_whole(form.one("amount")),
-            seconds=_whole(form.one("seconds") or "0"),
+            amount=whole(form.one("amount")),
+            seconds=whole(form.one("seconds") or "0"),
         )
         await budgets.set_limit(tx, new, visit.own_authority)
 
@@ -93,14 +93,24 @@ async def _change(visit: Visit, change: Callable[[Tx], Awaitable[None]], done: s
     return redirect_telling(visit, "/limits", done)
 
 
-def _one_of(kind: type[WordT], chosen: str) -> WordT:
+def one_of(kind: type[WordT], chosen: str) -> WordT:
+    """Return the word that a form names.
+
+    Raises:
+        InputError: it offers no such word.
+    """
     try:
         return kind(chosen)
     except ValueError as error:
         raise InputError("Choose one of what the form offers.") from error
 
 
-def _whole(typed: str) -> int:
+def whole(typed: str) -> int:
+    """Return a number that somebody typed.
+
+    Raises:
+        InputError: it is none, or no whole one.
+    """
     if not (typed.isascii() and typed.isdecimal()):
         raise InputError("Amounts and seconds are whole numbers.")
     return int(typed)
@@ -122,7 +132,7 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
         limits=tuple(_limit_line(one, may_lift=one.id in liftable) for one in limits),
         kinds=tuple(Choice(value=one.value, label=one.value) for one in StopKind),
         pers=tuple(Choice(value=one.value, label=one.value) for one in Per),
-        measures=tuple(Choice(value=one.value, label=_MEASURES[one]) for one in Measure),
+        measures=tuple(Choice(value=one.value, label=MEASURES[one]) for one in Measure),
         may_limit=may(visit.person, Permission.MANAGE_REGISTRY),
         problem=problem,
     )

@@ -25,6 +25,8 @@ class Viewer:
     manages_accounts: bool = False
     manages_policy: bool = False
     stops_things: bool = False
+    owns_things: bool = False
+    """Whether it owns agents or tools, and so may limit them."""
     sees_health: bool = False
     asks_erasure: bool = False
     sees_metrics: bool = False

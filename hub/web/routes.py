@@ -25,6 +25,7 @@ from hub.web import (
     login,
     metrics,
     new_connection,
+    own_limits,
     password,
     people,
     pins,
@@ -183,6 +184,10 @@ def _brakes(door: Doorway) -> list[Route]:
     return [
         Route("/limits", door.private(brakes.show_brakes), methods=["GET"]),
         Route("/limits", door.private(brakes.set_limit), methods=["POST"]),
+        Route(own_limits.PATH, door.private(own_limits.show_own_limits), methods=["GET"]),
+        Route(own_limits.PATH, door.private(own_limits.set_own_limit), methods=["POST"]),
+        Route(f"{own_limits.PATH}/change", door.private(own_limits.change_own_limit), methods=["POST"]),
+        Route(f"{own_limits.PATH}/lift", door.private(own_limits.lift_own_limit), methods=["POST"]),
         Route("/limits/lift", door.private(brakes.lift_limit), methods=["POST"]),
         Route("/limits/stops", door.private(brakes.set_stop), methods=["POST"]),
         Route("/limits/stops/lift", door.private(brakes.lift_stop), methods=["POST"]),

@@ -15,6 +15,7 @@ from hub.registry import PublishedTool, ToolVersion, claim_for, reading, steps_o
 from hub.storage import now
 from hub.web.badge import badge_of, claim_of
 from hub.web.inert import Inert, inert, inert_name, inert_prose
+from hub.web.own_limits import PATH as OWN_LIMITS
 from hub.web.schema_words import schema_fields
 from hub.web.trust import answers_for
 from hub.web.views.catalog import ConditionLine, StepLine, ToolPage, VersionLine
@@ -42,6 +43,7 @@ async def show_tool(visit: Visit) -> Response:
         badge=badge_of(tool, now=moment),
         claim=claim,
         trust_url=trust_url,
+        limits_url=f"{OWN_LIMITS}?of={tool.tool.id}" if tool.tool.owner_id == visit.person.id else "",
     )
     return show(visit, Shown(template="tool.html", title=tool.title, page=page, here="tools"))
 

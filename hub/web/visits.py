@@ -10,6 +10,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
+from hub.budgets import owns_anything
 from hub.core.errors import Forbidden, HubError, NotFound
 from hub.core.tracing import trace_id_of
 from hub.identity.authority import Authority
@@ -70,6 +71,7 @@ class Visit(Guest):
 
     session: WebSession
     waiting: int = 0
+    owns_things: bool = False
 
     @property
     def person(self) -> Principal:
@@ -162,6 +164,8 @@ class Doorway:
             return problem_page(error, is_secure=guest.is_secure, viewer=viewer_of(visit))
 
     async def _visit(self, guest: Guest, session: WebSession) -> Visit:
+        async with self.runtime.database.reading() as tx:
+            owns_things = await owns_anything(tx, session.principal.id)
         return Visit(
             request=guest.request,
             runtime=guest.runtime,
@@ -169,6 +173,7 @@ class Doorway:
             trace_id=guest.trace_id,
             session=session,
             waiting=await self.waiting(self.runtime, session.principal),
+            owns_things=owns_things,
         )
 
 
@@ -207,6 +212,7 @@ def viewer_of(visit: Visit) -> Viewer:
         manages_accounts=may(visit.person, Permission.MANAGE_ACCOUNTS),
         manages_policy=may(visit.person, Permission.MANAGE_POLICY),
         stops_things=may(visit.person, Permission.STOP_THINGS),
+        owns_things=visit.owns_things,
         sees_health=may(visit.person, Permission.SEE_HEALTH),
         asks_erasure=may(visit.person, Permission.ASK_ERASURE),
         sees_metrics=may(visit.person, Permission.SEE_METRICS) or may(visit.person, Permission.MANAGE_COSTS),

@@ -8,6 +8,7 @@ from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_erasures import ERASURES
 from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
+from web_gallery_limits import OWN_LIMITS
 from web_gallery_metrics import CENTRE_LISTS, CENTRES, METRIC_PAGES
 from web_gallery_pins import PIN_LISTS, PINS
 from web_gallery_plan import PLANS, PLANS_BEGUN
@@ -58,6 +59,7 @@ VIEWER = Viewer(
     manages_accounts=True,
     manages_policy=True,
     stops_things=True,
+    owns_things=True,
     sees_health=True,
     asks_erasure=True,
     sees_metrics=True,
@@ -251,6 +253,7 @@ def _governed() -> Iterator[Example]:
         ("erasures", "erasures.html", "erasures", ERASURES),
         ("pins", "pins.html", "servers", PIN_LISTS),
         ("pin", "pin.html", "servers", PINS),
+        ("own-limits", "own_limits.html", "own-limits", OWN_LIMITS),
         ("metrics", "metrics.html", "metrics", METRIC_PAGES),
         ("cost-centres", "cost_centres.html", "metrics", CENTRE_LISTS),
         ("cost-centre", "cost_centre.html", "metrics", CENTRES),

@@ -118,6 +118,8 @@ class ToolPage:
     is_read: bool
     trust_url: str = ""
     """Where whoever answers for it vouches for its results and sees who is trusted with it."""
+    limits_url: str = ""
+    """Where its owner sees and changes how much of it may be used."""
     badge: BadgeShown | None = None
     claim: BadgeShown | None = None
     """What its owner reports of a run elsewhere."""

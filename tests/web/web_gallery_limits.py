@@ -1,0 +1,55 @@
+"""Typed examples of the page on which owners limit what is theirs."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hub.web.inert import inert_name
+from hub.web.moments import at
+from hub.web.views.catalog import Choice
+from hub.web.views.own_limits import OwnLimitLine, OwnLimitsPage
+
+NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+MONEY = OwnLimitLine(
+    id="lim_1",
+    words="500,000 EUR of money (minor units) in 86,400 seconds for this tool",
+    of=inert_name("tryton/sale_quote"),
+    used="EUR 3,120.00 of EUR 5,000.00",
+    amount=500_000,
+    share=62,
+    frees=at(NOW + timedelta(hours=10), now=NOW),
+    may_change=True,
+)
+CALLS = replace(
+    MONEY,
+    id="lim_2",
+    words="100 calls in 3,600 seconds for one agent",
+    of=inert_name("each agent"),
+    used="100 of 100, most by invoice-assistant",
+    amount=100,
+    share=100,
+    may_change=False,
+)
+AT_ONCE = replace(
+    MONEY,
+    id="lim_3",
+    words="4 calls at the same time for this agent",
+    of=inert_name("invoice-assistant"),
+    used="nothing yet",
+    amount=4,
+    share=0,
+    frees=None,
+)
+FULL = OwnLimitsPage(
+    lines=(MONEY, AT_ONCE, CALLS),
+    mine=(
+        Choice(value="agt_1", label="agent: invoice-assistant"),
+        Choice(value="tol_1", label="tool: tryton/sale_quote", is_chosen=True),
+    ),
+    measures=(Choice(value="calls", label="calls"), Choice(value="money", label="money")),
+)
+OWN_LIMITS = {
+    "full": FULL,
+    "none": replace(FULL, lines=()),
+    "nothing-owned": OwnLimitsPage(lines=(), mine=(), measures=()),
+    "wrong": replace(FULL, amount="many", unit="EUR", seconds="60", problem="Amounts and seconds are whole numbers."),
+}
