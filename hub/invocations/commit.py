@@ -22,6 +22,7 @@ from hub.invocations.journal import Step, announce, hold, load, move, put_off, r
 from hub.invocations.permit import Permit, TooLate
 from hub.invocations.plan_steps import is_plan
 from hub.invocations.queries import current
+from hub.invocations.quoting import move_quoting
 from hub.invocations.recheck import Changed, Holds, NotNow, recheck
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import before_of, opened
@@ -106,7 +107,7 @@ async def commit(invocation: Invocation, runtime: Runtime) -> Invocation:
             step = released(reason)
     async with runtime.database.transaction() as tx:
         later = {"not_before": await now(tx) + TRY_AGAIN_AFTER}
-        return await move(tx, runtime, claimed, replace(step, changes={**step.changes, **later}))
+        return await move_quoting(tx, runtime, claimed, replace(step, changes={**step.changes, **later}))
 
 
 async def _set_out(

@@ -8,11 +8,11 @@ from typing import Any, Final
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.audit import EventKind
-from hub.core.addressing import addressed_in
 from hub.execution import CommitOutcome, Conflicted, Failed, Passage, Ran, Succeeded, Unknown
-from hub.invocations.journal import Step, hold, load, move, put_off
+from hub.invocations.journal import Step, hold, load, put_off
 from hub.invocations.protocol import Answer, after_sending, before_sending, before_sending_again
-from hub.invocations.provenance import addressed_by, agreed_in, keep_values, shown_by, source_of
+from hub.invocations.provenance import agreed_in, keep_values, shown_by, source_of
+from hub.invocations.quoting import move_quoting
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
@@ -43,7 +43,7 @@ async def conclude(standing: Invocation, ran: Ran[CommitOutcome], tool: Publishe
         if step.to is State.COMMITTED:
             step = replace(step, private={"output": kept["output"]})
             await _keep_values(tx, standing, kept["output"], tool, runtime)
-        return await move(tx, runtime, standing, step)
+        return await move_quoting(tx, runtime, standing, step)
 
 
 async def _keep_values(tx: Tx, standing: Invocation, output: Json, tool: PublishedTool, runtime: Runtime) -> None:
@@ -52,15 +52,14 @@ async def _keep_values(tx: Tx, standing: Invocation, output: Json, tool: Publish
     was_agreed = asked is not None and asked.revision == standing.revision
     agreed = agreed_in(source, runtime.keys) if was_agreed else []
     await hold(tx, standing.id)
-    shown = [*shown_by(source, output, runtime.keys), *addressed_by(source, output, runtime.keys)]
-    await keep_values(tx, [*agreed, *shown])
+    await keep_values(tx, [*agreed, *shown_by(source, output, runtime.keys)])
 
 
 def _step(to: State, ran: Ran[CommitOutcome], kept: Mapping[str, Json]) -> Step:
     facts, outcome = passage_facts(ran.passage), ran.outcome
     match to, outcome:
         case State.COMMITTED, Succeeded():
-            return committed(kept, outcome.findings, facts | addressing_facts(outcome.output))
+            return committed(kept, outcome.findings, facts)
         case State.FAILED, Failed():
             return _failed(outcome, facts)
         case State.STALE, _:
@@ -145,12 +144,6 @@ def passage_facts(passage: Passage) -> dict[str, Json]:
         "latency_ms": passage.latency_ms,
         "requests": len(passage.transcript),
     }
-
-
-def addressing_facts(output: Json) -> dict[str, Json]:
-    """Return what the event of an answer says of text in it that speaks to the model: which patterns, not the text."""
-    found = addressed_in(output)
-    return {"speaks_to_model": list(found)} if found else {}
 
 
 def reason(outcome: CommitOutcome) -> dict[str, Json]:

@@ -20,6 +20,7 @@ from hub.invocations.history import keep_amounts
 from hub.invocations.journal import Step, load, move, record_event
 from hub.invocations.planning import preview_plan
 from hub.invocations.playing import sealed_exchanges
+from hub.invocations.quoting import move_quoting
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import bind, opened, sealed, sealed_before
@@ -63,7 +64,7 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
         if isinstance(outcome, Violation):
             reason = f"It tried to write during a check or a preview: {outcome.message}"
             await quarantine(tx, tool.tool.id, reason, runtime.authority)
-        return await move(tx, runtime, previewing, _failed(outcome, ran))
+        return await move_quoting(tx, runtime, previewing, _failed(outcome, ran))
 
 
 async def _look(previewing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:

@@ -9,11 +9,12 @@ from hub.audit import EventKind
 from hub.execution import Ran, ReadOutcome, Succeeded, Target, Violation
 from hub.invocations.braking import leave
 from hub.invocations.calling_off import BY_CLIENT, unless_called_off
-from hub.invocations.conclude import addressing_facts, passage_facts
+from hub.invocations.conclude import passage_facts
 from hub.invocations.contact import note_contact
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, record_event, snapshot
 from hub.invocations.provenance import addressed_by, keep_values, shown_by, source_of
+from hub.invocations.quoting import addressing_facts
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State

@@ -19,6 +19,7 @@ from hub.invocations.asking import ask_preview, records_now
 from hub.invocations.conclude import committed, in_doubt, passage_facts, pause_after
 from hub.invocations.journal import Step, load, move, put_off
 from hub.invocations.protocol import Sight, after_sight
+from hub.invocations.quoting import move_quoting
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import opened
 from hub.invocations.states import State
@@ -78,7 +79,7 @@ async def reconcile(doubtful: Invocation, tool: PublishedTool, runtime: Runtime)
     step = await _findings(doubtful, tool, runtime)
     async with runtime.database.transaction() as tx:
         if step is not None:
-            return await move(tx, runtime, doubtful, step)
+            return await move_quoting(tx, runtime, doubtful, step)
         age = await now(tx) - (doubtful.sent_at or doubtful.updated_at)
         await put_off(tx, doubtful, max(pause_after(doubtful.sends), min(age, LOOK_AGAIN_AFTER)))
         return await load(tx, doubtful.id)

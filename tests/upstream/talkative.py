@@ -1,6 +1,6 @@
 """A connector for the test upstream whose refusals quote what stands in the records."""
 
-from connectors.sdk import AuthSpec, Connector, Context, Effect, Preview, Refused, SafeRule, Tier, at
+from connectors.sdk import AuthSpec, Conflict, Connector, Context, Effect, Preview, Refused, SafeRule, Tier, at
 from upstream.connector import Item, ItemId, Name
 
 connector = Connector(
@@ -40,4 +40,21 @@ async def refuses_to_write(context: Context, id: ItemId, name: Name) -> Item:  #
 @refuses_to_write.preview
 async def _(context: Context, id: ItemId, name: Name) -> Preview:  # noqa: A002  # see above
     del context
+    return Preview.create(f"items/{id}", {"name": name, "quantity": 1}, unknown=["version"])
+
+
+@connector.write("passes_a_no_on", effect=Effect.CREATE, tier=Tier.HIGH)
+async def passes_a_no_on(context: Context, id: ItemId, name: Name) -> Item:  # noqa: A002  # see above
+    """Add an item under a number that is taken, and say whom the system did not want."""
+    try:
+        return await context.put(at("items", id), {"name": name, "quantity": 1}, Item)
+    except (Conflict, Refused) as no:
+        raise Refused(f"{name} is not wanted.") from no
+
+
+@passes_a_no_on.preview
+async def _(context: Context, id: ItemId, name: Name) -> Preview:  # noqa: A002  # see above
+    item = await context.get(at("items", id), Item)
+    if item.quantity == 0:
+        raise Refused(f"{item.name} is sold out.")
     return Preview.create(f"items/{id}", {"name": name, "quantity": 1}, unknown=["version"])
