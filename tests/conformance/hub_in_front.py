@@ -1,0 +1,117 @@
+"""A hub that is served in front of the test upstream, and a token that stands in for the suite's sign-in."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from serving import serve
+from starlette.types import ASGIApp, Receive, Scope, Send
+from upstream.fixtures import running_upstream
+from world import MASTER_KEY, World, open_world
+
+from conformance.everything import asking, plain
+from connectors.mcp_upstream import Discovery, Owner
+from hub.identity.authority import Authority
+from hub.identity.clients import NewAgent, create_agent, issue_secret
+from hub.keys import Keyring
+from hub.registry import (
+    Environment,
+    NewConnection,
+    create_connection,
+    disable_connection,
+    get_connection,
+    register_connector,
+)
+from hub.storage import Database
+
+NAME: Final = "conformance"
+_CHANGING: Final = ("test_trigger_tool_change", "test_trigger_prompt_change")
+OWNER: Final = Owner(name=NAME, reads=frozenset({tool.name for tool in (*plain.TOOLS, *asking.TOOLS)} | set(_CHANGING)))
+"""The owner's word that the tools of the test upstream change nothing, which is true."""
+_READS: Final = f"{NAME}:read"
+
+
+@dataclass(slots=True)
+class SignedIn:
+    """Stands where a client's sign-in would: the suite knows none, so what comes without a token gets this one."""
+
+    app: ASGIApp
+    token: str = field(default="", repr=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] == "http" and self.token and not any(name == b"authorization" for name, _ in scope["headers"]):
+            bearer = (b"authorization", f"Bearer {self.token}".encode())
+            scope = {**scope, "headers": [*scope["headers"], bearer]}
+        await self.app(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InFront:
+    """The hub, and where the suite finds its MCP endpoint."""
+
+    world: World
+    address: str
+
+    @property
+    def url(self) -> str:
+        """The endpoint."""
+        return f"{self.address}/mcp"
+
+
+@asynccontextmanager
+async def hub_in_front_of(url: str, database: Database, folder: Path) -> AsyncGenerator[InFront]:
+    """Serve a hub to which the MCP server at `url` is connected; `database` is settled."""
+    doors: list[SignedIn] = []
+
+    def behind(app: ASGIApp) -> ASGIApp:
+        doors.append(SignedIn(app))
+        return doors[0]
+
+    keys = await Keyring.open(database, MASTER_KEY)
+    authority = Authority(database=database, keys=keys)
+    with running_upstream(folder) as system:
+        async with open_world(database, keys, system) as world:
+            await _connect(world, url, authority)
+            async with database.transaction() as tx:
+                suite = NewAgent(
+                    name="suite",
+                    display_name="Suite",
+                    owner_id=world.rita.id,
+                    allowed_scopes=frozenset({_READS}),
+                    allowed_servers=frozenset({"everything"}),
+                )
+                agent = await create_agent(tx, suite, authority)
+                secret = await issue_secret(tx, agent.id, authority)
+            async with serve(world, behind=behind) as served:
+                doors[0].token = await _token(served.address, agent.id, secret.value)
+                yield InFront(world=served.world, address=served.address)
+
+
+async def _connect(world: World, url: str, authority: Authority) -> None:
+    async with authority.database.transaction() as tx:
+        looking = NewConnection(
+            name="looking", connector="upstream", environment=Environment.DEV, base_url=url, prefix="l_"
+        )
+        made = await create_connection(tx, looking, authority)
+        await world.runtime.vault.put(tx, made.id, {"token": "none"}, authority)
+        there = await get_connection(tx, made.id)
+    found = await world.runtime.executor.discover(OWNER, there)
+    assert isinstance(found, Discovery), found
+    assert not found.refused, found.refused
+    async with authority.database.transaction() as tx:
+        await disable_connection(tx, made.id, authority, reason="only for looking")
+        await register_connector(tx, found.spec, authority)
+        new = NewConnection(name=NAME, connector=NAME, environment=Environment.DEV, base_url=url)
+        await create_connection(tx, new, authority)
+
+
+async def _token(address: str, client_id: str, secret: str) -> str:
+    form = {"grant_type": "client_credentials", "resource": f"{address}/mcp", "scope": _READS}
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as http:
+        answer = await http.post(f"{address}/oauth/token", data=form, auth=(client_id, secret))
+    assert answer.is_success, answer.text
+    return str(answer.json()["access_token"])
