@@ -11,7 +11,8 @@ LARGEST: Final = 2**53 - 1
 """The largest integer that every JSON reader reads alike."""
 LONGEST_DESCRIPTION: Final = 1023
 _NOISE: Final = frozenset({"accept", "authorization", "contenttype", "idempotencykey", "useragent", "xrequestid"})
-_IDENTIFIERS: Final = ("$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$recursiveAnchor")
+_IDENTIFIERS: Final = ("$id", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$recursiveAnchor")
+"""A plain `$anchor` is none of them: it changes nothing unless something refers to it by name, which leads nowhere here."""
 _MONEY: Final = ("amount", "price", "money", "balance")
 
 

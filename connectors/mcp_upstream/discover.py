@@ -17,12 +17,12 @@ from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.declaration import Declared
 from connectors.sdk.errors import NotFound, Refused, Unreadable
 from connectors.sdk.names import normalised
-from connectors.sdk.portable import bound_integers, parts_of, reference_problem
+from connectors.sdk.portable import bound_integers, drop_null, parts_of, reference_problem
 from connectors.sdk.rpc import tool_call
 from connectors.sdk.spec import AuthSpec, ConnectorSpec, OperationSpec, SafeRule
 from connectors.sdk.vocabulary import SERVES, Effect, Phase, Tier
 from connectors.sdk.wire import Transport, WireRequest, WireResponse
-from schemas import SchemaInvalid, compile_schema
+from schemas import SchemaInvalid, compile_schema, lint_input, lint_output
 
 Json = Any
 """Any JSON value."""
@@ -112,9 +112,9 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
             await sleep(0)
         try:
             if (said := declared.get(name)) is None:
-                operations.append(_operation(names[name], tools[name], owner, manner))
+                operations.append(_fit(_operation(names[name], tools[name], owner, manner)))
             else:
-                operations.append(_declared_operation(names[name], tools[name], said, manner))
+                operations.append(_fit(_declared_operation(names[name], tools[name], said, manner)))
         except (ValidationError, SchemaInvalid, ValueError, TypeError) as error:
             refused.append(Refusal(tool=name, reason=str(error)[:500]))
     operations += await serving.served(session, owner.name, manner)
@@ -271,6 +271,14 @@ def _declared_operation(
     )
 
 
+def _fit(operation: OperationSpec) -> OperationSpec:
+    """Return an operation that can be published: one tool that some client cannot read never keeps the others out."""
+    findings = [*lint_input(operation.input_schema), *lint_output(operation.output_schema)]
+    if findings:
+        raise ValueError("; ".join(findings))
+    return operation
+
+
 def _phase_tools(declared: Mapping[str, Declared | str]) -> set[str]:
     """Return the tools that are phases of others, and so no tools of their own."""
     return {tool for said in declared.values() if not isinstance(said, str) for tool in said.phases.tools.values()}
@@ -295,8 +303,11 @@ def _usable(schema: Json) -> dict[str, Json]:
     usable = deepcopy(cast("dict[str, Json]", schema))
     if problem := reference_problem(usable):
         raise ValueError(problem)
+    drop_null(usable)
     for part in parts_of(usable):
         part.pop("discriminator", None)  # it repeats what the union says, and some clients drop the tool for it
+        if part.get("default", ...) is None:
+            del part["default"]
     bound_integers(usable)
     compile_schema(usable)
     return usable
