@@ -12,7 +12,7 @@ LARGEST: Final = 2**53 - 1
 LONGEST_DESCRIPTION: Final = 1023
 _NOISE: Final = frozenset({"accept", "authorization", "contenttype", "idempotencykey", "useragent", "xrequestid"})
 _IDENTIFIERS: Final = ("$id", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$recursiveAnchor")
-"""A plain `$anchor` is none of them: it changes nothing unless something refers to it by name, which leads nowhere here."""
+"""A plain `$anchor` is none of them: it matters only where something refers to it by name, which leads nowhere here."""
 _MONEY: Final = ("amount", "price", "money", "balance")
 
 

@@ -24,6 +24,9 @@ NOT_CARRIED_OUT = frozenset({-32700, -32600, -32601, -32020, -32021, -32022})
 Not -32602 (invalid parameters): tools raise it themselves, half way through.
 """
 
+LACKS_CAPABILITY = -32021
+"""The error of a server that would have to ask what the client cannot be asked."""
+
 HANDSHAKE = ("initialize", "notifications/initialized", "server/discover", "tools/list")
 """The methods that only meet a server, and so change nothing."""
 
@@ -99,7 +102,7 @@ class Session:
                 **call.meta,
                 f"{_ABOUT}/protocolVersion": self.version,
                 f"{_ABOUT}/clientInfo": _CLIENT,
-                f"{_ABOUT}/clientCapabilities": {},
+                f"{_ABOUT}/clientCapabilities": dict(call.can),
             }
             if (named := call.name or call.about) is not None:
                 headers["mcp-name"] = encode_header_value(named)
@@ -124,6 +127,8 @@ class Call:
     meta: Mapping[str, Json] = field(default_factory=dict[str, Json], kw_only=True)
     is_safe: bool = field(default=True, kw_only=True)
     is_notification: bool = field(default=False, kw_only=True)
+    can: Mapping[str, Json] = field(default_factory=dict[str, Json], kw_only=True)
+    """What the client behind the request can be asked."""
 
     @property
     def operation(self) -> str:

@@ -5,6 +5,7 @@ from typing import Any, cast
 from mcp.shared.inbound import mcp_param_headers
 
 from connectors.mcp_upstream import serving
+from connectors.mcp_upstream.asking import asked, with_replies
 from connectors.mcp_upstream.declared import error_of, question, understood
 from connectors.mcp_upstream.protocol import MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.errors import ConnectorError, Refused, Unknown
@@ -61,15 +62,13 @@ async def _of_served(operation: OperationSpec, call: PhaseCall, transport: Trans
         return Failed(code=PHASE_MISSING, message=f"{call.operation} has no {call.phase}.")
     try:
         session = await _session(operation, transport)
-        result = await session.ask(serving.asked(operation, call.arguments))
+        result = await session.ask(with_replies(serving.asked(operation, call.arguments), call))
     except RpcError as error:
         refused = refusal(error, is_safe=True)
-        return Failed(code=refused.code, message=refused.message)
+        return asked(error) or Failed(code=refused.code, message=refused.message)
     except ConnectorError as error:
         return Failed(code=error.code, message=error.message)
-    if result.get("resultType", "complete") != "complete":
-        return Failed(code=Refused.code, message="The server asks for more input, which cannot be given here.")
-    return Done(output=serving.answered(result))
+    return asked(result) or Done(output=serving.answered(result))
 
 
 async def _of_declared(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
@@ -112,19 +111,23 @@ def _structured(result: dict[str, Json], *, is_safe: bool) -> Json:
 
 async def _answered(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
     try:
-        return Done(output=await _call_tool(operation, call, transport))
+        return await _call_tool(operation, call, transport)
     except ConnectorError as error:
         return Failed(code=error.code, message=error.message)
 
 
-async def _call_tool(operation: OperationSpec, call: PhaseCall, transport: Transport) -> Json:
+async def _call_tool(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
     is_safe = operation.effect is Effect.READ
     session = await _session(operation, transport)
     try:
         result = await session.ask(_tool_call(operation, call, is_safe=is_safe))
     except RpcError as error:
+        if is_safe and (lacking := asked(error)):
+            return lacking
         raise refusal(error, is_safe=is_safe) from error
-    return _output(operation, result, is_safe=is_safe)
+    if is_safe and (questions := asked(result)):
+        return questions
+    return Done(output=_output(operation, result, is_safe=is_safe))
 
 
 async def _session(operation: OperationSpec, transport: Transport) -> Session:
@@ -147,7 +150,8 @@ def _tool_call(operation: OperationSpec, call: PhaseCall, *, is_safe: bool) -> C
         headers = {name.lower(): value for name, value in mcp_param_headers(paths, arguments).items()}
     params = {"name": name, "arguments": arguments}
     meta = {"progressToken": 1} if call.is_heard else {}
-    return Call("tools/call", params, name=name, headers=headers, meta=meta, is_safe=is_safe)
+    made = Call("tools/call", params, name=name, headers=headers, meta=meta, is_safe=is_safe)
+    return with_replies(made, call) if is_safe else made
 
 
 def _output(operation: OperationSpec, result: dict[str, Json], *, is_safe: bool) -> Json:

@@ -24,6 +24,18 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Replies(_Value):
+    """What the client of a read can be asked while it waits, and what it has replied so far.
+
+    `can` are the capabilities that it declares for this very call, as the protocol has them; nobody at all can do
+    nothing. `state` is what the system gave along with its questions, and gets back with the replies.
+    """
+
+    can: Mapping[str, Json] = {}
+    given: Mapping[str, Json] | None = None
+    state: str | None = None
+
+
 class PhaseCall(_Value):
     """Which phase of which operation to run, with what. `guard` and `before` come from the approved preview.
 
@@ -41,6 +53,7 @@ class PhaseCall(_Value):
     has_twin: bool = False
     is_heard: bool = False
     """Whether somebody hears what the system says while it works, such as how far it has come."""
+    replies: Replies = Replies()
 
 
 class Done(_Value):
@@ -92,7 +105,19 @@ class Failed(_Value):
     message: str
 
 
-PhaseResult = Done | Checked | Previewed | Found | NotFoundYet | Observed | Failed
+class Asks(_Value):
+    """A read cannot go on before its client has replied: `requests` by name, in the protocol's own form.
+
+    Where the client cannot be asked at all, there are no requests, and `needs` are the capabilities that it lacks.
+    """
+
+    kind: Literal["asks"] = "asks"
+    requests: Mapping[str, Json] = {}
+    state: str | None = None
+    needs: Mapping[str, Json] = {}
+
+
+PhaseResult = Done | Checked | Previewed | Found | NotFoundYet | Observed | Asks | Failed
 PHASE_RESULT: TypeAdapter[PhaseResult] = TypeAdapter(Annotated[PhaseResult, Field(discriminator="kind")])
 
 UNKNOWN_OPERATION = "unknown_operation"

@@ -4,7 +4,10 @@ from hub.execution.confinement import confinement_here
 from hub.execution.databases import describe
 from hub.execution.executor import Executor
 from hub.execution.outcomes import (
+    INPUT_REQUIRED,
+    Asks,
     CheckOutcome,
+    Client,
     CommitOrder,
     CommitOutcome,
     Conflicted,
@@ -37,10 +40,13 @@ from sandbox.reach import Reach
 from sandbox.upstream import AnswerLost, Around, Hear, Onward, Received
 
 __all__ = [
+    "INPUT_REQUIRED",
     "NOT_RUN",
     "AnswerLost",
     "Around",
+    "Asks",
     "CheckOutcome",
+    "Client",
     "CommitOrder",
     "CommitOutcome",
     "Conflicted",

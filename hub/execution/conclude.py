@@ -21,10 +21,12 @@ from connectors.sdk.run import (
     NotFoundYet,
     PhaseResult,
 )
+from connectors.sdk.run import Asks as PhaseAsks
 from connectors.sdk.run import Failed as PhaseFailed
 from connectors.sdk.run import Observed as PhaseObserved
 from connectors.sdk.run import Previewed as PhasePreviewed
 from hub.execution.outcomes import (
+    Asks,
     CheckOutcome,
     CommitOutcome,
     Conflicted,
@@ -74,13 +76,15 @@ def read(evidence: Evidence) -> ReadOutcome:
     """Return what a read came to; an answer that is not what the tool declares is none."""
     if evidence.transcript.violations:
         return _violation(evidence.transcript)
+    if isinstance(evidence.result, PhaseAsks):
+        asked, unkeepable = storable(evidence.result.model_dump(mode="json", exclude={"kind"}))
+        return _unreadable("; ".join(unkeepable)) if unkeepable else Asks(**asked)
     if not isinstance(evidence.result, Done):
         return _failed(evidence.result)
     output, unkeepable = storable(evidence.result.output)
     broken = unkeepable or evidence.schemas.violations(evidence.target.operation, output)
     if broken:
-        where = "; ".join(broken)
-        return Failed(code=OUTPUT_INVALID, message=f"The system's answer is not what the tool declares: {where}")
+        return _unreadable("; ".join(broken))
     return Succeeded(output=output, findings=_findings(evidence.result))
 
 
@@ -174,6 +178,10 @@ def _is_definitely_refused(left: list[Entry], failed: Failed) -> bool:
     A connector's word alone is not enough: it may have stumbled over something that came after a request was accepted.
     """
     return len(left) == 1 and left[0].answer is not None and left[0].answer.says_no and failed.code in _DEFINITE
+
+
+def _unreadable(where: str) -> Failed:
+    return Failed(code=OUTPUT_INVALID, message=f"The system's answer is not what the tool declares: {where}")
 
 
 def _violation(transcript: Transcript) -> Violation:

@@ -22,6 +22,7 @@ from hub.execution.direct import DIRECT, DIRECT_RUNNERS, SQL_RUNNERS, directly
 from hub.execution.hosts import Code, Hosts, Sharing
 from hub.execution.outcomes import (
     CheckOutcome,
+    Client,
     CommitOrder,
     CommitOutcome,
     Health,
@@ -116,18 +117,16 @@ class Executor:
         await self._zygote.start()
 
     async def read(
-        self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float, hear: Hear | None = None
+        self, target: Target, arguments: Mapping[str, Json], *, deadline_seconds: float, client: Client | None = None
     ) -> Ran[ReadOutcome]:
-        """Return what the read found, with its output checked against the tool's output schema.
-
-        `hear` hears what the system says meanwhile.
-        """
-        is_heard = hear is not None
-        call = PhaseCall(operation=target.operation.name, phase=Phase.READ, arguments=arguments, is_heard=is_heard)
-        run: Run[ReadOutcome] = Run(
+        """Return what the read found, its output checked against the tool's schema, or what it asks `client` first."""
+        client = client or Client()
+        named: Json = {"operation": target.operation.name, "phase": Phase.READ, "arguments": arguments}
+        call = PhaseCall(**named, is_heard=client.hear is not None, replies=client.replies)
+        run: Run[ReadOutcome] = _Run(
             target=target, call=call, kind=ChannelKind.READ, seconds=deadline_seconds, conclude=conclude.read
         )
-        run.hear = hear
+        run.hear = client.hear
         return await self._run(run)
 
     async def check(

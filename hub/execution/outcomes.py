@@ -1,16 +1,21 @@
 """What came of running connector code: outcomes that cannot be mistaken for one another, and how the code ran."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Generic, TypeVar
 
 from connectors.sdk.preview import Preview
+from connectors.sdk.run import Replies
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.execution.overhearing import Heard
 from hub.registry import Connection
+from sandbox.upstream import Hear
 
 Json = Any
 """Any JSON value."""
+
+INPUT_REQUIRED: Final = "input_required"
+"""Why a read ended without an answer whose system asks first; the next round is a read of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,30 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asks:
+    """A read went no further, and nothing was done: its system asks its client first.
+
+    `requests` are the questions, by name; where there are none, `needs` are the capabilities that the client lacks.
+    """
+
+    requests: Mapping[str, Json]
+    state: str | None
+    needs: Mapping[str, Json]
+
+    @property
+    def code(self) -> str:
+        """How it stands on record."""
+        return INPUT_REQUIRED
+
+    @property
+    def message(self) -> str:
+        """Why it went no further."""
+        if self.requests:
+            return "The system asks for more before it answers, and this client was asked."
+        return "The system would have to ask what this client says it cannot be asked."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conflicted:
     """The guard was definitely refused; nothing was done."""
 
@@ -94,7 +123,7 @@ class Unreachable:
 
 
 Health = Reachable | Unreachable
-ReadOutcome = Succeeded | Failed | Violation
+ReadOutcome = Succeeded | Failed | Asks | Violation
 CheckOutcome = Passed | Failed | Violation
 PreviewOutcome = Previewed | Failed | Violation
 CommitOutcome = Succeeded | Failed | Conflicted | Unknown
@@ -150,6 +179,14 @@ class Ran(Generic[T_co]):
 
     outcome: T_co
     passage: Passage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Who waits for a read: who hears what the system says meanwhile, what it can be asked, and what it replied."""
+
+    hear: Hear | None = field(default=None, compare=False, repr=False)
+    replies: Replies = field(default_factory=Replies)
 
 
 Permit = Callable[[], Awaitable[None]]

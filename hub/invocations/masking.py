@@ -152,6 +152,7 @@ async def as_seen_by(caller: Caller, standing: Invocation, runtime: Runtime) -> 
         preview=standing.preview and hiding.record(standing.preview),
         question=standing.question and hiding.question(standing.question),
         conflict=tuple(map(hiding.conflict, standing.conflict)),
+        asks=None,  # nobody has said of what class a question's words are
         counters=tuple(_with_own_parts(own, counter, hiding.counter(counter)) for counter in standing.counters),
     )
     return replace(shown, masked=tuple(sorted(hiding.found)))

@@ -1,12 +1,12 @@
 """Reads: executed at once, and on record before the answer leaves."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from hub.audit import EventKind
-from hub.execution import Ran, ReadOutcome, Succeeded, Target, Violation
+from hub.execution import Asks, Ran, ReadOutcome, Succeeded, Target, Violation
 from hub.invocations.braking import leave
 from hub.invocations.calling_off import BY_CLIENT, unless_called_off
 from hub.invocations.conclude import passage_facts
@@ -50,7 +50,7 @@ class _Reading:
         seconds = tool.version.spec.timeout_seconds
         try:
             work = self.runtime.executor.read(
-                target, self.request.arguments, deadline_seconds=seconds, hear=self.request.call.hear
+                target, self.request.arguments, deadline_seconds=seconds, client=self.request.call.client
             )
             ran = await unless_called_off(work, self.request.call.called_off)
         finally:
@@ -62,7 +62,8 @@ class _Reading:
         ran = veil.ran(ran)
         if isinstance(ran.outcome, Violation):
             await self._quarantine(ran.outcome)
-        return await self._end(self._step(ran, veil))
+        ended = await self._end(self._step(ran, veil))
+        return replace(ended, asks=ran.outcome) if isinstance(ran.outcome, Asks) else ended
 
     async def _end(self, step: Step) -> Invocation:
         async with self.turn:
@@ -99,7 +100,9 @@ class _Reading:
 
     def _step(self, ran: Ran[ReadOutcome], veil: Veil) -> Step:
         facts = passage_facts(ran.passage) | on_record(self.decision) | self.request.way
-        private = {"arguments": self.request.bound.shown, **basis(self.decision)}
+        private: dict[str, Any] = {"arguments": self.request.bound.shown, **basis(self.decision)}
+        if (replied := self.request.call.client.replies.given) is not None:
+            private["replied"] = veil.hide(dict(replied))
         ended = {"latency_ms": ran.passage.latency_ms, "lease_until": None}
         if isinstance(ran.outcome, Succeeded):
             return Step(
@@ -109,6 +112,8 @@ class _Reading:
                 private=private,
                 changes={**veil.kept(self.request.tool, ran.outcome.output), **ended},
             )
+        if isinstance(ran.outcome, Asks):
+            private["asked"] = veil.hide(dict(ran.outcome.requests))
         code = "read_tried_to_write" if isinstance(ran.outcome, Violation) else ran.outcome.code
         return Step(
             to=State.FAILED,

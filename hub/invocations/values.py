@@ -10,12 +10,24 @@ from typing import Any
 from connectors.sdk.vocabulary import Effect, Tier
 from hub.approvals import Counter, Question
 from hub.dryrun import PreviewRecord
-from hub.execution import Hear
+from hub.execution import Asks, Client
 from hub.identity.principals import Caller
 from hub.invocations.states import State
 
 Json = Any
 """Any JSON value."""
+
+
+__all__ = [
+    "ApprovedBy",
+    "Call",
+    "Claims",
+    "Client",
+    "Invocation",
+    "Part",
+    "StepProgress",
+    "StepStatus",
+]
 
 
 class ApprovedBy(StrEnum):
@@ -71,8 +83,8 @@ class Call:
     """The tool of the hub that it was made through, if it was not called by its own name."""
     beside: str | None = None
     """What is read beside tools, if the hub itself has found it listed; no caller can ask for that by a name."""
-    hear: Hear | None = field(default=None, compare=False, repr=False)
-    """Who hears what the system says while it works on a read, and answers what it asks."""
+    client: Client = field(default_factory=Client, compare=False, repr=False)
+    """Who waits for a read: hears what the system says while it works, and can be asked by it."""
     called_off: asyncio.Event | None = field(default=None, compare=False, repr=False)
     """Set when the client wants no answer any more, while it still waits for one."""
 
@@ -184,6 +196,8 @@ class Invocation:
     """The data classes of which whoever looks sees markers; see `hub.invocations.masking`."""
     erased_at: datetime | None = None
     """Since when its values are gone; what it came to is still on record."""
+    asks: Asks | None = None
+    """Of a read that its system did not answer yet: what it asks first. It is told once, and not kept here."""
     repeats: bool = False
     """This answer joins an earlier call instead of starting a new one."""
 

@@ -13,7 +13,19 @@ from connectors.sdk.preview import Blast, Change, Preview
 from hub.core.canonical import canonical_json
 from hub.core.errors import Malformed
 from hub.core.redaction import REDACTED
-from hub.execution import Conflicted, Failed, Observed, Passage, Passed, Previewed, Ran, Succeeded, Unknown, Violation
+from hub.execution import (
+    Asks,
+    Conflicted,
+    Failed,
+    Observed,
+    Passage,
+    Passed,
+    Previewed,
+    Ran,
+    Succeeded,
+    Unknown,
+    Violation,
+)
 from hub.invocations.secrecy import opened, recorded_output, sealed_output
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
@@ -22,7 +34,7 @@ from hub.registry import PublishedTool
 Json = Any
 """Any JSON value."""
 
-Outcome = Succeeded | Passed | Previewed | Observed | Failed | Conflicted | Unknown | Violation
+Outcome = Succeeded | Asks | Passed | Previewed | Observed | Failed | Conflicted | Unknown | Violation
 OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 
 _IN_PATHS: Final = "/!$&'()*+,;=:@"
@@ -124,8 +136,8 @@ class Veil:
             case Observed():
                 records = {self.text(name): self.hide(record) for name, record in outcome.records.items()}
                 return replace(outcome, records=records)
-            case Passed():
-                return outcome
+            case Passed() | Asks():
+                return outcome  # the client gets its questions whole; `hide` is for what goes on record
             case _:
                 return replace(outcome, message=self.text(outcome.message))
 

@@ -1,6 +1,7 @@
 """Resources, prompts and completions of federated servers, as the hub's own endpoints serve them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 
 import structlog
@@ -13,6 +14,7 @@ from mcp_types import (
     CompleteResult,
     GetPromptRequestParams,
     GetPromptResult,
+    InputRequiredResult,
     ListPromptsResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
@@ -25,6 +27,7 @@ from mcp_types import (
 )
 from pydantic import BaseModel, ValidationError
 
+from connectors.sdk.run import Replies
 from hub.core.errors import HubError, Malformed, NotFound
 from hub.invocations.beside_tools import (
     PROMPT,
@@ -39,10 +42,12 @@ from hub.invocations.beside_tools import (
 )
 from hub.invocations.envelope import Status, envelope
 from hub.invocations.runtime import Runtime
-from hub.invocations.values import Call
+from hub.invocations.values import Call, Client
 from hub.keys import open_cursor, seal_cursor
 from hub.mcp.admission import Admitted, admitted
+from hub.mcp.asking import Params, questions_of, replies_in
 from hub.mcp.claims import claims_in
+from hub.mcp.confirming import not_ours
 
 Json = Any
 """Any JSON value."""
@@ -83,16 +88,25 @@ class BesideTools:
         found, cursor = await self._page(PROMPT, context, params)
         return ListPromptsResult(prompts=_parsed(Prompt, found), next_cursor=cursor, **_FRESH)
 
-    async def read_resource(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        """Read one resource."""
-        read = await self._read(context, lambda call: read_resource(call, str(params.uri), self._runtime))
+    async def read_resource(
+        self, context: Context, params: ReadResourceRequestParams
+    ) -> ReadResourceResult | InputRequiredResult:
+        """Read one resource, or say what its server asks first."""
+        read = await self._read(context, lambda call: read_resource(call, str(params.uri), self._runtime), params)
+        if asked := questions_of(admitted(context), context, params, read.invocation, self._runtime.keys):
+            return asked
         output = self._output(read)
         contents = [_renamed(one, read) for one in output["contents"]]
         return _checked(ReadResourceResult, {**output, "contents": contents, "ttlMs": 0, "cacheScope": "private"})
 
-    async def get_prompt(self, context: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        """Fill one prompt in."""
-        read = await self._read(context, lambda call: get_prompt(call, params.name, params.arguments, self._runtime))
+    async def get_prompt(
+        self, context: Context, params: GetPromptRequestParams
+    ) -> GetPromptResult | InputRequiredResult:
+        """Fill one prompt in, or say what its server asks first."""
+        named = params.name, params.arguments
+        read = await self._read(context, lambda call: get_prompt(call, *named, self._runtime), params)
+        if asked := questions_of(admitted(context), context, params, read.invocation, self._runtime.keys):
+            return asked
         output = self._output(read)
         return _checked(GetPromptResult, {**output, "messages": [_retold(one, read) for one in output["messages"]]})
 
@@ -119,13 +133,19 @@ class BesideTools:
         more = seal_cursor(runtime.keys, left[PAGE - 1].name, purpose=purpose) if len(left) > PAGE else None
         return [one.described for one in left[:PAGE]], more
 
-    async def _read(self, context: Context, read: Callable[[Call], Awaitable[Read]]) -> Read:
+    async def _read(
+        self, context: Context, read: Callable[[Call], Awaitable[Read]], asks: Params | None = None
+    ) -> Read:
         known = admitted(context)
+        replies = Replies() if asks is None else replies_in(known, context, asks, self._runtime.keys)
+        if replies is None:
+            raise not_ours()
         try:
-            return await read(_call(known, context.meta or {}))
+            return await read(replace(_call(known, context.meta or {}), client=Client(replies=replies)))
         except NotFound as error:
             is_old = context.protocol_version < _MODERN and context.method == "resources/read"
-            raise MCPError(code=_NO_RESOURCE if is_old else INVALID_PARAMS, message=error.message) from error
+            code = _NO_RESOURCE if is_old else INVALID_PARAMS
+            raise MCPError(code=code, message=error.message, data=_named(context)) from error
         except HubError as error:
             raise MCPError(code=INVALID_PARAMS, message=error.message, data={"reason_code": error.code}) from error
         except Exception as error:
@@ -146,6 +166,11 @@ class BesideTools:
 
 
 _FRESH: Final[dict[str, Any]] = {"ttl_ms": FRESH_MILLISECONDS, "cache_scope": "private"}
+
+
+def _named(context: Context) -> dict[str, Json] | None:
+    """Return what an error about a resource says of it: the address that was asked for."""
+    return {"uri": (context.params or {}).get("uri")} if context.method == "resources/read" else None
 
 
 def _call(known: Admitted, meta: Mapping[str, Json]) -> Call:

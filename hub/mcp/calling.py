@@ -9,17 +9,20 @@ from typing import Any, Final
 
 import structlog
 from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult
 
+from connectors.sdk.run import Replies
 from hub.core.errors import HubError
 from hub.invocations.envelope import Status, awaits_requester, envelope, outward
 from hub.invocations.invoke import invoke
 from hub.invocations.masking import answer_for
 from hub.invocations.queries import call_off_quietly, wait_while
 from hub.invocations.runtime import Runtime
-from hub.invocations.values import Call, Invocation
+from hub.invocations.values import Call, Client, Invocation
 from hub.mcp.abilities import abilities
 from hub.mcp.admission import CALLED, Admitted, admitted
+from hub.mcp.asking import questions_of, replies_in
 from hub.mcp.claims import claims_in, idempotency_key_in
 from hub.mcp.confirming import CONFIRM, Round, first_round, next_round, request_to_confirm, round_of, says
 from hub.mcp.finding import Asked, find, unwrapped
@@ -50,7 +53,8 @@ def calling(runtime: Runtime, tasks: TaskDoor) -> Handler:
 
     async def call(context: Context, params: CallToolRequestParams) -> Answer:
         known = admitted(context)
-        reached = round_of(known, params, runtime.keys)
+        replies = replies_in(known, context, params, runtime.keys)
+        reached = None if replies else round_of(known, params, runtime.keys)
         try:
             hub_tool = HUB_TOOLS.get(params.name)
             if hub_tool is not None:
@@ -62,6 +66,8 @@ def calling(runtime: Runtime, tasks: TaskDoor) -> Handler:
             return await answering.anew(known, params, context)
         except HubError as error:
             return refusal(error)
+        except MCPError:
+            raise  # what has to be an error of the protocol
         except Exception:  # noqa: BLE001  # the door: logged, and answered without internals
             _log.exception("a tool call failed", trace_id=known.trace_id, tool=params.name[:64])
             return internal_error(known.trace_id)
@@ -80,6 +86,9 @@ class _Answering:
     async def anew(self, known: Admitted, params: CallToolRequestParams, context: Context) -> Answer:
         """Carry out a call, or find the one that it repeats."""
         client, invocation = abilities(context), await self._invoked(known, params, context)
+        told = await answer_for(known.caller, invocation, self._runtime)
+        if questions := questions_of(known, context, params, told, self._runtime.keys):
+            return questions
         if outward(invocation).status in _WAITS and client.takes_tasks:
             return await self._tasks.created(known, client, invocation)
         if awaits_requester(invocation) and client.opens_urls:
@@ -90,8 +99,8 @@ class _Answering:
 
     async def _invoked(self, known: Admitted, params: CallToolRequestParams, context: Context) -> Invocation:
         call, relay = _call(known, unwrapped(params)), Relay(self._runtime, known, context)
-        if relay.is_wanted:
-            call = replace(call, hear=relay.hear)
+        replies = replies_in(known, context, params, self._runtime.keys) or Replies()
+        call = replace(call, client=Client(hear=relay.hear if relay.is_wanted else None, replies=replies))
         if context.request_id is None:
             return await invoke(call, self._runtime)
         async with self._cancellations.heard(known, context.request_id) as called_off:

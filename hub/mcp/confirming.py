@@ -70,11 +70,13 @@ def round_of(known: Admitted, params: CallToolRequestParams, keys: Keyring) -> R
         said = keys.unseal(params.request_state, purpose=_purpose(known, params))
         return Round(invocation_id=said["invocation"], number=said["round"])
     except Malformed as error:
-        raise MCPError(
-            code=INVALID_PARAMS,
-            message="This requestState is not for this call of yours, or not any more. Make the call without it.",
-            data={"reason": "invalid_request_state"},
-        ) from error
+        raise not_ours() from error
+
+
+def not_ours() -> MCPError:
+    """Return the error of a state that does not open, whatever the reason."""
+    message = "This requestState is not for this call of yours, or not any more. Make the call without it."
+    return MCPError(code=INVALID_PARAMS, message=message, data={"reason": "invalid_request_state"})
 
 
 def request_to_confirm(invocation: Invocation, public_url: str) -> ElicitRequest:

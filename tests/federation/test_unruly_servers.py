@@ -13,7 +13,7 @@ from execution_house import House, order
 from federation_servers import OWNER, Federated, program, text_of, unruly_over_http
 
 from connectors.sdk.spec import ConnectorSpec
-from hub.execution import Failed, Ran, Succeeded, Unknown
+from hub.execution import Client, Failed, Ran, Succeeded, Unknown
 
 pytestmark = pytest.mark.anyio
 
@@ -129,7 +129,7 @@ async def test_who_listens_hears_how_far_a_call_has_come(federated: Federated, w
         house = await connected(federated, stack, way, "chatty")
         spec = await federated.discovered(house)
         target = house.target(spec, "echo")
-        ran = await house.executor.read(target, {"text": "hello"}, deadline_seconds=20, hear=hear)
+        ran = await house.executor.read(target, {"text": "hello"}, deadline_seconds=20, client=Client(hear=hear))
         unheard = await house.read(spec, "echo", text="quietly")
 
     assert text_of(ran.outcome) == "hello"
@@ -166,7 +166,7 @@ async def test_a_server_that_asks_is_answered_by_who_listens_or_told_that_nobody
         house = await connected(federated, stack, way, "curious")
         spec = await federated.discovered(house)
         target = house.target(spec, "echo")
-        ran = await house.executor.read(target, {"text": "hello"}, deadline_seconds=20, hear=hear)
+        ran = await house.executor.read(target, {"text": "hello"}, deadline_seconds=20, client=Client(hear=hear))
         unheard = await house.read(spec, "echo", text="quietly")
 
     assert text_of(ran.outcome) == "hello"

@@ -19,7 +19,7 @@ from hub.identity.resources import EVERYTHING
 from hub.invocations.beside_tools import is_made_from
 from hub.invocations.invoke import invoke
 from hub.invocations.tables import InvocationRow
-from hub.invocations.values import Call
+from hub.invocations.values import Call, Client
 from hub.registry import (
     Environment,
     NewConnection,
@@ -229,7 +229,12 @@ async def test_who_makes_a_call_hears_how_far_it_has_come(hub: WorkingHub, token
         actor=reader, on_behalf_of=hub.people["requester"], scopes=SCOPES, client_id=reader.id
     )
     call = Call(
-        caller=caller, server=EVERYTHING, tool="quote", arguments={"book": "book://1"}, trace_id="trace", hear=hear
+        caller=caller,
+        server=EVERYTHING,
+        tool="quote",
+        arguments={"book": "book://1"},
+        trace_id="trace",
+        client=Client(hear=hear),
     )
     invocation = await invoke(call, hub.runtime)
 

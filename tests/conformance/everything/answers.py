@@ -1,4 +1,4 @@
-"""What the tools of the test upstream are made of: an answer, or questions to the client and how to go on with its replies.
+"""What the tools of the test upstream are made of: answers, or questions to the client, and how to go on with replies.
 
 A tool says what it needs once. In the newer protocol the questions are the result, and the client calls again; in the
 older one the server sends them while the call lasts. Either way the same `Tool.answer` goes on with the replies.
