@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,11 +12,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from upstream.fixtures import running_upstream
 from world import MASTER_KEY, World, open_world
 
-from conformance.everything import asking, plain
+from conformance.everything import asking, plain, slowly
 from connectors.mcp_upstream import Discovery, Owner
 from hub.identity.authority import Authority
-from hub.identity.clients import NewAgent, create_agent, issue_secret
+from hub.identity.client_documents import ClientDocuments
+from hub.identity.clients import ClientAuthentication, NewAgent, create_agent, issue_secret
+from hub.identity.newcomers import Newcomers
+from hub.invocations.runtime import judged_by, reach
 from hub.keys import Keyring
+from hub.outbound import Outbound
 from hub.registry import (
     Environment,
     NewConnection,
@@ -29,9 +33,20 @@ from hub.storage import Database
 
 NAME: Final = "conformance"
 _CHANGING: Final = ("test_trigger_tool_change", "test_trigger_prompt_change")
-OWNER: Final = Owner(name=NAME, reads=frozenset({tool.name for tool in (*plain.TOOLS, *asking.TOOLS)} | set(_CHANGING)))
+_TOOLS: Final = (*plain.TOOLS, *asking.TOOLS, *slowly.TOOLS)
+OWNER: Final = Owner(name=NAME, reads=frozenset({*(tool.name for tool in _TOOLS), *_CHANGING}))
 """The owner's word that the tools of the test upstream change nothing, which is true."""
+CALLBACK: Final = "http://127.0.0.1/callback"
+"""Where the suite waits for a code, at a port that it is told: of loopback addresses any will do (RFC 8252)."""
 _READS: Final = f"{NAME}:read"
+
+
+NEWCOMERS: Final = Newcomers(
+    owner="rita",
+    scopes=frozenset({_READS}),
+    servers=frozenset({"everything"}),
+    documents_from=frozenset({"agents.example.org"}),
+)
 
 
 @dataclass(slots=True)
@@ -43,10 +58,14 @@ class SignedIn:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] == "http" and self.token and not any(name == b"authorization" for name, _ in scope["headers"]):
+        if scope["type"] == "http" and scope["path"] == "/mcp" and not _is_signed_in(scope):
             bearer = (b"authorization", f"Bearer {self.token}".encode())
             scope = {**scope, "headers": [*scope["headers"], bearer]}
         await self.app(scope, receive, send)
+
+
+def _is_signed_in(scope: Scope) -> bool:
+    return any(name == b"authorization" for name, _ in scope["headers"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +74,8 @@ class InFront:
 
     world: World
     address: str
+    app_id: str
+    """An agent that keeps no secret: it gets its codes on the machine of the person it acts for."""
 
     @property
     def url(self) -> str:
@@ -63,8 +84,13 @@ class InFront:
 
 
 @asynccontextmanager
-async def hub_in_front_of(url: str, database: Database, folder: Path) -> AsyncGenerator[InFront]:
-    """Serve a hub to which the MCP server at `url` is connected; `database` is settled."""
+async def hub_in_front_of(
+    url: str, database: Database, folder: Path, *, answer_seconds: float | None = None
+) -> AsyncGenerator[InFront]:
+    """Serve a hub to which the MCP server at `url` is connected; `database` is settled.
+
+    `answer_seconds` is after how long a call that is still under way is answered; else they are all waited for.
+    """
     doors: list[SignedIn] = []
 
     def behind(app: ASGIApp) -> ASGIApp:
@@ -74,7 +100,12 @@ async def hub_in_front_of(url: str, database: Database, folder: Path) -> AsyncGe
     keys = await Keyring.open(database, MASTER_KEY)
     authority = Authority(database=database, keys=keys)
     with running_upstream(folder) as system:
-        async with open_world(database, keys, system) as world:
+        async with open_world(database, keys, system) as patient:
+            nobody = Outbound(judged_by(reach((), ())))
+            documents = ClientDocuments(outbound=nobody, public=nobody, newcomers=NEWCOMERS)
+            seconds = answer_seconds or patient.runtime.answer_seconds
+            runtime = replace(patient.runtime, answer_seconds=seconds, documents=documents)
+            world = replace(patient, runtime=runtime)
             await _connect(world, url, authority)
             async with database.transaction() as tx:
                 suite = NewAgent(
@@ -85,10 +116,18 @@ async def hub_in_front_of(url: str, database: Database, folder: Path) -> AsyncGe
                     allowed_servers=frozenset({"everything"}),
                 )
                 agent = await create_agent(tx, suite, authority)
+                native = replace(
+                    suite,
+                    name="app",
+                    display_name="App",
+                    redirect_uris=(CALLBACK,),
+                    authentication=ClientAuthentication.NONE,
+                )
+                app = await create_agent(tx, native, authority)
                 secret = await issue_secret(tx, agent.id, authority)
             async with serve(world, behind=behind) as served:
                 doors[0].token = await _token(served.address, agent.id, secret.value)
-                yield InFront(world=served.world, address=served.address)
+                yield InFront(world=served.world, address=served.address, app_id=app.id)
 
 
 async def _connect(world: World, url: str, authority: Authority) -> None:

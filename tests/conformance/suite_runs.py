@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,10 +12,11 @@ from typing import Any, Final
 from conformance.installation import NODE, install
 
 Json = Any
+Visit = Callable[[str], Awaitable[None]]
 
 OLDER, NEWER = "2025-11-25", "2026-07-28"
 LONGEST_SECONDS: Final = 900
-_RESULT: Final = re.compile(r"(?:server-)?(.+)-\d{4}-\d\d-\d\dT[-\dZ]+")
+_RESULT: Final = re.compile(r"(?:authorization-server-(?=auth)|server-)?(.+)-\d{4}-\d\d-\d\dT[-\dZ]+")
 _RANKS: Final = ("SUCCESS", "INFO", "SKIPPED", "WARNING", "FAILURE")
 _OF_THE_SUITE: Final = "wire-schema-harness-error"
 """What the suite notices about itself."""
@@ -72,26 +73,55 @@ async def run(url: str, revision: str, folder: Path, *options: str) -> Run:
 _ALL: Final = ("--suite", "all")
 
 
-async def _ran(*arguments: str) -> Run:
+async def run_each(url: str, scenarios: Sequence[str], folder: Path) -> Run:
+    """Return what single scenarios make of the server at `url`."""
+    for number, one in enumerate(scenarios):
+        await _ran("server", "--url", url, "--scenario", one, "-o", str(folder / f"{number:02}"))
+    return await asyncio.to_thread(_results, folder)
+
+
+async def run_authorization(issuer: str, visit: Visit, folder: Path, *options: str) -> Run:
+    """Return what the scenarios of authorization servers make of `issuer`; `visit` goes where a browser is sent."""
+
+    async def heed(line: str) -> None:
+        if line.startswith(issuer):
+            await visit(line)
+
+    return await _ran("authorization", "--url", issuer, "-o", str(folder), *options, heed=heed)
+
+
+async def _ran(*arguments: str, heed: Visit | None = None) -> Run:
+    """Run the suite, and let `heed` see each line that it prints."""
     folder = Path(arguments[arguments.index("-o") + 1])
     program = await asyncio.to_thread(install)
     process = await asyncio.create_subprocess_exec(
         str(NODE), str(program), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), LONGEST_SECONDS)
+        said = await asyncio.wait_for(_said(process, heed), LONGEST_SECONDS)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     found = await asyncio.to_thread(_results, folder)
-    assert found.checks, said.decode()[-2000:]
+    assert found.checks, said[-2000:]
     return found
+
+
+async def _said(process: asyncio.subprocess.Process, heed: Visit | None) -> str:
+    assert process.stdout is not None
+    said = list[str]()
+    async for line in process.stdout:
+        said.append(line.decode(errors="replace"))
+        if heed is not None:
+            await heed(said[-1].strip())
+    await process.wait()
+    return "".join(said)
 
 
 def _results(folder: Path) -> Run:
     checks, tally = dict[tuple[str, str], Verdict](), Counter[str]()
-    for file in sorted(folder.glob("*/checks.json")):
+    for file in sorted(folder.rglob("checks.json")):
         named = _RESULT.fullmatch(file.parent.name)
         assert named is not None, file
         for found in json.loads(file.read_text()):
@@ -119,6 +149,13 @@ def table(direct: Run, through: Run) -> str:
     whole = ("all", f"{direct.passed}/{direct.counted}", f"{through.passed}/{through.counted}")
     lines = [("scenario", "direct", "through"), *rows, whole]
     return "\n".join(f"{first:<52} {second:>9} {third:>9}" for first, second, third in lines)
+
+
+def listed(run: Run) -> str:
+    """Return every check of a run with what it came to."""
+    return "\n".join(
+        f"{scenario}: {check}: {one.status} {one.message}" for (scenario, check), one in sorted(run.checks.items())
+    )
 
 
 def _share(run: Run, scenario: str) -> str:

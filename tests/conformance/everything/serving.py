@@ -18,7 +18,7 @@ from mcp.server.subscriptions import (
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 
-from conformance.everything import asking, beside, plain
+from conformance.everything import asking, beside, plain, slowly
 from conformance.everything.answers import Answer, Given, Json, Questions, Tells, Tool, text
 
 Context = ServerRequestContext[Any]
@@ -73,7 +73,7 @@ class Everything:
                 answer=self._change_prompts,
             ),
         )
-        self._tools = {tool.name: tool for tool in (*plain.TOOLS, *asking.TOOLS, *changing)}
+        self._tools = {tool.name: tool for tool in (*plain.TOOLS, *asking.TOOLS, *slowly.TOOLS, *changing)}
 
     async def list_tools(self, context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """List the tools."""
