@@ -17,6 +17,7 @@ Json = Any
 LONGEST_BODY: Final = 1024 * 1024
 """A megabyte of arguments is more than any tool takes; files go elsewhere."""
 MOST_DIGITS: Final = 10
+_NO_MESSAGE: Final = "Invalid request: send one JSON-RPC message, which is a request, a notification or an answer."
 
 
 class TooLarge(Exception):
@@ -61,16 +62,17 @@ async def peek(request: Request) -> Peeked:
     Raises:
         TooLarge: it is too long; the rest of it is not read.
         Malformed: it is not the JSON that every reader would read alike.
-        NotARequest: its id is none, or the arguments of its tool call are no object.
+        NotARequest: it is no message of JSON-RPC, its id is none, or the arguments of its tool call are no object.
         ClientDisconnect: the client hung up half way.
     """
     body = await _bounded(request)
     message = parse_json(body)
     if not isinstance(message, dict):
-        return Peeked(body=body)  # the SDK refuses it
+        raise NotARequest(_NO_MESSAGE, code=INVALID_REQUEST)
     envelope = cast("dict[str, Json]", message)
     params = _member(envelope, "params")
     request_id = _request_id(envelope)
+    _check_shape(envelope, request_id)
     if envelope.get("method") == "notifications/cancelled" and request_id is None:
         given = params.get("requestId")
         return Peeked(body=body, cancels=given if isinstance(given, str | int) else None)
@@ -107,6 +109,22 @@ def _request_id(envelope: dict[str, Json]) -> str | int | None:
         message = "Invalid request: its id has to be a text or an integer; leave it out of a notification."
         raise NotARequest(message, code=INVALID_REQUEST)
     return given
+
+
+def _check_shape(envelope: Mapping[str, Json], request_id: str | int | None) -> None:
+    """Let a message of JSON-RPC pass: what the SDK says of anything else tells how it reads messages."""
+    if envelope.get("jsonrpc") != "2.0":
+        raise NotARequest('Invalid request: it has to say jsonrpc: "2.0".', code=INVALID_REQUEST, request_id=request_id)
+    if isinstance(envelope.get("method"), str):
+        if not isinstance(envelope.get("params") or {}, dict):
+            raise NotARequest(
+                "Invalid params: they have to be one JSON object.", code=INVALID_PARAMS, request_id=request_id
+            )
+        return
+    error = _member(envelope, "error")
+    is_error = type(error.get("code")) is int and isinstance(error.get("message"), str)
+    if "method" in envelope or request_id is None or not (isinstance(envelope.get("result"), dict) or is_error):
+        raise NotARequest(_NO_MESSAGE, code=INVALID_REQUEST, request_id=request_id)
 
 
 def _member(message: Mapping[str, Json], name: str) -> dict[str, Json]:

@@ -16,17 +16,17 @@ def _requirements() -> dict[str, Any]:
     return tomllib.loads(REQUIREMENTS.read_text(encoding="utf-8"))
 
 
-def _tests_in(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+def tests_in(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             yield node
 
 
-def _names_in(path: str) -> set[str]:
-    return {f"{path}::{test.name}" for test in _tests_in(ROOT / "tests" / path)}
+def names_in(path: str) -> set[str]:
+    return {f"{path}::{test.name}" for test in tests_in(ROOT / "tests" / path)}
 
 
-def _is_skipped(test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def is_skipped(test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     marks = [node.attr for one in test.decorator_list for node in ast.walk(one) if isinstance(node, ast.Attribute)]
     return bool(_SKIPPING & set(marks))
 
@@ -34,7 +34,7 @@ def _is_skipped(test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 def test_every_promise_is_said_in_a_sentence_and_kept_by_tests_that_are_there() -> None:
     promises = _requirements()["promise"]
     named = {name for promise in promises for name in promise["tests"]}
-    there = {name for path in {name.partition("::")[0] for name in named} for name in _names_in(path)}
+    there = {name for path in {name.partition("::")[0] for name in named} for name in names_in(path)}
 
     assert promises
     assert all(promise["says"].endswith(".") and promise["tests"] for promise in promises)
@@ -45,14 +45,14 @@ def test_every_promise_is_said_in_a_sentence_and_kept_by_tests_that_are_there() 
 def test_every_test_that_keeps_promises_belongs_to_one() -> None:
     wanted = _requirements()
     named = {name for promise in wanted["promise"] for name in promise["tests"]}
-    kept_by = {name for path in wanted["kept_by"] for name in _names_in(path)}
+    kept_by = {name for path in wanted["kept_by"] for name in names_in(path)}
 
     assert kept_by - named == set(), "say in hub/requirements.toml which promise these tests keep"
 
 
-def test_no_test_that_keeps_a_promise_is_skipped() -> None:
+def test_no_test_that_keeps_a_promiseis_skipped() -> None:
     paths = {name.partition("::")[0] for promise in _requirements()["promise"] for name in promise["tests"]}
 
-    skipped = [f"{path}::{one.name}" for path in paths for one in _tests_in(ROOT / "tests" / path) if _is_skipped(one)]
+    skipped = [f"{path}::{one.name}" for path in paths for one in tests_in(ROOT / "tests" / path) if is_skipped(one)]
 
     assert skipped == []

@@ -1,0 +1,115 @@
+"""Made-up requests at the authorization server: every answer is one of OAuth, and tells nothing of the inside."""
+
+from typing import Any, Final
+
+import anyio
+import pytest
+from fuzzing import AT_LENGTH, EVERY_DAY, encoded, examples, header_values, is_sound, texts, values, whole
+from hypothesis import given
+from hypothesis import strategies as st
+from oauth_hub import CALLBACK, RESOURCE, Hub
+
+Json = Any
+
+pytestmark = pytest.mark.anyio
+
+LONGEST_SECONDS: Final = 120
+_GRANTS: Final = (
+    "authorization_code",
+    "client_credentials",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+)
+_POSTED: Final = ("/oauth/token", "/oauth/revoke", "/oauth/introspect")
+_PARAMETERS: Final = (
+    "client_id",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "code_challenge",
+    "code_challenge_method",
+    "redirect_uri",
+    "refresh_token",
+    "response_type",
+    "resource",
+    "scope",
+    "state",
+    "subject_token",
+    "subject_token_type",
+    "token",
+    "token_type_hint",
+    "client_assertion",
+    "client_assertion_type",
+    "assertion",
+    "prompt",
+)
+told = st.one_of(
+    texts, st.sampled_from(["code", "S256", CALLBACK, RESOURCE, "tryton:read", "https://a.example/c.json"])
+)
+pairs = st.lists(st.tuples(st.one_of(st.sampled_from(_PARAMETERS), texts), told), max_size=8)
+
+
+async def _posted(hub: Hub, path: str, form: list[tuple[str, str]], said: dict[str, str]) -> None:
+    data = dict[str, list[str]]()
+    for name, one in form:
+        data.setdefault(whole(name), []).append(whole(one))
+    raw = [(name.encode(), value.strip().encode("latin-1")) for name, value in said.items()]
+    with anyio.fail_after(LONGEST_SECONDS):
+        assert is_sound(await hub.http.post(path, data=data, headers=raw), hub.secret)
+
+
+_SAID = st.fixed_dictionaries(
+    {}, optional={"Authorization": header_values, "DPoP": header_values, "Origin": header_values}
+)
+
+
+@given(path=st.sampled_from(_POSTED), grant=st.sampled_from(_GRANTS), form=pairs, said=_SAID)
+@examples(EVERY_DAY)
+async def test_whatever_is_posted_is_answered(
+    hub: Hub, path: str, grant: str, form: list[tuple[str, str]], said: dict[str, str]
+) -> None:
+    await _posted(hub, path, [("grant_type", grant), *form], said)
+
+
+@given(path=st.sampled_from(_POSTED), form=pairs)
+@examples(EVERY_DAY)
+async def test_whatever_a_known_client_posts_is_answered(hub: Hub, path: str, form: list[tuple[str, str]]) -> None:
+    known = [("client_id", hub.agent.id), ("client_secret", hub.secret)]
+
+    await _posted(hub, path, [*known, *(pair for pair in form if pair[0] not in {"client_id", "client_secret"})], {})
+
+
+@pytest.mark.more
+@given(path=st.sampled_from(_POSTED), grant=st.sampled_from(_GRANTS), form=pairs, said=_SAID)
+@examples(AT_LENGTH)
+async def test_whatever_is_posted_for_longer_is_answered_all_the_same(
+    hub: Hub, path: str, grant: str, form: list[tuple[str, str]], said: dict[str, str]
+) -> None:
+    await _posted(hub, path, [("grant_type", grant), *form], said)
+
+
+@given(form=pairs, is_known=st.booleans())
+@examples(EVERY_DAY)
+async def test_whatever_a_browser_is_sent_with_is_answered_and_leads_nowhere_else(
+    hub: Hub,
+    form: list[tuple[str, str]],
+    is_known: bool,  # noqa: FBT001  # made up like all else
+) -> None:
+    named = [("client_id", hub.agent.id), ("response_type", "code")] if is_known else []
+    query = [(name, whole(one)) for name, one in [*named, *form] if name.isidentifier()]
+
+    with anyio.fail_after(LONGEST_SECONDS):
+        answer = await hub.http.get("/oauth/authorize", params=query)
+
+    assert is_sound(answer)
+    leads = answer.headers.get("location", "/")
+    assert leads.startswith(("/", "https://hub.example/", CALLBACK)), leads
+
+
+@given(body=values.map(encoded))
+@examples(EVERY_DAY)
+async def test_whatever_is_to_be_registered_is_answered(hub: Hub, body: bytes) -> None:
+    answer = await hub.http.post("/oauth/register", content=body, headers={"Content-Type": "application/json"})
+
+    assert is_sound(answer)
