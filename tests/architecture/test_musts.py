@@ -1,11 +1,10 @@
-"""Every demand of the protocol on security has tests that are there, and the tests written for demands belong to one."""
+"""Every demand of the protocol on security has tests that are there, and tests written for demands belong to one."""
 
 import tomllib
 from collections import Counter
-from pathlib import Path
 from typing import Any, Final
 
-from architecture.test_requirements import ROOT, is_skipped, names_in, tests_in
+from architecture.named_tests import ROOT, names_in, skipped_of
 
 MUSTS: Final = ROOT / "tests" / "conformance" / "musts.toml"
 
@@ -35,6 +34,4 @@ def test_every_test_that_was_written_for_demands_belongs_to_one() -> None:
 
 
 def test_no_test_that_shows_a_demand_is_skipped() -> None:
-    paths = {Path(name.partition("::")[0]) for name in _named()}
-
-    assert [f"{path}::{one.name}" for path in paths for one in tests_in(ROOT / "tests" / path) if is_skipped(one)] == []
+    assert skipped_of(_named()) == []

@@ -1,34 +1,16 @@
 """Every promise about writes has its tests, and every test of the files that keep them belongs to a promise."""
 
-import ast
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).parents[2]
+from architecture.named_tests import ROOT, names_in, skipped_of
+
 REQUIREMENTS: Final = ROOT / "hub" / "requirements.toml"
-_SKIPPING: Final = frozenset({"skip", "skipif", "xfail"})
 
 
 def _requirements() -> dict[str, Any]:
     return tomllib.loads(REQUIREMENTS.read_text(encoding="utf-8"))
-
-
-def tests_in(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            yield node
-
-
-def names_in(path: str) -> set[str]:
-    return {f"{path}::{test.name}" for test in tests_in(ROOT / "tests" / path)}
-
-
-def is_skipped(test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    marks = [node.attr for one in test.decorator_list for node in ast.walk(one) if isinstance(node, ast.Attribute)]
-    return bool(_SKIPPING & set(marks))
 
 
 def test_every_promise_is_said_in_a_sentence_and_kept_by_tests_that_are_there() -> None:
@@ -50,9 +32,5 @@ def test_every_test_that_keeps_promises_belongs_to_one() -> None:
     assert kept_by - named == set(), "say in hub/requirements.toml which promise these tests keep"
 
 
-def test_no_test_that_keeps_a_promiseis_skipped() -> None:
-    paths = {name.partition("::")[0] for promise in _requirements()["promise"] for name in promise["tests"]}
-
-    skipped = [f"{path}::{one.name}" for path in paths for one in tests_in(ROOT / "tests" / path) if is_skipped(one)]
-
-    assert skipped == []
+def test_no_test_that_keeps_a_promise_is_skipped() -> None:
+    assert skipped_of({name for promise in _requirements()["promise"] for name in promise["tests"]}) == []
