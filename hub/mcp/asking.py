@@ -5,7 +5,7 @@ the same principals at the same server. Each round is a read of its own, decided
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
@@ -98,7 +98,7 @@ def _declared(context: Context) -> dict[str, Json]:
 
 
 def _method(request: Json) -> str:
-    return str(request.get("method")) if isinstance(request, Mapping) else ""
+    return str(cast("Mapping[str, Json]", request).get("method")) if isinstance(request, Mapping) else ""
 
 
 def _purpose(known: Admitted, params: Params) -> str:
