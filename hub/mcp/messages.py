@@ -77,7 +77,7 @@ async def peek(request: Request) -> Peeked:
         given = params.get("requestId")
         return Peeked(body=body, cancels=given if isinstance(given, str | int) else None)
     is_call = envelope.get("method") == "tools/call"
-    if is_call and not isinstance(params.get("arguments") or {}, dict):
+    if is_call and not isinstance(params.get("arguments"), dict | None):
         # MCP 2025-11-25, tools, error handling: what fails the schema of CallToolRequest is a protocol error
         message = "Invalid params: the arguments of a tool call have to be one JSON object."
         raise NotARequest(message, code=INVALID_PARAMS, request_id=request_id)
@@ -116,7 +116,7 @@ def _check_shape(envelope: Mapping[str, Json], request_id: str | int | None) -> 
     if envelope.get("jsonrpc") != "2.0":
         raise NotARequest('Invalid request: it has to say jsonrpc: "2.0".', code=INVALID_REQUEST, request_id=request_id)
     if isinstance(envelope.get("method"), str):
-        if not isinstance(envelope.get("params") or {}, dict):
+        if not isinstance(envelope.get("params"), dict | None):
             raise NotARequest(
                 "Invalid params: they have to be one JSON object.", code=INVALID_PARAMS, request_id=request_id
             )

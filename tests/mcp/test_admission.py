@@ -163,12 +163,35 @@ async def test_json_that_two_readers_could_read_differently_is_a_parse_error(
     assert response.json()["error"]["code"] == -32700
 
 
-@pytest.mark.parametrize("body", [b"[]", b"7", b'"x"', b"{}"])
-async def test_json_that_is_no_message_is_refused(hub: WorkingHub, http: httpx2.AsyncClient, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"7",
+        b'"x"',
+        b"{}",
+        b'{"jsonrpc": "1.0", "id": 1, "method": "ping"}',
+        b'{"jsonrpc": "2.0", "id": 1, "method": 7}',
+        b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": []}',
+        b'{"jsonrpc": "2.0", "id": 1, "result": []}',
+        b'{"jsonrpc": "2.0", "result": {}}',
+        b'{"jsonrpc": "2.0", "id": 1, "error": {}}',
+    ],
+)
+async def test_json_that_is_no_message_is_refused_without_telling_who_reads_it(
+    hub: WorkingHub, http: httpx2.AsyncClient, body: bytes
+) -> None:
     response = await post(http, await hub.token(), body)
 
     assert response.status_code == 400
     assert "error" in response.json()
+    assert "pydantic" not in response.text
+
+
+async def test_what_is_left_out_by_null_is_left_out(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
+    body = b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": null}'
+
+    assert (await post(http, await hub.token(), body)).status_code == 200
 
 
 @pytest.mark.parametrize("request_id", [True, 1.5, None, [1], {"a": 1}])
@@ -184,7 +207,7 @@ async def test_a_request_whose_id_is_neither_a_text_nor_an_integer_is_refused(
     assert response.json()["id"] is None
 
 
-@pytest.mark.parametrize("arguments", [[1], "x", 7, True])
+@pytest.mark.parametrize("arguments", [[1], [], "x", "", 7, 0, True])
 async def test_arguments_that_are_no_object_are_a_protocol_error_that_says_so(
     hub: WorkingHub, http: httpx2.AsyncClient, arguments: object
 ) -> None:
