@@ -110,7 +110,7 @@ async def _needs_sampling(given: Given, tells: Tells) -> Answer:
     del tells
     if given.can.sampling is None:
         message = "This tool needs a client that declares the capability 'sampling'."
-        data = {"requiredCapabilities": {"sampling": {}}}
+        data: Json = {"requiredCapabilities": {"sampling": {}}}
         raise MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, message, data)
     return [text("The client declares what it takes.")]
 

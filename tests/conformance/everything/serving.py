@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import mcp_types as types
-from mcp.server.caching import CacheHint
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
@@ -33,6 +33,14 @@ _REPLIES: Mapping[str, type[types.ElicitResult | types.CreateMessageResult | typ
     "roots/list": types.ListRootsResult,
 }
 _HINT = CacheHint(ttl_ms=1000, scope="public")
+_HINTS: Mapping[CacheableMethod, CacheHint] = {
+    "server/discover": _HINT,
+    "tools/list": _HINT,
+    "prompts/list": _HINT,
+    "resources/list": _HINT,
+    "resources/templates/list": _HINT,
+    "resources/read": _HINT,
+}
 
 
 class Telling(Tells):
@@ -163,11 +171,10 @@ async def _levelled(context: Context, params: types.SetLevelRequestParams) -> ty
 def made() -> Server[Any]:
     """Return the server."""
     everything = Everything()
-    hinted = ("tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read")
     server: Server[Any] = Server(
         NAME,
         version="1.0.0",
-        cache_hints={"server/discover": _HINT} | dict.fromkeys(hinted, _HINT),  # type: ignore[arg-type]
+        cache_hints=_HINTS,
         on_list_tools=everything.list_tools,
         on_call_tool=everything.call_tool,
         on_list_resources=beside.list_resources,
