@@ -18,7 +18,7 @@ from hub.registry.limits import check_limits
 from hub.registry.names import check_place, check_prefix
 from hub.registry.offering import offer_connection
 from hub.registry.reading import connection_of, connection_row
-from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
+from hub.registry.stewardship import Stewards, Touched, checked_owner, outdate_catalog, require_steward
 from hub.registry.tables import ConnectionRow, ConnectorRow
 from hub.registry.values import TWIN, Connection, Environment
 from hub.storage import Tx, now
@@ -53,7 +53,7 @@ async def create_connection(tx: Tx, new: NewConnection, authority: Authority) ->
     """Make a connection and offer its tools in the built-in server of its environment.
 
     Raises:
-        InputError: the name, the base URL or the prefix will not do.
+        InputError: the name, the base URL, the prefix or the owner will not do.
         NotFound: there is no such connector.
         Conflict: the connection's name, or that of one of its tools, is taken.
         Forbidden: it is neither the connector's owner nor an administrator.
@@ -79,7 +79,7 @@ async def create_connection(tx: Tx, new: NewConnection, authority: Authority) ->
         base_url=base_url,
         prefix=new.prefix,
         generation=1,
-        owner_id=new.owner_id or authority.by,
+        owner_id=await checked_owner(tx, new.owner_id) or authority.by,
         settings=settings,
         created_at=await now(tx),
     )
@@ -95,7 +95,7 @@ async def change_connection(tx: Tx, connection_id: str, change: ConnectionChange
     """Change a connection and return it, a generation older; a change to what it is already changes nothing.
 
     Raises:
-        InputError: the base URL or the settings will not do.
+        InputError: the base URL, the settings or the owner will not do.
         NotFound: there is no such connection.
         Forbidden: it is neither the owner nor an administrator.
     """
@@ -105,7 +105,7 @@ async def change_connection(tx: Tx, connection_id: str, change: ConnectionChange
         row.base_url = checked_base_url(change.base_url)
         changed.append("base_url")
     if change.owner_id is not None and change.owner_id != row.owner_id:
-        row.owner_id = change.owner_id
+        row.owner_id = await checked_owner(tx, change.owner_id)
         changed.append("owner")
     settings = checked_settings(row.settings if change.settings is None else change.settings, row.base_url)
     if canonical_json(settings) != canonical_json(row.settings):

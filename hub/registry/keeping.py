@@ -12,7 +12,7 @@ from hub.audit import EventKind
 from hub.core.errors import InputError, NotFound
 from hub.identity.authority import Authority
 from hub.registry.reading import highest, tier_of, tool_of, tool_row
-from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
+from hub.registry.stewardship import Stewards, Touched, checked_owner, outdate_catalog, require_steward
 from hub.registry.tables import ToolRow, ToolVersionRow, VersionInUseRow
 from hub.registry.values import Tool
 from hub.storage import Tx
@@ -76,9 +76,10 @@ async def set_tool_owner(tx: Tx, tool_id: str, owner_id: str, authority: Authori
     Raises:
         NotFound: there is no such tool.
         Forbidden: it is neither the owner nor an administrator.
+        InputError: the new owner is no user.
     """
     row = await _owned(tx, tool_id, authority)
-    before, row.owner_id = row.owner_id, owner_id
+    before, row.owner_id = row.owner_id, await checked_owner(tx, owner_id)
     await tx.flush()
     facts = {"tool": row.name, "changed": "owner", "before": before, "after": owner_id}
     await authority.record(tx, EventKind.TOOL_CHANGED, row.id, **facts)

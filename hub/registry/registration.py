@@ -16,7 +16,7 @@ from hub.registry.digests import passport_digest, version_digest
 from hub.registry.linting import refuse_unfit
 from hub.registry.offering import offer_tools
 from hub.registry.reading import version_of
-from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
+from hub.registry.stewardship import Stewards, Touched, checked_owner, outdate_catalog, require_steward
 from hub.registry.tables import ConnectorRow, ReleaseRow, ToolRow, ToolVersionRow
 from hub.registry.using import get_release, put_in_use, release_in_use, releases_in_use, used_in
 from hub.registry.values import Environment, ToolVersion
@@ -42,7 +42,7 @@ async def register_connector(
     becomes the owner of a new connector.
 
     Raises:
-        InputError: a schema, an example or a name will not do; the message lists every problem.
+        InputError: a schema, an example, a name or the owner will not do; the message lists every problem.
         Conflict: a new tool's name is taken in a built-in server, or `also` names an environment that has a release.
         Forbidden: it is neither the owner nor an administrator, or `also` names an environment, and it is a person.
     """
@@ -58,7 +58,8 @@ async def register_connector(
     # First, because it also makes registrations wait for each other.
     await outdate_catalog(tx, authority, Touched(connectors=frozenset({spec.name})))
     if row is None:
-        row = ConnectorRow(name=spec.name, owner_id=owner_id or authority.by, registered_at=await now(tx))
+        owner = await checked_owner(tx, owner_id) or authority.by
+        row = ConnectorRow(name=spec.name, owner_id=owner, registered_at=await now(tx))
         tx.add(row)
         await tx.flush()
     await _refuse_beyond(tx, spec.name, release_digest, also, authority)

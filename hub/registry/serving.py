@@ -11,7 +11,7 @@ from hub.registry.looking_after import refuse_alone, refuse_built_in, require_se
 from hub.registry.names import check_place
 from hub.registry.offering import add_entry
 from hub.registry.reading import connection_row, server_of, server_row, servers, tool_row
-from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
+from hub.registry.stewardship import Stewards, Touched, checked_owner, outdate_catalog, require_steward
 from hub.registry.tables import EntryRow, ServerRow
 from hub.registry.values import Environment, Server
 from hub.storage import Tx, now
@@ -41,7 +41,7 @@ async def create_server(tx: Tx, new: NewServer, authority: Authority) -> Server:
     """Make an empty server.
 
     Raises:
-        InputError: the name will not do.
+        InputError: the name or the owner will not do.
         Conflict: the name is taken.
         Forbidden: it is no administrator, or it takes two people there.
     """
@@ -55,7 +55,7 @@ async def create_server(tx: Tx, new: NewServer, authority: Authority) -> Server:
         name=new.name,
         environment=new.environment.value,
         title=new.title,
-        owner_id=new.owner_id or authority.by,
+        owner_id=await checked_owner(tx, new.owner_id) or authority.by,
         created_at=await now(tx),
     )
     tx.add(row)

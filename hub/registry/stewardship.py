@@ -6,10 +6,10 @@ from typing import Final
 
 from sqlalchemy import delete, select, text
 
-from hub.core.errors import Forbidden
+from hub.core.errors import Forbidden, InputError
 from hub.identity.authority import Authority
-from hub.identity.directory import get
-from hub.identity.principals import Role
+from hub.identity.directory import get, get_many
+from hub.identity.principals import PrincipalKind, Role
 from hub.registry.tables import CatalogChangeRow, CatalogGenerationRow
 from hub.storage import Tx
 
@@ -78,6 +78,20 @@ async def require_steward(tx: Tx, authority: Authority, stewards: Stewards) -> N
     if not (is_owner or may_pause or principal.has_role(Role.ADMINISTRATOR)):
         others = "an administrator or an operator" if stewards.operators_may else "an administrator"
         raise Forbidden(f"Only its owner or {others} may change {stewards.what}.")
+
+
+async def checked_owner(tx: Tx, owner_id: str | None) -> str | None:
+    """Return who shall own something, if anybody is named.
+
+    Raises:
+        InputError: it is no user.
+    """
+    if owner_id is None:
+        return None
+    owner = (await get_many(tx, [owner_id])).get(owner_id)
+    if owner is None or owner.kind is not PrincipalKind.USER:
+        raise InputError(f"The owner has to be a user, named by its id; {owner_id!r} is none.")
+    return owner_id
 
 
 async def outdate_catalog(tx: Tx, authority: Authority, touched: Touched | None = None) -> None:

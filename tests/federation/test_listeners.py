@@ -12,7 +12,7 @@ from federation_servers import ME, Federated, program
 
 from connectors.mcp_upstream import Owner
 from connectors.sdk.wire import WireRequest
-from hub.execution import Succeeded
+from hub.execution import Client, Succeeded
 from sandbox.mcp import StdioWay, hearing
 from sandbox.mcp.hearing import MOST_ANSWERED, MOST_HEARD, MOST_WAITING, Hearing
 from sandbox.programs import Program
@@ -108,7 +108,7 @@ async def test_a_listener_who_fails_leaves_no_write_of_others_in_doubt(federated
     target = house.target(spec, "find")
     wrote, read = await asyncio.gather(
         house.commit(spec, "post", order(), text="b"),
-        house.executor.read(target, {"text": "a"}, deadline_seconds=30, hear=hear),
+        house.executor.read(target, {"text": "a"}, deadline_seconds=30, client=Client(hear=hear)),
     )
 
     assert isinstance(wrote.outcome, Succeeded), wrote

@@ -23,8 +23,10 @@ from hub.registry import (
     find_tool,
     publish,
     quarantine,
+    register_connector,
     release,
     renew_connection,
+    set_tool_owner,
     unpublish,
 )
 from hub.registry.connecting import checked_base_url, checked_settings
@@ -289,6 +291,27 @@ async def test_only_the_owner_or_an_administrator_changes_what_is_there(database
     changed = await change(database, by[admin], connection, settings={"a": 2})
 
     assert changed.generation == 3
+
+
+async def test_nothing_is_given_to_an_owner_who_is_no_user(database: Database, authority: Authority) -> None:
+    await register(database, authority)
+    connection = await connect(database, authority)
+    async with database.reading() as tx:
+        tool = await find_tool(tx, "crm", "deal_get")
+
+    with pytest.raises(InputError, match="'usr_none' is none"):
+        await connect(database, authority, name="second", owner_id="usr_none")
+    with pytest.raises(InputError, match="has to be a user"):
+        await change(database, authority, connection, owner_id="usr_none")
+    async with database.transaction() as tx:
+        with pytest.raises(InputError, match="has to be a user"):
+            await register_connector(tx, crm(name="other"), authority, owner_id="usr_none")
+        with pytest.raises(InputError, match="has to be a user"):
+            await create_server(
+                tx, NewServer(name="desk", environment=Environment.DEV, title="Desk", owner_id="usr_none"), authority
+            )
+        with pytest.raises(InputError, match="has to be a user"):
+            await set_tool_owner(tx, tool.id, "usr_none", authority)
 
 
 async def test_an_operator_may_stop_a_tool_and_only_its_owner_starts_it_again(
