@@ -51,7 +51,7 @@ from sandbox.line import NoAnswer
 from sandbox.reach import Reach
 from sandbox.requests import BadBaseUrl
 from sandbox.sql.channel import SqlChannel
-from sandbox.upstream import Around, Hear, Way
+from sandbox.upstream import Around, Way
 
 Json = Any
 """Any JSON value."""
@@ -123,7 +123,7 @@ class Executor:
         client = client or Client()
         named: Json = {"operation": target.operation.name, "phase": Phase.READ, "arguments": arguments}
         call = PhaseCall(**named, is_heard=client.hear is not None, replies=client.replies)
-        run: Run[ReadOutcome] = _Run(
+        run: Run[ReadOutcome] = Run(
             target=target, call=call, kind=ChannelKind.READ, seconds=deadline_seconds, conclude=conclude.read
         )
         run.hear = client.hear
