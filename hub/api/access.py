@@ -9,6 +9,7 @@ from starlette.requests import Request
 from hub.core.errors import Forbidden, Unauthenticated
 from hub.identity.authority import Authority
 from hub.identity.permissions import Permission, demand
+from hub.identity.possession import DPOP, Asked, Place, credential_in, new_nonce, proofs_in
 from hub.identity.principals import Caller, Principal, PrincipalKind
 from hub.identity.resources import API, resource_of
 from hub.identity.sessions import WebSession, cookie_name, session_of, touch_session
@@ -17,6 +18,8 @@ from hub.invocations.runtime import Runtime
 CSRF_HEADER: Final = "X-CSRF-Token"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 API_PATH: Final = "/api/v1"
+NEXT_NONCE: Final = "toolhub.next_nonce"
+"""Where in a request's scope the nonce stands that the answer tells, for the next proof of its client."""
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -67,7 +70,7 @@ class Access:
             Forbidden: somebody who may not do this, or a form of another site.
         """
         runtime = runtime_of(request)
-        acting = await _bearer(request, runtime) if _has_token(request) else await _session(request, runtime)
+        acting = await _with_token(request, runtime) if _has_token(request) else await _session(request, runtime)
         if acting.principal.kind is not PrincipalKind.USER:
             if not self.agents_may:
                 raise Forbidden("This is for people, not for agents.")
@@ -100,11 +103,17 @@ def _has_token(request: Request) -> bool:
     return "authorization" in request.headers
 
 
-async def _bearer(request: Request, runtime: Runtime) -> Acting:
-    scheme, _, token = request.headers["authorization"].partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("Send an access token as `Authorization: Bearer ...`.")
-    caller = await runtime.verifier.verify(token.strip(), resource=resource_of(API, runtime.public_url))
+async def _with_token(request: Request, runtime: Runtime) -> Acting:
+    came, resource = credential_in(request.headers.getlist("authorization")), resource_of(API, runtime.public_url)
+    if not came.token:
+        raise Unauthenticated("Send an access token as `Authorization: Bearer ...`, or `DPoP ...` with its proof.")
+    if came.scheme == DPOP:
+        url, proofs = runtime.public_url.rstrip("/") + request.url.path, proofs_in(request.headers.getlist("dpop"))
+        asked = Asked(method=request.method, url=url, proofs=proofs)
+        caller = await runtime.verifier.verify_held(came.token, asked, resource=resource)
+        request.scope[NEXT_NONCE] = new_nonce(runtime.keys, Place.RESOURCE)
+    else:
+        caller = await runtime.verifier.verify(came.token, resource=resource)
     return Acting(caller=caller, session=None, trace_id=request.scope["trace_id"])
 
 

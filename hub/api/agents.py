@@ -33,6 +33,7 @@ class AgentView(BaseModel):
     owner_id: str | None
     allowed_scopes: list[str] = Field(examples=[["tryton:read", "tryton:write"]])
     allowed_servers: list[str] = Field(examples=[["everything"]])
+    needs_bound_tokens: bool = Field(description="Only tokens that are bound to a key of its own count (RFC 9449).")
     is_suspended: bool
 
 
@@ -90,6 +91,7 @@ class NewAgentBody(Limits):
     is_public: bool = Field(default=False, description="It cannot keep a secret and proves itself by PKCE alone.")
     jwks: KeySet | None = Field(default=None, description="It proves itself by one of these keys, and gets no secret.")
 
+    needs_bound_tokens: bool = Field(default=False, description="Only tokens bound to a key count (DPoP, RFC 9449).")
     document_url: str | None = Field(
         default=None,
         max_length=500,
@@ -143,6 +145,12 @@ class Redirects(Body):
     """Where an agent's codes may be sent; loopback addresses fit any port."""
 
     redirect_uris: list[str] = Field(max_length=20, examples=[["http://127.0.0.1/callback"]])
+
+
+class Binding(Body):
+    """Whether only tokens count that are bound to a key of the agent's own."""
+
+    needs_bound_tokens: bool
 
 
 class SecretLifetime(Body):
@@ -241,6 +249,14 @@ async def set_redirects(
     return Redirects(redirect_uris=list(uris))
 
 
+@router.put("/{agent_id}/binding", operation_id="setAgentBinding", summary="Demand tokens that are bound to a key")
+async def set_binding(runtime: RuntimeParameter, acting: AccountManager, agent_id: Id, wanted: Binding) -> AgentView:
+    """Let an agent have only tokens that are bound to a key of its own (DPoP), or others, too; theirs stop at once."""
+    authority = acting.authority(runtime)
+    async with runtime.database.transaction() as tx:
+        return view(await clients.set_binding(tx, agent_id, authority, is_needed=wanted.needs_bound_tokens))
+
+
 @router.get("/{agent_id}/secrets", operation_id="listAgentSecrets", summary="Which secrets an agent has")
 async def list_secrets(runtime: RuntimeParameter, acting: Person, agent_id: Id) -> HeldSecrets:
     """Return the secrets that are good now, without their values, to the agent's owner or an administrator."""
@@ -306,6 +322,7 @@ def view(agent: Principal) -> AgentView:
         owner_id=agent.owner_id,
         allowed_scopes=sorted(agent.allowed_scopes),
         allowed_servers=sorted(agent.allowed_servers),
+        needs_bound_tokens=agent.needs_bound_tokens,
         is_suspended=agent.is_suspended,
     )
 
@@ -320,6 +337,7 @@ async def _create(tx: Tx, wanted: NewAgentBody, acting: Acting, runtime: Runtime
             allowed_servers=wanted.allowed_servers,
             authentication=wanted.authentication(),
             jwks=None if wanted.jwks is None else wanted.jwks.model_dump(),
+            needs_bound_tokens=wanted.needs_bound_tokens,
         )
         return await clients.create_service(tx, service, acting.authority(runtime))
     agent = clients.NewAgent(
@@ -331,6 +349,7 @@ async def _create(tx: Tx, wanted: NewAgentBody, acting: Acting, runtime: Runtime
         redirect_uris=tuple(wanted.redirect_uris),
         authentication=wanted.authentication(),
         jwks=None if wanted.jwks is None else wanted.jwks.model_dump(),
+        needs_bound_tokens=wanted.needs_bound_tokens,
     )
     made = await clients.create_agent(tx, agent, acting.authority(runtime))
     if wanted.document_url is not None:

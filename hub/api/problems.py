@@ -18,12 +18,15 @@ from hub.core.errors import (
     HubError,
     IdempotencyMismatch,
     InputError,
+    NonceNeeded,
     NotFound,
+    ProofRefused,
     ScopeMissing,
     TooMany,
     Unauthenticated,
     Unavailable,
 )
+from hub.identity.possession import ALGORITHMS, BEARER, DPOP, NONCE_HEADER
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:toolhub:problem:"
@@ -121,7 +124,7 @@ def of_hub_error(request: Request, error: HubError) -> Response:
         case ScopeMissing():
             trouble = replace(trouble, needed_scopes=error.needed)
         case Unauthenticated():
-            trouble = replace(trouble, headers={"WWW-Authenticate": "Bearer"})
+            trouble = replace(trouble, headers=_challenges(error))
         case TooMany():
             trouble = replace(trouble, headers={"Retry-After": str(error.retry_after_seconds)}, retryable=True)
         case Unavailable():
@@ -129,6 +132,15 @@ def of_hub_error(request: Request, error: HubError) -> Response:
         case _:
             pass
     return problem(request, trouble)
+
+
+def _challenges(error: Unauthenticated) -> Mapping[str, str]:
+    """Return what a client is told that has to prove who it is: both schemes, and what was wrong with its proof."""
+    held = f'{DPOP} algs="{" ".join(ALGORITHMS)}"'
+    if not isinstance(error, ProofRefused):
+        return {"WWW-Authenticate": f"{BEARER}, {held}"}
+    nonce = {NONCE_HEADER: error.nonce} if isinstance(error, NonceNeeded) else {}
+    return {"WWW-Authenticate": f'{held}, error="{error.code}"', **nonce}
 
 
 def of_http_exception(request: Request, error: HTTPException) -> Response:

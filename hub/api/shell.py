@@ -7,11 +7,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub.api.access import NEXT_NONCE
 from hub.api.problems import Trouble, of_hub_error, problem
 from hub.core.canonical import parse_json
 from hub.core.errors import HubError, NotFound
 from hub.core.texts import NULL, check_text
 from hub.core.tracing import trace_id_of
+from hub.identity.possession import NONCE_HEADER
 
 LONGEST_BODY: Final = 1024 * 1024
 MOST_DIGITS: Final = 10
@@ -48,7 +50,7 @@ class Shell:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 has_begun = True
-                message["headers"] = [*message.get("headers", []), *self._headers, (b"x-trace-id", trace_id.encode())]
+                message["headers"] = [*message.get("headers", []), *self._headers, *_own_headers(scope)]
             await send(message)
 
         try:
@@ -64,6 +66,11 @@ class Shell:
             if has_begun:
                 raise  # the server cuts the connection: half an answer must not look like a whole one
             await _last_answer(request, error)(scope, receive, begin)
+
+
+def _own_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    nonce = [(NONCE_HEADER.lower().encode(), scope[NEXT_NONCE].encode())] if NEXT_NONCE in scope else []
+    return [(b"x-trace-id", scope["trace_id"].encode()), *nonce]
 
 
 def _last_answer(request: Request, error: Exception) -> Response:

@@ -6,6 +6,8 @@ HubError
 |  |- Malformed           not JSON, duplicate keys, numbers no peer would read alike
 |  |- IdempotencyMismatch the key was used for another request
 |- Unauthenticated        no valid credential
+|  |- ProofRefused        the proof that a key is held, which a token is bound to, will not do
+|     |- NonceNeeded      it would do with a nonce, which comes with the error
 |- Forbidden              the caller is known and may not do this
 |  |- ScopeMissing        a token with more scopes would do; names all of them
 |  |- FreshLoginNeeded    the session is too old for this decision
@@ -73,6 +75,22 @@ class Unauthenticated(HubError):
     """No valid credential was presented."""
 
     code = "unauthenticated"
+
+
+class ProofRefused(Unauthenticated):
+    """The proof that the caller holds the key of its token is missing or will not do (RFC 9449 section 7.1)."""
+
+    code = "invalid_dpop_proof"
+
+
+class NonceNeeded(ProofRefused):
+    """The proof has to have a nonce of this server; `nonce` is one (RFC 9449 sections 8 and 9)."""
+
+    code = "use_dpop_nonce"
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__("Make the proof anew, with the nonce that is in the header DPoP-Nonce.")
+        self.nonce = nonce
 
 
 class Forbidden(HubError):

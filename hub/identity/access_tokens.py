@@ -11,6 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from hub.core.errors import Unauthenticated, Unavailable
+from hub.identity.key_binding import thumbprint_in
 from hub.identity.scopes import parse_scopes, scope_text
 from hub.keys import Keyring
 
@@ -39,6 +40,8 @@ class AccessToken:
     not_before: datetime | None = None
     actors: tuple[str, ...] = ()
     """Which clients acted for the user before this one did, the latest first (RFC 8693 section 4.1)."""
+    key_thumbprint: str | None = None
+    """Of the key that it is bound to (RFC 9449 section 6.1); None: whoever bears it may use it."""
 
 
 def mint(token: AccessToken, keys: Keyring) -> str:
@@ -63,6 +66,8 @@ def mint(token: AccessToken, keys: Keyring) -> str:
         claims["act"] = nested_actors((token.client_id, *token.actors))
     if token.authenticated_at is not None:
         claims["auth_time"] = _seconds(token.authenticated_at)
+    if token.key_thumbprint is not None:
+        claims["cnf"] = {"jkt": token.key_thumbprint}
     key = keys.signing_key("tokens")
     if not isinstance(key.private, EllipticCurvePrivateKey):
         raise Unavailable(f"The signing key {key.id} is not one for tokens; rotate it.")
@@ -140,6 +145,7 @@ def _token(claims: Mapping[str, Any]) -> AccessToken:
         authenticated_at=None if auth_time is None else _moment(auth_time),
         not_before=_moment(claims["nbf"]) if "nbf" in claims else None,
         actors=tuple(actors),
+        key_thumbprint=thumbprint_in(claims),
     )
 
 

@@ -242,6 +242,7 @@ async def newcomer(
         authentication=said.authentication,
         jwks=said.jwks,
         is_newcomer=True,
+        needs_bound_tokens=said.needs_bound_tokens,
     )
     return await create_agent(tx, new, authority)
 
@@ -254,6 +255,7 @@ async def _update(tx: Tx, row: ClientDocumentRow, said: Introduction, authority:
         await begin_logins_anew(tx, row.principal_id)
     client.authentication = said.authentication.value
     client.jwks = None if said.jwks is None else dict(said.jwks)
+    client.needs_bound_tokens |= said.needs_bound_tokens  # a document may be stricter, and takes nothing back
     principal.display_name = said.name
     await tx.flush()
     await declare(tx, client, authority)

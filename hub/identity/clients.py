@@ -55,6 +55,7 @@ class NewAgent:
     authentication: ClientAuthentication = ClientAuthentication.SECRET
     jwks: Mapping[str, Any] | None = None
     is_newcomer: bool = False
+    needs_bound_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ class NewService:
     allowed_servers: frozenset[str] = frozenset()
     authentication: ClientAuthentication = ClientAuthentication.SECRET
     jwks: Mapping[str, Any] | None = None
+    needs_bound_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,8 @@ class Client:
     authentication: ClientAuthentication
     jwks: Mapping[str, Any] | None = None
     is_newcomer: bool = False
+    holds_key: str | None = None
+    """The thumbprint of the key that it has proved to hold with this very request; its tokens are bound to that key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,7 @@ async def create_service(tx: Tx, new: NewService, authority: Authority) -> Princ
         allowed_servers=new.allowed_servers,
         authentication=new.authentication,
         jwks=new.jwks,
+        needs_bound_tokens=new.needs_bound_tokens,
     )
     return await _register(tx, PrincipalKind.SERVICE, agent, authority)
 
@@ -184,6 +189,21 @@ async def set_redirects(tx: Tx, client_id: str, uris: tuple[str, ...], authority
     await authority.record(tx, EventKind.AGENT_CHANGED, client_id, changed="redirect addresses", redirects=wanted)
     await authority.outdate_callers(tx)
     return wanted
+
+
+async def set_binding(tx: Tx, client_id: str, authority: Authority, *, is_needed: bool) -> Principal:
+    """Say whether only tokens of the client count that are bound to a key of its own; the others stop at once.
+
+    Raises:
+        NotFound: there is no such client.
+    """
+    changed = update(ClientRow).where(ClientRow.principal_id == client_id).values(needs_bound_tokens=is_needed)
+    if await tx.scalar(changed.returning(ClientRow.principal_id)) is None:
+        raise NotFound(f"There is no client {client_id!r}.")
+    said = "only bound tokens" if is_needed else "bearer tokens, too"
+    await authority.record(tx, EventKind.AGENT_CHANGED, client_id, changed=said)
+    await authority.outdate_callers(tx)
+    return await get(tx, client_id)
 
 
 async def begin_logins_anew(tx: Tx, client_id: str) -> None:
@@ -326,6 +346,7 @@ async def _register(tx: Tx, kind: PrincipalKind, new: NewAgent, authority: Autho
         prompt="",
         version=0,
         is_newcomer=new.is_newcomer,
+        needs_bound_tokens=new.needs_bound_tokens,
     )
     tx.add(row)
     await tx.flush()

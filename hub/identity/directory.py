@@ -114,4 +114,5 @@ def _principal(
         allowed_servers=frozenset(client.allowed_servers) if client else frozenset(),
         group_servers=frozenset(one for group in groups for one in opened.get(group, ())) if client else frozenset(),
         agent_version=client.version if client else 0,
+        needs_bound_tokens=client.needs_bound_tokens if client else False,
     )

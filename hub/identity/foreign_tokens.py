@@ -18,6 +18,7 @@ from hub.identity.access_tokens import MAX_TOKEN_LENGTH, refused
 from hub.identity.assertions import algorithms_of, json_list, json_object
 from hub.identity.issuer_keys import IssuerLink
 from hub.identity.issuers import Issuer, TokenRules, words_in
+from hub.identity.key_binding import thumbprint_in
 from hub.identity.scopes import parse_scopes
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
@@ -43,6 +44,8 @@ class ForeignToken:
     authenticated_at: datetime | None
     valid_from: datetime
     expires_at: datetime
+    key_thumbprint: str | None
+    """Of the key that it is bound to, if it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,8 @@ class IdentityAssertion:
     authenticated_at: datetime | None
     valid_from: datetime
     expires_at: datetime
+    key_thumbprint: str | None
+    """Of the key whose holder alone may redeem it, if it says so."""
 
 
 class ForeignIssuers:
@@ -129,6 +134,7 @@ async def read_foreign_token(link: IssuerLink, text: str, resource: str) -> Fore
         authenticated_at=moment(claims.get("auth_time")),
         valid_from=(moment(claims.get("nbf")) or _needed(claims, "iat")) - CLOCK_SKEW,
         expires_at=_needed(claims, "exp"),
+        key_thumbprint=_bound(claims),
     )
 
 
@@ -157,6 +163,7 @@ async def read_identity_assertion(link: IssuerLink, text: str, audience: str) ->
         authenticated_at=moment(claims.get("auth_time")),
         valid_from=(moment(claims.get("nbf")) or _needed(claims, "iat")) - CLOCK_SKEW,
         expires_at=_needed(claims, "exp"),
+        key_thumbprint=_bound(claims),
     )
 
 
@@ -206,6 +213,13 @@ async def _verified(link: IssuerLink, text: str) -> tuple[Mapping[str, Any], Map
     if token.claims.get("iss") != link.issuer.issuer:
         raise refused()  # an issuer speaks for itself alone, whatever its keys could sign
     return token.header, token.claims
+
+
+def _bound(claims: Mapping[str, Any]) -> str | None:
+    try:
+        return thumbprint_in(claims)
+    except ValueError as error:  # by a certificate, say, which the hub cannot look at
+        raise refused() from error
 
 
 def _is_of_the_client(claims: Mapping[str, Any], client: str) -> bool:

@@ -32,7 +32,7 @@ EXCHANGED: Final = "token_exchange"
 
 
 class OAuthError(StrEnum):
-    """The error codes of RFC 6749 sections 4.1.2.1 and 5.2 and of RFC 8707 section 2."""
+    """The error codes of RFC 6749 sections 4.1.2.1 and 5.2, of RFC 8707 section 2 and of RFC 9449 section 5."""
 
     INVALID_REQUEST = "invalid_request"
     INVALID_CLIENT = "invalid_client"
@@ -43,6 +43,7 @@ class OAuthError(StrEnum):
     INVALID_SCOPE = "invalid_scope"
     INVALID_TARGET = "invalid_target"
     ACCESS_DENIED = "access_denied"
+    INVALID_DPOP_PROOF = "invalid_dpop_proof"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,8 @@ class Issued:
     lifetime: timedelta
     scopes: frozenset[str]
     is_exchanged: bool = False
+    is_bound: bool = False
+    """Whether it counts only with a proof that its key is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,7 @@ class NewGrant:
     parent_id: str | None = None
     actors: tuple[str, ...] = ()
     issuer: str | None = None
+    key_thumbprint: str | None = None
 
 
 def scopes_within(requested: str | None, allowed: frozenset[str]) -> frozenset[str]:
@@ -131,6 +135,7 @@ async def open_grant(tx: Tx, new: NewGrant) -> GrantRow:
         parent_id=new.parent_id,
         actors=list(new.actors),
         issuer=new.issuer,
+        key_thumbprint=new.key_thumbprint,
     )
     tx.add(grant)
     await tx.flush()
@@ -159,6 +164,7 @@ async def issue(
         expires_at=expires_at,
         authenticated_at=grant.authenticated_at,
         actors=tuple(grant.actors),
+        key_thumbprint=grant.key_thumbprint,
     )
     refresh_token = await _new_refresh_token(tx, grant, at) if with_refresh else None
     await server.authority(grant.client_id).record(
@@ -173,12 +179,14 @@ async def issue(
         resource=grant.resource,
         agent_version=str(version),
         actors=list(grant.actors),
+        bound_to=grant.key_thumbprint,
     )
     return Issued(
         access_token=mint(token, server.keys),
         refresh_token=refresh_token,
         lifetime=expires_at - at,
         scopes=scopes,
+        is_bound=grant.key_thumbprint is not None,
     )
 
 

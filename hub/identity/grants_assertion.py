@@ -64,16 +64,16 @@ async def redeem_assertion(
     scopes = scopes_within(parameters.get("scope"), said.scopes & client.principal.allowed_scopes)
     if not scopes:
         return _refused(OAuthError.INVALID_SCOPE, "The assertion covers none of these scopes that the agent may have.")
-    new = _grant(client.principal, person, said, scopes, (resource, name))
+    new = _grant(client, person, said, scopes, (resource, name))
     return await issue(tx, server, await open_grant(tx, new), scopes, with_refresh=False)
 
 
 def _grant(
-    agent: Principal, person: Principal, said: IdentityAssertion, scopes: frozenset[str], where: tuple[str, str]
+    client: Client, person: Principal, said: IdentityAssertion, scopes: frozenset[str], where: tuple[str, str]
 ) -> NewGrant:
     return NewGrant(
         kind="identity_assertion",
-        client=agent,
+        client=client.principal,
         user_id=person.id,
         scopes=scopes,
         resource=where[0],
@@ -81,6 +81,7 @@ def _grant(
         authenticated_at=said.authenticated_at,
         lifetime=ACCESS_TOKEN_LIFETIME,
         issuer=said.issuer.issuer,
+        key_thumbprint=client.holds_key,
     )
 
 
@@ -95,8 +96,9 @@ async def _said(tx: Tx, server: AuthorizationServer, client: Client, text: str) 
         return None
     at = await now(tx)
     is_theirs = said.client_id in {client.principal.id, await document_of(tx, client.principal.id)}
+    is_held = said.key_thumbprint in {None, client.holds_key}
     is_now = said.valid_from <= at < said.expires_at <= at + LONGEST_LIFE + CLOCK_SKEW
-    is_first = is_theirs and is_now and await use_once(tx, link.issuer.issuer, said.id, said.expires_at)
+    is_first = is_theirs and is_held and is_now and await use_once(tx, link.issuer.issuer, said.id, said.expires_at)
     return said if is_first else None
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from hub.core.ids import new_id
 from hub.identity.clients import Client, find_client
 from hub.identity.grants import AuthorizationServer, OAuthError, scopes_within
+from hub.identity.key_binding import is_thumbprint
 from hub.identity.principals import PrincipalKind
 from hub.identity.proof_keys import is_challenge
 from hub.identity.redirects import answer_uri, resolve_redirect_uri
@@ -100,10 +101,12 @@ def _malformed(query: AuthorizationQuery) -> _Problem | None:
         return _bad("Request objects are not supported; send plain parameters.")
     if len(values.get("state", "")) > MAX_STATE_LENGTH:
         return _bad(f"state is longer than {MAX_STATE_LENGTH} characters.")
-    return _without_proof_key(values)
+    return _unsound_keys(values)
 
 
-def _without_proof_key(values: Mapping[str, str]) -> _Problem | None:
+def _unsound_keys(values: Mapping[str, str]) -> _Problem | None:
+    if "dpop_jkt" in values and not is_thumbprint(values["dpop_jkt"]):
+        return _bad("dpop_jkt is the SHA-256 thumbprint of the key (RFC 7638), in base64url: 43 characters.")
     # RFC 7636 lets a missing method mean "plain", which protects nothing that passes through the browser.
     if values.get("code_challenge_method") != "S256":
         return _bad("PKCE is required: send code_challenge_method=S256.")
@@ -145,6 +148,7 @@ async def _ask(
         resource=resource,
         server=server_of(resource, server.public_url) or "",
         expires_at=await now(tx) + REQUEST_LIFETIME,
+        key_thumbprint=values.get("dpop_jkt"),
     )
     tx.add(row)
     await tx.flush()

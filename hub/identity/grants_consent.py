@@ -135,6 +135,7 @@ async def grant_consent(
             server=row.server,
             authenticated_at=session.authenticated_at,
             expires_at=at + CODE_LIFETIME,
+            key_thumbprint=row.key_thumbprint,
         )
     )
     await narrow_grants_to(tx, await _remember(tx, row, user_id, granted), authority)

@@ -7,6 +7,7 @@
 | person | has allowed this agent, at this very server, on the consent page: a token that was handed on allows nothing |
 | scopes | what the subject token has, the person has allowed this agent, and the agent may hold: never more |
 | resource | the one of the subject token |
+| key | of a subject token that is bound, only a bound one is made: to the key of whoever exchanges it |
 | time | never longer than the subject token, never refreshed; it ends with its grant, or its issuer's link |
 | chain | `act` names every agent in it, at most `MOST_ACTORS`; each bounds it all the time |
 """
@@ -63,6 +64,7 @@ class _Subject:
     actors: tuple[str, ...]
     grant_id: str | None
     issuer: str | None
+    key_thumbprint: str | None
 
 
 async def exchange_token(
@@ -77,7 +79,7 @@ async def exchange_token(
     subject = await _subject(tx, server, parameters)
     if subject is None:
         return _refused(OAuthError.INVALID_REQUEST, _NOT_LIVE)
-    new = await _narrowed(tx, server, client, subject, parameters)
+    new = _other_key(client, subject) or await _narrowed(tx, server, client, subject, parameters)
     return new if isinstance(new, Refused) else await _issue(tx, server, new)
 
 
@@ -106,7 +108,20 @@ async def _narrowed(
         parent_id=subject.grant_id,
         actors=actors,
         issuer=subject.issuer,
+        key_thumbprint=client.holds_key,
     )
+
+
+def _other_key(client: Client, subject: _Subject) -> Refused | None:
+    """Refuse to take the binding off: who exchanges holds a key, and for its own token the one that is bound to."""
+    if subject.key_thumbprint in {None, client.holds_key}:
+        return None
+    if client.holds_key is None:
+        hint = "The subject_token is bound to a key: send a DPoP proof of yours, which the new one will be bound to."
+        return _refused(OAuthError.INVALID_DPOP_PROOF, hint)
+    if subject.actors[0] == client.principal.id:
+        return _refused(OAuthError.INVALID_REQUEST, "The subject_token is yours, and bound to another key.")
+    return None
 
 
 def _malformed(client: Client, parameters: Mapping[str, str]) -> Refused | None:
@@ -126,7 +141,9 @@ def _malformed(client: Client, parameters: Mapping[str, str]) -> Refused | None:
 async def _is_own(tx: Tx, server: AuthorizationServer, client: Client, value: str) -> bool:
     said = await readable_token(server, value)
     found = None if said is None else await live_access(tx, server, said)
-    return found is not None and found.client_id == client.principal.id and found.user_id is None
+    if found is None or found.key_thumbprint not in {None, client.holds_key}:
+        return False
+    return found.client_id == client.principal.id and found.user_id is None
 
 
 async def prepare_exchange(server: AuthorizationServer, parameters: Mapping[str, str]) -> None:
@@ -167,6 +184,7 @@ async def _subject(tx: Tx, server: AuthorizationServer, parameters: Mapping[str,
         actors=(said.client_id, *said.actors),
         grant_id=said.grant_id,
         issuer=None,
+        key_thumbprint=said.key_thumbprint,
     )
 
 
@@ -186,6 +204,7 @@ async def _foreign(
         actors=(caller.actor.id,),
         grant_id=None,
         issuer=said.issuer.issuer,
+        key_thumbprint=said.key_thumbprint,
     )
 
 
@@ -208,6 +227,7 @@ async def _issue(tx: Tx, server: AuthorizationServer, new: NewGrant) -> Issued:
         lifetime=issued.lifetime,
         scopes=issued.scopes,
         is_exchanged=True,
+        is_bound=issued.is_bound,
     )
 
 

@@ -28,6 +28,8 @@ class LiveToken:
     issued_at: datetime
     expires_at: datetime
     actors: tuple[str, ...] = ()
+    key_thumbprint: str | None = None
+    """Of the key that an access token is bound to, if it is."""
 
 
 async def live_token(tx: Tx, server: AuthorizationServer, asking: Client, value: str) -> LiveToken | None:
@@ -87,6 +89,7 @@ async def live_access(tx: Tx, server: AuthorizationServer, said: AccessToken) ->
         issued_at=said.issued_at,
         expires_at=said.expires_at,
         actors=said.actors,
+        key_thumbprint=said.key_thumbprint,
     )
 
 

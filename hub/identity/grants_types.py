@@ -56,6 +56,8 @@ async def exchange(tx: Tx, server: AuthorizationServer, client: Client, paramete
     missing = [parameter for parameter in grant_type.required if parameter not in parameters]
     if missing:
         return _refused(OAuthError.INVALID_REQUEST, f"Send {' and '.join(missing)}.")
+    if client.principal.needs_bound_tokens and client.holds_key is None:
+        return _refused(OAuthError.INVALID_DPOP_PROOF, "This client has only tokens that are bound: send a DPoP proof.")
     return await grant_type.answer(tx, server, client, parameters)
 
 
@@ -83,6 +85,7 @@ async def _client_credentials(tx: Tx, server: AuthorizationServer, client: Clien
             server=name,
             authenticated_at=None,
             lifetime=ACCESS_TOKEN_LIFETIME,
+            key_thumbprint=client.holds_key,
         ),
     )
     return await issue(tx, server, grant, scopes, with_refresh=False)
@@ -97,7 +100,7 @@ async def _authorization_code(tx: Tx, server: AuthorizationServer, client: Clien
         return await _replayed(tx, server, client, row)
     if row.expires_at <= await now(tx):
         return _refused(OAuthError.INVALID_GRANT, "This code has expired; ask the person again.")
-    mismatch = _mismatch(row, parameters)
+    mismatch = _mismatch(client, row, parameters)
     if mismatch is not None:
         return mismatch
     if not await _still_allowed(tx, server, client, row.user_id, row.resource):
@@ -105,7 +108,9 @@ async def _authorization_code(tx: Tx, server: AuthorizationServer, client: Clien
     return await _redeem(tx, server, client, row)
 
 
-def _mismatch(row: AuthorizationCodeRow, parameters: Parameters) -> Refused | None:
+def _mismatch(client: Client, row: AuthorizationCodeRow, parameters: Parameters) -> Refused | None:
+    if row.key_thumbprint not in {None, client.holds_key}:
+        return _refused(OAuthError.INVALID_GRANT, "This code was asked for with the dpop_jkt of another key.")
     if not proves(parameters["code_verifier"], row.code_challenge):
         return _refused(OAuthError.INVALID_GRANT, "Send the code_verifier that this code was asked for with.")
     # OAuth 2.1 no longer asks for redirect_uri here; whoever sends it has to mean the one the code went to.
@@ -134,6 +139,7 @@ async def _redeem(tx: Tx, server: AuthorizationServer, client: Client, row: Auth
             server=row.server,
             authenticated_at=row.authenticated_at,
             lifetime=GRANT_LIFETIME,
+            key_thumbprint=client.holds_key,
         ),
     )
     row.grant_id = grant.id
@@ -160,11 +166,26 @@ async def _refresh_token(tx: Tx, server: AuthorizationServer, client: Client, pa
         return _refused(OAuthError.INVALID_GRANT, "This refresh token was used before; the grant has been revoked.")
     if not await _still_allowed(tx, server, client, grant.user_id, grant.resource):
         return _refused(OAuthError.INVALID_GRANT, "What this token stood for is no longer allowed.")
-    scopes = _renewable(client, grant, parameters)
+    scopes = _other_key(client, grant) or _renewable(client, grant, parameters)
     if isinstance(scopes, Refused):
         return scopes
-    row.used_at = await now(tx)
+    row.used_at, grant.key_thumbprint = await now(tx), client.holds_key
     return await issue(tx, server, grant, scopes, with_refresh=True)
+
+
+def _other_key(client: Client, grant: GrantRow) -> Refused | None:
+    """Refuse to take the binding off a family of tokens, or to pass it on.
+
+    The refresh tokens of a client that proves nothing are bound to the key themselves; one that proves itself may come
+    with a new key (RFC 9449 section 5).
+    """
+    if grant.key_thumbprint in {None, client.holds_key}:
+        return None
+    if client.holds_key is None:
+        return _refused(OAuthError.INVALID_DPOP_PROOF, "What this grant gives is bound to a key: send a DPoP proof.")
+    if client.authentication is not ClientAuthentication.NONE:
+        return None
+    return _refused(OAuthError.INVALID_GRANT, "This refresh token is bound to another key.")
 
 
 def _renewable(client: Client, grant: GrantRow, parameters: Parameters) -> frozenset[str] | Refused:

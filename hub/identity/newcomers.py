@@ -61,6 +61,8 @@ class Introduction:
     redirect_uris: tuple[str, ...]
     authentication: ClientAuthentication
     jwks: Mapping[str, Any] | None
+    needs_bound_tokens: bool = False
+    """Whether it wants no token that is not bound to a key of its own (RFC 9449 section 5.2)."""
 
 
 def introduced(said: Mapping[str, Any], *, with_secrets: bool) -> Introduction:
@@ -85,7 +87,15 @@ def introduced(said: Mapping[str, Any], *, with_secrets: bool) -> Introduction:
         redirect_uris=tuple(dict.fromkeys(uris)),
         authentication=authentication,
         jwks=None if authentication is not ClientAuthentication.KEY else check_keys(keys or {}),
+        needs_bound_tokens=_needs_bound_tokens(said),
     )
+
+
+def _needs_bound_tokens(said: Mapping[str, Any]) -> bool:
+    wanted = said.get("dpop_bound_access_tokens", False)
+    if not isinstance(wanted, bool):
+        raise InputError("dpop_bound_access_tokens is true or false.")
+    return wanted
 
 
 def _authentication(said: Mapping[str, Any], *, with_secrets: bool) -> ClientAuthentication:

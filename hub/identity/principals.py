@@ -46,6 +46,8 @@ class Principal:
     """Servers that are open to a group of the agent's or service's; its declaration says nothing of them."""
     agent_version: int = 0
     """Of an agent or a service: the newest version of its declaration, or the one its token is bound to."""
+    needs_bound_tokens: bool = False
+    """Of an agent or a service: whether only tokens count that are bound to a key of its own."""
 
     @property
     def usable_servers(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Clearing away what has ended: sessions, codes, requests, refresh tokens, grants, budgets of logins."""
+"""Clearing away what has ended: sessions, codes, requests, refresh tokens, grants, proofs, budgets of logins."""
 
 from datetime import timedelta
 from typing import Final
@@ -15,6 +15,7 @@ from hub.identity.tables import (
     RefreshTokenRow,
     SessionRow,
     UsedAssertionRow,
+    UsedProofRow,
 )
 from hub.storage import Base, Tx, now
 
@@ -23,14 +24,19 @@ KEEP: Final = timedelta(days=1)
 
 
 async def sweep(tx: Tx) -> None:
-    """Delete what ended more than a day ago. Nothing relies on it: what has ended is refused whether swept or not."""
-    before = await now(tx) - KEEP
+    """Delete what ended more than a day ago, and proofs at once.
+
+    Nothing relies on it: what has ended is refused whether swept or not.
+    """
+    at = await now(tx)
+    before = at - KEEP
     ended_grants = select(GrantRow.id).where(GrantRow.expires_at < before)
     sweepable: list[tuple[type[Base], ColumnElement[bool]]] = [
         (SessionRow, SessionRow.expires_at < before),
         (LoginBudgetRow, LoginBudgetRow.full_at < before),
         (LinkCodeRow, LinkCodeRow.expires_at < before),
         (UsedAssertionRow, UsedAssertionRow.expires_at < before),
+        (UsedProofRow, UsedProofRow.expires_at < at),  # one for each request: kept no longer than they count
         (BootstrapRow, BootstrapRow.expires_at < before),
         (AuthorizationRequestRow, AuthorizationRequestRow.expires_at < before),
         (AuthorizationCodeRow, AuthorizationCodeRow.grant_id.in_(ended_grants)),

@@ -128,6 +128,8 @@ class ClientRow(Base):
     """The number of its newest version."""
     is_newcomer: Mapped[bool] = mapped_column(Boolean, default=False)
     """Whether it came by itself: no administrator has registered it."""
+    needs_bound_tokens: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Whether it may have no token that is not bound to a key of its own."""
 
 
 class AgentVersionRow(Base):
@@ -200,6 +202,15 @@ class UsedAssertionRow(Base):
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 
+class UsedProofRow(Base):
+    """A proof that a key is held, as a hash, for as long as it could be sent again."""
+
+    __tablename__ = "oauth_used_proofs"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
 class IdentityGenerationRow(Base):
     """One row whose number grows with every change that could make a cached caller wrong."""
 
@@ -236,6 +247,8 @@ class AuthorizationRequestRow(Base):
     user_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
     decided_at: Mapped[datetime | None] = mapped_column(Moment)
+    key_thumbprint: Mapped[str | None] = mapped_column(String(43))
+    """Of the key that its code is bound to (`dpop_jkt`), if it was asked for so."""
 
 
 class ConsentRow(Base):
@@ -274,6 +287,8 @@ class GrantRow(Base):
     """Who acted for the person before the client, the latest first."""
     issuer: Mapped[str | None] = mapped_column(String(500))
     """The external issuer on whose word it stands, if it does."""
+    key_thumbprint: Mapped[str | None] = mapped_column(String(43))
+    """Of the key that its tokens are bound to, if they are."""
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
     revoked_reason: Mapped[str | None] = mapped_column(String(200))
 
@@ -295,6 +310,8 @@ class AuthorizationCodeRow(Base):
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
     used_at: Mapped[datetime | None] = mapped_column(Moment)
     grant_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("oauth_grants.id"))
+    key_thumbprint: Mapped[str | None] = mapped_column(String(43))
+    """Of the key by whose holder alone it can be redeemed, if it was asked for so."""
 
 
 class RefreshTokenRow(Base):

@@ -5,12 +5,13 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
 
+from hub.core.errors import Unauthenticated
 from hub.identity.access_tokens import AccessToken, UnknownKey, read_access_token, refused
 from hub.identity.authority import IDENTITY_CHANNEL, generation_of
 from hub.identity.declarations import as_of
@@ -18,6 +19,7 @@ from hub.identity.directory import find, get_many
 from hub.identity.foreign_people import person_of
 from hub.identity.foreign_tokens import ForeignIssuers, ForeignToken, read_foreign_token
 from hub.identity.issuer_keys import IssuerLink
+from hub.identity.possession import Asked, Place, read_proof, use_proof
 from hub.identity.principals import Caller, Principal, PrincipalKind
 from hub.identity.resources import may_use, server_of
 from hub.identity.secrets import hash_secret
@@ -39,6 +41,7 @@ class _Cached:
     expires_at: datetime
     look_again_at: datetime
     generation: int
+    key_thumbprint: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,21 +91,50 @@ class TokenVerifier:
                 self._changed = None
 
     async def verify(self, token: str, *, resource: str) -> Caller:
-        """Return who calls with `token` at `resource`, one of this hub's MCP URLs.
+        """Return who bears `token` at `resource`, one of this hub's MCP URLs.
 
         Raises:
-            Unauthenticated: forged, expired, for another resource, revoked, or of somebody who is suspended.
+            Unauthenticated: forged, expired, for another resource, revoked, of somebody who is suspended, or one that
+                counts only with a proof that its key is held (RFC 9449 section 7.2).
             Unavailable: the database does not answer; nobody is let in unseen.
         """
-        return (await self.standing(token, resource=resource))[0]
+        known, _ = await self._known(token, resource)
+        if known.key_thumbprint is not None:
+            raise Unauthenticated("This access token is bound to a key: send it by the scheme DPoP, with a proof.")
+        return known.caller
+
+    async def verify_held(self, token: str, asked: Asked, *, resource: str) -> Caller:
+        """Return who holds the key that `token` is bound to, as the proof says that came with this request.
+
+        Raises:
+            NonceNeeded: the proof has to be made anew, with a nonce of ours.
+            Unauthenticated: as `verify` does; the proof will not do, was used before, or is another key's.
+            Unavailable: the database does not answer.
+        """
+        known, _ = await self._known(token, resource)
+        if known.key_thumbprint is None:
+            raise Unauthenticated("This access token is bound to no key: send it by the scheme Bearer.")
+        at = (await self._fresh_reading()).time()
+        proof = read_proof(self._keys, replace(asked, token=token), at, Place.RESOURCE)
+        if proof.thumbprint != known.key_thumbprint:
+            raise refused()
+        async with self._database.transaction() as tx:
+            await use_proof(tx, proof)
+        return known.caller
 
     async def standing(self, token: str, *, resource: str) -> tuple[Caller, timedelta]:
         """Return who calls with `token`, and for how long it is good, unless something happens meanwhile.
+
+        It is for requests that were let in before, and go on: that its key is held was proved when they came.
 
         Raises:
             Unauthenticated: as `verify` does.
             Unavailable: the database does not answer.
         """
+        known, left = await self._known(token, resource)
+        return known.caller, left
+
+    async def _known(self, token: str, resource: str) -> tuple[_Cached, timedelta]:
         reading = await self._fresh_reading()
         key = f"{hash_secret(token)} {resource}"
         known = self._cache.get(key)
@@ -111,7 +143,7 @@ class TokenVerifier:
             self._remember(key, known)
         if not known.valid_from <= reading.time() < known.expires_at:
             raise refused()
-        return known.caller, known.expires_at - reading.time()
+        return known, known.expires_at - reading.time()
 
     async def _fresh_reading(self) -> _Reading:
         reading = self._reading
@@ -149,6 +181,7 @@ class TokenVerifier:
             expires_at=said.expires_at,
             look_again_at=said.expires_at,
             generation=generation,
+            key_thumbprint=said.key_thumbprint,
         )
 
     async def _look_up_foreign(self, link: IssuerLink, token: str, resource: str) -> _Cached:
@@ -164,6 +197,7 @@ class TokenVerifier:
             expires_at=said.expires_at,
             look_again_at=min(at + FOREIGN_BELIEVED, said.expires_at),
             generation=generation,
+            key_thumbprint=said.key_thumbprint,
         )
 
     async def _read_token(self, token: str) -> AccessToken:
@@ -195,7 +229,8 @@ async def caller_of(tx: Tx, said: AccessToken, server: str | None) -> Caller:
     Whoever handed on the token that this one was exchanged for bounds it as much as its client does.
 
     Raises:
-        Unauthenticated: revoked, of somebody suspended, or at a server that its client may not use, or one before it.
+        Unauthenticated: revoked, of somebody suspended, at a server that its client may not use, or one before it, or
+            bound to no key though its client needs that.
     """
     grant = await tx.scalar(select(GrantRow).where(GrantRow.id == said.grant_id, GrantRow.revoked_at.is_(None)))
     if grant is None or (grant.client_id, grant.user_id) != (said.client_id, said.user_id):
@@ -205,6 +240,8 @@ async def caller_of(tx: Tx, said: AccessToken, server: str | None) -> Caller:
     user = _in_good_standing(principals.get(said.user_id)) if said.user_id else None
     chain = [actor, *(_in_good_standing(principals.get(one)) for one in grant.actors)]
     if server is None or not all(may_use(one.usable_servers, server) for one in chain):
+        raise refused()
+    if actor.needs_bound_tokens and said.key_thumbprint is None:
         raise refused()
     return Caller(
         actor=actor,
@@ -221,11 +258,14 @@ async def foreign_caller(tx: Tx, said: ForeignToken, resource: str, server: str 
     """Return who a token of an external issuer stands for: an agent that the operator named, and whom it acts for.
 
     Raises:
-        Unauthenticated: no such agent or person here, suspended, or at a server that the agent may not use.
+        Unauthenticated: no such agent or person here, suspended, at a server that the agent may not use, or bound to no
+            key though the agent needs that.
     """
     name = said.rules.agents.get(said.client)
     actor = _in_good_standing(await find(tx, name) if name else None)
     if actor.kind is PrincipalKind.USER or server is None or not may_use(actor.usable_servers, server):
+        raise refused()
+    if actor.needs_bound_tokens and said.key_thumbprint is None:
         raise refused()
     user = None
     if said.subject is not None:

@@ -32,6 +32,8 @@ class Admitted:
 
     It raises `Unauthenticated` once the token is good no more.
     """
+    nonce: str | None = None
+    """For the next proof of a client that proves to hold the key of its token."""
 
     def travel_in(self, scope: Scope) -> None:
         """Put this where `admitted` finds it, in whichever task the message is handled."""

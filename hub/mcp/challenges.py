@@ -1,13 +1,15 @@
-"""Refusals before any message is served: HTTP statuses, challenges (RFC 6750), and bodies that a person can read."""
+"""Refusals before any message is served: HTTP statuses, challenges (RFC 6750, 9449), bodies that people can read."""
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from mcp_types import INVALID_REQUEST, PARSE_ERROR
 from starlette.responses import Response
 
-from hub.core.errors import Malformed, ScopeMissing, Unauthenticated, Unavailable
+from hub.core.errors import Malformed, NonceNeeded, ProofRefused, ScopeMissing, Unauthenticated, Unavailable
+from hub.identity.possession import ALGORITHMS, BEARER, DPOP, NONCE_HEADER
 from hub.mcp.messages import NotARequest
 
 RequestId = str | int | None
@@ -17,21 +19,38 @@ NOT_PERMITTED: Final = -32001
 NOT_AVAILABLE: Final = -32002
 
 
-def unauthenticated(error: Unauthenticated | None, *, metadata: str, scopes: Iterable[str]) -> Response:
-    """Return 401: where to get a token and with which scopes; what was wrong with the one that came, if one did."""
-    said = [] if error is None else [("error", "invalid_token"), ("error_description", error.message)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """The server that a request was for, where its metadata are, and the scheme by which the token came, if one did."""
+
+    server: str
+    metadata: str
+    scheme: str
+
+
+def unauthenticated(error: Unauthenticated | None, where: Where, *, scopes: Iterable[str]) -> Response:
+    """Return 401: where to get a token and with which scopes; what was wrong with what came, if something did.
+
+    Both schemes are offered (RFC 9449 section 7.2), the one that the client used first.
+    """
+    code = error.code if isinstance(error, ProofRefused) else "invalid_token"
+    said = [] if error is None else [("error", code), ("error_description", error.message)]
     message = "This needs an access token; the WWW-Authenticate header says where to get one."
-    challenge = _challenge([*said, ("resource_metadata", metadata), ("scope", " ".join(sorted(scopes)))])
-    body = _error(None, NOT_PERMITTED, error.message if error else message, {"error": "invalid_token"})
-    return _response(401, body, {"WWW-Authenticate": challenge})
+    told = [*said, ("resource_metadata", where.metadata), ("scope", " ".join(sorted(scopes)))]
+    body = _error(None, NOT_PERMITTED, error.message if error else message, {"error": code})
+    answer = _response(401, body, {NONCE_HEADER: error.nonce} if isinstance(error, NonceNeeded) else {})
+    first, second = (DPOP, BEARER) if where.scheme == DPOP else (BEARER, DPOP)
+    answer.headers.append("WWW-Authenticate", _challenge(first, told))
+    answer.headers.append("WWW-Authenticate", _challenge(second, [("resource_metadata", where.metadata)]))
+    return answer
 
 
-def scope_missing(error: ScopeMissing, request_id: RequestId, *, metadata: str) -> Response:
+def scope_missing(error: ScopeMissing, request_id: RequestId, where: Where) -> Response:
     """Return 403 `insufficient_scope`, naming every scope the call needs at once."""
     scope = " ".join(error.needed)
-    said = [("error", "insufficient_scope"), ("scope", scope), ("resource_metadata", metadata)]
-    challenge = _challenge([*said, ("error_description", error.message)])
-    details = {"error": "insufficient_scope", "scope": scope, "resource_metadata": metadata}
+    said = [("error", "insufficient_scope"), ("scope", scope), ("resource_metadata", where.metadata)]
+    challenge = _challenge(where.scheme, [*said, ("error_description", error.message)])
+    details = {"error": "insufficient_scope", "scope": scope, "resource_metadata": where.metadata}
     return _response(403, _error(request_id, NOT_PERMITTED, error.message, details), {"WWW-Authenticate": challenge})
 
 
@@ -64,8 +83,10 @@ def failed(trace_id: str) -> Response:
     return _response(500, _error(None, NOT_AVAILABLE, message, {"error": "internal_error", "trace_id": trace_id}))
 
 
-def _challenge(parameters: Iterable[tuple[str, str]]) -> str:
-    return "Bearer " + ", ".join(f'{name}="{_quoted(value)}"' for name, value in parameters if value)
+def _challenge(scheme: str, parameters: Iterable[tuple[str, str]]) -> str:
+    algorithms = [("algs", " ".join(ALGORITHMS))] if scheme == DPOP else []
+    told = [*parameters, *algorithms]
+    return f"{scheme} " + ", ".join(f'{name}="{_quoted(value)}"' for name, value in told if value)
 
 
 def _quoted(value: str) -> str:

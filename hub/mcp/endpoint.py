@@ -8,12 +8,22 @@ import structlog
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from hub.core.canonical import digest
 from hub.core.errors import HubError, Malformed, NotFound, ScopeMissing, Unauthenticated, Unavailable
 from hub.core.tracing import trace_id_of
 from hub.identity import scopes
+from hub.identity.possession import (
+    DPOP,
+    NONCE_HEADER,
+    Asked,
+    Credential,
+    Place,
+    credential_in,
+    new_nonce,
+    proofs_in,
+)
 from hub.identity.principals import Caller
 from hub.identity.resources import resource_of
 from hub.invocations.refuse import Attempt, record_attempt
@@ -53,7 +63,7 @@ class Endpoint:
                 await self._call_off(admitted, peeked.cancels)
             as_stream = peeked.wants_progress and _STREAM in request.headers.get("accept", "")
             application = await self._servers.application(admitted.server, as_stream=as_stream)
-            await application(scope, peeked.replay(receive), send)
+            await application(scope, peeked.replay(receive), _with_nonce(send, admitted.nonce))
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001  # the door: whatever it is, the client gets an answer without internals
@@ -74,58 +84,70 @@ class Endpoint:
             raise _TurnedAway(Response(status_code=405, headers={"Allow": "POST"}))
         server = server_name(request)
         await self._runtime.catalog.server(server)
-        caller = await self._caller(request, server)
+        came = credential_in(request.headers.getlist("authorization"))
+        metadata = metadata_url(server, self._runtime.public_url)
+        where = challenges.Where(server=server, metadata=metadata, scheme=came.scheme)
+        caller = await self._caller(request, came, where)
         peeked = await peek(request)
-        await self._check_scopes(peeked, server, caller, trace_id)
+        await self._check_scopes(peeked, where, caller, trace_id)
         admitted = Admitted(
             caller=caller,
             server=server,
             trace_id=trace_id_of(peeked.traceparent) if peeked.traceparent else trace_id,
             idempotency_key=request.headers.get("idempotency-key"),
-            token_digest=digest(_token_in(request)),
-            again=partial(self._again, _token_in(request), server),
+            token_digest=digest(came.token),
+            again=partial(self._again, came.token, server),
+            nonce=new_nonce(self._runtime.keys, Place.RESOURCE) if came.scheme == DPOP else None,
         )
         return admitted, peeked
 
-    async def _caller(self, request: Request, server: str) -> Caller:
-        token, resource = _token_in(request), resource_of(server, self._runtime.public_url)
+    async def _caller(self, request: Request, came: Credential, where: challenges.Where) -> Caller:
+        resource = resource_of(where.server, self._runtime.public_url)
         try:
-            if token:
-                return await self._runtime.verifier.verify(token, resource=resource)
+            if came.scheme == DPOP:
+                asked = Asked(method=request.method, url=resource, proofs=proofs_in(request.headers.getlist("dpop")))
+                return await self._runtime.verifier.verify_held(came.token, asked, resource=resource)
+            if came.token:
+                return await self._runtime.verifier.verify(came.token, resource=resource)
             refused = None
         except Unauthenticated as error:
             refused = error
-        metadata = metadata_url(server, self._runtime.public_url)
-        wanted = _first_scopes(await self._runtime.catalog.scopes(server))
-        raise _TurnedAway(challenges.unauthenticated(refused, metadata=metadata, scopes=wanted))
+        wanted = _first_scopes(await self._runtime.catalog.scopes(where.server))
+        raise _TurnedAway(challenges.unauthenticated(refused, where, scopes=wanted))
 
     async def _again(self, token: str, server: str) -> tuple[Caller, float]:
         resource = resource_of(server, self._runtime.public_url)
         caller, left = await self._runtime.verifier.standing(token, resource=resource)
         return caller, left.total_seconds()
 
-    async def _check_scopes(self, peeked: Peeked, server: str, caller: Caller, trace_id: str) -> None:
+    async def _check_scopes(self, peeked: Peeked, where: challenges.Where, caller: Caller, trace_id: str) -> None:
         """Decide a missing scope now: once the SDK serves the message, the status has gone out."""
         CALLED.set(None)
         if peeked.tool is None:
             return
         try:
-            tool = await self._runtime.catalog.resolve(peeked.tool, server=server, caller=caller)
+            tool = await self._runtime.catalog.resolve(peeked.tool, server=where.server, caller=caller)
             scopes.require(caller, tool.connector.name, tool.name, tool.effect)
         except ScopeMissing as error:
-            attempt = Attempt(caller=caller, server=server, tool=peeked.tool, trace_id=trace_id)
+            attempt = Attempt(caller=caller, server=where.server, tool=peeked.tool, trace_id=trace_id)
             await record_attempt(attempt, error, self._runtime)
-            metadata = metadata_url(server, self._runtime.public_url)
-            raise _TurnedAway(challenges.scope_missing(error, peeked.request_id, metadata=metadata)) from error
+            raise _TurnedAway(challenges.scope_missing(error, peeked.request_id, where)) from error
         except HubError:
             return  # unknown, invisible, held back, disabled: told as a result, by the call itself
         CALLED.set(tool)
 
 
-def _token_in(request: Request) -> str:
-    """Return the bearer token that came with a request; empty: none did."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def _with_nonce(send: Send, nonce: str | None) -> Send:
+    """Return what sends an answer with the nonce that the next proof of its client may have (RFC 9449 section 8.2)."""
+    if nonce is None:
+        return send
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), (NONCE_HEADER.lower().encode(), nonce.encode())]
+        await send(message)
+
+    return sending
 
 
 def _answer_to(error: Exception, trace_id: str) -> Response:

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from hub.core.errors import NotFound
+from hub.identity.possession import ALGORITHMS
 from hub.identity.resources import EVERYTHING, resource_of
 from hub.invocations.runtime import Runtime
 
@@ -34,6 +35,7 @@ async def resource_metadata(runtime: Runtime, request: Request) -> Response:
         "authorization_servers": [runtime.public_url.rstrip("/"), *runtime.issuers.taking_tokens()],
         "scopes_supported": sorted(scopes),
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
     }
     return JSONResponse(document, headers={**_ANYWHERE, "Cache-Control": "public, max-age=60"})
 

@@ -6,17 +6,23 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hub.core.errors import Unavailable
+from hub.core.errors import NonceNeeded, ProofRefused, Unavailable
 from hub.identity.grants import AuthorizationServer, OAuthError
+from hub.identity.possession import NONCE_HEADER
 from hub.oauth.parameters import Unreadable
 
 ANYWHERE: Final = {"Access-Control-Allow-Origin": "*"}
 """Clients in browsers may read the answers: no cookie counts at these endpoints, so no page gains by asking."""
-PRIVATE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", **ANYWHERE}
+PRIVATE: Final = {
+    "Cache-Control": "no-store",
+    "Pragma": "no-cache",
+    **ANYWHERE,
+    "Access-Control-Expose-Headers": f"{NONCE_HEADER}, WWW-Authenticate",
+}
 PREFLIGHT: Final = {
     **ANYWHERE,
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, MCP-Protocol-Version",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, DPoP, MCP-Protocol-Version",
     "Access-Control-Max-Age": "3600",
 }
 
@@ -31,6 +37,10 @@ async def answered(endpoint: Endpoint, server: AuthorizationServer, request: Req
         return await endpoint(server, request)
     except Unreadable as error:
         return error_answer(OAuthError.INVALID_REQUEST, str(error))
+    except ProofRefused as error:
+        body = {"error": error.code, "error_description": error.message}
+        nonce = {NONCE_HEADER: error.nonce} if isinstance(error, NonceNeeded) else {}
+        return JSONResponse(body, status_code=400, headers={**PRIVATE, **nonce})
     except Unavailable as error:
         body = {"error": "temporarily_unavailable", "error_description": error.message}
         return JSONResponse(body, status_code=503, headers={**PRIVATE, "Retry-After": "2"})

@@ -59,4 +59,6 @@ def _described(server: AuthorizationServer, found: LiveToken | None) -> dict[str
         described["act"] = nested_actors((found.client_id, *found.actors))
     if found.id is not None:
         described |= {"jti": found.id, "token_type": "Bearer"}
+    if found.key_thumbprint is not None:
+        described |= {"token_type": "DPoP", "cnf": {"jkt": found.key_thumbprint}}
     return described

@@ -12,6 +12,7 @@ from hub.identity.clients import AUTHENTICATION_METHODS
 from hub.identity.grants import AuthorizationServer
 from hub.identity.grants_assertion import ID_JAG
 from hub.identity.grants_types import GRANT_TYPES
+from hub.identity.possession import ALGORITHMS
 from hub.oauth.answers import ANYWHERE, PREFLIGHT
 from hub.oauth.register import newcomers_register
 
@@ -43,6 +44,7 @@ def metadata_of(server: AuthorizationServer) -> dict[str, Any]:
         "introspection_endpoint_auth_signing_alg_values_supported": sorted(SIGNING_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
     }
     if any(link.issuer.asserts for link in server.issuers):
         document["authorization_grant_profiles_supported"] = [ID_JAG]

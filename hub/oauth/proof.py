@@ -1,4 +1,4 @@
-"""Reading who a client says it is, and by what it proves it: one method per request (RFC 6749 section 2.3)."""
+"""Reading who a client says it is, by what it proves it, one method per request (RFC 6749 section 2.3), and its key."""
 
 import base64
 from typing import Final
@@ -12,7 +12,9 @@ from hub.identity.client_documents import read_document, stale_client
 from hub.identity.clients import ClientProof
 from hub.identity.grants import AuthorizationServer
 from hub.identity.login_budgets import charges_for_known_documents
+from hub.identity.possession import Asked, Place, Proof, proofs_in, read_proof
 from hub.oauth.parameters import Parameters, Unreadable, form_of
+from hub.storage import now
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -32,6 +34,24 @@ async def asked_by_a_client(server: AuthorizationServer, request: Request) -> tu
     proof = _proof(server, request.headers.get("authorization"), parameters.values)
     await _read_again(server, proof, request.client.host if request.client else None)
     return parameters, proof
+
+
+async def held_key(server: AuthorizationServer, request: Request) -> Proof | None:
+    """Return the proof that the client holds a key, to which its tokens are to be bound, or None: it sent none.
+
+    It is read before the client is looked at: what can be used but once is not used up by a request for a nonce.
+
+    Raises:
+        NonceNeeded: the proof has to be made anew, with a nonce of ours.
+        ProofRefused: it will not do.
+    """
+    proofs = proofs_in(request.headers.getlist("dpop"))
+    if not proofs:
+        return None
+    async with server.database.reading() as tx:
+        at = await now(tx)
+    asked = Asked(method=request.method, url=f"{server.issuer}{request.url.path}", proofs=proofs)
+    return read_proof(server.keys, asked, at, Place.AUTHORIZATION)
 
 
 async def _read_again(server: AuthorizationServer, proof: ClientProof, source: str | None) -> None:

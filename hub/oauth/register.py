@@ -100,6 +100,7 @@ def _described(server: AuthorizationServer, client: Client) -> dict[str, Any]:
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
         "token_endpoint_auth_method": _METHODS[client.authentication],
+        "dpop_bound_access_tokens": client.principal.needs_bound_tokens,
         "registration_client_uri": f"{server.issuer}/oauth/register/{client.principal.id}",
     }
     return described if client.jwks is None else described | {"jwks": dict(client.jwks)}

@@ -1,5 +1,8 @@
 """The token endpoint: prove the client, let the grant type decide, answer in the shape of RFC 6749 section 5.1."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -8,9 +11,10 @@ from hub.identity.grants import AuthorizationServer, Issued, OAuthError, Refused
 from hub.identity.grants_assertion import prepare_assertion
 from hub.identity.grants_exchange import ACCESS_TOKEN, prepare_exchange
 from hub.identity.grants_types import exchange
+from hub.identity.possession import NONCE_HEADER, Place, new_nonce, use_proof
 from hub.identity.scopes import scope_text
 from hub.oauth.answers import PRIVATE, error_answer, unproven_answer
-from hub.oauth.proof import asked_by_a_client
+from hub.oauth.proof import asked_by_a_client, held_key
 
 
 async def token(server: AuthorizationServer, request: Request) -> Response:
@@ -18,10 +22,14 @@ async def token(server: AuthorizationServer, request: Request) -> Response:
     parameters, proof = await asked_by_a_client(server, request)
     if "resource" in parameters.repeated:
         return error_answer(OAuthError.INVALID_TARGET, "A token is for one resource; ask for one at a time.")
+    held = await held_key(server, request)
     await prepare_exchange(server, parameters.values)
     await prepare_assertion(server, parameters.values)
     async with server.database.transaction() as tx:
         client = await authenticate_client(tx, proof)
+        if client is not None and held is not None:
+            await use_proof(tx, held)
+            client = replace(client, holds_key=held.thumbprint)
         outcome = None if client is None else await exchange(tx, server, client, parameters.values)
     match outcome:
         case None:
@@ -29,13 +37,13 @@ async def token(server: AuthorizationServer, request: Request) -> Response:
         case Refused():
             return error_answer(outcome.error, outcome.description)
         case Issued():
-            return _issued(outcome)
+            return _issued(outcome, {NONCE_HEADER: new_nonce(server.keys, Place.AUTHORIZATION)} if held else {})
 
 
-def _issued(issued: Issued) -> Response:
+def _issued(issued: Issued, headers: Mapping[str, str]) -> Response:
     body: dict[str, str | int] = {
         "access_token": issued.access_token,
-        "token_type": "Bearer",
+        "token_type": "DPoP" if issued.is_bound else "Bearer",
         "expires_in": int(issued.lifetime.total_seconds()),
         "scope": scope_text(issued.scopes),
     }
@@ -43,4 +51,4 @@ def _issued(issued: Issued) -> Response:
         body["issued_token_type"] = ACCESS_TOKEN
     if issued.refresh_token is not None:
         body["refresh_token"] = issued.refresh_token
-    return JSONResponse(body, headers=PRIVATE)
+    return JSONResponse(body, headers={**PRIVATE, **headers})

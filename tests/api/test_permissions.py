@@ -105,6 +105,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "getAgent": ADMINISTRATOR,
     "getAgentRedirects": ADMINISTRATOR,  # and its owner
     "setAgentRedirects": ADMINISTRATOR,
+    "setAgentBinding": ADMINISTRATOR,
     "setAgentLimits": ADMINISTRATOR,
     "listAgentVersions": ADMINISTRATOR,  # and its owner
     "stateAgent": ADMINISTRATOR,  # and its owner
@@ -251,6 +252,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "setAgentLimits": {"allowed_scopes": [], "allowed_servers": []},
         "stateAgent": {"model": "m-4"},
         "setAgentRedirects": {"redirect_uris": ["http://127.0.0.1/callback"]},
+        "setAgentBinding": {"needs_bound_tokens": True},
         "issueAgentSecret": {"days": 1},
         "setAgentKeys": {"keys": [PUBLIC_KEY]},
         "suspendAgent": WHY,

@@ -104,6 +104,7 @@ class WorkingHub:
         for_user: Principal | None = None,
         granted: frozenset[str] = ALL_SCOPES,
         server: str = EVERYTHING,
+        bound_to: str | None = None,
     ) -> str:
         """Return an access token of an agent, for the requester unless somebody else is named."""
         client, user = of or self.agent, for_user or self.people["requester"]
@@ -117,6 +118,7 @@ class WorkingHub:
                 server=server,
                 authenticated_at=await now(tx),
                 lifetime=ACCESS_TOKEN_LIFETIME,
+                key_thumbprint=bound_to,
             )
             authorization = AuthorizationServer(
                 database=self.database, keys=self.runtime.keys, public_url=PUBLIC_URL, is_server=is_published

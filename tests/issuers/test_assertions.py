@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+from doors.holding import Holder
 from doors.working_hub import ALL_SCOPES, PUBLIC_URL, WorkingHub, settle, working_hub
 from issuing import CLIENT, Issuing, new_key
 from settled import settled_by
@@ -23,6 +24,7 @@ from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.grants_assertion import ID_JAG, JWT_BEARER
 from hub.identity.issuer_keys import IssuerLink
 from hub.identity.issuers import Issuer
+from hub.identity.possession import Place, new_nonce
 from hub.keys import Keyring
 from hub.oauth import oauth_routes
 from hub.outbound import Outbound
@@ -121,6 +123,17 @@ async def test_what_an_assertion_gave_ends_with_the_link_of_its_person(there: Tr
 
     with pytest.raises(Unauthenticated):
         await there.hub.runtime.verifier.verify(token, resource=RESOURCE)
+
+
+async def test_an_assertion_that_names_a_key_is_redeemed_by_who_holds_it_alone(there: Trusting) -> None:
+    holder = Holder(nonce=new_nonce(there.hub.runtime.keys, Place.AUTHORIZATION))
+    assertion = there.assertion(cnf={"jkt": holder.thumbprint})
+
+    assert await there.error(assertion) == "invalid_grant"
+    there.http.headers["DPoP"] = Holder(nonce=holder.nonce).proof("POST", f"{PUBLIC_URL}/oauth/token")
+    assert await there.error(assertion) == "invalid_grant"
+    there.http.headers["DPoP"] = holder.proof("POST", f"{PUBLIC_URL}/oauth/token")
+    assert (await there.redeem(assertion)).json()["token_type"] == "DPoP"
 
 
 async def test_an_assertion_is_good_once_also_when_sent_twice_at_the_same_moment(there: Trusting) -> None:

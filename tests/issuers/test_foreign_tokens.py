@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from doors.holding import Holder
 from issuing import CLIENT, Issuing, new_key
 from sqlalchemy import update
 
@@ -16,13 +17,14 @@ from hub.core.errors import Unauthenticated
 from hub.execution import Reach, judged_by
 from hub.identity.accounts import suspend
 from hub.identity.authority import Authority
-from hub.identity.clients import NewAgent, create_agent, limit_client
+from hub.identity.clients import NewAgent, create_agent, limit_client, set_binding
 from hub.identity.directory import get
 from hub.identity.enrolment import enrol
 from hub.identity.foreign_people import link, unlink
 from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.issuer_keys import IssuerLink
 from hub.identity.issuers import Issuer
+from hub.identity.possession import Asked, Place, new_nonce
 from hub.identity.principals import Caller, Principal, PrincipalKind
 from hub.identity.tables import PrincipalRow
 from hub.identity.tokens import TokenVerifier
@@ -219,6 +221,36 @@ async def test_who_is_no_longer_linked_or_allowed_is_stopped_at_once(hub: Hub) -
         await unlink(tx, hub.ada.id, hub.issuer.address, hub.authority)
 
     assert await hub.refuses(token)
+
+
+async def test_a_token_that_its_issuer_bound_to_a_key_counts_with_a_proof_alone(hub: Hub, keys: Keyring) -> None:
+    holder = Holder(nonce=new_nonce(keys, Place.RESOURCE))
+    token = hub.token(cnf={"jkt": holder.thumbprint})
+    held, stolen = (one.proof("POST", RESOURCE, token, nonce=holder.nonce) for one in (holder, Holder()))
+
+    with pytest.raises(Unauthenticated, match="bound to a key"):
+        await hub.caller(token)
+    with pytest.raises(Unauthenticated, match="not valid here"):
+        await hub.verifier.verify_held(token, Asked(method="POST", url=RESOURCE, proofs=(stolen,)), resource=RESOURCE)
+    caller = await hub.verifier.verify_held(
+        token, Asked(method="POST", url=RESOURCE, proofs=(held,)), resource=RESOURCE
+    )
+    assert caller.actor == hub.agent
+
+
+async def test_a_token_bound_in_a_way_that_cannot_be_checked_is_refused(hub: Hub) -> None:
+    thumbprint = Holder().thumbprint
+
+    for bound in ({}, "key", {"jkt": "short"}, {"x5t#S256": thumbprint}, {"jkt": thumbprint, "x5t#S256": thumbprint}):
+        assert await hub.refuses(hub.token(cnf=bound))
+
+
+async def test_an_agent_that_needs_bound_tokens_brings_no_others_of_its_issuer(hub: Hub) -> None:
+    await hub.caller(hub.token())
+    async with hub.authority.database.transaction() as tx:
+        await set_binding(tx, hub.agent.id, hub.authority, is_needed=True)
+
+    assert await hub.refuses(hub.token())
 
 
 async def test_a_name_or_an_address_is_nobodys_identity(hub: Hub) -> None:

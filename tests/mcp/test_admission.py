@@ -62,7 +62,9 @@ async def test_without_a_token_the_challenge_says_where_to_get_one(http: httpx2.
 
     assert response.status_code == 401
     challenge = response.headers["www-authenticate"]
-    assert challenge == f'Bearer resource_metadata="{METADATA}", scope="upstream:read"'
+    bearer, held = challenge.split(", DPoP ")  # the scheme that every client knows comes first
+    assert bearer == f'Bearer resource_metadata="{METADATA}", scope="upstream:read"'
+    assert held == f'resource_metadata="{METADATA}", algs="ES256 Ed25519 EdDSA PS256 RS256"'
     assert "error" not in challenge  # RFC 6750 section 3.1: nothing was wrong with what was not sent
     assert response.json()["error"]["message"]
 
@@ -331,6 +333,7 @@ async def test_the_metadata_describes_each_server_as_a_resource(hub: WorkingHub,
         "authorization_servers": [PUBLIC_URL],
         "scopes_supported": ["upstream:read", "upstream:write"],
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": ["ES256", "Ed25519", "EdDSA", "PS256", "RS256"],
     }
     assert built_in.headers["access-control-allow-origin"] == "*"
     assert sales.json()["resource"] == f"{PUBLIC_URL}/servers/sales/mcp"

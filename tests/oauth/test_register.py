@@ -214,3 +214,17 @@ def test_terms_that_cannot_be_meant_are_refused_and_show_no_token(changes: dict[
     with pytest.raises(ValidationError) as caught:
         Newcomers.model_validate({**usual, **changes})
     assert SecretStr(TOKEN).get_secret_value() not in str(caught.value)
+
+
+async def test_a_client_may_register_as_one_that_needs_bound_tokens(opened: Open) -> None:
+    hub = opened("open")
+
+    made = (await register(hub, dpop_bound_access_tokens=True)).json()
+    usual = (await register(hub)).json()
+    refused = await register(hub, dpop_bound_access_tokens="yes")
+    form = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": made["client_id"]}
+    asked = await hub.http.post("/oauth/token", data={**form, "client_secret": made["client_secret"]})
+
+    assert (made["dpop_bound_access_tokens"], usual["dpop_bound_access_tokens"]) == (True, False)
+    assert refused.json()["error"] == "invalid_client_metadata"
+    assert error_in(asked) == "invalid_dpop_proof"

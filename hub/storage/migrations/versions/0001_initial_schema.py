@@ -440,6 +440,15 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_oauth_used_assertions_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
+        "oauth_used_proofs",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_oauth_used_proofs")),
+    )
+    with op.batch_alter_table("oauth_used_proofs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_oauth_used_proofs_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
         "outages",
         sa.Column("connection_id", sa.String(length=40), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
@@ -873,6 +882,7 @@ def upgrade() -> None:
         sa.Column("prompt", sa.String(length=200), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("is_newcomer", sa.Boolean(), nullable=False),
+        sa.Column("needs_bound_tokens", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["principal_id"], ["principals.id"], name=op.f("fk_oauth_clients_principal_id_principals")
         ),
@@ -909,6 +919,7 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.String(length=40), nullable=True),
         sa.Column("actors", Json, nullable=False),
         sa.Column("issuer", sa.String(length=500), nullable=True),
+        sa.Column("key_thumbprint", sa.String(length=43), nullable=True),
         sa.Column("revoked_at", Moment(), nullable=True),
         sa.Column("revoked_reason", sa.String(length=200), nullable=True),
         sa.ForeignKeyConstraint(["client_id"], ["principals.id"], name=op.f("fk_oauth_grants_client_id_principals")),
@@ -938,6 +949,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String(length=40), nullable=True),
         sa.Column("expires_at", Moment(), nullable=False),
         sa.Column("decided_at", Moment(), nullable=True),
+        sa.Column("key_thumbprint", sa.String(length=43), nullable=True),
         sa.ForeignKeyConstraint(["client_id"], ["principals.id"], name=op.f("fk_oauth_requests_client_id_principals")),
         sa.ForeignKeyConstraint(["user_id"], ["principals.id"], name=op.f("fk_oauth_requests_user_id_principals")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_requests")),
@@ -1163,6 +1175,7 @@ def upgrade() -> None:
         sa.Column("expires_at", Moment(), nullable=False),
         sa.Column("used_at", Moment(), nullable=True),
         sa.Column("grant_id", sa.String(length=40), nullable=True),
+        sa.Column("key_thumbprint", sa.String(length=43), nullable=True),
         sa.ForeignKeyConstraint(["client_id"], ["principals.id"], name=op.f("fk_oauth_codes_client_id_principals")),
         sa.ForeignKeyConstraint(["grant_id"], ["oauth_grants.id"], name=op.f("fk_oauth_codes_grant_id_oauth_grants")),
         sa.ForeignKeyConstraint(["user_id"], ["principals.id"], name=op.f("fk_oauth_codes_user_id_principals")),
@@ -1509,6 +1522,10 @@ def downgrade() -> None:
 
     op.drop_table("outbox_messages")
     op.drop_table("outages")
+    with op.batch_alter_table("oauth_used_proofs", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_oauth_used_proofs_expires_at"))
+
+    op.drop_table("oauth_used_proofs")
     with op.batch_alter_table("oauth_used_assertions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_oauth_used_assertions_expires_at"))
 
