@@ -16,7 +16,9 @@ from hub.channels import CHANNEL_TOPIC
 from hub.core.errors import Conflict, HubError
 from hub.erasures import USUAL, Keeping, retain
 from hub.identity.expiring import warn_of_secrets
+from hub.identity.newcomers import USUAL_UNUSED_DAYS
 from hub.identity.sweeping import sweep
+from hub.identity.unused import forget_unused
 from hub.invocations.contact import look_after_connections
 from hub.invocations.handles import forget_handles
 from hub.invocations.journal import WORK
@@ -102,16 +104,22 @@ async def continue_due(runtime: Runtime) -> int:
 
 async def _tidy(runtime: Runtime) -> None:
     """Delete what ended long ago and nothing refers to (sessions, codes, delivered messages, values that were seen),
-    and tell of secrets that end soon.
+    newcomers that nobody used, and tell of secrets that end soon.
     """
     async with runtime.database.transaction() as tx:
         await sweep(tx)
+        await forget_unused(tx, _kept_unused(runtime), runtime.authority)
         await warn_of_secrets(tx)
         await ledger.sweep(tx)
         await forget_values(tx)
         await forget_places(tx)
         await forget_handles(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
+
+
+def _kept_unused(runtime: Runtime) -> timedelta:
+    newcomers = runtime.documents.newcomers if runtime.documents is not None else None
+    return timedelta(days=newcomers.unused_days if newcomers is not None else USUAL_UNUSED_DAYS)
 
 
 async def check_decisions(runtime: Runtime) -> Replay:

@@ -18,7 +18,7 @@ from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.principals import Principal
 from hub.identity.scopes import parse_scopes, scope_text
 from hub.identity.secrets import hash_secret, new_secret
-from hub.identity.tables import AuthorizationCodeRow, ConsentRow, GrantRow, RefreshTokenRow
+from hub.identity.tables import AuthorizationCodeRow, ClientRow, ConsentRow, GrantRow, RefreshTokenRow
 from hub.keys import Keyring
 from hub.storage import Database, Tx, now
 
@@ -151,6 +151,8 @@ async def issue(
     if grant.kind == EXCHANGED:  # it ends with the token that it was made from, to the second
         expires_at = min(expires_at, grant.expires_at)
     version = (await get(tx, grant.client_id)).agent_version
+    unused = (ClientRow.principal_id == grant.client_id, ClientRow.is_newcomer, ClientRow.used_at.is_(None))
+    await tx.execute(update(ClientRow).where(*unused).values(used_at=at))
     token = AccessToken(
         id=new_id("tok"),
         issuer=server.issuer,

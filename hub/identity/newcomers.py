@@ -19,6 +19,7 @@ from hub.identity.scopes import are_scopes
 
 _SECRETS: Final = frozenset({"client_secret_basic", "client_secret_post"})
 _SHORTEST_TOKEN: Final = 24
+USUAL_UNUSED_DAYS: Final = 30
 
 
 class Newcomers(BaseModel):
@@ -36,6 +37,9 @@ class Newcomers(BaseModel):
         Literal["off", "token", "open"], Field(description="Who may register: nobody, who has the token, anybody.")
     ] = "off"
     registration_token: SecretStr | None = None
+    unused_days: Annotated[
+        int, Field(ge=1, le=3650, description="Days after which those go that nobody has ever used.")
+    ] = USUAL_UNUSED_DAYS
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:

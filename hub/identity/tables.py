@@ -128,6 +128,8 @@ class ClientRow(Base):
     """The number of its newest version."""
     is_newcomer: Mapped[bool] = mapped_column(Boolean, default=False)
     """Whether it came by itself: no administrator has registered it."""
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+    """When a newcomer got its first token; one that never did goes by itself."""
     needs_bound_tokens: Mapped[bool] = mapped_column(Boolean, default=False)
     """Whether it may have no token that is not bound to a key of its own."""
 

@@ -882,6 +882,7 @@ def upgrade() -> None:
         sa.Column("prompt", sa.String(length=200), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("is_newcomer", sa.Boolean(), nullable=False),
+        sa.Column("used_at", Moment(), nullable=True),
         sa.Column("needs_bound_tokens", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["principal_id"], ["principals.id"], name=op.f("fk_oauth_clients_principal_id_principals")
