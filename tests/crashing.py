@@ -2,9 +2,10 @@
 
 It is the tests' way to processes that really die: nothing is unwound, nothing is flushed. `python -m crashing` reads
 `{"url", "when", "number", "action"}`, where `when` is `before`, `after` or `never`, `number` counts the process's
-transactions from the moment its hub is open, and `action` is `["call", TOOL, JSON]`, `["resume", ID]`, `["undo", ID]`
-or `["post", KEY, TOOL, JSON]`; it answers with the process's id once that hub is open. To `{"end_of": PID}` it answers
-with how the process ended. What all of them import is imported once, which takes many times as long as what they do.
+transactions from the moment its hub is open, and `action` is `["call", TOOL, JSON]`, with whose name behind it if not
+the agent `bot`'s, `["resume", ID]`, `["undo", ID]` or `["post", KEY, TOOL, JSON]`; it answers with the process's id
+once that hub is open. To `{"end_of": PID}` it answers with how the process ended. What all of them import is imported
+once, which takes many times as long as what they do.
 """
 
 import asyncio
@@ -78,16 +79,17 @@ async def _retain(runtime: Runtime) -> None:
     await retain(runtime.database, runtime.keys, Keeping(), batch=1)
 
 
-async def _caller(runtime: Runtime) -> Caller:
+async def _caller(runtime: Runtime, agent: str = "bot") -> Caller:
     async with runtime.database.reading() as tx:
-        bot, rita = await directory.find(tx, "bot"), await directory.find(tx, "rita")
+        bot, rita = await directory.find(tx, agent), await directory.find(tx, "rita")
     assert bot is not None
     assert rita is not None
-    return caller_for(bot, rita)
+    caller = caller_for(bot, rita)
+    return replace(caller, scopes=caller.scopes | {"composite_dev:write"})
 
 
-async def _call(runtime: Runtime, tool: str, arguments: str) -> None:
-    caller = await _caller(runtime)
+async def _call(runtime: Runtime, tool: str, arguments: str, agent: str = "bot") -> None:
+    caller = await _caller(runtime, agent)
     call = Call(caller=caller, server="everything", tool=tool, arguments=json.loads(arguments), trace_id="crash")
     await invoke(call, runtime)
 

@@ -25,6 +25,7 @@ class StepView(BaseModel):
     arguments: dict[str, Json] = Field(description="With `$from` for what the caller or an earlier step gives.")
     tool_version_digest: str
     can_be_taken_back: bool
+    is_read: bool = Field(description="Read for the preview, and again before the plan begins.")
 
 
 class CompositeView(BaseModel):
@@ -98,6 +99,7 @@ def _view(version: ToolVersion) -> CompositeView:
                 arguments=dict(step.arguments),
                 tool_version_digest=step.tool_version_digest,
                 can_be_taken_back=step.can_be_taken_back,
+                is_read=step.is_read,
             )
             for step in steps_of(spec)
         ],

@@ -51,6 +51,7 @@ def _step(step: PlannedStep) -> dict[str, Json]:
         "waits_for": dict(step.waits_for),
         "intent_digest": step.intent_digest,
         "changes": [_change(change) for change in step.preview.changes],
+        **({"answer": step.answer} if step.is_read else {}),
     }
 
 

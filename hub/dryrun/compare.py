@@ -60,12 +60,21 @@ def _drift(approved: Preview, fresh: Preview, *, with_values: bool) -> Iterator[
             yield f"{target}: {'would now change too' if before is None else 'would no longer change'}"
         else:
             yield from _drift_of_record(before, after, with_values=with_values)
+    yield from _read_otherwise(approved, fresh)
     tokens = {guard.target: guard.token for guard in approved.preconditions}
     for guard in fresh.preconditions:
         if tokens.get(guard.target, guard.token) != guard.token:
             yield f"{guard.target}: somebody has changed it since"
     if approved.blast != fresh.blast:
         yield "the reach (rows, money or parties) is not what it was"
+
+
+def _read_otherwise(approved: Preview, fresh: Preview) -> Iterator[str]:
+    """Yield of which reads of a plan the answer is another one, as far as later steps use it."""
+    then, now = (preview.steps if isinstance(preview, PlanPreview) else () for preview in (approved, fresh))
+    for was, becomes in zip(then, now, strict=False):
+        if was.is_read and was.name == becomes.name and was.answer != becomes.answer:
+            yield f"step {was.number}, {was.name}: what it read, and later steps use, is not what it was"
 
 
 def _drift_of_record(then: Change, now: Change, *, with_values: bool) -> Iterator[str]:

@@ -42,9 +42,9 @@ def _left_of(body: dict[str, Any]) -> Preview:
     if "steps" not in body:
         return Preview.model_validate(body).model_copy(update=_SHOWN)
     plan = PlanPreview.model_validate(body)
+    given: dict[str, Any] = {"arguments": {}, "known": {}, "answer": None}
     steps = tuple(
-        step.model_copy(update={"arguments": {}, "known": {}, "preview": step.preview.model_copy(update=_SHOWN)})
-        for step in plan.steps
+        step.model_copy(update={**given, "preview": step.preview.model_copy(update=_SHOWN)}) for step in plan.steps
     )
     return plan.model_copy(update={**_SHOWN, "steps": steps})
 

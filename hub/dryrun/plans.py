@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from connectors.sdk.preview import Blast, Change, Precondition, Preview
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier
+from hub.core.canonical import digest
 
 Json = Any
 """Any JSON value."""
@@ -46,6 +47,20 @@ class PlannedStep(BaseModel):
     intent_digest: str
     preview: Preview
     why_contract: str = ""
+    brings: Mapping[str, str] = {}
+    """Where its arguments hold what a read of the plan has answered, each place with the name of that step."""
+    answer: Json = None
+    """Of a read: those parts of its answer that later steps use, where they stand in it; nothing else is kept here."""
+    read_by: str = ""
+    """Of a read: the call that made it."""
+    source: str = ""
+    is_trusted: bool = False
+    """Of a read: what its tool is called as a source of values, and whether its owner vouches for what it brings."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it only reads: it was carried out for the preview, and there is nothing of it to approve."""
+        return self.effect is Effect.READ
 
     @property
     def is_previewed(self) -> bool:
@@ -60,6 +75,7 @@ class PlannedStep(BaseModel):
             "intent_digest": self.intent_digest,
             "preview": self.preview.model_dump(mode="json", include=shown),
             "why_contract": self.why_contract,
+            **({"answer": digest(self.answer)} if self.is_read else {}),
         }
 
 

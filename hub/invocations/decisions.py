@@ -73,7 +73,7 @@ async def _of_steps(call: Call, tool: PublishedTool, runtime: Runtime) -> list[t
     for step in steps_of(tool.operation):
         where = step.connection_id
         name = await runtime.catalog.published_name(step.tool, where, server=call.server, caller=call.caller)
-        found.append((step.connector, name, Effect.UPDATE))  # each step writes
+        found.append((step.connector, name, Effect.READ if step.is_read else Effect.UPDATE))
     return found
 
 

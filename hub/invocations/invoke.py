@@ -4,30 +4,20 @@ from contextlib import suppress
 
 from connectors.sdk.rules import broken_rules
 from connectors.sdk.vocabulary import Effect
-from hub.core.errors import Conflict, Forbidden, InputError, NotFound
-from hub.core.masking import holds_marker
+from hub.core.errors import Conflict
 from hub.invocations.alarming import heed
 from hub.invocations.approve import approve_by_policy, ask
-from hub.invocations.braking import admit, leave
+from hub.invocations.braking import leave
 from hub.invocations.calling_off import heeding
 from hub.invocations.commit import commit
-from hub.invocations.decisions import decide_on, understand
+from hub.invocations.decisions import decide_on
+from hub.invocations.entering import enter
 from hub.invocations.plan_policy import ask_of_steps
 from hub.invocations.preview import dry_run
 from hub.invocations.queries import current
 from hub.invocations.reads import read
 from hub.invocations.receive import receive
-from hub.invocations.refuse import (
-    Attempt,
-    Refusal,
-    by_brakes,
-    by_marker,
-    by_policy,
-    by_rules,
-    record_attempt,
-    refuse,
-    refuse_at_once,
-)
+from hub.invocations.refuse import Refusal, by_policy, by_rules, refuse
 from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import opened
@@ -49,16 +39,10 @@ async def invoke(call: Call, runtime: Runtime) -> Invocation:
         IdempotencyMismatch: the caller's key was used for another request.
         Unavailable: the record could not be written; nothing was done.
     """
-    try:
-        request, decision = await understand(call, runtime)
-    except (NotFound, Forbidden, InputError) as refusal:
-        attempt = Attempt(caller=call.caller, server=call.server, tool=call.tool, trace_id=call.trace_id)
-        await record_attempt(attempt, refusal, runtime)
-        raise
-    if isinstance(decision, Denied):
-        return await refuse_at_once(request, by_policy(decision), runtime)
-    if against := await _stands_against(request, runtime):
-        return await refuse_at_once(request, against, runtime)
+    entered = await enter(call, runtime)  # understood, and decided on; or refused at once
+    if isinstance(entered, Invocation):
+        return entered
+    request, decision = entered.request, entered.decision
     if request.tool.effect is Effect.READ:
         return await read(request, decision, runtime)
 
@@ -71,18 +55,6 @@ async def invoke(call: Call, runtime: Runtime) -> Invocation:
             if done := await runtime.tasks.within(runtime.answer_seconds, work):
                 return done
     return await current(runtime, invocation.id)
-
-
-async def _stands_against(request: Request, runtime: Runtime) -> Refusal | None:
-    """Return what stands against a call that policy would let pass: its owner's rules, a kill switch, a limit."""
-    if holds_marker(request.arguments):
-        return by_marker()
-    if broken := broken_rules(request.tool.tool.rules, request.arguments):
-        return by_rules(broken)
-    if request.call.part is not None:
-        return None  # its plan was let in; what stops its claim holds it back, and ends nothing
-    braked = await admit(request, runtime)
-    return None if braked is None else by_brakes(braked)
 
 
 async def _received(request: Request, decision: Decision, runtime: Runtime) -> Invocation:

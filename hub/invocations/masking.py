@@ -93,11 +93,14 @@ class Mask:
 
     def told_step(self, step: Mapping[str, Json]) -> dict[str, Json]:
         """Return a step of a summary with markers."""
-        return {**step, "arguments": self.arguments(step["arguments"]), "changes": [*map(self.told, step["changes"])]}
+        answer = {"answer": self.output(step["answer"])} if "answer" in step else {}
+        changes = [*map(self.told, step["changes"])]
+        return {**step, "arguments": self.arguments(step["arguments"]), "changes": changes, **answer}
 
     def _step(self, step: PlannedStep) -> PlannedStep:
         own = self.of_step(step.name)
         given = {"arguments": own.arguments(step.arguments), "known": own.arguments(step.known)}
+        given |= {"answer": own.output(step.answer)} if step.is_read else {}
         return step.model_copy(update={**given, "preview": own.preview(step.preview)})
 
     def conflict(self, line: Mapping[str, str]) -> dict[str, str]:

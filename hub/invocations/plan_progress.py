@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
+from connectors.sdk.vocabulary import Effect
 from hub.dryrun import PlannedStep
 from hub.invocations.envelope import Status, outward
 from hub.invocations.journal import load
@@ -95,8 +96,9 @@ Move = Begin | Await | Stop | TakeBack | Finish
 
 
 async def children_of(tx: Tx, plan_id: str) -> list[Invocation]:
-    """Return the calls that carry out the steps of a plan, all that takes these back, and so on; oldest first."""
-    found = set(await tx.scalars(select(InvocationRow.id).where(InvocationRow.part_of == plan_id)))
+    """Return the calls that carry out the writes of a plan, all that takes these back, and so on; oldest first."""
+    writes = (InvocationRow.part_of == plan_id, InvocationRow.effect != Effect.READ.value)
+    found = set(await tx.scalars(select(InvocationRow.id).where(*writes)))
     newest = found
     while newest:  # people may undo a step, or an undo, by calls of their own
         newest = set(await tx.scalars(select(InvocationRow.id).where(InvocationRow.undoes.in_(newest)))) - found
@@ -130,10 +132,12 @@ def _may_have_happened(undo: Invocation) -> bool:
 
 
 async def turns_of(tx: Tx, plan: Invocation) -> list[Turn]:
-    """Return the steps of a plan in their order, with the calls there are."""
+    """Return the steps of a plan that write, in their order, with the calls there are; its reads were made before."""
     children = await children_of(tx, plan.id)
     found = list[Turn]()
     for planned in planned_steps(plan):
+        if planned.is_read:
+            continue
         mine = [one for one in children if one.part and one.part.step == planned.number and one.undoes is None]
         call = mine[-1] if mine else None
         found.append(Turn(planned=planned, call=call, undoing=_undoing(call, children)))

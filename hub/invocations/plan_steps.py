@@ -1,16 +1,29 @@
 """The steps of a planned invocation, each as if it were called by itself: what policy and people are asked about."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from hub.dryrun import PlannedStep, PlanPreview
+from hub.invocations.provenance import Origin, Trace
 from hub.invocations.values import Invocation
 from hub.registry import PublishedTool, read_current
 from hub.storage import Tx
 
 Json = Any
 """Any JSON value."""
+
+
+OUTDATED: Final = "composite_outdated"
+"""How a plan is called off of which a step's tool is not the version that its composite tool was declared with."""
+
+
+class Unplannable(Exception):
+    """A step cannot be planned, and so nothing is: `code` and the message say why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +47,32 @@ def planned_steps(standing: Invocation) -> tuple[PlannedStep, ...]:
 
 
 async def steps_alone(tx: Tx, standing: Invocation) -> list[Alone]:
-    """Return the steps of a planned invocation, each with its own preview and the arguments known so far."""
-    found = list[Alone]()
-    for planned in planned_steps(standing):
+    """Return the writes of a planned invocation, each with its own preview and the arguments known so far.
+
+    Its reads were decided on when they were made, as any read is.
+    """
+    found, steps = list[Alone](), planned_steps(standing)
+    for planned in steps:
+        if planned.is_read:
+            continue
         name, server = planned.tool, standing.server
         tool = await read_current(tx, planned.tool_version_id, planned.connection_id, server=server, name=name)
         assert standing.preview is not None  # noqa: S101  # it is what was planned
         record = replace(standing.preview, preview=planned.preview)
-        call = replace(as_step(standing, tool, planned.known), preview=record)
+        provenance = (*standing.provenance, *(one.as_json() for one in flows_into(planned, steps)))
+        call = replace(as_step(standing, tool, planned.known), preview=record, provenance=provenance)
         found.append(Alone(planned=planned, call=call, tool=tool))
     return found
+
+
+def flows_into(planned: PlannedStep, steps: Sequence[PlannedStep]) -> list[Trace]:
+    """Return what of a step's arguments its plan has read, and by which tool."""
+    reads = {one.name: one for one in steps if one.is_read}
+    return [
+        Trace(argument=place, origin=Origin.RESULT, tool=reads[name].source, is_trusted=reads[name].is_trusted)
+        for place, name in planned.brings.items()
+        if name in reads
+    ]
 
 
 def as_step(standing: Invocation, tool: PublishedTool, arguments: Mapping[str, Json]) -> Invocation:

@@ -14,27 +14,19 @@ from hub.execution import Failed, Passage, Passed, Previewed, PreviewOutcome, Ra
 from hub.identity.principals import Caller
 from hub.invocations.asking import ask_check, unveiled
 from hub.invocations.callers import caller_of
-from hub.invocations.plan_steps import as_step
+from hub.invocations.plan_reads import UNCHANGED, Looked, Lookup, look_up, used_of
+from hub.invocations.plan_steps import OUTDATED, Unplannable, as_step
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import Bound, opened
 from hub.invocations.values import Invocation
 from hub.registry import BoundStep, PublishedTool, canonical_arguments, quarantine, steps_of
-from hub.registry.references import foreseen, references_in, step_of, without_references
+from hub.registry.references import NothingThere, foreseen, references_in, step_of, without_references
 
 Json = Any
 """Any JSON value."""
 
-_NOT_PREVIEWED: Final = "step_not_previewed"
-OUTDATED: Final = "composite_outdated"
-
-
-class Unplannable(Exception):
-    """A step cannot be planned, and so nothing is: `code` and the message say why."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
+_NOTHING_THERE: Final = "nothing_there"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,24 +57,43 @@ class _Turn:
     tool: PublishedTool
     arguments: Mapping[str, Json]
     waits_for: Mapping[str, str]
+    brings: Mapping[str, str]
 
 
 async def preview_plan(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
     """Return what carrying out the steps of `tool` would do, in their order, as far as it can be known beforehand."""
-    trace, planned = _Trace(), list[PlannedStep]()
+    trace, planned, steps = _Trace(), list[PlannedStep](), steps_of(tool.operation)
     async with runtime.database.reading() as tx:
         caller = await caller_of(tx, standing)
     try:
-        for number, step in enumerate(steps_of(tool.operation), 1):
-            turn = await _turn(number, step, standing, caller, runtime)
-            planned.append(await _planned(standing, turn, trace, runtime))
+        for number, step in enumerate(steps, 1):
+            answers = {one.name: one.answer for one in planned if one.is_read}
+            at = _Place(number=number, step=step, standing=standing, caller=caller, answers=answers)
+            turn = await _turn(at, runtime)
+            if not step.is_read:
+                planned.append(await _planned(standing, turn, trace, runtime))
+                continue
+            looked = await look_up(_lookup(at, turn, used_of(step.name, steps)), runtime)
+            planned.append(_as_read(standing, turn, looked))
     except Unplannable as error:
         return Ran(outcome=Failed(code=error.code, message=error.message), passage=trace.passage)
     return Ran(outcome=Previewed(preview=PlanPreview.of(planned)), passage=trace.passage)
 
 
-async def _turn(number: int, step: BoundStep, standing: Invocation, caller: Caller, runtime: Runtime) -> _Turn:
-    known = {"input": opened(standing, runtime.keys), "steps": {}}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A step where it stands in its plan: after reads that have brought `answers`."""
+
+    number: int
+    step: BoundStep
+    standing: Invocation
+    caller: Caller
+    answers: Mapping[str, Json]
+
+
+async def _turn(at: _Place, runtime: Runtime) -> _Turn:
+    number, step, standing, caller = at.number, at.step, at.standing, at.caller
+    known = {"input": opened(standing, runtime.keys), "steps": at.answers}
     try:
         found = await step_tool(step, standing, caller, runtime)
         arguments = foreseen(step.arguments, known)
@@ -93,7 +104,23 @@ async def _turn(number: int, step: BoundStep, standing: Invocation, caller: Call
         raise Unplannable(error.code, f"Step {number}, {step.name}: {error.message}") from error
     except HubError as error:
         raise Unplannable(error.code, f"Step {number}, {step.name}, cannot be taken: {error.message}") from error
-    return _Turn(number=number, step=step, tool=found, arguments=arguments, waits_for=waits_for)
+    except NothingThere as error:
+        raise Unplannable(_NOTHING_THERE, f"Step {number}, {step.name}, cannot be taken: {error}") from error
+    sources = {place: step_of(where) or "" for place, where in references_in(step.arguments)}
+    brings = {place: name for place, name in sources.items() if name in at.answers}
+    return _Turn(number=number, step=step, tool=found, arguments=arguments, waits_for=waits_for, brings=brings)
+
+
+def _lookup(at: _Place, turn: _Turn, used: frozenset[str]) -> Lookup:
+    return Lookup(
+        standing=at.standing,
+        caller=at.caller,
+        number=at.number,
+        step=at.step,
+        tool=turn.tool,
+        arguments=turn.arguments,
+        used=used,
+    )
 
 
 async def step_tool(step: BoundStep, standing: Invocation, caller: Caller, runtime: Runtime) -> PublishedTool:
@@ -119,6 +146,22 @@ async def step_tool(step: BoundStep, standing: Invocation, caller: Caller, runti
 async def _planned(standing: Invocation, turn: _Turn, trace: _Trace, runtime: Runtime) -> PlannedStep:
     known = without_references(turn.arguments)
     preview, why = await _foreseen(standing, turn, known, trace, runtime)
+    return _as_planned(standing, turn, known, preview).model_copy(update={"why_contract": why})
+
+
+def _as_read(standing: Invocation, turn: _Turn, looked: Looked) -> PlannedStep:
+    """Return a read as it stands in the plan: with what it brought, and nothing to approve or to take back."""
+    brought = {
+        "answer": looked.answer,
+        "read_by": looked.read_by,
+        "source": f"{turn.tool.connector.name}.{turn.tool.operation.name}",
+        "is_trusted": turn.tool.tool.is_trusted,
+        "reversal": Reversal.EXACT,
+    }
+    return _as_planned(standing, turn, turn.arguments, UNCHANGED).model_copy(update=brought)
+
+
+def _as_planned(standing: Invocation, turn: _Turn, known: Mapping[str, Json], preview: Preview) -> PlannedStep:
     tool, connection = turn.tool, turn.tool.connection
     compensation = tool.operation.compensation
     return PlannedStep(
@@ -149,7 +192,7 @@ async def _planned(standing: Invocation, turn: _Turn, trace: _Trace, runtime: Ru
             undoes=None,
         ),
         preview=preview,
-        why_contract=why,
+        brings=turn.brings,
     )
 
 

@@ -196,6 +196,16 @@ async def trace(tx: Tx, standing: Invocation, keys: Keyring) -> list[Trace]:
     return found
 
 
+def overlaid(found: Sequence[Trace], flows: Sequence[Trace]) -> list[Trace]:
+    """Return `found` with what is known of some arguments for certain; what counts as untrusted stays so."""
+    known = [flow for flow in flows if not any(one.is_untrusted and _is_within(one, flow) for one in found)]
+    return [*(one for one in found if not any(_is_within(one, flow) for flow in known)), *known]
+
+
+def _is_within(one: Trace, flow: Trace) -> bool:
+    return one.argument == flow.argument or one.argument.startswith(f"{flow.argument}/")
+
+
 def traces_of(standing: Invocation) -> tuple[Trace, ...]:
     """Return what was found out about the values of `standing` when it was received."""
     return _READER.validate_python(standing.provenance)

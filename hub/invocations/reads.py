@@ -33,6 +33,12 @@ async def read(request: Request, decision: Decision, runtime: Runtime) -> Invoca
     return await runtime.tasks.within(runtime.answer_seconds, reading.run()) or await reading.receive()
 
 
+async def read_to_its_end(request: Request, decision: Decision, runtime: Runtime) -> Invocation:
+    """Execute a read and return it as it ended, however long it takes, at most as its tool declares."""
+    row = new_row(request, state=State.RECEIVED)
+    return await _Reading(request=request, decision=decision, runtime=runtime, row=row).run()
+
+
 @dataclass(slots=True, kw_only=True)
 class _Reading:
     """One read under way; it is written once if it is quick, and twice if somebody must be told to come back."""

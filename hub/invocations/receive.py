@@ -13,7 +13,8 @@ from hub.invocations.decisions import basis, on_record
 from hub.invocations.envelope import outward
 from hub.invocations.journal import Step, load, record_event, snapshot
 from hub.invocations.plan_progress import with_progress
-from hub.invocations.provenance import trace
+from hub.invocations.plan_steps import flows_into, planned_steps
+from hub.invocations.provenance import Trace, overlaid, trace
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import sealed
@@ -54,7 +55,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
             earlier = await _claim_key(tx, request, row)
             if earlier is not None:
                 return earlier
-        row.provenance = [one.as_json() for one in await trace(tx, snapshot(row), runtime.keys)]
+        row.provenance = [one.as_json() for one in await _traced(tx, snapshot(row), runtime)]
         tx.add(row)
         await tx.flush()
         received = snapshot(row)
@@ -70,6 +71,16 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         )
         await record_event(tx, runtime, received, step)
         return received
+
+
+async def _traced(tx: Tx, received: Invocation, runtime: Runtime) -> list[Trace]:
+    """Return where the values of a call come from; of a step, those that its plan has read come from that read."""
+    found = await trace(tx, received, runtime.keys)
+    if received.part is None or received.undoes is not None:
+        return found
+    steps = planned_steps(await load(tx, received.part.plan_id))
+    planned = next((one for one in steps if one.number == received.part.step), None)
+    return found if planned is None else overlaid(found, flows_into(planned, steps))
 
 
 async def _rejected_before(tx: Tx, request: Request) -> Invocation | None:

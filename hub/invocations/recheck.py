@@ -13,6 +13,7 @@ from connectors.sdk.rules import broken_rules
 from hub import approvals, dryrun
 from hub.approvals import Mandate, Question, Vote
 from hub.approvals.mandates import people_of
+from hub.budgets import OutOfReach, OverBudget
 from hub.core.canonical import digest
 from hub.core.errors import Malformed, NotFound, Quarantined
 from hub.core.errors import Unavailable as HubUnavailable
@@ -21,6 +22,7 @@ from hub.execution import Failed, Passed, Previewed, Violation
 from hub.identity import directory
 from hub.identity.principals import Caller, Principal
 from hub.invocations.asking import ask_check, ask_preview
+from hub.invocations.braking import Stopped
 from hub.invocations.break_glass import glass_holds_no_longer
 from hub.invocations.callers import caller_of
 from hub.invocations.decisions import decide_on_mandate, decide_on_sending
@@ -41,6 +43,8 @@ from hub.storage import Tx
 Json = Any
 """Any JSON value."""
 
+_LATER: Final = frozenset({Unavailable.code, OverBudget.code, OutOfReach.code, Stopped.code})
+"""What ends by itself: a system that does not answer, a limit or a switch that holds back the read of a plan."""
 _OTHER_ARGUMENTS: Final = "the arguments on record are not the ones that were approved"
 
 
@@ -263,7 +267,7 @@ async def _of_preview(claimed: Invocation, tool: PublishedTool, runtime: Runtime
             broken = broken_rules(tool.tool.rules, opened(claimed, runtime.keys), fresh.model_dump(mode="json"))
             differences = (*broken, *dryrun.drift(claimed.preview.preview, fresh))
             return Changed(reasons=differences) if differences else Holds(tool=tool)
-        case Failed(code=Unavailable.code):
+        case Failed(code=code) if code in _LATER:
             return NotNow(reason=ran.outcome.message)
         case Failed() | Violation():
             return Changed(reasons=(f"the preview can no longer be taken: {ran.outcome.message}",))

@@ -154,13 +154,16 @@ async def _other_arguments(
 async def declared_arguments(tx: Tx, plan: Invocation, number: int, runtime: Runtime) -> Json:
     """Return the arguments of a step: as its composite tool declares them, with what has been answered so far.
 
+    Of a read that is what the plan on record shows, and what was approved with it, whatever it would answer now.
+
     Raises:
         NothingThere: an earlier step has not answered what it needs.
     """
     name, server = plan.tool_name, plan.server
     tool = await read_current(tx, plan.tool_version_id, plan.connection_id, server=server, name=name)
     steps = steps_of(tool.operation)
-    answers: dict[str, Json] = {
+    answers: dict[str, Json] = {one.name: one.answer for one in planned_steps(plan) if one.is_read}
+    answers |= {
         steps[one.part.step - 1].name: one.output
         for one in await children_of(tx, plan.id)
         if one.part is not None and one.undoes is None and outward(one).status is Status.DONE

@@ -114,7 +114,8 @@ async def _beside(ground: Ground, rows: Sequence[Row[*tuple[Any, ...]]]) -> _Bes
 
 async def _steps_of(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     row, found = InvocationRow, defaultdict[str, list[tuple[str, str]]](list)
-    query = select(row.part_of, row.id, row.state).where(row.part_of.in_(ids), row.undoes.is_(None))
+    is_write = row.effect != Effect.READ.value
+    query = select(row.part_of, row.id, row.state).where(row.part_of.in_(ids), row.undoes.is_(None), is_write)
     for plan_id, step_id, state in await tx.execute(query):
         found[str(plan_id)].append((step_id, state))
     return found

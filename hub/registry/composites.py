@@ -58,11 +58,13 @@ class BoundStep(_Value):
     tool_version_digest: str
     reversal: Reversal
     arguments: Mapping[str, Json]
+    is_read: bool = False
+    """Whether it only reads: people decide on what it has answered, and it is made again before the plan begins."""
 
     @property
     def can_be_taken_back(self) -> bool:
-        """Whether its tool declares an undo."""
-        return self.reversal is not Reversal.NONE
+        """Whether nothing of it has to stay: its tool declares an undo, or it only reads."""
+        return self.is_read or self.reversal is not Reversal.NONE
 
 
 def connector_of(environment: Environment) -> str:

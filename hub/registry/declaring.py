@@ -1,6 +1,7 @@
 """Declaring a composite tool: contradictions are refused, and each step is bound to the version its tool has now."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
@@ -57,6 +58,10 @@ class _Part:
         return self.version.spec
 
     @property
+    def is_read(self) -> bool:
+        return self.operation.effect is Effect.READ
+
+    @property
     def bound(self) -> BoundStep:
         return BoundStep(
             name=self.step.name,
@@ -67,6 +72,7 @@ class _Part:
             tool_version_digest=self.version.digest,
             reversal=self.operation.reversal,
             arguments=self.step.arguments,
+            is_read=self.is_read,
         )
 
 
@@ -127,13 +133,11 @@ async def _require_owner(tx: Tx, declaration: Declaration, parts: list[_Part], a
 
 
 def _problems(declaration: Declaration, parts: list[_Part]) -> list[str]:
-    problems = list[str]()
+    problems = [*_out_of_order(parts)]
     answers = dict[str, Json]()
     for part in parts:
         if part.step.name in answers:
             problems.append(f"two steps are called {part.step.name!r}")
-        if part.operation.effect is Effect.READ:
-            problems.append(f"step {part.step.name!r}: {part.tool.name!r} only reads; a step writes")
         if _has_secrets(part.operation):
             problems.append(
                 f"step {part.step.name!r}: {part.tool.name!r} takes or returns secrets, which no plan passes on"
@@ -146,13 +150,26 @@ def _problems(declaration: Declaration, parts: list[_Part]) -> list[str]:
     return problems
 
 
+def _out_of_order(parts: list[_Part]) -> Iterator[str]:
+    """Yield what is wrong with where reads stand: people decide on what they answer, so they come before any write."""
+    writes = [number for number, part in enumerate(parts) if not part.is_read]
+    if not writes:
+        yield "all of its steps only read; let the agent call their tools"
+        return
+    for part in parts[writes[0] :]:
+        if part.is_read:
+            what, first = f"step {part.step.name!r}: {part.tool.name!r} only reads", parts[writes[0]].step.name
+            yield f"{what}; put it before {first!r}, the first step that writes"
+
+
 def _has_secrets(operation: OperationSpec) -> bool:
     return any("x-secret" in json.dumps(dict(schema)) for schema in (operation.input_schema, operation.output_schema))
 
 
 def operation_of(declaration: Declaration, parts: list[_Part]) -> OperationSpec:
     """Return the operation that a declaration makes: as risky as its riskiest step, as weak as its weakest."""
-    specs = [part.operation for part in parts]
+    writing = [part for part in parts if not part.is_read]
+    specs = [part.operation for part in writing]
     reversal = _reversal(specs)
     return OperationSpec(
         name=declaration.name,
@@ -161,13 +178,13 @@ def operation_of(declaration: Declaration, parts: list[_Part]) -> OperationSpec:
         effect=max((spec.effect for spec in specs), key=_STRENGTH.index),
         tier=_tier(parts),
         input_schema=declaration.input_schema,
-        output_schema=_output_schema(parts),
+        output_schema=_output_schema(writing),
         examples=declaration.examples,
         reversal=reversal,
-        residue=_residue(parts) if reversal is Reversal.PARTIAL else (),
+        residue=_residue(writing) if reversal is Reversal.PARTIAL else (),
         fidelity=min((spec.fidelity for spec in specs), key=lambda fidelity: Fidelity(fidelity).rank),
         upstream_class=max((spec.upstream_class for spec in specs), key=list(UpstreamClass).index),
-        data_classes=tuple(sorted({name for spec in specs for name in spec.data_classes})),
+        data_classes=tuple(sorted({name for part in parts for name in part.operation.data_classes})),
         timeout_seconds=_LONGEST,
         max_unsafe_requests=0,
         binding=binding_of(tuple(part.bound for part in parts)),

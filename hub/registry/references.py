@@ -1,6 +1,6 @@
 """Templates of arguments: values, and references that stand for what a call or an earlier step of its plan brings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from connectors.sdk.pointer import resolve
@@ -67,6 +67,27 @@ def without_references(template: Json) -> Json:
         items = cast("list[Json]", template)
         return [without_references(item) for item in items if reference_of(item) is None]
     return template
+
+
+def picked(value: Json, pointers: Iterable[str]) -> Json:
+    """Return those parts of `value` that `pointers` lead to, where they stand in it; items before them are null."""
+    return _picked(value, [tuple(pointer.split("/")[1:]) for pointer in pointers])
+
+
+def _picked(value: Json, paths: Sequence[tuple[str, ...]]) -> Json:
+    if () in paths:
+        return value
+    inner = dict[str, list[tuple[str, ...]]]()
+    for step, *rest in paths:
+        inner.setdefault(step.replace("~1", "/").replace("~0", "~"), []).append(tuple(rest))
+    if isinstance(value, Mapping):
+        members = cast("Mapping[str, Json]", value)
+        return {name: _picked(members[name], further) for name, further in sorted(inner.items()) if name in members}
+    if isinstance(value, list):
+        items = cast("list[Json]", value)
+        wanted = {int(step): further for step, further in inner.items() if step.isdecimal() and int(step) < len(items)}
+        return [_picked(items[at], wanted[at]) if at in wanted else None for at in range(max(wanted, default=-1) + 1)]
+    return None
 
 
 _LEFT_OUT: Final = object()

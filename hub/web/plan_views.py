@@ -1,8 +1,8 @@
 """A plan as the approval page and the page of its invocation show it."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
 
 from hub.dryrun import PlannedStep
 from hub.invocations.plan_steps import planned_steps
@@ -51,7 +51,9 @@ def _planned(step: PlannedStep, steps: tuple[PlannedStep, ...]) -> PlannedLine:
         arguments=tuple(_argument(name, value, step, numbers) for name, value in step.arguments.items()),
         changes=tuple(comparison(change) for change in step.preview.changes) if step.is_previewed else (),
         why_no_preview=inert(step.why_contract) if step.why_contract else None,
-        is_final=not step.undone_by,
+        answer=tuple(_answered(step.answer, "")) if step.is_read else (),
+        read_url=f"/invocations/{step.read_by}" if step.is_read else "",
+        is_final=_is_final(step),
     )
 
 
@@ -59,12 +61,33 @@ def _argument(name: str, value: Json, step: PlannedStep, numbers: Mapping[str, i
     source = step.waits_for.get(name)
     if source is not None:
         return ArgumentLine(name=inert_name(name), value=None, known_after=f"step {numbers.get(source, 0)}, {source}")
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return ArgumentLine(name=inert_name(name), value=inert(text))
+    read = next((one for place, one in step.brings.items() if place.split("/")[1] == name), None)
+    read_by = "" if read is None else f"step {numbers.get(read, 0)}, {read}"
+    return ArgumentLine(name=inert_name(name), value=inert(_text(value)), read_by=read_by)
+
+
+def _answered(value: Json, place: str) -> Iterator[ArgumentLine]:
+    """Yield each value of an answer with where it stands in it."""
+    if isinstance(value, Mapping):
+        for name, member in cast("Mapping[str, Json]", value).items():
+            yield from _answered(member, f"{place}/{name}")
+    elif isinstance(value, list):
+        for number, item in enumerate(cast("list[Json]", value)):
+            yield from _answered(item, f"{place}/{number}")
+    elif value is not None:
+        yield ArgumentLine(name=inert_name(place), value=inert(_text(value)))
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_final(step: PlannedStep) -> bool:
+    return not step.undone_by and not step.is_read
 
 
 def _if_it_fails(steps: tuple[PlannedStep, ...]) -> str:
-    final = [step for step in steps if not step.undone_by]
+    final = [step for step in steps if _is_final(step)]
     if not final:
         return (
             "If a step fails, the steps before it are taken back in reverse, each by its own undo and only while "

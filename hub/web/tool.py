@@ -56,6 +56,7 @@ def _steps(tool: PublishedTool) -> Iterator[StepLine]:
             connection=step.connection,
             arguments=json_text(dict(step.arguments)),
             is_final=not step.can_be_taken_back,
+            is_read=step.is_read,
         )
 
 

@@ -54,19 +54,25 @@ async def approved(world: World, **arguments: Json) -> Invocation:
 async def settle(world: World, *, rounds: int = 12) -> None:
     """Let all leases and pauses be over, again and again, until nobody can do any more."""
     for _ in range(rounds):
-        async with world.runtime.database.transaction() as tx:
-            past = {"not_before": None, "lease_until": await now(tx) - timedelta(seconds=1)}
-            await tx.execute(update(InvocationRow).where(InvocationRow.lease_until.is_not(None)).values(past))
-            await tx.execute(update(InvocationRow).values(not_before=None))
-            rows = list(await tx.scalars(select(InvocationRow).order_by(InvocationRow.id)))
-        waiting = [row for row in rows if not State(row.state).is_terminal and row.state != "AWAITING_APPROVAL"]
+        waiting = await let_leases_end(world)
         if not waiting:
             return
-        for row in waiting:
+        for name in waiting:
             try:
-                await resume(row.id, world.runtime)
+                await resume(name, world.runtime)
             except Conflict:
                 continue
+
+
+async def let_leases_end(world: World) -> list[str]:
+    """Let all leases and pauses be over; return what somebody may now go on with, in the order of the calls."""
+    row = InvocationRow
+    is_over = row.state.in_([state.value for state in State if state.is_terminal or state is State.AWAITING_APPROVAL])
+    async with world.runtime.database.transaction() as tx:
+        past = {"not_before": None, "lease_until": await now(tx) - timedelta(seconds=1)}
+        await tx.execute(update(row).where(row.lease_until.is_not(None), ~is_over).values(past))
+        await tx.execute(update(row).where(~is_over).values(not_before=None))
+        return list(await tx.scalars(select(row.id).where(~is_over).order_by(row.id)))
 
 
 async def carried_out(world: World, plan: Invocation) -> Invocation:

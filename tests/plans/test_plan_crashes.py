@@ -1,118 +1,281 @@
-"""Processes that really die (kill -9) anywhere in a plan: it goes on where the record stands, nothing happens twice."""
+"""Processes that really die (kill -9) anywhere in a plan: it goes on where the record stands, nothing happens twice.
+
+Every moment is tried: before and after each durable write of the process, on both engines, for each way a plan may go.
+The plans of one way share a world, each with items and an agent of its own; `make test-more` tries them all.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 import pytest
 from doomed import KILLED, Doomed
 from sqlalchemy import select
-from upstream.composites import COUNT, PUT, RENAME, changed
+from upstream.composites import COPY, COUNT, LOOK, PUT, RENAME, changed
 from upstream.faults import Fault
 from world import World
 
+from hub.audit import EventKind, events_of
+from hub.identity.clients import NewAgent, create_agent
+from hub.identity.principals import Caller
+from hub.invocations.journal import load
+from hub.invocations.resume import resume
 from hub.invocations.states import State
-from hub.invocations.tables import AttemptRow
-from plans.errand import approved, begun, calls_of, carried_out, items, offer, statuses
+from hub.invocations.tables import AttemptRow, InvocationRow
+from hub.invocations.values import Invocation
+from plans.errand import begun, caller_of, calls_of, carried_out, let_leases_end, offer, settle, statuses
 
 pytestmark = pytest.mark.anyio
 
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+FORWARDS = [LOOK, COPY, RENAME]
 AGAIN = {**changed(PUT, id={"$from": "/input/old"}), "name": "again"}
-FORWARDS = {"first step sent": 9, "third step sent": 30}
-"""After which of the durable writes of a process that carries a plan of three steps out it dies; `make test-more` tries
-many more of them."""
-BACKWARDS = {"stopped": 34, "undo sent": 42}
-_LAST_FORWARDS, _LAST_BACKWARDS = 40, 60
+"""A step that its system refuses: there is an item of that number."""
+BACKWARDS = [PUT, RENAME, AGAIN]
+_STOPPED = 15
+"""How many durable writes `BACKWARDS` makes before it is stopped; until then it goes as any plan does."""
+_MOST_MOMENTS = 80
+_OWN = 1000
+"""The number of the first item that a plan of a matrix adds; the one that it renames has half of that."""
 
 
-def moments(last: int) -> list[tuple[str, str, int]]:
-    """Return on which engine a process dies, before or after which durable write; a third of them each."""
-    after = [("sqlite", "after", number) for number in range(1, last, 3)]
-    return after + [("postgresql", "before", number) for number in range(2, last, 3)]
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One plan of a world that has many: its items and its agent are its own."""
+
+    world: World
+    number: int
+    caller: Caller
+
+    @property
+    def added(self) -> int:
+        return _OWN + self.number
+
+    @property
+    def old(self) -> int:
+        return _OWN // 2 + self.number
+
+    @property
+    def arguments(self) -> dict[str, int | str]:
+        """What its agent calls it with."""
+        return {"id": self.added, "name": "ruler", "old": self.old}
+
+    async def asked(self) -> Invocation:
+        """Return the plan as its agent has called it; a repeat joins it."""
+        return await self.world.call("restock", self.arguments, caller=self.caller)
+
+    async def approved(self) -> Invocation:
+        """Return the plan as ann has agreed to it."""
+        asked = await self.asked()
+        assert asked.state is State.AWAITING_APPROVAL, (asked.state, asked.error_message)
+        return await self.world.vote(asked, self.world.ann)
+
+    async def begun(self) -> Invocation:
+        """Return the plan as a worker has begun it; nothing of it is sent yet."""
+        plan = await resume((await self.approved()).id, self.world.runtime)
+        assert plan.state is State.SENT, (plan.state, plan.error_message)
+        return plan
+
+    def stands(self) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
+        """Return what there is of the old item, and of the added one: name and quantity."""
+        found = {one["id"]: (one["name"], one["quantity"]) for one in self.world.upstream.store.rows(_ITEMS)}
+        return found.get(self.old), found.get(self.added)
+
+    async def check(self, plan: Invocation, *, effects_before: int, effects: int) -> None:
+        """Check what holds of every plan, whatever has happened (governance, section 5)."""
+        assert len(self.world.upstream.store.effects()) - effects_before == effects
+        calls = await calls_of(self.world, plan)
+        steps = [one.part for one in calls if one.undoes is None and one.tool_name != "item_get"]
+        assert len(steps) == len(set(steps))
+        async with self.world.runtime.database.reading() as tx:
+            for call in [plan, *calls]:
+                mine = select(AttemptRow).where(AttemptRow.invocation_id == call.id)
+                attempts = list(await tx.scalars(mine))
+                assert len({one.fence for one in attempts}) == len(attempts)
+                assert {one.spends for one in attempts if one.spends} <= {call.approval_digest}
+                kinds = [event.kind for event in await events_of(tx, call.id)]
+                assert kinds.count(EventKind.COMMIT_SENT) == len([one for one in attempts if one.spends])
+                assert (await load(tx, call.id)).state.is_terminal, call.state
 
 
-async def check_invariants(world: World) -> None:
-    """One attempt per fencing number, every approval spent once, and no step with two calls."""
-    async with world.runtime.database.reading() as tx:
-        attempts = list(await tx.scalars(select(AttemptRow)))
-    assert len({(one.invocation_id, one.fence) for one in attempts}) == len(attempts)
-    spent = [one.spends for one in attempts if one.spends]
-    assert len(set(spent)) == len(spent)
+_ITEMS = "SELECT * FROM item"
 
 
-async def killed_forwards(world: World, doomed: Doomed, moment: tuple[str, int]) -> None:
-    await offer(world)
-    plan = await approved(world)
-    first = doomed.start(world.runtime.database, "never", 0, "resume", plan.id)
-    assert doomed.end_of(first) == 0  # begun
-    doomed.end_of(doomed.start(world.runtime.database, *moment, "resume", plan.id))
+async def errand(world: World, number: int) -> Errand:
+    """Return the plan of a new agent, with an old item of its own."""
+    world.upstream.store.rows("INSERT INTO item VALUES (?, 'pencil', 10, 1)", _OWN // 2 + number)
+    new = NewAgent(
+        name=f"errand-{number}",
+        display_name="Bot",
+        owner_id=world.rita.id,
+        allowed_scopes=caller_of(world).scopes,
+        allowed_servers=frozenset({"everything"}),
+    )
+    async with world.runtime.database.transaction() as tx:
+        bot = await create_agent(tx, new, world.runtime.authority)
+    return Errand(world, number, replace(caller_of(world), actor=bot, client_id=bot.id))
 
-    done = await carried_out(world, plan)
 
+async def goes_forwards(one: Errand, doomed: Doomed, when: str, number: int) -> int:
+    plan = await one.begun()
+    return await _killed_and_done(one, plan, doomed, when, number)
+
+
+async def begins(one: Errand, doomed: Doomed, when: str, number: int) -> int:
+    plan = await one.approved()
+    return await _killed_and_done(one, plan, doomed, when, number)
+
+
+async def _killed_and_done(one: Errand, plan: Invocation, doomed: Doomed, when: str, number: int) -> int:
+    before = len(one.world.upstream.store.effects())
+    ended = doomed.end_of(doomed.start(one.world.runtime.database, when, number, "resume", plan.id))
+    done = await carried_out(one.world, plan)
     assert done.state is State.VERIFIED, (done.state, done.error_message)
-    assert items(world) == {1: ("retired", 10), 40: ("ruler", 10)}
-    assert len(world.upstream.store.effects()) == 3
-    assert len(await calls_of(world, plan)) == 3
-    await check_invariants(world)
+    assert one.stands() == (("retired", 10), ("ruler", 10))
+    await one.check(done, effects_before=before, effects=2)
+    return ended
 
 
-async def killed_backwards(world: World, doomed: Doomed, moment: tuple[str, int]) -> None:
-    plan = await begun(world, [PUT, RENAME, AGAIN])
-    before = {1: ("pencil", 10)}
-    doomed.end_of(doomed.start(world.runtime.database, *moment, "resume", plan.id))
+async def is_proposed(one: Errand, doomed: Doomed, when: str, number: int) -> int:
+    before, database = len(one.world.upstream.store.effects()), one.world.runtime.database
+    order = ("call", "restock", json.dumps(one.arguments), one.caller.actor.name)
+    ended = doomed.end_of(doomed.start(database, when, number, *order))
+    await settle(one.world)
+    assert len(one.world.upstream.store.effects()) == before
+    plan = await one.asked()  # joins what is on record, if anything is
+    assert plan.state is State.AWAITING_APPROVAL, (plan.state, plan.error_message)
+    async with database.reading() as tx:
+        rows = select(InvocationRow.id).where(InvocationRow.tool_name == "restock")
+        assert list(await tx.scalars(rows.where(InvocationRow.agent_id == one.caller.actor.id))) == [plan.id]
+    await one.world.vote(plan, one.world.ann)
+    done = await carried_out(one.world, plan)
+    assert done.state is State.VERIFIED, (done.state, done.error_message)
+    await one.check(done, effects_before=before, effects=2)
+    return ended
 
-    undone = await carried_out(world, plan)
 
+async def goes_backwards(one: Errand, doomed: Doomed, when: str, number: int) -> int:
+    plan = await one.begun()
+    before = len(one.world.upstream.store.effects())
+    ended = doomed.end_of(doomed.start(one.world.runtime.database, when, number, "resume", plan.id))
+    await _is_undone(one, plan, before)
+    return ended
+
+
+async def _is_undone(one: Errand, plan: Invocation, before: int) -> None:
+    undone = await carried_out(one.world, plan)
     assert undone.state is State.UNDONE, (undone.state, undone.error_message)
-    assert items(world) == before
-    assert len(world.upstream.store.effects()) == 4
-    assert await statuses(world, plan) == ["taken_back", "taken_back", "not_done"]
-    await check_invariants(world)
+    assert one.stands() == (("pencil", 10), None)
+    assert await statuses(one.world, plan) == ["taken_back", "taken_back", "not_done"]
+    await one.check(undone, effects_before=before, effects=4)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("moment", FORWARDS)
+Way = Callable[[Errand, Doomed, str, int], Awaitable[int]]
+WAYS: dict[str, tuple[list[dict[str, object]], Way]] = {
+    "proposed": ([*FORWARDS], is_proposed),
+    "begun": ([*FORWARDS], begins),
+    "forwards": ([*FORWARDS], goes_forwards),
+    "backwards": ([*BACKWARDS], goes_backwards),
+}
+
+_FEWEST = {"proposed": 5, "begun": 5, "forwards": 15, "backwards": 25}
+"""How many durable writes there are at least, so that nobody believes in a matrix that has tried nothing."""
+
+
+@pytest.mark.more
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_plan_killed_at_any_durable_write_comes_out_as_if_nothing_had_happened(
+    world: World, doomed: Doomed, way: str, when: str
+) -> None:
+    steps, play = WAYS[way]
+    await offer(world, steps)
+
+    tried = 0
+    for number in range(_STOPPED if way == "backwards" else 1, _MOST_MOMENTS):
+        tried = number
+        if await play(await errand(world, number), doomed, when, number) != KILLED:
+            break
+
+    print(f"{way}, killed {when} each of {tried - 1} durable writes")  # noqa: T201  # how many moments there are
+    assert _FEWEST[way] <= tried < _MOST_MOMENTS
+
+
+CORE = {
+    "proposed after a read": ("proposed", "after", 3),
+    "begun after a read": ("begun", "after", 3),
+    "forwards, first step sent": ("forwards", "after", 9),
+    "backwards, undo sent": ("backwards", "after", 23),
+}
+
+
+@pytest.mark.parametrize(
+    ("database_url", "moment"),
+    [*(("sqlite", one) for one in CORE), ("postgresql", "backwards, undo sent")],
+    indirect=["database_url"],
+)
 async def test_a_plan_killed_midway_goes_on_and_no_step_takes_effect_twice(
     world: World, doomed: Doomed, moment: str
 ) -> None:
-    await killed_forwards(world, doomed, ("after", FORWARDS[moment]))
+    way, when, number = CORE[moment]
+    steps, play = WAYS[way]
+    await offer(world, steps)
+
+    assert await play(await errand(world, 1), doomed, when, number) == KILLED
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("moment", BACKWARDS)
-async def test_a_plan_killed_while_it_is_taken_back_is_taken_back_once(
-    world: World, doomed: Doomed, moment: str
-) -> None:
-    await killed_backwards(world, doomed, ("after", BACKWARDS[moment]))
+async def dies_again_and_again(one: Errand, doomed: Doomed, writes: int) -> None:
+    """Let a plan be taken back by processes of which each dies after so many durable writes."""
+    plan = await one.begun()
+    before = len(one.world.upstream.store.effects())
+    deaths = 0
+    for _ in range(_MOST_MOMENTS):
+        waiting = await let_leases_end(one.world)
+        if not waiting:
+            break
+        for name in waiting:
+            process = doomed.start(one.world.runtime.database, "after", writes, "resume", name)
+            deaths += doomed.end_of(process) == KILLED
+    assert deaths > 1
+    await _is_undone(one, plan, before)
+
+
+@SQLITE
+async def test_a_plan_is_taken_back_once_though_whoever_takes_it_back_dies_too(world: World, doomed: Doomed) -> None:
+    await offer(world, BACKWARDS)
+
+    await dies_again_and_again(await errand(world, 1), doomed, 6)
 
 
 @pytest.mark.more
-@pytest.mark.parametrize(("database_url", "when", "number"), moments(_LAST_FORWARDS), indirect=["database_url"])
-async def test_a_plan_killed_at_any_durable_write_goes_on_from_there(
-    world: World, doomed: Doomed, when: str, number: int
+async def test_a_plan_is_taken_back_once_however_often_processes_die_over_it(world: World, doomed: Doomed) -> None:
+    await offer(world, BACKWARDS)
+
+    for writes in (3, 4, 5, 7, 9, 12, 17):
+        await dies_again_and_again(await errand(world, writes), doomed, writes)
+
+
+@pytest.mark.parametrize("goes", ["forwards", "backwards"])
+@POSTGRESQL
+async def test_two_workers_that_wake_up_for_one_plan_carry_each_step_out_and_take_it_back_once(
+    world: World, doomed: Doomed, goes: str
 ) -> None:
-    await killed_forwards(world, doomed, (when, number))
-
-
-@pytest.mark.more
-@pytest.mark.parametrize(("database_url", "when", "number"), moments(_LAST_BACKWARDS), indirect=["database_url"])
-async def test_a_plan_killed_at_any_durable_write_of_its_taking_back_is_taken_back_once(
-    world: World, doomed: Doomed, when: str, number: int
-) -> None:
-    await killed_backwards(world, doomed, (when, number))
-
-
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_two_workers_that_wake_up_for_one_plan_carry_each_step_out_once(world: World, doomed: Doomed) -> None:
-    plan = await begun(world)
+    await offer(world, FORWARDS if goes == "forwards" else BACKWARDS)
+    one = await errand(world, 1)
+    plan = await one.begun()
 
     both = [doomed.start(world.runtime.database, "never", 0, "resume", plan.id) for _ in range(2)]
-    ended = [doomed.end_of(one) for one in both]
+    ended = [doomed.end_of(process) for process in both]
     done = await carried_out(world, plan)
 
     assert 0 in ended
     assert KILLED not in ended
-    assert done.state is State.VERIFIED
-    assert len(world.upstream.store.effects()) == 3
+    assert done.state is (State.VERIFIED if goes == "forwards" else State.UNDONE), done.error_message
+    await one.check(done, effects_before=0, effects=2 if goes == "forwards" else 4)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@SQLITE
 async def test_a_step_whose_answer_was_lost_is_settled_by_its_condition_and_then_the_plan_goes_on(world: World) -> None:
     plan = await begun(world, [PUT, RENAME, changed(COUNT, quantity=5)])
     world.upstream.store.plan_fault(Fault.DROP_AFTER, method="PATCH")
@@ -120,11 +283,10 @@ async def test_a_step_whose_answer_was_lost_is_settled_by_its_condition_and_then
     done = await carried_out(world, plan)
 
     assert done.state is State.VERIFIED, (done.state, done.error_message)
-    assert items(world) == {1: ("retired", 10), 40: ("ruler", 5)}
     assert len(world.upstream.store.effects()) == 3
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@SQLITE
 async def test_a_step_that_needs_an_answer_that_was_lost_for_good_is_not_called(world: World) -> None:
     plan = await begun(world)
     world.upstream.store.plan_fault(Fault.DROP_AFTER, method="PATCH")
@@ -133,4 +295,3 @@ async def test_a_step_that_needs_an_answer_that_was_lost_for_good_is_not_called(
 
     assert undone.state is State.UNDONE
     assert "the step 'rename' answered nothing at /quantity" in (undone.error_message or "")
-    assert items(world) == {1: ("pencil", 10)}

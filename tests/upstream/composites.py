@@ -31,6 +31,18 @@ TELL = {
     "arguments": {"text": {"$from": "/steps/put/name"}},
 }
 
+LOOK = {"name": "look", "tool": "item_get", "connection": "upstream", "arguments": {"id": {"$from": "/input/old"}}}
+COPY = {
+    "name": "copy",
+    "tool": "item_put",
+    "connection": "upstream",
+    "arguments": {
+        "id": {"$from": "/input/id"},
+        "name": {"$from": "/input/name"},
+        "quantity": {"$from": "/steps/look/quantity"},
+    },
+}
+
 
 def restock(steps: Sequence[Mapping[str, Json]] = (PUT, RENAME, COUNT), **changes: Json) -> dict[str, Json]:
     """Return a declaration: an item is added, an old one renamed, and the new one gets the quantity of the old."""

@@ -1,7 +1,8 @@
 """Plans on pages: every step before anything is decided, how far they got afterwards, and stopping one midway."""
 
 import pytest
-from plans.errand import begun, halfway, offer, proposed, seen, statuses
+from plans.errand import begun, calls_of, halfway, offer, proposed, seen, statuses
+from upstream.composites import COPY, LOOK
 from web_visitor import Visitor
 from world import PASSWORD, World
 
@@ -30,6 +31,24 @@ async def test_the_approval_page_lists_the_steps_and_what_happens_if_one_fails(w
     ):
         assert words in ann.text, words
     assert "Allow calls like this in advance" not in ann.text
+
+
+async def test_the_approval_page_shows_what_a_plan_has_read_and_where_it_flows(world: World, ann: Visitor) -> None:
+    await offer(world, [LOOK, COPY])
+    asked = await proposed(world)
+
+    await ann.get(f"/approvals/{asked.id}")
+
+    for words in (
+        "What it has answered, as far as later steps use it",
+        "/quantity 10",
+        "quantity 10 read by step 1, look",
+        "It is read again before the plan begins",
+    ):
+        assert words in ann.text, words
+    (read, *_) = await calls_of(world, asked)
+    await ann.get(f"/invocations/{read.id}")
+    assert "This call is a step of a plan" in ann.text
 
 
 async def test_the_page_of_a_plan_tells_how_far_it_got_and_stops_it(world: World, visitor: Visitor) -> None:

@@ -68,6 +68,27 @@ MAIL = step(
     undone_by="",
     connection="Mail",
 )
+FOUND = step(
+    1,
+    "known",
+    "party_find",
+    Preview(changes=(), fidelity=Fidelity.EXECUTED),
+    arguments={"name": "Ada Lovelace"},
+    effect=Effect.READ,
+    tier=Tier.LOW,
+    undone_by="",
+    answer={"parties": [{"id": 7, "language": "en"}]},
+    read_by="inv_7",
+)
+ORDER = step(
+    2,
+    "order",
+    "sale_create",
+    Preview.create("sale.sale/new", {"party": 7, "product": "P-17", "quantity": 3}, unknown=("number",)),
+    arguments={"party": 7, "product": "P-17", "quantity": 3},
+    brings={"/party": "known"},
+    tier=Tier.HIGH,
+)
 EARLY = step(
     3,
     "confirm",
@@ -95,6 +116,11 @@ PLAN = replace(
 PLANS = {
     "plan": PLAN,
     "plan-taken-back-whole": replace(PLAN, plan=plan_box((PARTY, SALE, EARLY))),
+    "plan-reads": replace(PLAN, plan=plan_box((FOUND, ORDER, MAIL))),
+    "plan-reads-hostile": replace(
+        PLAN, plan=plan_box((FOUND.model_copy(update={"answer": {HOSTILE: [HOSTILE]}}), ORDER))
+    ),
+    "plan-reads-nothing-used": replace(PLAN, plan=plan_box((FOUND.model_copy(update={"answer": None}), SALE))),
     "plan-hostile": replace(
         PLAN,
         plan=plan_box(

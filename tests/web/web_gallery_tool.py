@@ -181,6 +181,9 @@ TOOLS = {
                 arguments=inert('{\n  "name": {"$from": "/input/name"}\n}'),
                 is_final=False,
             ),
+            StepLine(
+                name="known", tool="party_find", connection="mail", arguments=inert("{}"), is_final=False, is_read=True
+            ),
             StepLine(name="welcome", tool="mail_send", connection="mail", arguments=inert(HOSTILE), is_final=True),
         ),
     ),

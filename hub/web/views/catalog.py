@@ -81,6 +81,7 @@ class StepLine:
     connection: str
     arguments: Inert
     is_final: bool
+    is_read: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ class ArgumentLine:
     name: Inert
     value: Inert | None
     known_after: str = ""
+    read_by: str = ""
+    """Which step of the plan has read it, or a part of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,10 @@ class PlannedLine:
     arguments: tuple[ArgumentLine, ...]
     changes: tuple[Comparison, ...]
     why_no_preview: Inert | None = None
+    answer: tuple[ArgumentLine, ...] = ()
+    """Of a read: what later steps use of what it has answered."""
+    read_url: str = ""
+    """Of a read: the page of the call that was made for this preview."""
     is_final: bool = False
     """Whether it cannot be taken back, so that it and all before it stay if a later step fails."""
 
