@@ -1,7 +1,8 @@
 """Which operations an RPC request carries out, read from the request itself and never from what is said of it."""
 
 import json
-from typing import Any, Literal, cast
+import re
+from typing import Any, Final, Literal, cast
 
 from connectors.sdk import graphql, xml_rpc
 from connectors.sdk.wire import WireRequest
@@ -13,14 +14,16 @@ Rpc = Literal["none", "json_rpc", "mcp", "xml_rpc", "graphql"]
 """`json_rpc` and `xml_rpc` are named by their method; `mcp` too, and a call of a tool by `tools/call/` and the tool's
 name; `graphql` by each field at the top of its document, as `query/deal` or `mutation/dealUpdate`."""
 
-_WITHOUT_CALL = frozenset({"GET", "HEAD"})
+_WITHOUT_CALL: Final = frozenset({"GET", "HEAD"})
+_PLAIN: Final = re.compile(r"[!-~]{1,200}")
+"""A method as every reader reads it: where one cuts blanks off or folds letters together, it has none of either."""
 
 
 def operations_of(rpc: Rpc, request: WireRequest) -> tuple[str, ...] | None:
     """Return the names of the operations that `request` asks for, none of them where it is no call.
 
-    None says that no two readers must agree on one: a batch, a key that stands twice, or what is not of the protocol
-    has no name, and so matches no safe rule.
+    None says that no two readers must agree on one: a batch, a call of many calls, a key that stands twice, or what
+    is not of the protocol has no name, and so matches no safe rule.
     """
     if rpc == "none":
         return ()
@@ -54,7 +57,7 @@ def _named(body: str, *, is_mcp: bool) -> str | None:
 
 def _name(call: Json, *, is_mcp: bool) -> str | None:
     method = _member(call, "method")
-    if not isinstance(method, str):
+    if not isinstance(method, str) or not _PLAIN.fullmatch(method) or xml_rpc.is_of_many(method):
         return None
     if not is_mcp or method != "tools/call":
         return method

@@ -78,7 +78,7 @@ def method_of(body: str | None) -> str | None:
     A call of many calls has no name: what it does stands inside it.
     """
     head = None if body is None else _HEAD.match(body)
-    if body is None or head is None or head[1].casefold().endswith("multicall"):
+    if body is None or head is None or is_of_many(head[1]):
         return None
     try:
         root = tree(body, is_call=True)
@@ -87,6 +87,11 @@ def method_of(body: str | None) -> str | None:
     tags = [element.tag for element in root.elements]
     is_plain = root.tag == "methodCall" and tags in (["methodName"], ["methodName", "params"])
     return head[1] if is_plain and [one.tag for one in walked(root)].count("methodName") == 1 else None
+
+
+def is_of_many(method: str) -> bool:
+    """Return whether `method` is one by which servers carry out a list of other calls: `system.multicall`."""
+    return "multicall" in method.casefold().replace("_", "")
 
 
 def call(method: str, values: Sequence[Json]) -> str:

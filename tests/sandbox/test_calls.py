@@ -1,16 +1,14 @@
-"""Calls by GraphQL and XML-RPC: what the fence holds back, beside careless systems that would carry it out."""
+"""Calls by GraphQL, XML-RPC and JSON-RPC: what the fence holds back, beside systems that would carry it out."""
 
-import base64
 import json
 from collections.abc import AsyncGenerator, Generator
 from urllib.parse import quote
 
 import httpx2
 import pytest
-from sandbox_broker import JSON, PLAIN, channel_to, fates, granted, upstream_at
+from sandbox_broker import channel_to, fates, granted, upstream_at
+from sandbox_calls import ATTACKS, DELETE, GRAPHQL, READS, XML_RPC, Attack, asking, calling, xml
 from upstream.dealing import KEPT_DELETION, Dealing, by_graphql, by_xml_rpc
-from upstream.graphql_deals import connector as graphql_deals
-from upstream.xml_rpc_deals import connector as xml_rpc_deals
 
 from connectors.sdk.errors import ConnectorError, Fenced
 from connectors.sdk.spec import ConnectorSpec
@@ -23,117 +21,6 @@ from sandbox.upstream import Upstream
 pytestmark = pytest.mark.anyio
 
 READ, PREVIEW, WRITE = ChannelKind.READ, ChannelKind.PREVIEW, ChannelKind.WRITE
-GRAPHQL: ConnectorSpec = PLAIN.model_copy(update={"rpc": "graphql", "safe": graphql_deals.spec.safe})
-XML_RPC: ConnectorSpec = PLAIN.model_copy(update={"rpc": "xml_rpc", "safe": xml_rpc_deals.spec.safe})
-DELETE = "mutation { dealDelete(id: 1) }"
-READS = "query { deal(id: 1) { title } }"
-XML = {"content-type": "text/xml"}
-
-
-def asking(body: object, *, query: str = "", method: str = "POST", **headers: str) -> WireRequest:
-    """Return a request by GraphQL; what is no text is sent as JSON."""
-    text = body if isinstance(body, str | None) else json.dumps(body)
-    sent = {**({} if text is None else JSON), **headers}
-    return WireRequest.model_validate(
-        {"method": method, "path": "/graphql", "encoded_query": query, "headers": sent, "body": text}
-    )
-
-
-def calling(body: str, **headers: str) -> WireRequest:
-    """Return a request by XML-RPC."""
-    return WireRequest(method="POST", path="/rpc", headers={**XML, **headers}, body=body)
-
-
-def xml(name: str, params: str = "<params><param><value><int>1</int></value></param></params>") -> str:
-    """Return the body of a call, whose name is given with its element."""
-    return f"<?xml version='1.0'?><methodCall>{name}{params}</methodCall>"
-
-
-def packed(text: str, encoding: str) -> str:
-    """Return `text` as bytes, in base64."""
-    return base64.b64encode(text.encode(encoding)).decode()
-
-
-MULTICALL = (
-    "<params><param><value><array><data><value><struct>"
-    "<member><name>methodName</name><value>deal.delete</value></member>"
-    "<member><name>params</name><value><array><data><value><int>1</int></value></data></array></value></member>"
-    "</struct></value></data></array></value></param></params>"
-)
-MULTIPART = (
-    '--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n' + json.dumps({"query": DELETE}) + "\r\n--x--\r\n"
-)
-CARRIED_OUT = {
-    "a mutation": asking({"query": DELETE}),
-    "a claim": asking({"query": DELETE}).model_copy(update={"operation": "query/deal"}),
-    "an alias": asking({"query": "mutation { deal: dealDelete(id: 1) }"}),
-    "a name": asking({"query": "mutation query { deal: dealDelete(id: 1) }"}),
-    "a fragment": asking({"query": "mutation { ...deal } fragment deal on Mutation { dealDelete(id: 1) }"}),
-    "a fragment without a name": asking({"query": "mutation { ... @include(if: true) { dealDelete(id: 1) } }"}),
-    "a comment": asking({"query": f"# {READS}\n{DELETE}"}),
-    "a comment that a bare return ends": asking({"query": f"# query\r{DELETE} #"}),
-    "commas for blanks": asking({"query": ",,mutation,,{,dealDelete(id:1),},"}),
-    "a mark at the beginning": asking({"query": f"\ufeff{DELETE}"}),
-    "a mark before the body": asking("\ufeff" + json.dumps({"query": DELETE})),
-    "a string that seems to end early": asking(
-        {
-            "query": 'query ($a: String = """ \\""" ) { deal(id: 1) { id } } #""") '
-            "{ deal(id: 1, note: $a) { id } touch(id: 1) }"
-        }
-    ),
-    "two operations": asking({"query": f"query A {READS[5:]} mutation B {DELETE[8:]}", "operationName": "B"}),
-    "two operations, none chosen": asking({"query": f"query A {READS[5:]} mutation B {DELETE[8:]}"}),
-    "a batch": asking([{"query": READS}, {"query": DELETE}]),
-    "a batch of one": asking([{"query": DELETE}]),
-    "a member twice": asking(f'{{"query": {json.dumps(READS)}, "query": {json.dumps(DELETE)}}}'),
-    "a member in other letters": asking({"query": READS, "Query": DELETE}),
-    "the query string beside a body": asking({"query": READS}, query=f"query={quote(DELETE)}"),
-    "a GET": asking(None, query=f"query={quote(DELETE)}", method="GET"),
-    "a GET with two": asking(None, query=f"query={quote(READS)}&query={quote(DELETE)}", method="GET"),
-    "a GET with a kept one": asking(None, query=f"id={KEPT_DELETION}", method="GET"),
-    "application/graphql": asking(DELETE, **{"content-type": "application/graphql"}),
-    "a form": asking(f"query={quote(DELETE)}", **{"content-type": "application/x-www-form-urlencoded"}),
-    "multipart": asking(MULTIPART, **{"content-type": "multipart/form-data; boundary=x"}),
-    "bytes": WireRequest(
-        method="POST", path="/graphql", headers=JSON, body_base64=packed(json.dumps({"query": DELETE}), "utf-8")
-    ),
-    "a kept document": asking({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": KEPT_DELETION}}}),
-    "a kept document of another server": asking({"id": KEPT_DELETION}),
-    "a query that writes": asking({"query": "{ touch(id: 1) }"}),
-    "a query that writes, under an alias": asking({"query": "{ deal: touch(id: 1) }"}),
-    "a query that writes, beside one that does not": asking({"query": "{ deal(id: 1) { id } touch(id: 1) }"}),
-    "a query that writes, in a fragment": asking(
-        {"query": "{ deal(id: 1) { id } ...a } fragment a on Query { ...b } fragment b on Query { touch(id: 1) }"}
-    ),
-}
-CALLED = {
-    "a method": calling(xml("<methodName>deal.delete</methodName>")),
-    "a claim": calling(xml("<methodName>deal.delete</methodName>")).model_copy(update={"operation": "deal.read"}),
-    "many calls in one": calling(xml("<methodName>system.multicall</methodName>", MULTICALL)),
-    "a character reference": calling(xml("<methodName>deal.delet&#101;</methodName>")),
-    "character data": calling(xml("<methodName><![CDATA[deal.delete]]></methodName>")),
-    "a comment": calling(xml("<methodName>deal.<!-- read -->delete</methodName>")),
-    "an entity": calling(
-        "<!DOCTYPE methodCall [<!ENTITY e 'delete'>]>" + xml("<methodName>deal.&e;</methodName>").partition("?>")[2]
-    ),
-    "a name twice": calling(xml("<methodName>deal.read</methodName><methodName>deal.delete</methodName>")),
-    "a name behind": calling(
-        xml("<methodName>deal.read</methodName>").replace("</params>", "</params><methodName>deal.delete</methodName>")
-    ),
-    "a name among the values": calling(
-        xml("<methodName>deal.read</methodName>").replace("</int>", "</int><methodName>deal.delete</methodName>")
-    ),
-    "an attribute": calling(xml('<methodName x="deal.read">deal.delete</methodName>')),
-    "other bytes": WireRequest(
-        method="POST",
-        path="/rpc",
-        headers=XML,
-        body_base64=packed(xml("<methodName>deal.delete</methodName>"), "utf-16"),
-    ),
-    "a declared encoding": calling(
-        xml("<methodName>deal.delete</methodName>").replace("'1.0'", "'1.0' encoding='iso-8859-1'")
-    ),
-}
 
 
 @pytest.fixture
@@ -169,35 +56,21 @@ async def straight(dealing: Dealing, request: WireRequest) -> None:
         await client.request(request.method, url, headers=dict(request.headers), content=request.content)
 
 
-@pytest.mark.parametrize("name", CARRIED_OUT)
-async def test_a_write_by_graphql_in_disguise_does_not_leave(name: str, graphql: Dealing, to_graphql: Upstream) -> None:
-    request = CARRIED_OUT[name]
-    await straight(graphql, request)
-    assert graphql.deals.effects == 1, "the system would do it"
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+async def test_a_write_in_disguise_does_not_leave(attack: Attack) -> None:
+    with attack.served() as dealing:
+        await straight(dealing, attack.request)
+        assert dealing.deals.effects == 1, "the system would do it"
 
-    for kind in (READ, PREVIEW):
-        channel = channel_to(to_graphql, kind, GRAPHQL)
-        with pytest.raises(Stopped, match="may change something"):
-            await channel.send(request)
-        assert len(channel.transcript.violations) == 1
+        way = upstream_at(dealing.base_url)
+        for kind in (READ, PREVIEW):
+            channel = channel_to(way, kind, attack.spec)
+            with pytest.raises(Stopped, match="may change something"):
+                await channel.send(attack.request)
+            assert len(channel.transcript.violations) == 1
+        await way.close()
 
-    assert graphql.deals.effects == 1
-    assert graphql.deals.asked == 1
-
-
-@pytest.mark.parametrize("name", CALLED)
-async def test_a_write_by_xml_rpc_in_disguise_does_not_leave(name: str, xml_rpc: Dealing, to_xml_rpc: Upstream) -> None:
-    request = CALLED[name]
-    await straight(xml_rpc, request)
-    assert xml_rpc.deals.effects == 1, "the system would do it"
-
-    for kind in (READ, PREVIEW):
-        channel = channel_to(to_xml_rpc, kind, XML_RPC)
-        with pytest.raises(Stopped, match="may change something"):
-            await channel.send(request)
-        assert len(channel.transcript.violations) == 1
-
-    assert xml_rpc.deals.effects == 1
+    assert (dealing.deals.effects, dealing.deals.asked) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -339,13 +212,16 @@ async def test_not_even_a_write_channel_carries_what_is_ambiguous(
     assert graphql.deals.asked == 0
 
 
-async def test_many_calls_in_one_do_not_even_leave_on_a_write_channel(xml_rpc: Dealing, to_xml_rpc: Upstream) -> None:
-    channel = channel_to(to_xml_rpc, WRITE, XML_RPC, permit=granted)
+@pytest.mark.parametrize("name", [name for name in ATTACKS if "many calls" in name])
+async def test_many_calls_in_one_do_not_even_leave_on_a_write_channel(name: str) -> None:
+    attack = ATTACKS[name]
+    with attack.served() as dealing:
+        way = upstream_at(dealing.base_url)
+        with pytest.raises(Fenced, match="not exactly one call"):
+            await channel_to(way, WRITE, attack.spec, permit=granted).send(attack.request)
+        await way.close()
 
-    with pytest.raises(Fenced):
-        await channel.send(calling(xml("<methodName>system.multicall</methodName>", MULTICALL)))
-
-    assert xml_rpc.deals.effects == 0
+    assert dealing.deals.asked == 0
 
 
 async def test_a_false_claim_about_a_safe_call_is_refused(to_graphql: Upstream, to_xml_rpc: Upstream) -> None:

@@ -1,4 +1,4 @@
-"""The same few deals behind GraphQL and behind XML-RPC, on servers that are as careless as servers are.
+"""The same few deals behind GraphQL, XML-RPC and JSON-RPC, on servers that are as careless as servers are.
 
 The one for GraphQL runs the reference implementation and takes a request in every way that was ever found in the wild;
 the one for XML-RPC is Python's own. What the fence holds back would be carried out here.
@@ -7,6 +7,7 @@ the one for XML-RPC is Python's own. What the fence holds back would be carried 
 import json
 import re
 import threading
+import unicodedata
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -129,7 +130,7 @@ def by_graphql() -> Generator[Dealing]:
     """Serve deals by GraphQL on a loopback port while the block lasts."""
     deals = Deals()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(_InJson):
         def do_GET(self) -> None:
             self._answer([dict(parse_qsl(urlsplit(self.path).query))])
 
@@ -139,20 +140,43 @@ def by_graphql() -> Generator[Dealing]:
 
         def _answer(self, requests: list[dict[str, Json]]) -> None:
             deals.asked += 1
-            answers = [_carried_out(deals, request) for request in requests]
-            said = json.dumps(answers[0] if len(answers) == 1 else answers).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
+            self.say([_carried_out(deals, request) for request in requests])
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  # the library's word
-            del format, arguments
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    with _serving(server):
+    with _serving(server := ThreadingHTTPServer(("127.0.0.1", 0), Handler)):
         yield Dealing(deals, f"http://127.0.0.1:{server.server_address[1]}")
+
+
+@contextmanager
+def by_json_rpc() -> Generator[Dealing]:
+    """Serve deals by JSON-RPC on a loopback port while the block lasts."""
+    deals = Deals()
+
+    class Handler(_InJson):
+        def do_POST(self) -> None:
+            deals.asked += 1
+            said = json.loads(self.rfile.read(int(self.headers["content-length"])).decode("utf-8-sig"))
+            calls = said if isinstance(said, list) else [said]
+            self.say([_called(deals, {name.lower(): value for name, value in one.items()}) for one in calls])
+
+    with _serving(server := ThreadingHTTPServer(("127.0.0.1", 0), Handler)):
+        yield Dealing(deals, f"http://127.0.0.1:{server.server_address[1]}")
+
+
+class _InJson(BaseHTTPRequestHandler):
+    """Answers in JSON and keeps no log."""
+
+    def say(self, answers: list[Json]) -> None:
+        """Answer with the only one of `answers`, or with all of them."""
+        said = json.dumps(answers[0] if len(answers) == 1 else answers).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  # the library's word
+        """Keep quiet."""
+        del format, arguments
 
 
 @contextmanager
@@ -182,6 +206,18 @@ def _requests(path: str, content_type: str, body: bytes) -> list[dict[str, Json]
     said = json.loads(text)
     found = said if isinstance(said, list) else [said]
     return [{**{name.lower(): value for name, value in one.items()}, **in_query} for one in found]
+
+
+def _called(deals: Deals, call: dict[str, Json]) -> Json:
+    """Return the answer to one call, whose method is read as lenient servers read it."""
+    method, params = "".join(unicodedata.normalize("NFKC", call["method"]).lower().split()), call.get("params", [])
+    if method.replace("_", "") == "system.multicall":
+        return {"result": [_called(deals, one) for one in params[0]]}
+    methods = {"deal.read": deals.read, "deal.update": deals.update, "deal.delete": deals.delete}
+    try:
+        return {"id": call.get("id"), "result": methods[method](*params)}
+    except No as no:
+        return {"id": call.get("id"), "error": {"code": no.number, "message": str(no)}}
 
 
 def _carried_out(deals: Deals, request: dict[str, Json]) -> Json:
