@@ -8,19 +8,25 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, cast
+from urllib.parse import quote, unquote
 
 from connectors.sdk import xml_rpc
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from connectors.sdk.wire import WireRequest
 from hub.core.errors import InputError
+from hub.invocations.proving.bodies import fields_in
+from hub.invocations.proving.hiding import Hiding
 
 Json = Any
 """Any JSON value."""
 
-_SHORTEST: Final = 3
-"""Shorter texts are replaced only as whole values of classified fields: inside other texts they would hit anything."""
 _LEAST_NUMBER: Final = 1000
 """Smaller numbers are replaced only as values of classified fields: elsewhere they are counts and versions."""
 _NUMBERS: Final = frozenset({"int", "i4", "i8", "double"})
+_BETWEEN: Final = re.compile(r"[\[\].]+")
+"""Stands between the names of a field in a form: `address[street]`, `address.street`."""
+_LEGAL: Final = "@:!$&'()*+,;="
+"""What some writers escape in a path and others do not. Source: RFC 3986 section 3.3."""
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -31,6 +37,7 @@ class Pseudonyms:
         """Raise InputError if an operation has data classes and does not say which fields they are about."""
         self._fields = frozenset(name for one in spec.operations for name in _classified_fields(one))
         self._texts: dict[str, str] = {}
+        self._hiding: Hiding | None = None
         self._numbers: dict[int | float, int | float] = {}
         for secret in secrets:
             self._learn_text(secret)
@@ -48,6 +55,17 @@ class Pseudonyms:
             self.learn(parsed)
         elif text and text.lstrip().startswith("<"):
             self._in_xml(text, self._learn_leaf)
+
+    def learn_question(self, request: WireRequest) -> None:
+        """Take note of the classified values in the query and the body of `request`."""
+        types = [value for name, value in request.headers.items() if name.lower() == "content-type"]
+        for name, text in [*request.asked, *fields_in(request.content or b"", "".join(types))]:
+            if isinstance(_parsed(text), dict | list) and self._is_classified(name):
+                self.learn({name: _parsed(text)})
+            elif self._is_classified(name) and _number(text) not in self._numbers:
+                self._learn_text(text)
+            self.learn_text(text)
+        self.learn_text((request.content or b"").decode("utf-8", "replace"))
 
     def text(self, text: str) -> str:
         """Return `text` without classified values, as JSON where it is JSON."""
@@ -76,10 +94,40 @@ class Pseudonyms:
             return "0" if is_classified else text
         return str(self._leaf(_number(text) if kind in _NUMBERS else text, is_classified=is_classified))
 
+    def field(self, name: str, text: str) -> str:
+        """Return the text that stands under `name` in a form or a query, without classified values."""
+        is_classified, parsed = self._is_classified(name), _parsed(text)
+        if isinstance(parsed, dict | list):
+            return json.dumps(self.json(parsed, is_classified=is_classified))
+        if not is_classified:
+            return self.text(text)
+        number = _number(text)
+        if text in self._texts or isinstance(number, str):
+            return self._texts.get(text) or self.text(text)
+        return str(self._numbers.get(number, text))
+
+    def content(self, content: bytes) -> bytes:
+        """Return bytes without classified values that stand in them as they are."""
+        return self._known.content(content)
+
     def path(self, path: str) -> str:
         """Return a path without classified values, whole segments that are large numbers included."""
         numbers = {str(old): str(new) for old, new in self._numbers.items() if abs(old) >= _LEAST_NUMBER}
-        return "/".join(numbers.get(segment, segment) for segment in self._without(path).split("/"))
+        return "/".join(numbers.get(segment, self._segment(segment)) for segment in path.split("/"))
+
+    def _segment(self, segment: str) -> str:
+        meant = unquote(segment)
+        masked = self._without(meant)
+        return segment if masked == meant else quote(masked, safe="".join({*_LEGAL} & {*segment}))
+
+    def _is_classified(self, name: str) -> bool:
+        return not self._fields.isdisjoint(_BETWEEN.split(name))
+
+    @property
+    def _known(self) -> Hiding:
+        if self._hiding is None:
+            self._hiding = Hiding(self._texts)
+        return self._hiding
 
     def json(self, value: Json, *, is_classified: bool = False) -> Json:
         """Return `value` without classified values."""
@@ -104,10 +152,7 @@ class Pseudonyms:
         return self._texts.get(value, value) if is_classified else self._without(value)
 
     def _without(self, text: str) -> str:
-        for old in sorted(self._texts, key=len, reverse=True):
-            if len(old) >= _SHORTEST and old in text:
-                text = text.replace(old, self._texts[old])
-        return text
+        return self._known.text(text)
 
     def _learn(self, value: Json) -> None:
         if isinstance(value, bool) or value is None:
@@ -121,6 +166,27 @@ class Pseudonyms:
     def _learn_text(self, text: str) -> None:
         if text and text not in self._texts and text not in self._texts.values():
             self._texts[text] = _made_up(text, len(self._texts) + 1)
+            self._hiding = None
+
+
+class AsItStands:
+    """Writes what is asked as a recording does, of whose values none is classified any more."""
+
+    def text(self, text: str) -> str:
+        """Return `text` with JSON and XML-RPC in one way."""
+        return rewritten(text)
+
+    def field(self, _name: str, text: str) -> str:
+        """Return the text of a field."""
+        return rewritten(text)
+
+    def path(self, path: str) -> str:
+        """Return `path`."""
+        return path
+
+    def content(self, content: bytes) -> bytes:
+        """Return `content`."""
+        return content
 
 
 def rewritten(text: str) -> str:

@@ -18,8 +18,9 @@ from connectors.sdk.harness import Case, Contents, Harness, SystemAnswer
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.wire import WireRequest, WireResponse
 from hub.execution import NoAnswer, Onward, Received
+from hub.invocations.proving.bodies import Writing, answered, asked, bounded, heard
 from hub.invocations.proving.course import Course
-from hub.invocations.proving.pseudonyms import Pseudonyms, rewritten
+from hub.invocations.proving.pseudonyms import AsItStands, Pseudonyms
 
 Json = Any
 """Any JSON value."""
@@ -79,7 +80,7 @@ class RecordedCase(_Recorded):
 class Recording(_Recorded):
     """One check of one connector on one system, as it can be repeated without it."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     connector: str
     version: str
     system: str
@@ -162,8 +163,9 @@ class Recorder:
         for value in (*said, *(dict(counting.case.arguments) for counting in self._cases)):
             names.learn(value)
         for _, request, answer in self._exchanges:
-            names.learn_text(request.body)
-            names.learn_text(answer.body if isinstance(answer, WireResponse) else None)
+            names.learn_question(request)
+            if isinstance(answer, WireResponse):
+                names.learn_text(heard(answer, in_base64=request.wants_bytes))
         return Recording(
             connector=spec.name,
             version=spec.version,
@@ -187,19 +189,16 @@ def _case(counting: _Counting, names: Pseudonyms) -> RecordedCase:
     )
 
 
-def question_of(request: WireRequest, names: Pseudonyms | None = None) -> Question:
-    """Return `request` as it is told apart; `names` take classified values out of it first."""
-
-    def text(value: str) -> str:
-        return rewritten(value) if names is None else names.text(value)
-
-    body = request.body if request.body_base64 is None else request.body_base64
+def question_of(request: WireRequest, writing: Writing | None = None) -> Question:
+    """Return `request` as it is told apart; `writing` takes classified values out of it, if there still are some."""
+    by = writing or AsItStands()
+    headers = {name: bounded(value) for name, value in request.headers.items() if _counts(name)}
     return Question(
         method=request.method,
-        path=request.path if names is None else names.path(request.path),
-        query=urlencode([(name, text(value)) for name, value in request.asked]),
-        headers=tuple(sorted((name, text(value)) for name, value in request.headers.items() if _counts(name))),
-        body=None if body is None else text(body),
+        path=by.path(request.path),
+        query=urlencode([(name, by.field(name, value)) for name, value in request.asked]),
+        headers=tuple(sorted((name, by.text(value)) for name, value in headers.items())),
+        body=asked(request, by),
     )
 
 
@@ -213,7 +212,8 @@ def _exchange(kept: tuple[str, WireRequest, WireResponse | str], names: Pseudony
     if isinstance(answer, str):
         return RecordedExchange(at=at, question=question, problem=names.text(answer))
     headers = {name: names.text(value) for name, value in answer.headers.items() if name in _KEPT_HEADERS}
-    said = WireResponse(status=answer.status, headers=headers, body=names.text(answer.body))
+    body = answered(answer, names, in_base64=request.wants_bytes)
+    said = WireResponse(status=answer.status, headers=headers, body=body)
     return RecordedExchange(at=at, question=question, answer=said)
 
 
