@@ -4,22 +4,19 @@ It follows no redirect, keeps no cookie, obeys no proxy setting and never sends 
 """
 
 import math
-import ssl
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol
 
-import anyio
 import httpcore2
 
+from connectors.sdk.wire import joined
+from sandbox.judged import judged_pool
 from sandbox.reach import Reach
 
 CONNECT_SECONDS: Final = 10.0
-_KEPT_SECONDS: Final = 4.0
-"""Common servers close what has been idle for 5: who reuses a line after that meets a closed door."""
 MOST_CONNECTIONS: Final = 32
 """Open at the same time, unless somebody says otherwise."""
 _FIRST_BYTE: Final = "send_request_headers.started"
@@ -114,9 +111,8 @@ class Line:
         self._origin = (scheme.encode(), host.encode(), port)
         default = {"http": 80, "https": 443}[scheme]
         self._host_header = host if port in {None, default} else f"{host}:{port}"
-        backend = _JudgedBackend(reach)
-        self._kept = _pool(backend, kept=most, most=most)
-        self._alone = _pool(backend, kept=0, most=most)
+        self._kept = judged_pool(reach.addresses, most=most, kept=most)
+        self._alone = judged_pool(reach.addresses, most=most, kept=0)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -162,7 +158,7 @@ _FAILURES: Final = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.U
 
 
 async def _read(response: httpcore2.Response, outgoing: Outgoing) -> Incoming:
-    headers, reader = _joined(response.headers), outgoing.reader
+    headers, reader = joined(response.headers), outgoing.reader
     if reader is None or not reader.reads(response.status, headers):
         return await _whole(response, headers, outgoing.largest)
     async for chunk in response.aiter_stream():
@@ -176,53 +172,6 @@ async def _whole(response: httpcore2.Response, headers: dict[str, str], largest:
     async for chunk in response.aiter_stream():
         unpacking.take(chunk)
     return Incoming(response.status, headers, unpacking.whole())
-
-
-def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in raw:
-        key, text = name.decode("ascii").lower(), value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return headers
-
-
-class _JudgedBackend(httpcore2.AsyncNetworkBackend):
-    """Opens connections to addresses that were judged, and to nothing by name."""
-
-    def __init__(self, reach: Reach) -> None:
-        self._reach = reach
-        self._plain = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  # the library's own signature
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """Return a connection to one of the addresses of `host`; no local address or option is ever asked for."""
-        del local_address, socket_options
-        try:
-            with anyio.fail_after(timeout):
-                addresses = await self._reach.addresses(host)
-                return await self._first([str(address) for address in addresses], port)
-        except TimeoutError as error:
-            raise httpcore2.ConnectTimeout from error
-        except OSError as error:
-            raise httpcore2.ConnectError(str(error)) from error
-
-    async def _first(self, addresses: list[str], port: int) -> httpcore2.AsyncNetworkStream:
-        for address in addresses[:-1]:
-            try:
-                return await self._plain.connect_tcp(address, port)
-            except httpcore2.ConnectError:
-                continue
-        return await self._plain.connect_tcp(addresses[-1], port)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait, as the library asks for."""
-        await anyio.sleep(seconds)
 
 
 class _Unpacking:
@@ -254,19 +203,3 @@ class _Unpacking:
         if unpacker is not None and (not unpacker.eof or unpacker.unused_data):
             raise Dropped("The answer ends in the middle, or goes on after its end.")
         return bytes(self._body)
-
-
-@cache
-def trusted() -> ssl.SSLContext:
-    """Return what the machine trusts."""
-    return ssl.create_default_context()  # reading the machine's certificates takes long; they are the same for all
-
-
-def _pool(backend: _JudgedBackend, *, kept: int, most: int) -> httpcore2.AsyncConnectionPool:
-    return httpcore2.AsyncConnectionPool(
-        ssl_context=trusted(),
-        max_connections=most,
-        max_keepalive_connections=kept,
-        keepalive_expiry=_KEPT_SECONDS,
-        network_backend=backend,
-    )

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from connectors.sdk.auth import AuthSpec
 from connectors.sdk.errors import Fenced, Unavailable
 from connectors.sdk.wire import WireRequest, WireResponse
-from sandbox.line import trusted
+from sandbox.judged import trusted
 from sandbox.pace import Pace
 from sandbox.reach import OutOfReach, Reach
 from sandbox.requests import BadBaseUrl, checked_base_url

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, Literal, Protocol, Self, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
@@ -142,6 +142,15 @@ class WireResponse(BaseModel):
     status: int
     headers: Mapping[str, str]
     body: str
+
+
+def joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers as they arrived by their names in lower case; one that came more than once is joined by commas."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("ascii").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 class Transport(Protocol):

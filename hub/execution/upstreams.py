@@ -1,11 +1,13 @@
 """Open ways to systems, one per connection and generation: kept while used, closed when idle or outdated."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+
+from httpcore2 import AsyncConnectionPool
 
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.spec import ConnectorSpec, RateLimit
@@ -13,6 +15,7 @@ from hub.core.errors import HubError
 from hub.credentials import CredentialUnusable, Vault
 from hub.registry import Connection, get_connection
 from hub.storage import Database
+from sandbox.judged import judged_pool
 from sandbox.mail import MailWay
 from sandbox.mcp import McpWay, StdioWay
 from sandbox.pace import Pace
@@ -38,8 +41,8 @@ def reach(
     )
 
 
-def judged_by(where: Reach) -> Callable[[str], Awaitable[list[Address]]]:
-    """Return what judges where the hub's own requests lead, by the same rules as connections'."""
+def judged_by(where: Reach) -> Callable[[], AsyncConnectionPool]:
+    """Return what opens a way for one of the hub's own requests, by the same rules as connections'."""
 
     async def addresses(host: str) -> list[Address]:
         try:
@@ -47,7 +50,7 @@ def judged_by(where: Reach) -> Callable[[str], Awaitable[list[Address]]]:
         except OutOfReach as error:
             raise PermissionError(str(error)) from error
 
-    return addresses
+    return partial(judged_pool, addresses, most=1, kept=0)
 
 
 @dataclass(frozen=True, slots=True)

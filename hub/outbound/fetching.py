@@ -10,20 +10,18 @@
 | a proxy or a cookie of the environment | neither is known |
 """
 
-import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from ipaddress import IPv4Address, IPv6Address
-from typing import Final, cast
+from typing import Final
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import anyio
 import httpcore2
 
-Address = IPv4Address | IPv6Address
-Addresses = Callable[[str], Awaitable[Sequence[Address]]]
-"""Returns where a connection to a host may go; an `OSError` says that it may not, or that nobody knows the host."""
+from connectors.sdk.wire import joined
+
+Opening = Callable[[], httpcore2.AsyncConnectionPool]
+"""Opens a way out for one request: it connects to addresses that were judged, or raises what says why it may not."""
 
 SECONDS: Final = 5.0
 LARGEST: Final = 256 * 1024
@@ -52,11 +50,10 @@ class Answer:
 class Outbound:
     """Asks others. Every request has a connection of its own, so that nothing of one is left for the next."""
 
-    def __init__(self, addresses: Addresses, *, seconds: float = SECONDS, tls: ssl.SSLContext | None = None) -> None:
-        """`addresses` judges where connections lead; `tls` is what certificates are believed, else the machine's."""
-        self._backend = _JudgedBackend(addresses)
+    def __init__(self, opening: Opening, *, seconds: float = SECONDS) -> None:
+        """`opening` judges where connections lead, and what certificates are believed."""
+        self._opening = opening
         self._seconds = seconds
-        self._tls = tls
 
     async def get(self, url: str, *, largest: int = LARGEST) -> Answer:
         """Return the answer to a GET of JSON.
@@ -81,9 +78,7 @@ class Outbound:
         target = checked_url(url)
         try:
             with anyio.fail_after(self._seconds):
-                async with httpcore2.AsyncConnectionPool(
-                    ssl_context=self._tls or _trusted(), max_connections=1, network_backend=self._backend
-                ) as pool:
+                async with self._opening() as pool:
                     return await _exchanged(pool, _request(method, target, headers, body), largest)
         except TimeoutError as error:
             raise NotFetched(f"{target.hostname} did not answer within {self._seconds:g} seconds.") from error
@@ -132,7 +127,7 @@ def _request(method: str, url: SplitResult, headers: Mapping[str, str], body: by
 async def _exchanged(pool: httpcore2.AsyncConnectionPool, request: httpcore2.Request, largest: int) -> Answer:
     response = await pool.handle_async_request(request)
     try:
-        headers = _headers(response.headers)
+        headers = joined(response.headers)
         if headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise NotFetched("The answer is packed, which was not asked for.")
         body = bytearray()
@@ -143,49 +138,3 @@ async def _exchanged(pool: httpcore2.AsyncConnectionPool, request: httpcore2.Req
         return Answer(status=response.status, headers=headers, body=bytes(body))
     finally:
         await response.aclose()
-
-
-def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in raw:
-        key, text = name.decode("ascii").lower(), value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return headers
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    return ssl.create_default_context()  # reading the machine's certificates takes long; they are the same for all
-
-
-class _JudgedBackend(httpcore2.AsyncNetworkBackend):
-    """Opens connections to addresses that were judged, and to nothing by name."""
-
-    def __init__(self, addresses: Addresses) -> None:
-        self._addresses = addresses
-        self._plain = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  # the library's own signature
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """Return a connection to one of the addresses of `host`; the time for all of it is bounded above."""
-        del timeout, local_address, socket_options
-        try:
-            addresses = [str(address) for address in await self._addresses(host)]
-        except OSError as error:
-            raise httpcore2.ConnectError(str(error)) from error
-        for address in addresses[:-1]:
-            try:
-                return await self._plain.connect_tcp(address, port)
-            except httpcore2.ConnectError:
-                continue
-        return await self._plain.connect_tcp(addresses[-1], port)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait, as the library asks for."""
-        await anyio.sleep(seconds)

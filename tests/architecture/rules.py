@@ -73,6 +73,16 @@ def only_the_mcp_door_serves_mcp(tree: Tree) -> Iterator[str]:
                 yield f"{path}:{line} imports {name}: only hub/mcp serves MCP"
 
 
+def connections_are_judged_in_one_place(tree: Tree) -> Iterator[str]:
+    """Two pieces of code that decide where connections lead come apart, and only one of them is mended."""
+    for path, module in tree.product():
+        for node in ast.walk(module):
+            called = [node.func] if isinstance(node, ast.Call) else node.bases if isinstance(node, ast.ClassDef) else []
+            named = {ast.unparse(one).rpartition(".")[2] for one in called}
+            if named & {"AsyncConnectionPool", "AsyncNetworkBackend"} and path != "sandbox/judged.py":
+                yield f"{path}:{node.lineno} opens connections itself: take a pool of sandbox/judged.py"
+
+
 def settings_are_handed_down(tree: Tree) -> Iterator[str]:
     """Who reads settings deep inside can be configured only for the whole process."""
     for path, module in tree.product():

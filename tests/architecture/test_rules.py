@@ -27,6 +27,14 @@ BROKEN: list[tuple[Rule, dict[str, str]]] = [
     (rules.only_storage_commits, {"hub/web/a.py": "async def f(tx):\n    await tx.rollback()\n"}),
     (rules.only_the_mcp_door_serves_mcp, {"hub/api/a.py": "from mcp.server.lowlevel import Server\n"}),
     (rules.only_the_mcp_door_serves_mcp, {"connectors/a.py": "def f():\n    from mcp import server\n"}),
+    (
+        rules.connections_are_judged_in_one_place,
+        {"hub/outbound/a.py": "import httpcore2\nx = httpcore2.AsyncConnectionPool()\n"},
+    ),
+    (
+        rules.connections_are_judged_in_one_place,
+        {"sandbox/a.py": "import httpcore2\nclass A(httpcore2.AsyncNetworkBackend): ...\n"},
+    ),
     (rules.settings_are_handed_down, {"hub/web/a.py": "from hub.settings import Settings\n"}),
     (rules.settings_are_handed_down, {"hub/audit/a.py": "import os\nx = os.environ.get('A')\n"}),
     (rules.settings_are_handed_down, {"hub/audit/a.py": "from os import environ\n"}),
@@ -66,6 +74,8 @@ KEPT: list[tuple[Rule, dict[str, str]]] = [
     (rules.files_are_short, {"hub/full.py": "\n" * 400}),
     (rules.only_storage_commits, {"hub/storage/database.py": "session.commit()\n"}),
     (rules.only_storage_commits, {"hub/invocations/commit.py": "executor.commit(target, order=order)\n"}),
+    (rules.connections_are_judged_in_one_place, {"sandbox/judged.py": "x = httpcore2.AsyncConnectionPool()\n"}),
+    (rules.connections_are_judged_in_one_place, {"hub/a.py": "def f(x: httpcore2.AsyncConnectionPool): ...\n"}),
     (rules.only_the_mcp_door_serves_mcp, {"hub/mcp/door.py": "import mcp.server.lowlevel\n"}),
     (rules.only_the_mcp_door_serves_mcp, {"connectors/a.py": "from mcp_types import Tool\n"}),
     (rules.settings_are_handed_down, {"hub/cli/serve.py": "from hub.settings import Settings\n"}),

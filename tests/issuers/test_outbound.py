@@ -4,8 +4,10 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NoReturn
 
 import anyio
 import pytest
@@ -15,7 +17,9 @@ from cryptography.x509 import DNSName
 from upstream.certificates import made_for
 
 from hub.execution import Reach, judged_by
-from hub.outbound import Address, NotFetched, Outbound
+from hub.outbound import NotFetched, Outbound
+from sandbox.judged import judged_pool
+from sandbox.reach import Address
 
 pytestmark = pytest.mark.anyio
 
@@ -102,7 +106,7 @@ async def test_what_is_no_whole_answer_is_none(raw: bytes) -> None:
     ],
 )
 async def test_nothing_but_a_plain_https_address_is_asked(url: str) -> None:
-    async def nobody(_host: str) -> Sequence[Address]:
+    def nobody() -> NoReturn:
         raise AssertionError("nobody is looked up")
 
     with pytest.raises(NotFetched):
@@ -135,28 +139,28 @@ async def test_a_public_name_that_leads_inside_is_refused_and_looked_up_once() -
     assert asked == ["agents.example.org"]
 
 
-async def test_the_connection_goes_to_the_address_that_was_judged() -> None:
-    async def judged(_host: str) -> Sequence[Address]:
-        return [ip_address("127.0.0.1")]
+async def here(_host: str) -> Sequence[Address]:
+    return [ip_address("127.0.0.1")]
 
+
+async def test_the_connection_goes_to_the_address_that_was_judged() -> None:
     async with answering(http(b"{}")) as port:
         with pytest.raises(NotFetched) as caught:  # it speaks no TLS: nothing was sent in the clear
-            await Outbound(judged).get(f"https://agents.example.org:{port}/client.json")
+            await Outbound(partial(judged_pool, here, most=1, kept=0)).get(f"https://agents.example.org:{port}/x")
     assert "agents.example.org" in str(caught.value)
 
 
 async def test_over_tls_the_name_that_was_asked_for_has_to_prove_itself(tmp_path: Path) -> None:
     shown, believing = made_for(DNSName("agents.example.org"), tmp_path)
-
-    async def judged(_host: str) -> Sequence[Address]:
-        return [ip_address("127.0.0.1")]
+    machines = partial(judged_pool, here, most=1, kept=0)
+    judged = partial(machines, tls=believing)
 
     async with answering(http(b"{}"), shows=shown) as port:
-        answer = await Outbound(judged, tls=believing).get(f"https://agents.example.org:{port}/client.json")
+        answer = await Outbound(judged).get(f"https://agents.example.org:{port}/client.json")
         with pytest.raises(NotFetched):
-            await Outbound(judged, tls=believing).get(f"https://other.example.org:{port}/client.json")
+            await Outbound(judged).get(f"https://other.example.org:{port}/client.json")
         with pytest.raises(NotFetched):
-            await Outbound(judged).get(f"https://agents.example.org:{port}/client.json")
+            await Outbound(machines).get(f"https://agents.example.org:{port}/client.json")
 
     assert answer.body == b"{}"
 
