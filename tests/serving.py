@@ -23,13 +23,15 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(world: World, *, behind: Callable[[ASGIApp], ASGIApp] | None = None) -> AsyncGenerator[Served]:
+async def serve(
+    world: World, *, behind: Callable[[ASGIApp], ASGIApp] | None = None, name: str = "127.0.0.1"
+) -> AsyncGenerator[Served]:
     """Serve the application of `world`, with its worker, in this event loop until the block ends.
 
-    `behind` makes what stands between it and everybody else, as a proxy would.
+    `behind` makes what stands between it and everybody else, as a proxy would; `name` is what the hub calls itself.
     """
     listening = socket.create_server(("127.0.0.1", 0))
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    address = f"http://{name}:{listening.getsockname()[1]}"
     verifier = TokenVerifier(world.runtime.database, world.runtime.keys, address)
     there = replace(world, runtime=replace(world.runtime, public_url=address, verifier=verifier))
     app: ASGIApp = create_app(there.runtime, {})

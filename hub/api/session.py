@@ -47,7 +47,10 @@ class SessionView(BaseModel):
     display_name: str
     roles: list[str]
     groups: list[str]
-    authenticated_at: datetime
+    authenticated_at: datetime = Field(
+        description="The last proof that counts as a login when a fresh one is asked for."
+    )
+    has_passkey: bool = Field(description="Whether a fresh login is one by passkey, on the hub's pages, and no other.")
     csrf_token: str
 
 
@@ -60,7 +63,10 @@ class SessionView(BaseModel):
     openapi_extra={"security": []},
 )
 async def log_in_here(request: Request, runtime: RuntimeParameter, wanted: Annotated[NewSession, Body()]) -> Response:
-    """Open a session and set its cookie. With the cookie of a session it is a fresh login: a new one replaces it."""
+    """Open a session and set its cookie. With the cookie of a session it is a fresh login: a new one replaces it.
+
+    Whoever has a passkey logs in here too, but not freshly: for that, the passkey is asked on the hub's pages.
+    """
     outcome = await log_in(runtime.database, runtime.keys, _attempt(request, runtime, wanted.name, wanted.password))
     if isinstance(outcome, LoginRefused):
         return _refused(request, outcome)
@@ -129,6 +135,7 @@ def view(session: WebSession, principal: Principal) -> SessionView:
         roles=sorted(principal.roles),
         groups=sorted(principal.groups),
         authenticated_at=session.authenticated_at,
+        has_passkey=session.has_passkey,
         csrf_token=session.csrf_token,
     )
 

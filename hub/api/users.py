@@ -8,6 +8,7 @@ from hub.api.bodies import Body, Id, Why
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
 from hub.core.errors import NotFound
 from hub.identity import accounts, directory
+from hub.identity.passkeys import remove_all
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.storage import Tx
 
@@ -127,6 +128,16 @@ async def set_password(runtime: RuntimeParameter, acting: AccountManager, user_i
     async with runtime.database.transaction() as tx:
         await _user(tx, user_id)
         await accounts.set_password(tx, user_id, wanted.password.get_secret_value(), acting.authority(runtime))
+
+
+@router.delete(
+    "/{user_id}/passkeys", operation_id="removeUserPasskeys", summary="Remove a user's passkeys", status_code=204
+)
+async def remove_passkeys(runtime: RuntimeParameter, acting: AccountManager, user_id: Id) -> None:
+    """Take away every passkey of somebody who has lost them, and end their sessions; one's own go by the pages."""
+    async with runtime.database.transaction() as tx:
+        await _user(tx, user_id)
+        await remove_all(tx, user_id, acting.authority(runtime))
 
 
 @router.put("/{user_id}/suspension", operation_id="suspendUser", summary="Suspend a user")

@@ -62,6 +62,8 @@ class EventKind(StrEnum):
     AGENT_RESUMED = "agent.resumed"
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGIN_FAILED = "login.failed"
+    PASSKEY_ENROLLED = "passkey.enrolled"
+    PASSKEY_REMOVED = "passkey.removed"
     IDENTITY_LINKED = "identity.linked"
     IDENTITY_UNLINKED = "identity.unlinked"
     CONSENT_GIVEN = "consent.given"

@@ -5,10 +5,13 @@ from typing import Annotated
 import typer
 
 from hub.cli.console import ask_hidden, out, run, settings
+from hub.core.errors import NotFound
 from hub.identity.accounts import NewUser
 from hub.identity.authority import Authority
 from hub.identity.bootstrap import account_create
-from hub.identity.principals import Role
+from hub.identity.directory import find
+from hub.identity.passkeys import remove_all
+from hub.identity.principals import PrincipalKind, Role
 from hub.opening import open_database, open_keyring
 from hub.settings import Settings
 
@@ -41,6 +44,16 @@ def create(
     run(_create(settings(), new))
 
 
+@account_app.command()
+def forget_passkeys(name: Annotated[str, typer.Argument(help="Whose passkeys are lost.")]) -> None:
+    """Remove every passkey of a person who has lost them; their sessions end, and a password makes fresh logins again.
+
+    Example:
+      toolhub account forget-passkeys alice
+    """
+    run(_forget(settings(), name))
+
+
 @account_app.callback()
 def _accounts() -> None:
     """Accounts of people."""
@@ -53,3 +66,14 @@ async def _create(chosen: Settings, new: NewUser) -> None:
             principal = await account_create(tx, new, Authority(database=database, keys=keys))
     roles = ", ".join(sorted(principal.roles))
     out.print(f"[green]Created[/] {principal.name} ({roles}).")
+
+
+async def _forget(chosen: Settings, name: str) -> None:
+    async with open_database(chosen) as database:
+        keys = await open_keyring(chosen, database)
+        async with database.transaction() as tx:
+            person = await find(tx, name)
+            if person is None or person.kind is not PrincipalKind.USER:
+                raise NotFound(f"There is no person {name!r}.")
+            count = await remove_all(tx, person.id, Authority(database=database, keys=keys))
+    out.print(f"[green]Removed[/] {count} passkeys of {name}." if count else f"{name} has no passkeys.")

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, select, update
 
 from hub.core.ids import new_id
 from hub.identity.directory import get
 from hub.identity.principals import Caller, Principal
 from hub.identity.secrets import hash_secret, new_secret
-from hub.identity.tables import SessionRow
+from hub.identity.tables import PasskeyRow, PrincipalRow, SessionRow
 from hub.storage import Tx, now
 
 IDLE_LIFETIME: Final = timedelta(hours=1)
 LIFETIME: Final = timedelta(hours=12)
 TOUCH_AFTER: Final = timedelta(minutes=1)
 """A session in use is prolonged at most this often, so that looking at a page is seldom a write."""
+
+_HAS_PASSKEY: Final = exists().where(PasskeyRow.principal_id == PrincipalRow.id)
 
 SESSION_COOKIE: Final = "hub_session"
 SECURE_SESSION_COOKIE: Final = f"__Host-{SESSION_COOKIE}"
@@ -31,13 +33,17 @@ def cookie_name(public_url: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSession:
-    """One person's login. `csrf_token` goes into every form; `needs_touch` asks for `touch_session`."""
+    """One person's login. `csrf_token` goes into every form; `needs_touch` asks for `touch_session`.
+
+    `authenticated_at` is the last proof that counts. Of somebody who `has_passkey`, a password counts as an old one.
+    """
 
     id: str
     principal: Principal
     csrf_token: str
     authenticated_at: datetime
     needs_touch: bool
+    has_passkey: bool
 
     @property
     def caller(self) -> Caller:
@@ -49,12 +55,16 @@ class WebSession:
         return hmac.compare_digest(self.csrf_token.encode(), csrf_token.encode())
 
 
-async def open_session(tx: Tx, principal_id: str, *, authenticated_at: datetime | None = None) -> str:
+async def open_session(
+    tx: Tx, principal_id: str, *, authenticated_at: datetime | None = None, by_passkey: bool = False
+) -> str:
     """Start a session for somebody who has just proved who it is, or did so elsewhere at another moment.
 
     Return the cookie's value, which is kept nowhere.
     """
     cookie, at = new_secret("ses"), await now(tx)
+    if not by_passkey and await tx.scalar(select(_HAS_PASSKEY).where(PrincipalRow.id == principal_id)):
+        authenticated_at = at - LIFETIME  # it lets them in, and is never fresh
     tx.add(
         SessionRow(
             id=new_id("ses"),
@@ -76,9 +86,14 @@ async def session_of(tx: Tx, cookie: str | None) -> WebSession | None:
     """
     if not cookie:
         return None
-    row = await tx.scalar(select(SessionRow).where(SessionRow.cookie_hash == hash_secret(cookie)))
+    query = select(SessionRow, _HAS_PASSKEY).join(PrincipalRow, PrincipalRow.id == SessionRow.principal_id)
+    found = (await tx.execute(query.where(SessionRow.cookie_hash == hash_secret(cookie)))).one_or_none()
     at = await now(tx)
-    if row is None or min(row.idle_until, row.expires_at) <= at:
+    if found is None:
+        return None
+    row: SessionRow = found[0]
+    has_passkey: bool = found[1]
+    if min(row.idle_until, row.expires_at) <= at:
         return None
     principal = await get(tx, row.principal_id)
     if principal.is_suspended:
@@ -89,6 +104,7 @@ async def session_of(tx: Tx, cookie: str | None) -> WebSession | None:
         csrf_token=_csrf_token(cookie),
         authenticated_at=row.authenticated_at,
         needs_touch=row.idle_until - at < IDLE_LIFETIME - TOUCH_AFTER,
+        has_passkey=has_passkey,
     )
 
 

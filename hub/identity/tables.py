@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
@@ -61,6 +61,21 @@ class PasswordRow(Base):
     principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), primary_key=True)
     hash: Mapped[str] = mapped_column(String(200))
     changed_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class PasskeyRow(Base):
+    """A passkey of a person: its public key (COSE, base64url), and how often it says it was used."""
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), index=True)
+    credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
+    public_key: Mapped[str] = mapped_column(String(4000))
+    uses: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(60))
+    enrolled_at: Mapped[datetime] = mapped_column(Moment)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class LoginBudgetRow(Base):
@@ -196,7 +211,7 @@ class ExternalIdentityRow(Base):
 
 
 class UsedAssertionRow(Base):
-    """An assertion by which a client has proved itself, as a hash, for as long as it could be sent again."""
+    """An assertion or challenge by which somebody has proved itself, as a hash, for as long as it could come again."""
 
     __tablename__ = "oauth_used_assertions"
 

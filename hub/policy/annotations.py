@@ -33,6 +33,8 @@ from hub.core.errors import InputError
 from hub.policy.obligations import ALL_OF, ANY_OF, CONFIRMATION_STAGE, REQUESTER, Obligation, Sample
 from hub.policy.places import Place
 
+LONGEST_SESSION_SECONDS: Final = 12 * 3600
+"""How long a person's session lasts at most; a login that does not count as fresh is told to be as old as that."""
 DEFAULT_TTL: Final = "PT24H"
 SAME_CHANGES: Final = "same-changes"
 _ASKS: Final = frozenset({"confirm", "require"})
@@ -139,7 +141,7 @@ def _sample(text: str, rule_id: str) -> Sample:
 
 def _obligations(rule_id: str, annotations: Mapping[str, str]) -> tuple[Obligation, ...]:
     seconds = _seconds(annotations.get("ttl", DEFAULT_TTL), rule_id, "ttl")
-    fresh = _seconds(annotations["fresh"], rule_id, "fresh") if "fresh" in annotations else None
+    fresh = _login_age(annotations["fresh"], rule_id) if "fresh" in annotations else None
     told = _told(annotations["escalate"], rule_id) if "escalate" in annotations else ()
     if annotations.get("carry", SAME_CHANGES) != SAME_CHANGES:
         raise BundleInvalid(f'Rule {rule_id}: @carry reads "{SAME_CHANGES}"; leave it out where every vote is void.')
@@ -206,6 +208,15 @@ def seconds_in(text: str) -> int:
     match = _DURATION.fullmatch(text)
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _login_age(text: str, rule_id: str) -> int:
+    seconds = _seconds(text, rule_id, "fresh")
+    if seconds >= LONGEST_SESSION_SECONDS:
+        raise BundleInvalid(
+            f"Rule {rule_id}: @fresh is shorter than PT12H; no login lasts longer, so it would ask nothing."
+        )
+    return seconds
 
 
 def _seconds(text: str, rule_id: str, name: str) -> int:

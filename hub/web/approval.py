@@ -190,7 +190,7 @@ def _fresh_words(visit: Visit, dossier: Dossier, question: Question) -> str:
     limits = [one.fresh_seconds for one in question.obligations if one.fresh_seconds is not None]
     if login_is_fresh(question.obligations, authenticated_at=visit.session.authenticated_at, at=dossier.at):
         return ""
-    return f"You will be asked for your password first: this needs a login younger than {_lifetime(min(limits))}."
+    return f"You will be asked for {visit.proof} first: this needs a login younger than {_lifetime(min(limits))}."
 
 
 def _lifetime(seconds: int) -> str:

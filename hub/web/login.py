@@ -11,13 +11,17 @@ from hub.core.errors import Malformed
 from hub.identity.foreign_people import identities_of
 from hub.identity.known_browsers import LIFETIME, mark_cookie_name
 from hub.identity.logins import LoggedIn, Login, LoginRefused, has_password, log_in
+from hub.identity.passkeys import offer_proof, site_of
 from hub.identity.sessions import close_session, cookie_name, local_path
+from hub.storage import Tx
 from hub.web.views.entry import FreshLoginPage, LoginPage, LoginWay
 from hub.web.visits import Guest, Shown, Visit, redirect, show
 
 FORM_COOKIE: Final = "hub_form"
 FORM_SECONDS: Final = 3600
 _PURPOSE: Final = "web form before login"
+_WHY: Final = "What you are about to decide asks for a login that is younger than yours."
+_BY_PASSKEY: Final = "You have enrolled a passkey, and a password makes no fresh login any more."
 _EXPIRED: Final = "This form had expired. Nothing was done; here is a new one."
 
 
@@ -51,17 +55,19 @@ async def log_out(visit: Visit) -> Response:
 async def show_fresh_login(visit: Visit) -> Response:
     """Ask for the password once more."""
     wanted = local_path(visit.request.query_params.get("next"))
-    return await _fresh_form(visit, wanted, problem="")
+    return await fresh_form(visit, wanted, problem="")
 
 
 async def submit_fresh_login(visit: Visit) -> Response:
     """Put a new session in the place of the old one, and go back to what needed it."""
     wanted = local_path(visit.form.one("next"))
+    if visit.session.has_passkey:
+        return await fresh_form(visit, wanted, problem=_BY_PASSKEY, status=400)
     match await log_in(visit.runtime.database, visit.runtime.keys, attempt(visit, visit.person.name, "password")):
         case LoggedIn() as logged_in:
             return with_session(visit, redirect(wanted), logged_in)
         case LoginRefused() as refused:
-            return await _fresh_form(visit, wanted, problem=refused.message, status=_status(refused))
+            return await fresh_form(visit, wanted, problem=refused.message, status=_status(refused))
 
 
 def form_token(guest: Guest) -> tuple[str, str]:
@@ -124,20 +130,29 @@ def login_form(guest: Guest, page: LoginPage, *, status: int = 200, refused: Log
     return with_form_mark(guest, response, mark)
 
 
-async def _fresh_form(visit: Visit, wanted: str, *, problem: str, status: int = 200) -> Response:
-    why = "What you are about to decide asks for a login that is younger than yours."
+async def fresh_form(visit: Visit, wanted: str, *, problem: str, status: int = 200) -> Response:
+    """Return the form for a fresh login: by a passkey for whoever has one, else by whatever proves who they are."""
     async with visit.runtime.database.reading() as tx:
-        known = {one.issuer for one in await identities_of(tx, visit.person.id)}
-        by_password = await has_password(tx, visit.person.id)
+        page = await (_passkey_page if visit.session.has_passkey else _password_page)(tx, visit, wanted)
+    shown = replace(page, problem=problem)
+    return show(visit, Shown(template="fresh_login.html", title="Sign in once more", page=shown, status=status))
+
+
+async def _passkey_page(tx: Tx, visit: Visit, wanted: str) -> FreshLoginPage:
+    site = site_of(visit.runtime.public_url)
+    ceremony = None if site is None else await offer_proof(tx, visit.runtime.keys, visit.session, site)
+    return FreshLoginPage(name=visit.person.name, next=wanted, why=_WHY, by_passkey=True, ceremony=ceremony)
+
+
+async def _password_page(tx: Tx, visit: Visit, wanted: str) -> FreshLoginPage:
+    known = {one.issuer for one in await identities_of(tx, visit.person.id)}
+    by_password = await has_password(tx, visit.person.id)
     ways = tuple(
         LoginWay(action=f"/fresh-login/{link.issuer.name}?{urlencode({'next': wanted})}", title=link.issuer.title)
         for link in visit.runtime.issuers
         if link.issuer.issuer in known
     )
-    page = FreshLoginPage(
-        name=visit.person.name, next=wanted, why=why, problem=problem, ways=ways, by_password=by_password or not ways
-    )
-    return show(visit, Shown(template="fresh_login.html", title="Sign in once more", page=page, status=status))
+    return FreshLoginPage(name=visit.person.name, next=wanted, why=_WHY, ways=ways, by_password=by_password or not ways)
 
 
 def _status(refused: LoginRefused) -> int:

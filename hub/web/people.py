@@ -32,6 +32,7 @@ from hub.identity.clients import (
 from hub.identity.declarations import Statement, agent_versions, state
 from hub.identity.directory import get, get_many, page
 from hub.identity.expiring import held_secrets
+from hub.identity.passkeys import passkeys_of, remove_all
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.registry import EVERYTHING, allowable_servers, check_servers
@@ -64,6 +65,7 @@ _NOTICES: Final = {
     "group": "The group has been made.",
     "changed": "The change has been saved.",
     "password": "The password is set. Every session has ended; tell the person the new one on a safe way.",
+    "passkeys": "The passkeys are removed, and every session has ended. A password makes a fresh login again.",
     "suspended": "The account is suspended.",
     "resumed": "The account may act again.",
 }
@@ -201,6 +203,16 @@ async def give_password(visit: Visit) -> Response:
     return await _change(visit, change, done="password")
 
 
+async def remove_passkeys(visit: Visit) -> Response:
+    """Take away every passkey of somebody who has lost them."""
+
+    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
+        await remove_all(tx, principal_id, authority)
+        return await get(tx, principal_id)
+
+    return await _change(visit, change, done="passkeys")
+
+
 async def change_redirects(visit: Visit) -> Response:
     """Set where an agent's codes may be sent."""
     uris = tuple(visit.form.one("redirect_uris").split())
@@ -297,6 +309,7 @@ async def person_shown(visit: Visit, *, problem: str = "") -> Response:
         allowable = await allowable_servers(tx)
         held = await held_secrets(tx, principal.id)
         document = await document_of(tx, principal.id)
+        passkeys = await passkeys_of(tx, principal.id)
     has_secrets = client is not None and client.authentication is ClientAuthentication.SECRET
     named = {**dict.fromkeys(sorted(principal.allowed_servers), "not there any more"), **allowable}
     view = replace(
@@ -309,6 +322,7 @@ async def person_shown(visit: Visit, *, problem: str = "") -> Response:
         prompt=str(versions[0].declaration["prompt"]) if versions else "",
         versions=version_lines(versions, declarers, moment),
         redirect_uris=client.redirect_uris if client else (),
+        passkeys=len(passkeys),
         problem=problem,
     )
     return show(visit, _shown("person.html", principal.display_name, view, problem=problem))

@@ -250,7 +250,7 @@ def _why_not(one: Edition, visitor: Principal, deciding: str) -> str:
 def _fresh_words(visit: Visit, moment: datetime) -> str:
     if moment - visit.session.authenticated_at <= FRESH:
         return ""
-    return f"You will be asked for your password first: this needs a login younger than {span(FRESH)}."
+    return f"You will be asked for {visit.proof} first: this needs a login younger than {span(FRESH)}."
 
 
 async def _as_shown(tx: Tx, bundle_id: str, digest: str) -> Edition:

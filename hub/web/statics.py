@@ -1,4 +1,4 @@
-"""The static files: one stylesheet, one script, one mark; served from memory under their digests."""
+"""The static files: one stylesheet, two scripts, one mark; served from memory under their digests."""
 
 from typing import Final
 
@@ -11,6 +11,7 @@ from hub.web.rendering import STATIC, static_url
 _TYPES: Final = {
     "hub.css": "text/css; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
+    "passkeys.js": "text/javascript; charset=utf-8",
     "mark.svg": "image/svg+xml",
 }
 

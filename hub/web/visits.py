@@ -79,6 +79,11 @@ class Visit(Guest):
         return self.session.principal
 
     @property
+    def proof(self) -> str:
+        """What makes a fresh login of this person, in words."""
+        return "your passkey" if self.session.has_passkey else "your password"
+
+    @property
     def notices(self) -> Desk:
         """Where notices for this person are left."""
         return Desk(keys=self.runtime.keys, person_id=self.person.id, is_secure=self.is_secure)

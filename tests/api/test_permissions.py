@@ -90,6 +90,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "setUserGroups": ADMINISTRATOR,
     "setUserRoles": ADMINISTRATOR,
     "setUserPassword": ADMINISTRATOR,
+    "removeUserPasskeys": ADMINISTRATOR,
     "setUserEmail": ADMINISTRATOR,
     "listIdentities": ADMINISTRATOR,
     "linkIdentity": ADMINISTRATOR,

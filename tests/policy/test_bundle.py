@@ -108,6 +108,13 @@ def test_a_time_is_read_strictly(time: str) -> None:
             Bundle.parse(f'{PERMIT}\n@id("x") @require("a:1") @{annotation}("{time}") {FORBID}')
 
 
+def test_a_login_is_asked_for_that_is_younger_than_any_session_can_be() -> None:
+    with pytest.raises(BundleInvalid, match="@fresh is shorter than PT12H"):
+        Bundle.parse(f'{PERMIT}\n@id("x") @require("a:1") @fresh("PT12H") {FORBID}')
+
+    Bundle.parse(f'{PERMIT}\n@id("x") @require("a:1") @fresh("PT11H59M") {FORBID}')
+
+
 @pytest.mark.parametrize(
     ("time", "seconds"), [("PT1S", 1), ("PT90M", 5400), ("P1D", 86_400), ("P1DT2H3M4S", 93_784), ("P2DT1M", 172_860)]
 )

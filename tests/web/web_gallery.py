@@ -10,6 +10,7 @@ from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
 from web_gallery_limits import OWN_LIMITS
 from web_gallery_metrics import CENTRE_LISTS, CENTRES, METRIC_PAGES
+from web_gallery_passkeys import PASSKEYS
 from web_gallery_pins import PIN_LISTS, PINS
 from web_gallery_plan import PLANS, PLANS_BEGUN
 from web_gallery_policy import BUNDLES, POLICIES, TRIALS
@@ -212,6 +213,8 @@ def _entry() -> Iterator[Example]:
     yield entry(
         "password-wrong", "password.html", PasswordPage(name="grace", problem="The two new passwords differ."), VIEWER
     )
+    for name, (template, view) in PASSKEYS.items():
+        yield entry(name, template, view, VIEWER)
     linked = SlackPage(account="U2CERLKJA", team="T1DC2JH3J", since=at(NOW - timedelta(days=3), now=NOW))
     yield entry("slack", "slack.html", SlackPage(), VIEWER)
     yield entry("slack-code", "slack.html", SlackPage(code="ABCDE-FGHJK-LMNPQ"), VIEWER)
@@ -330,6 +333,7 @@ def _administration() -> Iterator[Example]:
         replace(PERSON, problem="This is the last administrator; make another one first."),
         here="people",
     )
+    yield example("person-passkeys", "person.html", replace(PERSON, passkeys=2), here="people")
     yield example("person-suspended", "person.html", replace(PERSON, is_suspended=True, state=SUSPENDED), here="people")
     yield example(
         "new-secret",

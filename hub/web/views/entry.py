@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hub.identity.passkeys import Ceremony
 from hub.web.inert import Inert
 
 
@@ -37,7 +38,7 @@ class FirstAdministratorPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshLoginPage:
-    """The password again, or the issuer's login, for a decision that asks for a login younger than the session's."""
+    """A passkey, the password again, or the issuer's login, for what asks for a login younger than the session's."""
 
     name: str
     next: str
@@ -45,6 +46,9 @@ class FreshLoginPage:
     problem: str = ""
     ways: tuple[LoginWay, ...] = ()
     by_password: bool = True
+    by_passkey: bool = False
+    ceremony: Ceremony | None = None
+    """What a passkey is asked for; without one, browsers know no passkeys for this hub's address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,4 +146,6 @@ class PersonPage:
     model: str = ""
     prompt: str = ""
     versions: tuple[AgentVersionLine, ...] = ()
+    passkeys: int = 0
+    """How many passkeys a person has enrolled."""
     problem: str = ""

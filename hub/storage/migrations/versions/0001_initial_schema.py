@@ -969,6 +969,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_open_servers_group_name"), ["group_name"], unique=False)
 
     op.create_table(
+        "passkeys",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("principal_id", sa.String(length=40), nullable=False),
+        sa.Column("credential_id", sa.String(length=1400), nullable=False),
+        sa.Column("public_key", sa.String(length=4000), nullable=False),
+        sa.Column("uses", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("enrolled_at", Moment(), nullable=False),
+        sa.Column("used_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(["principal_id"], ["principals.id"], name=op.f("fk_passkeys_principal_id_principals")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_passkeys")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_passkeys_credential_id")),
+    )
+    with op.batch_alter_table("passkeys", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_passkeys_principal_id"), ["principal_id"], unique=False)
+
+    op.create_table(
         "passwords",
         sa.Column("principal_id", sa.String(length=40), nullable=False),
         sa.Column("hash", sa.String(length=200), nullable=False),
@@ -1420,6 +1437,10 @@ def downgrade() -> None:
     op.drop_table("standing_grant_spendings")
     op.drop_table("servers")
     op.drop_table("passwords")
+    with op.batch_alter_table("passkeys", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_passkeys_principal_id"))
+
+    op.drop_table("passkeys")
     with op.batch_alter_table("open_servers", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_open_servers_group_name"))
 
