@@ -136,6 +136,10 @@ class Settings(BaseSettings):
             description="Where the audit log's checkpoints are kept, too: file:///folder, https://..., git+ssh://..."
         ),
     ] = ()
+    scrape_token: Annotated[
+        SecretStr | None,
+        Field(min_length=16, description="What a collector of /api/v1/openmetrics shows; default: operators alone."),
+    ] = None
     sandbox_minimum: Annotated[
         Literal["partial", "full"] | None,
         Field(description="Refuse to run connector code below this level of confinement."),

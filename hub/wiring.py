@@ -19,6 +19,7 @@ from hub.erasures import Keeping
 from hub.identity.client_documents import ClientDocuments
 from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.issuer_keys import IssuerLink
+from hub.identity.secrets import hash_secret
 from hub.identity.tokens import TokenVerifier
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.runtime import Executor, Program, Reach, Runtime, judged_by, reach
@@ -146,6 +147,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             environment=settings.environment.value,
             promotions=settings.promotions or Rules(),
             witnesses=settings.witnesses,
+            scraper=hash_secret(settings.scrape_token.get_secret_value()) if settings.scrape_token else "",
             issuers=issuers,
             documents=ClientDocuments(
                 outbound=Outbound(judged_by(where)),

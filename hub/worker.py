@@ -14,6 +14,7 @@ from hub import audit, ledger, outbox
 from hub.budgets import forget_places
 from hub.channels import CHANNEL_TOPIC
 from hub.core.errors import Conflict, HubError
+from hub.core.ids import new_id
 from hub.erasures import USUAL, Keeping, retain
 from hub.identity.expiring import warn_of_secrets
 from hub.identity.newcomers import USUAL_UNUSED_DAYS
@@ -29,7 +30,7 @@ from hub.invocations.replay import Replay, replay
 from hub.invocations.resume import due, expire_overdue, resume
 from hub.invocations.runtime import Runtime
 from hub.invocations.watching import watch
-from hub.metrics import roll_up
+from hub.metrics import BEAT_SECONDS, beat, roll_up
 from hub.storage import now
 
 Notify = Mapping[str, outbox.Handler]
@@ -58,6 +59,8 @@ async def work(runtime: Runtime, notify: Notify, keeping: Keeping = USUAL) -> No
         group.create_task(keep(lambda: audit.keep_sequencing(runtime.database, runtime.keys), pause=LOOK_AGAIN_SECONDS))
         herald = audit.Herald(runtime.database, runtime.keys, runtime.witnesses)
         group.create_task(keep(herald.announce, pause=ANNOUNCE_SECONDS))
+        worker_id = new_id("wrk")
+        group.create_task(keep(lambda: beat(runtime.database, worker_id), pause=BEAT_SECONDS))
         group.create_task(keep(lambda: _tidy(runtime), pause=TIDY_SECONDS))
         group.create_task(keep(lambda: retain(runtime.database, runtime.keys, keeping), pause=TIDY_SECONDS))
         group.create_task(keep(lambda: roll_up(runtime.database), pause=COUNT_SECONDS))

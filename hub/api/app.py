@@ -28,6 +28,7 @@ from hub.api import (
     identities,
     invocations,
     metrics,
+    openmetrics,
     pins,
     policy,
     promotions,
@@ -96,6 +97,7 @@ _RESOURCES: Final = (
     webhooks,
     brakes,
     metrics,
+    openmetrics,
     cost_centres,
 )
 

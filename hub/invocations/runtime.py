@@ -59,6 +59,8 @@ class Runtime:
     """The external issuers that the operator names."""
     documents: ClientDocuments | None = None
     """How clients are read that nobody registered, and what they may be."""
+    scraper: str = field(default="", repr=False)
+    """The hash of the token with which a collector may read the numbers of operators; empty: none may."""
     tasks: Tasks = field(default_factory=Tasks)
 
     @property

@@ -18,12 +18,15 @@ from hub.metrics.centres import (
 )
 from hub.metrics.definitions import MEANINGS, METRICS, Count, Metric
 from hub.metrics.export import as_csv
+from hub.metrics.heartbeats import BEAT_SECONDS, beat
 from hub.metrics.measuring import Measured
 from hub.metrics.naming import Written, understood
+from hub.metrics.operating import Reading, readings
 from hub.metrics.rollup import Rolled, recompute, roll_up
 from hub.metrics.selection import UNASSIGNED, Allowed, By, Of, Selection, allow, allow_all, latest
 
 __all__ = [
+    "BEAT_SECONDS",
     "MEANINGS",
     "METRICS",
     "UNASSIGNED",
@@ -40,6 +43,7 @@ __all__ = [
     "Metric",
     "NewCentre",
     "Of",
+    "Reading",
     "Rolled",
     "Selection",
     "Stretch",
@@ -51,12 +55,14 @@ __all__ = [
     "as_csv",
     "assign",
     "assignments_to",
+    "beat",
     "centre",
     "centres",
     "change_centre",
     "close_centre",
     "latest",
     "open_centre",
+    "readings",
     "recompute",
     "roll_up",
     "understood",

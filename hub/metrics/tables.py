@@ -1,4 +1,4 @@
-"""Tables of metrics: what was counted of each day, how far counting has come, cost centres and their history."""
+"""Tables of metrics: what was counted of each day and how far, workers that are at work, cost centres."""
 
 from datetime import date, datetime
 
@@ -44,6 +44,16 @@ class ProgressRow(Base):
     """The first day that was not counted yet; NULL before the first was."""
     seen_until: Mapped[datetime | None] = mapped_column(Moment)
     """Up to when moves of earlier calls have been seen."""
+
+
+class HeartbeatRow(Base):
+    """One worker that is at work, or was when it was last heard of."""
+
+    __tablename__ = "worker_heartbeats"
+
+    worker_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    began_at: Mapped[datetime] = mapped_column(Moment)
+    beat_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class CentreRow(Base):

@@ -5,6 +5,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -59,6 +60,14 @@ def _now_on_postgresql(_element: database_now, _compiler: SQLCompiler, **_: Any)
     return "clock_timestamp()"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUse:
+    """How many connections to the database are in use, and how many wait for somebody to use them."""
+
+    in_use: int
+    idle: int
+
+
 class Database:
     """One database, SQLite or PostgreSQL, with transactions, its clock and wake-up signals."""
 
@@ -76,6 +85,12 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+    @property
+    def pool(self) -> PoolUse:
+        """How this process uses its connections now."""
+        pool = cast("Any", self.engine.pool)  # both engines have a queue, whose numbers the base class does not promise
+        return PoolUse(in_use=pool.checkedout(), idle=pool.checkedin())
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Tx]:

@@ -151,6 +151,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "createExport": AUDITOR,
     "createEvidence": AUDITOR,
     "createFeed": AUDITOR,
+    "getOpenMetrics": OPERATOR,  # and whoever holds the token of the settings; see test_openmetrics
     "getMetrics": EVERYBODY,  # as far as they may see; see tests/metrics
     "listCostCentres": EVERYBODY,  # their own
     "openCostCentre": ADMINISTRATOR,

@@ -661,6 +661,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_trust_looks_record", ["agent_id", "tool_id", "looked_at"], unique=False)
 
     op.create_table(
+        "worker_heartbeats",
+        sa.Column("worker_id", sa.String(length=40), nullable=False),
+        sa.Column("began_at", Moment(), nullable=False),
+        sa.Column("beat_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_worker_heartbeats")),
+    )
+    op.create_table(
         "agent_versions",
         sa.Column("agent_id", sa.String(length=40), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -1504,6 +1511,7 @@ def downgrade() -> None:
 
     op.drop_table("approval_stages")
     op.drop_table("agent_versions")
+    op.drop_table("worker_heartbeats")
     with op.batch_alter_table("trust_looks", schema=None) as batch_op:
         batch_op.drop_index("ix_trust_looks_record")
 
