@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete
 
 from hub.audit import (
@@ -16,9 +17,17 @@ from hub.audit import (
     events_of,
     evidence_lines,
     is_evidence,
+    note_keys,
     rotate_key,
+    sequence,
     verify_evidence,
 )
+from hub.audit.evidence import _events
+from hub.audit.evidence_format import page_line, read_evidence_header
+from hub.audit.evidence_page import page_of
+from hub.audit.export_format import read_event
+from hub.audit.judging import Held
+from hub.audit.notes import NoteKey
 from hub.audit.tables import ValueRow
 from hub.core.canonical import canonical_json
 from hub.core.errors import NotFound
@@ -186,6 +195,72 @@ async def test_every_change_is_found(case: Database, keys: Keyring) -> None:
     assert "not the header" in messages([changed(header, more=1), one, two, page])
     assert messages([])
     assert messages([header])
+
+
+async def test_evidence_is_judged_by_the_keys_that_the_auditor_holds(case: Database, keys: Keyring) -> None:
+    lines = await evidence(case, keys)
+    public = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    others = NoteKey(name=note_keys(keys)[0].name, public=public)
+
+    trusted, page = verify_evidence(lines, Held(keys=note_keys(keys)))
+    distrusted, no_page = verify_evidence(lines, Held(keys=[others]))
+
+    assert (trusted.is_sound, trusted.is_key_trusted) == (True, True)
+    assert page
+    assert (distrusted.is_sound, no_page) == (False, "")
+    assert not verify_evidence(lines)[0].is_key_trusted
+
+
+async def test_an_event_that_stands_there_twice_is_found_though_the_page_says_so_too(
+    case: Database, keys: Keyring
+) -> None:
+    header, one, _, _ = await evidence(case, keys)
+    first = read_event(one)[0]
+    forged = page_line(page_of(read_evidence_header(header), [first, first]))
+
+    assert "do not stand in the order" in messages([header, one, one, forged])
+
+
+async def test_what_is_wrong_with_an_event_is_not_said_again_of_the_page(case: Database, keys: Keyring) -> None:
+    header, one, two, page = await evidence(case, keys)
+    values = json.loads(one)["values"]
+    forged = {**values, "arguments": {**values["arguments"], "value": {"party": "Meier"}}}
+
+    report, _ = verify_evidence([header, changed(one, values=forged), two, page])
+
+    assert [finding.line for finding in report.findings] == [2]
+
+
+async def test_an_event_whose_facts_are_none_is_found_and_stops_nothing(case: Database, keys: Keyring) -> None:
+    header, one, two, page = await evidence(case, keys)
+    body = json.loads(one)["body"]
+
+    assert "is not the event" in messages([header, changed(one, body={**body, "facts": ["none"]}), two, page])
+
+
+async def test_without_a_policy_on_record_the_page_says_that_none_is_proven(case: Database, keys: Keyring) -> None:
+    async def unknown(_tx: Tx, _digest: str) -> None:
+        return None
+
+    order = EvidenceOrder(subject=CASE, by=None, policy=unknown)
+    _, without = verify_evidence([line async for line in evidence_lines(case, keys, order)])
+    _, with_one = verify_evidence(await evidence(case, keys))
+
+    said = "None of those that decided can be proven by this file."
+    assert (said in without, said in with_one) == (True, False)
+
+
+async def test_what_came_after_the_checkpoint_is_left_to_the_next_evidence(case: Database, keys: Keyring) -> None:
+    checkpoint = await sequence(case, keys)
+    assert checkpoint is not None
+    async with case.transaction() as tx:
+        await append(tx, about(CASE, 4), keys)
+    await sequence(case, keys)
+
+    async with case.reading() as tx:
+        found = await _events(tx, CASE, checkpoint)
+
+    assert [one.position for one in found] == [1, 3]
 
 
 async def test_an_event_of_another_log_is_found(case: Database, keys: Keyring) -> None:

@@ -8,6 +8,17 @@ from hub.audit.evidence_page import page_of
 from hub.audit.export_format import EventLine
 
 
+def test_what_is_no_text_where_a_text_belongs_is_shown_as_it_is() -> None:
+    header = EvidenceHeader(checkpoint="note", count=1, keys=(), policies=(), subject="inv_case", values="closed")
+    body = {"kind": 7, "at": None, "actor": {"id": "<b>"}, "facts": {}, "commitments": {}}
+    event = EventLine.model_validate({"body": body, "position": 7, "proof": [], "values": None})
+
+    page = page_of(header, [event])
+
+    assert "<h2>7</h2>" in page
+    assert "&lt;b&gt;" in page
+
+
 def test_the_page_of_this_format_stays_as_it_is() -> None:
     # Files of years ago are verified by making their page again: whoever changes it makes format 2, and keeps this one.
     rules = Policy(schema="0" * 64, text="permit (principal, action, resource);")

@@ -75,6 +75,13 @@ async def test_beyond_the_log_there_is_nothing_to_feed_and_that_is_said(
     assert len(await feed(database, keys, ForeignFormat.OCSF, first=2)) == 1
 
 
+async def test_of_a_log_without_a_checkpoint_there_is_nothing_but_its_beginning(
+    database: Database, keys: Keyring
+) -> None:
+    with pytest.raises(InputError, match="has 0 numbered events"):
+        await feed(database, keys, ForeignFormat.OCSF, first=1)
+
+
 async def test_that_it_was_asked_for_is_on_record(database: Database, keys: Keyring, append_events: Append) -> None:
     await append_events(1)
     await feed(database, keys, ForeignFormat.OTLP)

@@ -154,6 +154,8 @@ async def test_a_git_repository_gets_a_commit_for_each_checkpoint(
     commits = git("log", "--format=%s", "checkpoints", at=remote).splitlines()
     notes = [git("show", f"{commit}:checkpoint", at=remote) for commit in ("checkpoints~1", "checkpoints")]
     assert commits == [f"{one.size} events" for one in reversed(made)]
+    own = tmp_path / "checkpoints.git"  # and nowhere else, such as a repository that the hub happens to run in
+    assert git("cat-file", "-t", git("rev-parse", "checkpoints", at=remote).strip(), at=own) == "commit\n"
     assert notes == [one.note for one in made]
 
 
@@ -191,8 +193,37 @@ async def test_one_broken_place_does_not_keep_checkpoints_from_the_others(
 
 
 @pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://user:secret@logs.example.org/secret?key=secret", "webhook logs.example.org"),
+        ("http://localhost:9/secret", "webhook localhost"),
+        ("git+https://user:secret@git.example.org/secret.git", "git git.example.org"),
+        ("git+ssh://secret@git.example.org/secret.git", "git git.example.org"),
+        ("git+file:///secret.git", "git repository"),
+    ],
+)
+async def test_a_place_is_named_without_secrets(address: str, name: str, tmp_path: Path, database: Database) -> None:
+    del database
+    witness = witness_from(address, tmp_path)
+
+    assert witness.name == name
+    assert "secret" not in repr(witness)
+
+
+@pytest.mark.parametrize(
     "address",
-    ["", "checkpoints", "file://host/folder", "http://example.org/", "git+ext::sh", "ssh://x/y", "git+http://x"],
+    [
+        *(
+            "",
+            "checkpoints",
+            "file://host/folder",
+            "file://",
+            "http://example.org/",
+            "ftp://127.0.0.1/x",
+            "//localhost/x",
+        ),
+        *("git+ext::sh", "ssh://x/y", "git+http://x"),
+    ],
 )
 async def test_an_address_that_names_no_place_is_refused(address: str, tmp_path: Path, database: Database) -> None:
     del database
