@@ -20,7 +20,8 @@ Json = Any
 """Any JSON value."""
 
 FORK_SECONDS: Final = 20.0
-"""The first order waits for the zygote's own start, on a busy machine."""
+START_SECONDS: Final = 120.0
+"""The first order waits for the zygote itself: ending a slow one and beginning anew makes a busy machine busier."""
 _STOP_SECONDS: Final = 5.0
 _CHUNK: Final = 4096
 _ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -148,6 +149,7 @@ class _Process:
         self._forked: dict[int, asyncio.Future[int]] = {}
         self._ended: dict[int, asyncio.Future[int]] = {}
         self._is_lost = False
+        self._has_answered = False
         self._listening = asyncio.create_task(self._listen())
 
     @property
@@ -169,8 +171,9 @@ class _Process:
         ended = self._ended[ticket] = loop.create_future()
         try:
             self._tell({"fork": ticket, **order}, theirs)
-            async with asyncio.timeout(FORK_SECONDS):
+            async with asyncio.timeout(FORK_SECONDS if self._has_answered else START_SECONDS):
                 number = await forked
+            self._has_answered = True
         except BaseException as error:
             ours.close()
             self.kill(ticket)

@@ -61,15 +61,18 @@ class GroupCommit:
         whose record is written must be told, and the database is closed right after.
         """
         committer = asyncio.create_task(self._run())
+        committer.add_done_callback(self._has_ended)
         try:
             yield
         finally:
             self._is_ending = True
             self._arrived.set()
-            try:
-                await _ended(committer)
-            finally:
-                _fail(self._waiting, Unavailable("The hub has stopped; the call was not put on record."))
+            await _ended(committer)
+
+    def _has_ended(self, _committer: asyncio.Task[None]) -> None:
+        """Let nobody wait for a committer that is gone, whatever ended it: closing would wait for them for ever."""
+        self._is_ending = True
+        _fail(self._waiting, Unavailable("The hub has stopped; the call was not put on record."))
 
     async def _run(self) -> None:
         while self._waiting or not self._is_ending:

@@ -10,6 +10,7 @@ import upstream
 from upstream.connector import connector
 from upstream.fixtures import Upstream
 from upstream.proven import prove_undo
+from zygotes import zygote_of_this_loop
 
 from hub.approvals import Ballot, Choice
 from hub.budgets import Brakes
@@ -176,6 +177,8 @@ async def working_hub(database: Database, keys: Keyring, system: Upstream) -> As
     async with AsyncExitStack() as stack:
         vault = Vault(keys)
         executor = Executor(database, vault, paths=[Path(upstream.__file__).parent.parent])
+        if zygote := zygote_of_this_loop():
+            executor.fork_from(zygote)
         await stack.enter_async_context(executor.running())
         records = GroupCommit(database, keys)
         await stack.enter_async_context(records.running())

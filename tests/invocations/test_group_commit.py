@@ -1,11 +1,13 @@
 """What is being put on record when the hub stops: finished and told, or refused, never left hanging."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 from world import World
 
 from hub.audit import Event, EventKind
@@ -13,6 +15,7 @@ from hub.core.errors import Unavailable
 from hub.core.ids import new_id
 from hub.invocations.group_commit import GroupCommit
 from hub.invocations.tables import InvocationRow
+from hub.invocations.tasks import Tasks
 from hub.storage import Database, Tx
 
 pytestmark = pytest.mark.anyio
@@ -112,3 +115,37 @@ async def test_what_waits_is_told_when_the_event_loop_itself_is_closed(world: Wo
 
         with pytest.raises(Unavailable, match="could not be put on record"):
             await answer
+
+
+async def test_nobody_waits_for_a_committer_that_is_gone_and_closing_does_not_either(
+    world: World, gated: Gated
+) -> None:
+    row, event = await another_read(world)
+    records = GroupCommit(gated, world.runtime.keys)
+    before = asyncio.all_tasks()
+
+    async with records.running():
+        (committer,) = asyncio.all_tasks() - before
+        committer.cancel()
+        await asyncio.gather(committer, return_exceptions=True)
+        with pytest.raises(Unavailable, match="Try again"):
+            await records.record(row, event)
+
+
+async def test_closing_does_not_wait_for_a_call_that_does_not_heed_its_cancellation() -> None:
+    tasks, free, began = Tasks(), asyncio.Event(), asyncio.Event()
+
+    async def deaf() -> None:
+        began.set()
+        while not free.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await free.wait()
+
+    assert await tasks.within(0, deaf()) is None
+    await began.wait()
+    with capture_logs() as logs:
+        await tasks.drain(0.01)
+    free.set()
+    await tasks.drain(60)
+
+    assert [(one["log_level"], one["calls"]) for one in logs] == [("error", 1)]
