@@ -3,6 +3,7 @@ what was kept long enough, and every day makes the decisions of the day before a
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from hub.identity.unused import forget_unused
 from hub.invocations.contact import look_after_connections
 from hub.invocations.handles import forget_handles
 from hub.invocations.journal import WORK
+from hub.invocations.listening_upstream import StandingStreams
 from hub.invocations.pinning import look_at_due
 from hub.invocations.provenance import forget_values
 from hub.invocations.reminders import chase_due
@@ -32,6 +34,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.watching import watch
 from hub.metrics import BEAT_SECONDS, beat, roll_up
 from hub.storage import now
+from hub.watches import WANTED, forget_watches
 
 Notify = Mapping[str, outbox.Handler]
 """Who delivers the messages of each outbox topic."""
@@ -44,6 +47,7 @@ TIDY_SECONDS: Final = 3600.0
 WATCH_SECONDS: Final = 5.0
 COUNT_SECONDS: Final = 300.0
 PIN_SECONDS: Final = 20.0
+STREAM_SECONDS: Final = 5.0
 CHECK_SECONDS: Final = 86_400.0
 CHECKED: Final = timedelta(days=1)
 """How far back decisions are made again."""
@@ -71,6 +75,7 @@ async def work(runtime: Runtime, notify: Notify, keeping: Keeping = USUAL) -> No
         group.create_task(keep(lambda: chase_due(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: watch(runtime), pause=WATCH_SECONDS))
         group.create_task(keep(lambda: look_at_due(runtime), pause=PIN_SECONDS))
+        group.create_task(_listen_upstream(runtime))
         group.create_task(keep(lambda: look_after_connections(runtime), pause=LOOK_AGAIN_SECONDS))
 
 
@@ -90,6 +95,20 @@ async def _continue_invocations(runtime: Runtime) -> None:
                 await asyncio.wait_for(woken.wait(), LOOK_AGAIN_SECONDS)
             except TimeoutError:
                 continue
+
+
+async def _listen_upstream(runtime: Runtime) -> None:
+    """Keep the streams to federated servers that fall to this process; a client that wants more need not wait."""
+    streams = StandingStreams(runtime)
+    try:
+        async with runtime.database.listening(WANTED) as woken:
+            while True:
+                woken.clear()
+                await _guarded(streams.turn)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), STREAM_SECONDS)
+    finally:
+        await streams.close()
 
 
 async def continue_due(runtime: Runtime) -> int:
@@ -117,6 +136,7 @@ async def _tidy(runtime: Runtime) -> None:
         await forget_values(tx)
         await forget_places(tx)
         await forget_handles(tx)
+        await forget_watches(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
 
 

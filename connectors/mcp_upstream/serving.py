@@ -20,6 +20,7 @@ LISTED: Final = "listed"
 RESOURCES, PROMPTS, COMPLETIONS = "resources", "prompts", "completions"
 METHODS: Final = {RESOURCES: "resources/read", PROMPTS: "prompts/get", COMPLETIONS: "completion/complete"}
 LISTING: Final = ("resources/list", "resources/templates/list", "prompts/list")
+_NO_SUCH_METHOD: Final = -32601
 _MOST: Final = 1000
 _MOST_PAGES: Final = 50
 _LONGEST: Final = 1023
@@ -92,6 +93,8 @@ async def _all(session: Session, method: str, member: str, key: str) -> list[dic
         try:
             page = await session.ask(Call(method, {} if cursor is None else {"cursor": cursor}))
         except RpcError as error:
+            if error.code == _NO_SUCH_METHOD:  # who offers resources need not offer templates
+                return []
             raise refusal(error, is_safe=True) from error
         items = page.get(member)
         for item in cast("list[Json]", items) if isinstance(items, list) else []:

@@ -32,9 +32,10 @@ from hub.execution.outcomes import (
     Violation,
 )
 from hub.execution.overhearing import Heard
-from hub.execution.runs import NOT_RUN
+from hub.execution.runs import NOT_RUN, News
 from hub.execution.upstreams import judged_by, reach
 from sandbox.line import NoAnswer
+from sandbox.mcp.standing import NotOffered
 from sandbox.programs import Program
 from sandbox.reach import Reach
 from sandbox.upstream import AnswerLost, Around, Hear, Onward, Received
@@ -56,7 +57,9 @@ __all__ = [
     "Hear",
     "Heard",
     "LookUpOutcome",
+    "News",
     "NoAnswer",
+    "NotOffered",
     "ObserveOutcome",
     "Observed",
     "Onward",

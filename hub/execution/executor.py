@@ -39,7 +39,7 @@ from hub.execution.outcomes import (
 from hub.execution.outputs import OutputSchemas
 from hub.execution.overhearing import Nowhere, Overheard
 from hub.execution.places import PlacesByConnection
-from hub.execution.runs import NOT_RUN, Run
+from hub.execution.runs import NOT_RUN, News, Run
 from hub.execution.upstreams import Upstreams
 from hub.registry import COMPOSITE, Connection
 from hub.storage import Database
@@ -48,6 +48,8 @@ from sandbox.confinement import Confinement, Level, Limits
 from sandbox.host import Host, HostFailed
 from sandbox.launch import Zygote
 from sandbox.line import NoAnswer
+from sandbox.mcp.http import MODERN
+from sandbox.mcp.standing import Wanted
 from sandbox.reach import Reach
 from sandbox.requests import BadBaseUrl
 from sandbox.sql.channel import SqlChannel
@@ -233,6 +235,21 @@ class Executor:
             return await self._databases.problem_with(connector, connection)
         async with self._upstreams.to(connector, connection) as upstream:
             return conclude.problem_with(await upstream.probe())
+
+    async def listen(self, connector: ConnectorSpec, connection: Connection, news: News) -> None:
+        """Hear from the MCP server at `connection` what has changed, until there is no more to hear.
+
+        Raises:
+            NotOffered: it tells nothing of its own accord.
+            NoAnswer, ConnectorError: it cannot be listened to any more, or could not.
+        """
+        met = (one.binding["version"] for one in connector.operations if "version" in one.binding)
+        wanted = Wanted(version=str(next(met, MODERN)), uris=news.uris, tell=news.tell, opened=news.opened)
+        try:
+            async with self._upstreams.standing(connector, connection) as way:
+                await way.listen(wanted)
+        except BadBaseUrl as error:
+            raise NoAnswer(str(error)) from error
 
     def take_changed(self) -> set[str]:
         """Return the connections whose servers have said since that their lists are not what they were."""

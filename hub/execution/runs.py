@@ -1,9 +1,9 @@
 """One phase on its way through the executor: what is to be run, for how long, and what is known of it meanwhile."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from connectors.sdk.run import PhaseCall
 from hub.execution.conclude import Evidence
@@ -13,10 +13,22 @@ from sandbox.broker import ChannelKind
 from sandbox.transcript import Transcript
 from sandbox.upstream import Around, Hear
 
+Json = Any
+"""Any JSON value."""
+
 T = TypeVar("T")
 
 NOT_RUN: Final = "not run"
 """The level that is reported when no connector code has run at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What is to be heard of an MCP server: of which resources, who is told, and who hears that it has begun."""
+
+    uris: Sequence[str]
+    tell: Callable[[Mapping[str, Json]], None]
+    opened: Callable[[], None]
 
 
 @dataclass(slots=True, kw_only=True)

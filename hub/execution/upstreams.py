@@ -109,6 +109,25 @@ class Upstreams:
             kept.users -= 1
             kept.idle_since = time.monotonic()
 
+    @asynccontextmanager
+    async def standing(self, connector: ConnectorSpec, connection: Connection) -> AsyncGenerator[McpWay | StdioWay]:
+        """Yield a way to an MCP server to listen on: one of its own over HTTP, so that it takes no call's place.
+
+        Raises:
+            BadBaseUrl: its base URL cannot be used.
+        """
+        if connection.base_url.startswith(STDIO):  # one process of it runs, whoever speaks to it
+            async with self.to(connector, connection) as way:
+                if isinstance(way, StdioWay):
+                    yield way
+            return
+        own = self._made(connector, connection)
+        try:
+            if isinstance(own, McpWay):
+                yield own
+        finally:
+            await own.close()
+
     def _made(self, connector: ConnectorSpec, connection: Connection) -> Way:
         secrets, keep = partial(self.secret, connection), partial(self._keep, connection)
         if connector.speaks == "smtp":

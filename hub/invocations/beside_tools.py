@@ -126,11 +126,22 @@ async def read_resource(asked: Call, uri: str, runtime: Runtime) -> Read:
         NotFound: there is none, or the caller may not see it, or two servers could be meant.
         HubError: whatever `invoke` raises.
     """
+    reader, own = await find_resource(uri, server=asked.server, caller=asked.caller, runtime=runtime)
     resources = await _seen(RESOURCE, asked, runtime)
-    reader, own = _named(resources, uri) or _matching(resources, await _seen(TEMPLATE, asked, runtime), uri)
     call = replace(asked, tool=reader.name, beside=RESOURCES, arguments={"uri": own})
     names = {one.own: one.name for one in resources if one.reader.name == reader.name}
     return Read(invocation=await _answered(call, runtime), names={**names, own: uri}, connection=reader.connection.name)
+
+
+async def find_resource(uri: str, *, server: str, caller: Caller, runtime: Runtime) -> tuple[PublishedTool, str]:
+    """Return what reads the resource that `server` publishes as `uri`, and what its own server calls it.
+
+    Raises:
+        NotFound: there is none, or the caller may not see it, or two servers could be meant.
+    """
+    resources = await things(RESOURCE, server=server, caller=caller, runtime=runtime)
+    templates = await things(TEMPLATE, server=server, caller=caller, runtime=runtime)
+    return _named(resources, uri) or _matching(resources, templates, uri)
 
 
 async def get_prompt(asked: Call, name: str, arguments: Mapping[str, str] | None, runtime: Runtime) -> Read:

@@ -23,6 +23,8 @@ from mcp_types import (
     NotificationParams,
     PromptListChangedNotification,
     ResourceListChangedNotification,
+    ResourceUpdatedNotification,
+    ResourceUpdatedNotificationParams,
     ServerNotification,
     SubscriptionFilter,
     SubscriptionsAcknowledgedNotification,
@@ -38,6 +40,7 @@ from hub.core.errors import HubError, NotFound
 from hub.identity.authority import IDENTITY_CHANNEL
 from hub.invocations.handles import Handle, find_handle
 from hub.invocations.journal import channel_of
+from hub.invocations.resource_news import news_of
 from hub.invocations.runtime import Runtime
 from hub.mcp.abilities import Abilities, abilities, demand_tasks
 from hub.mcp.admission import Admitted, admitted
@@ -45,6 +48,7 @@ from hub.mcp.challenges import NOT_AVAILABLE, NOT_PERMITTED
 from hub.mcp.showing import CHANGES, LISTS, TOOLS, Showing
 from hub.mcp.streams import Streams
 from hub.mcp.tasks import TaskDoor
+from hub.watches import NEWS
 
 Json = Any
 """Any JSON value."""
@@ -52,6 +56,7 @@ Json = Any
 Context = ServerRequestContext[Any, Any]
 
 MOST_TASKS: Final = 64
+MOST_RESOURCES: Final = 64
 LOOK_AGAIN_SECONDS: Final = 30.0
 """How often a stream looks without having heard anything: another process may have written to SQLite."""
 
@@ -89,6 +94,9 @@ class _Stream:
     wanted: frozenset[str]
     """Of which lists it tells that they have changed."""
     handles: dict[str, Handle]
+    uris: tuple[str, ...] = ()
+    """Of which resources it tells that they have changed, as far as the caller sees them."""
+    changed: Mapping[str, int] = field(default_factory=dict[str, int])
     lists: Mapping[str, str] = field(default_factory=dict[str, str])
     told: dict[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
 
@@ -139,6 +147,7 @@ class Listening:
             send_seconds=self._streams.send_seconds,
             wanted=frozenset(kind for kind in LISTS if getattr(asked, f"{kind}_list_changed") is True),
             handles={one.id: one async for one in self._own(known, task_ids)},
+            uris=_uris(asked),
         )
 
     async def _own(self, known: Admitted, task_ids: Iterable[str]) -> AsyncGenerator[Handle]:
@@ -150,7 +159,7 @@ class Listening:
                     continue  # it is not agreed to, and nothing else is said of it
 
     async def _serve(self, stream: _Stream, ending: asyncio.Event) -> None:
-        async with _heard(self._runtime, stream.handles.values()) as heard:
+        async with _heard(self._runtime, stream) as heard:
             await self._look(stream, first=True)
             await stream.send(_acknowledgement(stream))
             while not ending.is_set():
@@ -168,9 +177,22 @@ class Listening:
                 if not first and kind in stream.wanted and lists[kind] != stream.lists[kind]:
                     await stream.send(_CHANGED[kind](NotificationParams(_meta=stream.meta)))
             stream.lists = lists
+        if stream.uris:
+            await self._tell_resources(stream, known, first=first)
         if not first:
             await self._tell_tasks(stream, known)
         return left
+
+    async def _tell_resources(self, stream: _Stream, known: Admitted, *, first: bool) -> None:
+        """Tell which resources have changed, of those that the caller sees as it is now; at first, agree to them."""
+        changed = await news_of(stream.uris, server=known.server, caller=known.caller, runtime=self._runtime)
+        if first:
+            stream.uris = tuple(changed)
+        for uri in changed.keys() & stream.changed.keys():
+            if changed[uri] != stream.changed[uri]:
+                params = ResourceUpdatedNotificationParams(uri=uri, _meta=stream.meta)
+                await stream.send(ResourceUpdatedNotification(params=params))
+        stream.changed = {**stream.changed, **changed}
 
     async def _tell_tasks(self, stream: _Stream, known: Admitted) -> None:
         """Tell the tasks that have changed, masked for the caller as it is now."""
@@ -186,8 +208,9 @@ class Listening:
 
 
 @asynccontextmanager
-async def _heard(runtime: Runtime, handles: Iterable[Handle]) -> AsyncGenerator[asyncio.Event]:
-    channels = [*CHANGES, IDENTITY_CHANNEL, *(channel_of(one.invocation_id) for one in handles)]
+async def _heard(runtime: Runtime, stream: _Stream) -> AsyncGenerator[asyncio.Event]:
+    channels = [*CHANGES, IDENTITY_CHANNEL, *(channel_of(one.invocation_id) for one in stream.handles.values())]
+    channels += [NEWS] if stream.uris else []
     async with AsyncExitStack() as stack:
         yield await stack.enter_async_context(runtime.database.listening(*channels))
 
@@ -216,8 +239,22 @@ def _task_ids(asked: SubscriptionFilter) -> list[str]:
     return ids
 
 
+def _uris(asked: SubscriptionFilter) -> tuple[str, ...]:
+    """Return the resources that the client wants to hear of, each once.
+
+    Raises:
+        MCPError: they are too many.
+    """
+    uris = tuple(dict.fromkeys(asked.resource_subscriptions or ()))
+    if len(uris) > MOST_RESOURCES:
+        raise MCPError(code=INVALID_PARAMS, message=f"One stream tells of {MOST_RESOURCES} resources at most.")
+    return uris
+
+
 def _acknowledgement(stream: _Stream) -> SubscriptionsAcknowledgedNotification:
     agreed: dict[str, Json] = {f"{kind}ListChanged": True for kind in LISTS if kind in stream.wanted}
+    if stream.uris:
+        agreed["resourceSubscriptions"] = list(stream.uris)
     if stream.handles:
         agreed["taskIds"] = list(stream.handles)
     params = {"notifications": agreed, "_meta": stream.meta}

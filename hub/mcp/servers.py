@@ -153,13 +153,11 @@ class Servers:
 def _discovering(
     sdk: SdkServer[Any],
 ) -> Callable[[ServerRequestContext[Any], RequestParams], Awaitable[DiscoverResult]]:
-    """Return the handler of `server/discover`, which promises what is kept: nobody is told of single resources."""
+    """Return the handler of `server/discover`, with what clients of this protocol can have here."""
 
     async def discover(context: ServerRequestContext[Any], params: RequestParams) -> DiscoverResult:
         del params
         can = sdk.get_capabilities(extensions={TASKS: {}}, protocol_version=context.protocol_version)
-        if can.resources is not None:
-            can.resources.subscribe = False
         versions = list(MODERN_PROTOCOL_VERSIONS)
         return DiscoverResult(supported_versions=versions, capabilities=can, instructions=sdk.instructions)
 

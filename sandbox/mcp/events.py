@@ -19,6 +19,10 @@ class Events:
         self._line = bytearray()
         self._data: list[bytes] = []
 
+    def renew(self) -> None:
+        """Let as many bytes come again as at first, of a stream of which each event alone is bounded."""
+        self._left = self._largest
+
     def feed(self, chunk: bytes) -> Iterator[str]:
         """Yield the data of each event that `chunk` completes.
 

@@ -1,6 +1,7 @@
 """What a server says while it works on a call: passed on to whoever listens, bounded, and answered where it asks."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,6 +105,14 @@ async def _heard_by(hear: Hear | None, message: Mapping[str, Json]) -> Json | No
 def tells_of_change(message: Mapping[str, Json]) -> bool:
     """Return whether the server says that one of its lists is not what it was."""
     return str(message.get("method", "")).endswith("/list_changed")
+
+
+def parsed(text: str) -> dict[str, Json]:
+    """Return the message that `text` is, one without members if it is none."""
+    try:
+        return members(json.loads(text))
+    except (ValueError, RecursionError):
+        return {}
 
 
 def unheard() -> None:

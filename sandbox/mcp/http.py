@@ -17,7 +17,8 @@ from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.answers import media_type
 from sandbox.line import Dropped, NoAnswer
 from sandbox.mcp.events import Events
-from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, tells_of_change, unheard
+from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, parsed, tells_of_change, unheard
+from sandbox.mcp.standing import LARGEST_EVENT, NotOffered, Told, Wanted
 from sandbox.pace import Pace
 from sandbox.sign_in import Proof
 from sandbox.upstream import AnswerLost, Around, Exchange, Hear, Received, Upstream, plainly
@@ -31,17 +32,17 @@ LARGEST_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of one answer: no agent reads more, and what arrives is parsed in the process that serves everybody."""
 CLIENT: Final = {"name": "toolhub", "version": "1"}
 _ABOUT: Final = "io.modelcontextprotocol"
+ABOUT_US: Final[Mapping[str, Json]] = {
+    f"{_ABOUT}/protocolVersion": MODERN,
+    f"{_ABOUT}/clientInfo": CLIENT,
+    f"{_ABOUT}/clientCapabilities": {},
+}
+"""The `_meta` of each request of the newer protocol."""
 WHO_ARE_YOU: Final[Mapping[str, Json]] = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "server/discover",
-    "params": {
-        "_meta": {
-            f"{_ABOUT}/protocolVersion": MODERN,
-            f"{_ABOUT}/clientInfo": CLIENT,
-            f"{_ABOUT}/clientCapabilities": {},
-        }
-    },
+    "params": {"_meta": ABOUT_US},
 }
 """What is asked to see whether anybody is there. Whoever knows only the older protocol says so, which is an answer."""
 _VERSION, _SESSION = "mcp-protocol-version", "mcp-session-id"
@@ -107,6 +108,39 @@ class McpWay:
         status = (await self._read(Exchange(request, proof, is_alone=True), 1)).response.status
         return status if status in {401, 403} or status >= 500 else 200  # noqa: PLR2004  # RFC 9110 section 15.6
 
+    async def listen(self, wanted: Wanted) -> None:
+        """Keep a stream open on which the server says what has changed; it ends with an error, whatever ends it.
+
+        Raises:
+            NotOffered: the server keeps no such streams.
+            NoAnswer: it is over, or could not be opened.
+            Unavailable: the server cannot be signed in to, or opens no session.
+        """
+        proof = await self.sign_in.proof(fresh=True)
+        request = self._listening(wanted) if wanted.version >= MODERN else await self._subscribed(wanted, proof)
+        exchange = Exchange(request, proof, largest=LARGEST_EVENT, is_alone=True)
+        told = Told(wanted, proof, lambda answer: self.reply(answer, exchange))
+        exchange.reader = told
+        received = await self._http.exchange(exchange)
+        status = received.response.status
+        if self.sign_in.has_lost(status):
+            self.sign_in.forget(proof)
+        elif status < 500:  # noqa: PLR2004  # RFC 9110 section 15.6
+            raise NotOffered
+        raise Dropped(f"The server answers {status} instead of opening a stream.")
+
+    def _listening(self, wanted: Wanted) -> WireRequest:
+        message = wanted.request(ABOUT_US)
+        headers = {**_HEADERS, _VERSION: MODERN, "mcp-method": str(message["method"])}
+        return WireRequest(method="POST", path="", headers=_plain(headers), body=json.dumps(message))
+
+    async def _subscribed(self, wanted: Wanted, proof: Proof) -> WireRequest:
+        session = await self._opened(wanted.version, proof)
+        for message in wanted.subscriptions():
+            request = WireRequest(method="POST", path="", headers=_HEADERS, body=json.dumps(message))
+            await self._in_session(Exchange(request, proof), session)
+        return WireRequest(method="GET", path="", headers=_plain({"accept": _EVENTS, **session.headers}))
+
     async def _carried(self, exchange: Exchange) -> Received:
         request = exchange.request
         version = request.headers.get(_VERSION)
@@ -147,7 +181,7 @@ class McpWay:
         message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
         try:
             received = await self._posted(message, {}, proof)
-            result = members(_parsed(received.response.body).get("result"))
+            result = members(parsed(received.response.body).get("result"))
             if received.response.status >= 400 or not result:  # noqa: PLR2004  # RFC 9110 section 15.5
                 raise Unavailable("The MCP server did not open a session. Nothing was sent.")
             session = _Session(
@@ -166,8 +200,7 @@ class McpWay:
         """Send a request and return the answer to `number`, as JSON under the id 1, which connectors ask under."""
         reader = _Answer(self, exchange, number)
         # packed events would arrive in pieces that nobody can read one by one
-        headers = {**exchange.request.headers, "accept-encoding": "identity"}
-        request = exchange.request.model_copy(update={"headers": headers})
+        request = exchange.request.model_copy(update={"headers": _plain(exchange.request.headers)})
         largest = min(exchange.largest, LARGEST_ANSWER)
         async with reader.hearing:
             received = await self._http.exchange(replace(exchange, request=request, reader=reader, largest=largest))
@@ -225,7 +258,7 @@ class _Answer:
     async def take(self, chunk: bytes) -> bytes | None:
         """Return the answer once it is there; pass on and answer what the server says before."""
         for text in self._events.feed(chunk):
-            message = _parsed(self._exchange.proof.redact(text))
+            message = parsed(self._exchange.proof.redact(text))
             if is_answer(message) and self._is_ours(message):
                 return json.dumps({**message, "id": 1 if message.get("id") is not None else None}).encode()
             if is_request(message):
@@ -244,14 +277,12 @@ class _Answer:
 
 def _renumbered(body: str, number: int) -> str:
     """Return an answer under the id that the connector asked under; one to something else stays as it is."""
-    message = _parsed(body)
+    message = parsed(body)
     if message.get("id") == number:
         return json.dumps({**message, "id": 1})
     return json.dumps({**message, "id": "another"}) if message.get("id") == 1 else body
 
 
-def _parsed(text: str) -> dict[str, Json]:
-    try:
-        return members(json.loads(text))
-    except (ValueError, RecursionError):
-        return {}
+def _plain(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a request whose answer must not be packed."""
+    return {**headers, "accept-encoding": "identity"}

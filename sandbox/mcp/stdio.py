@@ -18,9 +18,10 @@ from connectors.sdk.errors import Unavailable
 from connectors.sdk.wire import WireResponse
 from sandbox.line import Dropped, NoAnswer, TooLarge
 from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, tells_of_change, unheard
-from sandbox.mcp.http import CLIENT, LARGEST_ANSWER, MODERN, WHO_ARE_YOU
+from sandbox.mcp.http import ABOUT_US, CLIENT, LARGEST_ANSWER, MODERN, WHO_ARE_YOU
 from sandbox.mcp.patience import MESSAGE, NONSENSE, REQUEST, Patience
 from sandbox.mcp.process import LineTooLong, Process
+from sandbox.mcp.standing import NotOffered, Tell, Wanted, ended, is_news
 from sandbox.pace import Pace
 from sandbox.programs import STDIO, Program
 from sandbox.sign_in import Proof, Secrets, SignIn, Ways
@@ -61,6 +62,7 @@ class StdioWay:
         self.around: Around = plainly
         self.on_change: Callable[[], None] = unheard
         """Called whenever the server says that one of its lists has changed."""
+        self._tell: Tell | None = None
         self._running: _Running | None = None
         self._starting = asyncio.Lock()
         self._deaths = 0
@@ -90,6 +92,29 @@ class StdioWay:
         """Have the program running, ask whether it is there, and return 200."""
         await self._ping(await self._there())
         return 200
+
+    async def listen(self, wanted: Wanted) -> None:
+        """Have the program running, and hear what it says has changed, until it ends; as `McpWay.listen` says."""
+        running = await self._there()
+        self._tell = wanted.tell
+        try:
+            if wanted.version >= MODERN:
+                asked = asyncio.ensure_future(running.ask(wanted.request(ABOUT_US), Hearing(None)))
+                wanted.opened()
+                raise ended((await asked)[0])
+            about = {"protocolVersion": wanted.version, "capabilities": {}, "clientInfo": CLIENT}
+            if "error" in (await running.shaken_hands(about))[0]:
+                raise NotOffered
+            for message in wanted.subscriptions():
+                await running.ask(message, Hearing(None))
+            wanted.opened()
+            await running.has_ended()
+        finally:
+            self._tell = None if self._tell is wanted.tell else self._tell
+
+    def _news(self, message: Mapping[str, Json]) -> None:
+        if self._tell is not None:
+            self._tell(message)
 
     async def _ping(self, running: "_Running") -> None:
         """Return once the program has answered anything; that it does not know the question is an answer, too."""
@@ -147,7 +172,7 @@ class StdioWay:
             process = Process(self._program, secrets)
         except OSError as error:
             raise Unavailable("The program cannot be started. Nothing was sent.") from error
-        return _Running(process, Proof(headers=secrets), lambda: self.on_change())  # noqa: PLW0108  # it is set later
+        return _Running(process, Proof(headers=secrets), lambda: self.on_change(), self._news)  # noqa: PLW0108  # it is set later
 
 
 @dataclass(slots=True)
@@ -158,6 +183,7 @@ class _Running:
     shown: Proof
     """What it was given and must not come back with."""
     on_change: Callable[[], None]
+    tell: Tell
     since: float = field(default_factory=time.monotonic)
     is_over: bool = False
     has_answered: bool = False
@@ -181,6 +207,15 @@ class _Running:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._give_up(Dropped(f"The program gave no answer: {why}."))
         await self.process.close()
+
+    async def has_ended(self) -> None:
+        """Wait until it says nothing more.
+
+        Raises:
+            Dropped: that is now.
+        """
+        await asyncio.wait({self._listening})
+        raise Dropped("The program has ended.")
 
     async def shaken_hands(self, about: Mapping[str, Json]) -> tuple[dict[str, Json], int]:
         """Return the answer to the older protocol's handshake, which is made once."""
@@ -269,8 +304,10 @@ class _Running:
         if is_request(message):
             self._later(self._reply(message, self._alone()))
             return REQUEST
-        if tells_of_change(message):
-            self.on_change()
+        if is_news(message):
+            if tells_of_change(message):
+                self.on_change()
+            self.tell(message)
             return MESSAGE
         if "method" in message:
             self._about(message).note(message)

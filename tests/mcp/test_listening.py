@@ -74,7 +74,7 @@ async def test_streams_are_advertised_to_clients_that_can_have_them(
     assert legacy.tools is not None
     assert (modern.tools.list_changed, bool(legacy.tools.list_changed)) == (True, False)
     assert modern.resources is not None
-    assert (modern.resources.list_changed, modern.resources.subscribe) == (True, False)
+    assert (modern.resources.list_changed, modern.resources.subscribe) == (True, True)
     assert legacy.extensions is None
 
 

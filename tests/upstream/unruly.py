@@ -45,6 +45,7 @@ MANNERS = (
     "rebel",
     "shouting",
     "curious",
+    "newsy",
     "forgetful",
     "told",
 )
@@ -70,12 +71,14 @@ def result(message: dict[str, Json], manner: str) -> dict[str, Json]:
     """Return what an honest server answers."""
     params = message.get("params") or {}
     match message["method"]:
-        case "server/discover" if manner != "legacy":
+        case "server/discover" if manner not in {"legacy", "newsy"}:
             about = {"supportedVersions": [MODERN], "capabilities": {"tools": {}}}
             return _answer(message, {**about, "serverInfo": {"name": "unruly", "version": "1"}, "ttlMs": 0})
         case "initialize":
             about = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}}
             return _answer(message, {**about, "serverInfo": {"name": "unruly", "version": "1"}})
+        case "resources/subscribe":
+            return _answer(message, {})
         case "tools/list":
             return _answer(message, {"tools": tools(manner)})
         case "tools/call":
@@ -134,6 +137,11 @@ def _huge(message: Json, _good: Json) -> Iterator[bytes]:
     yield json.dumps(_answer(message, {"content": [{"type": "text", "text": "x" * 10_000_000}]})).encode()
 
 
+def _telling(message: Json, good: Json) -> Iterator[bytes]:
+    yield _note("resources/updated", {"uri": message["params"]["arguments"]["text"]})
+    yield json.dumps(good).encode()
+
+
 BADLY: dict[str, Callable[[Json, Json], Iterable[bytes]]] = {
     "garbage": lambda _message, good: [
         b"\xff\xfe{ this is no message",
@@ -147,6 +155,7 @@ BADLY: dict[str, Callable[[Json, Json], Iterable[bytes]]] = {
     "chatty": _steps,
     "curious": _asking,
     "told": _changing,
+    "newsy": _telling,
 }
 
 

@@ -1326,6 +1326,21 @@ def upgrade() -> None:
         batch_op.create_index("ix_promotions_place", ["connector", "environment", "state"], unique=False)
 
     op.create_table(
+        "resource_watches",
+        sa.Column("connection_id", sa.String(length=40), nullable=False),
+        sa.Column("uri_digest", sa.String(length=64), nullable=False),
+        sa.Column("uri", sa.Text(), nullable=False),
+        sa.Column("wanted_until", Moment(), nullable=False),
+        sa.Column("changed", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name=op.f("fk_resource_watches_connection_id_connections")
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "uri_digest", name=op.f("pk_resource_watches")),
+    )
+    with op.batch_alter_table("resource_watches", schema=None) as batch_op:
+        batch_op.create_index("ix_resource_watches_wanted", ["wanted_until"], unique=False)
+
+    op.create_table(
         "server_entries",
         sa.Column("server", sa.String(length=48), nullable=False),
         sa.Column("name", sa.String(length=48), nullable=False),
@@ -1365,6 +1380,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("tool_id", "number", name=op.f("uq_tool_versions_tool_id_number")),
     )
     op.create_table(
+        "upstream_streams",
+        sa.Column("connection_id", sa.String(length=40), nullable=False),
+        sa.Column("holder", sa.String(length=40), nullable=False),
+        sa.Column("held_until", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name=op.f("fk_upstream_streams_connection_id_connections")
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_upstream_streams")),
+    )
+    op.create_table(
         "tool_versions_in_use",
         sa.Column("tool_id", sa.String(length=40), nullable=False),
         sa.Column("environment", sa.String(length=16), nullable=False),
@@ -1387,12 +1412,17 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_tool_versions_in_use_version_id"))
 
     op.drop_table("tool_versions_in_use")
+    op.drop_table("upstream_streams")
     op.drop_table("tool_versions")
     with op.batch_alter_table("server_entries", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_server_entries_tool_id"))
         batch_op.drop_index(batch_op.f("ix_server_entries_connection_id"))
 
     op.drop_table("server_entries")
+    with op.batch_alter_table("resource_watches", schema=None) as batch_op:
+        batch_op.drop_index("ix_resource_watches_wanted")
+
+    op.drop_table("resource_watches")
     with op.batch_alter_table("promotions", schema=None) as batch_op:
         batch_op.drop_index("ix_promotions_place")
 

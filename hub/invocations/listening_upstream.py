@@ -1,0 +1,193 @@
+"""Listening to federated servers: one process holds the stream to each, and passes on what has changed there.
+
+Who holds a stream is a lease in the database, so any process takes over from one that was killed. Should two listen
+for a moment, each notes the same. A stream that was lost is opened again after a pause, and then everything counts as
+changed, for nobody heard what was said meanwhile. A server that keeps no streams is asked again now and then.
+"""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from connectors.sdk.errors import ConnectorError
+from connectors.sdk.spec import ConnectorSpec
+from hub import pins, registry, watches
+from hub.core.errors import HubError
+from hub.core.ids import new_id
+from hub.execution import News, NoAnswer, NotOffered
+from hub.invocations.runtime import Runtime
+from hub.registry import Connection
+
+Json = Any
+"""Any JSON value."""
+
+_LOG: Final = structlog.get_logger(__name__)
+
+PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Seconds before a stream is opened again that keeps being lost; the last goes on."""
+SETTLED_SECONDS: Final = 60.0
+NOT_OFFERED_SECONDS: Final = 600.0
+LONGEST_SECONDS: Final = 3600.0
+"""After so long a stream is opened again: nobody would notice that the other end has gone without a word."""
+GATHERED_SECONDS: Final = 0.2
+"""For so long news is gathered before it is written down, however much there is."""
+OPEN_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """What is listened to: a server as it is reached now, and resources of it."""
+
+    connection: Connection
+    spec: ConnectorSpec
+    uris: frozenset[str]
+
+    @property
+    def key(self) -> tuple[int, str, frozenset[str]]:
+        return (self.connection.generation, self.spec.artefact_digest, self.uris)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Stream:
+    """One stream and what was heard on it that is not written down yet."""
+
+    place: _Place
+    runtime: Runtime
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    _was_lost: bool = False
+    _lists: bool = False
+    _uris: set[str] = field(default_factory=set[str])
+    _heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def keep(self) -> None:
+        """Listen, and write down what is heard, until cancelled."""
+        await asyncio.gather(self._keep_open(), self._write_down())
+
+    def tell(self, message: Json) -> None:
+        """Hear one notification."""
+        uri = str((message.get("params") or {}).get("uri", "")) if isinstance(message.get("params") or {}, dict) else ""
+        if not message.get("method", "").endswith("/updated"):
+            self._lists = True
+        else:  # it may tell of a part of what was asked for
+            self._uris |= {one for one in self.place.uris if uri == one or uri.startswith(f"{one.rstrip('/')}/")}
+        if self._lists or self._uris:
+            self._heard.set()
+
+    def _has_opened(self) -> None:
+        if self._was_lost:
+            self._lists, self._uris = True, set(self.place.uris)
+            self._heard.set()
+        self.opened.set()
+
+    async def _keep_open(self) -> None:
+        losses = 0
+        while True:
+            began = time.monotonic()
+            pause = await self._until_lost()
+            losses = 1 if time.monotonic() - began > SETTLED_SECONDS else losses + 1
+            self._was_lost = self._was_lost or self.opened.is_set()
+            await asyncio.sleep(pause or PAUSES[min(losses - 1, len(PAUSES) - 1)])
+
+    async def _until_lost(self) -> float | None:
+        """Listen until that ends; return for how many seconds to wait then, None for the usual pause."""
+        news = News(uris=sorted(self.place.uris), tell=self.tell, opened=self._has_opened)
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS):
+                await self.runtime.executor.listen(self.place.spec, self.place.connection, news)
+        except NotOffered:
+            return NOT_OFFERED_SECONDS
+        except (NoAnswer, ConnectorError, HubError, TimeoutError):
+            return None  # its calls say so, too, and the hub looks after connections that fail
+        except Exception:  # noqa: BLE001  # whatever a server says, listening to it goes on
+            _LOG.exception("listening_failed", connection=self.place.connection.id)
+        return None
+
+    async def _write_down(self) -> None:
+        while True:
+            await self._heard.wait()
+            await asyncio.sleep(GATHERED_SECONDS)
+            self._heard.clear()
+            lists, uris = self._lists, self._uris
+            self._lists, self._uris = False, set()
+            try:
+                await self._written(is_of_lists=lists, uris=uris)
+            except HubError as error:  # the database is gone: it is kept, and told later
+                _LOG.warning("news_not_written", connection=self.place.connection.id, error=error.message)
+                self._lists, self._uris = self._lists or lists, self._uris | uris
+                self._heard.set()
+                await asyncio.sleep(PAUSES[0])
+
+    async def _written(self, *, is_of_lists: bool, uris: set[str]) -> None:
+        connection_id = self.place.connection.id
+        async with self.runtime.database.transaction() as tx:
+            if is_of_lists:
+                await pins.hurry(tx, connection_id)
+            if uris:
+                await watches.tell_updated(tx, self.runtime.database, connection_id, uris)
+
+
+class StandingStreams:
+    """The streams that this process keeps open for all."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._holder = new_id("str")
+        self._open: dict[str, tuple[_Stream, asyncio.Task[None]]] = {}
+        self._ending = set[asyncio.Task[None]]()
+
+    async def turn(self) -> int:
+        """Renew the leases, open what is to be open and end what is not; return how many streams there are."""
+        places = await self._places()
+        for connection_id in self._open.keys() - places.keys():
+            self._open.pop(connection_id)[1].cancel()
+        for connection_id, place in places.items():
+            before = self._open.get(connection_id)
+            if before is not None and before[0].place.key == place.key:
+                continue
+            stream = _Stream(place=place, runtime=self._runtime)
+            self._open[connection_id] = (stream, asyncio.create_task(stream.keep()))
+            if before is not None:
+                self._end(before[1], once=stream.opened)
+        return len(self._open)
+
+    async def close(self) -> None:
+        """End them all, so that others may take over at once."""
+        tasks = [*(task for _, task in self._open.values()), *self._ending]
+        self._open = {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(HubError):
+            async with self._runtime.database.transaction() as tx:
+                await watches.drop_streams(tx, self._holder)
+
+    async def _places(self) -> dict[str, _Place]:
+        async with self._runtime.database.transaction() as tx:
+            held = await watches.take_streams(tx, self._holder)
+            wanted = await watches.wanted(tx)
+            found = dict[str, _Place]()
+            for connection_id in sorted(held):
+                connection = await registry.get_connection(tx, connection_id)
+                spec = await registry.spec_for(tx, connection)
+                uris = wanted.get(connection_id, frozenset())
+                found[connection_id] = _Place(connection=connection, spec=spec, uris=uris)
+        return found
+
+    def _end(self, old: asyncio.Task[None], *, once: asyncio.Event) -> None:
+        """End a stream once the one in its place is open, so that nothing is said in between that nobody hears."""
+
+        async def end() -> None:
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(once.wait(), OPEN_SECONDS)
+            finally:
+                old.cancel()
+            await asyncio.gather(old, return_exceptions=True)
+
+        task = asyncio.create_task(end())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)

@@ -1,0 +1,104 @@
+"""Keeping watches: leases on streams to servers, what clients want to hear of, and how often it has changed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, func, or_, select, update
+
+from hub.core.canonical import digest
+from hub.registry.federated import federated_connections
+from hub.storage import Database, Tx, insert_into, now
+from hub.watches.tables import ResourceWatchRow, UpstreamStreamRow
+
+WANTED: Final = "watches-wanted"
+"""Where it is signalled that a client wants to hear of something that nobody wanted to hear of before."""
+NEWS: Final = "watches-news"
+"""Where it is signalled that a resource has changed that somebody wants to hear of."""
+LEASE: Final = timedelta(seconds=30)
+"""How long a stream is another's after its holder was last heard of."""
+WANTED_FOR: Final = timedelta(minutes=2)
+"""How long a watch lasts that nobody renews."""
+_FORGOTTEN_AFTER: Final = timedelta(hours=1)
+_MOST: Final = 1000
+"""Resources of one connection that are watched at the same time."""
+_LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Watch:
+    """One resource: over which connection, and what its server calls it."""
+
+    connection_id: str
+    uri: str
+
+
+async def take_streams(tx: Tx, holder: str) -> frozenset[str]:
+    """Return the connections whose servers `holder` is to listen to: its own for longer, and what nobody holds."""
+    at = await now(tx)
+    federated = set(await tx.scalars(federated_connections()))
+    known = set(await tx.scalars(select(UpstreamStreamRow.connection_id)))
+    for connection_id in sorted(federated - known):
+        fresh = {"connection_id": connection_id, "holder": "", "held_until": _LONG_AGO}
+        await tx.execute(insert_into(tx, UpstreamStreamRow).values(fresh).on_conflict_do_nothing())
+    free = or_(UpstreamStreamRow.held_until <= at, UpstreamStreamRow.holder == holder)
+    taken = update(UpstreamStreamRow).where(UpstreamStreamRow.connection_id.in_(federated_connections()), free)
+    lease = taken.values(holder=holder, held_until=at + LEASE).returning(UpstreamStreamRow.connection_id)
+    return frozenset(await tx.scalars(lease))
+
+
+async def drop_streams(tx: Tx, holder: str) -> None:
+    """Let others listen at once to what `holder` has listened to."""
+    mine = UpstreamStreamRow.holder == holder
+    await tx.execute(update(UpstreamStreamRow).where(mine).values(held_until=_LONG_AGO))
+
+
+async def want(tx: Tx, database: Database, watches: Iterable[Watch]) -> dict[Watch, int]:
+    """Keep `watches` for two more minutes, and return how often each has changed; what is too many is left out."""
+    at, found = await now(tx), dict[Watch, int]()
+    for watch in sorted(set(watches)):
+        row = await tx.get(ResourceWatchRow, (watch.connection_id, _key(watch)))
+        if (row is None or row.wanted_until <= at) and await _is_full(tx, watch.connection_id, at):
+            continue
+        if row is None or row.wanted_until <= at:
+            await database.signal(tx, WANTED)
+        fresh = {"connection_id": watch.connection_id, "uri_digest": _key(watch), "uri": watch.uri, "changed": 0}
+        insert = insert_into(tx, ResourceWatchRow).values(**fresh, wanted_until=at + WANTED_FOR)
+        longer = insert.on_conflict_do_update(
+            index_elements=["connection_id", "uri_digest"], set_={"wanted_until": at + WANTED_FOR}
+        )
+        found[watch] = await tx.scalar(longer.returning(ResourceWatchRow.changed)) or 0
+    return found
+
+
+async def _is_full(tx: Tx, connection_id: str, at: datetime) -> bool:
+    mine = (ResourceWatchRow.connection_id == connection_id, ResourceWatchRow.wanted_until > at)
+    return (await tx.scalar(select(func.count()).where(*mine)) or 0) >= _MOST
+
+
+async def wanted(tx: Tx) -> Mapping[str, frozenset[str]]:
+    """Return the resources that somebody wants to hear of now, by connection."""
+    found = defaultdict[str, set[str]](set)
+    query = select(ResourceWatchRow.connection_id, ResourceWatchRow.uri)
+    for connection_id, uri in await tx.execute(query.where(ResourceWatchRow.wanted_until > await now(tx))):
+        found[connection_id].add(uri)
+    return {connection_id: frozenset(uris) for connection_id, uris in found.items()}
+
+
+async def tell_updated(tx: Tx, database: Database, connection_id: str, uris: Iterable[str]) -> None:
+    """Note that resources have changed, and wake who waits for it, in every process."""
+    keys = [_key(Watch(connection_id, uri)) for uri in sorted(set(uris))]
+    mine = (ResourceWatchRow.connection_id == connection_id, ResourceWatchRow.uri_digest.in_(keys))
+    await tx.execute(update(ResourceWatchRow).where(*mine).values(changed=ResourceWatchRow.changed + 1))
+    await database.signal(tx, NEWS)
+
+
+async def forget_watches(tx: Tx) -> None:
+    """Delete what nobody has wanted to hear of for an hour."""
+    await tx.execute(delete(ResourceWatchRow).where(ResourceWatchRow.wanted_until < await now(tx) - _FORGOTTEN_AFTER))
+
+
+def _key(watch: Watch) -> str:
+    return digest(watch.uri)

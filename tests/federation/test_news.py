@@ -1,0 +1,140 @@
+"""What servers say of their own accord is heard on streams that stay open: over HTTP and pipes, in both eras."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+from execution_house import House
+from federation_servers import Federated, program, unruly_over_http
+from upstream.fixtures import running
+
+from connectors.mcp_upstream import Owner
+from connectors.sdk.spec import ConnectorSpec
+from hub.execution import News, NoAnswer, NotOffered, Succeeded
+from sandbox.mcp.standing import Told, Wanted
+from sandbox.sign_in import Proof
+
+pytestmark = pytest.mark.anyio
+
+OWNER: Final = Owner(name="newsy", reads=frozenset({"publish"}))
+SECONDS: Final = 60.0
+
+
+@pytest.fixture(scope="module")
+def newsy() -> Iterator[str]:
+    with running("upstream.newsy") as (_, port):
+        yield f"http://127.0.0.1:{port}/mcp"
+
+
+async def connected(federated: Federated, newsy: str, way: str) -> tuple[House, ConnectorSpec]:
+    url = newsy if way == "http" else federated.allow("newsy", program("upstream.newsy", "--stdio"))
+    house = await federated.connect(url)
+    return house, await federated.discovered(house, OWNER)
+
+
+@asynccontextmanager
+async def listening(house: House, spec: ConnectorSpec, era: str) -> AsyncGenerator["asyncio.Queue[Mapping[str, Any]]"]:
+    """Listen to a server until the block ends; yield what is heard."""
+    heard, opened = asyncio.Queue[Mapping[str, Any]](), asyncio.Event()
+
+    async def listen() -> None:
+        wanted = Wanted(version=era, uris=["news://sports"], tell=heard.put_nowait, opened=opened.set)
+        async with house.executor._upstreams.standing(spec, house.connection) as way:
+            await way.listen(wanted)
+
+    task = asyncio.create_task(listen())
+    try:
+        await asyncio.wait_for(opened.wait(), SECONDS)
+        yield heard
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("way", "era"), [("http", "2026-07-28"), ("http", "2025-11-25"), ("stdio", "2026-07-28")])
+async def test_changes_are_heard_while_nothing_is_asked(federated: Federated, newsy: str, way: str, era: str) -> None:
+    house, spec = await connected(federated, newsy, way)
+    async with listening(house, spec, era) as heard:
+        first = None
+        for _ in range(120):  # a stream may be there before its server knows of it
+            ran = await house.read(spec, "publish", uri="news://sports")
+            assert isinstance(ran.outcome, Succeeded), ran
+            try:
+                first = await asyncio.wait_for(heard.get(), 0.5)
+            except TimeoutError:
+                continue
+            break
+        assert first is not None
+        await house.read(spec, "publish", uri="news://weather")
+        await house.read(spec, "publish", uri="tools")
+        more = [first]
+        while more[-1]["method"] != "notifications/tools/list_changed":
+            more.append(await asyncio.wait_for(heard.get(), SECONDS))
+
+    updated = [one["params"]["uri"] for one in more if one["method"] == "notifications/resources/updated"]
+    assert set(updated) == {"news://sports"}
+
+
+async def test_an_older_program_is_subscribed_to_and_heard_over_its_pipes(federated: Federated) -> None:
+    house = await federated.connect(federated.over_stdio("newsy"))
+    spec = await federated.discovered(house)
+
+    async with listening(house, spec, "2025-11-25") as heard:
+        await house.read(spec, "echo", text="news://sports")
+        told = await asyncio.wait_for(heard.get(), SECONDS)
+
+    assert told["params"] == {"uri": "news://sports"}
+
+
+async def test_a_server_that_keeps_no_streams_says_so(federated: Federated) -> None:
+    with unruly_over_http("honest") as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house)
+        news = News(uris=(), tell=_nothing, opened=lambda: None)
+
+        with pytest.raises((NotOffered, NoAnswer)):
+            await asyncio.wait_for(house.executor.listen(spec, house.connection, news), SECONDS)
+
+
+async def test_a_flood_on_a_stream_ends_it() -> None:
+    event = b'data: {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}\n\n'
+    told = _told()
+
+    async def flood() -> None:
+        for _ in range(1000):
+            await told.take(event * 100)
+
+    with pytest.raises(NoAnswer, match="more than it may"):
+        await flood()
+
+
+async def test_one_event_of_a_stream_is_bounded_and_all_of_them_are_not() -> None:
+    event = b'data: {"jsonrpc": "2.0", "method": "notifications/tools/list_changed", "x": "%s"}\n\n' % (b"x" * 100_000)
+    told = _told()
+
+    for _ in range(20):
+        await told.take(event)
+    with pytest.raises(NoAnswer, match="larger than"):
+        await told.take(b"data: " + b"x" * 300_000)
+
+
+async def test_an_answer_on_the_stream_is_its_end_and_a_refusal_that_there_is_none() -> None:
+    with pytest.raises(NoAnswer, match="ended the stream"):
+        await _told().take(b'data: {"jsonrpc": "2.0", "id": 1, "result": {}}\n\n')
+    with pytest.raises(NotOffered):
+        await _told().take(b'data: {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}}\n\n')
+
+
+def _nothing(_message: Mapping[str, Any]) -> None:
+    """Hear it and do nothing."""
+
+
+async def _no_reply(_answer: Mapping[str, Any]) -> None:
+    """Nobody is there to be answered."""
+
+
+def _told() -> Told:
+    wanted = Wanted(version="2026-07-28", uris=(), tell=_nothing, opened=lambda: None)
+    return Told(wanted, Proof(headers={}), _no_reply)

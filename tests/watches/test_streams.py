@@ -1,0 +1,221 @@
+"""One process listens to each federated server for all: what is told there reaches clients, and leads to a new look."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from doors.agents import BOTH_ENGINES
+from doors.outside import entered
+from doors.working_hub import ALL_SCOPES, WorkingHub
+from mcp import Client
+from mcp.client.subscriptions import ResourceUpdated
+from sqlalchemy import select, update
+
+from connectors.mcp_upstream import Discovery, Owner
+from hub import watches
+from hub.identity.resources import EVERYTHING
+from hub.invocations.listening_upstream import StandingStreams
+from hub.invocations.resource_news import news_of
+from hub.pins.tables import PinLookRow
+from hub.registry import (
+    Environment,
+    NewConnection,
+    create_connection,
+    disable_connection,
+    get_connection,
+    register_connector,
+)
+from hub.storage import now
+from hub.watches import Watch
+from hub.watches.tables import ResourceWatchRow, UpstreamStreamRow
+
+pytestmark = pytest.mark.anyio
+
+SCOPES: Final = ALL_SCOPES | {"newsy:read"}
+OWNER: Final = Owner(name="newsy", reads=frozenset({"publish"}))
+SPORTS: Final = "news://sports"
+TRIES: Final = 240
+
+
+async def connect_newsroom(hub: WorkingHub, url: str) -> str:
+    """Connect the server; return the connection's id."""
+    async with hub.database.transaction() as tx:
+        probe = NewConnection(
+            name="probe", connector="upstream", environment=Environment.DEV, base_url=url, prefix="p_"
+        )
+        made = await create_connection(tx, probe, hub.authority)
+        await hub.runtime.vault.put(tx, made.id, {"token": "none"}, hub.authority)
+        there = await get_connection(tx, made.id)
+    found = await hub.runtime.executor.discover(OWNER, there)
+    assert isinstance(found, Discovery), found
+    async with hub.database.transaction() as tx:
+        await disable_connection(tx, made.id, hub.authority, reason="only for looking")
+        await register_connector(tx, found.spec, hub.authority)
+        new = NewConnection(name="newsy", connector="newsy", environment=Environment.DEV, base_url=url)
+        return (await create_connection(tx, new, hub.authority)).id
+
+
+async def reader(hub: WorkingHub) -> str:
+    """Return a token of an agent that may read the news."""
+    agent = await hub.make_agent("reader", allowed=SCOPES, servers=frozenset({EVERYTHING}))
+    return await hub.token(of=agent, granted=SCOPES)
+
+
+async def times(hub: WorkingHub, connection_id: str) -> int:
+    async with hub.database.reading() as tx:
+        row = select(ResourceWatchRow.changed).where(ResourceWatchRow.connection_id == connection_id)
+        return await tx.scalar(row) or 0
+
+
+async def told(client: Client, hub: WorkingHub, connection_id: str, uri: str) -> None:
+    """Have the server tell of a change, again until the hub has heard it: a stream opens in its own time."""
+    for _ in range(TRIES):
+        await client.call_tool("publish", {"uri": uri})
+        await asyncio.sleep(0.3)
+        if await times(hub, connection_id):
+            return
+    raise AssertionError("the hub hears nothing")
+
+
+@BOTH_ENGINES
+async def test_what_a_server_tells_of_a_resource_reaches_a_client_through_whoever_listens(
+    hub: WorkingHub, address: str, newsy: str
+) -> None:
+    connection_id = await connect_newsroom(hub, newsy)
+    token = await reader(hub)
+    elsewhere, here = StandingStreams(hub.runtime), StandingStreams(hub.runtime)
+    try:
+        async with entered(address, token) as client, client.listen(resource_subscriptions=[SPORTS, "news://x"]) as on:
+            honored = on.honored.resource_subscriptions
+            opened = [await elsewhere.turn(), await here.turn()]
+            await told(client, hub, connection_id, SPORTS)
+            event = await asyncio.wait_for(anext(aiter(on)), 60)
+    finally:
+        await elsewhere.close()
+        await here.close()
+
+    assert honored == [SPORTS]
+    assert opened == [1, 0]
+    assert event == ResourceUpdated(uri=SPORTS)
+
+
+async def test_a_changed_list_is_looked_at_without_waiting_for_the_timer(
+    hub: WorkingHub, address: str, newsy: str
+) -> None:
+    connection_id = await connect_newsroom(hub, newsy)
+    token = await reader(hub)
+    async with hub.database.transaction() as tx:
+        later = await now(tx) + timedelta(hours=5)
+        tx.add(PinLookRow(connection_id=connection_id, look_at=later))
+    streams = StandingStreams(hub.runtime)
+    soon = False
+    try:
+        await streams.turn()
+        async with entered(address, token) as client:
+            for _ in range(TRIES):
+                await client.call_tool("publish", {"uri": "tools"})
+                await asyncio.sleep(0.3)
+                async with hub.database.reading() as tx:
+                    row = await tx.get(PinLookRow, connection_id)
+                    assert row is not None
+                    soon = row.look_at < later - timedelta(hours=1)
+                if soon:
+                    break
+    finally:
+        await streams.close()
+
+    assert soon
+
+
+@BOTH_ENGINES
+async def test_the_stream_of_a_process_that_was_killed_is_taken_over_and_only_then(hub: WorkingHub, newsy: str) -> None:
+    connection_id = await connect_newsroom(hub, newsy)
+    async with hub.database.transaction() as tx:
+        killed = await watches.take_streams(tx, "killed")
+        renewed = await watches.take_streams(tx, "killed")
+        while_held = await watches.take_streams(tx, "other")
+        await tx.execute(update(UpstreamStreamRow).values(held_until=await now(tx) - timedelta(seconds=1)))
+        after = await watches.take_streams(tx, "other")
+        too_late = await watches.take_streams(tx, "killed")
+
+    assert killed == renewed == after == {connection_id}
+    assert while_held == too_late == frozenset()
+
+
+async def test_after_a_loss_the_stream_is_opened_again_and_everything_counts_as_changed(
+    hub: WorkingHub, address: str, newsy: str
+) -> None:
+    connection_id = await connect_newsroom(hub, newsy)
+    token = await reader(hub)
+    async with hub.database.transaction() as tx:
+        await watches.want(tx, hub.database, [Watch(connection_id, SPORTS)])
+    streams = StandingStreams(hub.runtime)
+    try:
+        await streams.turn()
+        async with entered(address, token) as client:
+            await told(client, hub, connection_id, "hang-up")
+    finally:
+        await streams.close()
+
+    assert await times(hub, connection_id) >= 1
+
+
+async def test_who_ends_lets_others_listen_at_once(hub: WorkingHub, newsy: str) -> None:
+    await connect_newsroom(hub, newsy)
+    first, second = StandingStreams(hub.runtime), StandingStreams(hub.runtime)
+
+    opened = [await first.turn(), await second.turn()]
+    await first.close()
+    opened.append(await second.turn())
+    await second.close()
+
+    assert opened == [1, 0, 1]
+
+
+async def test_a_disabled_connection_is_listened_to_no_more(hub: WorkingHub, newsy: str) -> None:
+    connection_id = await connect_newsroom(hub, newsy)
+    streams = StandingStreams(hub.runtime)
+
+    before = await streams.turn()
+    async with hub.database.transaction() as tx:
+        await disable_connection(tx, connection_id, hub.authority, reason="maintenance")
+    after = await streams.turn()
+    await streams.close()
+
+    assert [before, after] == [1, 0]
+
+
+async def test_only_what_the_caller_sees_is_watched(hub: WorkingHub, newsy: str) -> None:
+    connection_id = await connect_newsroom(hub, newsy)
+
+    asked = [SPORTS, "file:///etc/passwd"]
+
+    seen = await news_of(asked, server=EVERYTHING, caller=hub.caller, runtime=hub.runtime)
+    async with hub.database.transaction() as tx:
+        wanted = await watches.wanted(tx)
+        await disable_connection(tx, connection_id, hub.authority, reason="maintenance")
+    unseen = await news_of(asked, server=EVERYTHING, caller=hub.caller, runtime=hub.runtime)
+
+    assert seen == {SPORTS: 0}
+    assert wanted == {connection_id: frozenset({SPORTS})}
+    assert unseen == {}
+
+
+@BOTH_ENGINES
+async def test_a_watch_that_nobody_renews_ends_and_news_is_counted(hub: WorkingHub, newsy: str) -> None:
+    watch = Watch(await connect_newsroom(hub, newsy), SPORTS)
+    async with hub.database.transaction() as tx:
+        first = await watches.want(tx, hub.database, [watch])
+        await watches.tell_updated(tx, hub.database, watch.connection_id, [SPORTS, "news://weather"])
+        second = await watches.want(tx, hub.database, [watch])
+        wanted = await watches.wanted(tx)
+        await tx.execute(update(ResourceWatchRow).values(wanted_until=await now(tx) - timedelta(hours=2)))
+        unwanted = await watches.wanted(tx)
+        await watches.forget_watches(tx)
+        left = (await tx.scalars(select(ResourceWatchRow.uri))).all()
+
+    assert [first[watch], second[watch]] == [0, 1]
+    assert wanted == {watch.connection_id: frozenset({SPORTS})}
+    assert unwanted == {}
+    assert left == []
