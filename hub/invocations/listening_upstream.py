@@ -143,10 +143,10 @@ class StandingStreams:
         """Renew the leases, open what is to be open and end what is not; return how many streams there are."""
         places = await self._places()
         for connection_id in self._open.keys() - places.keys():
-            self._open.pop(connection_id)[1].cancel()
+            self._end(self._open.pop(connection_id)[1], once=None)
         for connection_id, place in places.items():
             before = self._open.get(connection_id)
-            if before is not None and before[0].place.key == place.key:
+            if before is not None and before[0].place.key == place.key and not before[1].done():
                 continue
             stream = _Stream(place=place, runtime=self._runtime)
             self._open[connection_id] = (stream, asyncio.create_task(stream.keep()))
@@ -177,13 +177,14 @@ class StandingStreams:
                 found[connection_id] = _Place(connection=connection, spec=spec, uris=uris)
         return found
 
-    def _end(self, old: asyncio.Task[None], *, once: asyncio.Event) -> None:
-        """End a stream once the one in its place is open, so that nothing is said in between that nobody hears."""
+    def _end(self, old: asyncio.Task[None], *, once: asyncio.Event | None) -> None:
+        """End a stream, once the one in its place is open: so nothing is said in between that nobody hears."""
 
         async def end() -> None:
             try:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(once.wait(), OPEN_SECONDS)
+                if once is not None:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(once.wait(), OPEN_SECONDS)
             finally:
                 old.cancel()
             await asyncio.gather(old, return_exceptions=True)
