@@ -8,8 +8,9 @@ changed, for nobody heard what was said meanwhile. A server that keeps no stream
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 
@@ -67,10 +68,11 @@ class _Stream:
         """Listen, and write down what is heard, until cancelled."""
         await asyncio.gather(self._keep_open(), self._write_down())
 
-    def tell(self, message: Json) -> None:
+    def tell(self, message: Mapping[str, Json]) -> None:
         """Hear one notification."""
-        uri = str((message.get("params") or {}).get("uri", "")) if isinstance(message.get("params") or {}, dict) else ""
-        if not message.get("method", "").endswith("/updated"):
+        params: Json = message.get("params")
+        uri = str(cast("dict[str, Json]", params).get("uri")) if isinstance(params, dict) else ""
+        if not str(message.get("method")).endswith("/updated"):
             self._lists = True
         else:  # it may tell of a part of what was asked for
             self._uris |= {one for one in self.place.uris if uri == one or uri.startswith(f"{one.rstrip('/')}/")}
