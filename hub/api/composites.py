@@ -8,6 +8,9 @@ from pydantic import BaseModel, Field
 from hub import registry
 from hub.api.access import CatalogPerson, Person, RuntimeParameter
 from hub.api.bodies import Body
+from hub.api.promotions import PromotionView, Reason, promotion_view
+from hub.invocations.promoting import ask_for_composite
+from hub.promotions import CompositeWish
 from hub.registry import Declaration, Environment, ToolVersion, steps_of
 
 Json = Any
@@ -70,6 +73,30 @@ async def list_composites(
     where = environment or Environment(runtime.environment)
     async with runtime.database.reading() as tx:
         return CompositeList(items=[_view(one) for one in await registry.composite_tools(tx, where)])
+
+
+class CompositeWishBody(Body):
+    """Which composite tool is to be used where."""
+
+    name: str = Field(max_length=48, description="As the environment before offers it.")
+    environment: Environment
+    reason: Reason
+    connections: dict[str, str] = Field(
+        default_factory=dict,
+        description="Over which connection a step goes there, by the step's name; needed where there are several.",
+    )
+
+
+@router.post(
+    "/promotions",
+    operation_id="askCompositePromotion",
+    summary="Ask for the promotion of a composite tool",
+    status_code=201,
+)
+async def ask_composite_promotion(runtime: RuntimeParameter, acting: Person, body: CompositeWishBody) -> PromotionView:
+    """Ask that a composite tool be used as in the environment before, and look at its gates; for administrators."""
+    wish = CompositeWish(name=body.name, environment=body.environment, reason=body.reason, connections=body.connections)
+    return promotion_view(await ask_for_composite(wish, runtime, acting.authority(runtime)))
 
 
 @router.post("", operation_id="declareComposite", summary="Declare a composite tool", status_code=201)

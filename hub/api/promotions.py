@@ -96,14 +96,14 @@ async def list_promotions(
     """Return promotions of one connector or of all, the newest first, without what single calls came to."""
     async with runtime.database.reading() as tx:
         found = await promotions.promotions(tx, connector=connector, before=before, limit=50)
-    return PromotionList(items=[_view(one, shows_calls=False) for one in found])
+    return PromotionList(items=[promotion_view(one, shows_calls=False) for one in found])
 
 
 @router.post("", operation_id="askPromotion", summary="Ask for a promotion", status_code=201)
 async def ask_promotion(runtime: RuntimeParameter, acting: Person, body: WishBody) -> PromotionView:
     """Ask that a release be used in an environment, and look at its gates; for the connector's owner."""
     wish = Wish(connector=body.connector, environment=body.environment, reason=body.reason, release_id=body.release_id)
-    return _view(await ask_for(wish, runtime, acting.authority(runtime)))
+    return promotion_view(await ask_for(wish, runtime, acting.authority(runtime)))
 
 
 @router.get("/{promotion_id}", operation_id="getPromotion", summary="One promotion")
@@ -112,13 +112,13 @@ async def get_promotion(runtime: RuntimeParameter, acting: Member, promotion_id:
     async with runtime.database.reading() as tx:
         found = await promotions.get_promotion(tx, promotion_id)
         shows_calls = await promotions.may_look(tx, found, runtime.promotions, acting.principal.id)
-        return _view(found, shows_calls=shows_calls)
+        return promotion_view(found, shows_calls=shows_calls)
 
 
 @router.post("/{promotion_id}/checks", operation_id="checkPromotion", summary="Look at the gates again")
 async def check_promotion(runtime: RuntimeParameter, acting: Person, promotion_id: Id) -> PromotionView:
     """Look at every gate again and play the recorded writes; nothing is sent to any system."""
-    return _view(await check_gates(promotion_id, runtime, acting.authority(runtime)))
+    return promotion_view(await check_gates(promotion_id, runtime, acting.authority(runtime)))
 
 
 @router.put("/{promotion_id}/explanation", operation_id="explainPromotion", summary="Explain what differs")
@@ -128,7 +128,7 @@ async def explain_promotion(
     """Say why recorded writes come out otherwise, for the one who decides."""
     async with runtime.database.transaction() as tx:
         authority = acting.authority(runtime)
-        return _view(await promotions.explain(tx, promotion_id, body.reason, runtime.promotions, authority))
+        return promotion_view(await promotions.explain(tx, promotion_id, body.reason, runtime.promotions, authority))
 
 
 @router.put("/{promotion_id}/decision", operation_id="decidePromotion", summary="Decide on a promotion")
@@ -139,7 +139,7 @@ async def decide_promotion(
     decision = Decision(digest=body.digest, reason=body.reason, authenticated_at=acting.caller.authenticated_at)
     decide = promotions.put_in_force if body.agree else promotions.reject
     async with runtime.database.transaction() as tx:
-        return _view(await decide(tx, promotion_id, decision, runtime.promotions, acting.authority(runtime)))
+        return promotion_view(await decide(tx, promotion_id, decision, runtime.promotions, acting.authority(runtime)))
 
 
 @router.post("/{promotion_id}/withdrawal", operation_id="withdrawPromotion", summary="Take back the wish")
@@ -148,7 +148,7 @@ async def withdraw_promotion(
 ) -> PromotionView:
     """Take back a promotion that nobody has decided on."""
     async with runtime.database.transaction() as tx:
-        return _view(await promotions.withdraw(tx, promotion_id, body.reason, acting.authority(runtime)))
+        return promotion_view(await promotions.withdraw(tx, promotion_id, body.reason, acting.authority(runtime)))
 
 
 @router.post("/{promotion_id}/reversal", operation_id="revertPromotion", summary="Use the former release again")
@@ -157,10 +157,11 @@ async def revert_promotion(
 ) -> PromotionView:
     """Use the former release again at once; for the connector's owner, administrators and operators."""
     async with runtime.database.transaction() as tx:
-        return _view(await promotions.revert(tx, promotion_id, body.reason, acting.authority(runtime)))
+        return promotion_view(await promotions.revert(tx, promotion_id, body.reason, acting.authority(runtime)))
 
 
-def _view(one: Promotion, *, shows_calls: bool = True) -> PromotionView:
+def promotion_view(one: Promotion, *, shows_calls: bool = True) -> PromotionView:
+    """Return a promotion as the API tells it, to some without what single calls came to."""
     played = one.rehearsal.played if one.rehearsal and shows_calls else ()
     return PromotionView(
         id=one.id,

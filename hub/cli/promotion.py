@@ -9,11 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from hub import promotions
-from hub.cli.console import out, run, settings
+from hub.cli.console import fail, out, run, settings
 from hub.core.errors import NotFound
-from hub.invocations.promoting import ask_for, check_gates
+from hub.invocations.promoting import ask_for, ask_for_composite, check_gates
 from hub.invocations.runtime import Runtime
-from hub.promotions import Decision, Gate, Likeness, Promotion, Stand, Wish
+from hub.promotions import CompositeWish, Decision, Gate, Likeness, Promotion, Stand, Wish
 from hub.registry import Environment
 from hub.settings import Settings
 from hub.wiring import open_runtime
@@ -46,6 +46,29 @@ def ask(
     """
     wish = Wish(connector=connector, environment=to, reason=reason)
     _tell(run(_done(settings(), lambda runtime: ask_for(wish, runtime, runtime.authority))), as_json=as_json)
+
+
+@promotion_app.command()
+def composite(
+    name: Annotated[str, typer.Argument(help="A composite tool, as the environment before offers it.")],
+    to: Annotated[Environment, typer.Option(help="Where it is to be used.")],
+    reason: Why,
+    *,
+    over: Annotated[
+        list[str] | None, typer.Option(help="STEP=CONNECTION, where a step's connector has several there.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask that a composite tool be used as in the environment before, once its steps' tools are used there.
+
+    Example:  toolhub promotion composite order_for_new_customer --to staging --reason "Tried for a week."
+    """
+    pairs = [one.partition("=") for one in over or ()]
+    if unclear := [step for step, is_given, _ in pairs if not is_given]:
+        fail(f"--over takes STEP=CONNECTION; {unclear[0]!r} says no connection.")
+    connections = {step: connection for step, _, connection in pairs}
+    wish = CompositeWish(name=name, environment=to, reason=reason, connections=connections)
+    _tell(run(_done(settings(), lambda runtime: ask_for_composite(wish, runtime, runtime.authority))), as_json=as_json)
 
 
 @promotion_app.command()

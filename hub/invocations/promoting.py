@@ -16,10 +16,12 @@ from hub.identity.authority import Authority
 from hub.invocations.asking import called_with
 from hub.invocations.journal import load
 from hub.invocations.playing import as_released, play
+from hub.invocations.playing_plans import play_plan
 from hub.invocations.runtime import Runtime
 from hub.invocations.tables import InvocationRow
-from hub.promotions import Gate, Likeness, Played, Promotion, Rehearsal, Wish
-from hub.registry import Release, get_release
+from hub.promotions import CompositeWish, Gate, Likeness, Played, Promotion, Rehearsal, Wish
+from hub.promotions.composite_gates import is_of_composites
+from hub.registry import Release, get_release, is_composite
 from hub.registry.using import versions_of
 from hub.storage import Tx
 
@@ -38,6 +40,20 @@ async def ask_for(wish: Wish, runtime: Runtime, authority: Authority) -> Promoti
     """
     async with runtime.database.transaction() as tx:
         asked = await promotions.ask(tx, wish, runtime.promotions, authority)
+    return await check_gates(asked.id, runtime, authority)
+
+
+async def ask_for_composite(wish: CompositeWish, runtime: Runtime, authority: Authority) -> Promotion:
+    """Ask for the promotion of a composite tool, check its gates at once, and return it.
+
+    Raises:
+        Conflict: a step's tool version or connection is missing there, and the message names each; or it is in use.
+        Forbidden: it is no administrator.
+        InputError: dev uses what is declared, or there is no reason.
+        NotFound: the environment before offers no such composite tool.
+    """
+    async with runtime.database.transaction() as tx:
+        asked = await promotions.ask_composite(tx, wish, runtime.promotions, authority)
     return await check_gates(asked.id, runtime, authority)
 
 
@@ -64,16 +80,21 @@ async def rehearse(promotion: Promotion, runtime: Runtime) -> Rehearsal:
         release = await get_release(tx, promotion.release_id)
         former = promotion.former_release_id
         recorded: Sequence[str] = ()
-        if former is not None:
-            recorded = await _recorded(tx, await get_release(tx, former), promotion)
+        before = None if former is None else await get_release(tx, former)
+        if before is not None:
+            recorded = await _recorded(tx, before, release, promotion)
     played = [await _played(one, release, runtime) for one in recorded]
     writes = sum(one.effect is not Effect.READ for one in release.spec.operations)
     return Rehearsal(release_id=release.id, former_release_id=former, played=tuple(played), writes=writes)
 
 
-async def _recorded(tx: Tx, former: Release, promotion: Promotion) -> Sequence[str]:
-    found = list[str]()
+async def _recorded(tx: Tx, former: Release, release: Release, promotion: Promotion) -> Sequence[str]:
+    found, kept = list[str](), set[str]()
+    if is_of_composites(release):  # most of its tools are those that there were; nothing of them can come out otherwise
+        kept = {one.id for one in await versions_of(tx, release)}
     for version in await versions_of(tx, former):
+        if version.id in kept:
+            continue
         query = (
             select(InvocationRow.id)
             .join(PreviewRow, PreviewRow.invocation_id == InvocationRow.id)
@@ -116,4 +137,6 @@ async def _played(invocation_id: str, release: Release, runtime: Runtime) -> Pla
     if released is None:
         gone = ("It is no longer offered.",)
         return Played(invocation_id=invocation_id, tool=tool.tool.name, likeness=Likeness.DIFFERENT, reasons=gone)
+    if is_composite(released.operation):
+        return play_plan(standing, tool, released)
     return await play(standing, released, runtime)

@@ -24,7 +24,7 @@ from hub.storage import Tx, now
 
 _NOT_ITS_FAULT: Final = (UpstreamNotFound.code, UpstreamConflict.code, UpstreamUnavailable.code)
 """What a system says of its records or of itself; it would say that to any release."""
-_FAILED: Final = (State.FAILED.value, State.PREVIEW_FAILED.value)
+_FAILED: Final = (State.FAILED.value, State.PREVIEW_FAILED.value, State.UNDONE.value, State.PARTIAL.value)
 _NOT_YET: Final = (State.RECEIVED.value, State.PREVIEWING.value, State.DENIED.value)
 _COMPARED: Final = 200
 """How many of the latest calls stand for the predecessor."""

@@ -1,5 +1,6 @@
 """Promotions: how a release comes from dev to staging to prod, through gates, and back by itself."""
 
+from hub.promotions.composing import CompositeWish, ask_composite
 from hub.promotions.forcing import Decision, deciders, may_decide, may_look, put_in_force, reject, revert
 from hub.promotions.gates import missing
 from hub.promotions.keeping import (
@@ -32,6 +33,7 @@ from hub.promotions.values import (
 
 __all__ = [
     "PROMOTION_WAITS",
+    "CompositeWish",
     "Decision",
     "Finding",
     "Gate",
@@ -48,6 +50,7 @@ __all__ = [
     "Timing",
     "Wish",
     "ask",
+    "ask_composite",
     "check",
     "crossed",
     "deciders",

@@ -13,11 +13,13 @@ from hub.identity.directory import get, members
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal, PrincipalKind
 from hub.policy import admits, groups_of
+from hub.promotions.composite_gates import brought, is_of_composites, owners_of
 from hub.promotions.gates import findings, missing
 from hub.promotions.keeping import checked_reason, end, held, may_ask, promotion_of, waiting
 from hub.promotions.tables import PromotionRow
 from hub.promotions.values import Gate, Promotion, Rules, State, Terms
 from hub.registry import Environment, get_release, release_in_use
+from hub.registry.carrying import register_restored
 from hub.registry.reading import connector_owner
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
 from hub.registry.using import put_in_use, take_out_of_use
@@ -109,13 +111,16 @@ async def revert(tx: Tx, promotion_id: str, why: str, authority: Authority) -> P
     )
     if moved is None:
         raise Conflict("This promotion is not in force, or not any more.")
-    environment = Environment(row.environment)
-    if row.former_release_id is None:
+    release, environment = await get_release(tx, row.release_id), Environment(row.environment)
+    former = None if row.former_release_id is None else await get_release(tx, row.former_release_id)
+    if is_of_composites(release):  # others may have been promoted since: those stay
+        former = await register_restored(tx, release, former, authority)
+    if former is None:
         await take_out_of_use(tx, row.connector, environment)
     else:
-        await put_in_use(tx, await get_release(tx, row.former_release_id), environment)
-    facts = {"connector": row.connector, "environment": row.environment, "back_to": row.former_release_id}
-    release = await get_release(tx, row.release_id)
+        await put_in_use(tx, former, environment)
+    back_to = None if former is None else former.id
+    facts = {"connector": row.connector, "environment": row.environment, "back_to": back_to}
     await authority.record(tx, EventKind.PROMOTION_REVERTED, row.id, release=release.digest, because=reason, **facts)
     await tx.refresh(row)
     return await promotion_of(tx, row)
@@ -143,7 +148,10 @@ async def _require_decider(
 async def _replace_former(tx: Tx, row: PromotionRow, authority: Authority) -> None:
     place = (PromotionRow.connector == row.connector, PromotionRow.environment == row.environment)
     query = select(PromotionRow).where(*place, PromotionRow.state == State.IN_FORCE.value)
+    composites = is_of_composites(await get_release(tx, row.release_id))
     for former in (await tx.scalars(query.with_for_update())).all():
+        if composites and not {*await brought(tx, row)} & {*await brought(tx, former)}:
+            continue  # it is about other tools, and goes on being watched
         await end(tx, former, State.REPLACED, f"{row.id} is in force.", authority)
 
 
@@ -180,4 +188,5 @@ def _is_asked(person: Principal, asked: str) -> bool:
 async def _barred(tx: Tx, row: PromotionRow) -> frozenset[str | None]:
     """Return who has a hand in a promotion, and so no say: who asked, explained or wrote it, or owns the connector."""
     author = (await get_release(tx, row.release_id)).registered_by
-    return frozenset({row.asked_by, row.explained_by, author, await connector_owner(tx, row.connector)})
+    hands = {row.asked_by, row.explained_by, author, await connector_owner(tx, row.connector)}
+    return frozenset(hands | await owners_of(tx, row))

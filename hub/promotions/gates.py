@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from connectors.sdk.vocabulary import Effect
 from hub.identity.directory import get
+from hub.promotions.composite_gates import NO_CODE, composite_path, is_of_composites
 from hub.promotions.tables import PromotionRow
 from hub.promotions.values import BEFORE, Finding, Gate, Likeness, Rehearsal, Stand, Terms
 from hub.registry import BadgeVerdict, Environment, Grade, Release, badge_for, get_release, releases_in_use
@@ -45,6 +46,8 @@ async def _path(tx: Tx, row: PromotionRow, release: Release) -> tuple[Stand, str
     withdrawn = [version.id for version in await versions_of(tx, release) if version.withdrawn is not None]
     if withdrawn:
         return Stand.FAILS, f"{len(withdrawn)} of its tool versions were withdrawn."
+    if is_of_composites(release):
+        return await composite_path(tx, row, release)
     before = BEFORE[Environment(row.environment)]
     if (await releases_in_use(tx, row.connector)).get(before) != release.id:
         return Stand.FAILS, f"It is not in use in {before.value}."
@@ -52,6 +55,8 @@ async def _path(tx: Tx, row: PromotionRow, release: Release) -> tuple[Stand, str
 
 
 async def _badge(tx: Tx, release: Release) -> tuple[Stand, str]:
+    if is_of_composites(release):
+        return Stand.HOLDS, NO_CODE
     badge = await badge_for(tx, release.spec)
     how = f"`toolhub connector check {release.connector} --keep`"
     if badge is None:

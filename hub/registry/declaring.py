@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from hub.audit import EventKind
-from hub.core.errors import InputError, NotFound
+from hub.core.errors import Forbidden, InputError, NotFound
 from hub.core.texts import shown
 from hub.identity.authority import Authority
 from hub.registry.composites import (
@@ -29,8 +29,8 @@ from hub.registry.fitting import Fitting
 from hub.registry.reading import connection_of, highest, tool_of, version_of
 from hub.registry.registration import register_connector
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
-from hub.registry.tables import ConnectionRow, ConnectorRow, ReleaseRow, ToolRow, ToolVersionRow, VersionInUseRow
-from hub.registry.using import version_in_use
+from hub.registry.tables import ConnectionRow, ToolRow, ToolVersionRow, VersionInUseRow
+from hub.registry.using import release_in_use, version_in_use
 from hub.registry.values import Connection, Environment, Tool, ToolVersion
 from hub.storage import Tx
 
@@ -85,22 +85,49 @@ async def declare(tx: Tx, declaration: Declaration, authority: Authority) -> Too
         InputError: it contradicts itself or its tools; the message lists every problem.
         NotFound: there is no such connection or tool.
         Conflict: its name is taken in the built-in server.
-        Forbidden: it is neither an administrator nor the owner of every step's tool, or of the composite tool.
+        Forbidden: it is neither an administrator nor the owner of every step's tool, or of the composite tool; or it
+            comes to its environment by promotion.
     """
     await outdate_catalog(tx, authority)
-    parts = [await _part(tx, step, declaration.environment) for step in declaration.steps]
+    _refuse_beyond_dev(declaration, authority)
+    parts = await _parts(tx, declaration)
     await _require_owner(tx, declaration, parts, authority)
-    problems = [*_problems(declaration, parts)]
-    if problems:
-        raise InputError(f"The composite tool {declaration.name!r} cannot be declared. {'; '.join(problems)}.")
     itself = replace(authority, by=None)  # the connector it stands under is the hub's own
-    made = await register_connector(tx, await _release_with(tx, declaration, parts), itself)
-    await _connect(tx, declaration.environment, itself)
+    also = () if declaration.environment is Environment.DEV else (declaration.environment,)
+    made = await register_connector(tx, await release_of(tx, declaration), itself, also=also)
+    await connect_composites(tx, declaration.environment, itself)
     for version in made:
         await tx.execute(_owned_by(authority.by, version.tool_id))
         facts = {"tool": declaration.name, "environment": declaration.environment.value, "digest": version.digest}
         await authority.record(tx, EventKind.COMPOSITE_DECLARED, version.tool_id, **facts)
     return made[0] if made else None
+
+
+def _refuse_beyond_dev(declaration: Declaration, authority: Authority) -> None:
+    where = declaration.environment.value
+    if declaration.environment is not Environment.DEV and authority.by is not None:
+        raise Forbidden(
+            f"Composite tools come to {where} by promotion: declare {declaration.name!r} in dev, then ask for its "
+            f"promotion, as by `toolhub promotion composite {declaration.name} --to {where}`."
+        )
+
+
+async def release_of(tx: Tx, declaration: Declaration) -> ConnectorSpec:
+    """Return what offers a declared composite tool beside those that its environment has.
+
+    Raises:
+        InputError: it contradicts itself or its tools; the message lists every problem.
+        NotFound: there is no such connection or tool.
+    """
+    parts = await _parts(tx, declaration)
+    problems = [*_problems(declaration, parts)]
+    if problems:
+        raise InputError(f"The composite tool {declaration.name!r} cannot be declared. {'; '.join(problems)}.")
+    return await _release_with(tx, declaration, parts)
+
+
+async def _parts(tx: Tx, declaration: Declaration) -> list[_Part]:
+    return [await _part(tx, step, declaration.environment) for step in declaration.steps]
 
 
 def _owned_by(owner_id: str | None, tool_id: str) -> Any:  # noqa: ANN401  # SQLAlchemy's own type of a statement
@@ -220,9 +247,8 @@ def _answer(part: _Part) -> dict[str, Json]:
 
 async def _release_with(tx: Tx, declaration: Declaration, parts: list[_Part]) -> ConnectorSpec:
     name = connector_of(declaration.environment)
-    query = select(ReleaseRow.spec).join(ConnectorRow, ConnectorRow.release_id == ReleaseRow.id)
-    text = await tx.scalar(query.where(ConnectorRow.name == name))
-    others = ConnectorSpec.model_validate_json(text).operations if text else ()
+    current = await release_in_use(tx, name, declaration.environment)
+    others = () if current is None else current.spec.operations
     kept = [one for one in others if one.name != declaration.name]
     return ConnectorSpec(
         name=name,
@@ -236,7 +262,7 @@ async def _release_with(tx: Tx, declaration: Declaration, parts: list[_Part]) ->
     )
 
 
-async def _connect(tx: Tx, environment: Environment, authority: Authority) -> None:
+async def connect_composites(tx: Tx, environment: Environment, authority: Authority) -> None:
     """Make the connection that offers composite tools in `environment`, where it is missing; it leads nowhere."""
     name = f"composite-{environment}"
     if await tx.scalar(select(ConnectionRow.id).where(ConnectionRow.name == name)) is None:

@@ -51,7 +51,7 @@ async def register_connector(
     owner = row.owner_id if row else None
     await require_steward(tx, authority, Stewards(owner_id=owner, what=f"the connector {spec.name!r}"))
     release_digest = digest(spec.model_dump(mode="json"))
-    wanted = {_at_once(spec), *also}
+    wanted = {*_at_once(spec), *also}
     if row is not None and await _is_in_use(tx, row, release_digest, wanted):
         return []
     refuse_unfit(spec)
@@ -86,9 +86,10 @@ def _refuse_reserved(spec: ConnectorSpec, authority: Authority) -> None:
         raise Forbidden(f"Composite tools are declared, not registered; see `toolhub composite`. ({spec.name!r})")
 
 
-def _at_once(spec: ConnectorSpec) -> Environment:
-    """Return where a release is in use as soon as it is registered: in dev; composite tools in their environment."""
-    return Environment(spec.name.removeprefix(PREFIX)) if spec.name.startswith(PREFIX) else Environment.DEV
+def _at_once(spec: ConnectorSpec) -> frozenset[Environment]:
+    """Return where a release is in use as soon as it is registered: in dev, if it is not of another environment."""
+    is_elsewhere = spec.name.startswith(PREFIX) and spec.name != f"{PREFIX}{Environment.DEV}"
+    return frozenset() if is_elsewhere else frozenset({Environment.DEV})
 
 
 async def _is_in_use(

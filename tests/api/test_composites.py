@@ -66,3 +66,18 @@ async def test_the_steps_of_a_plan_are_told_with_their_calls(hub: WorkingHub, lo
     assert [step["status"] for step in plan["steps"]] == ["done", "done", "done"]
     step = (await requester.get(f"/invocations/{plan['steps'][0]['invocation_id']}")).json()
     assert (step["plan_id"], step["approved_by"]) == (asked.id, "plan")
+
+
+async def test_a_promotion_of_a_composite_tool_names_the_step_that_has_to_come_first(log_in: LogIn) -> None:
+    administrator, requester = await log_in("administrator"), await log_in("requester")
+    await administrator.send("POST", "/composites", {"declaration": restock(STEPS)})
+    wish = {"name": "restock", "environment": "staging", "reason": "Tried."}
+
+    refused = await administrator.send("POST", "/composites/promotions", wish)
+    unknown = await administrator.send("POST", "/composites/promotions", {**wish, "name": "nothing"})
+    forbidden = await requester.send("POST", "/composites/promotions", wish)
+
+    assert is_problem(refused, 409, "conflict")
+    assert "Step 1, put: staging uses no version of 'item_put'; promote the release of" in refused.json()["detail"]
+    assert unknown.status_code == 404
+    assert forbidden.status_code == 403

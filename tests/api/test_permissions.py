@@ -64,6 +64,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "revokeRunner": ADMINISTRATOR,  # and the connector's owner
     "listComposites": MEMBER,
     "declareComposite": ADMINISTRATOR,  # and whoever owns the tools of all steps; see test_composites
+    "askCompositePromotion": ADMINISTRATOR,
     "listConnections": EVERYBODY,  # its own; see test_registry
     "createConnection": ADMINISTRATOR,
     "getConnection": ADMINISTRATOR | OPERATOR,
@@ -213,6 +214,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "setToolTier": {"tier": "high"},
         "setToolRules": {"rules": [{"condition": "true", "message": "Never."}]},
         "askPromotion": {"connector": "upstream", "environment": "staging", "reason": "It works."},
+        "askCompositePromotion": {"name": "restock", "environment": "staging", "reason": "It works."},
         "explainPromotion": WHY,
         "decidePromotion": {"digest": "0" * 64, "agree": False, "reason": "Not yet."},
         "withdrawPromotion": WHY,

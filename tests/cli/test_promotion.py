@@ -90,3 +90,14 @@ def test_the_record_is_played_again(toolhub: CliRunner) -> None:
 
     assert played.exit_code == 0, played.output
     assert json.loads(played.stdout) == {"same": 0, "different": 0, "unsure": 0, "played": []}
+
+
+def test_a_composite_tool_is_asked_for_by_its_name_and_says_what_is_missing(toolhub: CliRunner) -> None:
+    wish = ["promotion", "composite", "restock", "--to", "staging", "--reason", "Tried."]
+
+    unknown = toolhub.invoke(app, wish)
+    unclear = toolhub.invoke(app, [*wish, "--over", "put"])
+
+    assert "There is no composite tool 'restock' in dev." in f"{unknown.output}{unknown.exception}"
+    assert unclear.exit_code == 1
+    assert "--over takes STEP=CONNECTION; 'put' says no connection." in " ".join(unclear.output.split())
