@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from connectors.openapi.combining import Entangled
 from connectors.openapi.document import Document, as_object, as_text
 from connectors.openapi.drafting import Draft, Drafting
 from connectors.openapi.extension import BadWord, without_owners_words
@@ -145,7 +146,7 @@ class _Compiling:
         for number, operation in enumerate(self._operations, 1):
             try:
                 drafts.append(drafting.draft(operation, names[operation.key]))
-            except (Misplaced, BadWord) as error:
+            except (Misplaced, BadWord, Entangled) as error:
                 self._refused[operation.key] = str(error)
             self._progress(number, len(self._operations))
         return drafts

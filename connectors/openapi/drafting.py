@@ -64,6 +64,7 @@ class Drafting:
         Raises:
             Misplaced: no request can be made of it.
             BadWord: what its owner says of it cannot be followed.
+            Entangled: a schema of it cannot be followed.
         """
         word = owners_word(operation.hub)
         place = place_of(operation, self._base)

@@ -1,11 +1,11 @@
 """What an owner says of an operation in an overlay, under the one key `x-hub`."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.openapi.document import METHODS, Object, as_object
+from connectors.openapi.document import Object
 from connectors.openapi.operations import HUB
 from connectors.sdk.spec import Idempotency
 from connectors.sdk.vocabulary import Effect, Reversal, Tier
@@ -124,14 +124,20 @@ def owners_word(said: Json) -> OwnersWord:
 
 
 def without_owners_words(root: Mapping[str, Json]) -> tuple[Object, int]:
-    """Return the document without `x-hub`, and how many there were: its author is not the owner of the connector."""
-    removed = 0
-    paths = dict[str, Json]()
-    for path, item in as_object(root.get("paths")).items():
-        operations = dict(as_object(item))
-        for method in {*METHODS} & {*operations}:
-            if HUB in as_object(operations[method]):
-                operations[method] = {name: one for name, one in operations[method].items() if name != HUB}
-                removed += 1
-        paths[path] = operations
-    return {**root, "paths": paths}, removed
+    """Return the document without `x-hub`, and how many there were: its author is not the owner of the connector.
+
+    It is taken away wherever it stands: references lead an operation to any place of the document.
+    """
+    plain, removed = dict(root), 0
+    waiting: list[Json] = [plain]
+    while waiting:
+        holder = waiting.pop()
+        if isinstance(holder, dict) and HUB in holder:
+            del holder[HUB]
+            removed += 1
+        members = cast("Object", holder).items() if isinstance(holder, dict) else enumerate(cast("list[Json]", holder))
+        for place, member in [*members]:
+            if isinstance(member, dict | list):
+                holder[place] = cast("Json", member).copy()
+                waiting.append(holder[place])
+    return plain, removed

@@ -1,8 +1,9 @@
 """The rules of one schema that every client and the hub read alike, whatever version of OpenAPI has them."""
 
 import html
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from connectors.openapi.document import Document, Object, as_list, as_text
@@ -126,16 +127,17 @@ def _choices(choices: list[Json], types: list[str], document: Document) -> Objec
         fitting = [_as_written(choice) for choice in choices if choice is not None]
     elif len(fitting) < len([choice for choice in choices if choice is not None]):
         document.note("A list of choices holds some that are not of the type it is for; they are left out.")
-    distinct = _distinct(fitting)
-    return {"enum": distinct} if distinct else {}
+    once = distinct(fitting)
+    return {"enum": once} if once else {}
 
 
-def _distinct(choices: list[Json]) -> list[Json]:
-    texts = list(dict.fromkeys(choice for choice in choices if isinstance(choice, str)))
-    others = [choice for choice in choices if not isinstance(choice, str)]
-    if not others:
-        return texts
-    return [*texts, *(choice for number, choice in enumerate(others) if choice not in others[:number])]
+def distinct(values: Iterable[Json]) -> list[Json]:
+    """Return `values`, each once."""
+    found = dict[Json, Json]()
+    for value in values:
+        is_plain = not isinstance(value, dict | list)
+        found.setdefault(value if is_plain else (json.dumps(value, sort_keys=True),), value)
+    return list(found.values())
 
 
 def _fits(choice: Json, types: list[str]) -> bool:

@@ -5,29 +5,35 @@ not quite what the vendor promised is still an answer, so it keeps names and typ
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from connectors.openapi.combining import Combiner, branches_of
 from connectors.openapi.document import Document, Object, as_list, as_object, as_text
-from connectors.openapi.rules import DECIMAL, kept_rules, short, types_of
+from connectors.openapi.rules import DECIMAL, distinct, kept_rules, short, types_of
 
 Json = Any
 """Any JSON value."""
 
-_FUEL: Final = 40
-"""How many schemas may be combined into one before that is called endless."""
 _MOST_BRANCHES: Final = 8
+_UNION: Final = 4
+"""What a union of several kinds takes of the detail that is left; one of a kind and null takes 1."""
 _MONEY: Final = ("amount", "price", "money", "balance")
 _FILE: Final = "In base64."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:
-    """How much of a schema is told: levels of objects, characters of a description, values of a list of choices."""
+    """How much of a schema is told: levels of objects, characters of a description, values of a list of choices.
+
+    `unions` is what is left for unions in unions, of which one of several kinds takes most: below them a value may be
+    anything, so a union that contains itself comes to an end.
+    """
 
     depth: int
     text: int
     choices: int
+    unions: int = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,28 +49,28 @@ class Shaper:
 
     def __init__(self, document: Document, *, is_input: bool) -> None:
         self._document = document
+        self._combiner = Combiner(document)
         self._is_input = is_input
         self._hidden = "readOnly" if is_input else "writeOnly"
         self._shaped = dict[tuple[str, Detail, str], Object]()
-        self._known = dict[str, Object]()
 
     def members(self, schema: Json) -> Members | None:
         """Return the members of what `schema` describes, or None if that is no object with members known by name."""
-        said = self._combined(schema, _FUEL)
+        said = self.combined(schema)
         if types_of(said) not in ([], ["object"]) or not as_object(said.get("properties")):
             return None
-        if not as_object(said["properties"]).keys() - {*self._hidden_in(said)} or _branches(said):
+        if not as_object(said["properties"]).keys() - {*self._hidden_in(said)} or branches_of(said):
             return None
         return Members(properties=self._shown(said), required=self._required(said))
 
     def is_file(self, schema: Json) -> bool:
         """Return whether `schema` describes bytes."""
-        said = self._combined(schema, _FUEL)
+        said = self.combined(schema)
         return said.get("type") == "file" or said.get("format") == "binary" or "contentMediaType" in said
 
     def combined(self, schema: Json) -> Object:
         """Return `schema` as one object, with what it refers to and is made of."""
-        return self._combined(schema, _FUEL)
+        return self._combiner.combined(schema)
 
     def shape(self, schema: Json, detail: Detail, name: str = "") -> Object:
         """Return the portable schema of what `schema` describes; `name` is what the value is called."""
@@ -72,13 +78,13 @@ class Shaper:
         key = (reference, detail, name) if isinstance(reference, str) and len(as_object(schema)) == 1 else None
         if key is not None and key in self._shaped:
             return self._shaped[key]
-        shaped = self._shape(self._combined(schema, _FUEL), detail, name)
+        shaped = self._shape(self.combined(schema), detail, name)
         if key is not None:
             self._shaped[key] = shaped
         return shaped
 
     def _shape(self, said: Object, detail: Detail, name: str) -> Object:
-        branches = _branches(said)
+        branches = branches_of(said)
         if branches and not as_object(said.get("properties")):
             return self._union(said, branches, detail, name)
         types = types_of(said)
@@ -97,7 +103,7 @@ class Shaper:
         shaped: Object = {"type": "object"}
         if detail.depth <= 0:
             return shaped
-        inner = Detail(depth=detail.depth - 1, text=detail.text, choices=detail.choices)
+        inner = replace(detail, depth=detail.depth - 1)
         properties = {name: self.shape(member, inner, name) for name, member in self._shown(said).items()}
         if properties:
             shaped["properties"] = properties
@@ -110,10 +116,10 @@ class Shaper:
     def _array(self, said: Object, detail: Detail) -> Object:
         items = as_object(said.get("items"))
         rules = kept_rules(said, ["array"], self._document) if self._is_input else {}
-        is_nested = types_of(self._combined(items, _FUEL)) == ["array"]
+        is_nested = types_of(self.combined(items)) == ["array"]
         if is_nested and detail.depth <= 0:
             return {"type": "array", **rules}
-        inner = Detail(depth=detail.depth - is_nested, text=detail.text, choices=detail.choices)
+        inner = replace(detail, depth=detail.depth - is_nested)
         return {"type": "array", "items": self.shape(items, inner), **rules}
 
     def _plain(self, said: Object, types: list[str], detail: Detail, name: str) -> Object:
@@ -129,12 +135,15 @@ class Shaper:
         return {"type": types[0] if len(types) == 1 else types, **rules} if types else rules
 
     def _union(self, said: Object, branches: list[Json], detail: Detail, name: str) -> Object:
-        combined = [self._combined(branch, _FUEL) for branch in branches]
+        combined = [self.combined(branch) for branch in branches]
         told = [branch for branch in combined if types_of(branch) != ["null"] and as_list(branch.get("enum")) != [None]]
         rest = {keyword: member for keyword, member in said.items() if keyword not in {"anyOf", "oneOf"}}
+        detail = replace(detail, unions=detail.unions - (1 if len(told) == 1 else _UNION))
+        if detail.unions < 0:
+            return {}
         if len(told) == 1:
             return self._shape({**told[0], **rest}, detail, name)
-        shaped = _distinct([self.shape(branch, detail, name) for branch in told])
+        shaped: list[Object] = distinct([self.shape(branch, detail, name) for branch in told])
         if len(shaped) == 1:
             return shaped[0]
         if all(one.get("type") == "object" for one in shaped) and (not self._is_input or detail.depth <= 1):
@@ -144,43 +153,13 @@ class Shaper:
         text = short(_description(said), detail.text)
         return {"anyOf": shaped, **({"description": text} if text else {})}
 
-    def _combined(self, schema: Json, fuel: int) -> Object:
-        """Return `schema` with all that it refers to and is made of (`allOf`) in one object."""
-        reference = as_object(schema).get("$ref")
-        if not isinstance(reference, str) or len(schema) > 1:
-            return self._put_together(schema, fuel)
-        if reference not in self._known:
-            combined = self._put_together(schema, fuel)
-            if fuel < _FUEL:  # below the root of a schema that is made of itself it may be cut off
-                return combined
-            self._known[reference] = combined
-        return self._known[reference]
-
-    def _put_together(self, schema: Json, fuel: int) -> Object:
-        said = self._document.resolved(schema)
-        parts = as_list(said.get("allOf"))
-        if not parts and not (_branches(said) and as_object(said.get("properties"))):
-            return said
-        if fuel <= 0:
-            self._document.note("A schema is made of itself (allOf), and is cut off there.")
-            return {}
-        combined: Object = {}
-        for part in (*parts, {name: member for name, member in said.items() if name != "allOf"}):
-            _add(combined, self._combined(part, fuel - 1) if part in parts else part)
-        if as_object(combined.get("properties")):
-            for branch in _branches(combined):
-                optional = as_object(self._combined(branch, fuel - 1).get("properties"))
-                combined["properties"] = {**optional, **combined["properties"]}
-            combined = {name: member for name, member in combined.items() if name not in {"anyOf", "oneOf"}}
-        return combined
-
     def _shown(self, said: Object) -> Object:
         hidden = self._hidden_in(said)
         return {name: member for name, member in as_object(said.get("properties")).items() if name not in hidden}
 
     def _hidden_in(self, said: Object) -> set[str]:
         properties = as_object(said.get("properties"))
-        return {name for name, member in properties.items() if self._combined(member, _FUEL).get(self._hidden) is True}
+        return {name for name, member in properties.items() if self.combined(member).get(self._hidden) is True}
 
     def _required(self, said: Object) -> list[str]:
         shown = self._shown(said)
@@ -188,29 +167,6 @@ class Shaper:
         if not isinstance(said.get("required", []), list):
             self._document.note("A schema says required, but not of which members; that says nothing.")
         return [name for name in dict.fromkeys(map(str, names)) if name in shown]
-
-
-def _branches(said: Mapping[str, Json]) -> list[Json]:
-    return as_list(said.get("oneOf")) or as_list(said.get("anyOf"))
-
-
-def _add(combined: Object, part: Mapping[str, Json]) -> None:
-    for keyword, member in part.items():
-        match keyword:
-            case "properties":
-                combined[keyword] = {**as_object(combined.get(keyword)), **as_object(member)}
-            case "required":
-                combined[keyword] = [*as_list(combined.get(keyword)), *as_list(member)]
-            case _:
-                combined[keyword] = member
-
-
-def _distinct(schemas: list[Object]) -> list[Object]:
-    found = list[Object]()
-    for schema in schemas:
-        if schema not in found:
-            found.append(schema)
-    return found
 
 
 def _any_of_these_members(schemas: list[Object]) -> Object:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Container, Mapping
 from fnmatch import fnmatchcase
 from typing import Final, Literal, Self
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -56,16 +56,20 @@ class SafeRule(BaseModel):
         return self.template is not None and _OF_DRAFTS.fullmatch(self.template) is not None
 
     def _means(self, path: str) -> bool:
-        # Some servers do not tell letters of different case apart, so what is not meant is not meant in any.
-        if any(matches(other.casefold(), path.casefold()) for other in self.besides):
+        if any(_may_be(other, path) for other in self.besides):
             return False
         if self._means_drafts and unquote(path).casefold().count("isactiveentity") != 1:
             return False  # said twice, nobody knows which counts
         return fnmatchcase(path, self.path) if self.template is None else matches(self.template, path)
 
     def _is_asked_in(self, request: WireRequest) -> bool:
-        asked = request.asked
-        return all([value for name, value in asked if name == key] == [wanted] for key, wanted in self.query.items())
+        """Return whether every server reads the query so: whatever may be taken for a name is said once, as wanted."""
+        for query in {request.query_string, request.query_string.replace(";", "&")}:
+            asked = parse_qsl(query, keep_blank_values=True)
+            for key, wanted in self.query.items():
+                if [one for one in asked if _read(one[0]) == _read(key)] != [(key, wanted)]:
+                    return False
+        return True
 
     def concerns(self, request: WireRequest, opened: Container[str]) -> bool:
         """Return whether it asks nothing of `request` that has to be among `opened`, or it is."""
@@ -85,6 +89,25 @@ class SafeRule(BaseModel):
                 f"a {self.method} is safe only as a dry run: preview_only, and asked for in the query or of a draft"
             )
         return self
+
+
+def _may_be(template: str, path: str) -> bool:
+    """Return whether a server might take `path` for one that `template` means, whatever its letters' case.
+
+    An escape stands for its character, and some servers cut a segment's parameters off. Source: RFC 3986 sections
+    3.3 and 6.2.2.
+    """
+    return matches(template.casefold(), path.casefold()) or matches(_plain(template), _plain(path))
+
+
+def _plain(path: str) -> str:
+    segments = unquote(path).casefold().split("/")
+    return "/".join(segment.partition(";")[0] for segment in segments).rstrip("/")
+
+
+def _read(name: str) -> str:
+    """Return a parameter's name as the most careless server reads it: any case, `name[]` and `name[x]` as `name`."""
+    return name.strip().partition("[")[0].casefold().replace(".", "_").replace(" ", "_")
 
 
 def misnamed(rule: SafeRule, rpc: Rpc) -> str | None:

@@ -5,13 +5,16 @@ from typing import Final
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.canonical import digest
 
-_PASSPORT: Final = {"name", "entry", "runs", "artefact_digest", "auth", "safe", "rpc", "headers"}
-"""What a connector brings to each of its tools beside the operation itself."""
+NOT_BROUGHT: Final = frozenset({"spec_version", "version", "title", "description", "operations"})
+"""What a connector does not bring to each of its tools: its own name for itself and its release, and the others.
+
+All the rest it does, whatever is added to the spec: a rule about refusals decides what an answer means.
+"""
 
 
 def passport_digest(spec: ConnectorSpec) -> str:
-    """Return the digest of what a connector brings to each of its tools: code, sign-in, safe requests."""
-    return digest(spec.model_dump(mode="json", include=_PASSPORT))
+    """Return the digest of what a connector brings to each of its tools: its code, sign-in, rules, pace."""
+    return digest(spec.model_dump(mode="json", exclude={*NOT_BROUGHT}))
 
 
 def version_digest(operation: OperationSpec, connector_digest: str) -> str:

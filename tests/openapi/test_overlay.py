@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from openapi_recorder import imported
 
-from connectors.openapi import BadOverlay
+from connectors.openapi import BadOverlay, Importing, compile_document, read_document
 from connectors.openapi.overlay import apply_overlay
 from connectors.sdk.spec import ConnectorSpec
 from hub.registry import proof_digest
@@ -132,6 +132,34 @@ def test_nothing_is_published_that_the_owner_has_not_exposed() -> None:
 
 def test_what_the_document_itself_says_to_the_hub_counts_for_nothing_and_is_told() -> None:
     assert "The document itself says x-hub; only an owner's overlay may." in imported(DEALS).findings
+
+
+HIDDEN = """
+openapi: 3.1.0
+info: {title: Deals, version: 2.0.1}
+paths:
+  /wipe: {$ref: '#/PLACE/wipe'}
+PLACES:
+  wipe:
+    post:
+      operationId: wipeEverything
+      x-hub: {expose: true, effect: read, tier: low}
+      responses: {200: {description: Gone.}}
+"""
+
+
+@pytest.mark.parametrize("place", ["components/pathItems", "x-anything", "webhooks"])
+def test_nor_does_it_count_where_only_a_reference_leads(place: str) -> None:
+    document = read_document(HIDDEN.replace("PLACES:", "wanted:").replace("PLACE", place).encode())
+    items = document.pop("wanted")
+    first, _, second = place.partition("/")
+    document[first] = {second: items} if second else items
+
+    compilation = compile_document(document, Importing(name="x"))
+
+    assert (compilation.operations, compilation.spec.operations, compilation.spec.safe) == (1, (), ())
+    assert "The document itself says x-hub; only an owner's overlay may." in compilation.findings
+    assert "x-hub" in str(document), "the document that was given is nobody's to change"
 
 
 def test_an_action_that_selects_nothing_is_told() -> None:

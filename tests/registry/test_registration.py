@@ -4,6 +4,7 @@ import pytest
 from registry_crm import anybody, connect, crm, operation, register, write
 from sqlalchemy import select
 
+from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.vocabulary import Tier
 from hub.audit.tables import EventRow
 from hub.core.errors import Conflict, InputError
@@ -12,11 +13,13 @@ from hub.registry import (
     Catalog,
     connectors,
     find_tool,
+    proof_digest,
     register_connector,
     tools,
     versions,
     withdraw_version,
 )
+from hub.registry.digests import NOT_BROUGHT
 from hub.registry.tables import ToolRow
 from hub.storage import Database
 
@@ -67,6 +70,36 @@ async def test_changed_code_or_a_changed_safe_rule_makes_new_versions_of_every_t
     by_rule = await register(database, authority, crm(artefact_digest="b" * 64, safe=[{"method": "GET"}]))
 
     assert by_code == by_rule == ["deal_get", "deal_update"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"refusals": [{"method": "PATCH", "template": "/deals/{id}", "empty": "/warnings"}]},
+        {"speaks": "smtp"},
+        {"rate": {"requests": 5}},
+        {"headers": ["x-tenant"]},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_whatever_a_connector_brings_to_its_tools_makes_new_versions_of_them_unproven(
+    database: Database, authority: Authority, changes: dict[str, object]
+) -> None:
+    """A rule about refusals, for one, says that an answer of success means that nothing was done."""
+    await register(database, authority)
+    changed = crm(version="1.0.1", **changes)
+
+    assert await register(database, authority, changed) == ["deal_get", "deal_update"]
+    assert proof_digest(changed, changed.operation("deal_update")) != proof_digest(
+        crm(), crm().operation("deal_update")
+    )
+
+
+def test_what_is_added_to_a_connectors_declaration_is_brought_to_its_tools_unless_it_is_named_here() -> None:
+    brought = {*ConnectorSpec.model_fields} - NOT_BROUGHT
+
+    assert sorted(NOT_BROUGHT) == ["description", "operations", "spec_version", "title", "version"]
+    assert len(brought) == len(ConnectorSpec.model_fields) - len(NOT_BROUGHT)
 
 
 async def test_a_new_title_of_the_connector_alone_is_no_new_version_of_its_tools(

@@ -25,6 +25,21 @@ def test_a_template_covers_nothing_else(path: str) -> None:
     assert not covers(DEAL, path)
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/deals/%65xport", "/deals/expor%74", "/deals/EXPOR%54", "/deals/export;v=1", "/deals/export%3Bv=1",
+     "/deals;x/export", "/deals/export%2F"],
+)  # fmt: skip
+def test_what_a_rule_leaves_out_is_left_out_however_it_is_written(path: str) -> None:
+    assert not covers(DEAL, path)
+    assert not covers(SafeRule(method="GET", path="/deals*", besides=("/deals/export",)), path)
+
+
+def test_what_only_begins_like_what_is_left_out_is_covered() -> None:
+    assert covers(DEAL, "/deals/exports")
+    assert covers(DEAL, "/deals/%65")
+
+
 def test_characters_of_a_template_stand_for_themselves() -> None:
     rule = SafeRule(method="GET", template="/Orders({id})")
 
@@ -39,6 +54,14 @@ DRY_RUNS = {
     "validateOnly=false": False,
     "validateOnly=true&validateOnly=false": False,
     "validateOnly=TRUE": False,
+    "validateOnly=true&validateonly=false": False,
+    "validateOnly=true&validateOnly%5B%5D=0": False,
+    "validateOnly=true&validateOnly%5B0%5D=0": False,
+    "validateOnly=true&%20validateOnly=0": False,
+    "a=1;validateOnly=false&validateOnly=true": False,
+    "validateOnly=true;a=1": False,
+    "validateonly=true": False,
+    "validateOnly=true&validateOnlyThen=false": True,
 }
 
 
