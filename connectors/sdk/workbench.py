@@ -4,7 +4,9 @@ It is no sandbox and keeps no record: it is for trying out a connector, never fo
 """
 
 import base64
+import ssl
 from collections.abc import Mapping
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -26,6 +28,12 @@ LARGEST_ANSWER = 4_000_000
 """Bytes; the hub's broker has a limit too, so a connector had better ask for pages."""
 
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Return what the machine trusts; reading that takes long, and it is the same for every client."""
+    return ssl.create_default_context()
 
 
 class PlainTransport:
@@ -74,7 +82,9 @@ class Workbench:
     def __init__(self, connector: Connector, base_url: str, *, headers: Mapping[str, str] | None = None) -> None:
         self.connector = connector
         self._base_url = base_url
-        self._client = httpx2.AsyncClient(headers=dict(headers or {}), timeout=30, follow_redirects=False)
+        self._client = httpx2.AsyncClient(
+            verify=trusted(), headers=dict(headers or {}), timeout=30, follow_redirects=False
+        )
 
     async def __aenter__(self) -> Self:
         return self

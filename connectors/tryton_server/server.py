@@ -12,6 +12,7 @@ from typing import Self
 
 import httpx2
 
+from connectors.sdk.workbench import trusted
 from connectors.tryton_server.installation import DATABASE, TWIN, Installation, configuration, make_twin
 from connectors.tryton_server.person import Person
 
@@ -143,7 +144,9 @@ class TrytonServer:
     def _answers(self) -> bool:
         question = '{"id": 0, "method": "common.server.version", "params": []}'
         try:
-            return httpx2.post(f"http://127.0.0.1:{self._port}/rpc/", content=question, headers=_JSON).is_success
+            return httpx2.post(
+                f"http://127.0.0.1:{self._port}/rpc/", content=question, headers=_JSON, verify=trusted()
+            ).is_success
         except httpx2.TransportError:
             return False
 

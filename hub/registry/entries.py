@@ -1,6 +1,6 @@
 """One entry of a server with all that belongs to it, and whether it can be called."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.core.errors import NotFound, Quarantined, Unavailable
@@ -27,6 +27,7 @@ class Entry:
     connection: Connection
     also_on: frozenset[str]
     badge: Badge | None = None
+    _published: list[PublishedTool] = field(default_factory=list[PublishedTool], init=False, repr=False, compare=False)
 
     @property
     def is_offered(self) -> bool:
@@ -66,11 +67,13 @@ class Entry:
         return server in self.also_on and sight.reaches(server, self.also_on)
 
     def published(self) -> PublishedTool:
-        """Return it as a published tool.
+        """Return it as a published tool; it is made once, for a page of a list asks a hundred of them.
 
         Raises:
             NotFound: the tool has no version to offer.
         """
+        if self._published:
+            return self._published[0]
         if self.version is None or self.connector is None:
             raise unknown_tool(self.name)
         parts = Parts(
@@ -82,7 +85,8 @@ class Entry:
             connection=self.connection,
             badge=self.badge,
         )
-        return published(parts)
+        self._published.append(published(parts))
+        return self._published[0]
 
 
 def callable_tool(entry: Entry | None, name: str, sight: Sight) -> PublishedTool:

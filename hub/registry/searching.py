@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from connectors.sdk.vocabulary import Effect
 from hub.registry.entries import Entry
 from hub.registry.prominence import prominence
 from hub.registry.snapshot import Shelf, Snapshot
 from hub.registry.terms import terms_of
-from hub.registry.vocabulary import Wanted, vocabulary
+from hub.registry.vocabulary import Wanted, only_asks, vocabulary
 
 Key = tuple[str, str]
 """What is indexed once: a version's id and a name it is published under."""
@@ -30,9 +31,13 @@ _SHORTEST_BEGINNING: Final = 3
 _MOST_BEGINNINGS: Final = 40
 _SATURATED: Final = 4.0
 """How prominent a term is that counts half of what it can at most."""
+_NOT_ASKED: Final = 0.85
+"""What a tool that changes something counts for a question that only asks."""
 _PUBLISHED_NAME: Final = 4.0
 _ENOUGH: Final = 1000
 """So many tools answer rarer things of a question that one which answers common ones alone is not looked at."""
+_FIRST: Final = 200
+"""So many of the best are put in order first, the others when somebody asks for more."""
 _WORN: Final = 2
 """When so many times more was indexed than is there still, everything is indexed anew."""
 
@@ -65,6 +70,7 @@ class Words:
         self._postings: dict[str, _Postings] = {}
         self._sorted: list[str] = []
         self._unsorted: list[str] = []
+        self._reads: set[int] = set()
         self._count = 0
 
     def add(self, entry: Entry) -> None:
@@ -76,6 +82,8 @@ class Words:
                 self._unsorted.append(term)
             having.documents.append(self._count)
             having.weights.append(weight / (weight + _SATURATED))
+        if entry.version is not None and entry.version.spec.effect is Effect.READ:
+            self._reads.add(self._count)
         self._count += 1
 
     def scores(self, text: str) -> Mapping[int, float]:
@@ -85,17 +93,20 @@ class Words:
         scores = dict[int, float]()
         for wanted, best in found:
             weight = wanted.weight * math.log(1 + (self._count - len(best) + 0.5) / (len(best) + 0.5))
-            for number in best if len(scores) < _ENOUGH else scores.keys() & best.keys():
-                scores[number] = scores.get(number, 0.0) + weight * best[number]
+            both = scores.keys() & best.keys()
+            for number in both:
+                scores[number] += weight * best[number]
+            if len(scores) < _ENOUGH:
+                scores.update((number, weight * best[number]) for number in best.keys() - both)
+        if only_asks(text):
+            scores.update([(number, scores[number] * _NOT_ASKED) for number in scores.keys() - self._reads])
         return scores
 
     def _best(self, wanted: Wanted) -> dict[int, float]:
         """Return how prominently documents have what is wanted: the best of its alternatives that each has."""
         best = dict[int, float]()
         for terms, worth in self._present(wanted):
-            for number, weight in self._having(terms):
-                if best.get(number, 0.0) < weight * worth:
-                    best[number] = weight * worth
+            _raise_to(best, {number: weight * worth for number, weight in self._having(terms)})
         return best
 
     def _present(self, wanted: Wanted) -> list[tuple[tuple[str, ...], float]]:
@@ -104,15 +115,11 @@ class Words:
         return found or [((term,), _BEGINS) for term in self._beginning(wanted.word)]
 
     def _having(self, terms: tuple[str, ...]) -> Iterable[tuple[int, float]]:
-        first, *others = (self._postings[term] for term in terms)
-        if not others:
-            return first.pairs()
-        held = [dict(other.pairs()) for other in others]
-        return (
-            (number, (weight + sum(other[number] for other in held)) / len(terms))
-            for number, weight in first.pairs()
-            if all(number in other for other in held)
-        )
+        if len(terms) == 1:
+            return self._postings[terms[0]].pairs()
+        held = sorted((dict(self._postings[term].pairs()) for term in terms), key=len)
+        common = set(held[0]).intersection(*held[1:])
+        return ((number, sum([one[number] for one in held]) / len(terms)) for number in common)
 
     def _beginning(self, word: str) -> Iterator[str]:
         if len(word) < _SHORTEST_BEGINNING:
@@ -181,16 +188,21 @@ class Index:
 
     def ranked(self, text: str, shelf: Shelf) -> Iterator[Entry]:
         """Yield the entries of `shelf` that answer `text`, the best first, then by name."""
-        heap = list[tuple[float, str]]()
-        for number, score in self._scores(text).items():
-            version_id, name = key = self._keys[number]
-            entry = shelf.entries.get(name)
-            is_here = entry is not None and entry.version is not None and entry.version.id == version_id
-            if is_here and self._numbers.get(key) == number:
-                heap.append((-score, name))
-        heapq.heapify(heap)
-        while heap:
-            yield shelf.entries[heapq.heappop(heap)[1]]
+        scores = self._scores(text)
+        if len(shelf.entries) < len(scores):
+            here = (self._number_of(entry) for entry in shelf.entries.values())
+            scores = {number: scores[number] for number in here if number is not None and number in scores}
+        for some in _best_first(scores):
+            heap = [(-scores[number], self._keys[number][1], number) for number in some]
+            heapq.heapify(heap)
+            while heap:
+                _, name, number = heapq.heappop(heap)
+                entry = shelf.entries.get(name)
+                if entry is not None and self._number_of(entry) == number:
+                    yield entry
+
+    def _number_of(self, entry: Entry) -> int | None:
+        return None if entry.version is None else self._numbers.get((entry.version.id, entry.name))
 
     def _scores(self, text: str) -> Mapping[int, float]:
         first, *others = (ranker.scores(text) for ranker in self._rankers)
@@ -202,6 +214,23 @@ class Index:
             for number, score in scores.items():
                 joined[number] = joined.get(number, 0.0) + score / most
         return joined
+
+
+def _best_first(scores: Mapping[int, float]) -> Iterator[list[int]]:
+    """Yield the numbers of the best few, then all others: hardly anybody looks further than those."""
+    if len(scores) > _FIRST:
+        least = sorted(scores.values(), reverse=True)[_FIRST]
+        yield [number for number, score in scores.items() if score >= least]
+        yield [number for number, score in scores.items() if score < least]
+    else:
+        yield [*scores]
+
+
+def _raise_to(best: dict[int, float], others: dict[int, float]) -> None:
+    """Let `best` have the higher of both for each number; most stand in one of them alone, and cost no step here."""
+    higher = [(number, best[number]) for number in best.keys() & others.keys() if best[number] > others[number]]
+    best |= others
+    best.update(higher)
 
 
 def _terms(entry: Entry) -> Mapping[str, float]:

@@ -150,6 +150,8 @@ async def _servers(tx: Tx) -> dict[str, Server]:
 async def _connections(tx: Tx, touched: Touched | None) -> dict[str, Connection]:
     query = select(ConnectionRow).execution_options(populate_existing=True)
     if touched is not None:
+        if not (touched.connections or touched.connectors):
+            return {}
         by_id, by_connector = ConnectionRow.id.in_(touched.connections), ConnectionRow.connector.in_(touched.connectors)
         query = query.where(or_(by_id, by_connector))
     return {row.id: connection_of(row) for row in await tx.scalars(query)}
@@ -237,6 +239,8 @@ async def _read_operations(tx: Tx, ids: Sequence[str], specs: Specs) -> None:
 
 
 async def _read_releases(tx: Tx, ids: set[str], specs: Specs) -> None:
+    if not ids:
+        return
     query = select(ReleaseRow.id, ReleaseRow.spec).where(ReleaseRow.id.in_(ids))
     for release_id, spec in await tx.execute(query):
         specs.releases[release_id] = ConnectorSpec.model_validate_json(spec)

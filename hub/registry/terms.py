@@ -21,7 +21,7 @@ _REMEMBERED: Final = 50_000
 
 def pieces_of(text: str) -> list[str]:
     """Return the words of `text` in lower case and without accents, and its runs of Chinese characters."""
-    plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", text)).lower()
+    plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", text)).lower().replace("%", " percent ")
     return _PIECE.findall("".join(one for one in plain if not unicodedata.combining(one)))
 
 

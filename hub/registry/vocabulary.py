@@ -1,5 +1,6 @@
 """The vocabulary: which words of business mean the same, in English and Chinese, and so what a question asks for."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +31,13 @@ here what which who whom whose when where why how much many can could may should
 please someone somebody something anything again given now right about one all any some if so than then too very just
 get gets got let
 """
+_ASKS: Final = re.compile(
+    r"^\s*(who|whose|whom|what|which|where|when|why|is|are|was|were|did|does|has|have)\b"
+    r"|^\s*(how (?!do\b|can\b|to\b)|do we\b|do i\b|show|list|find|search|look|see|view|check|read|tell)"
+    r"|多少|几|哪|什么|吗|谁|怎么样|有没有|了没|^[查看找搜]",
+    re.IGNORECASE,
+)
+"""How a sentence begins, or in Chinese what it holds, that wants to know something and nothing changed."""
 _STOP: Final = frozenset(_STOP_WORDS.split())
 _STOP_CHINESE: Final = frozenset("的了把给在是吗请我你他她它们想要和与及到从对被为将个这那次条一些还呢吧啊让")
 
@@ -95,6 +103,11 @@ class Vocabulary:
     def _word_at(self, run: str, start: int) -> str:
         ends = range(min(len(run), start + 8), start, -1)
         return next((run[start:end] for end in ends if run[start:end] in self.words), "")
+
+
+def only_asks(text: str) -> bool:
+    """Return whether `text` asks for an answer rather than for something to be done."""
+    return _ASKS.search(text) is not None
 
 
 @cache

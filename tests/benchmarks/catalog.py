@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from relevance import connectors, found, questions, recall, snapshot
+from relevance import asked_in, connectors, desk_questions, found, questions, recall, snapshot
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -244,7 +244,7 @@ def _megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
-def relevance(folder: Path | None) -> Iterator[tuple[str, str, int, float]]:
+def relevance(folder: Path | None, own_questions: Path | None) -> Iterator[tuple[str, str, int, float]]:
     """Yield the recall at 5 of each half of the questions, and among the tools of API documents if a folder has any."""
     own = connectors()
     vendors = [*_imported(folder)] if folder else []
@@ -254,21 +254,26 @@ def relevance(folder: Path | None) -> Iterator[tuple[str, str, int, float]]:
             index.follow(where)
             for language in ("en", "zh"):
                 for half in (False, True):
-                    asked = questions(language, held_out=half)
-                    share = recall(index, where, asked)
-                    yield f"{name}, {language}", "held out" if half else "tuned on", len(asked), share
+                    label = "held out" if half else "tuned on"
+                    for kind, ask in (("", questions), (" of a helpdesk", desk_questions)):
+                        asked = ask(language, held_out=half)
+                        yield f"{name}, {language}{kind}", label, len(asked), recall(index, where, asked)
             assert found(index, "refund", where)
+    if vendors and own_questions:
+        where, index = snapshot(vendors), Index()
+        index.follow(where)
+        asked = asked_in(own_questions)
+        yield "vendors' APIs alone", "of a file", len(asked), recall(index, where, asked)
 
 
 def _imported(folder: Path) -> Iterator[ConnectorSpec]:
+    """Yield each document as a connector of all its operations; what is imported exposes none by itself."""
     for number, file in enumerate(sorted(one for one in folder.iterdir() if one.suffix in {".json", ".yaml", ".yml"})):
         try:
-            document = read_document(file.read_bytes())
-            spec = compile_document(document, Importing(name=f"vendor{number}")).spec
+            compiled = compile_document(read_document(file.read_bytes()), Importing(name=f"vendor{number}"))
         except (Unreadable, ValueError):
             continue
-        if spec is not None:
-            yield spec
+        yield compiled.spec.model_copy(update={"operations": tuple(tool.spec for tool in compiled.tools)})
 
 
 def main() -> None:
@@ -276,6 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--tools", type=int, default=TOOLS)
     parser.add_argument("--documents", type=Path, default=None, help="A folder of API documents to search among, too.")
+    parser.add_argument("--questions", type=Path, default=None, help="A file of questions about those documents.")
     parser.add_argument("--json", action="store_true", help="Print the milliseconds as JSON.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -289,7 +295,7 @@ def main() -> None:
         table.add_row(line.name, f"{line.hub:.2f}", "" if line.plain is None else f"{line.plain:.2f}")
     out.print(table)
     table = Table("questions", "half", "how many", "recall at 5", box=box.SIMPLE)
-    for name, half, count, share in relevance(given.documents):
+    for name, half, count, share in relevance(given.documents, given.questions):
         table.add_row(name, half, str(count), f"{share:.3f}")
     out.print(table)
 

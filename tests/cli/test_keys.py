@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -12,19 +11,8 @@ from hub.audit.tables import EventRow
 from hub.cli.keys import keys_app
 from hub.opening import open_database
 from hub.settings import Settings
-from hub.storage.migrations import upgrade
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The home of a new hub, named in the environment as an operator would."""
-    monkeypatch.setenv("TOOLHUB_HOME", str(tmp_path / "home"))
-
-    async def prepare() -> None:
-        async with open_database(Settings()) as database:
-            await upgrade(database)
-
-    asyncio.run(prepare())
+pytestmark = pytest.mark.usefixtures("new_home")
 
 
 def listed() -> dict[str, list[dict[str, str]]]:

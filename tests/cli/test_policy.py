@@ -1,6 +1,5 @@
 """`toolhub policy`: what decides is shown, tried and published, and the record is asked what others would change."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -9,24 +8,12 @@ from typer.testing import CliRunner, Result
 
 from hub.bundles import default_bundle_text
 from hub.cli.policy import policy_app
-from hub.opening import open_database
-from hub.settings import Settings
-from hub.storage.migrations import upgrade
 
 FAILING = '//? {"example": "nobody", "action": "commit", "expect": "denied"}\n'
 OPEN = '@id("anything") permit (principal, action, resource);\n'
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The home of a new hub, named in the environment as an operator would."""
-    monkeypatch.setenv("TOOLHUB_HOME", str(tmp_path / "home"))
-
-    async def prepare() -> None:
-        async with open_database(Settings()) as database:
-            await upgrade(database)
-
-    asyncio.run(prepare())
+pytestmark = pytest.mark.usefixtures("new_home")
 
 
 @pytest.fixture

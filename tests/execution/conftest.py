@@ -1,6 +1,5 @@
 """One executor per module, with a fresh upstream and a fresh connection to it per test."""
 
-import shutil
 import sys
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -9,38 +8,24 @@ from pathlib import Path
 import pytest
 from upstream.fixtures import Upstream
 
-from hub.credentials import Vault
 from hub.execution import Executor
-from hub.identity.authority import Authority
-from hub.keys import Keyring
-from hub.registry import register_connector
-from hub.storage import Database
 from sandbox.reach import Reach
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parent.parent / "sandbox"))  # its server
 
 from execution_decoy import Names, Scene  # found only once these folders are on the path
-from execution_house import ITEMS, House
+from execution_house import House, running_house
 from sandbox_server import Reply, serving
 
 
-@pytest.fixture(scope="module")
-async def running_house(
+@pytest.fixture(scope="module", name="running_house")
+async def _running_house(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
 ) -> AsyncGenerator[House]:
     del anyio_backend
-    file = tmp_path_factory.mktemp("execution") / "hub.sqlite"
-    shutil.copyfile(sqlite_template, file)
-    database = Database(f"sqlite+aiosqlite:///{file}")
-    keys = await Keyring.open(database, bytes(32))
-    authority = Authority(database=database, keys=keys)
-    async with database.transaction() as tx:
-        await register_connector(tx, ITEMS, authority)
-    vault = Vault(keys)
-    async with Executor(database, vault).running() as executor:
-        yield House(executor=executor, database=database, vault=vault, authority=authority)
-    await database.close()
+    async with running_house(sqlite_template, tmp_path_factory.mktemp("execution")) as house:
+        yield house
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """An executor with its vault and registry, for tests that run the test connectors against the test upstream."""
 
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+import shutil
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import upstream.connector
@@ -12,8 +15,17 @@ from connectors.sdk.spec import AuthSpec, ConnectorSpec
 from hub.credentials import Vault
 from hub.execution import CommitOrder, CommitOutcome, Executor, PreviewOutcome, Ran, ReadOutcome, Target
 from hub.identity.authority import Authority
-from hub.registry import Connection, Environment, NewConnection, create_connection, get_connection
+from hub.keys import Keyring
+from hub.registry import (
+    Connection,
+    Environment,
+    NewConnection,
+    create_connection,
+    get_connection,
+    register_connector,
+)
 from hub.storage import Database
+from sandbox.reach import Reach
 
 Json = Any
 
@@ -110,3 +122,19 @@ class House:
     ) -> Ran[CommitOutcome]:
         """Run a commit."""
         return await self.executor.commit(self.target(connector, operation), arguments, order=ordered or order())
+
+
+@asynccontextmanager
+async def running_house(template: Path, folder: Path, *, reaching: Reach | None = None) -> AsyncGenerator[House]:
+    """Run an executor beside a database of its own, in which the test connector is registered; nothing is connected."""
+    file = folder / "hub.sqlite"
+    shutil.copyfile(template, file)
+    database = Database(f"sqlite+aiosqlite:///{file}")
+    keys = await Keyring.open(database, bytes(32))
+    authority = Authority(database=database, keys=keys)
+    async with database.transaction() as tx:
+        await register_connector(tx, ITEMS, authority)
+    vault = Vault(keys)
+    async with Executor(database, vault, reach=reaching).running() as executor:
+        yield House(executor=executor, database=database, vault=vault, authority=authority)
+    await database.close()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from registry_crm import operation
-from relevance import SERVER, connectors, entry, found, questions, recall, snapshot
+from relevance import SERVER, connectors, desk_questions, entry, found, questions, recall, snapshot
 
 from hub.registry.entries import Entry
 from hub.registry.searching import Index, Words
@@ -32,7 +32,48 @@ def test_five_tools_hold_the_one_that_is_meant_for_nearly_every_question(
     held_out = recall(index, catalog, questions(language, held_out=True))
 
     assert tuned >= 0.98
-    assert held_out >= 0.95  # so much below the other half nobody looked at while tuning
+    assert held_out >= 0.98
+
+
+@pytest.mark.parametrize(("language", "learnt", "unseen"), [("en", 0.85, 0.65), ("zh", 0.9, 0.83)])
+def test_questions_in_the_words_of_a_helpdesk_find_no_less_than_they_did(
+    index: Index, catalog: Snapshot, language: str, learnt: float, unseen: float
+) -> None:
+    """What nobody wrote the vocabulary for finds less: the floor says how much, and should only ever be raised."""
+    assert recall(index, catalog, desk_questions(language, held_out=False)) >= learnt
+    assert recall(index, catalog, desk_questions(language, held_out=True)) >= unseen
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("which sales region is whose", "territory_find"), ("10% off on this order", "order_discount_apply")],
+)
+def test_a_question_that_only_asks_finds_what_reads_and_a_percent_sign_is_a_word(
+    index: Index, catalog: Snapshot, question: str, answer: str
+) -> None:
+    assert answer in found(index, question, catalog)
+
+
+def test_what_changes_something_stands_behind_what_reads_when_a_question_only_asks(
+    index: Index, catalog: Snapshot
+) -> None:
+    asked = found(index, "which stock has it", catalog, limit=50)
+    told = found(index, "transfer stock", catalog)
+
+    changing = {"stock_adjust", "stock_reserve", "stock_transfer"}
+    assert changing <= set(asked)
+    assert asked.index("stock_level_get") < min(map(asked.index, changing))
+    assert told[0] == "stock_transfer"
+
+
+def test_everything_that_answers_is_found_in_the_order_of_its_score_however_much_it_is(catalog: Snapshot) -> None:
+    many = _with(catalog, {f"deal_{number:03}": _entry(f"deal_{number:03}") for number in range(450)})
+    index = Index()
+    index.follow(many)
+
+    names = [name for name in found(index, "deal", many, limit=1000) if name.startswith("deal_")]
+
+    assert names == [f"deal_{number:03}" for number in range(450)]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Final
 
 from connectors.tryton import connector
 from connectors.tryton_server import Installation, TrytonServer
+from connectors.tryton_server.contents import Watch
 from connectors.tryton_server.harness import TrytonHarness
 from connectors.tryton_server.office import Office
 from hub.cli.demo.telling import expect
@@ -26,10 +27,14 @@ async def check_tools(installation: Installation, folder: Path) -> Badge:
     Raises:
         Unexpected: a line failed, or the undo was not proven.
     """
-    with TrytonServer(installation, folder) as tryton, closing(tryton.person("clerk")) as clerk:
+    with (
+        TrytonServer(installation, folder) as tryton,
+        closing(tryton.person("clerk")) as clerk,
+        closing(Watch(tryton.database_file)) as watch,
+    ):
         office = Office(clerk)
         contact = office.contact()
-        harness = TrytonHarness(server=tryton, office=office)
+        harness = TrytonHarness(server=tryton, office=office, watch=watch)
 
         def edit() -> None:
             clerk.write(_CONTACT, contact, value="colleague@umber.example")

@@ -11,6 +11,7 @@ from typing import Final, Self
 
 import httpx2
 
+from connectors.sdk.workbench import trusted
 from hub.cli.demo.telling import Unexpected
 from hub.settings import Settings
 
@@ -110,7 +111,7 @@ class HubProcess:
 
     def _answers(self) -> bool:
         try:
-            return httpx2.get(f"{self.url}/.well-known/oauth-authorization-server").is_success
+            return httpx2.get(f"{self.url}/.well-known/oauth-authorization-server", verify=trusted()).is_success
         except httpx2.TransportError:
             return False
 

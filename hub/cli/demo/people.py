@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import httpx2
 
+from connectors.sdk.workbench import trusted
 from hub.cli.demo.telling import Unexpected, expect
 
 Json = Any
@@ -42,7 +43,7 @@ class Colleague:
     def __init__(self, hub_url: str, name: str, password: str) -> None:
         self.name = name
         self._password = password
-        self._http = httpx2.Client(base_url=f"{hub_url}/api/v1", timeout=_SECONDS_TO_ANSWER)
+        self._http = httpx2.Client(verify=trusted(), base_url=f"{hub_url}/api/v1", timeout=_SECONDS_TO_ANSWER)
         self._csrf_token = ""
 
     def log_in(self) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import httpx2
 
+from connectors.sdk.workbench import trusted
 from hub.cli.demo.telling import expect
 
 Json = Any
@@ -45,7 +46,7 @@ class Browser:
     """Somebody's browser without JavaScript: it logs in when it is asked to, and presses buttons."""
 
     def __init__(self, hub_url: str, name: str, password: str) -> None:
-        self._client = httpx2.Client(base_url=hub_url, timeout=_SECONDS_TO_ANSWER)
+        self._client = httpx2.Client(verify=trusted(), base_url=hub_url, timeout=_SECONDS_TO_ANSWER)
         self._name = name
         self._password = password
 
@@ -107,7 +108,7 @@ class Authorization:
     """The agent's way to tokens for one MCP server, found from the server's own metadata."""
 
     def __init__(self, client: Client, resource: str) -> None:
-        self._http = httpx2.Client(timeout=_SECONDS_TO_ANSWER)
+        self._http = httpx2.Client(verify=trusted(), timeout=_SECONDS_TO_ANSWER)
         self._client = client
         self._resource = resource
         split = urlsplit(resource)

@@ -37,6 +37,8 @@ def _of_record(record: str, before: Contents, after: Contents) -> Iterator[tuple
     if then is None or now is None:
         yield record, NEW if then is None else GONE
         return
+    if then == now:  # as nearly all are, of many thousands
+        return
     for name in sorted(then.keys() | now.keys()):
         if then.get(name) != now.get(name):
             yield record, name
