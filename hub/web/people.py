@@ -20,18 +20,20 @@ from hub.identity.accounts import (
     suspend,
 )
 from hub.identity.authority import Authority
-from hub.identity.client_documents import document_of
+from hub.identity.client_documents import document_of, register_document
 from hub.identity.clients import (
     ClientAuthentication,
     NewAgent,
     create_agent,
     find_client,
     limit_client,
+    set_binding,
     set_redirects,
 )
 from hub.identity.declarations import Statement, agent_versions, state
 from hub.identity.directory import get, get_many, page
 from hub.identity.expiring import held_secrets
+from hub.identity.foreign_people import identities_of
 from hub.identity.passkeys import passkeys_of, remove_all
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal, PrincipalKind, Role
@@ -41,6 +43,8 @@ from hub.web.inert import inert_name
 from hub.web.people_views import (
     agent_line,
     choices,
+    identity_lines,
+    linkable_issuers,
     person_line,
     person_page,
     role_choices,
@@ -100,6 +104,8 @@ async def add_agent(visit: Visit) -> Response:
     """Make an agent and show its first secret, once."""
     demand(visit.person, Permission.MANAGE_ACCOUNTS)
     form = visit.form
+    document = form.one("document_url").strip()
+    is_public = bool(document) or bool(form.one("is_public"))
     new = NewAgent(
         name=form.one("name").strip(),
         display_name=form.one("display_name").strip(),
@@ -107,12 +113,15 @@ async def add_agent(visit: Visit) -> Response:
         allowed_scopes=frozenset(form.one("scopes").split()),
         allowed_servers=frozenset(form.all("servers")),
         redirect_uris=tuple(form.one("redirect_uris").split()),
-        authentication=ClientAuthentication.NONE if form.one("is_public") else ClientAuthentication.SECRET,
+        authentication=ClientAuthentication.NONE if is_public else ClientAuthentication.SECRET,
+        needs_bound_tokens=bool(form.one("needs_bound_tokens")),
     )
     try:
         async with visit.runtime.database.transaction() as tx:
             await check_servers(tx, new.allowed_servers)
             agent = await create_agent(tx, new, visit.own_authority)
+            if document:
+                await register_document(tx, agent, document)
     except (InputError, Conflict) as error:
         return await _people(visit, problem_with="agent", problem=error.message)
     return redirect_telling(visit, f"/people/{agent.id}", _NOTICES["agent"])
@@ -224,6 +233,16 @@ async def change_redirects(visit: Visit) -> Response:
     return await _change(visit, change, done="changed")
 
 
+async def change_binding(visit: Visit) -> Response:
+    """Say whether only tokens of an agent count that are bound to a key of its own."""
+    is_needed = bool(visit.form.one("needs_bound_tokens"))
+
+    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
+        return await set_binding(tx, principal_id, authority, is_needed=is_needed)
+
+    return await _change(visit, change, done="changed")
+
+
 async def suspend_person(visit: Visit) -> Response:
     """Stop an account at once."""
     reason = visit.form.one("reason").strip()
@@ -310,6 +329,7 @@ async def person_shown(visit: Visit, *, problem: str = "") -> Response:
         held = await held_secrets(tx, principal.id)
         document = await document_of(tx, principal.id)
         passkeys = await passkeys_of(tx, principal.id)
+        identities = await identities_of(tx, principal.id)
     has_secrets = client is not None and client.authentication is ClientAuthentication.SECRET
     named = {**dict.fromkeys(sorted(principal.allowed_servers), "not there any more"), **allowable}
     view = replace(
@@ -323,6 +343,10 @@ async def person_shown(visit: Visit, *, problem: str = "") -> Response:
         versions=version_lines(versions, declarers, moment),
         redirect_uris=client.redirect_uris if client else (),
         passkeys=len(passkeys),
+        is_newcomer=client is not None and client.is_newcomer,
+        needs_bound_tokens=principal.needs_bound_tokens,
+        identities=identity_lines(identities, visit.runtime.issuers, moment),
+        linkable=linkable_issuers(principal, identities, visit.runtime.issuers),
         problem=problem,
     )
     return show(visit, _shown("person.html", principal.display_name, view, problem=problem))
@@ -360,5 +384,6 @@ def _typed_agent(visit: Visit, empty: NewAgentForm, problem: str) -> NewAgentFor
         scopes=form.one("scopes"),
         servers=tuple(replace(each, is_chosen=each.value in form.all("servers")) for each in empty.servers),
         redirect_uris=form.one("redirect_uris"),
+        document_url=form.one("document_url"),
         problem=problem,
     )

@@ -7,11 +7,13 @@ from typing import Final
 
 from hub.identity.declarations import AgentVersion
 from hub.identity.expiring import HeldSecret
+from hub.identity.foreign_people import ExternalIdentity
+from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at
 from hub.web.views.catalog import Choice
-from hub.web.views.people import AgentLine, AgentVersionLine, PersonLine, PersonPage, SecretLine
+from hub.web.views.people import AgentLine, AgentVersionLine, IdentityLine, PersonLine, PersonPage, SecretLine
 from hub.web.wording import Word
 
 _ACTIVE: Final = Word(label="active", meaning="May act.", tone="good")
@@ -28,7 +30,7 @@ def person_line(user: Principal) -> PersonLine:
         display_name=inert_name(user.display_name),
         groups=tuple(sorted(user.groups)),
         roles=tuple(sorted(user.roles)),
-        state=_state(user),
+        state=state_of(user),
     )
 
 
@@ -42,7 +44,7 @@ def agent_line(client: Principal, owners: Mapping[str, Principal]) -> AgentLine:
         owner=_owner(client, owners),
         scopes=tuple(sorted(client.allowed_scopes)),
         servers=tuple(sorted(client.allowed_servers)),
-        state=_state(client),
+        state=state_of(client),
     )
 
 
@@ -53,7 +55,7 @@ def person_page(principal: Principal, owners: Mapping[str, Principal], titles: M
         name=principal.name,
         display_name=inert_name(principal.display_name),
         kind=principal.kind.value,
-        state=_state(principal),
+        state=state_of(principal),
         is_suspended=principal.is_suspended,
         is_user=principal.kind is PrincipalKind.USER,
         groups=choices(titles, principal.groups),
@@ -63,6 +65,34 @@ def person_page(principal: Principal, owners: Mapping[str, Principal], titles: M
         servers=tuple(sorted(principal.allowed_servers)),
         can_have_secrets=False,
         email=principal.email or "",
+    )
+
+
+def identity_lines(
+    identities: Sequence[ExternalIdentity], issuers: ForeignIssuers, moment: datetime
+) -> tuple[IdentityLine, ...]:
+    """Return how external issuers know a person; one that the settings name no more is told by its identifier."""
+    known = {link.issuer.issuer: link.issuer for link in issuers}
+    return tuple(
+        IdentityLine(
+            issuer=known[one.issuer].title if one.issuer in known else one.issuer,
+            name=known[one.issuer].name if one.issuer in known else "",
+            subject=one.subject,
+            linked=at(one.linked_at, now=moment),
+        )
+        for one in identities
+    )
+
+
+def linkable_issuers(
+    principal: Principal, identities: Sequence[ExternalIdentity], issuers: ForeignIssuers
+) -> tuple[Choice, ...]:
+    """Return the issuers that a person can still be linked with."""
+    if principal.kind is not PrincipalKind.USER:
+        return ()
+    taken = {one.issuer for one in identities}
+    return tuple(
+        Choice(value=link.issuer.name, label=link.issuer.title) for link in issuers if link.issuer.issuer not in taken
     )
 
 
@@ -134,5 +164,6 @@ def _owner(principal: Principal, owners: Mapping[str, Principal]) -> str:
     return owner.display_name if owner else "nobody"
 
 
-def _state(principal: Principal) -> Word:
+def state_of(principal: Principal) -> Word:
+    """Return whether a principal may act, in words."""
     return _SUSPENDED if principal.is_suspended else _ACTIVE

@@ -108,6 +108,8 @@ MAY: Mapping[str, frozenset[str]] = {
     "getAgentRedirects": ADMINISTRATOR,  # and its owner
     "setAgentRedirects": ADMINISTRATOR,
     "setAgentBinding": ADMINISTRATOR,
+    "listNewcomers": ADMINISTRATOR,
+    "acceptNewcomer": ADMINISTRATOR,
     "setAgentLimits": ADMINISTRATOR,
     "listAgentVersions": ADMINISTRATOR,  # and its owner
     "stateAgent": ADMINISTRATOR,  # and its owner

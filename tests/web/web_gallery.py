@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_erasures import ERASURES
 from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
+from web_gallery_identities import identity_pages
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
 from web_gallery_limits import OWN_LIMITS
 from web_gallery_metrics import CENTRE_LISTS, CENTRES, METRIC_PAGES
@@ -319,21 +320,14 @@ def _administration() -> Iterator[Example]:
     )
     yield example("person-agent", "person.html", agent, here="people")
     yield example("person-secrets", "person.html", replace(agent, secrets=SECRETS), here="people")
-    document = "https://agents.example.org/oauth/client.json"
-    yield example("person-document", "person.html", replace(agent, known_by=document), here="people")
-    yield example(
-        "person-redirects",
-        "person.html",
-        replace(agent, redirect_uris=("http://127.0.0.1/callback", "https://agents.example.org/done")),
-        here="people",
-    )
+    for name, template, shown in identity_pages(PERSON):
+        yield example(name, template, shown, here="people")
     yield example(
         "person-refused",
         "person.html",
         replace(PERSON, problem="This is the last administrator; make another one first."),
         here="people",
     )
-    yield example("person-passkeys", "person.html", replace(PERSON, passkeys=2), here="people")
     yield example("person-suspended", "person.html", replace(PERSON, is_suspended=True, state=SUSPENDED), here="people")
     yield example(
         "new-secret",

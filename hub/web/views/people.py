@@ -63,6 +63,7 @@ class NewAgentForm:
     display_name: str = ""
     scopes: str = ""
     redirect_uris: str = ""
+    document_url: str = ""
     problem: str = ""
 
 
@@ -86,6 +87,46 @@ class PeoplePage:
     new_agent: NewAgentForm
     new_group: NewGroupForm
     more_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewcomerLine:
+    """One agent that came by itself."""
+
+    id: str
+    url: str
+    name: str
+    display_name: Inert
+    document: str
+    """Where its metadata document is; empty: it registered itself."""
+    came: At
+    used: At | None
+    goes: At
+    """When it goes, if nobody uses it until then."""
+    returns_to: tuple[str, ...]
+    scopes: tuple[str, ...]
+    state: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewcomersPage:
+    """The agents that came by themselves, the latest first."""
+
+    lines: tuple[NewcomerLine, ...]
+    are_admitted: bool
+    """Whether the settings let any more come."""
+    more_url: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityLine:
+    """A person as one external issuer knows it; only one that the settings still name can be unlinked here."""
+
+    issuer: str
+    name: str
+    subject: str
+    linked: At
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,4 +189,9 @@ class PersonPage:
     versions: tuple[AgentVersionLine, ...] = ()
     passkeys: int = 0
     """How many passkeys a person has enrolled."""
+    is_newcomer: bool = False
+    needs_bound_tokens: bool = False
+    identities: tuple[IdentityLine, ...] = ()
+    linkable: tuple[Choice, ...] = ()
+    """The issuers that do not know this person yet."""
     problem: str = ""
