@@ -11,6 +11,7 @@ from world import PASSWORD, World
 
 from hub.budgets import stops_now
 from hub.identity.accounts import NewUser, create_user, set_roles
+from hub.identity.clients import NewAgent, create_agent
 from hub.identity.principals import Role
 from hub.invocations.queries import current
 from hub.invocations.states import State
@@ -134,3 +135,21 @@ async def test_the_hub_is_stopped_and_a_connection_is_looked_at(served: Served, 
 
     async with world.runtime.database.reading() as tx:
         assert [one.reason for one in await stops_now(tx)] == ["We look into it."]
+
+
+async def test_an_agent_that_came_by_itself_is_accepted(served: Served, page: Page) -> None:
+    world = served.world
+    async with world.runtime.database.transaction() as tx:
+        await set_roles(tx, world.ann.id, frozenset({Role.ADMINISTRATOR, Role.MEMBER}), world.runtime.authority)
+        new = NewAgent(name="traveller", display_name="Traveller", owner_id=world.ann.id, is_newcomer=True)
+        await create_agent(tx, new, world.runtime.authority)
+    await log_in(page, "ann")
+    await page.goto("/people")
+
+    await go_to(page, "Newcomers")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Newcomers")
+    await tab_to(page, "Accept")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_text("traveller is accepted.")).to_be_visible()
+    await expect(page.get_by_text("No agent has come by itself.")).to_be_visible()

@@ -12,7 +12,8 @@ from doors.agents import BOTH_ENGINES
 from doors.holding import Holder, hash_of
 from doors.working_hub import PUBLIC_URL, WorkingHub
 
-from hub.core.errors import ProofRefused
+from hub.core.errors import ProofRefused, Unauthenticated
+from hub.identity.accounts import suspend
 from hub.identity.possession import NONCE_HEADER, Asked, Place, new_nonce
 from hub.identity.tokens import TokenVerifier
 from hub.keys import Keyring
@@ -137,6 +138,19 @@ async def test_a_token_that_is_bound_to_nothing_goes_by_the_scheme_of_its_own(cl
     assert (
         await client.call(proof, scheme="Bearer", token=plain)
     ).status_code == 200  # RFC 6750: the header says nothing
+
+
+async def test_what_goes_on_after_its_key_was_proved_is_looked_at_by_its_token_alone(client: Client) -> None:
+    verifier = client.hub.runtime.verifier
+
+    caller, left = await verifier.standing(client.token, resource=RESOURCE)  # as a stream does, again and again
+
+    assert caller.actor == client.hub.agent
+    assert 0 < left.total_seconds() <= 600
+    async with client.hub.database.transaction() as tx:
+        await suspend(tx, client.hub.agent.id, "it looked odd", client.hub.authority)
+    with pytest.raises(Unauthenticated):
+        await verifier.standing(client.token, resource=RESOURCE)
 
 
 async def test_two_credentials_are_none(client: Client) -> None:

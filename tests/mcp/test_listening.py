@@ -1,6 +1,8 @@
 """Streams on which clients hear of changes: of what they themselves see, for as long as their token is good."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -45,6 +47,19 @@ async def hears(stream: Subscription) -> None:
 
 async def names(client: Client) -> list[str]:
     return [tool.name for tool in (await client.list_tools()).tools]
+
+
+@asynccontextmanager
+async def another_process(hub: WorkingHub) -> AsyncGenerator[Database]:
+    """Yield an engine of its own, as another process has one, whose signals reach the hub."""
+    relay = asyncio.create_task(hub.database.relay_signals())
+    there = Database(hub.database.url.render_as_string(hide_password=False))
+    try:
+        yield there
+    finally:
+        await there.close()
+        relay.cancel()
+        await asyncio.gather(relay, return_exceptions=True)
 
 
 @BOTH_ENGINES
@@ -141,30 +156,41 @@ async def test_an_agent_that_lost_a_server_is_told_that_its_list_has_changed(hub
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_change_made_in_another_process_is_told_by_its_signal(hub: WorkingHub, address: str) -> None:
-    relay = asyncio.create_task(hub.database.relay_signals())
-    there = Database(hub.database.url.render_as_string(hide_password=False))
-    try:
-        async with entered(address, await hub.token()) as client, client.listen(tools_list_changed=True) as stream:
-            async with there.transaction() as tx:
-                tool = await find_tool(tx, "upstream", "note_post")
-                assert tool is not None
-                authority = replace(hub.authority, database=there)
-                await quarantine(tx, tool.id, "it looked odd", authority)
-            await hears(stream)
-    finally:
-        await there.close()
-        relay.cancel()
-        await asyncio.gather(relay, return_exceptions=True)
+    async with (
+        another_process(hub) as there,
+        entered(address, await hub.token()) as client,
+        client.listen(tools_list_changed=True) as stream,
+    ):
+        async with there.transaction() as tx:
+            tool = await find_tool(tx, "upstream", "note_post")
+            assert tool is not None
+            await quarantine(tx, tool.id, "it looked odd", replace(hub.authority, database=there))
+        await hears(stream)
 
 
-@pytest.mark.parametrize("how", ["suspended", "revoked"])
+@pytest.mark.parametrize("how", ["suspended", "revoked", "its person suspended"])
 async def test_a_stream_ends_with_the_right_to_it(hub: WorkingHub, address: str, how: str) -> None:
     async with entered(address, await hub.token()) as client, client.listen(tools_list_changed=True) as stream:
         async with hub.database.transaction() as tx:
-            if how == "suspended":
-                await suspend(tx, hub.agent.id, "it looked odd", hub.authority)
+            if how != "revoked":
+                whose = hub.agent if how == "suspended" else hub.people["requester"]
+                await suspend(tx, whose.id, "it looked odd", hub.authority)
             else:
                 await revoke_grants_of(tx, hub.agent.id, "not needed", hub.authority)
+
+        with pytest.raises(SubscriptionLost):
+            await hears(stream)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_stream_ends_when_its_agent_is_suspended_in_another_process(hub: WorkingHub, address: str) -> None:
+    async with (
+        another_process(hub) as there,
+        entered(address, await hub.token()) as client,
+        client.listen(tools_list_changed=True) as stream,
+    ):
+        async with there.transaction() as tx:
+            await suspend(tx, hub.agent.id, "it looked odd", replace(hub.authority, database=there))
 
         with pytest.raises(SubscriptionLost):
             await hears(stream)
