@@ -15,6 +15,7 @@ from connectors.sdk.harness import Case, PlainHarness, SystemAnswer
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.wire import WireRequest
 from hub.bundles import Publication, publish_bundle
+from hub.core.ids import is_id
 from hub.execution import Around, Onward, Received
 from hub.invocations.proving.kit import check, check_case
 from hub.invocations.proving.laboratory import Laboratory, open_laboratory
@@ -89,6 +90,24 @@ async def test_a_repeat_that_stumbles_over_its_own_first_attempt_is_caught(lab: 
     found = failed(await check_case(lab, harness_of(lab).write("looks_first", number=8, quantity=5)))
 
     assert "After a lost answer, sent again with its key" in found[Promise.ONCE]
+
+
+async def test_an_undo_that_undoes_nothing_is_caught_where_only_reading_back_can_tell(upstream: Upstream) -> None:
+    upstream.store.rows("INSERT OR REPLACE INTO item VALUES (1, 'pencil', 10, 1)")
+    harness = PlainHarness(system="somewhere", base_url=upstream.base_url, secret={"token": upstream.token})
+
+    async with open_laboratory(negligent.spec, harness) as opened:
+        case = Case(operation="is_undone_by_who_does_nothing", arguments=ITEM)
+        found = failed(await check_case(opened, case))
+
+    assert "the same write would change 0 records, and before it was 1" in found[Promise.UNDO]
+
+
+async def test_a_key_does_not_tell_that_the_kit_is_watching(lab: Laboratory) -> None:
+    keys = {lab.new_key() for _ in range(3)}
+
+    assert len(keys) == 3
+    assert all(is_id(key.removesuffix(".1"), "inv") for key in keys)
 
 
 async def test_a_hub_that_carries_out_what_nobody_approved_is_caught(upstream: Upstream) -> None:

@@ -320,6 +320,33 @@ async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
     return await foresee(context, number, quantity)
 
 
+@updating("is_undone_by_who_does_nothing", reversal=Reversal.EXACT, compensation=back("writes_its_name"))
+async def is_undone_by_who_does_nothing(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Set a quantity, where it is another one."""
+    return await change(context, number, quantity)
+
+
+@is_undone_by_who_does_nothing.preview
+async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
+    foreseen = await foresee(context, number, quantity)
+    return Preview(changes=()) if (await item(context, number)).quantity == quantity else foreseen
+
+
+@updating("writes_its_name")
+async def writes_its_name(context: Context, number: ItemId, quantity: Quantity) -> Item:
+    """Give an item the name that it has, whatever the quantity."""
+    del quantity
+    name = (await item(context, number)).name
+    return await context.patch(at("items", number), {"name": name}, Item, if_match=context.guard[at_items(number)])
+
+
+@writes_its_name.preview
+async def _(context: Context, number: ItemId, quantity: Quantity) -> Preview:
+    del quantity
+    before = await item(context, number)
+    return Preview.update(at_items(number), before, {}, guard=f'"{before.version}"')
+
+
 @connector.write("posts_in_secret", effect=Effect.SEND, tier=Tier.HIGH, upstream_class=UpstreamClass.A)
 async def posts_in_secret(context: Context, text: Text) -> Deleted:
     """Post a note each time, and answer the same each time."""

@@ -19,6 +19,7 @@ from connectors.sdk.spec import ConnectorSpec
 from connectors.sql.addresses import address
 from hub.budgets import Brakes
 from hub.bundles import Bundles
+from hub.core.ids import derived_id
 from hub.credentials import Vault
 from hub.execution import (
     Around,
@@ -126,8 +127,11 @@ class Laboratory:
         return self._office
 
     def new_key(self) -> str:
-        """Return an idempotency key that was never used; a replayed laboratory gives the recorded ones again."""
-        return f"kit-{self.seed}-{next(self._numbers)}"
+        """Return an idempotency key that was never used; a replayed laboratory gives the recorded ones again.
+
+        It has the form of a hub's own: a connector must not learn from it that it is being checked.
+        """
+        return f"{derived_id('inv', f'{self.seed} {next(self._numbers)}')}.1"
 
     def canonical(self, operation: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
         """Return `arguments` as a hub hands them on, with defaults filled in.

@@ -1,11 +1,11 @@
 """The lines about commits: stale guards, predictions, repeats, and undo."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from connectors.sdk.errors import ConnectorError, NotFound
-from connectors.sdk.preview import Preview
+from connectors.sdk.preview import Change, Preview
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.core.errors import ArgumentsInvalid
 from hub.dryrun.compare import drift, judge
@@ -195,10 +195,24 @@ async def _restored_by_reading_back(trial: Trial) -> str:
         await _what_was_made_is_gone(trial)
     aside = {*_named(trial.spec.residue), *trial.spec.volatile}
     restored = await trial.take_preview()
-    for then, now in zip(trial.preview.changes, restored.changes, strict=False):
+    if len(restored.changes) != len(trial.preview.changes):
+        raise Broken(
+            f"After the undo the same write would change {len(restored.changes)} records, and before it was"
+            f" {len(trial.preview.changes)}: it is not as before."
+        )
+    for then, now in _side_by_side(trial.preview.changes, restored.changes):
         if _without(aside, then.before) != _without(aside, now.before):
             raise Broken(f"{then.target} is not what it was before: restore it, or declare what stays as residue.")
     return "By reading back; with `contents` in the harness it would be by everything the system holds."
+
+
+def _side_by_side(then: Sequence[Change], now: Sequence[Change]) -> Iterator[tuple[Change, Change]]:
+    """Yield each change with the one of the same record; those of records with another name now by their order."""
+    by_target = {change.target: change for change in now}
+    named = {change.target for change in then} & by_target.keys()
+    renamed = iter([change for change in now if change.target not in named])
+    for change in then:
+        yield change, by_target[change.target] if change.target in named else next(renamed)
 
 
 async def _what_was_made_is_gone(trial: Trial) -> None:
