@@ -19,7 +19,7 @@ from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.answers import is_clear, says_no
 from sandbox.line import Dropped, KeptWaiting, NoAnswer, Progress
 from sandbox.pace import LONGEST_WAIT_SECONDS, asked_to_wait
-from sandbox.requests import problem_with
+from sandbox.requests import problem_with, size_problem
 from sandbox.sign_in import Proof
 from sandbox.transcript import Answer, Attempt, Fate, Transcript, noting_sign_ins
 from sandbox.upstream import LARGEST_ANSWER, Exchange, Hear, Received, Way
@@ -99,6 +99,9 @@ class Channel:
 
     def _admitted(self, request: WireRequest) -> Attempt:
         self._count()
+        if problem := size_problem(request, self.spec.rpc):
+            Attempt(transcript=self.transcript, request=request, operation=None, is_safe=False).end(Fate.FENCED)
+            raise Fenced(f"{problem} Nothing was sent.")
         attempt = Attempt(
             transcript=self.transcript,
             request=request,

@@ -7,6 +7,8 @@ import struct
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn, cast
 
+from sandbox.weight import MOST_VALUES, is_heavy
+
 Json = Any
 """Any JSON value."""
 
@@ -47,8 +49,11 @@ async def receive(loop: asyncio.AbstractEventLoop, channel: socket.socket, *, la
     (length,) = _HEADER.unpack(await _exactly(loop, channel, _HEADER.size))
     if length > largest:
         raise ChannelBroken(f"a message of {length} bytes was announced, and {largest} are the most")
+    content = await _exactly(loop, channel, length)
+    if is_heavy(content):
+        raise ChannelBroken(f"a message of more than {MOST_VALUES} values came")
     try:
-        message = json.loads(await _exactly(loop, channel, length), parse_constant=_no_constant)
+        message = json.loads(content, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise ChannelBroken("what was sent is not JSON") from error
     if not isinstance(message, dict):

@@ -9,10 +9,13 @@ from connectors.sdk.rpc import Rpc
 from connectors.sdk.wire import WireRequest, is_reserved
 from sandbox.calls import WITHOUT_BODY, call_problem
 from sandbox.reach import literal_address
+from sandbox.weight import MOST_VALUES, is_heavy
 
 LARGEST_BODY: Final = 10 * 1024 * 1024
 LARGEST_HEAD: Final = 16 * 1024
 """Of path, query and headers together; servers refuse more, and some of them by cutting it off."""
+_LONG_HEAD: Final = f"Its path, query and headers are longer than {LARGEST_HEAD} characters."
+_LARGE_BODY: Final = f"Its body is larger than {LARGEST_BODY} bytes."
 
 _ALLOWED_HEADERS: Final = frozenset(
     {"accept", "accept-language", "content-type", "if-match", "if-none-match", "if-modified-since"}
@@ -67,6 +70,18 @@ def _is_plain_name(host: str) -> bool:
     return all(map(_LABEL.fullmatch, labels)) and not is_number
 
 
+def size_problem(request: WireRequest, rpc: Rpc) -> str | None:
+    """Return why `request` is too large even to be read, or None; it looks at no more than lengths and separators."""
+    asked = sum(len(name) + len(value) for name, value in request.query)
+    if len(request.path) + len(request.encoded_query) + asked > LARGEST_HEAD:
+        return _LONG_HEAD
+    if max(len(request.body or ""), len(request.body_base64 or "") * 3 // 4 - 2) > LARGEST_BODY:
+        return _LARGE_BODY
+    if rpc != "none" and is_heavy((request.body or "").encode(errors="replace")):
+        return f"Its body holds more than {MOST_VALUES} values."
+    return None
+
+
 def problem_with(request: WireRequest, rpc: Rpc, declared: Collection[str] = ()) -> str | None:
     """Return why `request` may not leave on any channel, or None; `declared` are headers its connector may send."""
     return (
@@ -97,7 +112,7 @@ def _headers_problem(request: WireRequest, declared: Collection[str]) -> str | N
         return "A header holds something else than printable ASCII characters."
     head = [request.path, request.query_string, *request.headers.values()]
     if sum(len(text) for text in head) > LARGEST_HEAD:
-        return f"Its path, query and headers are longer than {LARGEST_HEAD} characters."
+        return _LONG_HEAD
     return None
 
 
@@ -117,4 +132,4 @@ def _body_problem(request: WireRequest) -> str | None:
     if request.method in WITHOUT_BODY:
         return f"A {request.method} has no body."
     size = len(content)
-    return f"Its body is larger than {LARGEST_BODY} bytes." if size > LARGEST_BODY else None
+    return _LARGE_BODY if size > LARGEST_BODY else None

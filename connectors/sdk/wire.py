@@ -21,6 +21,8 @@ _DISGUISES: Final = frozenset({"content-encoding", "x-http-method", "x-http-meth
 _METHOD_FIELDS: Final = (_DISGUISES - {"content-encoding"}) | {"-method", "-httpmethod", "-http-method"}
 """Where frameworks look for another method than the one in the first line, `_` written as `-`: Rails, Laravel and
 Symfony in `_method`, Salesforce in `_HttpMethod`."""
+LARGEST_READ: Final = 256 * 1024
+"""Bytes of a body with a field that may look like a method that is read to find out; a larger one is taken for one."""
 _PART_NAME: Final = re.compile(r'name="?([^";\r\n]*)', re.IGNORECASE)
 _RESERVED_PREFIXES: Final = ("proxy-", "x-forwarded-", "sec-", "mcp-")
 
@@ -108,6 +110,8 @@ class WireRequest(BaseModel):
         """Return whether a header, or a field of the query or the body, may make a server see another request in it."""
         if _DISGUISES & {name.lower() for name in self.headers}:
             return True
+        if len(self.content or b"") > LARGEST_READ and not _is_innocent(self.content or b""):
+            return True  # whoever wants to know what it names would have to read it for seconds
         fields = [*(name for name, _ in self.asked), *_fields(self.content or b"")]
         return not _METHOD_FIELDS.isdisjoint(name.strip().lower().replace("_", "-") for name in fields)
 
@@ -124,8 +128,15 @@ class WireRequest(BaseModel):
         return self
 
 
+def _is_innocent(body: bytes) -> bool:
+    """Return whether a body can name no method in any of its fields: it has neither the word nor an escape in it."""
+    return not (b"%" in body or b"\\" in body or b"\0" in body or b"method" in body.lower())
+
+
 def _fields(body: bytes) -> list[str]:
     """Return the names at the top of a body, read as every kind of body: what it says of itself may be a lie."""
+    if _is_innocent(body):
+        return []
     text = body.decode("utf-8", errors="replace")
     try:
         members = json.loads(text)

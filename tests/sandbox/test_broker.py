@@ -23,11 +23,12 @@ from upstream.faults import Fault
 from upstream.fixtures import Upstream as System
 
 from connectors.sdk.errors import Fenced
-from connectors.sdk.spec import ConnectorSpec
-from connectors.sdk.wire import WireRequest
+from connectors.sdk.spec import ConnectorSpec, SafeRule
+from connectors.sdk.wire import LARGEST_READ, WireRequest
 from sandbox.broker import Bounds, ChannelKind, Stopped
 from sandbox.transcript import Fate
 from sandbox.upstream import Upstream
+from sandbox.weight import MOST_VALUES
 
 pytestmark = pytest.mark.anyio
 
@@ -249,6 +250,44 @@ async def test_a_transcript_holds_no_body_query_or_header(server: Server, way: U
     assert (entry.method, entry.path, entry.is_safe, entry.fate) == ("POST", "/notes", False, Fate.ANSWERED)
     assert entry.answer is not None
     assert (entry.answer.status, entry.answer.size) == (200, len('{"secret": "answer-secret"}'))
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (WireRequest(method="GET", path="/items", encoded_query="a=&" * 6_000), "are longer than"),
+        (WireRequest(method="GET", path="/items", query=(("a", "b" * 17_000),)), "are longer than"),
+        (WireRequest(method="POST", path="/rpc/", body="a=&" * 4_000_000), "is larger than"),
+        (WireRequest(method="POST", path="/rpc/", body_base64="YT0m" * 4_000_000), "is larger than"),
+        (WireRequest(method="POST", path="/rpc/", body="[" + "{}," * MOST_VALUES + "{}]"), "more than 200000 values"),
+    ],
+    ids=["encoded query", "query", "body", "bytes", "values"],
+)
+async def test_what_is_too_large_is_refused_before_anybody_reads_what_it_asks_for(
+    way: Upstream, asked: WireRequest, says: str
+) -> None:
+    channel = channel_to(way, PREVIEW, spec=RPC)
+
+    with pytest.raises(Fenced, match=says):
+        await channel.send(asked)
+
+    (entry,) = channel.transcript.entries
+    assert (entry.fate, entry.operation, entry.is_safe) == (Fate.FENCED, None, False)
+
+
+@pytest.mark.parametrize(("padding", "is_safe"), [("a", True), ("%", False), ("method", False)])
+async def test_a_large_body_that_may_name_a_method_is_not_read_and_not_safe(
+    way: Upstream, padding: str, *, is_safe: bool
+) -> None:
+    spec = PLAIN.model_copy(update={"safe": (SafeRule(method="POST", path="/trials"),)})
+    body = f"text={padding * LARGEST_READ}"
+    channel = channel_to(way, READ, spec=spec)
+
+    if is_safe:
+        await channel.send(WireRequest(method="POST", path="/trials", body=body))
+    else:
+        with pytest.raises(Stopped, match="may change something"):
+            await channel.send(WireRequest(method="POST", path="/trials", body=body))
 
 
 async def test_a_long_path_is_cut_in_the_transcript(way: Upstream) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import struct
 
 import pytest
@@ -10,6 +11,7 @@ from sandbox_prison import Prisoner, imprison
 from sandbox import frames
 from sandbox.host import HostFailed
 from sandbox.launch import Zygote
+from sandbox.weight import MOST_VALUES, is_heavy
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +50,26 @@ async def test_nonsense_ends_the_process_and_nothing_else(zygote: Zygote, forged
 
     assert prisoner.host.is_ended
     await asyncio.wait_for(prisoner.host.process.ended, 10)
+
+
+async def test_a_frame_of_very_many_values_is_not_even_read() -> None:
+    ours, theirs = socket.socketpair()
+    content = b'{"result": [' + b"{}," * MOST_VALUES + b"{}]}"
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        loop = asyncio.get_running_loop()
+        sending = asyncio.create_task(loop.sock_sendall(theirs, struct.pack("!I", len(content)) + content))
+
+        with pytest.raises(frames.ChannelBroken, match="more than 200000 values"):
+            await frames.receive(loop, ours, largest=frames.LARGEST_TO_HUB)
+
+        await sending
+
+
+@pytest.mark.parametrize("inside", ["a,", "{[", '\\",', "\\\\,"])
+def test_a_long_text_is_not_heavy_whatever_stands_in_it(inside: str) -> None:
+    assert not is_heavy(json.dumps({"body": inside * MOST_VALUES}).encode())
 
 
 async def test_a_frame_that_never_comes_waits_for_the_deadline_alone(zygote: Zygote, prisoner: Prisoner) -> None:
