@@ -92,6 +92,8 @@ class OwnersWord(_Word):
     `tier_when` are conditions in CEL over `input` that raise the tier of one call.
     `members` says by pointers where members of the body stand in what is sent, if not at its top; `rest` where all
     others do. `absent` are statuses that say of a record that it is not there, or not to be seen: they look alike.
+    `dry_run` says that the system only looks at a write whose query asks for that, by the parameter that the document
+    has for it: that its vendor calls one so proves nothing.
     """
 
     expose: bool = False
@@ -99,7 +101,8 @@ class OwnersWord(_Word):
     tier_when: Mapping[Tier, str] = {}
     effect: Effect | None = None
     scopes: tuple[str, ...] | None = None
-    preview: PreviewBy | Literal["none"] | None = None
+    preview: PreviewBy | None = None
+    dry_run: bool = False
     guard: GuardBy | Literal["etag"] | None = None
     idempotency: Idempotency | None = None
     undo: UndoBy | None = None

@@ -119,7 +119,9 @@ def _written(draft: Draft, drafts: Sequence[Draft]) -> Object:
         if not isinstance(preview, PreviewBy):
             raise Unfit("x-hub: guard: only a preview that reads the record can find its version")
         binding["guard"] = _guard(draft)
-    if draft.arguments.dry_run is not None and preview != "none":
+    if draft.word.dry_run:
+        if draft.arguments.dry_run is None:
+            raise Unfit("x-hub: dry_run: it has no boolean parameter in its query that asks for one")
         binding["dry_run"] = draft.arguments.dry_run
         fidelity = Fidelity.VALIDATED
     return {**fields, "binding": binding, "fidelity": fidelity}

@@ -49,7 +49,7 @@ def deals(**words: str) -> Compilation:
     return imported(DEALS, f"overlay: 1.1.0\ninfo: {{title: T, version: '1'}}\nactions:\n{actions}")
 
 
-GUARDED = "preview: {read: getDeal, volatile: [lock]}, guard: etag"
+GUARDED = "preview: {read: getDeal, volatile: [lock]}, guard: etag, dry_run: true"
 
 
 def is_safe(compilation: Compilation, method: str, path: str, query: str = "", *, previewing: bool = False) -> bool:
@@ -71,12 +71,23 @@ def test_an_argument_cannot_make_an_action_of_a_read() -> None:
 
 
 def test_a_trial_run_is_safe_in_a_preview_alone_and_only_if_the_query_says_so() -> None:
-    exposed = deals(patch="tier: medium")
+    exposed = deals(patch="tier: medium, dry_run: true")
 
     assert is_safe(exposed, "PATCH", "/deals/7", "validateOnly=true", previewing=True)
     assert not is_safe(exposed, "PATCH", "/deals/7", "validateOnly=true")
     assert not is_safe(exposed, "PATCH", "/deals/7", previewing=True)
     assert "validateOnly" not in exposed.spec.operation("update_deal").input_schema["properties"]
+
+
+@pytest.mark.parametrize("word", ["tier: medium", "dry_run: false"])
+def test_that_a_parameter_is_called_dry_run_proves_nothing_until_the_owner_says_so(word: str) -> None:
+    exposed = deals(patch=word)
+    update = exposed.spec.operation("update_deal")
+
+    assert not is_safe(exposed, "PATCH", "/deals/7", "validateOnly=true", previewing=True)
+    assert exposed.spec.safe == ()
+    assert update.fidelity is Fidelity.CONTRACT
+    assert "validateOnly" not in update.input_schema["properties"], "a commit that validates only would do nothing"
 
 
 async def test_a_preview_shows_before_and_after_and_the_system_checks_the_rest(recorder: Recorder) -> None:
@@ -101,7 +112,7 @@ async def test_a_preview_shows_before_and_after_and_the_system_checks_the_rest(r
 async def test_a_trial_run_that_is_refused_makes_no_preview(recorder: Recorder) -> None:
     recorder.will_answer({"detail": "stage is no stage"}, status=422)
 
-    result = await run(deals(patch="tier: medium"), recorder, Phase.PREVIEW, "update_deal", {"id": "7", "stage": "x"})
+    result = await run(deals(patch="dry_run: true"), recorder, Phase.PREVIEW, "update_deal", {"id": "7", "stage": "x"})
 
     assert isinstance(result, Failed)
     assert "stage is no stage" in result.message
@@ -218,6 +229,7 @@ WRONG = {
     "a preview by what is not there": ("patch", "preview: {read: getDale}", "no operation 'getDale'"),
     "a preview by a write": ("patch", "preview: {read: deleteDeal}", "is no read"),
     "a preview that lacks an argument": ("patch", "preview: {read: getDeal, arguments: {x: /input/id}}", "'x'"),
+    "a dry run that the API does not have": ("put", "dry_run: true", "no boolean parameter"),
     "an exact undo without arguments": ("delete", "tier: high, undo: {operation: gone}", "no operation 'gone'"),
     "a partial undo without a residue": ("delete", "undo: {operation: replaceDeal}", "what stays behind"),
 }

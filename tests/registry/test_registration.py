@@ -7,8 +7,11 @@ from sqlalchemy import select
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.vocabulary import Tier
 from hub.audit.tables import EventRow
-from hub.core.errors import Conflict, InputError
+from hub.core.errors import Conflict, Forbidden, InputError
+from hub.identity.accounts import set_roles
 from hub.identity.authority import Authority
+from hub.identity.enrolment import enrol
+from hub.identity.principals import PrincipalKind, Role
 from hub.registry import (
     Catalog,
     connectors,
@@ -93,6 +96,68 @@ async def test_whatever_a_connector_brings_to_its_tools_makes_new_versions_of_th
     assert proof_digest(changed, changed.operation("deal_update")) != proof_digest(
         crm(), crm().operation("deal_update")
     )
+
+
+async def owned_by_rita(database: Database, authority: Authority, spec: ConnectorSpec) -> Authority:
+    """Register `spec` as Rita's, and return what she acts with."""
+    async with database.transaction() as tx:
+        rita = await enrol(tx, kind=PrincipalKind.USER, name="rita", display_name="Rita")
+        await register_connector(tx, spec, authority, owner_id=rita)
+    return Authority(database=database, keys=authority.keys, by=rita)
+
+
+OTHER_WORDS = {
+    "another effect": crm(operation(), write(effect="create", tier="high")),
+    "a lower tier": crm(operation(), write()),
+    "more that is safe": crm(operation(), write(tier="high"), safe=[{"method": "POST"}]),
+    "a refusal where there was success": crm(
+        operation(),
+        write(tier="high"),
+        refusals=[{"method": "PATCH", "template": "/deals/{id}", "empty": "/warnings"}],
+    ),
+}
+
+
+@pytest.mark.parametrize("words", OTHER_WORDS.values(), ids=OTHER_WORDS)
+async def test_an_owner_cannot_have_the_same_code_declare_something_else(
+    database: Database, authority: Authority, words: ConnectorSpec
+) -> None:
+    """Who owns a tool may only raise its tier; registering its connector anew is no way around that."""
+    by_rita = await owned_by_rita(database, authority, crm(operation(), write(tier="high")))
+
+    with pytest.raises(Forbidden, match=r"The same code .* another declaration"):
+        await register(database, by_rita, words)
+
+
+async def test_an_owner_may_register_other_code_and_the_same_under_another_version(
+    database: Database, authority: Authority
+) -> None:
+    by_rita = await owned_by_rita(database, authority, crm(operation(), write(tier="high")))
+
+    assert await register(database, by_rita, crm(operation(), write(tier="high"), version="1.0.1", title="Deals")) == []
+    assert await register(database, by_rita, crm(artefact_digest="b" * 64)) == ["deal_get", "deal_update"]
+    assert await register(database, by_rita, crm(operation(), write(tier="high"))) == []
+
+
+async def test_the_owner_of_a_connector_without_code_may_declare_it_anew(
+    database: Database, authority: Authority
+) -> None:
+    by_rita = await owned_by_rita(database, authority, crm(operation(), write(tier="high"), runs="direct"))
+
+    assert await register(database, by_rita, crm(runs="direct")) == ["deal_update"]
+
+
+async def test_an_administrator_may_have_the_same_code_declare_something_else(
+    database: Database, authority: Authority
+) -> None:
+    await owned_by_rita(database, authority, crm(operation(), write(tier="high")))
+    async with database.transaction() as tx:
+        ada = await enrol(tx, kind=PrincipalKind.USER, name="ada", display_name="Ada")
+        await set_roles(tx, ada, frozenset({Role.ADMINISTRATOR}), authority)
+
+    by_ada = Authority(database=database, keys=authority.keys, by=ada)
+
+    assert await register(database, by_ada, crm()) == ["deal_update"]
 
 
 def test_what_is_added_to_a_connectors_declaration_is_brought_to_its_tools_unless_it_is_named_here() -> None:
