@@ -42,7 +42,7 @@ class Combiner:
         Raises:
             Entangled: that has no end in sight.
         """
-        self._open, self._cut, self._steps = set(), set(), 0
+        self._open, self._cut, self._steps = set[str](), set[str](), 0
         try:
             return self._combined(schema, 0)
         except Entangled:
@@ -59,7 +59,7 @@ class Combiner:
             self._cut.add(reference)
             return {name: member for name, member in schema.items() if name not in _MADE_OF}
         self._open.add(reference)
-        elsewhere, self._cut = self._cut, set()
+        elsewhere, self._cut = self._cut, set[str]()
         combined = self._put_together(schema, depth)
         self._open.discard(reference)
         self._cut.discard(reference)
