@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,6 +22,7 @@ from hub.registry.tables import ConnectorRow, RunnerRow
 from hub.storage import Tx, now
 
 _KEY_BYTES: Final = 32
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +53,15 @@ async def register_runner(tx: Tx, connector: str, wanted: NewRunner, authority: 
     Raises:
         NotFound: there is no such connector or agent.
         Forbidden: it is no administrator: whoever could register a runner could be one.
-        InputError: the key is none.
+        InputError: the name or the key is none.
         Conflict: the connector has a runner of that name already; revoked ones keep theirs.
     """
     if await tx.get(ConnectorRow, connector) is None:
         raise NotFound(f"There is no connector {connector!r}.")
     if authority.by is not None and not (await get(tx, authority.by)).has_role(Role.ADMINISTRATOR):
         raise Forbidden("Only an administrator may register a runner: what it signs counts like a run here.")
+    if not _NAME.fullmatch(wanted.name):
+        raise InputError("In a runner's name stand small letters, digits and hyphens, at most 48.")
     _key(wanted.public_key)
     if wanted.agent_id is not None and (await get(tx, wanted.agent_id)).kind is PrincipalKind.USER:
         raise InputError("A runner's reports are sent by an agent or a service, or by the connector's owner.")

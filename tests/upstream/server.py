@@ -7,6 +7,8 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
+import stat
 import sys
 from pathlib import Path
 
@@ -153,9 +155,16 @@ _FIXED: dict[Fault, Answer | bytes] = {
 
 
 async def until_alone(seconds: float) -> None:
-    """Return when standard input ends, which it does when whoever started this process is gone, or after `seconds`."""
+    """Return when standard input ends, which it does when whoever started this process is gone, or after `seconds`.
+
+    What is no pipe and no terminal says nothing of anybody; then the time alone counts.
+    """
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    is_somebody = (
+        stat.S_ISFIFO(mode := os.fstat(sys.stdin.fileno()).st_mode) or stat.S_ISSOCK(mode) or sys.stdin.isatty()
+    )
+    if is_somebody:
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await reader.read()

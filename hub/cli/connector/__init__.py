@@ -14,6 +14,7 @@ from hub.cli.connector.new import new
 from hub.cli.connector.publish import publish
 from hub.cli.connector.record import record
 from hub.cli.connector.run import run
+from hub.cli.connector.runner import runner_app
 from hub.cli.connector.show import show
 
 connector_app = typer.Typer(
@@ -33,3 +34,4 @@ import_app.command()(mcp)
 import_app.command()(odata)
 import_app.command("sql")(import_sql)
 connector_app.add_typer(import_app, name="import")
+connector_app.add_typer(runner_app, name="runner")
