@@ -1,5 +1,6 @@
 """The first administrator: a one-time link on an empty database, or the console."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -73,7 +74,7 @@ async def create_first_administrator(tx: Tx, token: str, new: NewUser, authority
 
 
 async def account_create(tx: Tx, new: NewUser, authority: Authority) -> Principal:
-    """Make an account from the console, and use up whatever link to the first administrator is open.
+    """Make an account from the console; the first one becomes administrator, and closes the link that would make one.
 
     Raises:
         InputError: the name, the password or a group will not do.
@@ -82,7 +83,8 @@ async def account_create(tx: Tx, new: NewUser, authority: Authority) -> Principa
     await authority.database.lock(tx, _LOCK)
     await create_default_groups(tx)
     await tx.execute(delete(BootstrapRow))
-    return await create_user(tx, new, authority)
+    is_first = not await _has_users(tx)
+    return await create_user(tx, replace(new, roles=new.roles | {Role.ADMINISTRATOR}) if is_first else new, authority)
 
 
 async def _has_users(tx: Tx) -> bool:

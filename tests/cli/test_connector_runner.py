@@ -103,6 +103,7 @@ def token_of_a_service(administrator: httpx2.Client, hub: Serving) -> str:
     return str(administrator.post("/oauth/token", data=form, auth=proof).json()["access_token"])
 
 
+@pytest.mark.more
 def test_what_a_registered_runner_sends_counts_at_a_hub_and_its_catalog_shows_it(
     hub: Serving, tmp_path: Path, upstream: Upstream
 ) -> None:

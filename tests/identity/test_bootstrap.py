@@ -132,6 +132,18 @@ async def test_two_links_left_open_by_an_older_release_make_one_administrator(
     assert len(made) == 1
 
 
+async def test_the_first_account_made_at_the_console_becomes_administrator_and_no_other(
+    database: Database, keys: Keyring
+) -> None:
+    authority = Authority(database=database, keys=keys)
+    async with database.transaction() as tx:
+        first = await account_create(tx, person("ada"), authority)
+        second = await account_create(tx, person("eve"), authority)
+
+    assert first.roles == {Role.ADMINISTRATOR, Role.MEMBER}
+    assert second.roles == {Role.MEMBER}
+
+
 async def test_an_account_made_at_the_console_closes_the_link(database: Database, keys: Keyring) -> None:
     token = await offered(database)
     async with database.transaction() as tx:
