@@ -26,7 +26,9 @@ Json = Any
 Row = dict[str, Json]
 
 _EFFECTS = {"insert": Effect.CREATE, "update": Effect.UPDATE, "delete": Effect.DELETE}
-_SEQUENCES = "Sequences are not rolled back: the trial of an insert uses up a number."
+_SEQUENCES = (
+    "Sequences are not rolled back: the trial of an insert uses up a number of each that fills one of its columns."
+)
 _TRIGGERS = "What the allowed triggers do outside the database cannot be seen from here."
 _FUNCTIONS = "What the functions that the manifest allows do outside the database cannot be seen from here."
 _NEW = "new"
@@ -137,7 +139,8 @@ def _output(binding: Binding, rows: Sequence[Row], *, more: bool) -> Json:
 
 def _preview(binding: Binding, written: Written, trial: Trial) -> Preview:
     guards = [pair for pair in trial.pairs if pair.before is not None]
-    notes = [_SEQUENCES] if binding.kind == "insert" and {*written.key} & {*written.unknown} else []
+    filled = {*written.unknown} - {written.reference}
+    notes = [_SEQUENCES] if binding.kind == "insert" and filled else []
     notes += [_TRIGGERS] if written.triggers else []
     notes += [_FUNCTIONS] if binding.functions else []
     others = sorted(trial.others.items())

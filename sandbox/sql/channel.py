@@ -22,8 +22,8 @@ from connectors.sdk.errors import Conflict, ConnectorError, NotFound, Refused, U
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sql.binding import Binding, Text, Written
 from connectors.sql.run import Pair, Rows, Trial
-from connectors.sql.statements import BadStatement, statement
 from sandbox.broker import ChannelKind, Permit, Stopped
+from sandbox.sql.rereading import read_again
 from sandbox.sql.session import CommitUnclear, Mode, Row, Session, System, WriteAttempt
 from sandbox.sql.values import token
 from sandbox.transcript import Answer, Entry, Fate, Transcript
@@ -192,14 +192,9 @@ class SqlChannel:
     def _binding(self, name: str) -> Binding:
         """Return what the registered spec says of `name`; its SQL is read once more, whoever has put it there."""
         try:
-            binding = Binding.model_validate(self.spec.operation(name).binding)
-            sql = binding.statement.sql.split(" RETURNING ")[0] if binding.written else binding.statement.sql
-            found = _admitted(sql, binding)
+            return read_again(Binding.model_validate(self.spec.operation(name).binding))
         except (KeyError, ValueError) as error:
             raise Stopped(f"{name} is no statement of {self.spec.name} that may be sent") from error
-        if found != binding.kind:
-            raise Stopped(f"{name} is no {binding.kind} but a {found}")
-        return binding
 
     def _write(self, name: str) -> tuple[Binding, Written]:
         binding = self._binding(name)
@@ -243,24 +238,6 @@ class _Noted:
                 milliseconds=milliseconds,
             )
         )
-
-
-def _admitted(sql: str, binding: Binding) -> str:
-    if binding.engine == "postgresql":
-        sql = _dollars_named(sql)
-    try:
-        return statement(sql, binding.engine, functions=binding.functions).kind
-    except BadStatement as error:
-        raise ValueError(str(error)) from error
-
-
-def _dollars_named(sql: str) -> str:
-    """Return `sql` with `:p1` for `$1`; inside a quoted text both are text, and nothing is sent from here."""
-    out, rest = "", sql
-    while "$" in rest:
-        head, _, rest = rest.partition("$")
-        out += head + (":p" if rest[:1].isdigit() else "$")
-    return out + rest
 
 
 async def _before(session: Session, binding: Binding, arguments: Mapping[str, Json]) -> list[Row]:

@@ -54,7 +54,7 @@ class _Transaction:
             names = zip(text.parameters, types, strict=True)
             values = [from_json(bound(arguments, name), type_name) for name, type_name in names]
             await self._refuse_by_plan(text, values)
-            if self.binding.kind != "select" and " RETURNING " in text.sql:
+            if self.binding.written is not None and text == self.binding.statement:
                 return [_json(one) for one in (await prepared.fetch(*values))[:limit]]
             return [_json(one) for one in await (await prepared.cursor(*values)).fetch(limit)]
         except asyncpg.PostgresError as error:
@@ -90,7 +90,7 @@ class _Transaction:
 
     async def changed(self) -> Mapping[str, int]:
         """Return how many rows have been written; see `Session`."""
-        return await postgresql_catalog.changed(self.connection)
+        return await postgresql_catalog.changed(self.connection, self.binding.schema_name)
 
     async def has_ended(self) -> bool:
         """Return whether the transaction is another; see `Session`."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from connectors.sql.binding import Binding
+from connectors.sql.binding import Binding, Written
 from connectors.sql.live import Column, Shape, Table
 
 Json = Any
@@ -54,11 +54,12 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 WHERE n.nspname = $1 AND c.relname = ANY($2)
 """
 _CASCADES: Final = """
-SELECT DISTINCT child.relname AS name
+SELECT DISTINCT CASE WHEN beside.nspname = $1 THEN child.relname ELSE beside.nspname || '.' || child.relname END AS name
 FROM pg_catalog.pg_constraint f
 JOIN pg_catalog.pg_class parent ON parent.oid = f.confrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = parent.relnamespace
 JOIN pg_catalog.pg_class child ON child.oid = f.conrelid
+JOIN pg_catalog.pg_namespace beside ON beside.oid = child.relnamespace
 WHERE f.contype = 'f' AND n.nspname = $1 AND parent.relname = ANY($2)
   AND (CASE WHEN $3 THEN f.confupdtype ELSE f.confdeltype END) IN ('c', 'n', 'd')
 """
@@ -67,7 +68,9 @@ SELECT DISTINCT p.proname AS name FROM pg_catalog.pg_proc p
 WHERE lower(p.proname) = ANY($1) AND (p.provolatile = 'v' OR p.prokind = 'p')
 """
 _CHANGED: Final = """
-SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS rows FROM pg_catalog.pg_stat_xact_user_tables
+SELECT CASE WHEN schemaname = $1 THEN relname ELSE schemaname || '.' || relname END AS name,
+       n_tup_ins + n_tup_upd + n_tup_del AS rows
+FROM pg_catalog.pg_stat_xact_user_tables
 WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
 """
 
@@ -140,18 +143,24 @@ def _hazards_of_tables(binding: Binding, known: Mapping[str, Mapping[str, Any]])
             yield f"there is no table {name} in {binding.schema_name}"
         elif table["kind"] == "f":
             yield f"{name} is a foreign table: it stands in another system, which no rollback reaches"
-        elif name in concerned and (table["kind"] != "r" or table["has_children"]):
-            yield f"{name} is a view, or has partitions or children; write a plain table"
-        elif name in concerned and table["has_rules"]:
-            yield f"{name} has rules, which make other statements of a write"
-        elif name in concerned and written is not None:
-            for trigger in sorted({*table["triggers"]} - {*written.triggers}):
-                yield f"{name} has the trigger {trigger}; its effects may outlive a rollback. List it under triggers"
+        elif written is not None and name in concerned:
+            yield from _hazards_of_written(name, table, written)
+        elif written is not None and table["kind"] == "v":
+            yield f"{name} is a view, and what it calls may outlive a rollback; let the write name tables alone"
 
 
-async def changed(connection: Line) -> Mapping[str, int]:
-    """Return how many rows this transaction has written, by table."""
-    return {row["relname"]: row["rows"] for row in await connection.fetch(_CHANGED)}
+def _hazards_of_written(name: str, table: Mapping[str, Any], written: Written) -> Iterator[str]:
+    if table["kind"] != "r" or table["has_children"]:
+        yield f"{name} is a view, or has partitions or children; write a plain table"
+    elif table["has_rules"]:
+        yield f"{name} has rules, which make other statements of a write"
+    for trigger in sorted({*table["triggers"]} - {*written.triggers}):
+        yield f"{name} has the trigger {trigger}; its effects may outlive a rollback. List it under triggers"
+
+
+async def changed(connection: Line, schema: str) -> Mapping[str, int]:
+    """Return how many rows this transaction has written, by table, those of other schemas with theirs."""
+    return {row["name"]: row["rows"] for row in await connection.fetch(_CHANGED, schema)}
 
 
 @dataclass(slots=True)

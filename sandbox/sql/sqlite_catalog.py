@@ -1,5 +1,6 @@
 """What SQLite's own catalog says: columns and keys, and what would happen beside a write."""
 
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -24,6 +25,9 @@ _AFFINITIES: Final[Sequence[tuple[str, Shape]]] = (
     ("DEC", "number"),
 )
 _HARMLESS: Final = frozenset({"NO ACTION", "RESTRICT"})
+_GAP: Final = r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*\n)+"
+_CONFLICT_CLAUSE: Final = re.compile(rf"\bON{_GAP}CONFLICT{_GAP}(REPLACE|IGNORE|ROLLBACK|FAIL)\b", re.IGNORECASE)
+"""What a table does instead of refusing a row; SQLite counts no row that it deletes or leaves out so."""
 
 
 async def describe(connection: aiosqlite.Connection, tables: Sequence[str]) -> Mapping[str, Table]:
@@ -89,7 +93,7 @@ async def hazards(connection: aiosqlite.Connection, binding: Binding) -> Sequenc
     if written is None:
         return ()
     concerned = {written.table, *written.also}
-    found = [*await _of_tables(connection, binding)]
+    found = [*await _of_tables(connection, binding, concerned)]
     for table, trigger in await _rows(connection, "SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'"):
         if table in concerned and trigger not in written.triggers:
             found.append(
@@ -99,7 +103,7 @@ async def hazards(connection: aiosqlite.Connection, binding: Binding) -> Sequenc
     return found
 
 
-async def _of_tables(connection: aiosqlite.Connection, binding: Binding) -> Sequence[str]:
+async def _of_tables(connection: aiosqlite.Connection, binding: Binding, concerned: set[str]) -> Sequence[str]:
     query = "SELECT name, type, coalesce(sql, '') FROM sqlite_master WHERE type IN ('table', 'view')"
     known = {name: (kind, sql) for name, kind, sql in await _rows(connection, query)}
     found = list[str]()
@@ -111,6 +115,12 @@ async def _of_tables(connection: aiosqlite.Connection, binding: Binding) -> Sequ
             found.append(f"{table} is a virtual table, whose code may do anything")
         elif kind == "view" and binding.written is not None and table == binding.written.table:
             found.append(f"{table} is a view; write its table")
+    for table in sorted(concerned & {*known}):
+        if clause := _CONFLICT_CLAUSE.search(known[table][1]):
+            found.append(
+                f"{table} is declared with ON CONFLICT {clause[1].upper()}: nobody could say which other rows a write "
+                "deletes or leaves out. Declare it without"
+            )
     return found
 
 
