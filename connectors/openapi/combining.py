@@ -46,7 +46,8 @@ class Combiner:
         try:
             return self._combined(schema, 0)
         except Entangled:
-            self._hopeless.add(str(as_object(schema).get("$ref")))
+            if "$ref" in as_object(schema):
+                self._hopeless.add(str(schema["$ref"]))
             raise
 
     def _combined(self, schema: Json, depth: int) -> Object:
@@ -70,7 +71,8 @@ class Combiner:
 
     def _put_together(self, schema: Json, depth: int) -> Object:
         self._steps += 1
-        if as_object(schema).get("$ref") in self._hopeless or depth > _DEEPEST or self._steps > _MOST_STEPS:
+        is_hopeless = str(as_object(schema).get("$ref")) in self._hopeless
+        if is_hopeless or depth > _DEEPEST or self._steps > _MOST_STEPS:
             raise Entangled("A schema of it is made of others (allOf, anyOf, oneOf) in more ways than can be followed.")
         said = self._document.resolved(schema)
         parts = as_list(said.get("allOf"))

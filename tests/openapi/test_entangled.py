@@ -113,6 +113,13 @@ def test_what_cannot_be_followed_is_refused_and_the_rest_is_imported(schemas: di
     assert [tool.operation for tool in compilation.tools] == ["GET /pets"]
 
 
+@pytest.mark.parametrize("reference", [{}, [], 7, None], ids=["an object", "a list", "a number", "null"])
+def test_a_reference_that_is_no_text_leads_nowhere(reference: Json) -> None:
+    wrong = {"$ref": reference}
+
+    assert compiled({"Pet": {"properties": {"a": wrong, "b": {"allOf": [wrong]}}, "anyOf": [wrong]}}).operations == 2
+
+
 UNIONS: dict[str, dict[str, Json]] = {
     "of itself": {"Pet": {"anyOf": [of("Pet"), {"type": "string"}]}},
     "of itself or nothing": {"Pet": {"anyOf": [of("Pet"), {"type": "null"}]}},
