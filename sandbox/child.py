@@ -15,9 +15,9 @@ import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Final
 
 from connectors.sdk.artefact import artefact_digest
@@ -58,8 +58,20 @@ class ChannelTransport:
         return WireResponse.model_validate(answer["response"])
 
 
+class _FromSource(SourceFileLoader):
+    """Compiles what stands in the source. What was compiled before may be of another, and no digest speaks of it."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code of `fullname`, whatever lies in `__pycache__`."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 class _Located(MetaPathFinder):
-    """Finds the packages that were located before the confinement: afterwards their folder cannot be listed."""
+    """Finds the packages that were located before the confinement, and all that is in them, as source.
+
+    Afterwards the folder in which they are cannot be listed.
+    """
 
     def __init__(self, located: Mapping[str, ModuleSpec]) -> None:
         self._located = located
@@ -67,9 +79,14 @@ class _Located(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return where `fullname` was located."""
-        del path, target
-        return self._located.get(fullname)
+        """Return where `fullname` was located, or is within what was."""
+        del target
+        if fullname.partition(".")[0] not in self._located:
+            return None
+        spec = self._located.get(fullname) or PathFinder.find_spec(fullname, path)
+        if spec is not None and type(spec.loader) is SourceFileLoader:
+            spec.loader = _FromSource(spec.loader.name, spec.loader.path)
+        return spec
 
 
 def run(channel: socket.socket, order: Mapping[str, Json], *, parent: int) -> None:

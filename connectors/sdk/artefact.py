@@ -2,41 +2,60 @@
 
 import hashlib
 from collections.abc import Iterator
+from importlib.machinery import all_suffixes
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
-_NOT_SHIPPED = frozenset({"__pycache__", "tests"})
+_OURS: Final = "connectors."
+"""The package of the connectors that come with the hub. What else of it they use is the hub's, as the SDK is."""
 
 
 def artefact_digest(module: str) -> str:
-    """Return the SHA-256 over names and bytes of the files in the package of `module`, its tests left out.
+    """Return the SHA-256 over names and bytes of the files in the top-level package of `module`, its tests included.
 
-    A module without a package counts alone.
+    Whatever a connector can import from its own package counts. Its dependencies do not, nor what the interpreter
+    keeps compiled, which no confined process reads. Of the hub's own connectors each is a package by itself, and a
+    module without a package counts alone. This finds the code and runs none of a package outside of the hub.
 
     Raises:
         ModuleNotFoundError: there is no such module, or it has no file.
     """
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{module} has no source file", name=module)
-    origin = Path(spec.origin)
-    in_package = spec.submodule_search_locations is not None or bool(spec.parent)
-    return _digest_of(origin.parent, _shipped(origin.parent) if in_package else iter([origin]))
+    package = ".".join(module.split(".")[: 2 if module.startswith(_OURS) else 1])
+    spec = find_spec(package)
+    if spec is None or not (spec.submodule_search_locations or spec.origin):
+        raise ModuleNotFoundError(f"{package} has no source file", name=module)
+    hashed = hashlib.sha256()
+    if spec.submodule_search_locations is None:
+        _add(hashed, Path(str(spec.origin)), Path(str(spec.origin)).parent)
+    for place in spec.submodule_search_locations or ():
+        for path in _files(Path(place)):
+            _add(hashed, path, Path(place))
+    return hashed.hexdigest()
 
 
-def _shipped(folder: Path) -> Iterator[Path]:
+def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and not _NOT_SHIPPED & set(parts) and not any(part.startswith(".") for part in parts):
+        if path.is_file() and not _is_cached(path) and (_is_code(path) or not _is_hidden(path.relative_to(folder))):
             yield path
 
 
-def _digest_of(folder: Path, files: Iterator[Path]) -> str:
-    hashed = hashlib.sha256()
-    for path in files:
-        content = path.read_bytes()
-        # Lengths keep the end of a name apart from the start of a content.
-        name = path.relative_to(folder).as_posix().encode()
-        hashed.update(b"%d:%s%d:" % (len(name), name, len(content)))
-        hashed.update(content)
-    return hashed.hexdigest()
+def _is_cached(path: Path) -> bool:
+    """Return whether the interpreter compiled it for itself: such a name, with a tag in it, no import finds."""
+    return path.parent.name == "__pycache__" and path.suffix == ".pyc" and "." in path.stem
+
+
+def _is_code(path: Path) -> bool:
+    return path.name.endswith(tuple(all_suffixes()))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _add(hashed: "hashlib._Hash", path: Path, folder: Path) -> None:
+    content = path.read_bytes()
+    # Lengths keep the end of a name apart from the start of a content.
+    name = path.relative_to(folder).as_posix().encode()
+    hashed.update(b"%d:%s%d:" % (len(name), name, len(content)))
+    hashed.update(content)

@@ -291,27 +291,56 @@ def test_an_entry_leads_back_to_its_connector_or_says_that_it_does_not() -> None
         _ = nameless.entry
 
 
-def test_one_byte_of_code_is_another_artefact_and_tests_are_no_part_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_byte_of_code_is_another_artefact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "shop_connector"
-    (package / "tests").mkdir(parents=True)
+    package.mkdir()
     (package / "__init__.py").write_text("a = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     first = artefact_digest("shop_connector")
 
-    (package / "tests" / "test_it.py").write_text("assert True\n")
-    with_tests = artefact_digest("shop_connector")
     (package / "__init__.py").write_text("a = 2\n")
     changed = artefact_digest("shop_connector")
     (package / "__init__.py").write_text("a = 1\n")
     (package / "more.py").write_text("")
     grown = artefact_digest("shop_connector")
 
-    assert first == with_tests
     assert len({first, changed, grown}) == 3
     with pytest.raises(ModuleNotFoundError):
         artefact_digest("no_such_module")
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("tests/test_it.py", True),
+        ("rates.json", True),
+        ("old.pyc", True),
+        ("__pycache__/hidden.py", True),
+        ("__pycache__/hidden.pyc", True),
+        (".py", True),
+        ("__pycache__/crm.cpython-311.pyc", False),
+        (".cache/found.json", False),
+    ],
+)
+def test_what_can_be_imported_from_the_package_is_part_of_the_artefact(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, counts: bool
+) -> None:
+    package = tmp_path / "rich_connector"
+    (package / "crm").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (package / "__init__.py").write_text("")
+    (package / "crm" / "__init__.py").write_text("")
+    before = artefact_digest("rich_connector.crm")
+
+    (package / file).parent.mkdir(exist_ok=True)
+    (package / file).write_text("a = 1\n")
+
+    assert (artefact_digest("rich_connector.crm") != before) is counts
+
+
+def test_the_connectors_that_come_with_the_hub_are_artefacts_by_themselves() -> None:
+    assert artefact_digest("connectors.smtp") != artefact_digest("connectors.sql")
+    assert artefact_digest("connectors.sql.run") == artefact_digest("connectors.sql")
 
 
 def test_receipts_give_the_arguments_of_an_undo_or_say_why_not() -> None:
