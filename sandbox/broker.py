@@ -132,7 +132,7 @@ class Channel:
     async def _send_safe(self, attempt: Attempt) -> WireResponse:
         """Send what only reads, and again after a pause if the system says that it is busy just now."""
         attempt, received = await self._answered(attempt)
-        for seconds in self.bounds.pauses:
+        for seconds in self._pauses(attempt):
             if received.response.status not in _BUSY or (asked_to_wait(received.response) or 0) > LONGEST_WAIT_SECONDS:
                 break
             attempt.end(Fate.ANSWERED, self._noted(attempt, received))
@@ -143,6 +143,13 @@ class Channel:
         if opened := self.spec.opened_by(attempt.request, received.response):
             self._opened.add(opened)
         return received.response
+
+    def _pauses(self, attempt: Attempt) -> tuple[float, ...]:
+        return self.bounds.pauses if self._only_reads(attempt) else ()
+
+    def _only_reads(self, attempt: Attempt) -> bool:
+        """Return whether it may be sent any number of times; what is for previews alone may open a draft each time."""
+        return self.kind is not ChannelKind.PREVIEW or self.spec.is_safe(attempt.request)
 
     async def _pause(self, attempt: Attempt, seconds: float) -> None:
         try:
@@ -186,13 +193,15 @@ class Channel:
     async def _answer_to_safe(self, attempt: Attempt, proof: Proof) -> tuple[Attempt, Received]:
         """Return the answer to what only reads, asked again if the line had been kept and turns out to be closed.
 
-        What is asked again is another request, on the transcript too: so many arrive at the system.
+        What is asked again is another request, on the transcript too: so many arrive at the system. What does more than
+        read is asked once, on a line of its own.
         """
-        exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes, hear=self.hear)
+        is_alone = not self._only_reads(attempt)
+        exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=is_alone, hear=self.hear)
         try:
             return attempt, await self._exchanged(attempt, exchange)
         except Unavailable as error:
-            if not (isinstance(error.__cause__, Dropped) and exchange.progress.has_begun):
+            if is_alone or not (isinstance(error.__cause__, Dropped) and exchange.progress.has_begun):
                 raise
         attempt = self._again(attempt)
         alone = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True, hear=self.hear)

@@ -34,6 +34,15 @@ RPC: Final = PLAIN.model_copy(
         ),
     }
 )
+DRAFTS: Final = PLAIN.model_copy(
+    update={
+        "safe": (
+            SafeRule(method="GET"),
+            SafeRule(method="POST", path="/drafts", preview_only=True, opens="/id"),
+            SafeRule(method="DELETE", template="/drafts/{id}", preview_only=True, opened=True),
+        ),
+    }
+)
 MCP: Final = PLAIN.model_copy(
     update={
         "rpc": "mcp",

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from sandbox_broker import (
     BEARER,
+    DRAFTS,
     MCP,
     PLAIN,
     RPC,
@@ -22,12 +23,13 @@ from sandbox_server import Asked, Reply, Server
 from upstream.faults import Fault
 from upstream.fixtures import Upstream as System
 
-from connectors.sdk.errors import Fenced
+from connectors.sdk.errors import Fenced, Unavailable
 from connectors.sdk.spec import ConnectorSpec, SafeRule
 from connectors.sdk.wire import LARGEST_READ, WireRequest
 from sandbox.broker import Bounds, ChannelKind, Stopped
+from sandbox.sign_in import Proof
 from sandbox.transcript import Fate
-from sandbox.upstream import Upstream
+from sandbox.upstream import Exchange, Upstream
 from sandbox.weight import MOST_VALUES
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +77,25 @@ async def test_what_is_meant_for_previews_passes_there_alone(kind: ChannelKind, 
     else:
         with pytest.raises(Stopped):
             await channel.send(post("/trials"))
+
+
+async def test_a_preview_touches_no_drafts_but_its_own(way: Upstream, server: Server) -> None:
+    server.answer = lambda _: Reply(status=201, body={"id": 7})
+    preview = channel_to(way, PREVIEW, DRAFTS)
+    remove = WireRequest(method="DELETE", path="/drafts/7")
+
+    with pytest.raises(Stopped, match="may change something"):
+        await preview.send(remove)
+    await preview.send(post("/drafts"))
+    assert (await preview.send(remove)).status == 201
+    for other in (
+        preview.send(WireRequest(method="DELETE", path="/drafts/8")),
+        channel_to(way, PREVIEW, DRAFTS).send(remove),
+    ):
+        with pytest.raises(Stopped, match="may change something"):
+            await other
+
+    assert [(asked.method, asked.target) for asked in server.asked] == [("POST", "/drafts"), ("DELETE", "/drafts/7")]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +232,21 @@ async def test_a_request_stays_below_the_base_url(server: Server) -> None:
         await channel_to(way).send(get(path))
 
     assert [asked.target for asked in server.asked] == ["/erp/rpc/", "/erp", "/erp/a%20b"]
+    await way.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["@elsewhere.example/", ".elsewhere.example/", ":1@elsewhere.example/", "/../admin", "-admin", "\\..\\admin"],
+)
+async def test_a_path_that_leads_elsewhere_is_seen_by_the_second_reader_too(path: str, server: Server) -> None:
+    way = upstream_at(f"{server.base_url}/erp")
+    request = get().model_copy(update={"path": path})  # as if neither the type nor `problem_with` had refused it
+
+    with pytest.raises(Unavailable, match="leads away"):
+        await way.exchange(Exchange(request, Proof(headers={})))
+
+    assert server.asked == []
     await way.close()
 
 

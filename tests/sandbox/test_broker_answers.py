@@ -6,7 +6,21 @@ import time
 from collections.abc import Callable
 
 import pytest
-from sandbox_broker import MCP, PLAIN, RPC, call, channel_to, fates, get, granted, post, refusing_port, rpc, upstream_at
+from sandbox_broker import (
+    DRAFTS,
+    MCP,
+    PLAIN,
+    RPC,
+    call,
+    channel_to,
+    fates,
+    get,
+    granted,
+    post,
+    refusing_port,
+    rpc,
+    upstream_at,
+)
 from sandbox_server import Reply, Server
 from upstream.faults import Fault
 from upstream.fixtures import Upstream as System
@@ -129,6 +143,32 @@ async def test_what_is_asked_again_counts_towards_the_requests_allowed(to_items:
         await channel.send(get())
 
     assert len(upstream.store.requests()) == 1
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_what_may_open_a_draft_is_not_asked_again_because_the_system_is_busy(
+    status: int, way: Upstream, server: Server
+) -> None:
+    server.answer = lambda _: Reply(status=status)
+    channel = channel_to(way, PREVIEW, spec=DRAFTS, bounds=Bounds(pauses=(0, 0)))
+
+    assert (await channel.send(post("/drafts"))).status == status
+    assert len(server.asked) == 1
+    await channel.send(get())
+    assert len(server.asked) == 4
+
+
+async def test_what_may_open_a_draft_is_not_asked_again_when_its_answer_is_lost(way: Upstream, server: Server) -> None:
+    channel = channel_to(way, PREVIEW, spec=DRAFTS)
+    await channel.send(get())  # leaves a line behind that could be used again
+    server.answer = lambda _: Reply(raw=b"")
+
+    with pytest.raises(Unavailable):
+        await channel.send(post("/drafts"))
+
+    assert [asked.method for asked in server.asked] == ["GET", "POST"]
+    assert server.connections == 2
+    assert fates(channel) == [Fate.ANSWERED, Fate.NO_ANSWER]
 
 
 async def test_a_read_without_an_answer_is_unavailable(to_items: Upstream, upstream: System) -> None:

@@ -268,8 +268,9 @@ async def test_the_conversation_turns_private_before_anything_is_said(
         channel = channel_to(way_to(server, "localhost", BASIC, tls=ours))
 
         if is_injected:
-            with pytest.raises(Unavailable):
+            with pytest.raises(Unavailable) as caught:
                 await channel.send(message())
+            assert "spoke on before the conversation was private" in str(caught.value.__cause__)
             assert server.contents == []
         else:
             assert (await channel.send(message())).status == 200
