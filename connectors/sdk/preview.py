@@ -102,6 +102,16 @@ class Preview(_Value):
             raise ValueError("a preview from a twin says when that was copied: give copied_at")
         return self
 
+    def at_most(self, fidelity: Fidelity) -> Self:
+        """Return it, claiming no more than `fidelity`.
+
+        Raises:
+            ValidationError: that would be one from a twin, and it does not say when that was copied.
+        """
+        if self.fidelity.rank <= fidelity.rank:
+            return self
+        return type(self).model_validate({**dict(self), "fidelity": fidelity})
+
     @classmethod
     def create(cls, target: str, record: Record, **reach: Unpack[Reach]) -> Self:
         """Return the preview of making `record`. Name the fields the system fills in as `unknown`."""

@@ -13,7 +13,7 @@ from connectors.sdk.operations import AnyOperation, Read, Write
 from connectors.sdk.preview import Preview
 from connectors.sdk.signature import parameters_of
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
-from connectors.sdk.vocabulary import PREVIEWING, Fidelity, Phase
+from connectors.sdk.vocabulary import PREVIEWING, Phase
 from connectors.sdk.wire import Transport
 
 Json = Any
@@ -188,8 +188,7 @@ async def _preview(operation: AnyOperation, spec: OperationSpec, call: PhaseCall
         nothing = "The connector cannot say what this would change."
         return Previewed(preview=Preview(changes=(), fidelity=spec.fidelity, not_covered=(nothing,)))
     preview = Preview.model_validate(await _with_arguments(operation, operation.preview_function, call, context))
-    fidelity: Fidelity = min(preview.fidelity, spec.fidelity, key=lambda fidelity: fidelity.rank)
-    return Previewed(preview=preview.model_copy(update={"fidelity": fidelity}))
+    return Previewed(preview=preview.at_most(spec.fidelity))
 
 
 async def _lookup(operation: AnyOperation, spec: OperationSpec, call: PhaseCall, context: Context) -> PhaseResult:

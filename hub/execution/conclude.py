@@ -7,6 +7,8 @@ system's own answer and the connector agrees. "Done" is said only if no answer w
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import ValidationError
+
 from connectors.sdk.errors import Conflict, Fenced, Refused, Unavailable, Unreadable
 from connectors.sdk.errors import NotFound as UpstreamNotFound
 from connectors.sdk.errors import Unknown as UpstreamUnknown
@@ -101,9 +103,13 @@ def preview(evidence: Evidence) -> PreviewOutcome:
         return _violation(evidence.transcript)
     if not isinstance(evidence.result, PhasePreviewed):
         return _failed(evidence.result)
-    if findings := storable(evidence.result.preview.model_dump()).findings:
+    try:  # again, after the process has done so: what a process says is anything
+        said = evidence.result.preview.at_most(evidence.target.operation.fidelity)
+    except ValidationError:
+        return Failed(code=PREVIEW_INVALID, message="The preview claims more than the tool declares.")
+    if findings := storable(said.model_dump()).findings:
         return Failed(code=PREVIEW_INVALID, message=f"The preview cannot be put on record. {' '.join(findings)}")
-    return Previewed(preview=evidence.result.preview)
+    return Previewed(preview=said)
 
 
 def commit(evidence: Evidence) -> CommitOutcome:

@@ -11,6 +11,7 @@ from connectors.sdk.run import Done, Found, NotFoundYet, PhaseResult
 from connectors.sdk.run import Failed as PhaseFailed
 from connectors.sdk.run import Observed as PhaseObserved
 from connectors.sdk.run import Previewed as PhasePreviewed
+from connectors.sdk.vocabulary import Fidelity
 from hub.execution import (
     Conflicted,
     Failed,
@@ -81,8 +82,9 @@ def says(code: str) -> PhaseFailed:
     return PhaseFailed(code=code, message="what the connector says")
 
 
-def evidence(result: PhaseResult, *entries: Wrote | Entry) -> Evidence:
-    target = Target(connector=ITEMS, operation=ITEMS.operation("item_put"), connection=CONNECTION)
+def evidence(result: PhaseResult, *entries: Wrote | Entry, declared: Fidelity = Fidelity.EXECUTED) -> Evidence:
+    operation = ITEMS.operation("item_put").model_copy(update={"fidelity": declared})
+    target = Target(connector=ITEMS, operation=operation, connection=CONNECTION)
     written = [entry if isinstance(entry, Entry) else entry.entry for entry in entries]
     return Evidence(target=target, result=result, transcript=Transcript(written), schemas=OutputSchemas())
 
@@ -185,6 +187,26 @@ def test_a_preview_that_cannot_be_put_on_record_failed() -> None:
     assert isinstance(outcome, Failed)
     assert outcome.code == "preview_invalid"
     assert isinstance(conclude.preview(evidence(PhasePreviewed(preview=Preview.create("a", ITEM)))), Previewed)
+
+
+@pytest.mark.parametrize("declared", [fidelity for fidelity in Fidelity if fidelity is not Fidelity.TWIN])
+def test_a_preview_is_as_sure_as_its_tool_declares_at_most(declared: Fidelity) -> None:
+    outcomes = [
+        conclude.preview(evidence(PhasePreviewed(preview=Preview(changes=(), fidelity=claimed)), declared=declared))
+        for claimed in (Fidelity.NONE, Fidelity.SIMULATED, Fidelity.EXECUTED)
+    ]
+
+    ranks = [outcome.preview.fidelity.rank for outcome in outcomes if isinstance(outcome, Previewed)]
+    assert ranks == [0, min(Fidelity.SIMULATED.rank, declared.rank), declared.rank]
+
+
+def test_a_preview_that_would_be_from_a_twin_but_says_not_from_when_failed() -> None:
+    claimed = PhasePreviewed(preview=Preview(changes=(), fidelity=Fidelity.EXECUTED))
+
+    outcome = conclude.preview(evidence(claimed, declared=Fidelity.TWIN))
+
+    assert isinstance(outcome, Failed)
+    assert outcome.code == "preview_invalid"
 
 
 @pytest.mark.parametrize(
