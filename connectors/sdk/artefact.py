@@ -27,10 +27,10 @@ def artefact_digest(module: str) -> str:
         raise ModuleNotFoundError(f"{package} has no source file", name=module)
     hashed = hashlib.sha256()
     if spec.submodule_search_locations is None:
-        _add(hashed, Path(str(spec.origin)), Path(str(spec.origin)).parent)
+        hashed.update(_told(Path(str(spec.origin)), Path(str(spec.origin)).parent))
     for place in spec.submodule_search_locations or ():
         for path in _files(Path(place)):
-            _add(hashed, path, Path(place))
+            hashed.update(_told(path, Path(place)))
     return hashed.hexdigest()
 
 
@@ -53,9 +53,8 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _add(hashed: "hashlib._Hash", path: Path, folder: Path) -> None:
+def _told(path: Path, folder: Path) -> bytes:
     content = path.read_bytes()
     # Lengths keep the end of a name apart from the start of a content.
     name = path.relative_to(folder).as_posix().encode()
-    hashed.update(b"%d:%s%d:" % (len(name), name, len(content)))
-    hashed.update(content)
+    return b"%d:%s%d:" % (len(name), name, len(content)) + content
