@@ -32,6 +32,7 @@ from hub.invocations.replay import Replay, replay
 from hub.invocations.resume import due, expire_overdue, resume
 from hub.invocations.runtime import Runtime
 from hub.invocations.watching import watch
+from hub.mcp.sessions import forget_sessions
 from hub.metrics import BEAT_SECONDS, beat, roll_up
 from hub.storage import now
 from hub.watches import WANTED, forget_watches
@@ -136,6 +137,7 @@ async def _tidy(runtime: Runtime) -> None:
         await forget_values(tx)
         await forget_places(tx)
         await forget_handles(tx)
+        await forget_sessions(tx)
         await forget_watches(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)
 

@@ -149,7 +149,9 @@ def _tool_call(operation: OperationSpec, call: PhaseCall, *, is_safe: bool) -> C
         paths = {tuple(path): token for token, path in declared.items()}
         headers = {name.lower(): value for name, value in mcp_param_headers(paths, arguments).items()}
     params = {"name": name, "arguments": arguments}
-    meta = {"progressToken": 1} if call.is_heard else {}
+    meta: dict[str, Json] = {"progressToken": 1} if call.is_heard else {}
+    if is_safe and call.replies.log_level is not None and operation.binding["version"] == MODERN:
+        meta["io.modelcontextprotocol/logLevel"] = call.replies.log_level
     made = Call("tools/call", params, name=name, headers=headers, meta=meta, is_safe=is_safe)
     return with_replies(made, call) if is_safe else made
 

@@ -28,12 +28,14 @@ class Replies(_Value):
     """What the client of a read can be asked while it waits, and what it has replied so far.
 
     `can` are the capabilities that it declares for this very call, as the protocol has them; nobody at all can do
-    nothing. `state` is what the system gave along with its questions, and gets back with the replies.
+    nothing. `state` is what the system gave along with its questions, and gets back with the replies. `log_level` is
+    from which level on the client wants to hear the system's lines of log; None: none of them.
     """
 
     can: Mapping[str, Json] = {}
     given: Mapping[str, Json] | None = None
     state: str | None = None
+    log_level: str | None = None
 
 
 class PhaseCall(_Value):

@@ -20,6 +20,7 @@ Json = Any
 
 __all__ = [
     "ApprovedBy",
+    "Asks",
     "Call",
     "Claims",
     "Client",

@@ -9,6 +9,8 @@ from mcp.server.context import ServerRequestContext
 from starlette.types import Scope
 
 from hub.identity.principals import Caller
+from hub.mcp.lines import Line
+from hub.mcp.sessions import ClientSession
 from hub.registry import PublishedTool
 
 _KEY: Final = "toolhub.admitted"
@@ -34,6 +36,10 @@ class Admitted:
     """
     nonce: str | None = None
     """For the next proof of a client that proves to hold the key of its token."""
+    session: ClientSession | None = None
+    """The session of a client of the older protocol, if it names one."""
+    line: Line | None = None
+    """The stream of the answer, if there is one in which the client can be told more."""
 
     def travel_in(self, scope: Scope) -> None:
         """Put this where `admitted` finds it, in whichever task the message is handled."""

@@ -47,7 +47,7 @@ def replies_in(known: Admitted, context: Context, params: Params, keys: Keyring)
     Only the newer protocol says that with each request.
     """
     if not abilities(context).is_modern:
-        return Replies()
+        return replies_to_hear(known)
     given: Mapping[str, Json] | None = None
     if params.input_responses is not None:
         given = params.model_dump(mode="json", by_alias=True, exclude_none=True)["inputResponses"]
@@ -58,6 +58,14 @@ def replies_in(known: Admitted, context: Context, params: Params, keys: Keyring)
     except Malformed:
         return None
     return Replies(can=_declared(context), given=given, state=said["state"])
+
+
+def replies_to_hear(known: Admitted) -> Replies:
+    """Return what a client of the older protocol can be asked and wants to hear, where the answer is a stream."""
+    session = known.session
+    if known.line is None or session is None:
+        return Replies()
+    return Replies(can=session.can, log_level=session.log_level)
 
 
 def questions_of(

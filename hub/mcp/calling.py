@@ -15,7 +15,6 @@ from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult
 from connectors.sdk.run import Replies
 from hub.core.errors import HubError
 from hub.invocations.envelope import Status, awaits_requester, envelope, outward
-from hub.invocations.invoke import invoke
 from hub.invocations.masking import answer_for
 from hub.invocations.queries import call_off_quietly, wait_while
 from hub.invocations.runtime import Runtime
@@ -28,6 +27,7 @@ from hub.mcp.confirming import CONFIRM, Round, first_round, next_round, request_
 from hub.mcp.finding import Asked, find, unwrapped
 from hub.mcp.hub_tool_descriptions import LONGEST_WAIT
 from hub.mcp.hub_tools import HUB_TOOLS
+from hub.mcp.questioning import Questions
 from hub.mcp.relaying import Cancellations, Relay
 from hub.mcp.results import internal_error, refusal, result_of
 from hub.mcp.search_tool_descriptions import FIND
@@ -47,9 +47,9 @@ Context = ServerRequestContext[Any, Any]
 Handler = Callable[[Context, CallToolRequestParams], Awaitable[Answer]]
 
 
-def calling(runtime: Runtime, tasks: TaskDoor) -> Handler:
+def calling(runtime: Runtime, tasks: TaskDoor, questions: Questions) -> Handler:
     """Return the handler of `tools/call`."""
-    answering = _Answering(runtime, tasks)
+    answering = _Answering(runtime, tasks, questions)
 
     async def call(context: Context, params: CallToolRequestParams) -> Answer:
         known = admitted(context)
@@ -78,9 +78,10 @@ def calling(runtime: Runtime, tasks: TaskDoor) -> Handler:
 class _Answering:
     """What a client is told of a call: what it can do something with."""
 
-    def __init__(self, runtime: Runtime, tasks: TaskDoor) -> None:
+    def __init__(self, runtime: Runtime, tasks: TaskDoor, questions: Questions) -> None:
         self._runtime = runtime
         self._tasks = tasks
+        self._questions = questions
         self._cancellations = Cancellations(runtime)
 
     async def anew(self, known: Admitted, params: CallToolRequestParams, context: Context) -> Answer:
@@ -102,9 +103,9 @@ class _Answering:
         replies = replies_in(known, context, params, self._runtime.keys) or Replies()
         call = replace(call, client=Client(hear=relay.hear if relay.is_wanted else None, replies=replies))
         if context.request_id is None:
-            return await invoke(call, self._runtime)
+            return await self._questions.carried_out(known, call)
         async with self._cancellations.heard(known, context.request_id) as called_off:
-            return await invoke(replace(call, called_off=called_off), self._runtime)
+            return await self._questions.carried_out(known, replace(call, called_off=called_off))
 
     async def again(self, known: Admitted, params: CallToolRequestParams, reached: Round) -> Answer:
         """Hold a client that goes on with a call until there is something to tell it, and for four seconds at most.

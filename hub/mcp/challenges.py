@@ -8,7 +8,7 @@ from typing import Any, Final
 from mcp_types import INVALID_REQUEST, PARSE_ERROR
 from starlette.responses import Response
 
-from hub.core.errors import Malformed, NonceNeeded, ProofRefused, ScopeMissing, Unauthenticated, Unavailable
+from hub.core.errors import Malformed, NonceNeeded, NotFound, ProofRefused, ScopeMissing, Unauthenticated, Unavailable
 from hub.identity.possession import ALGORITHMS, BEARER, DPOP, NONCE_HEADER
 from hub.mcp.messages import NotARequest
 
@@ -70,6 +70,11 @@ def too_large(limit: int) -> Response:
 def unknown_server() -> Response:
     """Return 404: nothing is published here."""
     return _response(404, _error(None, INVALID_REQUEST, "No MCP server is published here.", {"error": "not_found"}))
+
+
+def no_such_session(error: NotFound) -> Response:
+    """Return 404 for a session: its client opens another (2025-11-25, Session Management)."""
+    return _response(404, _error(None, INVALID_REQUEST, error.message, {"error": "no_such_session"}))
 
 
 def unavailable(error: Unavailable) -> Response:

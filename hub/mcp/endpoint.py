@@ -1,5 +1,6 @@
 """The way into an MCP endpoint: everything that is decided about a request before a message of it is served."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from connectors.sdk.vocabulary import Effect
 from hub.core.canonical import digest
 from hub.core.errors import HubError, Malformed, NotFound, ScopeMissing, Unauthenticated, Unavailable
 from hub.core.tracing import trace_id_of
@@ -30,10 +32,12 @@ from hub.invocations.refuse import Attempt, record_attempt
 from hub.invocations.runtime import Runtime
 from hub.mcp import challenges
 from hub.mcp.admission import CALLED, Admitted
+from hub.mcp.lines import Line
 from hub.mcp.messages import LONGEST_BODY, NotARequest, Peeked, TooLarge, peek
 from hub.mcp.metadata import metadata_url, server_name
 from hub.mcp.relaying import cancelled_channel
 from hub.mcp.servers import Servers
+from hub.mcp.sessions import HEADER, ClientSession
 
 _STREAM: Final = "text/event-stream"
 _log = structlog.get_logger(__name__)
@@ -58,16 +62,28 @@ class Endpoint:
         trace_id = trace_id_of(request.headers.get("traceparent"))
         try:
             admitted, peeked = await self._admit(request, trace_id)
-            admitted.travel_in(scope)
-            if peeked.cancels is not None:
-                await self._call_off(admitted, peeked.cancels)
-            as_stream = peeked.wants_progress and _STREAM in request.headers.get("accept", "")
+            await self._heed(admitted, peeked)
+            as_stream = _is_streamed(request, peeked, admitted.session)
             application = await self._servers.application(admitted.server, as_stream=as_stream)
-            await application(scope, peeked.replay(receive), _with_nonce(send, admitted.nonce))
+            receive = peeked.replay(receive)
+            if as_stream:
+                line = Line(receive, send)
+                admitted, receive, send = replace(admitted, line=line), line.receive, line.send
+            send = _with_header(send, HEADER, self._opened(admitted, peeked))
+            admitted.travel_in(scope)
+            await application(scope, receive, _with_header(send, NONCE_HEADER, admitted.nonce))
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001  # the door: whatever it is, the client gets an answer without internals
             await _answer_to(error, trace_id)(scope, receive, send)
+
+    async def _heed(self, admitted: Admitted, peeked: Peeked) -> None:
+        """Tell calls that are under way, here or in another process, what their client says to them."""
+        if peeked.cancels is not None:
+            await self._call_off(admitted, peeked.cancels)
+        if peeked.answers is not None and admitted.session is not None:
+            await self._servers.questions.take(admitted.session, peeked.answers)
+            raise _TurnedAway(Response(status_code=202))
 
     async def _call_off(self, admitted: Admitted, request_id: str | int) -> None:
         """Tell whichever process carries the call out that its client wants no answer any more."""
@@ -79,15 +95,20 @@ class Endpoint:
         refused = await self._transport.validate_request(request, is_post=is_post)
         if refused is not None:
             raise _TurnedAway(refused)
-        if not is_post:
-            # Stateless: there is no stream to open and no session to end (2025-11-25, Streamable HTTP).
-            raise _TurnedAway(Response(status_code=405, headers={"Allow": "POST"}))
+        ends = request.method == "DELETE" and HEADER in request.headers
+        if not (is_post or ends):
+            # No stream stands open, and nothing is to be deleted but a session (2025-11-25, Streamable HTTP).
+            raise _TurnedAway(Response(status_code=405, headers={"Allow": "DELETE, POST"}))
         server = server_name(request)
         await self._runtime.catalog.server(server)
         came = credential_in(request.headers.getlist("authorization"))
         metadata = metadata_url(server, self._runtime.public_url)
         where = challenges.Where(server=server, metadata=metadata, scheme=came.scheme)
         caller = await self._caller(request, came, where)
+        session = await self._session(request, server, caller)
+        if ends and session is not None:
+            await self._servers.sessions.end(session)
+            raise _TurnedAway(Response(status_code=204))
         peeked = await peek(request)
         await self._check_scopes(peeked, where, caller, trace_id)
         admitted = Admitted(
@@ -98,8 +119,24 @@ class Endpoint:
             token_digest=digest(came.token),
             again=partial(self._again, came.token, server),
             nonce=new_nonce(self._runtime.keys, Place.RESOURCE) if came.scheme == DPOP else None,
+            session=session,
         )
         return admitted, peeked
+
+    def _opened(self, admitted: Admitted, peeked: Peeked) -> str | None:
+        """Return the id of a session for a client that opens one."""
+        if peeked.opens is None:
+            return None
+        return self._servers.sessions.opened(admitted.caller, admitted.server, peeked.opens)
+
+    async def _session(self, request: Request, server: str, caller: Caller) -> ClientSession | None:
+        given = request.headers.get(HEADER)
+        if given is None:
+            return None
+        try:
+            return await self._servers.sessions.found(caller, server, given)
+        except NotFound as error:
+            raise _TurnedAway(challenges.no_such_session(error)) from error
 
     async def _caller(self, request: Request, came: Credential, where: challenges.Where) -> Caller:
         resource = resource_of(where.server, self._runtime.public_url)
@@ -137,14 +174,28 @@ class Endpoint:
         CALLED.set(tool)
 
 
-def _with_nonce(send: Send, nonce: str | None) -> Send:
-    """Return what sends an answer with the nonce that the next proof of its client may have (RFC 9449 section 8.2)."""
-    if nonce is None:
+def _is_streamed(request: Request, peeked: Peeked, session: ClientSession | None) -> bool:
+    """Return whether an answer has to be a stream: its client wants to hear more, or could be asked."""
+    accepted = request.headers.get("accept", "")
+    if _STREAM not in accepted:
+        return False
+    if peeked.wants_progress or session is None:
+        return peeked.wants_progress
+    if accepted.startswith(_STREAM):
+        return True  # that is what it would rather have
+    tool = CALLED.get() if peeked.tool is not None else None
+    is_federated_read = tool is not None and tool.effect is Effect.READ and tool.connector.rpc == "mcp"
+    return is_federated_read and (bool(session.can) or session.log_level is not None)
+
+
+def _with_header(send: Send, name: str, value: str | None) -> Send:
+    """Return what sends an answer with one more header, if there is a value for it."""
+    if value is None:
         return send
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", []), (NONCE_HEADER.lower().encode(), nonce.encode())]
+            message = {**message, "headers": [*message.get("headers", []), (name.lower().encode(), value.encode())]}
         await send(message)
 
     return sending

@@ -45,6 +45,10 @@ class Peeked:
     cancels: str | int | None = None
     """Of a notification that its client wants no answer any more: to which request."""
     wants_progress: bool = False
+    opens: Mapping[str, Json] | None = None
+    """The capabilities of a client that opens a session."""
+    answers: Mapping[str, Json] | None = None
+    """The whole message, if it answers a question of ours."""
 
     def replay(self, receive: Receive) -> Receive:
         """Return a `receive` that yields the body again, then whatever comes after it."""
@@ -76,7 +80,11 @@ async def peek(request: Request) -> Peeked:
     if envelope.get("method") == "notifications/cancelled" and request_id is None:
         given = params.get("requestId")
         return Peeked(body=body, cancels=given if isinstance(given, str | int) else None)
-    is_call = envelope.get("method") == "tools/call"
+    if "method" not in envelope:
+        return Peeked(body=body, answers=envelope)
+    if envelope["method"] == "initialize":
+        return Peeked(body=body, request_id=request_id, opens=_member(params, "capabilities"))
+    is_call = envelope["method"] == "tools/call"
     if is_call and not isinstance(params.get("arguments"), dict | None):
         # MCP 2025-11-25, tools, error handling: what fails the schema of CallToolRequest is a protocol error
         message = "Invalid params: the arguments of a tool call have to be one JSON object."

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from mcp.server.context import ServerRequestContext
 
@@ -23,6 +23,10 @@ Json = Any
 """Any JSON value."""
 
 LONGEST_MESSAGE = 500
+LONGEST_LINE = 4000
+LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""The levels of lines of log, the least first (RFC 5424)."""
+_LINE_OF_LOG: Final = "notifications/message"
 
 
 class Relay:
@@ -37,12 +41,20 @@ class Relay:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the client asked for progress."""
-        return self._token is not None
+        """Whether the client asked for progress, or for lines of log."""
+        return self._token is not None or self._level is not None
+
+    @property
+    def _level(self) -> str | None:
+        session = self._known.session
+        return None if session is None or self._known.line is None else session.log_level
 
     async def hear(self, message: Mapping[str, Json]) -> None:
         """Pass a message of the system on, if it tells of progress; whatever it asks, nobody answers here."""
         given = message.get("params")
+        if message.get("method") == _LINE_OF_LOG and isinstance(given, Mapping):
+            await self._pass_line(cast("Mapping[str, Json]", given))
+            return
         if message.get("method") != "notifications/progress" or not isinstance(given, Mapping) or self._token is None:
             return
         params = cast("Mapping[str, Json]", given)
@@ -57,6 +69,17 @@ class Relay:
             message=said[:LONGEST_MESSAGE] if isinstance(said, str) and await self._sees_all() else None,
             related_request_id=str(self._context.request_id),
         )
+
+    async def _pass_line(self, given: Mapping[str, Json]) -> None:
+        """Pass a line of log on, from the level on that the client wants, and signed with who says it."""
+        level, least, tool = given.get("level"), self._level, CALLED.get()
+        if level not in LEVELS or least not in LEVELS or LEVELS.index(level) < LEVELS.index(least):
+            return
+        if self._known.line is None or tool is None or len(str(given.get("data"))) > LONGEST_LINE:
+            return
+        if await self._sees_all():
+            params = {"level": level, "logger": f"{tool.connection.name}/{tool.name}", "data": given.get("data")}
+            await self._known.line.say({"jsonrpc": "2.0", "method": _LINE_OF_LOG, "params": params})
 
     async def _sees_all(self) -> bool:
         """Return whether policy hides nothing of this tool from the caller: else no free text of it is passed on."""

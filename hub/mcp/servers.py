@@ -11,17 +11,28 @@ from anyio.abc import TaskGroup, TaskStatus
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server as SdkServer
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp_types import CallToolRequestParams, DiscoverResult, RequestParams
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_REQUEST,
+    CallToolRequestParams,
+    DiscoverResult,
+    EmptyResult,
+    RequestParams,
+    SetLevelRequestParams,
+)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.invocations.runtime import Runtime
 from hub.mcp.abilities import TASKS
+from hub.mcp.admission import admitted
 from hub.mcp.beside_tools import BesideTools
 from hub.mcp.calling import called_schema, calling
 from hub.mcp.listening import Listening
 from hub.mcp.listing import listing
 from hub.mcp.messages import LONGEST_BODY
+from hub.mcp.questioning import Questions
+from hub.mcp.sessions import Sessions
 from hub.mcp.streams import Streams
 from hub.mcp.tasks import TaskDoor, TaskParams, UpdateTaskParams
 from hub.registry import Server
@@ -80,7 +91,9 @@ class Servers:
         self._started: dict[tuple[str, bool], _Started] = {}
         self._starting = anyio.Lock()
         self._tasks_door = TaskDoor(runtime)
-        self._call = calling(runtime, self._tasks_door)  # one, which sees all the calls under way
+        self.sessions = Sessions(runtime.database, runtime.keys)
+        self.questions = Questions(runtime, streams)
+        self._call = calling(runtime, self._tasks_door, self.questions)  # one, which sees all the calls under way
         self._listening = Listening(runtime, self._tasks_door, streams)
 
     @asynccontextmanager
@@ -144,10 +157,27 @@ class Servers:
         )
         sdk.add_request_handler("server/discover", RequestParams, _discovering(sdk))
         sdk.add_request_handler("tools/call", CallToolRequestParams, self._call)
+        sdk.add_request_handler("logging/setLevel", SetLevelRequestParams, _setting_level(self.sessions))
         sdk.add_request_handler("tasks/get", TaskParams, tasks.get)
         sdk.add_request_handler("tasks/update", UpdateTaskParams, tasks.update)
         sdk.add_request_handler("tasks/cancel", TaskParams, tasks.cancel)
         return sdk
+
+
+def _setting_level(
+    sessions: Sessions,
+) -> Callable[[ServerRequestContext[Any], SetLevelRequestParams], Awaitable[EmptyResult]]:
+    """Return the handler of `logging/setLevel`."""
+
+    async def set_level(context: ServerRequestContext[Any], params: SetLevelRequestParams) -> EmptyResult:
+        session = admitted(context).session
+        if session is None:
+            message = "A level of log is kept for a session; send the session id that `initialize` is answered with."
+            raise MCPError(code=INVALID_REQUEST, message=message)
+        await sessions.set_level(session, params.level)
+        return EmptyResult()
+
+    return set_level
 
 
 def _discovering(
@@ -158,6 +188,7 @@ def _discovering(
     async def discover(context: ServerRequestContext[Any], params: RequestParams) -> DiscoverResult:
         del params
         can = sdk.get_capabilities(extensions={TASKS: {}}, protocol_version=context.protocol_version)
+        can.logging = None  # this protocol has given it up
         versions = list(MODERN_PROTOCOL_VERSIONS)
         return DiscoverResult(supported_versions=versions, capabilities=can, instructions=sdk.instructions)
 

@@ -258,7 +258,7 @@ async def test_only_post_is_served(hub: WorkingHub, http: httpx2.AsyncClient, me
     response = await http.request(method, "/mcp", headers={"Authorization": f"Bearer {await hub.token()}"})
 
     assert response.status_code == 405
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == "DELETE, POST"
 
 
 @pytest.mark.parametrize(

@@ -1,68 +1,26 @@
 """What a federated server asks the client of a read: passed on to who can be asked, good for that very call alone."""
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx2
 import pytest
-from doors.working_hub import ALL_SCOPES, WorkingHub
+from doors.askers import GREETS, ROUNDS, token_for
+from doors.working_hub import WorkingHub
 from sqlalchemy import select
-from upstream.fixtures import running
 
-from connectors.mcp_upstream import Discovery, Owner
-from hub.identity.resources import EVERYTHING
 from hub.invocations.tables import InvocationRow
-from hub.registry import (
-    Environment,
-    NewConnection,
-    create_connection,
-    disable_connection,
-    get_connection,
-    register_connector,
-)
 
 Json = Any
 
 pytestmark = pytest.mark.anyio
 
-SCOPES = ALL_SCOPES | {"asker:read"}
 CAN_FILL_IN: Final = {"elicitation": {}}
-ROUNDS: Final = "test_input_required_result_multi_round"
-GREETS: Final = "test_input_required_result_elicitation"
-OWNER: Final = Owner(name="asker", reads=frozenset({ROUNDS, GREETS, "test_missing_capability"}))
-
-
-@pytest.fixture(scope="module")
-def asker() -> Iterator[str]:
-    with running("conformance.everything") as (_, port):
-        yield f"http://127.0.0.1:{port}/mcp"
 
 
 @pytest.fixture
 async def token(hub: WorkingHub, asker: str) -> str:
     """A token for an agent that may read from the server that asks."""
     return await token_for(hub, asker, "reader", connect=True)
-
-
-async def token_for(hub: WorkingHub, asker: str, name: str, *, connect: bool = False) -> str:
-    """Return a token of a new agent; the server that asks is connected first, if it has not been."""
-    if connect:
-        async with hub.database.transaction() as tx:
-            looking = NewConnection(
-                name="looking", connector="upstream", environment=Environment.DEV, base_url=asker, prefix="l_"
-            )
-            made = await create_connection(tx, looking, hub.authority)
-            await hub.runtime.vault.put(tx, made.id, {"token": "none"}, hub.authority)
-            there = await get_connection(tx, made.id)
-        found = await hub.runtime.executor.discover(OWNER, there)
-        assert isinstance(found, Discovery), found
-        async with hub.database.transaction() as tx:
-            await disable_connection(tx, made.id, hub.authority, reason="only for looking")
-            await register_connector(tx, found.spec, hub.authority)
-            new = NewConnection(name="asker", connector="asker", environment=Environment.DEV, base_url=asker)
-            await create_connection(tx, new, hub.authority)
-    agent = await hub.make_agent(name, allowed=SCOPES, servers=frozenset({EVERYTHING}))
-    return await hub.token(of=agent, granted=SCOPES)
 
 
 async def call(http: httpx2.AsyncClient, token: str, tool: str, can: Json, **more: Json) -> Json:

@@ -395,6 +395,28 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_login_budgets_full_at"), ["full_at"], unique=False)
 
     op.create_table(
+        "mcp_questions",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("session_id", sa.String(length=40), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("until", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mcp_questions")),
+    )
+    with op.batch_alter_table("mcp_questions", schema=None) as batch_op:
+        batch_op.create_index("ix_mcp_questions_until", ["until"], unique=False)
+
+    op.create_table(
+        "mcp_sessions",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("log_level", sa.String(length=16), nullable=True),
+        sa.Column("is_over", sa.Boolean(), nullable=False),
+        sa.Column("until", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mcp_sessions")),
+    )
+    with op.batch_alter_table("mcp_sessions", schema=None) as batch_op:
+        batch_op.create_index("ix_mcp_sessions_until", ["until"], unique=False)
+
+    op.create_table(
         "metric_days",
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("agent_id", sa.String(length=40), nullable=False),
@@ -1592,6 +1614,14 @@ def downgrade() -> None:
     op.drop_table("oauth_used_assertions")
     op.drop_table("metric_progress")
     op.drop_table("metric_days")
+    with op.batch_alter_table("mcp_sessions", schema=None) as batch_op:
+        batch_op.drop_index("ix_mcp_sessions_until")
+
+    op.drop_table("mcp_sessions")
+    with op.batch_alter_table("mcp_questions", schema=None) as batch_op:
+        batch_op.drop_index("ix_mcp_questions_until")
+
+    op.drop_table("mcp_questions")
     with op.batch_alter_table("login_budgets", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_budgets_full_at"))
 
