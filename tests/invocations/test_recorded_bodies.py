@@ -59,6 +59,12 @@ def bodies(name: str, quantity: int) -> Mapping[str, WireRequest]:
         "JSON, as bytes": {"headers": {"content-type": "application/json"}, "body_base64": packed(said)},
         "bytes": {"headers": {}, "body_base64": packed(UNREADABLE + name.encode())},
         "base64 in JSON": {"headers": {}, "body": json.dumps({"file": packed(f"To {name}, and so on")})},
+        "a form of no type": {"headers": {}, "body": urlencode(fields)},
+        "a text": {"headers": {}, "body": f"{quantity} for {name}, {quantity}."},
+        "a number in a path": {
+            "headers": {},
+            "path": f"/items/{quantity}:count/of({quantity})/is%3D{quantity}/{quote(name)}",
+        },
         "a path": {"headers": {}, "path": f"/items/{quote(name, safe='')}/of/{quote(name)}"},
         "a query": {"headers": {}, "query": (("name", name), ("quantity", str(quantity)))},
     }

@@ -27,6 +27,8 @@ _BETWEEN: Final = re.compile(r"[\[\].]+")
 """Stands between the names of a field in a form: `address[street]`, `address.street`."""
 _LEGAL: Final = "@:!$&'()*+,;="
 """What some writers escape in a path and others do not. Source: RFC 3986 section 3.3."""
+_NUMBER: Final = re.compile(r"(?:(?<![\w.:-])|(?<=%[0-9A-Fa-f]{2}))-?\d+(?:\.\d+)?(?!\w|[.:-]\d)")
+"""A number that stands by itself: no part of a word, a moment, a version or an address."""
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -111,9 +113,8 @@ class Pseudonyms:
         return self._known.content(content)
 
     def path(self, path: str) -> str:
-        """Return a path without classified values, whole segments that are large numbers included."""
-        numbers = {str(old): str(new) for old, new in self._numbers.items() if abs(old) >= _LEAST_NUMBER}
-        return "/".join(numbers.get(segment, self._segment(segment)) for segment in path.split("/"))
+        """Return a path without classified values, large numbers included."""
+        return "/".join(map(self._segment, path.split("/")))
 
     def _segment(self, segment: str) -> str:
         meant = unquote(segment)
@@ -152,7 +153,12 @@ class Pseudonyms:
         return self._texts.get(value, value) if is_classified else self._without(value)
 
     def _without(self, text: str) -> str:
-        return self._known.text(text)
+        return _NUMBER.sub(self._large, self._known.text(text))
+
+    def _large(self, found: re.Match[str]) -> str:
+        number = _number(found[0])
+        is_meant = not isinstance(number, str) and abs(number) >= _LEAST_NUMBER
+        return str(self._numbers[number]) if is_meant and number in self._numbers else found[0]
 
     def _learn(self, value: Json) -> None:
         if isinstance(value, bool) or value is None:
