@@ -240,7 +240,9 @@ async def test_a_direct_connector_cannot_bring_its_code_into_the_hub(house: Hous
 
 
 async def test_waiting_for_a_place_counts_towards_the_deadline(house: House, upstream: Upstream) -> None:
-    house.executor._places[house.connection.id] = asyncio.Semaphore(0)
+    places = house.executor._places.of(house.connection)
+    for _ in range(house.connection.limits.calls_at_once):
+        await places.acquire()
 
     ran = await house.read(ITEMS, "item_get", 0.1, id=1)
 

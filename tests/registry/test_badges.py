@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from registry_crm import anybody, connect, crm, operation, register, write
+from sqlalchemy import update
 
 from connectors.sdk.spec import Compensation
 from connectors.sdk.vocabulary import Reversal
@@ -27,6 +28,7 @@ from hub.registry import (
     read_current,
     register_connector,
 )
+from hub.registry.tables import ConnectorRow
 from hub.storage import Database
 
 pytestmark = pytest.mark.anyio
@@ -193,11 +195,14 @@ async def test_its_owner_may_give_a_badge_and_a_stranger_may_not(database: Datab
     assert told.actor == owner
 
 
-async def test_an_agent_cannot_give_a_badge_even_to_what_it_owns(database: Database, authority: Authority) -> None:
+async def test_an_agent_cannot_give_a_badge_even_where_it_stands_as_the_owner(
+    database: Database, authority: Authority
+) -> None:
     owner = await enrolled(database, PrincipalKind.USER, "tom")
     agent = await enrolled(database, PrincipalKind.AGENT, "bot", owner=owner)
     async with database.transaction() as tx:
-        await register_connector(tx, CRM, authority, owner_id=agent)
+        await register_connector(tx, CRM, authority, owner_id=owner)
+        await tx.execute(update(ConnectorRow).values(owner_id=agent))  # no way leads there any more
 
     with pytest.raises(Forbidden, match="Only a person"):
         await keep(database, replace(authority, by=agent), badge())
