@@ -1,6 +1,7 @@
 """The contract kit on a real Tryton: the harness has a case for every tool, sees everything, and no line fails."""
 
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -63,10 +64,20 @@ async def test_signing_in_and_reading_are_not_seen(harness: TrytonHarness, tryto
     assert await harness.contents() == before
 
 
-@pytest.mark.more
-async def test_no_line_of_the_kit_fails() -> None:
-    async with opened() as opened_harness:
-        badge = await check_live(connector.spec, opened_harness)
+def part_of(operation: str) -> str:
+    """Return on what an operation works; the kit takes minutes, and the parts can be checked beside each other."""
+    what = operation.partition("_")[0]
+    return what if what in {"party", "sale"} else "other"
 
-    assert [line for line in badge.lines if line.verdict is BadgeVerdict.FAILED] == []
-    assert {line.operation for line in badge.lines} == {one.name for one in connector.spec.operations}
+
+@pytest.mark.more
+@pytest.mark.parametrize("part", ["party", "sale", "other"])
+async def test_no_line_of_the_kit_fails(part: str) -> None:
+    declared = {one.name for one in connector.spec.operations if part_of(one.name) == part}
+    async with opened() as opened_harness:
+        cases = [case for case in opened_harness.cases if case.operation in declared]
+        badge = await check_live(connector.spec, replace(opened_harness, cases=cases))
+
+    lines = [line for line in badge.lines if line.operation in declared]
+    assert [line for line in lines if line.verdict is BadgeVerdict.FAILED] == []
+    assert {line.operation for line in lines} == declared
