@@ -56,9 +56,16 @@ class Sessions:
         self._keys = keys
         self._known: dict[str, tuple[float, _Said]] = {}
 
-    def opened(self, caller: Caller, server: str, capabilities: Mapping[str, Json]) -> str:
-        """Return the id of a new session of a client with these capabilities."""
-        said = {"id": f"ses_{token_urlsafe(18)}", "can": _askable(capabilities)}
+    def opened(self, caller: Caller, server: str, capabilities: Mapping[str, Json]) -> str | None:
+        """Return the id of a new session of a client with these capabilities, or None: it can be asked nothing.
+
+        Others have nothing of a session but its end, for which some clients wait until every answer has come: the
+        lock in which they prove who they are is held by the call that they have given up.
+        """
+        can = _askable(capabilities)
+        if not can:
+            return None
+        said = {"id": f"ses_{token_urlsafe(18)}", "can": can}
         return self._keys.seal(said, purpose=_purpose(caller, server), seconds=int(LASTS.total_seconds()))
 
     async def found(self, caller: Caller, server: str, given: str) -> ClientSession:

@@ -14,6 +14,8 @@ from hub.storage import now
 
 pytestmark = pytest.mark.anyio
 
+ASKABLE = {"roots": {}}
+
 
 @pytest.fixture
 async def client(hub: WorkingHub, app: Starlette) -> OlderClient:
@@ -21,7 +23,7 @@ async def client(hub: WorkingHub, app: Starlette) -> OlderClient:
 
 
 async def test_a_session_is_over_once_it_is_ended(client: OlderClient) -> None:
-    await client.open({})
+    await client.open(ASKABLE)
     before = (await client.send("ping", {})).status
 
     ended, again = await client.delete(), await client.delete()
@@ -32,7 +34,7 @@ async def test_a_session_is_over_once_it_is_ended(client: OlderClient) -> None:
 
 
 async def test_an_ended_session_is_over_in_every_other_process(hub: WorkingHub, client: OlderClient) -> None:
-    given = await client.open({})
+    given = await client.open(ASKABLE)
     await client.delete()
 
     with pytest.raises(NotFound):
@@ -42,7 +44,7 @@ async def test_an_ended_session_is_over_in_every_other_process(hub: WorkingHub, 
 async def test_a_session_is_good_for_nobody_else_at_no_other_server_and_only_whole(
     hub: WorkingHub, app: Starlette, client: OlderClient
 ) -> None:
-    given = await client.open({})
+    given = await client.open(ASKABLE)
     sessions = Sessions(hub.database, hub.runtime.keys)
     agent = await hub.make_agent("other", servers=frozenset({EVERYTHING}))
     other = OlderClient(app=app, token=await hub.token(of=agent), session=given)
@@ -69,7 +71,7 @@ async def test_nothing_is_kept_of_a_session_in_which_nothing_is_said(hub: Workin
 async def test_what_was_said_in_sessions_is_forgotten_when_they_are_too_old(
     hub: WorkingHub, client: OlderClient
 ) -> None:
-    await client.open({})
+    await client.open(ASKABLE)
     await client.delete()
     async with hub.database.transaction() as tx:
         kept = McpSessionRow(id="ses_kept", log_level=None, is_over=True, until=await now(tx) + LASTS)
@@ -80,6 +82,14 @@ async def test_what_was_said_in_sessions_is_forgotten_when_they_are_too_old(
 
     async with hub.database.reading() as tx:
         assert [await tx.get(McpSessionRow, one) is None for one in ("ses_kept", "ses_old")] == [False, True]
+
+
+async def test_who_can_be_asked_nothing_is_given_no_session(client: OlderClient) -> None:
+    """Some clients hang when they end a session while a call is under way that they have given up."""
+    for capabilities in ({}, {"elicitation": {"url": {}}}, {"experimental": {}}):
+        answer = await client.send("initialize", {"protocolVersion": "2025-11-25", "capabilities": capabilities})
+
+        assert (answer.status, HEADER in answer.headers) == (200, False)
 
 
 async def test_the_id_of_a_session_can_be_seen_and_says_nothing(client: OlderClient) -> None:
@@ -95,7 +105,7 @@ async def test_lines_of_log_come_from_the_level_on_that_the_session_asks_for(
     hub: WorkingHub, app: Starlette, asker: str
 ) -> None:
     client = OlderClient(app=app, token=await token_for(hub, asker, "reader", connect=True))
-    await client.open({})
+    await client.open(ASKABLE)
     heard = dict[str, list[str]]()
     for level in ("info", "error"):
         assert (await (await client.send("logging/setLevel", {"level": level})).told())["result"] == {}
