@@ -7,6 +7,7 @@ import hmac
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, cast
@@ -106,10 +107,9 @@ class Keyring:
             while True:
                 changed.clear()
                 await self.reload()
-                try:
-                    await asyncio.wait_for(changed.wait(), _RELOAD_SECONDS)
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_RELOAD_SECONDS):  # wait_for of Python 3.11 can swallow a cancellation
+                        await changed.wait()
 
     async def rotate(self, tx: Tx, purpose: RotatableKey) -> str:
         """Replace the current key of `purpose`; return the new key's id.
