@@ -92,10 +92,9 @@ async def _continue_invocations(runtime: Runtime) -> None:
         while True:
             woken.clear()
             await _guarded(lambda: continue_due(runtime))
-            try:
-                await asyncio.wait_for(woken.wait(), LOOK_AGAIN_SECONDS)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                    await woken.wait()
 
 
 async def _listen_upstream(runtime: Runtime) -> None:
@@ -107,7 +106,8 @@ async def _listen_upstream(runtime: Runtime) -> None:
                 woken.clear()
                 await _guarded(streams.turn)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), STREAM_SECONDS)
+                    async with asyncio.timeout(STREAM_SECONDS):
+                        await woken.wait()
     finally:
         await streams.close()
 

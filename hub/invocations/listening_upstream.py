@@ -186,7 +186,8 @@ class StandingStreams:
             try:
                 if once is not None:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(once.wait(), OPEN_SECONDS)
+                        async with asyncio.timeout(OPEN_SECONDS):
+                            await once.wait()
             finally:
                 old.cancel()
             await asyncio.gather(old, return_exceptions=True)

@@ -76,7 +76,8 @@ async def wait_while(
             if left <= 0:
                 break
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(moved.wait(), min(left, LOOK_AGAIN_SECONDS))
+                async with asyncio.timeout(min(left, LOOK_AGAIN_SECONDS)):
+                    await moved.wait()
             moved.clear()
             standing = await current(runtime, invocation_id)
     return standing

@@ -108,7 +108,7 @@ class Keyring:
                 changed.clear()
                 await self.reload()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_RELOAD_SECONDS):  # wait_for of Python 3.11 can swallow a cancellation
+                    async with asyncio.timeout(_RELOAD_SECONDS):
                         await changed.wait()
 
     async def rotate(self, tx: Tx, purpose: RotatableKey) -> str:

@@ -83,6 +83,15 @@ def connections_are_judged_in_one_place(tree: Tree) -> Iterator[str]:
                 yield f"{path}:{node.lineno} opens connections itself: take a pool of sandbox/judged.py"
 
 
+def cancellations_arrive(tree: Tree) -> Iterator[str]:
+    """`wait_for` of Python 3.11 swallows a cancellation that meets its end, and whoever cancelled waits for ever."""
+    for path, module in tree.product():
+        named = [(node.lineno, ast.unparse(node)) for node in ast.walk(module) if isinstance(node, ast.Attribute)]
+        for line, name in [*named, *imports(module)]:
+            if name == "asyncio.wait_for":
+                yield f"{path}:{line} uses asyncio.wait_for: use `async with asyncio.timeout(...):`"
+
+
 def settings_are_handed_down(tree: Tree) -> Iterator[str]:
     """Who reads settings deep inside can be configured only for the whole process."""
     for path, module in tree.product():
