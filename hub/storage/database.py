@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -210,8 +210,23 @@ def _session(engine: AsyncEngine) -> AsyncSession:
     return AsyncSession(engine, expire_on_commit=False, autoflush=True)
 
 
+class _LettingGo(sqlite3.Connection):
+    """A connection that lets go of its lock when it is closed, whatever still refers to a statement of it.
+
+    SQLite keeps a closed connection, its transaction and the lock until the last of its statements is gone. Of a task
+    that was cancelled, that is when nobody holds the exception any more, and until then nobody could write.
+    """
+
+    def close(self) -> None:
+        """Roll back what was begun and not committed, and close."""
+        with suppress(sqlite3.Error):  # it may be closed already
+            self.rollback()
+        super().close()
+
+
 def _sqlite_engine(url: str, busy_seconds: float) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": busy_seconds}, hide_parameters=True)
+    how = {"timeout": busy_seconds, "factory": _LettingGo}
+    engine = create_async_engine(url, connect_args=how, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -16,7 +16,7 @@ from hub.invocations.values import Invocation
 from hub.metrics import By, recompute
 from hub.metrics.counting import count
 from hub.metrics.definitions import Count
-from hub.metrics.rollup import OVERLAP, Turn, count_again, counting
+from hub.metrics.rollup import LEASE, OVERLAP, Turn, count_again, counting
 from hub.metrics.stale import Day
 from hub.metrics.tables import CountedRow, ProgressRow
 from hub.metrics.values import Entry, Place, Tally, window_of
@@ -187,7 +187,7 @@ async def test_a_worker_that_was_taken_for_dead_writes_nothing(books: Books) -> 
     day = await books.days_ago(3, *await a_bit_of_everything(books))
     async with counting(books.database) as late:
         async with books.database.transaction() as tx:  # it slept for longer than its lease lasts
-            await tx.execute(update(ProgressRow).values(lease_until=late.at - timedelta(seconds=1)))
+            await tx.execute(update(ProgressRow).values(lease_until=late.at - LEASE))
         await roll_up(books)
         right = await stored(books)
 

@@ -181,6 +181,38 @@ async def test_a_database_held_by_another_process_is_unavailable_and_says_so(sql
     await database.close()
 
 
+async def test_a_transaction_that_is_cancelled_lets_the_next_one_write_at_once(sqlite_url: str) -> None:
+    """Whoever logs or keeps the cancellation keeps the driver's cursor, and SQLite keeps its lock for that."""
+    database = Database(sqlite_url, busy_seconds=0.1)
+    is_reading, may_end, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+
+    def slow() -> int:
+        loop.call_soon_threadsafe(is_reading.set)
+        may_end.wait()
+        return 1
+
+    async def write() -> None:
+        async with database.transaction() as tx:
+            raw = await (await tx.connection()).get_raw_connection()
+            assert raw.driver_connection is not None
+            await raw.driver_connection.create_function("slow", 0, slow)
+            await add_key(tx, "lost")
+            await tx.execute(text("SELECT slow()"))
+
+    writing = asyncio.create_task(write())
+    await is_reading.wait()
+    writing.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError) as kept:
+        await writing
+
+    async with database.transaction() as tx:
+        await add_key(tx, "next")
+    assert kept.tb is not None
+    assert await names(database) == {"next"}
+    await database.close()
+
+
 async def test_a_missing_directory_is_unavailable_not_a_crash(tmp_path: Path) -> None:
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/missing/hub.sqlite")
 
