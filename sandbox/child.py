@@ -1,4 +1,4 @@
-"""What a confined process does: confines itself, imports one connector, and runs the phases it is sent.
+"""What a confined process does: confines itself, imports one connector, runs its phases and tells what it declares.
 
 The connector is imported after the confinement and never in the zygote: importing runs foreign code, and what it left
 behind there would be in every process forked later. `hub.execution` hides the price by keeping a fresh process ready.
@@ -120,8 +120,18 @@ async def _serve(
     transport = ChannelTransport(loop, channel)
     while True:
         message = await frames.receive(loop, channel, largest=frames.LARGEST_TO_CHILD)
+        if "declare" in message:
+            await frames.send(loop, channel, _declaration(connector))
+            continue
         result = await run_phase(connector, PhaseCall.model_validate(message["call"]), transport)
         await frames.send(loop, channel, {"result": json.loads(result.model_dump_json())})
+
+
+def _declaration(connector: Connector) -> dict[str, Json]:
+    try:
+        return {"declared": connector.spec.model_dump(mode="json")}
+    except Exception as error:  # noqa: BLE001  # whatever a foreign declaration raises when it is made
+        return {"undeclared": f"what it declares cannot be made, {type(error).__name__}"}
 
 
 class _NotRegistered(Exception):

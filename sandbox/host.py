@@ -1,12 +1,13 @@
 """Hosts: confined processes that hold one connector each and run its phases, as the hub sees them."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import ValidationError
 
@@ -61,9 +62,31 @@ class Host:
             Exception: what `transport` raised that is no answer for a connector. It is gone then, too.
         """
         self.calls += 1
-        try:
+        async with self._ends_with_a_failure():
             await self._send({"call": call.model_dump(mode="json")})
             return await self._converse(transport)
+
+    async def declaration(self) -> Mapping[str, Json]:
+        """Return what the connector's code says it declares, as it came: whether it is a spec nobody has looked at.
+
+        Raises:
+            HostFailed: it says nothing of the kind. It is gone then.
+        """
+        async with self._ends_with_a_failure():
+            await self._send({"declare": True})
+            message = await self._receive()
+            if "undeclared" in message:
+                raise HostFailed(str(message["undeclared"])[:_LONGEST_REASON])
+            declared: Json = message["declared"]
+            if not isinstance(declared, dict):
+                raise TypeError
+            return cast("dict[str, Json]", declared)
+
+    @contextlib.asynccontextmanager
+    async def _ends_with_a_failure(self) -> AsyncGenerator[None]:
+        """End the process with whatever goes wrong in the block: nobody knows what it would do next."""
+        try:
+            yield
         except frames.ChannelBroken as error:
             why = await _epitaph(self.process) if isinstance(error, frames.ChannelClosed) else None
             self.end()
@@ -72,7 +95,7 @@ class Host:
             self.end()
             raise HostFailed("the connector's process sent something that is no message") from error
         except BaseException:
-            self.end()  # out of time, cancelled or stopped by the broker: nobody knows what it would do next
+            self.end()  # out of time, cancelled or stopped by the broker
             raise
 
     def end(self) -> None:

@@ -72,10 +72,20 @@ async def list_connectors(runtime: RuntimeParameter, _acting: CatalogReader) -> 
 
 @router.post("", operation_id="registerConnector", summary="Register a connector", status_code=201)
 async def register_connector(runtime: RuntimeParameter, acting: Person, wanted: NewRelease) -> Registered:
-    """Make a release the one in use: new immutable versions for what changed; for its owner or an administrator."""
+    """Make a release the one in use: new immutable versions for what changed; for its owner or an administrator.
+
+    Whoever is no administrator registers what the connector's code declares: it is asked, confined.
+    """
+    authority = acting.authority(runtime)
+    async with runtime.database.reading() as tx:
+        await registry.require_registrar(tx, wanted.spec, authority)
+        is_asked = await registry.counts_own_word(tx, wanted.spec, authority)
+    word = await runtime.executor.declared_by(wanted.spec) if is_asked else None
     async with runtime.database.transaction() as tx:
-        authority = acting.authority(runtime)
-        made = await registry.register_connector(tx, wanted.spec, authority, owner_id=wanted.owner_id)
+        if word is None:
+            made = await registry.register_connector(tx, wanted.spec, authority, owner_id=wanted.owner_id)
+        else:
+            made = await registry.register_as_declared(tx, wanted.spec, word, authority)
     return Registered(new_versions=[_version(one) for one in made])
 
 

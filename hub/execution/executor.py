@@ -41,10 +41,10 @@ from hub.execution.overhearing import Nowhere, Overheard
 from hub.execution.places import PlacesByConnection
 from hub.execution.runs import NOT_RUN, News, Run
 from hub.execution.upstreams import Upstreams
-from hub.registry import COMPOSITE, Connection
+from hub.registry import COMPOSITE, Connection, Declared, Undeclared
 from hub.storage import Database
 from sandbox.broker import Bounds, Channel, ChannelKind, Stopped
-from sandbox.confinement import Confinement, Level, Limits
+from sandbox.confinement import Level, Limits
 from sandbox.host import Host, HostFailed
 from sandbox.launch import Zygote
 from sandbox.line import NoAnswer
@@ -81,9 +81,9 @@ class Executor:
 
         `reach` says which addresses connections may lead to.
         """
-        self._minimum = Level(minimum) if minimum else Level.NONE
         self._zygote = Zygote(paths=[path.resolve() for path in paths], limits=Limits())
-        self._hosts = Hosts(self._zygote)
+        self._minimum = Level(minimum) if minimum else Level.NONE
+        self._hosts = Hosts(self._zygote, self._minimum)
         self._upstreams = Upstreams(database, vault, reach or Reach())
         self._databases = Databases(self._upstreams.secret, reach or Reach())
         self._schemas = OutputSchemas()
@@ -95,7 +95,7 @@ class Executor:
 
     def fork_from(self, zygote: Zygote) -> None:
         """Use a zygote that others use too and that outlives this executor, before anything runs."""
-        self._zygote, self._hosts = zygote, Hosts(zygote)
+        self._zygote, self._hosts = zygote, Hosts(zygote, self._minimum)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator["Executor"]:
@@ -211,6 +211,10 @@ class Executor:
             target=target, call=call, kind=ChannelKind.READ, seconds=seconds, conclude=conclude.observe
         )
         return await self._run(run)
+
+    async def declared_by(self, connector: ConnectorSpec) -> Declared | Undeclared:
+        """Return what the code that `connector` names says it declares, asked where it can do no harm."""
+        return await self._hosts.declared(Code(entry=connector.entry, digest=connector.artefact_digest))
 
     async def check_connection(self, connector: ConnectorSpec, connection: Connection) -> Health:
         """Sign in, ask for what stands at the base URL, and return whether the connection can be used."""
@@ -379,15 +383,8 @@ class Executor:
         )
         is_shared = run.call.phase is Phase.READ
         async with self._hosts.shared(sharing) if is_shared else self._hosts.fresh(code) as host:
-            self._check(host.confinement)
             run.level = str(host.confinement)
             yield host
-
-    def _check(self, confinement: Confinement) -> None:
-        if confinement.level.rank < self._minimum.rank:
-            raise HostFailed(
-                f"connector code must run confined at level {self._minimum.value}; here it is {confinement}"
-            )
 
     async def _tidy(self) -> None:
         while True:

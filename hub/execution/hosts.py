@@ -3,13 +3,18 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from hub.registry import Declared, Undeclared
+from sandbox.confinement import Confinement, Level
 from sandbox.host import Host, HostFailed, start
 from sandbox.launch import Zygote
+
+Json = Any
+"""Any JSON value."""
 
 MOST_CALLS: Final = 200
 """After this many calls a process is replaced: whatever foreign code has piled up in it goes with it."""
@@ -17,6 +22,8 @@ MOST_BUSY_SECONDS: Final = 10.0
 """Its processor time is limited for its whole life; it is replaced long before a call could hit that limit."""
 MOST_IDLE: Final = 32
 MOST_SPARES: Final = 8
+DECLARE_SECONDS: Final = 40.0
+"""For starting it, which may take half of that, and for its answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +65,11 @@ class _Spare:
 class Hosts:
     """The processes of one executor. A spare one per connector is kept ready: loaded, confined, and never yet used."""
 
-    def __init__(self, zygote: Zygote) -> None:
+    def __init__(self, zygote: Zygote, minimum: Level = Level.NONE) -> None:
+        """`minimum` is the level of confinement below which nothing is run."""
         self._zygote = zygote
+        self._minimum = minimum
+        self._asking = asyncio.Lock()
         self._idle: list[_Idle] = []
         self._spares: dict[Code, _Spare] = {}
         self._is_closed = False
@@ -74,10 +84,11 @@ class Hosts:
         """Yield a process that has run nothing before; nothing is run in it afterwards.
 
         Raises:
-            HostFailed: none could be started.
+            HostFailed: none could be started, or it is not confined as it must be.
         """
         host = await self._unused(code)
         try:
+            self.refuse_below(host.confinement)
             yield host
         finally:
             host.end()
@@ -88,10 +99,11 @@ class Hosts:
         """Yield a process for one read; it is kept for the next of its kind if all went well.
 
         Raises:
-            HostFailed: none could be started.
+            HostFailed: none could be started, or it is not confined as it must be.
         """
         host = self._take(sharing) or await self._unused(sharing.code)
         try:
+            self.refuse_below(host.confinement)
             yield host
         except BaseException:
             host.end()
@@ -102,6 +114,36 @@ class Hosts:
                 self._idle.pop(0).host.end()
         else:
             host.end()
+
+    async def declared(self, code: Code, *, seconds: float = DECLARE_SECONDS) -> Declared | Undeclared:
+        """Return what the code says it declares, in a process that is for nothing else; one is asked at a time."""
+        async with self._asking:
+            try:
+                async with asyncio.timeout(seconds):
+                    return Declared(spec=await self._declaration(code))
+            except TimeoutError:
+                return Undeclared(why=f"it did not say within {seconds:g} seconds")
+            except HostFailed as error:
+                return Undeclared(why=str(error))
+
+    async def _declaration(self, code: Code) -> Mapping[str, Json]:
+        host = await start(self._zygote, code.entry, code.digest)
+        try:
+            self.refuse_below(host.confinement)
+            return await host.declaration()
+        finally:
+            host.end()
+
+    def refuse_below(self, confinement: Confinement) -> None:
+        """Let a process be used that is confined as it must be.
+
+        Raises:
+            HostFailed: it is not.
+        """
+        if confinement.level.rank < self._minimum.rank:
+            raise HostFailed(
+                f"connector code must run confined at level {self._minimum.value}; here it is {confinement}"
+            )
 
     async def end_idle(self, *, older_than: float) -> None:
         """End what has waited for longer than `older_than` seconds."""

@@ -44,7 +44,7 @@ from hub.registry.reading import (
     tools,
     versions,
 )
-from hub.registry.registration import register_connector
+from hub.registry.registration import register_as_declared, register_connector, require_registrar
 from hub.registry.server_definitions import DefinedTool, Difference, ServerDefinition, definition_of, differences
 from hub.registry.server_proposals import (
     ProposalState,
@@ -73,6 +73,7 @@ from hub.registry.values import (
     Tool,
     ToolVersion,
 )
+from hub.registry.words import Declared, Undeclared, counts_own_word
 
 __all__ = [
     "BY_TWO",
@@ -91,6 +92,7 @@ __all__ = [
     "Connection",
     "ConnectionChange",
     "Declaration",
+    "Declared",
     "DeclaredStep",
     "DefinedTool",
     "Difference",
@@ -113,6 +115,7 @@ __all__ = [
     "Stewards",
     "Tool",
     "ToolVersion",
+    "Undeclared",
     "allowable_servers",
     "badge_for",
     "canonical_arguments",
@@ -124,6 +127,7 @@ __all__ = [
     "composite_tools",
     "connections",
     "connectors",
+    "counts_own_word",
     "create_connection",
     "create_server",
     "declare",
@@ -150,6 +154,7 @@ __all__ = [
     "quarantine",
     "raise_tier",
     "read_current",
+    "register_as_declared",
     "register_connector",
     "reject_proposal",
     "release",
@@ -157,6 +162,7 @@ __all__ = [
     "releases_in_use",
     "rename_entry",
     "renew_connection",
+    "require_registrar",
     "require_steward",
     "retire_server",
     "server_proposals",

@@ -57,15 +57,15 @@ def differences(before: ConnectorSpec | None, after: ConnectorSpec) -> list[Diff
     if before is None:
         return [Difference(operation=one.name, kind=Kind.NEW) for one in after.operations]
     found = list[Difference]()
-    if fields := tuple(_fields("", _passport(before), _passport(after))):
-        found.append(Difference(operation="", kind=Kind.CHANGED, fields=fields))
+    if changes := tuple(fields("", _passport(before), _passport(after))):
+        found.append(Difference(operation="", kind=Kind.CHANGED, fields=changes))
     then, now = ({one.name: one for one in spec.operations} for spec in (before, after))
     for name in sorted(then.keys() | now.keys()):
         old, new = then.get(name), now.get(name)
         if old is None or new is None:
             found.append(Difference(operation=name, kind=Kind.NEW if old is None else Kind.GONE))
-        elif fields := tuple(_fields("", old.model_dump(mode="json"), new.model_dump(mode="json"))):
-            found.append(Difference(operation=name, kind=Kind.CHANGED, fields=fields))
+        elif changes := tuple(fields("", old.model_dump(mode="json"), new.model_dump(mode="json"))):
+            found.append(Difference(operation=name, kind=Kind.CHANGED, fields=changes))
     return found
 
 
@@ -73,12 +73,13 @@ def _passport(spec: ConnectorSpec) -> dict[str, Json]:
     return spec.model_dump(mode="json", exclude={"operations"})
 
 
-def _fields(pointer: str, before: Json, after: Json) -> Iterator[FieldChange]:
+def fields(pointer: str, before: Json, after: Json) -> Iterator[FieldChange]:
+    """Yield what differs between two values that stand at `pointer`; lists are compared as wholes."""
     if isinstance(before, dict) and isinstance(after, dict):
         old, new = cast("Mapping[str, Json]", before), cast("Mapping[str, Json]", after)
         for name in sorted(old.keys() | new.keys()):
             step = name.replace("~", "~0").replace("/", "~1")
-            yield from _fields(f"{pointer}/{step}", old.get(name, _ABSENT), new.get(name, _ABSENT))
+            yield from fields(f"{pointer}/{step}", old.get(name, _ABSENT), new.get(name, _ABSENT))
     elif before != after:
         yield FieldChange(
             pointer=pointer,

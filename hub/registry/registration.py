@@ -11,8 +11,6 @@ from hub.core.canonical import digest
 from hub.core.errors import Conflict, Forbidden
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
-from hub.identity.directory import get
-from hub.identity.principals import Role
 from hub.registry.composites import PREFIX, is_composite
 from hub.registry.digests import passport_digest, version_digest
 from hub.registry.linting import refuse_unfit
@@ -22,6 +20,7 @@ from hub.registry.stewardship import Stewards, Touched, checked_owner, outdate_c
 from hub.registry.tables import ConnectorRow, ReleaseRow, ToolRow, ToolVersionRow
 from hub.registry.using import get_release, put_in_use, release_in_use, releases_in_use, used_in
 from hub.registry.values import Environment, ToolVersion
+from hub.registry.words import Declared, Undeclared, counts_own_word, refuse_other_words
 from hub.storage import Tx, now
 
 Json = Any
@@ -47,13 +46,44 @@ async def register_connector(
         InputError: a schema, an example, a name or the owner will not do; the message lists every problem.
         Conflict: a new tool's name is taken in a built-in server, or `also` names an environment that has a release.
         Forbidden: it is neither the owner nor an administrator, or `also` names an environment, and it is a person; or
-            its owner has known code declare something else.
+            the code itself has to be asked, which `register_as_declared` is for.
+    """
+    await require_registrar(tx, spec, authority)
+    if await counts_own_word(tx, spec, authority):
+        refuse_other_words(spec, Undeclared(why="nobody asked it"))
+    return await _register(tx, spec, authority, owner_id, also)
+
+
+async def register_as_declared(
+    tx: Tx, spec: ConnectorSpec, word: Declared | Undeclared, authority: Authority
+) -> list[ToolVersion]:
+    """Do as `register_connector` does, for the owner of a connector whose code was asked what it declares.
+
+    Raises:
+        InputError, Conflict: as there.
+        Forbidden: it is neither the owner nor an administrator, or the code declares something else.
+    """
+    await require_registrar(tx, spec, authority)
+    refuse_other_words(spec, word)
+    return await _register(tx, spec, authority, None, ())
+
+
+async def require_registrar(tx: Tx, spec: ConnectorSpec, authority: Authority) -> None:
+    """Let those pass who may register `spec`: the owner of its connector, administrators, the hub's console.
+
+    Raises:
+        Forbidden: it is somebody else, or it would be the hub's own connector of composite tools.
     """
     _refuse_reserved(spec, authority)
     row = await tx.get(ConnectorRow, spec.name, populate_existing=True)
     owner = row.owner_id if row else None
     await require_steward(tx, authority, Stewards(owner_id=owner, what=f"the connector {spec.name!r}"))
-    await _refuse_other_words(tx, spec, authority)
+
+
+async def _register(
+    tx: Tx, spec: ConnectorSpec, authority: Authority, owner_id: str | None, also: Collection[Environment]
+) -> list[ToolVersion]:
+    row = await tx.get(ConnectorRow, spec.name)
     release_digest = digest(spec.model_dump(mode="json"))
     wanted = {*_at_once(spec), *also}
     if row is not None and await _is_in_use(tx, row, release_digest, wanted):
@@ -88,34 +118,6 @@ def _refuse_reserved(spec: ConnectorSpec, authority: Authority) -> None:
     is_reserved = spec.name.startswith(PREFIX) or any(map(is_composite, spec.operations))
     if is_reserved and authority.by is not None:
         raise Forbidden(f"Composite tools are declared, not registered; see `toolhub composite`. ({spec.name!r})")
-
-
-async def _refuse_other_words(tx: Tx, spec: ConnectorSpec, authority: Authority) -> None:
-    """Let only administrators and the hub's console have known code declare what it did not declare before.
-
-    What code of its own does is declared within it, so its owner changes the one with the other. A declarative
-    connector has none: its declaration is the owner's.
-
-    Raises:
-        Forbidden: it is somebody else.
-    """
-    if spec.runs != "confined" or authority.by is None:
-        return
-    if (await get(tx, authority.by)).has_role(Role.ADMINISTRATOR):
-        return
-    same_code = (ReleaseRow.connector == spec.name, ReleaseRow.spec.contains(spec.artefact_digest))
-    stored = await tx.scalars(select(ReleaseRow.spec).where(*same_code))
-    known = [ConnectorSpec.model_validate_json(one) for one in stored]
-    declared = [_declared(one) for one in known if one.artefact_digest == spec.artefact_digest]
-    if declared and _declared(spec) not in declared:
-        raise Forbidden(
-            f"The same code of {spec.name!r} was registered with another declaration, so only an administrator may "
-            "register this one; or change the code, and register what it declares then."
-        )
-
-
-def _declared(spec: ConnectorSpec) -> Json:
-    return spec.model_dump(mode="json", exclude={"version", "title", "description"})
 
 
 def _at_once(spec: ConnectorSpec) -> frozenset[Environment]:

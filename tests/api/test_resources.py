@@ -9,6 +9,7 @@ from doors.agents import BOTH_ENGINES
 from doors.people import LogIn, is_problem
 from doors.working_hub import PUBLIC_URL, WorkingHub
 from sqlalchemy import update
+from upstream import misbehaving
 from upstream.connector import connector
 
 from hub import audit
@@ -130,6 +131,25 @@ async def test_a_tool_is_shown_with_its_badge_as_long_as_it_is_what_was_checked(
     assert released.status_code == 201, released.text
     assert stale is None
     assert [line["operation"] for line in listed["badge"]["lines"]] == ["item_put"]
+
+
+async def test_an_owner_registers_what_the_code_itself_says_and_nothing_else(hub: WorkingHub, log_in: LogIn) -> None:
+    administrator, owner = await log_in("administrator"), await log_in("owner")
+    declared = misbehaving.connector.spec.model_dump(mode="json")
+    milder = {**declared, "safe": [{"method": "POST"}]}
+    absent = {**declared, "entry": "no_such_package:connector"}
+    first = {"spec": {**declared, "operations": []}, "owner_id": hub.people["owner"].id}
+
+    made = await administrator.send("POST", "/connectors", first)
+    refused = [await owner.send("POST", "/connectors", {"spec": spec}) for spec in (milder, absent)]
+    taken = await owner.send("POST", "/connectors", {"spec": declared})
+
+    assert made.status_code == 201, made.text
+    assert all(is_problem(answer, 403, "forbidden") for answer in refused)
+    assert "declares something else, in '/safe'" in refused[0].json()["detail"]
+    assert "ModuleNotFoundError" in refused[1].json()["detail"]
+    assert taken.status_code == 201, taken.text
+    assert len(taken.json()["new_versions"]) == len(declared["operations"])
 
 
 async def test_a_badge_cannot_be_sent_in(log_in: LogIn) -> None:

@@ -222,9 +222,9 @@ async def test_below_the_minimum_nothing_is_run(house: House) -> None:
     strict = Executor(house.database, house.vault, minimum="full")
 
     with pytest.raises(HostFailed, match=r"here it is partial\(no own user\)"):
-        strict._check(Confinement(missing=(Layer.USER,)))
+        strict._hosts.refuse_below(Confinement(missing=(Layer.USER,)))
 
-    strict._check(Confinement(missing=()))
+    strict._hosts.refuse_below(Confinement(missing=()))
 
 
 async def test_a_direct_connector_cannot_bring_its_code_into_the_hub(house: House) -> None:

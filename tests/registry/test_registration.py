@@ -1,5 +1,7 @@
 """Registering connectors: immutable versions, one for every difference and none for a repetition."""
 
+from typing import Final
+
 import pytest
 from registry_crm import anybody, connect, crm, operation, register, write
 from sqlalchemy import select
@@ -14,9 +16,12 @@ from hub.identity.enrolment import enrol
 from hub.identity.principals import PrincipalKind, Role
 from hub.registry import (
     Catalog,
+    Declared,
+    Undeclared,
     connectors,
     find_tool,
     proof_digest,
+    register_as_declared,
     register_connector,
     tools,
     versions,
@@ -118,25 +123,91 @@ OTHER_WORDS = {
 }
 
 
+STRICT: Final = crm(operation(), write(tier="high"))
+
+
+async def declare(
+    database: Database, authority: Authority, spec: ConnectorSpec, *, said: ConnectorSpec | Undeclared
+) -> list[str]:
+    """Register `spec` once its code has said `said`, and return the tools that have a new version."""
+    word = said if isinstance(said, Undeclared) else Declared(spec=said.model_dump(mode="json"))
+    async with database.transaction() as tx:
+        return [version.spec.name for version in await register_as_declared(tx, spec, word, authority)]
+
+
 @pytest.mark.parametrize("words", OTHER_WORDS.values(), ids=OTHER_WORDS)
-async def test_an_owner_cannot_have_the_same_code_declare_something_else(
-    database: Database, authority: Authority, words: ConnectorSpec
+@pytest.mark.parametrize("code", ["a" * 64, "b" * 64], ids=["known code", "new code"])
+async def test_an_owner_cannot_have_code_declare_something_else(
+    database: Database, authority: Authority, words: ConnectorSpec, code: str
 ) -> None:
     """Who owns a tool may only raise its tier; registering its connector anew is no way around that."""
-    by_rita = await owned_by_rita(database, authority, crm(operation(), write(tier="high")))
+    by_rita = await owned_by_rita(database, authority, STRICT)
+    update = {"artefact_digest": code}
 
-    with pytest.raises(Forbidden, match=r"The same code .* another declaration"):
-        await register(database, by_rita, words)
+    with pytest.raises(Forbidden, match="declares something else, in '/"):
+        await declare(database, by_rita, words.model_copy(update=update), said=STRICT.model_copy(update=update))
 
 
-async def test_an_owner_may_register_other_code_and_the_same_under_another_version(
+async def test_an_owner_hears_where_the_code_says_something_else(database: Database, authority: Authority) -> None:
+    by_rita = await owned_by_rita(database, authority, STRICT)
+
+    with pytest.raises(Forbidden, match=r"something else, in '/operations/deal_update/tier', so only an admin"):
+        await declare(database, by_rita, crm(operation(), write()), said=STRICT)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"operations": 7},
+        {"operations": [{"name": ["deal_get"]}, 7, {}]},
+        {"safe": float("inf")},
+        {"\ud800": "\ud800", "operations": None},
+        {},
+    ],
+    ids=["a number", "odd names", "infinity", "half a pair", "nothing"],
+)
+async def test_what_code_says_need_be_no_spec(
+    database: Database, authority: Authority, said: dict[str, object]
+) -> None:
+    by_rita = await owned_by_rita(database, authority, STRICT)
+
+    async with database.transaction() as tx:
+        with pytest.raises(Forbidden, match="declares something else"):
+            await register_as_declared(tx, STRICT, Declared(spec=said), by_rita)
+
+
+async def test_code_that_nobody_asked_or_that_says_nothing_declares_nothing(
     database: Database, authority: Authority
 ) -> None:
-    by_rita = await owned_by_rita(database, authority, crm(operation(), write(tier="high")))
+    by_rita = await owned_by_rita(database, authority, STRICT)
 
-    assert await register(database, by_rita, crm(operation(), write(tier="high"), version="1.0.1", title="Deals")) == []
-    assert await register(database, by_rita, crm(artefact_digest="b" * 64)) == ["deal_get", "deal_update"]
-    assert await register(database, by_rita, crm(operation(), write(tier="high"))) == []
+    with pytest.raises(Forbidden, match="in vain: nobody asked it; so only an administrator"):
+        await register(database, by_rita, STRICT)
+    with pytest.raises(Forbidden, match="in vain: it is not here; so only an administrator"):
+        await declare(database, by_rita, STRICT, said=Undeclared(why="it is not here"))
+
+
+async def test_an_owner_may_register_what_the_code_says_and_call_it_otherwise(
+    database: Database, authority: Authority
+) -> None:
+    by_rita = await owned_by_rita(database, authority, STRICT)
+    other = crm(artefact_digest="b" * 64)
+
+    assert await declare(database, by_rita, STRICT, said=STRICT) == []
+    assert await declare(database, by_rita, crm(*STRICT.operations, version="1.0.1", title="Deals"), said=STRICT) == []
+    assert await declare(database, by_rita, other, said=other) == ["deal_get", "deal_update"]
+
+
+async def test_who_does_not_own_a_connector_registers_nothing_whatever_its_code_says(
+    database: Database, authority: Authority
+) -> None:
+    await owned_by_rita(database, authority, STRICT)
+    async with database.transaction() as tx:
+        bob = await enrol(tx, kind=PrincipalKind.USER, name="bob", display_name="Bob")
+    by_bob = Authority(database=database, keys=authority.keys, by=bob)
+
+    with pytest.raises(Forbidden, match="Only its owner or an administrator"):
+        await declare(database, by_bob, STRICT, said=STRICT)
 
 
 async def test_the_owner_of_a_connector_without_code_may_declare_it_anew(
