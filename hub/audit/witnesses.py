@@ -19,6 +19,7 @@ from hub.audit.notes import Checkpoint
 from hub.audit.sequencer import latest_checkpoint
 from hub.core.errors import InputError, Unavailable
 from hub.keys import Keyring
+from hub.outbound import client_to_named
 from hub.storage import Database
 
 _SECONDS: Final = 30.0
@@ -113,12 +114,15 @@ class Webhook:
         """
         headers = {"content-type": "text/plain; charset=utf-8"}
         try:
-            async with httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=_SECONDS) as http:
-                answer = await http.post(self.url, content=checkpoint.note.encode(), headers=headers)
+            async with (
+                client_to_named(_SECONDS) as http,
+                http.stream("POST", self.url, content=checkpoint.note.encode(), headers=headers) as answer,
+            ):
+                is_kept, status = answer.is_success, answer.status_code  # of its body nothing is read
         except httpx2.HTTPError as error:
             raise Unavailable(f"It did not answer ({type(error).__name__}).") from error
-        if not answer.is_success:
-            raise Unavailable(f"It answered with {answer.status_code}.")
+        if not is_kept:
+            raise Unavailable(f"It answered with {status}.")
 
 
 @dataclass(frozen=True, slots=True)

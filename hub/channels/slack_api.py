@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 import httpx2
 
+from hub.outbound import client_to_named
 from hub.outbox import NotNow, Undeliverable
 
 Json = Any
@@ -94,7 +95,7 @@ class SlackApi:
         headers = {"authorization": f"Bearer {self._app.token}", "content-type": "application/json; charset=utf-8"}
         url = f"{self._app.web_api}/{method}"
         try:
-            async with httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=seconds) as http:
+            async with client_to_named(seconds) as http:
                 answer = await http.post(url, json=dict(arguments), headers=headers)
         except httpx2.HTTPError as error:
             raise SlackNotReached(f"Slack did not answer {method}: {type(error).__name__}") from error

@@ -20,6 +20,7 @@ from hub.channels.notices import Notice
 from hub.channels.tables import DisabledWebhookRow
 from hub.core.errors import NotFound
 from hub.identity.authority import Authority
+from hub.outbound import client_to_named
 from hub.outbox import Undeliverable
 from hub.storage import Database, Tx, now
 
@@ -108,7 +109,7 @@ class WebhookChannel:
         }
         try:
             async with (
-                httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=_SECONDS) as http,
+                client_to_named(_SECONDS) as http,
                 http.stream("POST", endpoint.url, content=body.encode(), headers=headers) as answer,
             ):
                 return answer.status_code

@@ -81,6 +81,8 @@ def connections_are_judged_in_one_place(tree: Tree) -> Iterator[str]:
             named = {ast.unparse(one).rpartition(".")[2] for one in called}
             if named & {"AsyncConnectionPool", "AsyncNetworkBackend"} and path != "sandbox/judged.py":
                 yield f"{path}:{node.lineno} opens connections itself: take a pool of sandbox/judged.py"
+            if "AsyncClient" in named and path.startswith("hub/") and path != "hub/outbound/named.py":
+                yield f"{path}:{node.lineno} makes a client of its own: take one of hub/outbound"
 
 
 def cancellations_arrive(tree: Tree) -> Iterator[str]:

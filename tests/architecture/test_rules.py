@@ -27,6 +27,7 @@ BROKEN: list[tuple[Rule, dict[str, str]]] = [
     (rules.only_storage_commits, {"hub/web/a.py": "async def f(tx):\n    await tx.rollback()\n"}),
     (rules.only_the_mcp_door_serves_mcp, {"hub/api/a.py": "from mcp.server.lowlevel import Server\n"}),
     (rules.only_the_mcp_door_serves_mcp, {"connectors/a.py": "def f():\n    from mcp import server\n"}),
+    (rules.connections_are_judged_in_one_place, {"hub/channels/a.py": "x = httpx2.AsyncClient(timeout=1)\n"}),
     (
         rules.connections_are_judged_in_one_place,
         {"hub/outbound/a.py": "import httpcore2\nx = httpcore2.AsyncConnectionPool()\n"},
@@ -76,6 +77,7 @@ KEPT: list[tuple[Rule, dict[str, str]]] = [
     (rules.files_are_short, {"hub/full.py": "\n" * 400}),
     (rules.only_storage_commits, {"hub/storage/database.py": "session.commit()\n"}),
     (rules.only_storage_commits, {"hub/invocations/commit.py": "executor.commit(target, order=order)\n"}),
+    (rules.connections_are_judged_in_one_place, {"hub/outbound/named.py": "x = httpx2.AsyncClient()\n"}),
     (rules.connections_are_judged_in_one_place, {"sandbox/judged.py": "x = httpcore2.AsyncConnectionPool()\n"}),
     (rules.connections_are_judged_in_one_place, {"hub/a.py": "def f(x: httpcore2.AsyncConnectionPool): ...\n"}),
     (rules.only_the_mcp_door_serves_mcp, {"hub/mcp/door.py": "import mcp.server.lowlevel\n"}),

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -41,6 +42,7 @@ class Mailbox(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Post)
         self.taken: list[str] = []
         self.status = 204
+        self.says = dict[str, str]()
 
     @property
     def url(self) -> str:
@@ -53,7 +55,12 @@ class _Post(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.taken.append(self.rfile.read(int(self.headers["content-length"])).decode())
         self.send_response(self.server.status)
+        for name, value in self.server.says.items():
+            self.send_header(name, value)
         self.end_headers()
+
+    def do_GET(self) -> None:
+        self.server.taken.append(f"asked for {self.path}")
 
     def log_message(self, *_said: object) -> None:
         return
@@ -139,6 +146,27 @@ async def test_what_a_webhook_refuses_is_offered_again_and_its_address_is_not_lo
     assert mailbox.taken == [made.note, made.note]
     assert [line["error"] for line in logs] == ["It answered with 500."]
     assert "secret-path" not in str(logs)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (302, {"location": "/elsewhere"}),
+        (200, {"content-length": str(2**40)}),  # and never sent
+        (200, {"content-encoding": "gzip"}),  # which it is not
+    ],
+    ids=["a redirect", "more than there is", "odd"],
+)
+async def test_of_what_a_webhook_answers_nothing_counts_but_its_status(
+    mailbox: Mailbox, tmp_path: Path, grow: Grow, status: int, says: dict[str, str]
+) -> None:
+    witness, made = witness_from(mailbox.url, tmp_path), await grow()
+    mailbox.status, mailbox.says = status, says
+
+    with nullcontext() if status < 300 else pytest.raises(Unavailable, match=f"It answered with {status}"):
+        await witness.keep(made)
+
+    assert mailbox.taken == [made.note]
 
 
 async def test_a_git_repository_gets_a_commit_for_each_checkpoint(
