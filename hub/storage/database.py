@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -21,6 +21,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
 from hub.core.errors import Unavailable
+from hub.storage import sqlite
 from hub.storage.types import Moment
 
 BUSY_TIMEOUT_SECONDS: Final = 10
@@ -210,23 +211,13 @@ def _session(engine: AsyncEngine) -> AsyncSession:
     return AsyncSession(engine, expire_on_commit=False, autoflush=True)
 
 
-class _LettingGo(sqlite3.Connection):
-    """A connection that lets go of its lock when it is closed, whatever still refers to a statement of it.
-
-    SQLite keeps a closed connection, its transaction and the lock until the last of its statements is gone. Of a task
-    that was cancelled, that is when nobody holds the exception any more, and until then nobody could write.
-    """
-
-    def close(self) -> None:
-        """Roll back what was begun and not committed, and close."""
-        with suppress(sqlite3.Error):  # it may be closed already
-            self.rollback()
-        super().close()
-
-
 def _sqlite_engine(url: str, busy_seconds: float) -> AsyncEngine:
-    how = {"timeout": busy_seconds, "factory": _LettingGo}
-    engine = create_async_engine(url, connect_args=how, hide_parameters=True)
+    engine = create_async_engine(
+        url,
+        connect_args={"timeout": busy_seconds, "async_creator_fn": sqlite.connect},
+        pool_use_lifo=True,  # the connection used last still has the pages in memory that the next statement needs
+        hide_parameters=True,
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
