@@ -19,7 +19,7 @@ from hub.invocations.conclude import conclude, released, stale
 from hub.invocations.contact import note_contact
 from hub.invocations.decisions import all_on_record, basis_of_all
 from hub.invocations.journal import Step, announce, hold, load, move, put_off, record_event
-from hub.invocations.permit import Permit, TooLate
+from hub.invocations.permit import Permit, TooLate, resent_within
 from hub.invocations.plan_steps import is_plan
 from hub.invocations.queries import current
 from hub.invocations.quoting import move_quoting
@@ -134,7 +134,8 @@ async def send(
 ) -> Invocation:
     """Send a claimed write, and record what came of it: for the first time as policy has just `decided`, or again."""
     assert claimed.preview is not None  # noqa: S101  # nothing is approved without a preview
-    permit = Permit(claimed, runtime, seconds=tool.version.spec.timeout_seconds, decided=decided)
+    within = resent_within(tool.version.spec)
+    permit = Permit(claimed, runtime, seconds=tool.version.spec.timeout_seconds, decided=decided, within=within)
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
     order = CommitOrder(
         idempotency_key=claimed.upstream_key,

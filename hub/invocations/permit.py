@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
+from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import Tier
 from hub.audit import EventKind, ensure_checkpoint
 from hub.budgets import Holder, keep_place
 from hub.core.errors import Conflict
+from hub.invocations import protocol
 from hub.invocations.braking import Stopped, refuse_stopped
 from hub.invocations.decisions import all_on_record, basis_of_all
 from hub.invocations.journal import Step, hold, move
@@ -38,6 +40,8 @@ class Permit:
     seconds: int
     decided: tuple[Decision, ...] = ()
     """What policy said of sending it, when everything was checked again."""
+    within: timedelta | None = None
+    """How long after the first mark it may be marked again; None: however late."""
 
     async def ask(self) -> None:
         """Return once the next unsafe request may leave; the first time, "sent" is durable before that.
@@ -60,6 +64,8 @@ class Permit:
             at = await now(tx)
             if is_first:
                 await self._check_still_approved(tx)
+            elif await is_too_late_again(tx, standing, self.within):
+                raise Conflict("The system may not know the key any more; nothing was sent again.")
             await self._keep_place(tx, is_first=is_first)
             step = Step(
                 to=State.SENT,
@@ -101,12 +107,17 @@ class Permit:
         await _check_plan_goes_on(tx, self.standing)
         if not await tx.scalar(_in_time(self.standing.id)):
             raise TooLate("The approval has expired; nothing was sent.")
-        if why := await taken_back(tx, self.standing):
+        if why := await taken_back(tx, self.standing) or await self._other_policy(tx):
             raise TooLate(f"{why} Nothing was sent.")
         try:
             await refuse_stopped(tx, self.standing)
         except Stopped as stopped:
             raise TooLate(f"{stopped.message} Nothing was sent.") from stopped
+
+    async def _other_policy(self, tx: Tx) -> str:
+        """Return that another policy decides by now than the one that was asked; empty while it is the same."""
+        current = await self.runtime.bundles.fresh(tx, self.standing.environment)
+        return "Another policy decides now." if any(one.bundle_digest != current.digest for one in self.decided) else ""
 
     async def _check_still_ours(self) -> None:
         async with self.runtime.database.reading() as tx:
@@ -120,6 +131,22 @@ class Permit:
             )
         if mine is None:
             raise Conflict("The lease on this commit is lost; nothing more may be sent.")
+
+
+def resent_within(operation: OperationSpec) -> timedelta | None:
+    """Return how long after the first mark a write by `operation` may be marked again; None: however late."""
+    declared = operation.idempotency
+    is_natural = declared is not None and declared.kind == "natural"
+    return protocol.resent_within(operation.upstream_class, is_natural=is_natural)
+
+
+async def is_too_late_again(tx: Tx, sent: Invocation, within: timedelta | None) -> bool:
+    """Return whether `sent` was marked for the first time longer ago than `within`."""
+    if within is None:
+        return False
+    mine = (AttemptRow.invocation_id == sent.id, AttemptRow.revision == sent.revision)
+    first = await tx.scalar(select(func.min(AttemptRow.sent_at)).where(*mine))
+    return first is not None and await now(tx) - first >= within
 
 
 def _in_time(invocation_id: str) -> Select[bool]:

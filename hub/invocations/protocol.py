@@ -4,6 +4,7 @@ Everything else of a commit carries these out. `tests/commits/test_model.py` exp
 around them, so that a change here is checked before it is built (governance, sections 5 and 6).
 """
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -12,6 +13,9 @@ from hub.invocations.states import State
 
 MOST_SENDS: Final = 5
 """How often a write of class A or B is sent before people have to look."""
+KEY_IS_KNOWN_FOR: Final = timedelta(hours=20)
+"""How long after the first request its key is used again. Systems forget keys, commonly after 24 hours; then the same
+request would be another write."""
 _SENT_AGAIN: Final = frozenset({UpstreamClass.A, UpstreamClass.B})
 
 
@@ -43,6 +47,14 @@ class Sight(StrEnum):
 def may_send_again(upstream_class: UpstreamClass, sends: int) -> bool:
     """Return whether a request whose fate is unknown may leave once more, under the same key or condition."""
     return upstream_class in _SENT_AGAIN and sends < MOST_SENDS
+
+
+def resent_within(upstream_class: UpstreamClass, *, is_natural: bool) -> timedelta | None:
+    """Return for how long after the first request the next may leave; None: a resend is as good however late it is.
+
+    A condition does not wear off, and neither does a number that the system keeps unique (`is_natural`).
+    """
+    return KEY_IS_KNOWN_FOR if upstream_class is UpstreamClass.A and not is_natural else None
 
 
 def before_sending(answer: Answer) -> State:

@@ -18,6 +18,7 @@ from hub.invocations import protocol
 from hub.invocations.asking import ask_preview, records_now
 from hub.invocations.conclude import committed, in_doubt, passage_facts, pause_after
 from hub.invocations.journal import Step, load, move, put_off
+from hub.invocations.permit import is_too_late_again, resent_within
 from hub.invocations.protocol import Sight, after_sight
 from hub.invocations.quoting import move_quoting
 from hub.invocations.runtime import Runtime
@@ -57,6 +58,16 @@ async def after_lost_lease(sent: Invocation, tool: PublishedTool, runtime: Runti
         changes = {**step.changes, "lease_until": None, "not_before": await now(tx)}
         step = Step(to=step.to, event=step.event, facts=step.facts, changes=changes)
         return await move(tx, runtime, sent, step)
+
+
+async def stop_resending(waiting: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation | None:
+    """Leave to people what would be sent again under a key that its system may have forgotten; None: it knows it."""
+    why = "it was sent so long ago that the system may have forgotten its key; look there whether it was done"
+    async with runtime.database.transaction() as tx:
+        if not await is_too_late_again(tx, waiting, resent_within(tool.version.spec)):
+            return None
+        step = in_doubt(why, {})
+        return await move(tx, runtime, waiting, replace(step, changes={**step.changes, "lease_until": None}))
 
 
 async def leave_to_people(sent: Invocation, runtime: Runtime) -> Invocation:

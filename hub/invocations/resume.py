@@ -16,7 +16,7 @@ from hub.invocations.journal import Step, load, move
 from hub.invocations.plan_run import go_on
 from hub.invocations.plan_steps import is_plan
 from hub.invocations.queries import current
-from hub.invocations.reconcile import after_lost_lease, leave_to_people, reconcile
+from hub.invocations.reconcile import after_lost_lease, leave_to_people, reconcile, stop_resending
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import MOST_REVISIONS, State
 from hub.invocations.tables import InvocationRow
@@ -163,7 +163,7 @@ async def _finish(standing: Invocation, runtime: Runtime) -> Invocation:
         case State.SENT:
             return await after_lost_lease(standing, tool, runtime)
         case State.RESENDING:
-            return await send(standing, tool, runtime)
+            return await stop_resending(standing, tool, runtime) or await send(standing, tool, runtime)
         case State.IN_DOUBT:
             found = await reconcile(standing, tool, runtime)
             return await verify(found, tool, runtime) if found.state is State.COMMITTED else found

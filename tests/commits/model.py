@@ -32,6 +32,7 @@ class Guard(StrEnum):
     QUARANTINE_FIRST = "whether the quarantine is over is asked before the look"
     CLOCK = "who was kept waiting after the mark does not send any more"
     DEADLINE = "the deadline is asked again when it is marked as sent"
+    KEY = "a key is used again only as long as systems know keys"
 
 
 ALL = frozenset(Guard)
@@ -88,6 +89,8 @@ class World:
     """Whether the system says no to what we ask."""
     is_expired: bool = False
     quarantine_is_over: bool = False
+    is_key_forgotten: bool = False
+    """So much time has passed since the first mark that the system may take a request for a new one."""
     left_late: bool = False
     """Whether something left for the first time after the deadline."""
 
@@ -140,6 +143,8 @@ class Model:
                 to = self._again_if_unguarded(protocol.after_lost_lease(self.upstream_class, world.sends), world.sends)
                 to = to if Guard.NO_WAY_BACK in self.guards else State.APPROVED
                 yield f"{number} takes a lost commit over", replace(taken, state=to, leased_to=None)
+            case State.RESENDING if self._is_too_late_again(world):
+                yield f"{number} sends no more", replace(taken, state=State.IN_DOUBT, leased_to=None)
             case State.RESENDING:
                 yield f"{number} will send again", _now(taken, number, Process(Phase.READY, seen=State.RESENDING))
             case State.IN_DOUBT:
@@ -161,6 +166,9 @@ class Model:
         if is_first and world.is_expired and Guard.DEADLINE in self.guards:
             yield f"{number} is too late", self._moved(world, number, State.APPROVED)
             return
+        if not is_first and self._is_too_late_again(world):
+            yield f"{number} finds the key too old", _now(world, number, Process())
+            return
         if Guard.DURABLE_FIRST not in self.guards:
             yield f"{number} sends before the mark", self._gone(world, number)
         unreachable = _now(world, number, replace(one, phase=Phase.ANSWERED, answer=Answer.NOT_SENT))
@@ -177,6 +185,10 @@ class Model:
             )
         else:
             yield f"{number} is fenced", _now(world, number, Process())
+
+    def _is_too_late_again(self, world: World) -> bool:
+        within = protocol.resent_within(self.upstream_class, is_natural=False)
+        return within is not None and world.is_key_forgotten and Guard.KEY in self.guards
 
     def _send(self, world: World, number: int) -> Iterator[tuple[str, World]]:
         one = world.processes[number]
@@ -262,7 +274,7 @@ class Model:
                 yield f"{waiter} is answered: {answer.value}", _now(after, waiter, heard)
 
     def _carried_out(self, world: World) -> tuple[World, Answer]:
-        if self.upstream_class is UpstreamClass.A and world.effects:
+        if self.upstream_class is UpstreamClass.A and world.effects and not world.is_key_forgotten:
             return world, Answer.DONE
         if self.upstream_class is UpstreamClass.B and (world.is_edited or world.effects):
             return world, Answer.CONFLICTED
@@ -289,6 +301,8 @@ class Model:
         if world.sends and not world.under_way and not world.quarantine_is_over and not is_slow:
             # it is longer than a lease, and than the system's slowest request
             yield "the quarantine is over", replace(world, quarantine_is_over=True)
+        if self.upstream_class is UpstreamClass.A and world.sends and not world.under_way and not is_slow:
+            yield "the system forgets keys", replace(world, is_key_forgotten=True)
 
 
 @dataclass(slots=True)

@@ -67,6 +67,7 @@ WITHOUT = [
     (Guard.QUARANTINE_FIRST, C, "NOT_APPLIED, and it is done"),
     (Guard.CLOCK, C, "NOT_APPLIED, and it is done"),
     (Guard.DEADLINE, D, "sent after the deadline"),
+    (Guard.KEY, A, "two effects"),
 ]
 
 

@@ -270,6 +270,8 @@ TAKEN_BACK: Final[dict[Change, str]] = {
     version_is_withdrawn: "This version of the tool was withdrawn: It misbehaved.",
     connection_is_disabled: "Its connection is disabled.",
     connection_is_signed_in_anew: "The connection has been changed or signed in anew.",
+    voter_is_suspended: "Somebody who approved it may no longer do so.",
+    voter_leaves_the_group: "Somebody who approved it may no longer do so.",
 }
 """What may still be taken back once everything was checked again, and what is said of it."""
 
@@ -299,6 +301,28 @@ async def test_what_is_taken_back_after_the_re_check_still_comes_before_the_firs
     assert events[-1].kind is EventKind.COMMIT_RELEASED
     found = await resume(asked.id, world.runtime)
     assert found.state is State.STALE
+    assert world.upstream.store.effects() == []
+
+
+@on_sqlite
+@pytest.mark.parametrize("change", [policy_is_tightened, policy_forbids_commits])
+async def test_a_policy_that_is_published_after_the_re_check_is_asked_before_the_first_byte(
+    world: World, change: Change
+) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    claimed = await claim(asked.id, world.runtime)
+    assert claimed is not None
+    held = await recheck(claimed, world.runtime)
+    assert isinstance(held, Holds)
+    async with world.runtime.database.transaction() as tx:
+        await change(world, tx)
+
+    after = await send(claimed, held.tool, world.runtime, held.decided)
+    found = await resume(asked.id, world.runtime)
+
+    assert after.state is State.APPROVED
+    assert (found.state, found.error_message) == (State.STALE, REASONS[change])
     assert world.upstream.store.effects() == []
 
 

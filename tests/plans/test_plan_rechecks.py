@@ -6,8 +6,10 @@ from world import World
 
 from hub.approvals.tables import QuestionRow
 from hub.budgets import lift_limit
+from hub.identity.accounts import suspend
 from hub.invocations.commit import claim
-from hub.invocations.recheck import Changed, recheck
+from hub.invocations.recheck import Changed, Holds, recheck
+from hub.invocations.taken_back import taken_back
 from plans.errand import approved, calls_of, held_back, offer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
@@ -43,3 +45,20 @@ async def test_a_step_is_void_when_what_people_agreed_to_is_another_plan(world: 
 
     assert isinstance(outcome, Changed)
     assert "the approval of its plan is for something else" in outcome.reasons
+
+
+async def test_whoever_approved_a_plan_and_is_suspended_stops_its_step_right_before_the_first_byte(
+    world: World,
+) -> None:
+    plan, limit = await held_back(world)
+    (*_, step) = await calls_of(world, plan)
+    async with world.runtime.database.transaction() as tx:
+        await lift_limit(tx, limit, world.runtime.authority)
+    claimed = await claim(step.id, world.runtime)
+    assert claimed is not None
+    assert isinstance(await recheck(claimed, world.runtime), Holds)
+
+    async with world.runtime.database.transaction() as tx:
+        assert await taken_back(tx, claimed) == ""
+        await suspend(tx, world.ann.id, "left", world.runtime.authority)
+        assert await taken_back(tx, claimed) == "Somebody who approved it may no longer do so."

@@ -283,7 +283,8 @@ async def test_what_was_let_go_is_not_sent_when(world: World, change: Change) ->
 
 
 @ONE_ENGINE
-async def test_a_dispute_after_the_last_check_still_comes_before_the_first_byte(world: World) -> None:
+@pytest.mark.parametrize("change", [it_is_disputed, the_operator_is_one_no_more, the_operator_is_suspended])
+async def test_a_dispute_after_the_last_check_still_comes_before_the_first_byte(world: World, change: Change) -> None:
     omar, waiting = await operator(world), await asked(world)
     await break_glass(breaking(waiting, omar), world.runtime)
     claimed = await claim(waiting.id, world.runtime)
@@ -291,7 +292,7 @@ async def test_a_dispute_after_the_last_check_still_comes_before_the_first_byte(
     held = await recheck(claimed, world.runtime)
     assert isinstance(held, Holds)
     async with world.runtime.database.transaction() as tx:
-        await it_is_disputed(world, tx, omar)
+        await change(world, tx, omar)
 
     after = await send(claimed, held.tool, world.runtime)
 

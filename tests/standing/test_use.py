@@ -263,14 +263,22 @@ async def test_what_was_approved_is_not_sent_once_the_grant_is_revoked(world: Wo
     assert (await world.call("item_put", item(42))).state is State.AWAITING_APPROVAL
 
 
-async def test_a_revocation_after_the_last_check_still_comes_before_the_first_byte(world: World) -> None:
-    grant = await granted(world)
+async def grant_is_revoked(world: World, tx: Tx) -> None:
+    await tx.execute(update(StandingGrantRow).values(revoked_at=await now(tx), revoked_by=world.ann.id))
+
+
+@pytest.mark.parametrize("change", [grant_is_revoked, giver_is_suspended, giver_leaves_the_group])
+async def test_a_revocation_after_the_last_check_still_comes_before_the_first_byte(
+    world: World, change: Change
+) -> None:
+    await granted(world)
     approved = await approved_only(world, 41)
     claimed = await claim(approved.id, world.runtime)
     assert claimed is not None
     held = await recheck(claimed, world.runtime)
     assert isinstance(held, Holds)
-    await take_back(grant.id, by=world.ann, reason="Too many.", runtime=world.runtime)
+    async with world.runtime.database.transaction() as tx:
+        await change(world, tx)
 
     after = await send(claimed, held.tool, world.runtime)
 
