@@ -31,6 +31,10 @@ class Dropped(NoAnswer):
     """The connection ended, or what came over it was no HTTP."""
 
 
+class BrokenOff(Dropped):
+    """Somebody was there who took a byte of the request at least."""
+
+
 class TooLarge(NoAnswer):
     """The answer exceeds the bound; the rest of it was not read."""
 
@@ -144,7 +148,8 @@ class Line:
         except httpcore2.TimeoutException as error:
             raise NoAnswer("The system did not answer in time.") from error
         except _FAILURES as error:
-            raise Dropped(f"The connection to the system failed ({type(error).__name__}).") from error
+            kind = BrokenOff if outgoing.progress.has_begun else Dropped
+            raise kind(f"The connection to the system failed ({type(error).__name__}).") from error
 
     def _headers(self, outgoing: Outgoing) -> list[tuple[bytes, bytes]]:
         # Tryton marks large answers as gzip even for a client that wants them plain

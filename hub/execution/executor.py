@@ -47,7 +47,7 @@ from sandbox.broker import Bounds, Channel, ChannelKind, Stopped
 from sandbox.confinement import Level, Limits
 from sandbox.host import Host, HostFailed
 from sandbox.launch import Zygote
-from sandbox.line import NoAnswer
+from sandbox.line import BrokenOff, NoAnswer, TooLarge
 from sandbox.mcp.http import MODERN
 from sandbox.mcp.standing import Wanted
 from sandbox.reach import Reach
@@ -216,29 +216,32 @@ class Executor:
         """Return what the code that `connector` names says it declares, asked where it can do no harm."""
         return await self._hosts.declared(Code(entry=connector.entry, digest=connector.artefact_digest))
 
-    async def check_connection(self, connector: ConnectorSpec, connection: Connection) -> Health:
+    async def check_connection(
+        self, connector: ConnectorSpec, connection: Connection, *, seconds: float = CHECK_SECONDS
+    ) -> Health:
         """Sign in, ask for what stands at the base URL, and return whether the connection can be used."""
         if connector.entry == COMPOSITE:  # it leads nowhere: each step goes over a connection of its own
             return Reachable(latency_ms=0)
         started = time.monotonic()
         try:
-            async with asyncio.timeout(CHECK_SECONDS):
+            async with asyncio.timeout(seconds):
                 problem = await self._problem_with(connector, connection)
         except TimeoutError:
-            problem = f"It did not answer within {CHECK_SECONDS:g} seconds."
+            problem = Unreachable(message=f"It did not answer within {seconds:g} seconds.")
         except NoAnswer as error:
-            problem = f"It cannot be reached; check the base URL. {error}"
+            is_there = isinstance(error, BrokenOff | TooLarge)
+            problem = Unreachable(message=f"It cannot be reached; check the base URL. {error}", is_there=is_there)
         except (ConnectorError, BadBaseUrl) as error:
-            problem = str(error)
-        if problem is not None:
-            return Unreachable(message=problem)
-        return Reachable(latency_ms=round((time.monotonic() - started) * 1000))
+            problem = Unreachable(message=str(error))
+        return problem or Reachable(latency_ms=round((time.monotonic() - started) * 1000))
 
-    async def _problem_with(self, connector: ConnectorSpec, connection: Connection) -> str | None:
+    async def _problem_with(self, connector: ConnectorSpec, connection: Connection) -> Unreachable | None:
         if connector.speaks == "sql":
-            return await self._databases.problem_with(connector, connection)
-        async with self._upstreams.to(connector, connection) as upstream:
-            return conclude.problem_with(await upstream.probe())
+            found = await self._databases.problem_with(connector, connection)
+        else:
+            async with self._upstreams.to(connector, connection) as upstream:
+                found = conclude.problem_with(await upstream.probe())
+        return None if found is None else Unreachable(message=found, is_there=True)
 
     async def listen(self, connector: ConnectorSpec, connection: Connection, news: News) -> None:
         """Hear from the MCP server at `connection` what has changed, until there is no more to hear.

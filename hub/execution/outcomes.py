@@ -120,6 +120,8 @@ class Unreachable:
     """The system cannot be used as it is; the message says why."""
 
     message: str
+    is_there: bool = False
+    """Whether it answered, though not as it should: some systems turn a probe away and serve calls."""
 
 
 Health = Reachable | Unreachable

@@ -88,6 +88,33 @@ def test_a_line_that_fails_is_an_exit_code(
     assert [line["promise"] for line in failed] == ["throttling", "errors"]
 
 
+@pytest.mark.parametrize("command", [["check", HONEST], ["record", HONEST, "recording.json"]], ids=["check", "record"])
+def test_a_system_that_does_not_answer_is_told_with_what_to_do(
+    toolhub: CliRunner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", upstream.token)
+    upstream.kill()
+
+    told = toolhub.invoke(app, ["connector", *command, "--on", upstream.base_url])
+
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert f"{upstream.base_url} cannot be used, and nothing was tried" in " ".join(told.stderr.split())
+    assert "Start it, or correct its address" in " ".join(told.stderr.split())
+    assert not (tmp_path / "recording.json").exists()
+
+
+def test_a_system_that_turns_a_probe_away_is_tried(
+    toolhub: CliRunner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", "another one")
+
+    told = toolhub.invoke(app, ["connector", "check", HONEST, "--on", upstream.base_url, "--json"])
+
+    assert told.exit_code == 1
+    assert {line["verdict"] for line in json.loads(told.stdout)["lines"]} > {"failed"}
+
+
 def test_where_nothing_could_be_written_nothing_is_tried(toolhub: CliRunner, tmp_path: Path) -> None:
     for file in (tmp_path, tmp_path / "missing" / "file.json"):
         told = toolhub.invoke(app, ["connector", "record", HONEST, str(file), "--on", "nowhere:harness"])

@@ -308,7 +308,7 @@ async def test_a_connection_that_works_is_reachable(house: House) -> None:
     without = await house.executor.check_connection(none, house.connection)
 
     assert isinstance(with_token, Reachable)
-    assert without == Unreachable(message="It does not accept the credential (401).")
+    assert without == Unreachable(message="It does not accept the credential (401).", is_there=True)
 
 
 async def test_a_connection_that_does_not_work_says_why(house: House, upstream: Upstream) -> None:
@@ -320,8 +320,19 @@ async def test_a_connection_that_does_not_work_says_why(house: House, upstream: 
     await house.connect()
     gone = await house.executor.check_connection(ITEMS, house.connection)
 
-    assert unavailable == Unreachable(message="It is there, but cannot answer at the moment (503).")
+    assert unavailable == Unreachable(message="It is there, but cannot answer at the moment (503).", is_there=True)
     assert isinstance(lacking, Unreachable)
     assert "has no token" in lacking.message
     assert isinstance(gone, Unreachable)
     assert "check the base URL" in gone.message
+    assert not lacking.is_there
+    assert not gone.is_there
+
+
+async def test_a_system_that_breaks_off_is_there(house: House, upstream: Upstream) -> None:
+    upstream.store.plan_fault(Fault.DROP_AFTER, method="GET")
+
+    health = await house.executor.check_connection(ITEMS, house.connection)
+
+    assert isinstance(health, Unreachable)
+    assert health.is_there
