@@ -1,6 +1,8 @@
 """A recording holds no secret and no classified value, and checks a connector again without its system."""
 
 import base64
+import json
+from dataclasses import replace
 
 import pytest
 from upstream.careless import connector as careless
@@ -10,7 +12,8 @@ from upstream.connector import connector as honest
 from upstream.fixtures import TOKEN, Upstream, running_upstream
 from upstream.harness import UpstreamHarness, honest_cases
 
-from connectors.sdk.harness import Case, PlainHarness
+from connectors.sdk.errors import Refused
+from connectors.sdk.harness import Case, PlainHarness, SystemAnswer
 from connectors.sdk.spec import ConnectorSpec
 from hub.core.errors import InputError
 from hub.invocations.proving.recording import Recording
@@ -20,7 +23,26 @@ from hub.registry import Badge, BadgeVerdict, Grade, Promise
 pytestmark = pytest.mark.anyio
 
 OWNER, HEIR, STOCK, LEGACY = "Ada Lovelace", "ada@example.com", 48_151_623, 90_210
-CLASSIFIED = (OWNER, HEIR, str(STOCK), str(LEGACY), "Lovelace", TOKEN, base64.b64encode(TOKEN.encode()).decode())
+FORMER = "Grace Hopper"
+CLASSIFIED = (
+    OWNER,
+    HEIR,
+    FORMER,
+    str(STOCK),
+    str(LEGACY),
+    "Lovelace",
+    TOKEN,
+    base64.b64encode(TOKEN.encode()).decode(),
+)
+
+DOCUMENTED = SystemAnswer(
+    name="a refusal",
+    status=422,
+    code=Refused.code,
+    body=json.dumps({"error": f"changed by {OWNER}, who signed in with {TOKEN}", "item": {"name": FORMER}}),
+    headers={"x-changed-by": HEIR},
+    is_to_a_write=True,
+)
 
 
 def verdicts(badge: Badge) -> dict[tuple[str, Promise], BadgeVerdict]:
@@ -38,7 +60,7 @@ async def recorded_classified(upstream: Upstream) -> Recorded:
     harness = UpstreamHarness(upstream=upstream)
     harness.cases = [
         Case(operation="item_of", arguments={"name": OWNER}),
-        harness.write("item_give", edits=1, id=1, name=HEIR, quantity=LEGACY),
+        replace(harness.write("item_give", edits=1, id=1, name=HEIR, quantity=LEGACY), answers=[DOCUMENTED]),
     ]
     return await check_and_record(classified.spec, harness)
 

@@ -162,6 +162,8 @@ class Recorder:
         names = Pseudonyms(spec, self.secret.values())
         for value in (*said, *(dict(counting.case.arguments) for counting in self._cases)):
             names.learn(value)
+        for documented in (answer for counting in self._cases for answer in counting.case.answers):
+            names.learn_text(documented.body)
         for _, request, answer in self._exchanges:
             names.learn_question(request)
             if isinstance(answer, WireResponse):
@@ -185,8 +187,14 @@ def _case(counting: _Counting, names: Pseudonyms) -> RecordedCase:
         arguments=names.json(dict(case.arguments)),
         can_edit=case.edit is not None,
         effects=None if case.effects is None else tuple(counting.counted),
-        answers=tuple(case.answers),
+        answers=tuple(_documented(answer, names) for answer in case.answers),
     )
+
+
+def _documented(answer: SystemAnswer, names: Pseudonyms) -> SystemAnswer:
+    """Return an answer that the author wrote down, who may have copied it from the system."""
+    headers = {name: names.text(value) for name, value in answer.headers.items()}
+    return replace(answer, body=names.text(answer.body), headers=headers)
 
 
 def question_of(request: WireRequest, writing: Writing | None = None) -> Question:
