@@ -29,6 +29,12 @@ _GAP: Final = r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*\n)+"
 _CONFLICT_CLAUSE: Final = re.compile(rf"\bON{_GAP}CONFLICT{_GAP}(REPLACE|IGNORE|ROLLBACK|FAIL)\b", re.IGNORECASE)
 """What a table does instead of refusing a row; SQLite counts no row that it deletes or leaves out so."""
 
+_REPLACING: Final = re.compile(
+    rf"\b(?:(?:INSERT|UPDATE){_GAP}OR{_GAP}REPLACE|REPLACE{_GAP}INTO)\b",
+    re.IGNORECASE,
+)
+"""What a trigger may say to the same effect; the function `replace` is another thing."""
+
 
 async def describe(connection: aiosqlite.Connection, tables: Sequence[str]) -> Mapping[str, Table]:
     """Return those of `tables` that there are."""
@@ -94,10 +100,16 @@ async def hazards(connection: aiosqlite.Connection, binding: Binding) -> Sequenc
         return ()
     concerned = {written.table, *written.also}
     found = [*await _of_tables(connection, binding, concerned)]
-    for table, trigger in await _rows(connection, "SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'"):
+    query = "SELECT tbl_name, name, coalesce(sql, '') FROM sqlite_master WHERE type = 'trigger'"
+    for table, trigger, sql in await _rows(connection, query):
         if table in concerned and trigger not in written.triggers:
             found.append(
                 f"{table} has the trigger {trigger}; its effects may outlive a rollback. List it under triggers"
+            )
+        elif table in concerned and _REPLACING.search(sql):
+            found.append(
+                f"The trigger {trigger} of {table} replaces rows: nobody could count those that it deletes for that. "
+                "Let it delete and insert, or insert ON CONFLICT DO UPDATE"
             )
     found += await _cascades(connection, binding, concerned)
     return found

@@ -88,6 +88,45 @@ async def test_a_row_that_a_conflict_clause_would_delete_is_still_there(desk: De
     assert await desk.shop.rows("SELECT * FROM note ORDER BY code") == [("n1", "a"), ("n2", "b")]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT OR REPLACE INTO copy VALUES (new.code, new.body)",
+        "insert /* or */ or -- ignore\n replace INTO copy VALUES (new.code, new.body)",
+        "REPLACE INTO copy VALUES (new.code, new.body)",
+        "UPDATE OR REPLACE copy SET body = new.body WHERE code = new.code",
+    ],
+    ids=["inserting", "with comments", "in short", "updating"],
+)
+@ON_SQLITE
+async def test_a_listed_trigger_that_replaces_rows_is_refused(desk: Desk, statement: str) -> None:
+    await desk.shop.script(
+        "CREATE TABLE copy (code text PRIMARY KEY, body text UNIQUE); INSERT INTO copy VALUES ('n1', 'a'), ('n2', 'x')"
+    )
+    await desk.shop.script(f"CREATE TRIGGER copied AFTER UPDATE ON note BEGIN {statement}; END")
+    spec = rebound(desk.spec, "note_update", lambda one: one["written"].update(triggers=["copied"], also=["copy"]))
+
+    tried = await desk.try_out("note_update", spec, code="n1", body="x")
+
+    assert isinstance(tried, Failed)
+    assert "The trigger copied of note replaces rows" in tried.message
+    assert await desk.shop.rows("SELECT * FROM copy ORDER BY code") == [("n1", "a"), ("n2", "x")]
+
+
+@ON_SQLITE
+async def test_a_listed_trigger_that_replaces_parts_of_texts_is_not(desk: Desk) -> None:
+    await desk.shop.script(
+        "CREATE TABLE copy (code text, body text);"
+        "CREATE TRIGGER copied AFTER UPDATE ON note WHEN new.code = 'n1' OR replace(new.body, 'a', '') = '' "
+        "BEGIN INSERT INTO copy VALUES (new.code, replace(new.body, 'x', 'y')); END"
+    )
+    spec = rebound(desk.spec, "note_update", lambda one: one["written"].update(triggers=["copied"], also=["copy"]))
+
+    tried = await desk.try_out("note_update", spec, code="n1", body="x")
+
+    assert isinstance(tried, Previewed), tried
+
+
 @ON_POSTGRESQL
 async def test_rows_of_a_table_of_the_same_name_in_another_schema_are_told_apart(desk: Desk) -> None:
     await desk.shop.script(
