@@ -14,9 +14,10 @@ _OURS: Final = "connectors."
 def artefact_digest(module: str) -> str:
     """Return the SHA-256 over names and bytes of the files in the top-level package of `module`, its tests included.
 
-    Whatever a connector can import from its own package counts. Its dependencies do not, nor what the interpreter
-    keeps compiled, which no confined process reads. Of the hub's own connectors each is a package by itself, and a
-    module without a package counts alone. This finds the code and runs none of a package outside of the hub.
+    Whatever a connector can import from its own package counts, behind links too. Its dependencies do not, nor what the
+    interpreter keeps compiled, which no confined process reads. Of the hub's own connectors each is a package by
+    itself, and a module without a package counts alone. This finds the code and runs none of a package outside of the
+    hub.
 
     Raises:
         ModuleNotFoundError: there is no such module, or it has no file.
@@ -35,9 +36,19 @@ def artefact_digest(module: str) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
-        if path.is_file() and not _is_cached(path) and (_is_code(path) or not _is_hidden(path.relative_to(folder))):
+    found = _below(folder, frozenset({folder.resolve()}))
+    for path in sorted(found, key=lambda path: path.relative_to(folder).as_posix()):
+        if not _is_cached(path) and (_is_code(path) or not _is_hidden(path.relative_to(folder))):
             yield path
+
+
+def _below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """Yield the files below, through links as an import goes, but not back into the folders `above`."""
+    for path in folder.iterdir():
+        if path.is_file():
+            yield path
+        elif path.is_dir() and (real := path.resolve()) not in above:
+            yield from _below(path, above | {real})
 
 
 def _is_cached(path: Path) -> bool:

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import py_compile
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,27 @@ async def test_all_code_of_the_package_is_part_of_what_was_registered(
 
     with pytest.raises(HostFailed, match="not what was registered"):
         await said(tmp_path, entry, digest)
+
+
+async def test_code_behind_a_link_is_part_of_what_was_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    write_package(tmp_path, "word_linked", "word_linked.one")
+    write_package(tmp_path, "word_linked", "word_linked.two").write_text(OTHER)
+    write_package(tmp_path, "word_linked", "word_linked.used")
+    package = tmp_path / "word_linked"
+    shutil.rmtree(package / "used")
+    (package / "used").symlink_to("one")
+    (package / "one" / "itself").symlink_to("..")  # which ends somewhere
+    digest = artefact_digest("word_linked")
+    assert await said(tmp_path, "word_linked", digest) == "reviewed"
+
+    (package / "used").unlink()
+    (package / "used").symlink_to("two")
+
+    with pytest.raises(HostFailed, match="not what was registered"):
+        await said(tmp_path, "word_linked", digest)
 
 
 async def test_the_package_is_not_imported_before_its_digest_is_known(
