@@ -12,6 +12,8 @@ Object = dict[str, Json]
 _MOST_HOPS: Final = 30
 _MOST_FINDINGS: Final = 200
 METHODS: Final = ("get", "head", "post", "put", "patch", "delete", "options", "trace", "query")
+HUB: Final = "x-hub"
+"""Under this key an overlay holds what the owner of the connector says."""
 
 
 class UnknownKind(ValueError):
@@ -76,10 +78,42 @@ class Document:
         """Yield each path with its item."""
         for path, item in as_object(self.root.get("paths")).items():
             if path.startswith("/"):
-                yield path, self.resolved(item)
+                yield path, self._path_item(as_object(item))
             elif not path.startswith("x-"):
                 self.note(f"The path {path[:120]!r} does not begin with a slash, and is read as if it did.")
-                yield f"/{path}", self.resolved(item)
+                yield f"/{path}", self._path_item(as_object(item))
+
+    def _path_item(self, item: Object) -> Object:
+        """Return a path's item, or what it refers to, with what stands beside the reference said on top of it.
+
+        What an owner says of an operation counts at its own path alone: who exposes one has not exposed another.
+        """
+        layers = [item]
+        while isinstance(reference := layers[-1].get("$ref"), str):
+            if len(layers) > _MOST_HOPS:
+                self.note("A reference leads to itself.")
+                break
+            layers.append(as_object(self._target(reference)))
+        if len(layers) == 1:
+            return item
+        merged: Object = {}
+        for layer in reversed(layers):
+            for name, said in _without(layer, "$ref").items():
+                is_operation = name in METHODS
+                merged[name] = self._over(merged.get(name), said, is_own=layer is item) if is_operation else said
+        return merged
+
+    def _over(self, farther: Json, said: Json, *, is_own: bool) -> Object:
+        """Return an operation with what is said nearer on top; behind a reference the owner's word does not count."""
+        nearer = as_object(said)
+        if HUB in nearer and not is_own:
+            self.note("An x-hub behind a path's reference counts for the path it stands at, and no other.")
+            nearer = _without(nearer, HUB)
+        return {**as_object(farther), **nearer}
+
+
+def _without(members: Object, name: str) -> Object:
+    return {one: member for one, member in members.items() if one != name}
 
 
 def _version(root: Mapping[str, Json]) -> Literal["2.0", "3.0", "3.1"]:

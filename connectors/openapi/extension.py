@@ -5,8 +5,7 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.openapi.document import Object
-from connectors.openapi.operations import HUB
+from connectors.openapi.document import HUB, Object
 from connectors.sdk.spec import Idempotency
 from connectors.sdk.vocabulary import Effect, Reversal, Tier
 

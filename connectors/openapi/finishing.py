@@ -7,7 +7,7 @@ from typing import Any, Final
 from connectors.openapi.document import Object
 from connectors.openapi.drafting import Draft
 from connectors.openapi.extension import PreviewBy, TrialBy
-from connectors.sdk.spec import Compensation, Idempotency, OperationSpec
+from connectors.sdk.spec import Compensation, OperationSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 
 Json = Any
@@ -143,10 +143,13 @@ def _guard(draft: Draft) -> Object:
 
 
 def _class(draft: Draft, binding: Object) -> Object:
-    """Return the upstream class, and what it rests on; a key's header is noted in `binding`."""
+    """Return the upstream class, and what it rests on; a key's header is noted in `binding`.
+
+    A key that the document asks for is sent, and proves nothing: a system that forgets it would be written to twice.
+    """
     said = draft.word.idempotency
-    if said is None and draft.arguments.key_header is not None:
-        said = Idempotency(kind="header", name=draft.arguments.key_header)
+    if draft.arguments.key_header is not None:
+        binding["key_header"] = draft.arguments.key_header
     if said is None:
         return {"upstream_class": UpstreamClass.B if draft.guard is not None else UpstreamClass.D}
     if said.kind in {"field", "lookup"}:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connectors.openapi.document import METHODS, Document, Object, as_list, as_object, as_text
+from connectors.openapi.document import HUB, METHODS, Document, Object, as_list, as_object, as_text
 from connectors.openapi.swagger import swagger_answers, swagger_body, swagger_schema, swagger_style
 
 Json = Any
@@ -17,7 +17,6 @@ _STYLES: Final[Mapping[str, Sequence[str]]] = {
     "cookie": ("form",),
 }
 """What a place allows; the first is what it is when nothing is said. Source: OpenAPI 3.1.1 section 4.8.12."""
-HUB: Final = "x-hub"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

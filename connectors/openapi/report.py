@@ -59,12 +59,22 @@ def _tool(tool: ImportedTool) -> dict[str, Json]:
         "exposed": tool.is_exposed,
         "effect": spec.effect.value,
         "tier": spec.tier.value,
-        "reasons": {"effect": tool.effect_reason, "tier": tool.tier_reason},
+        "reasons": _reasons(tool),
         "upstream_class": spec.upstream_class.value,
         "fidelity": spec.fidelity.value,
         "bytes": listed_bytes(spec),
         "problems": [*lint_input(spec.input_schema), *lint_output(spec.output_schema)],
     }
+
+
+def _reasons(tool: ImportedTool) -> dict[str, Json]:
+    reasons = {"effect": tool.effect_reason, "tier": tool.tier_reason}
+    if "key_header" not in tool.spec.binding or tool.spec.idempotency is not None:
+        return reasons
+    name = tool.spec.binding["key_header"]
+    said = f"x-hub: {{idempotency: {{kind: header, name: {name}}}}}"
+    proof = f"{name} is sent, and proves nothing. Once you have seen that the same key does nothing twice, say {said}."
+    return {**reasons, "upstream_class": proof}
 
 
 def _schemas(compilation: Compilation) -> Iterator[Mapping[str, Json]]:

@@ -7,6 +7,7 @@ from openapi_recorder import imported
 
 from connectors.openapi import Compilation, UnknownKind, Unreadable, read_document
 from connectors.openapi.report import report_of
+from connectors.sdk.vocabulary import UpstreamClass
 
 HEAD = "openapi: 3.0.3\ninfo: {title: A, version: '1'}\n"
 
@@ -158,7 +159,31 @@ paths:
     assert sorted(spec.input_schema["properties"]) == ["X-Tenant", "limit"]
     assert spec.binding["headers"] == {"accept": "application/vnd.a+json", "x-early": "yes please"}
     assert spec.binding["key_header"] == "idempotency-key"
-    assert spec.upstream_class.value == "A"
+
+
+KEYED = """
+openapi: 3.1.0
+info: {title: A, version: 1.0.0}
+paths:
+  /things:
+    post:
+      operationId: addThing
+      parameters: [{name: Idempotency-Key, in: header, schema: {type: string}}]
+      responses: {201: {description: Yes.}}
+"""
+
+
+def test_a_key_in_a_document_is_sent_and_proves_nothing_until_the_owner_says_so() -> None:
+    said = "overlay: 1.1.0\nactions:\n  - target: $.paths['/things'].post\n    update: {x-hub: {idempotency: WORD}}\n"
+    without = imported(KEYED)
+    by_key = imported(KEYED, said.replace("WORD", "{kind: header, name: Idempotency-Key}")).tools[0].spec
+    by_nature = imported(KEYED, said.replace("WORD", "{kind: natural}")).tools[0].spec
+
+    assert without.tools[0].spec.upstream_class is UpstreamClass.D
+    assert without.tools[0].spec.idempotency is None
+    assert {one.binding["key_header"] for one in (without.tools[0].spec, by_key, by_nature)} == {"idempotency-key"}
+    assert "say x-hub: {idempotency: {kind: header" in report_of(without)["tools"][0]["reasons"]["upstream_class"]
+    assert (by_key.upstream_class, by_nature.upstream_class) == (UpstreamClass.A, UpstreamClass.A)
 
 
 def test_names_differ_and_do_not_depend_on_what_else_there_is() -> None:

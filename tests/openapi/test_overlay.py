@@ -162,6 +162,63 @@ def test_nor_does_it_count_where_only_a_reference_leads(place: str) -> None:
     assert "x-hub" in str(document), "the document that was given is nobody's to change"
 
 
+REFERRING = """
+openapi: 3.1.0
+info: {title: Things, version: 1.0.0}
+paths:
+  /things/{id}:
+    parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+    get: {operationId: getThing, responses: {200: {description: A thing.}}}
+    delete: {operationId: deleteThing, responses: {204: {description: Gone.}}}
+  /everybodys/things/{id}: {$ref: '#/paths/~1things~1{id}'}
+  /far/things/{id}: {$ref: '#/components/pathItems/thing'}
+components:
+  pathItems:
+    thing: {$ref: '#/paths/~1everybodys~1things~1{id}'}
+"""
+
+
+def exposed_by(target: str, update: str = "{x-hub: {expose: true}}") -> list[str]:
+    """Return the operations of `REFERRING` that are published when this action says so."""
+    overlay = f"overlay: 1.1.0\nactions:\n  - target: {target}\n    update: {update}\n"
+    return [tool.operation for tool in imported(REFERRING, overlay).tools if tool.is_exposed]
+
+
+def test_who_exposes_an_operation_exposes_none_at_a_path_that_refers_to_it() -> None:
+    by_path = exposed_by("$.paths['/things/{id}'].delete")
+    by_part = exposed_by("$.components.pathItems.thing", "{get: {x-hub: {expose: true}}}")
+
+    assert by_path == ["DELETE /things/{id}"]
+    assert by_part == []
+
+
+def test_an_operation_behind_a_reference_is_exposed_at_its_own_path() -> None:
+    own = "$.paths['/far/things/{id}']"
+    overlay = f"overlay: 1.1.0\nactions:\n  - target: {own}\n    update: {{get: {{x-hub: {{expose: true}}}}}}\n"
+
+    (tool,) = (tool for tool in imported(REFERRING, overlay).tools if tool.is_exposed)
+
+    assert tool.operation == "GET /far/things/{id}"
+    assert tool.spec.input_schema["required"] == ["id"]
+
+
+def test_a_word_that_stands_where_it_does_not_count_is_told() -> None:
+    overlay = "overlay: 1.1.0\nactions:\n  - target: $.components.pathItems.thing\n    update: {get: {x-hub: {}}}\n"
+
+    findings = imported(REFERRING, overlay).findings
+
+    assert "An x-hub behind a path's reference counts for the path it stands at, and no other." in findings
+
+
+def test_paths_that_refer_to_each_other_are_empty() -> None:
+    circle = REFERRING.replace("#/paths/~1things~1{id}", "#/paths/~1far~1things~1{id}")
+
+    compilation = imported(circle)
+
+    assert {tool.operation for tool in compilation.tools} == {"GET /things/{id}", "DELETE /things/{id}"}
+    assert compilation.findings["A reference leads to itself."] == 2
+
+
 def test_an_action_that_selects_nothing_is_told() -> None:
     lost = EXPOSING.replace("/deals/{id}", "/deal/{id}")
 
