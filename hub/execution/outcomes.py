@@ -68,11 +68,14 @@ class Asks:
     """A read went no further, and nothing was done: its system asks its client first.
 
     `requests` are the questions, by name; where there are none, `needs` are the capabilities that the client lacks.
+    Who asks is `connection`, and `tool` if it is one that asks.
     """
 
     requests: Mapping[str, Json]
     state: str | None
     needs: Mapping[str, Json]
+    connection: str = ""
+    tool: str | None = None
 
     @property
     def code(self) -> str:

@@ -69,7 +69,12 @@ class _Reading:
         if isinstance(ran.outcome, Violation):
             await self._quarantine(ran.outcome)
         ended = await self._end(self._step(ran, veil))
-        return replace(ended, asks=ran.outcome) if isinstance(ran.outcome, Asks) else ended
+        return replace(ended, asks=self._asked(ran.outcome)) if isinstance(ran.outcome, Asks) else ended
+
+    def _asked(self, asks: Asks) -> Asks:
+        """Return what is asked, with who asks it."""
+        tool = self.request.tool
+        return replace(asks, connection=tool.connection.name, tool=None if tool.serves else tool.name)
 
     async def _end(self, step: Step) -> Invocation:
         async with self.turn:

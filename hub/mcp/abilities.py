@@ -1,5 +1,6 @@
 """What a client says it can do with the request at hand: nothing of it is remembered from one request to the next."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,3 +53,12 @@ def demand_tasks(context: ServerRequestContext[Any, Any]) -> Abilities:
             data={"requiredCapabilities": {"extensions": {TASKS: {}}}},
         )
     return client
+
+
+def without_pages(elicitation: object) -> dict[str, dict[str, object]] | None:
+    """Return what of a client's capability to be asked is told to servers: forms; None: it takes none.
+
+    Where a server leads people to is for its owner to say, not for an answer of a call.
+    """
+    takes_forms = isinstance(elicitation, Mapping) and ("form" in elicitation or not elicitation)
+    return {"form": {}} if takes_forms else None

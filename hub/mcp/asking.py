@@ -1,7 +1,8 @@
-"""Questions of a federated server to the client of a read, passed on as the newer protocol has it: as its result.
+"""Questions of a federated server to the client of a read: signed, and passed on as the result of that read.
 
-What the server wants to be given back travels sealed with the hub's keys: it opens for nothing but the same request of
-the same principals at the same server. Each round is a read of its own, decided on and recorded like every read.
+Every question says who asks it, and none leads to a page: nobody must take a server's words for the hub's. What the
+server wants to be given back travels sealed with the hub's keys: it opens for nothing but the same request of the same
+principals at the same server. Each round is a read of its own, decided on and recorded like every read.
 """
 
 from collections.abc import Mapping
@@ -21,9 +22,9 @@ from pydantic import ValidationError
 from connectors.sdk.run import Replies
 from hub.core.canonical import digest
 from hub.core.errors import Malformed
-from hub.invocations.values import Invocation
+from hub.invocations.values import Asks, Invocation
 from hub.keys import Keyring
-from hub.mcp.abilities import abilities
+from hub.mcp.abilities import abilities, without_pages
 from hub.mcp.admission import Admitted
 
 Json = Any
@@ -33,6 +34,9 @@ Params = CallToolRequestParams | GetPromptRequestParams | ReadResourceRequestPar
 Context = ServerRequestContext[Any, Any]
 
 STATE_SECONDS: Final = 3600
+MOST_AT_ONCE: Final = 8
+"""Questions of one round."""
+LONGEST_QUESTION: Final = 64 * 1024
 _NEEDED: Final[Mapping[str, str]] = {
     "elicitation/create": "elicitation",
     "sampling/createMessage": "sampling",
@@ -79,22 +83,58 @@ def questions_of(
     asks = invocation.asks
     if asks is None or not abilities(context).is_modern:
         return None
-    declared = _declared(context)
-    if not asks.requests and asks.needs:
-        data = {"requiredCapabilities": {name: needed for name, needed in asks.needs.items() if name in _ALL}}
+    needs = {name: needed for name, needed in asks.needs.items() if name in _ALL and not _is_of_pages(name, needed)}
+    if not asks.requests and needs:
+        data = {"requiredCapabilities": needs}
         raise MCPError(code=MISSING_REQUIRED_CLIENT_CAPABILITY, message=asks.message, data=data)
-    if any(_NEEDED.get(_method(request)) not in declared for request in asks.requests.values()):
+    put = questions_put(asks, _declared(context))
+    if put is None:
         return None
     sealed = None
     if asks.state is not None:
         sealed = keys.seal({"state": asks.state}, purpose=_purpose(known, params), seconds=STATE_SECONDS)
+    return InputRequiredResult.model_validate({"inputRequests": put, "requestState": sealed})
+
+
+def questions_put(asks: Asks, can: Mapping[str, Json]) -> dict[str, dict[str, Json]] | None:
+    """Return a server's questions, by name, as they are put to a client with these capabilities.
+
+    None: one of them may not be put to it, there are too many, or they are no questions of the protocol.
+    """
+    if not len(asks.requests) <= MOST_AT_ONCE:
+        return None
     try:
-        return InputRequiredResult.model_validate({"inputRequests": dict(asks.requests), "requestState": sealed})
+        read = InputRequiredResult.model_validate({"inputRequests": dict(asks.requests)})
     except ValidationError:
         return None
+    said = read.model_dump(mode="json", by_alias=True, exclude_none=True).get("inputRequests", {})
+    questions = cast("dict[str, dict[str, Json]]", said)
+    if not all(_may_be_put(one, can) for one in questions.values()):
+        return None
+    return {name: {**one, "params": _signed(one, asks)} for name, one in questions.items()}
+
+
+def _may_be_put(question: Mapping[str, Json], can: Mapping[str, Json]) -> bool:
+    params = question.get("params") or {}
+    is_page = params.get("mode") == "url"
+    return _NEEDED.get(question["method"]) in can and not is_page and len(str(params)) <= LONGEST_QUESTION
+
+
+def _signed(question: Mapping[str, Json], asks: Asks) -> dict[str, Json]:
+    """Return what is asked, with who asks."""
+    params = dict(question.get("params") or {})
+    through = f", through the tool {asks.tool}" if asks.tool else ""
+    if isinstance(params.get("message"), str):
+        params["message"] = f"{asks.connection} asks{through}: {params['message']}"
+    by = {"connection": asks.connection, **({"tool": asks.tool} if asks.tool else {})}
+    return {**params, "_meta": {**params.get("_meta", {}), "dev.toolhub/asked_by": by}}
 
 
 _ALL: Final = frozenset(_NEEDED.values())
+
+
+def _is_of_pages(name: str, needed: Json) -> bool:
+    return name == _NEEDED["elicitation/create"] and without_pages(needed) is None
 
 
 def _declared(context: Context) -> dict[str, Json]:
@@ -102,11 +142,9 @@ def _declared(context: Context) -> dict[str, Json]:
     declared = context.session.client_capabilities
     if declared is None:
         return {}
-    return declared.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(_ALL))
-
-
-def _method(request: Json) -> str:
-    return str(cast("Mapping[str, Json]", request).get("method")) if isinstance(request, Mapping) else ""
+    said = declared.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(_ALL))
+    forms = without_pages(said.pop("elicitation", None))
+    return said if forms is None else {**said, "elicitation": forms}
 
 
 def _purpose(known: Admitted, params: Params) -> str:

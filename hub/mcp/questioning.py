@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from secrets import token_urlsafe
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import anyio
-from mcp_types import CreateMessageResult, ElicitResult, InputRequiredResult, ListRootsResult
+from mcp_types import CreateMessageResult, ElicitResult, ListRootsResult
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import delete, select, update
 
@@ -26,7 +26,8 @@ from hub.invocations.invoke import invoke
 from hub.invocations.masking import answer_for
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Asks, Call, Invocation
-from hub.mcp.admission import CALLED, Admitted
+from hub.mcp.admission import Admitted
+from hub.mcp.asking import questions_put
 from hub.mcp.sessions import ClientSession
 from hub.mcp.streams import Streams
 from hub.mcp.tables import McpQuestionRow
@@ -36,21 +37,18 @@ Json = Any
 """Any JSON value."""
 
 MOST_ROUNDS: Final = 8
-MOST_AT_ONCE: Final = 8
-"""Questions of one round."""
-LONGEST_QUESTION: Final = 64 * 1024
 QUESTION_SECONDS: Final = 120.0
 """How long a client may take to answer; then the call ends without."""
 LOOK_SECONDS: Final = 1.0
 """How often a call that waits looks by itself: news may get lost."""
 _OURS: Final = re.compile(r"ask_[A-Za-z0-9_-]{32}")
 _NOBODY_WAITS: Final = "Nobody waits for this answer here: it was not asked for, came twice or came too late."
-_GIVEN: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
-    "elicitation/create": ("elicitation", ElicitResult),
-    "sampling/createMessage": ("sampling", CreateMessageResult),
-    "roots/list": ("roots", ListRootsResult),
+_GIVEN: Final[Mapping[str, type[BaseModel]]] = {
+    "elicitation/create": ElicitResult,
+    "sampling/createMessage": CreateMessageResult,
+    "roots/list": ListRootsResult,
 }
-"""What may be asked: the capability that it needs, and what an answer to it is."""
+"""What may be asked, and what an answer to it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,35 +185,10 @@ def _with(before: Replies, given: Mapping[str, Json], state: str | None) -> Repl
 
 def _questions(asks: Asks, session: ClientSession) -> list[_Question]:
     """Return a server's questions as they are put; none if one of them may not be put to this client."""
-    if not 0 < len(asks.requests) <= MOST_AT_ONCE:
-        return []
-    try:
-        read = InputRequiredResult.model_validate({"inputRequests": dict(asks.requests)})
-    except ValidationError:
-        return []
-    said = cast("dict[str, dict[str, Json]]", read.model_dump(mode="json", by_alias=True, exclude_none=True))
-    questions = [
-        _Question(id=f"ask_{token_urlsafe(24)}", name=name, method=one["method"], params=_signed(one))
-        for name, one in said["inputRequests"].items()
+    return [
+        _Question(id=f"ask_{token_urlsafe(24)}", name=name, method=one["method"], params=one["params"])
+        for name, one in (questions_put(asks, session.can) or {}).items()
     ]
-    return questions if all(_may_be_put(one, session) for one in questions) else []
-
-
-def _may_be_put(question: _Question, session: ClientSession) -> bool:
-    needed, _ = _GIVEN.get(question.method, ("", BaseModel))
-    is_page = question.params.get("mode") == "url"
-    return needed in session.can and not is_page and len(str(question.params)) <= LONGEST_QUESTION
-
-
-def _signed(request: Mapping[str, Json]) -> dict[str, Json]:
-    """Return what is asked, with who asks: nobody must take a server's words for the hub's."""
-    tool, params = CALLED.get(), dict(request.get("params") or {})
-    if tool is None:
-        return params
-    if isinstance(params.get("message"), str):
-        params["message"] = f"{tool.connection.name} asks, through the tool {tool.name}: {params['message']}"
-    asked_by = {"dev.toolhub/asked_by": {"tool": tool.name, "connection": tool.connection.name}}
-    return {**params, "_meta": {**params.get("_meta", {}), **asked_by}}
 
 
 def _replies(questions: list[_Question], found: Mapping[str, Json]) -> Mapping[str, Json] | None:
@@ -223,7 +196,7 @@ def _replies(questions: list[_Question], found: Mapping[str, Json]) -> Mapping[s
     for one in questions:
         result = found.get(one.id, {}).get("result")
         try:
-            read = _GIVEN[one.method][1].model_validate(result)
+            read = _GIVEN[one.method].model_validate(result)
         except ValidationError:
             return None
         replies[one.name] = read.model_dump(mode="json", by_alias=True, exclude_none=True)

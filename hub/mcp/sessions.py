@@ -17,6 +17,7 @@ from sqlalchemy import delete, select
 from hub.core.errors import Malformed, NotFound
 from hub.identity.principals import Caller
 from hub.keys import Keyring
+from hub.mcp.abilities import without_pages
 from hub.mcp.tables import McpQuestionRow, McpSessionRow
 from hub.storage import Database, Tx, insert_into, now
 
@@ -125,14 +126,9 @@ async def forget_sessions(tx: Tx) -> None:
 
 
 def _askable(capabilities: Mapping[str, Json]) -> dict[str, Json]:
-    """Return what a server behind the hub may ask a client: forms, its model's words, its roots.
-
-    Pages to open are left out: where a server leads people to is for its owner to say, not for an answer of a call.
-    """
-    can = dict[str, Json]()
-    forms = capabilities.get("elicitation")
-    if isinstance(forms, dict) and ("form" in forms or not forms):
-        can["elicitation"] = {"form": {}}
+    """Return what a server behind the hub may ask a client: forms, its model's words, its roots."""
+    forms = without_pages(capabilities.get("elicitation"))
+    can: dict[str, Json] = {} if forms is None else {"elicitation": forms}
     for name in ("sampling", "roots"):
         if isinstance(capabilities.get(name), dict):
             can[name] = cast("dict[str, Json]", {})

@@ -1,5 +1,6 @@
 """What a federated server asks the client of a read: passed on to who can be asked, good for that very call alone."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import httpx2
@@ -9,12 +10,17 @@ from doors.working_hub import WorkingHub
 from sqlalchemy import select
 
 from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Asks
+from hub.mcp.abilities import without_pages
+from hub.mcp.asking import LONGEST_QUESTION, MOST_AT_ONCE, questions_put
 
 Json = Any
 
 pytestmark = pytest.mark.anyio
 
 CAN_FILL_IN: Final = {"elicitation": {}}
+FORMS: Final = {"elicitation": {"form": {}}}
+PROMPT: Final = "test_input_required_result_prompt"
 
 
 @pytest.fixture
@@ -23,7 +29,9 @@ async def token(hub: WorkingHub, asker: str) -> str:
     return await token_for(hub, asker, "reader", connect=True)
 
 
-async def call(http: httpx2.AsyncClient, token: str, tool: str, can: Json, **more: Json) -> Json:
+async def call(
+    http: httpx2.AsyncClient, token: str, tool: str, can: Json, *, method: str = "tools/call", **more: Json
+) -> Json:
     """Return what a client of the newer protocol that can be asked `can` gets."""
     about = "io.modelcontextprotocol"
     meta = {f"{about}/protocolVersion": "2026-07-28", f"{about}/clientCapabilities": can}
@@ -32,10 +40,10 @@ async def call(http: httpx2.AsyncClient, token: str, tool: str, can: Json, **mor
         "Accept": "application/json, text/event-stream",
         "Authorization": f"Bearer {token}",
         "MCP-Protocol-Version": "2026-07-28",
-        "Mcp-Method": "tools/call",
+        "Mcp-Method": method,
         "Mcp-Name": tool,
     }
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     return (await http.post("/mcp", json=message, headers=headers)).json()
 
 
@@ -100,3 +108,72 @@ async def test_each_round_is_a_read_on_record_that_says_why_it_ended(
     async with hub.database.reading() as tx:
         rows = list(await tx.scalars(select(InvocationRow).order_by(InvocationRow.created_at)))
     assert [(one.state, one.error_code) for one in rows] == [("FAILED", "input_required"), ("SUCCEEDED", None)]
+
+
+def asks(requests: Json) -> Asks:
+    return Asks(requests=requests, state=None, needs={}, connection="house")
+
+
+def form(**more: Json) -> Json:
+    params = {"message": "Who?", "requestedSchema": {"type": "object", "properties": {}}, **more}
+    return {"method": "elicitation/create", "params": params}
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({str(number): form() for number in range(MOST_AT_ONCE + 1)}, id="too many"),
+        pytest.param({"a": form(message="x" * LONGEST_QUESTION)}, id="too long"),
+        pytest.param({"a": form(), "b": {"method": "roots/list"}}, id="one that it cannot answer"),
+        pytest.param({"a": {"method": "tools/call", "params": {"name": "x"}}}, id="no question"),
+        pytest.param({"a": {"method": "elicitation/create", "params": {"message": 7}}}, id="none of the schema"),
+        pytest.param(
+            {
+                "a": {
+                    "method": "elicitation/create",
+                    "params": {"mode": "url", "message": "m", "url": "https://a.example", "elicitationId": "1"},
+                }
+            },
+            id="a page to open",
+        ),
+    ],
+)
+def test_what_may_not_be_put_to_a_client_is_not(requests: Json) -> None:
+    assert not questions_put(asks(requests), FORMS)
+
+
+@pytest.mark.parametrize(
+    ("tool", "said"), [("ask", "house asks, through the tool ask: Who?"), (None, "house asks: Who?")]
+)
+def test_a_question_is_signed_with_who_asks_it(tool: str | None, said: str) -> None:
+    put = questions_put(replace(asks({"a": form(_meta={"dev.toolhub/asked_by": "the hub"})}), tool=tool), FORMS)
+
+    assert put is not None
+    assert put["a"]["params"]["message"] == said
+    by = {"connection": "house"} if tool is None else {"connection": "house", "tool": tool}
+    assert put["a"]["params"]["_meta"]["dev.toolhub/asked_by"] == by
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ({}, {"form": {}}),
+        ({"form": {}, "url": {}}, {"form": {}}),
+        ({"url": {}}, None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_servers_are_told_of_forms_and_never_of_pages(declared: Json, told: Json) -> None:
+    assert without_pages(declared) == told
+
+
+async def test_who_asks_stands_in_the_question_of_a_tool_and_of_a_prompt(http: httpx2.AsyncClient, token: str) -> None:
+    both = {"elicitation": {"form": {}, "url": {}}}
+    tool = (await call(http, token, GREETS, both))["result"]["inputRequests"]["user_name"]["params"]
+    prompt = await call(http, token, PROMPT, both, method="prompts/get")
+
+    assert tool["message"] == f"asker asks, through the tool {GREETS}: What is your name?"
+    asked = prompt["result"]["inputRequests"]["user_context"]["params"]
+    assert asked["message"] == "asker asks: What context should the prompt use?"

@@ -16,9 +16,7 @@ from starlette.applications import Starlette
 from hub.identity.accounts import suspend
 from hub.identity.tables import PrincipalRow
 from hub.invocations.tables import InvocationRow
-from hub.invocations.values import Asks
 from hub.mcp import questioning
-from hub.mcp.questioning import LONGEST_QUESTION, MOST_AT_ONCE
 from hub.mcp.sessions import ClientSession
 from hub.mcp.streams import Streams
 from hub.mcp.tables import McpQuestionRow
@@ -28,7 +26,6 @@ Json = Any
 pytestmark = pytest.mark.anyio
 
 ANN = {"action": "accept", "content": {"name": "Ann"}}
-FORMS = ClientSession(id="ses_x", can={"elicitation": {"form": {}}})
 
 
 @pytest.fixture
@@ -189,38 +186,3 @@ async def test_who_declares_nothing_is_asked_nothing(client: OlderClient) -> Non
         result = await answer.told()
 
     assert result["result"]["structuredContent"]["reason_code"] == "input_required"
-
-
-def form(**more: Json) -> Json:
-    params = {"message": "Who?", "requestedSchema": {"type": "object", "properties": {}}, **more}
-    return {"method": "elicitation/create", "params": params}
-
-
-@pytest.mark.parametrize(
-    "requests",
-    [
-        pytest.param({}, id="nothing"),
-        pytest.param({str(number): form() for number in range(MOST_AT_ONCE + 1)}, id="too many"),
-        pytest.param({"a": form(message="x" * LONGEST_QUESTION)}, id="too long"),
-        pytest.param({"a": form(), "b": {"method": "roots/list"}}, id="one that it cannot answer"),
-        pytest.param({"a": {"method": "tools/call", "params": {"name": "x"}}}, id="no question"),
-        pytest.param({"a": {"method": "elicitation/create", "params": {"message": 7}}}, id="none of the schema"),
-        pytest.param(
-            {
-                "a": {
-                    "method": "elicitation/create",
-                    "params": {"mode": "url", "message": "m", "url": "https://a.example", "elicitationId": "1"},
-                }
-            },
-            id="a page to open",
-        ),
-    ],
-)
-def test_what_may_not_be_put_to_a_client_is_not(requests: Json) -> None:
-    assert questioning._questions(Asks(requests=requests, state=None, needs={}), FORMS) == []
-
-
-def test_what_may_be_put_is() -> None:
-    (asked,) = questioning._questions(Asks(requests={"a": form()}, state=None, needs={}), FORMS)
-
-    assert asked.message["params"]["message"] == "Who?"
