@@ -197,6 +197,9 @@ async def resume(tx: Tx, principal_id: str, authority: Authority) -> Principal:
         NotFound: there is no such principal.
     """
     before = await get(tx, principal_id)
+    if before.is_suspended:  # what began at the very moment of the suspension ends now
+        await close_sessions_of(tx, principal_id)
+        await revoke_grants_of(tx, principal_id, "suspended", authority)
     await tx.execute(
         update(PrincipalRow).where(PrincipalRow.id == principal_id).values(suspended_at=None, suspended_reason=None)
     )

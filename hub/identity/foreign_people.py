@@ -39,8 +39,14 @@ class ExternalIdentity:
 
 async def person_of(tx: Tx, issuer: str, subject: str) -> Principal | None:
     """Return the person that an issuer means by `subject`, suspended or not, or None: nobody."""
-    row = await tx.get(ExternalIdentityRow, (issuer, subject))
-    return None if row is None else await get(tx, row.principal_id)
+    person_id = await known_as(tx, issuer, subject)
+    return None if person_id is None else await get(tx, person_id)
+
+
+async def known_as(tx: Tx, issuer: str, subject: str) -> str | None:
+    """Return the id of the person that an issuer means by `subject`, or None: nobody."""
+    is_it = (ExternalIdentityRow.issuer == issuer, ExternalIdentityRow.subject == subject)
+    return await tx.scalar(select(ExternalIdentityRow.principal_id).where(*is_it))
 
 
 async def identities_of(tx: Tx, principal_id: str) -> list[ExternalIdentity]:

@@ -118,8 +118,17 @@ def scopes_within(requested: str | None, allowed: frozenset[str]) -> frozenset[s
     return allowed if requested is None else parse_scopes(requested) & allowed
 
 
+async def hold_word_of(tx: Tx, database: Database, user_id: str) -> None:
+    """Let nothing that a person has said be taken back until `tx` ends; to be called before any of it is looked at.
+
+    Whoever opens a grant on a person's word calls it. Who takes the word back waits for the grant, and then finds it;
+    or was first, and then it is this one that waits, and finds what is left of the word.
+    """
+    await database.lock(tx, _word_of(user_id), shared=True)
+
+
 async def open_grant(tx: Tx, new: NewGrant) -> GrantRow:
-    """Put a grant on record."""
+    """Put a grant on record; one on a person's word while that is held (`hold_word_of`)."""
     at = await now(tx)
     grant = GrantRow(
         id=new_id("grt"),
@@ -202,6 +211,7 @@ async def revoke_grants_of(tx: Tx, principal_id: str, reason: str, authority: Au
 
     A code that nobody has redeemed yet would become tokens a moment later: it has expired from now on.
     """
+    await authority.database.lock(tx, _word_of(principal_id))
     codes = or_(AuthorizationCodeRow.client_id == principal_id, AuthorizationCodeRow.user_id == principal_id)
     unused = update(AuthorizationCodeRow).where(codes, AuthorizationCodeRow.used_at.is_(None))
     await tx.execute(unused.values(expires_at=await now(tx)))
@@ -211,18 +221,21 @@ async def revoke_grants_of(tx: Tx, principal_id: str, reason: str, authority: Au
 
 async def revoke_grants_between(tx: Tx, *, user_id: str, client_id: str, reason: str, authority: Authority) -> int:
     """Stop every token that a client holds for one person; return how many grants there were."""
+    await authority.database.lock(tx, _word_of(user_id))
     both = (GrantRow.client_id == client_id) & (GrantRow.user_id == user_id)
     return await _revoke(tx, both, reason, authority)
 
 
 async def revoke_grants_from(tx: Tx, *, user_id: str, issuer: str, reason: str, authority: Authority) -> int:
     """Stop every token for one person that stands on an external issuer's word; return how many grants there were."""
+    await authority.database.lock(tx, _word_of(user_id))
     theirs = (GrantRow.user_id == user_id) & (GrantRow.issuer == issuer)
     return await _revoke(tx, theirs, reason, authority)
 
 
 async def narrow_grants_to(tx: Tx, consent: ConsentRow, authority: Authority) -> None:
     """Leave of what a client holds for one person at one server what the person has agreed to now, and nothing else."""
+    await authority.database.lock(tx, _word_of(consent.user_id))
     both = (GrantRow.client_id == consent.client_id) & (GrantRow.user_id == consent.user_id)
     await _narrow(tx, both & (GrantRow.resource == consent.resource), frozenset(consent.scopes), authority)
 
@@ -268,3 +281,7 @@ async def _new_refresh_token(tx: Tx, grant: GrantRow, at: datetime) -> str:
     tx.add(RefreshTokenRow(hash=hash_secret(value), grant_id=grant.id, created_at=at, expires_at=expires_at))
     await tx.flush()
     return value
+
+
+def _word_of(user_id: str) -> str:
+    return f"what {user_id} allows"

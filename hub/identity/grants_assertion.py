@@ -13,7 +13,7 @@ from hub.core.errors import Unauthenticated
 from hub.identity.assertions import LONGEST_LIFE, use_once
 from hub.identity.client_documents import document_of
 from hub.identity.clients import Client, ClientAuthentication
-from hub.identity.foreign_people import person_of
+from hub.identity.foreign_people import known_as, person_of
 from hub.identity.foreign_tokens import CLOCK_SKEW, IdentityAssertion, read_identity_assertion
 from hub.identity.grants import (
     ACCESS_TOKEN_LIFETIME,
@@ -22,6 +22,7 @@ from hub.identity.grants import (
     NewGrant,
     OAuthError,
     Refused,
+    hold_word_of,
     issue,
     open_grant,
     scopes_within,
@@ -54,7 +55,7 @@ async def redeem_assertion(
     if client.authentication is ClientAuthentication.NONE:
         return _refused(OAuthError.UNAUTHORIZED_CLIENT, "A public client proves nothing; send the person to consent.")
     said = await _said(tx, server, client, parameters["assertion"])
-    person = None if said is None else await person_of(tx, said.issuer.issuer, said.subject)
+    person = None if said is None else await _person(tx, server, said)
     if said is None or person is None or person.is_suspended:
         return _refused(OAuthError.INVALID_GRANT, _NOT_GOOD)
     resource = parameters.get("resource", said.resource or "")
@@ -66,6 +67,13 @@ async def redeem_assertion(
         return _refused(OAuthError.INVALID_SCOPE, "The assertion covers none of these scopes that the agent may have.")
     new = _grant(client, person, said, scopes, (resource, name))
     return await issue(tx, server, await open_grant(tx, new), scopes, with_refresh=False)
+
+
+async def _person(tx: Tx, server: AuthorizationServer, said: IdentityAssertion) -> Principal | None:
+    person_id = await known_as(tx, said.issuer.issuer, said.subject)
+    if person_id is not None:
+        await hold_word_of(tx, server.database, person_id)
+    return await person_of(tx, said.issuer.issuer, said.subject)  # as it is once nobody unlinks it any more
 
 
 def _grant(

@@ -20,6 +20,7 @@ from typing import Final
 
 from hub.core.errors import Unauthenticated
 from hub.identity.clients import Client, ClientAuthentication
+from hub.identity.foreign_people import known_as
 from hub.identity.foreign_tokens import ForeignToken, read_foreign_token
 from hub.identity.grants import (
     ACCESS_TOKEN_LIFETIME,
@@ -29,6 +30,7 @@ from hub.identity.grants import (
     NewGrant,
     OAuthError,
     Refused,
+    hold_word_of,
     issue,
     open_grant,
     scopes_within,
@@ -170,6 +172,8 @@ async def _subject(tx: Tx, server: AuthorizationServer, parameters: Mapping[str,
     said = await readable_token(server, value)
     if said is None:
         return None
+    if said.user_id is not None:
+        await hold_word_of(tx, server.database, said.user_id)
     # Its row is locked: whoever revokes the grant at this moment waits, and then finds what came of it.
     await tx.get(GrantRow, said.grant_id, with_for_update=True, populate_existing=True)
     found = await live_access(tx, server, said)
@@ -192,6 +196,9 @@ async def _foreign(
     tx: Tx, server: AuthorizationServer, said: ForeignToken, parameters: Mapping[str, str]
 ) -> _Subject | None:
     resource = parameters.get("resource", "")
+    person_id = None if said.subject is None else await known_as(tx, said.issuer.issuer, said.subject)
+    if person_id is not None:
+        await hold_word_of(tx, server.database, person_id)
     caller = await foreign_caller(tx, said, resource, server_of(resource, server.public_url))
     if caller.on_behalf_of is None or not said.valid_from <= await now(tx) < said.expires_at:
         return None

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import select
+
 from hub.audit import EventKind
 from hub.identity.clients import Client, ClientAuthentication
 from hub.identity.directory import get_many
@@ -15,6 +17,7 @@ from hub.identity.grants import (
     NewGrant,
     OAuthError,
     Refused,
+    hold_word_of,
     issue,
     open_grant,
     revoke_grant,
@@ -92,8 +95,12 @@ async def _client_credentials(tx: Tx, server: AuthorizationServer, client: Clien
 
 
 async def _authorization_code(tx: Tx, server: AuthorizationServer, client: Client, parameters: Parameters) -> Outcome:
+    hashed = hash_secret(parameters["code"])
+    user_id = await tx.scalar(select(AuthorizationCodeRow.user_id).where(AuthorizationCodeRow.hash == hashed))
+    if user_id is not None:
+        await hold_word_of(tx, server.database, user_id)
     # The row is locked: of two who redeem a code at the same moment, the second finds it used.
-    row = await tx.get(AuthorizationCodeRow, hash_secret(parameters["code"]), with_for_update=True)
+    row = await tx.get(AuthorizationCodeRow, hashed, with_for_update=True)
     if row is None or row.client_id != client.principal.id:
         return _refused(OAuthError.INVALID_GRANT, "This code is unknown.")
     if row.used_at is not None:

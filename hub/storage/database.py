@@ -133,13 +133,15 @@ class Database:
         if not self.is_sqlite:
             await tx.execute(text("SELECT pg_notify('hub', :channel)"), {"channel": channel})
 
-    async def lock(self, tx: Tx, name: str) -> None:
+    async def lock(self, tx: Tx, name: str, *, shared: bool = False) -> None:
         """Wait until no other transaction holds the lock called `name`, and hold it until `tx` ends.
 
-        On SQLite nothing is to be done: a transaction is the only one that writes.
+        Those who take it `shared` wait for nobody who does so too. On SQLite nothing is to be done: a transaction is
+        the only one that writes.
         """
         if not self.is_sqlite:
-            await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"hub/{name}"})
+            lock = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+            await tx.execute(text(f"SELECT {lock}(hashtextextended(:name, 0))"), {"name": f"hub/{name}"})
 
     @asynccontextmanager
     async def listening(self, *channels: str) -> AsyncGenerator[asyncio.Event]:

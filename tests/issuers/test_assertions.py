@@ -12,6 +12,7 @@ from doors.holding import Holder
 from doors.working_hub import ALL_SCOPES, PUBLIC_URL, WorkingHub, settle, working_hub
 from issuing import CLIENT, Issuing, new_key
 from settled import settled_by
+from sqlalchemy import text
 from starlette.applications import Starlette
 from upstream.fixtures import Upstream
 
@@ -123,6 +124,24 @@ async def test_what_an_assertion_gave_ends_with_the_link_of_its_person(there: Tr
 
     with pytest.raises(Unauthenticated):
         await there.hub.runtime.verifier.verify(token, resource=RESOURCE)
+
+
+async def test_an_assertion_that_is_redeemed_while_its_person_is_unlinked_gives_nothing(there: Trusting) -> None:
+    (known,) = there.hub.runtime.issuers
+    answers = list[httpx2.Response]()
+
+    async def redeem() -> None:
+        answers.append(await there.redeem(there.assertion()))
+
+    async with anyio.create_task_group() as group, there.hub.database.transaction() as tx:
+        await unlink(tx, there.hub.people["requester"].id, known.issuer.issuer, there.hub.authority)
+        group.start_soon(redeem)
+        while not there.hub.database.is_sqlite and not answers:
+            async with there.hub.database.reading() as looking:
+                if await looking.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                    break
+
+    assert [(one.status_code, one.json()["error"]) for one in answers] == [(400, "invalid_grant")]
 
 
 async def test_an_assertion_that_names_a_key_is_redeemed_by_who_holds_it_alone(there: Trusting) -> None:
