@@ -1,5 +1,6 @@
 """What comes from outside, made up: messages, headers and forms of every kind, and what an answer to them never is."""
 
+import base64
 import json
 import string
 from collections.abc import Callable
@@ -32,6 +33,18 @@ values: Final = st.recursive(
 )
 header_values: Final = st.text(alphabet=_OF_HEADERS, max_size=60)
 names: Final = st.text(alphabet=string.ascii_letters + string.digits + "_-.", min_size=1, max_size=20)
+
+
+_PARTS = st.one_of(
+    values.map(lambda value: json.dumps(value).encode()),
+    st.sampled_from([10, 300, 2900]).map(lambda depth: b"[" * depth),
+    st.sampled_from([10, 300]).map(lambda depth: b'{"sub": ' * depth),
+    st.binary(max_size=40),
+)
+jwts: Final = st.tuples(_PARTS, _PARTS, st.binary(max_size=64)).map(
+    lambda parts: ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+)
+"""What has the form of a JWT and may be nothing else."""
 
 
 def examples(count: int) -> Callable[[Any], Any]:

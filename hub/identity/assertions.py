@@ -35,15 +35,33 @@ class Assertion:
     audiences: frozenset[str]
 
 
-def claimed_client(text: str) -> str | None:
-    """Return whom an assertion is said to come from, unproven, or None if it is no JWT with a subject."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """What stands in a JWT, whoever signed it."""
+
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+
+
+def unproven(text: str, registry: jws.JWSRegistry | None = None) -> Unproven | None:
+    """Return what a JWT says, unproven, or None: it is none, or not one that every reader can read and reads alike.
+
+    Everybody may send one. So this comes first: what verifies signatures reads claims of any depth and of any text.
+    """
     if len(text) > MAX_LENGTH or not text.isascii():
         return None
     try:
-        claims = json_object(parse_json(jws.extract_compact(text.encode()).payload))
-    except (JoseError, ValueError, InputError):
+        parts = jws.extract_compact(text.encode(), registry=registry)
+        header, claims = parts.headers(), json_object(parse_json(parts.payload))
+    except (JoseError, ValueError, InputError, RecursionError):
         return None
-    subject = (claims or {}).get("sub")
+    return None if claims is None else Unproven(header=header, claims=claims)
+
+
+def claimed_client(text: str) -> str | None:
+    """Return whom an assertion is said to come from, unproven, or None if it is no JWT with a subject."""
+    said = unproven(text)
+    subject = None if said is None else said.claims.get("sub")
     return subject if isinstance(subject, str) and subject else None
 
 

@@ -192,7 +192,7 @@ def _said(answer: Answer, url: str) -> Mapping[str, Any]:
 
 
 async def _keys(outbound: Outbound, url: str) -> object:
-    if urlsplit(url).scheme != "https":
+    if not url.startswith("https://"):
         raise InputError("The application's keys have to stand at an https address: jwks_uri.")
     try:
         answer = await outbound.get(url)

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from joserfc import jws, jwt
+from joserfc import jwt
 from joserfc.errors import JoseError
 
-from hub.core.canonical import parse_json
-from hub.core.errors import InputError
-from hub.identity.access_tokens import MAX_TOKEN_LENGTH, refused
-from hub.identity.assertions import algorithms_of, json_list, json_object
+from hub.identity.access_tokens import refused
+from hub.identity.assertions import algorithms_of, json_list, unproven
 from hub.identity.issuer_keys import IssuerLink
 from hub.identity.issuers import Issuer, TokenRules, words_in
 from hub.identity.key_binding import thumbprint_in
@@ -95,13 +93,8 @@ class ForeignIssuers:
         return link if link is not None and link.issuer.asserts else None
 
     def _claimed(self, text: str) -> IssuerLink | None:
-        if len(text) > MAX_TOKEN_LENGTH or not text.isascii():
-            return None
-        try:
-            claims = json_object(parse_json(jws.extract_compact(text.encode()).payload)) or {}
-        except (JoseError, ValueError, InputError):
-            return None
-        named = claims.get("iss")
+        said = unproven(text)
+        named = None if said is None else said.claims.get("iss")
         return self._by_issuer.get(named) if isinstance(named, str) else None
 
 
@@ -200,10 +193,11 @@ def moment(seconds: object) -> datetime | None:
 
 
 async def _verified(link: IssuerLink, text: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    if len(text) > MAX_TOKEN_LENGTH or not text.isascii():
+    said = unproven(text)
+    if said is None:
         raise refused()
+    key_id = said.header.get("kid")
     try:
-        key_id = jws.extract_compact(text.encode()).headers().get("kid")
         key = await link.key(key_id if isinstance(key_id, str) else None)
         if key is None:
             raise refused()
@@ -233,7 +227,7 @@ def _audiences(claims: Mapping[str, Any]) -> list[str]:
 
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
-    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_SUBJECT:
+    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_SUBJECT or not value.isprintable():
         raise refused()
     return value
 

@@ -90,7 +90,11 @@ class IssuerLink:
         if known is not None and self._clock() - known[1] < BELIEVED_SECONDS:
             return known[0]
         url = f"{self.issuer.issuer.rstrip('/')}/.well-known/openid-configuration"
-        found = _metadata(self.issuer, await self._json(url))
+        document = await self._json(url)
+        try:
+            found = _metadata(self.issuer, document)
+        except NotFetched as error:
+            raise self._failed(str(error)) from error
         self._metadata = (found, self._clock())
         return found
 
@@ -123,13 +127,13 @@ class IssuerLink:
 def _metadata(issuer: Issuer, document: Mapping[str, Any]) -> Metadata:
     if document.get("issuer") != issuer.issuer:
         # Whoever answers here is somebody else, and so are its keys (OpenID Connect Discovery 1.0 section 4.3).
-        raise Unavailable(f"{issuer.title} says it is {document.get('issuer')!r}, not {issuer.issuer!r}.")
+        raise NotFetched(f"{issuer.title} says it is {document.get('issuer')!r}, not {issuer.issuer!r}.")
     for name in _ENDPOINTS:
         try:
             checked_url(str(document.get(name, "")))
         except NotFetched as error:
-            raise Unavailable(f"{issuer.title} names no {name} that can be used. {error}") from error
-    methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+            raise NotFetched(f"{issuer.title} names no {name} that can be used. {error}") from error
+    methods = json_list(document.get("token_endpoint_auth_methods_supported")) or ["client_secret_basic"]
     return Metadata(
         issuer=issuer.issuer,
         authorization_endpoint=document["authorization_endpoint"],

@@ -106,7 +106,7 @@ def _authentication(said: Mapping[str, Any], *, with_secrets: bool) -> ClientAut
     method = said.get("token_endpoint_auth_method", "client_secret_basic" if with_secrets else "none")
     if method == "private_key_jwt":
         return ClientAuthentication.KEY
-    if method in _SECRETS and with_secrets:
+    if isinstance(method, str) and method in _SECRETS and with_secrets:
         return ClientAuthentication.SECRET
     if method == "none":
         return ClientAuthentication.NONE

@@ -27,7 +27,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 
 from hub.core.errors import Malformed, NonceNeeded, ProofRefused
-from hub.identity.assertions import SIGNING_ALGORITHMS, algorithms_of, json_object
+from hub.identity.assertions import SIGNING_ALGORITHMS, algorithms_of, json_object, unproven
 from hub.identity.foreign_tokens import moment
 from hub.identity.secrets import hash_secret
 from hub.identity.tables import UsedProofRow
@@ -148,10 +148,11 @@ def proofs_in(headers: Sequence[str]) -> tuple[str, ...]:
 
 
 def _signed(text: str) -> tuple[Key, Mapping[str, Any]]:
-    if len(text) > MAX_LENGTH or not text.isascii():
+    said = unproven(text, _ProofHeaders()) if len(text) <= MAX_LENGTH else None
+    if said is None:
         raise _unreadable()
+    header = said.header
     try:
-        header = jws.extract_compact(text.encode(), registry=_ProofHeaders()).headers()
         key = import_key(json_object(header.get("jwk")) or {})
         if str(header.get("typ", "")).lower() not in _TYPES:
             raise ProofRefused("The proof has to be of the type dpop+jwt.")

@@ -103,9 +103,19 @@ async def test_metadata_of_somebody_else_or_that_cannot_be_used_is_refused(
     issuer: Issuing, changed: dict[str, str | None]
 ) -> None:
     issuer.document |= changed
+    link = link_to(issuer)
 
-    with pytest.raises(Unavailable):
-        await link_to(issuer).metadata()
+    for _ in range(5):  # whoever sends tokens in its name
+        with pytest.raises(Unavailable):
+            await link.key("k1")
+    assert issuer.asked == {"metadata": 1}
+
+
+@pytest.mark.parametrize("methods", [None, 5, {}, "client_secret_post", []], ids=str)
+async def test_metadata_that_name_no_methods_mean_the_usual_one(issuer: Issuing, methods: object) -> None:
+    issuer.document["token_endpoint_auth_methods_supported"] = methods
+
+    assert (await link_to(issuer).metadata()).token_methods == {"client_secret_basic"}
 
 
 async def test_an_issuer_that_does_not_answer_is_left_alone_for_a_moment(issuer: Issuing) -> None:

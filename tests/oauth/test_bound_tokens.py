@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from doors.holding import Holder
+from joserfc import jws
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from oauth_hub import PUBLIC_URL, RESOURCE, VERIFIER, Hub, agent_of, error_in, query_of
@@ -146,6 +147,16 @@ async def test_only_one_well_formed_proof_counts(bound: Bound) -> None:
     assert await bound.refuses(f"{once}, {again}")
     for garbage in ("", "a.b.c", "\u00e9", "x" * 5000, once.rpartition(".")[0] + ".AAAA"):
         assert await bound.refuses(garbage)
+
+
+async def test_a_proof_that_not_every_reader_can_read_is_refused(bound: Bound) -> None:
+    deep = b"[" * 2500
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": bound.holder.key.as_dict(private=False)}
+    signed = jws.serialize_compact(header, deep, bound.holder.key, algorithms=["ES256"])
+
+    assert await bound.refuses(signed)
+    assert await bound.refuses(base64.urlsafe_b64encode(deep).rstrip(b"=").decode() + ".e30.AAAA")
+    assert await bound.refuses(bound.proof(jti="\ud800"))
 
 
 async def test_a_proof_is_of_its_own_type(bound: Bound) -> None:

@@ -1,13 +1,19 @@
 """Made-up requests at the authorization server: every answer is one of OAuth, and tells nothing of the inside."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import anyio
 import pytest
-from fuzzing import AT_LENGTH, EVERY_DAY, encoded, examples, header_values, is_sound, texts, values, whole
+from fuzzing import AT_LENGTH, EVERY_DAY, encoded, examples, header_values, is_sound, jwts, texts, values, whole
 from hypothesis import given
 from hypothesis import strategies as st
 from oauth_hub import CALLBACK, RESOURCE, Hub
+from outside_clients import NEWCOMERS, Outside, at
+from sqlalchemy import delete
+
+from hub.core.errors import Unauthenticated
+from hub.identity.tables import LoginBudgetRow
 
 Json = Any
 
@@ -45,7 +51,7 @@ _PARAMETERS: Final = (
     "prompt",
 )
 told = st.one_of(
-    texts, st.sampled_from(["code", "S256", CALLBACK, RESOURCE, "tryton:read", "https://a.example/c.json"])
+    texts, jwts, st.sampled_from(["code", "S256", CALLBACK, RESOURCE, "tryton:read", "https://a.example/c.json"])
 )
 pairs = st.lists(st.tuples(st.one_of(st.sampled_from(_PARAMETERS), texts), told), max_size=8)
 
@@ -60,7 +66,7 @@ async def _posted(hub: Hub, path: str, form: list[tuple[str, str]], said: dict[s
 
 
 _SAID = st.fixed_dictionaries(
-    {}, optional={"Authorization": header_values, "DPoP": header_values, "Origin": header_values}
+    {}, optional={"Authorization": header_values, "DPoP": st.one_of(header_values, jwts), "Origin": header_values}
 )
 
 
@@ -107,9 +113,43 @@ async def test_whatever_a_browser_is_sent_with_is_answered_and_leads_nowhere_els
     assert leads.startswith(("/", "https://hub.example/", CALLBACK)), leads
 
 
-@given(body=values.map(encoded))
+METADATA: Final[dict[str, Json]] = {
+    "client_name": "Traveller",
+    "redirect_uris": [CALLBACK],
+    "grant_types": ["authorization_code"],
+    "response_types": ["code"],
+    "token_endpoint_auth_method": "none",
+    "dpop_bound_access_tokens": False,
+    "jwks": {"keys": []},
+}
+odd = st.dictionaries(st.sampled_from(sorted(METADATA)), values, min_size=1, max_size=2)
+
+
+@given(body=st.one_of(odd.map(lambda some: {**METADATA, **some}), values).map(encoded))
 @examples(EVERY_DAY)
-async def test_whatever_is_to_be_registered_is_answered(hub: Hub, body: bytes) -> None:
-    answer = await hub.http.post("/oauth/register", content=body, headers={"Content-Type": "application/json"})
+async def test_whatever_is_to_be_registered_is_answered(outside: Outside, body: bytes) -> None:
+    open_to_all = NEWCOMERS.model_copy(update={"registration": "open"})
+    hub = at(outside.hub, replace(outside.documents, newcomers=open_to_all), None)
+
+    async with hub.database.transaction() as tx:  # or only the first few would be read
+        await tx.execute(delete(LoginBudgetRow))
+    async with hub.http:
+        answer = await hub.http.post("/oauth/register", content=body, headers={"Content-Type": "application/json"})
 
     assert is_sound(answer)
+    assert answer.status_code in {201, 400}
+
+
+@given(bearer=jwts)
+@examples(EVERY_DAY)
+async def test_whatever_looks_like_a_token_is_refused(hub: Hub, bearer: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await hub.caller(bearer)
+
+
+@given(proof=jwts)
+@examples(EVERY_DAY)
+async def test_whatever_looks_like_a_proof_is_answered(hub: Hub, proof: str) -> None:
+    await _posted(
+        hub, "/oauth/token", [("grant_type", "client_credentials"), ("client_id", hub.agent.id)], {"DPoP": proof}
+    )

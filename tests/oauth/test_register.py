@@ -143,6 +143,7 @@ async def test_with_a_token_only_its_bearer_registers(opened: Open) -> None:
         ({"client_name": "x" * 121}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "client_secret_jwt"}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
+        ({"token_endpoint_auth_method": []}, "invalid_client_metadata"),
         ({"grant_types": ["implicit"]}, "invalid_client_metadata"),
         ({"response_types": ["token"]}, "invalid_client_metadata"),
         ({"padding": "x" * 20_000}, "invalid_client_metadata"),
