@@ -115,14 +115,14 @@ def questions_put(asks: Asks, can: Mapping[str, Json]) -> dict[str, dict[str, Js
 
 
 def _may_be_put(question: Mapping[str, Json], can: Mapping[str, Json]) -> bool:
-    params = question.get("params") or {}
+    params: dict[str, Json] = question.get("params", {})
     is_page = params.get("mode") == "url"
     return _NEEDED.get(question["method"]) in can and not is_page and len(str(params)) <= LONGEST_QUESTION
 
 
 def _signed(question: Mapping[str, Json], asks: Asks) -> dict[str, Json]:
     """Return what is asked, with who asks."""
-    params = dict(question.get("params") or {})
+    params: dict[str, Json] = dict(question.get("params", {}))
     through = f", through the tool {asks.tool}" if asks.tool else ""
     if isinstance(params.get("message"), str):
         params["message"] = f"{asks.connection} asks{through}: {params['message']}"
