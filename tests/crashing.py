@@ -3,9 +3,9 @@
 It is the tests' way to processes that really die: nothing is unwound, nothing is flushed. `python -m crashing` reads
 `{"url", "when", "number", "action"}`, where `when` is `before`, `after` or `never`, `number` counts the process's
 transactions from the moment its hub is open, and `action` is `["call", TOOL, JSON]`, with whose name behind it if not
-the agent `bot`'s, `["resume", ID]`, `["undo", ID]` or `["post", KEY, TOOL, JSON]`; it answers with the process's id
-once that hub is open. To `{"end_of": PID}` it answers with how the process ended. What all of them import is imported
-once, which takes many times as long as what they do.
+the agent `bot`'s, `["resume", ID]`, `["go_on"]` with whatever waits, `["undo", ID]` or `["post", KEY, TOOL, JSON]`; it
+answers with the process's id once that hub is open. To `{"end_of": PID}` it answers with how the process ended. What
+all of them import is imported once, which takes many times as long as what they do.
 """
 
 import asyncio
@@ -15,14 +15,16 @@ import signal
 import sys
 import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
+from plans.errand import let_leases_end
 from world import MASTER_KEY, caller_for, open_hub
 
 from hub.api.access import Acting
 from hub.api.invocations import InvocationView, NewInvocation, create_invocation
+from hub.core.errors import Conflict
 from hub.erasures import Keeping, grant, retain
 from hub.identity import directory
 from hub.identity.principals import Caller
@@ -33,6 +35,8 @@ from hub.invocations.undoing import Undo, undo
 from hub.invocations.values import Call
 from hub.keys import Keyring
 from hub.storage import Database, Tx
+
+_ROUNDS = 12
 
 
 class DyingDatabase(Database):
@@ -98,6 +102,16 @@ async def _resume(runtime: Runtime, invocation_id: str) -> None:
     await resume(invocation_id, runtime)
 
 
+async def _go_on(runtime: Runtime) -> None:
+    """Go on with everything until nobody can do any more, as workers do to whom time passes quickly."""
+    clock = Database(runtime.database.url.render_as_string(hide_password=False))
+    for _ in range(_ROUNDS):
+        for name in await let_leases_end(clock):
+            with suppress(Conflict):
+                await resume(name, runtime)
+    await clock.close()
+
+
 async def _undo(runtime: Runtime, invocation_id: str) -> None:
     caller = await _caller(runtime)
     await undo(Undo(caller=caller, invocation_id=invocation_id, reason="a slip", trace_id="crash"), runtime)
@@ -113,6 +127,7 @@ async def post(runtime: Runtime, key: str, tool: str, arguments: str) -> Invocat
 _ACTIONS: dict[str, Callable[..., Coroutine[Any, Any, object]]] = {
     "call": _call,
     "resume": _resume,
+    "go_on": _go_on,
     "undo": _undo,
     "retain": _retain,
     "erase": _erase,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, ParamSpec, TypeVar
 from unittest.mock import patch
 
-from hub.invocations import commit
+from hub.invocations import commit, reconcile, resume, verify
 from hub.invocations.conclude import conclude
 from hub.invocations.permit import Permit
 from hub.invocations.recheck import recheck
@@ -32,6 +32,18 @@ class Moment(StrEnum):
     AFTER_RECORD = "after the record"
 
 
+class Recovery(StrEnum):
+    """When it happens to a process that goes on with what another has left behind."""
+
+    BEFORE_TAKE_OVER = "before it is taken over"
+    AFTER_TAKE_OVER = "after it was taken over"
+    AFTER_LOST_LEASE = "after what becomes of the lost commit is on record"
+    BEFORE_RESEND = "before it is marked as sent again"
+    MID_LOOK = "while the look is under way"
+    AFTER_LOOK = "after the look"
+    MID_READ_BACK = "while it is read back"
+
+
 class Ending(StrEnum):
     """What happens to the process then."""
 
@@ -42,11 +54,24 @@ class Ending(StrEnum):
     """It is held up for a moment, as by the start of a slow host, and goes on."""
 
 
-def arm(moment: Moment, ending: Ending) -> None:
+Arrangement = tuple[object, str, object]
+"""What replaces a function, by its place and name."""
+
+
+def moment_of(name: str) -> Moment | Recovery:
+    """Return the moment of that name."""
+    return Moment(name) if name in set(Moment) else Recovery(name)
+
+
+def arm(moment: Moment | Recovery, ending: Ending) -> None:
     """Let this process come to its `ending` when its next commit has come to `moment`."""
     halt = {Ending.DIES: _die, Ending.STOPS: _stop, Ending.PAUSES: _pause}[ending]
+    _put(*(_in_a_commit(moment, halt) if isinstance(moment, Moment) else _in_a_recovery(moment, halt)))
+
+
+def _in_a_commit(moment: Moment, halt: Halt) -> Arrangement:
     ask = Permit.ask
-    arrangements: Mapping[Moment, tuple[object, str, object]] = {
+    arrangements: Mapping[Moment, Arrangement] = {
         Moment.BEFORE_CLAIM: (commit, "claim", _before(commit.claim, halt)),
         Moment.AFTER_CLAIM: (commit, "claim", _after(commit.claim, halt)),
         Moment.AFTER_RECHECK: (commit, "recheck", _after(recheck, halt)),
@@ -56,7 +81,24 @@ def arm(moment: Moment, ending: Ending) -> None:
         Moment.AFTER_ANSWER: (commit, "conclude", _before(conclude, halt)),
         Moment.AFTER_RECORD: (commit, "conclude", _after(conclude, halt)),
     }
-    _put(*arrangements[moment])
+    return arrangements[moment]
+
+
+def _in_a_recovery(moment: Recovery, halt: Halt) -> Arrangement:
+    def under_way() -> None:
+        _on_the_wire("send_request_body.complete", halt)
+
+    arrangements: Mapping[Recovery, tuple[object, str, Callable[[Any, Halt], object], Halt]] = {
+        Recovery.BEFORE_TAKE_OVER: (resume, "_take_over", _before, halt),
+        Recovery.AFTER_TAKE_OVER: (resume, "_take_over", _after, halt),
+        Recovery.AFTER_LOST_LEASE: (resume, "after_lost_lease", _after, halt),
+        Recovery.BEFORE_RESEND: (resume, "send", _before, halt),
+        Recovery.MID_LOOK: (reconcile, "_look", _before, under_way),
+        Recovery.AFTER_LOOK: (reconcile, "_look", _after, halt),
+        Recovery.MID_READ_BACK: (verify, "records_now", _before, under_way),
+    }
+    place, name, where, then = arrangements[moment]
+    return place, name, where(getattr(place, name), then)
 
 
 def _put(place: object, name: str, replacement: object) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from world import MASTER_KEY, open_hub
 
-from commits.moments import Ending, Moment, arm
+from commits.moments import Ending, arm, moment_of
 from hub.core.errors import Conflict
 from hub.invocations.resume import resume
 from hub.keys import Keyring
@@ -41,7 +41,7 @@ def born(url: str, order: dict[str, Json]) -> int:
         return pid
     status = 1
     try:
-        arm(Moment(order["moment"]), Ending(order["ending"]))
+        arm(moment_of(order["moment"]), Ending(order["ending"]))
         asyncio.run(work(url, order["invocation"]))
         status = 0
     except BaseException:

@@ -14,7 +14,8 @@ from sqlalchemy import select, update
 from upstream.classes import CONNECTORS
 from world import World
 
-from commits.moments import Ending, Moment
+from commits.cells import Event
+from commits.moments import Ending, Moment, Recovery
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.core.errors import Conflict
 from hub.identity.accounts import set_groups, suspend
@@ -40,6 +41,8 @@ AMOUNT = 60_000
 """A charge that a person has to approve."""
 CHARGES_EACH = 15
 """How many charges an agent asks for before another takes over: what a busy one has to expect is shown elsewhere."""
+_LONGEST_RECOVERY = 5
+"""How many workers it takes at most to come to any moment of a recovery."""
 RESTS = frozenset({State.AWAITING_APPROVAL, State.IN_DOUBT}) | {state for state in State if state.is_terminal}
 
 
@@ -58,7 +61,7 @@ class Nursery:
 
     process: subprocess.Popen[str]
 
-    def work(self, invocation: Invocation, moment: Moment, ending: Ending) -> dict[str, Json]:
+    def work(self, invocation: Invocation, moment: Moment | Recovery, ending: Ending) -> dict[str, Json]:
         """Let a worker resume `invocation`; return what became of it."""
         return self._ask({"invocation": invocation.id, "moment": moment.value, "ending": ending.value})
 
@@ -108,6 +111,15 @@ class Stage:
 
     async def step(self, invocation: Invocation, *, is_quarantine_over: bool) -> State:
         """Let leases and pauses be over, let a worker take one step, and return where the invocation stands."""
+        await self.let_time_pass(invocation, is_quarantine_over=is_quarantine_over)
+        await expire_overdue(self.world.runtime)
+        try:
+            return (await resume(invocation.id, self.world.runtime)).state
+        except Conflict:
+            return await self.state(invocation)
+
+    async def let_time_pass(self, invocation: Invocation, *, is_quarantine_over: bool) -> None:
+        """Let leases and pauses be over."""
         async with self.world.runtime.database.transaction() as tx:
             row = InvocationRow
             at = await now(tx)
@@ -116,11 +128,15 @@ class Stage:
             await tx.execute(mine.where(row.lease_until.is_not(None)).values(lease_until=at - timedelta(seconds=1)))
             hours = timedelta(hours=-1 if is_quarantine_over else 1)
             await tx.execute(mine.where(row.sent_at.is_not(None)).values(sent_at=at + hours))
-        await expire_overdue(self.world.runtime)
-        try:
-            return (await resume(invocation.id, self.world.runtime)).state
-        except Conflict:
-            return await self.state(invocation)
+
+    async def recover(self, invocation: Invocation, again: Moment | Recovery) -> bool:
+        """Let workers go on with it until one dies at `again`; return whether one has."""
+        for _ in range(_LONGEST_RECOVERY):
+            await self.let_time_pass(invocation, is_quarantine_over=False)
+            became = self.nursery.work(invocation, again, Ending.DIES)
+            if became["became"] == Ending.DIES.value:
+                return True
+        return False
 
     async def settle(self, invocation: Invocation, *, is_quarantine_over: bool) -> State:
         """Take steps until nothing more comes of them."""
@@ -141,6 +157,18 @@ class Stage:
         """Return the attempts that were marked as sent."""
         async with self.world.runtime.database.reading() as tx:
             return list(await tx.scalars(select(AttemptRow).where(AttemptRow.invocation_id == invocation.id)))
+
+    async def happen(self, event: Event, invocation: Invocation, account: int) -> None:
+        """Let happen besides what makes a difference at once."""
+        match event:
+            case Event.EDIT:
+                self.edit(UpstreamClass(invocation.connector[-1].upper()), account)
+            case Event.REVOCATION:
+                await self.dismiss_ann()
+            case Event.EXPIRY:
+                await self.expire(invocation)
+            case _:
+                pass
 
     def edit(self, upstream_class: UpstreamClass, account: int) -> None:
         """Let somebody else change the account."""

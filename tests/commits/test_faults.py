@@ -6,39 +6,24 @@ never two effects, never a false "not done", never a false "done", and nothing t
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from enum import StrEnum
-from itertools import combinations, product
+from itertools import product
 
 import pytest
 from upstream.faults import Fault
 from upstream.fixtures import Upstream
 from world import open_world
 
+from commits.cells import NOT_DONE, VOIDS, Axes, Event, pairs_of, pairwise
 from commits.moments import Ending, Moment
 from commits.stage import Stage, TakenBack, nursery, set_up
 from connectors.sdk.vocabulary import UpstreamClass
 from hub.invocations.states import DONE, State
-from hub.invocations.values import Invocation
 from hub.keys import Keyring
 from hub.storage import Database
 
 pytestmark = pytest.mark.anyio
 
 A, B, C, D = UpstreamClass.A, UpstreamClass.B, UpstreamClass.C, UpstreamClass.D
-NOT_DONE = {State.DENIED, State.FAILED, State.NOT_APPLIED, State.EXPIRED, State.AWAITING_APPROVAL, State.PREVIEW_FAILED}
-"""What says that nothing was changed. AWAITING_APPROVAL is here because a new preview follows what went stale."""
-
-
-class Event(StrEnum):
-    """What happens besides."""
-
-    NOTHING = "nothing"
-    ANSWER_LOST = "its answer is lost"
-    ANSWER_LATE = "it takes effect late"
-    SECOND_WORKER = "it wakes up after another has gone on"
-    EDIT = "somebody edits the record"
-    REVOCATION = "who approved it no longer may"
-    EXPIRY = "the time is over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +33,10 @@ class Cell:
     upstream_class: UpstreamClass
     moment: Moment
     event: Event
+
+    @property
+    def axes(self) -> Axes:
+        return self.upstream_class, self.moment, self.event
 
     @property
     def was_sent(self) -> bool:
@@ -71,22 +60,7 @@ def around_sent() -> list[Cell]:
     return [Cell(*one) for one in product(UpstreamClass, Moment, Event) if one[1] in _AROUND_SENT]
 
 
-def pairwise(cells: list[Cell]) -> list[Cell]:
-    """Return `cells` and as few more as it takes that every two of class, moment and event meet somewhere."""
-    every = [Cell(*one) for one in product(UpstreamClass, Moment, Event)]
-    missing = {pair for cell in every for pair in _pairs(cell)} - {pair for cell in cells for pair in _pairs(cell)}
-    chosen = list(cells)
-    while missing:
-        best = max(every, key=lambda cell: len(_pairs(cell) & missing))
-        missing -= _pairs(best)
-        chosen.append(best)
-    return chosen
-
-
-def _pairs(cell: Cell) -> set[tuple[StrEnum, StrEnum]]:
-    return set(combinations((cell.upstream_class, cell.moment, cell.event), 2))
-
-
+EVERY = [Cell(*one) for one in product(UpstreamClass, Moment, Event)]
 CORE = [
     Cell(A, Moment.MID_REQUEST, Event.ANSWER_LOST),
     Cell(A, Moment.AFTER_SENT, Event.SECOND_WORKER),
@@ -98,13 +72,13 @@ CORE = [
     Cell(D, Moment.AFTER_RECHECK, Event.REVOCATION),
     Cell(D, Moment.MID_REQUEST, Event.NOTHING),
 ]
-MATRIX = pairwise(around_sent())
+MATRIX = pairwise(around_sent(), EVERY, lambda cell: cell.axes)
 
 
 def test_every_two_of_class_moment_and_event_meet() -> None:
-    met = {pair for cell in MATRIX for pair in _pairs(cell)}
+    met = {pair for cell in MATRIX for pair in pairs_of(cell.axes)}
 
-    assert met == {pair for one in product(UpstreamClass, Moment, Event) for pair in _pairs(Cell(*one))}
+    assert met == {pair for cell in EVERY for pair in pairs_of(cell.axes)}
     assert len(MATRIX) == len(set(MATRIX))
 
 
@@ -171,7 +145,7 @@ async def play(cell: Cell, stage: Stage) -> None:
     assert became["became"] == ending.value, cell
     if cell.has_left and cell.event is not Event.ANSWER_LATE:
         upstream.await_effect(account)
-    await _happen(cell, stage, invocation, account)
+    await stage.happen(cell.event, invocation, account)
     early = await stage.settle(invocation, is_quarantine_over=False)
     assert not (early in NOT_DONE and cell.has_left), f"{cell}: {early}, while it may still arrive"
     if cell.has_left:
@@ -190,29 +164,14 @@ async def play(cell: Cell, stage: Stage) -> None:
     assert len([one for one in attempts if one.spends]) <= 1, cell
 
 
-async def _happen(cell: Cell, stage: Stage, invocation: Invocation, account: int) -> None:
-    match cell.event:
-        case Event.EDIT:
-            stage.edit(cell.upstream_class, account)
-        case Event.REVOCATION:
-            await stage.dismiss_ann()
-        case Event.EXPIRY:
-            await stage.expire(invocation)
-        case _:
-            pass
-
-
 def _check(cell: Cell, found: State, effects: int) -> None:
     assert effects <= 1, f"{cell}: {effects} effects"
     assert not (found in DONE and not effects), f"{cell}: {found}, and nothing happened"
     assert not (found in NOT_DONE and effects), f"{cell}: {found}, and it happened"
-    if not cell.was_sent and cell.event in _VOIDS:
+    if not cell.was_sent and cell.event in VOIDS:
         assert not effects, f"{cell}: it was carried out although what it was approved for no longer held"
     if cell.event is Event.NOTHING:
         assert found is _comes_to(cell), f"{cell}: {found}"
-
-
-_VOIDS = {Event.EDIT, Event.REVOCATION, Event.EXPIRY}
 
 
 def _comes_to(cell: Cell) -> State:

@@ -21,7 +21,7 @@ from hub.invocations.tables import InvocationRow
 from hub.invocations.undoing import Undo, undo
 from hub.invocations.values import Invocation
 from hub.registry import Declaration, declare, find_tool
-from hub.storage import now
+from hub.storage import Database, now
 
 Json = Any
 STEPS = (PUT, RENAME, COUNT)
@@ -54,7 +54,7 @@ async def approved(world: World, **arguments: Json) -> Invocation:
 async def settle(world: World, *, rounds: int = 12) -> None:
     """Let all leases and pauses be over, again and again, until nobody can do any more."""
     for _ in range(rounds):
-        waiting = await let_leases_end(world)
+        waiting = await let_leases_end(world.runtime.database)
         if not waiting:
             return
         for name in waiting:
@@ -64,11 +64,11 @@ async def settle(world: World, *, rounds: int = 12) -> None:
                 continue
 
 
-async def let_leases_end(world: World) -> list[str]:
+async def let_leases_end(database: Database) -> list[str]:
     """Let all leases and pauses be over; return what somebody may now go on with, in the order of the calls."""
     row = InvocationRow
     is_over = row.state.in_([state.value for state in State if state.is_terminal or state is State.AWAITING_APPROVAL])
-    async with world.runtime.database.transaction() as tx:
+    async with database.transaction() as tx:
         past = {"not_before": None, "lease_until": await now(tx) - timedelta(seconds=1)}
         await tx.execute(update(row).where(row.lease_until.is_not(None), ~is_over).values(past))
         await tx.execute(update(row).where(~is_over).values(not_before=None))

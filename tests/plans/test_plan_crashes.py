@@ -45,6 +45,8 @@ class Errand:
     world: World
     number: int
     caller: Caller
+    again: int = 0
+    """At which of its durable writes the process that goes on dies, too; 0: nobody else dies."""
 
     @property
     def added(self) -> int:
@@ -100,7 +102,7 @@ class Errand:
 _ITEMS = "SELECT * FROM item"
 
 
-async def errand(world: World, number: int) -> Errand:
+async def errand(world: World, number: int, again: int = 0) -> Errand:
     """Return the plan of a new agent, with an old item of its own."""
     world.upstream.store.rows("INSERT INTO item VALUES (?, 'pencil', 10, 1)", _OWN // 2 + number)
     new = NewAgent(
@@ -112,7 +114,16 @@ async def errand(world: World, number: int) -> Errand:
     )
     async with world.runtime.database.transaction() as tx:
         bot = await create_agent(tx, new, world.runtime.authority)
-    return Errand(world, number, replace(caller_of(world), actor=bot, client_id=bot.id))
+    return Errand(world, number, replace(caller_of(world), actor=bot, client_id=bot.id), again)
+
+
+def killed(one: Errand, doomed: Doomed, when: str, number: int, *order: str) -> int:
+    """Let a process die while it does `order`, and perhaps another that goes on; return how the first ended."""
+    database = one.world.runtime.database
+    ended = doomed.end_of(doomed.start(database, when, number, *order))
+    if one.again:
+        assert doomed.end_of(doomed.start(database, when, one.again, "go_on")) == KILLED, (number, one.again)
+    return ended
 
 
 async def goes_forwards(one: Errand, doomed: Doomed, when: str, number: int) -> int:
@@ -127,7 +138,7 @@ async def begins(one: Errand, doomed: Doomed, when: str, number: int) -> int:
 
 async def _killed_and_done(one: Errand, plan: Invocation, doomed: Doomed, when: str, number: int) -> int:
     before = len(one.world.upstream.store.effects())
-    ended = doomed.end_of(doomed.start(one.world.runtime.database, when, number, "resume", plan.id))
+    ended = killed(one, doomed, when, number, "resume", plan.id)
     done = await carried_out(one.world, plan)
     assert done.state is State.VERIFIED, (done.state, done.error_message)
     assert one.stands() == (("retired", 10), ("ruler", 10))
@@ -138,7 +149,7 @@ async def _killed_and_done(one: Errand, plan: Invocation, doomed: Doomed, when: 
 async def is_proposed(one: Errand, doomed: Doomed, when: str, number: int) -> int:
     before, database = len(one.world.upstream.store.effects()), one.world.runtime.database
     order = ("call", "restock", json.dumps(one.arguments), one.caller.actor.name)
-    ended = doomed.end_of(doomed.start(database, when, number, *order))
+    ended = killed(one, doomed, when, number, *order)
     await settle(one.world)
     assert len(one.world.upstream.store.effects()) == before
     plan = await one.asked()  # joins what is on record, if anything is
@@ -159,8 +170,8 @@ async def goes_backwards(one: Errand, doomed: Doomed, when: str, number: int) ->
     await resume(plan.id, one.world.runtime)
     (refused,) = [call for call in await calls_of(one.world, plan) if call.state is State.STALE]
     await resume(refused.id, one.world.runtime)  # it comes to nothing, and the next who looks takes the others back
-    await let_leases_end(one.world)
-    ended = doomed.end_of(doomed.start(one.world.runtime.database, when, number, "resume", plan.id))
+    await let_leases_end(one.world.runtime.database)
+    ended = killed(one, doomed, when, number, "resume", plan.id)
     await _is_undone(one, plan, before)
     return ended
 
@@ -225,6 +236,41 @@ async def test_a_plan_killed_midway_goes_on_and_no_step_takes_effect_twice(
     await offer(world, steps)
 
     assert await play(await errand(world, 1), doomed, when, number) == KILLED
+
+
+TWICE = {
+    "begun": [(3, 6)],
+    "forwards": [(2, 5), (5, 12), (9, 2), (12, 4)],
+    "backwards": [(3, 4), (6, 12), (9, 3)],
+}
+"""At which durable write the first process dies, and at which of its own the one that goes on."""
+BOTH_ENGINES = pytest.mark.parametrize(
+    ("database_url", "when"), [("sqlite", "after"), ("postgresql", "before")], indirect=["database_url"]
+)
+
+
+@pytest.mark.more
+@BOTH_ENGINES
+@pytest.mark.parametrize("way", TWICE)
+async def test_a_plan_killed_again_while_another_goes_on_comes_out_as_if_nothing_had_happened(
+    world: World, doomed: Doomed, way: str, when: str
+) -> None:
+    steps, play = WAYS[way]
+    await offer(world, steps)
+
+    for number, (first, second) in enumerate(TWICE[way], 1):
+        assert await play(await errand(world, number, second), doomed, when, first) == KILLED
+
+
+@pytest.mark.parametrize("way", ["forwards", "backwards"])
+@SQLITE
+async def test_a_plan_killed_midway_and_again_while_another_goes_on_takes_effect_once(
+    world: World, doomed: Doomed, way: str
+) -> None:
+    steps, play = WAYS[way]
+    await offer(world, steps)
+
+    assert await play(await errand(world, 1, again=7), doomed, "after", 9) == KILLED
 
 
 @pytest.mark.parametrize("goes", ["forwards", "backwards"])
