@@ -7,6 +7,8 @@ write while it is previewed and while it is committed, never while people think 
 from collections.abc import Iterable
 from typing import Final
 
+from sqlalchemy import select
+
 from connectors.sdk.vocabulary import Effect
 from hub import budgets
 from hub.audit import Event, EventKind, append
@@ -15,6 +17,7 @@ from hub.core.errors import HubError
 from hub.invocations.plan_steps import is_plan, planned_steps
 from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
+from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.registry import PublishedTool, read_current
 from hub.storage import Tx
@@ -97,17 +100,20 @@ async def refuse_stopped(
 ) -> None:
     """Let a write pass for which no switch is on, as the database says; or a step of it, by another tool.
 
+    A step of a plan, and an undo of one, is held back by the switch of its plan's tool, too.
+
     Raises:
         Stopped: one is.
     """
-    stops = await budgets.stops_for(
-        tx,
-        agent_id=standing.agent_id,
-        tool_id=tool_id or standing.tool_id,
-        connection_id=connection_id or standing.connection_id,
-    )
-    if stops:
-        raise Stopped(stops)
+    used = [(tool_id or standing.tool_id, connection_id or standing.connection_id)]
+    if standing.part is not None:
+        plan = select(InvocationRow.tool_id, InvocationRow.connection_id)
+        (row,) = (await tx.execute(plan.where(InvocationRow.id == standing.part.plan_id))).all()
+        used.append((row.tool_id, row.connection_id))
+    for tool, connection in used:
+        stops = await budgets.stops_for(tx, agent_id=standing.agent_id, tool_id=tool, connection_id=connection)
+        if stops:
+            raise Stopped(stops)
 
 
 async def record_braked(tx: Tx, standing: Invocation, why: OverBudget | OutOfReach | Stopped, runtime: Runtime) -> None:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.audit import Event, EventKind, append
-from hub.invocations.decisions import basis, decide_on, decide_on_proposal, on_record
+from hub.invocations.decisions import basis, decide_on, decide_on_proposal, decide_on_sending, on_record
 from hub.invocations.plan_steps import Alone, is_plan, steps_alone
 from hub.invocations.runtime import Runtime
+from hub.invocations.under_plan import covers
 from hub.invocations.values import Invocation
 from hub.policy import Action, Decision, Denied, Obligation, Obliged, strictest
+from hub.registry import read_current
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,24 @@ async def steps_ask_now(standing: Invocation, runtime: Runtime) -> OfSteps:
     decided = [await _decide(step, runtime) for step in steps]
     decided += [await decide_on(Action.COMMIT, step.call, step.tool, runtime) for step in steps]
     return _together(decided)
+
+
+async def of_plan_now(plan: Invocation, runtime: Runtime) -> list[str]:
+    """Return why policy, if it was changed since a plan was approved, stops it midway; nothing if it goes on.
+
+    Its steps are decided on by themselves, each in its turn; this is about the plan and its own tool.
+    """
+    async with runtime.database.reading() as tx:
+        bundle = await runtime.bundles.fresh(tx, plan.environment)
+        name, server = plan.tool_name, plan.server
+        tool = await read_current(tx, plan.tool_version_id, plan.connection_id, server=server, name=name)
+    if bundle.digest == plan.policy_digest:
+        return []
+    decided = await decide_on_sending(plan, tool, runtime)
+    if any(isinstance(one, Denied) for one in decided):
+        return ["policy no longer allows its plan"]
+    is_covered = all(covers(plan, one) for one in decided if isinstance(one, Obliged))
+    return [] if is_covered else ["policy now asks for more approvals of its plan"]
 
 
 async def _decide(step: Alone, runtime: Runtime) -> Decision:

@@ -144,6 +144,7 @@ async def _begin(plan: Invocation, turn: Turn, runtime: Runtime) -> None:
         await stop(plan.id, f"the approval ran out before step {number}, {name}, could be carried out", runtime)
         return
     async with runtime.database.reading() as tx:
+        await refuse_stopped(tx, plan)
         await refuse_stopped(tx, plan, tool_id=turn.planned.tool_id, connection_id=turn.planned.connection_id)
     try:
         await invoke(await _call_of(plan, turn, runtime), runtime)
@@ -179,6 +180,7 @@ async def _take_back(plan: Invocation, turn: Turn, done: Invocation, runtime: Ru
         Unavailable: not just now.
     """
     async with runtime.database.reading() as tx:
+        await refuse_stopped(tx, plan)
         caller = await caller_of(tx, plan)
     wanted = Undo(
         caller=await _with_undo_scopes(plan, turn, caller, runtime),

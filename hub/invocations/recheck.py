@@ -27,7 +27,7 @@ from hub.invocations.break_glass import glass_holds_no_longer
 from hub.invocations.callers import caller_of
 from hub.invocations.decisions import decide_on_mandate, decide_on_sending
 from hub.invocations.journal import load
-from hub.invocations.plan_policy import steps_ask_now
+from hub.invocations.plan_policy import of_plan_now, steps_ask_now
 from hub.invocations.planning import preview_plan
 from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
@@ -224,12 +224,23 @@ async def _of_policy(
     of_steps = await steps_ask_now(claimed, runtime)
     if of_steps.denied is not None:
         return Changed(reasons=("policy no longer allows one of its steps",), decided=(of_steps.denied,))
+    if of_plan := await _of_its_plan(claimed, runtime):
+        return Changed(reasons=tuple(of_plan))
     asked = next((one for one in decided if isinstance(one, Obliged)), None)
     if asked is not None and claimed.approved_by is ApprovedBy.GRANT:
         reasons = await asks_for_more(claimed, tool, asked, runtime)
     else:
         reasons = await _of_votes(claimed, (*(asked.obligations if asked else ()), *of_steps.obligations), runtime)
     return Changed(reasons=tuple(reasons), decided=decided) if reasons else None
+
+
+async def _of_its_plan(claimed: Invocation, runtime: Runtime) -> list[str]:
+    """Return why policy does not let the plan of a step go on; an undo is sent whatever it says of the plan by now."""
+    if claimed.approved_by is not ApprovedBy.PLAN or claimed.part is None or claimed.undoes is not None:
+        return []
+    async with runtime.database.reading() as tx:
+        plan = await load(tx, claimed.part.plan_id)
+    return await of_plan_now(plan, runtime)
 
 
 async def _of_votes(claimed: Invocation, asked: Sequence[Obligation], runtime: Runtime) -> list[str]:

@@ -14,6 +14,7 @@ from hub.identity import directory
 from hub.identity.permissions import Permission, may
 from hub.invocations.callers import caller_of
 from hub.invocations.journal import load
+from hub.invocations.under_plan import why_plan_closed
 from hub.invocations.values import ApprovedBy, Invocation
 from hub.policy import REQUESTER, Obligation
 from hub.registry import why_closed
@@ -31,7 +32,15 @@ async def taken_back(tx: Tx, claimed: Invocation) -> str:
             return f"{one.display_name} is suspended."
     generation = claimed.connection_generation
     closed = await why_closed(tx, claimed.tool_version_id, claimed.connection_id, generation=generation)
-    return closed or await _of_approval(tx, claimed)
+    return closed or await _of_plan(tx, claimed) or await _of_approval(tx, claimed)
+
+
+async def _of_plan(tx: Tx, claimed: Invocation) -> str:
+    """Return why the plan of a step goes no further; an undo is sent whatever became of the plan's own tool."""
+    if claimed.part is None or claimed.undoes is not None:
+        return ""
+    closed = await why_plan_closed(tx, await load(tx, claimed.part.plan_id))
+    return f"{closed[:1].upper()}{closed[1:]}"
 
 
 async def _of_approval(tx: Tx, claimed: Invocation) -> str:

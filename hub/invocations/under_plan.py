@@ -26,7 +26,7 @@ from hub.invocations.secrecy import opened
 from hub.invocations.states import State
 from hub.invocations.values import ApprovedBy, Invocation
 from hub.policy import Allowed, Obliged
-from hub.registry import PublishedTool, canonical_arguments, read_current, steps_of
+from hub.registry import PublishedTool, canonical_arguments, read_current, steps_of, why_closed
 from hub.registry.references import NothingThere, filled
 from hub.storage import Tx, now
 
@@ -122,11 +122,20 @@ async def _against_step(tx: Tx, plan: Invocation, step: Invocation, tool: Publis
         return ["its plan is being taken back"]
     if plan.expires_at is None or plan.expires_at <= await now(tx):
         return ["the approval of its plan has expired"]
+    if closed := await why_plan_closed(tx, plan):
+        return [closed]
     return [
         *_other_tool(planned, tool),
         *await _other_arguments(tx, plan, step, tool, runtime),
         *await _other_preview(tx, plan, planned, step),
     ]
+
+
+async def why_plan_closed(tx: Tx, plan: Invocation) -> str:
+    """Return why a plan under way goes no further because of its own tool; empty while it may."""
+    generation = plan.connection_generation
+    closed = await why_closed(tx, plan.tool_version_id, plan.connection_id, generation=generation)
+    return f"its plan goes no further: {closed}" if closed else ""
 
 
 def _other_tool(planned: PlannedStep, tool: PublishedTool) -> list[str]:
