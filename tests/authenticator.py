@@ -23,6 +23,8 @@ class Authenticator:
     domain: str = "localhost"
     flags: int = PRESENT | VERIFIED
     uses: int = 0
+    left_out: int | None = None
+    """The member of its public key that it does not tell (RFC 9053)."""
     id: bytes = field(default=b"a passkey of a test")
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
@@ -57,4 +59,5 @@ class Authenticator:
 
     def _public_key(self) -> dict[int, int | bytes]:
         numbers = self.key.public_key().public_numbers()
-        return {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(_COORDINATE), -3: numbers.y.to_bytes(_COORDINATE)}
+        whole = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(_COORDINATE), -3: numbers.y.to_bytes(_COORDINATE)}
+        return {name: value for name, value in whole.items() if name != self.left_out}

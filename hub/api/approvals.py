@@ -217,7 +217,7 @@ async def propose_instead(
 def _keyed(key: str | None, operation: str, invocation_id: str, body: Body) -> Keyed:
     """Return the request as the ledger knows it; a second time it is refused by the digest or as a second vote."""
     payload = {"invocation": invocation_id, **body.model_dump(mode="json")}
-    return Keyed(key=key, operation=operation, payload=payload, is_safe_again=True)
+    return Keyed(key=key, operation=operation, payload=payload, is_safe_again=True, about=invocation_id)
 
 
 def _ballot(acting: Acting, invocation_id: str, body: VoteBody) -> Ballot:

@@ -61,7 +61,7 @@ class DifferenceView(BaseModel):
     at: datetime
     tool: str
     action: str
-    change: str = Field(description="refused, asked, relieved, let_through or reasoned")
+    change: str = Field(description="refused, asked, relieved, let_through, terms or reasoned")
     was: dict[str, Any]
     would_be: dict[str, Any]
 

@@ -44,12 +44,16 @@ class Answer(Generic[ModelT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyed:
-    """A request that may have come with a key; see `hub.ledger.Asked` for `is_safe_again`."""
+    """A request that may have come with a key; see `hub.ledger.Asked` for `is_safe_again`.
+
+    `about` is the invocation that its answer tells of, if that is known before it is carried out.
+    """
 
     key: str | None
     operation: str
     payload: Json
     is_safe_again: bool
+    about: str | None = None
 
     def asked(self, acting: Acting, runtime: Runtime) -> ledger.Asked:
         """Return the request as the ledger knows it: digests, from which nobody can read what was asked."""
@@ -97,12 +101,14 @@ async def answer_alike(
 ) -> ModelT:
     """Return the same as `answer_once`, where what is told may also be kept: there is no secret in it.
 
+    What tells of one invocation is kept under `Keyed.about`, and is gone once its values are.
+
     Raises:
         HubError: everything that `answer_once` raises.
     """
 
     async def answer() -> Answer[ModelT]:
         told = await work()
-        return Answer(told=told, kept=told)
+        return Answer(told=told, kept=told, about=keyed.about)
 
     return await answer_once(keyed, acting, runtime, model, answer)

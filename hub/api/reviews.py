@@ -111,7 +111,7 @@ async def break_the_glass(
         return invocation_view(await as_seen_by(acting.caller, broken, runtime), runtime)
 
     payload = {"invocation": invocation_id, **body.model_dump(mode="json")}
-    keyed = Keyed(key=idempotency_key, operation="breakGlass", payload=payload, is_safe_again=True)
+    keyed = Keyed(key=idempotency_key, operation="breakGlass", payload=payload, is_safe_again=True, about=invocation_id)
     return await answer_alike(keyed, acting, runtime, InvocationView, let_go)
 
 

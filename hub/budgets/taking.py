@@ -4,7 +4,7 @@ What a write takes is put down under its invocation: it takes once however often
 never used. Counters are taken in the order of their limits, after the invocation's own row, so that nothing deadlocks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, delete, select, update
@@ -31,16 +31,24 @@ async def check(tx: Tx, limits: Iterable[Limit], demand: Demand) -> None:
 async def take(tx: Tx, limits: Iterable[Limit], demand: Demand, *, invocation_id: str | None = None) -> None:
     """Take what is demanded; whoever is refused must undo `tx`. For an `invocation_id` it is taken once.
 
+    What it took in a window that is over, and never used, goes back there, and is taken of the window that is now: else
+    many that had to wait would be sent in one window.
+
     Raises:
         OverBudget: too little is left of one of them.
     """
     at = await now(tx)
     has_taken = await _taken_by(tx, invocation_id)
     for limit, amount in _counted(limits, demand):
-        if limit.id in has_taken:
+        earlier = has_taken.get(limit.id)
+        if earlier is not None and earlier.began == limit.began(at):
             continue
         subject = demand.subjects[limit.per]
         await _take(tx, limit, subject, amount, at)
+        if earlier is not None:
+            await _put_back(tx, earlier)
+            await tx.delete(earlier)
+            await tx.flush()
         if invocation_id is not None:
             taken = {"limit_id": limit.id, "subject": subject, "began": limit.began(at), "amount": amount}
             tx.add(TakenRow(invocation_id=invocation_id, **taken))
@@ -52,8 +60,7 @@ async def give_back(tx: Tx, invocation_id: str) -> None:
     mine = TakenRow.invocation_id == invocation_id
     rows = (await tx.scalars(select(TakenRow).where(mine).order_by(TakenRow.limit_id))).all()
     for row in rows:
-        left = {"used": UsageRow.used - row.amount}
-        await tx.execute(update(UsageRow).where(*_key(row.limit_id, row.subject, row.began)).values(left))
+        await _put_back(tx, row)
     if rows:
         await tx.execute(delete(TakenRow).where(mine))
 
@@ -90,10 +97,16 @@ async def begin(tx: Tx, key: tuple[str, str, int], *, used: int = 0) -> None:
     await tx.execute(insert_into(tx, UsageRow).values(fresh).on_conflict_do_nothing())
 
 
-async def _taken_by(tx: Tx, invocation_id: str | None) -> frozenset[str]:
+async def _put_back(tx: Tx, row: TakenRow) -> None:
+    left = {"used": UsageRow.used - row.amount}
+    await tx.execute(update(UsageRow).where(*_key(row.limit_id, row.subject, row.began)).values(left))
+
+
+async def _taken_by(tx: Tx, invocation_id: str | None) -> Mapping[str, TakenRow]:
     if invocation_id is None:
-        return frozenset()
-    return frozenset(await tx.scalars(select(TakenRow.limit_id).where(TakenRow.invocation_id == invocation_id)))
+        return {}
+    found = await tx.scalars(select(TakenRow).where(TakenRow.invocation_id == invocation_id))
+    return {row.limit_id: row for row in found}
 
 
 async def _take(tx: Tx, limit: Limit, subject: str, amount: int, at: datetime) -> None:

@@ -89,7 +89,6 @@ async def recorded_policy(tx: Tx, digest: str) -> Policy | None:
 
 def newest_active(environment: str) -> Select[BundleRow]:
     """Return the query for the row that decides in `environment`."""
-    # Two publications at the same moment can leave two active rows; the later one decides, everywhere.
     newest_first = (BundleRow.published_at.desc(), BundleRow.id.desc())
     return select(BundleRow).where(*active_in(environment)).order_by(*newest_first).limit(1)
 

@@ -55,6 +55,7 @@ async def publish_bundle(tx: Tx, database: Database, keys: Keyring, publication:
     if publication.environment in BY_TWO:
         where = publication.environment
         raise Forbidden(f"In {where} policy takes two people: propose it, and let another administrator publish it.")
+    await _one_at_a_time(tx, database, publication.environment)
     return await _publish(tx, database, keys, publication)
 
 
@@ -114,6 +115,7 @@ async def publish_proposal(tx: Tx, database: Database, keys: Keyring, proposal_i
         raise Forbidden("You proposed this policy; another administrator publishes it.")
     if second.authenticated_at is None or await now(tx) - second.authenticated_at > FRESH:
         raise FreshLoginNeeded("Publishing policy needs a fresh login. Enter your password again, then publish.")
+    await _one_at_a_time(tx, database, row.environment)  # before it is looked at what decides now
     if row.proposed_on != await _deciding(tx, row.environment):
         raise Conflict("Another policy has been published since this one was proposed. Look at both and propose again.")
     await _publish(tx, database, keys, Publication(environment=row.environment, text=row.text, by=by), row=row)
@@ -158,6 +160,11 @@ async def _publish(
         tx, Event(kind=EventKind.BUNDLE_PUBLISHED, subject=environment, actor=publication.by, facts=facts), keys
     )
     return bundle
+
+
+async def _one_at_a_time(tx: Tx, database: Database, environment: str) -> None:
+    """Let publications in one environment wait for each other: none replaces what its people have not seen decide."""
+    await database.lock(tx, f"bundles:{environment}")
 
 
 async def _deciding(tx: Tx, environment: str) -> str:

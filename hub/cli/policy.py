@@ -11,7 +11,7 @@ from rich.table import Table
 
 from hub.bundles import Bundles, Publication, publish_bundle
 from hub.cli.console import err, fail, out, run, settings
-from hub.invocations.replay import Candidate, Change, Difference, Replay, replay, what_if
+from hub.invocations.replay import Candidate, Change, Difference, Replay, Verdict, replay, what_if
 from hub.opening import open_database, open_keyring
 from hub.policy import Bundle, refuse_failing
 from hub.registry import Environment
@@ -33,6 +33,7 @@ _WORDS = {
     Change.ASKED: "would ask more people",
     Change.RELIEVED: "would ask fewer people, or nobody",
     Change.LET_THROUGH: "would be let through",
+    Change.TERMS: "would go on other terms: another order, time, login or review",
     Change.REASONED: "would come to the same by other rules",
 }
 
@@ -153,13 +154,17 @@ def _tell_differences(differences: list[Difference]) -> None:
             one.recorded.invocation_id,
             one.recorded.facts.tool,
             one.recorded.action.value,
-            ", ".join((was.outcome, *was.asks)),
-            ", ".join((now.outcome, *now.asks, *now.reasons)),
+            ", ".join((was.outcome, *was.asks, *_terms(was, one.change))),
+            ", ".join((now.outcome, *now.asks, *now.reasons, *_terms(now, one.change))),
             ", ".join(now.rule_ids) or "no rule",
         )
     out.print(table)
     if len(differences) > _SHOWN:
         out.print(f"... and more; --json tells the first {len(differences):,} one by one.")
+
+
+def _terms(verdict: Verdict, change: Change) -> tuple[str, ...]:
+    return (verdict.terms or ()) if change is Change.TERMS else ()
 
 
 def _read(file: Path) -> Bundle:

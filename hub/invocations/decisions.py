@@ -1,6 +1,6 @@
 """Understanding a call and deciding on it: the facts policy is given at each point, and what is kept of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -24,7 +24,19 @@ from hub.invocations.secrecy import bind, opened, recorded_arguments
 from hub.invocations.tables import InvocationRow
 from hub.invocations.trust import trust_in
 from hub.invocations.values import Call, Claims, Invocation
-from hub.policy import Action, Bundle, Decision, Denied, Facts, Obliged, PreviewFacts, decide, exposed_facts
+from hub.policy import (
+    Action,
+    Allowed,
+    Bundle,
+    Decision,
+    Denied,
+    Facts,
+    Obligation,
+    Obliged,
+    PreviewFacts,
+    decide,
+    exposed_facts,
+)
 from hub.registry import PublishedTool, canonical_arguments, steps_of
 from hub.storage import Tx, now
 
@@ -164,6 +176,8 @@ def on_record(decision: Decision) -> dict[str, Json]:
     }
     if decision.alarms:
         said["alarms"] = [alarm.rule_id for alarm in decision.alarms]
+    if decision.action is not Action.PROPOSE:
+        said["terms"] = list(terms_of(decision))
     return said | {"obligations": asked(decision)} if isinstance(decision, Obliged) else said
 
 
@@ -179,6 +193,30 @@ def asked(decision: Decision) -> list[str]:
     """Return whom a decision asks, as it goes on record: groups, how many, and the rule that says so."""
     obligations = decision.obligations if isinstance(decision, Obliged) else ()
     return [f"{one.seat} ({one.rule_id})" for one in obligations]
+
+
+def terms_of(decision: Decision) -> Iterator[str]:
+    """Yield on which terms a decision lets a write go or asks about it, beside whom it asks, as they go on record."""
+    for alarm in decision.alarms:
+        if alarm.raises is not None:
+            yield f"{alarm.rule_id} raises it to {alarm.raises.value}"
+    match decision:
+        case Allowed(samples=samples):
+            yield from (f"reviewed by {one.group}: {one.per_mille} of 1000" for one in samples)
+        case Obliged(obligations=(first, *_)):  # they were put together, and have these in common
+            yield from _terms_in(first)
+        case _:
+            pass
+
+
+def _terms_in(one: Obligation) -> Iterator[str]:
+    yield f"within {one.seconds} seconds"
+    if one.fresh_seconds is not None:
+        yield f"login of the last {one.fresh_seconds} seconds"
+    if one.escalate:
+        yield f"escalated to {', '.join(one.escalate)}"
+    if one.carries:
+        yield "votes carried over to the same changes"
 
 
 def basis(decision: Decision) -> dict[str, Json]:

@@ -5,6 +5,7 @@ is told call by call (`what_if`). Nothing is asked of any system of record, and 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,11 +15,11 @@ from typing import Any, Final
 from hub.audit import AuditEvent, EventKind, Stretch, values_named
 from hub.bundles import recorded_bundle
 from hub.core.errors import NotFound
-from hub.invocations.decisions import asked
+from hub.invocations.decisions import asked, terms_of
 from hub.invocations.history import history_of
 from hub.invocations.journal import load
 from hub.keys import Keyring
-from hub.policy import Action, Bundle, Decision, Denied, Facts, decide, uncounted
+from hub.policy import REQUESTER, Action, Bundle, Decision, Denied, Facts, decide, uncounted
 from hub.storage import Database, Tx
 
 Json = Any
@@ -69,6 +70,9 @@ class Change(StrEnum):
     """Fewer people are asked, or nobody any more."""
     LET_THROUGH = "let_through"
     """It was denied; now it is not."""
+    TERMS = "terms"
+    """As many are asked, or nobody, but otherwise: in another order, within another time, with another login, or with
+    other reviews afterwards."""
     REASONED = "reasoned"
     """It comes to the same by other rules."""
 
@@ -81,11 +85,14 @@ class Verdict:
     rule_ids: tuple[str, ...]
     asks: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    terms: tuple[str, ...] | None = None
+    """On which terms, beside whom it asks; None: that is not on record."""
 
     def as_json(self) -> dict[str, Json]:
         """Return it as a JSON object."""
         texts = {"rule_ids": self.rule_ids, "asks": self.asks, "reasons": self.reasons}
-        return {"outcome": self.outcome, **{name: list(value) for name, value in texts.items()}}
+        terms = {} if self.terms is None else {"terms": list(self.terms)}
+        return {"outcome": self.outcome, **{name: list(value) for name, value in texts.items()}, **terms}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,19 +194,21 @@ async def _counted(tx: Tx, recorded: Recorded, bundle: Bundle) -> Recorded:
 
 def change_between(before: Verdict, now: Verdict) -> Change | None:
     """Return how `now` differs from `before`, or None: not at all."""
-    if (before.outcome, before.rule_ids, before.asks) == (now.outcome, now.rule_ids, now.asks):
+    has_other_terms = before.terms is not None and now.terms is not None and before.terms != now.terms
+    if (before.outcome, before.rule_ids, before.asks) == (now.outcome, now.rule_ids, now.asks) and not has_other_terms:
         return None
     if now.outcome != before.outcome:
         if now.outcome == Denied.outcome:
             return Change.REFUSED
         if before.outcome == Denied.outcome:
             return Change.LET_THROUGH
-    needed, needs = _seats(before.asks), _seats(now.asks)
-    if any(needs[group] > needed.get(group, 0) for group in needs):
+    needed, needs = _people(before.asks), _people(now.asks)
+    if any(needs[group] > needed[group] for group in needs):
         return Change.ASKED
-    if any(needed[group] > needs.get(group, 0) for group in needed):
+    if any(needed[group] > needs[group] for group in needed):
         return Change.RELIEVED
-    return Change.REASONED
+    has_other_seats = sorted(map(seat_in, before.asks)) != sorted(map(seat_in, now.asks))
+    return Change.TERMS if has_other_terms or has_other_seats else Change.REASONED
 
 
 def verdict_of(decision: Decision) -> Verdict:
@@ -209,13 +218,22 @@ def verdict_of(decision: Decision) -> Verdict:
         rule_ids=decision.rule_ids,
         asks=tuple(asked(decision)),
         reasons=decision.reasons if isinstance(decision, Denied) else (),
+        terms=tuple(terms_of(decision)),
     )
 
 
-def _seats(asks: Iterable[str]) -> dict[str, int]:
-    """Return how many of each group are asked; an entry is `group:count (rule)`."""
-    seats = (one.partition(" ")[0].rpartition(":") for one in asks)
-    return {group: int(count) for group, _, count in seats}
+def seat_in(entry: str) -> str:
+    """Return whom an entry of `asks` asks, and in which stage: it reads `seat (rule)`."""
+    return entry.rpartition(" (")[0]
+
+
+def _people(asks: Iterable[str]) -> Counter[str]:
+    """Return how many of each group are asked, in all stages together; the requester is one."""
+    found = Counter[str]()
+    for entry in asks:
+        group, _, count = seat_in(entry).partition(" in stage ")[0].rpartition(":")
+        found[group or REQUESTER] += int(count) if group else 1
+    return found
 
 
 async def _batches(
@@ -253,6 +271,7 @@ def _recorded(event: AuditEvent, said: Mapping[str, Json], facts: Json) -> Recor
             rule_ids=tuple(said["rule_ids"]),
             asks=tuple(said.get("obligations", ())),
             reasons=tuple(said.get("reasons", ())),
+            terms=tuple(said["terms"]) if "terms" in said else None,
         ),
         bundle_digest=said["policy_digest"],
     )

@@ -8,7 +8,7 @@ from typing import Final
 from connectors.sdk.preview import Preview
 from hub.bundles import Edition
 from hub.identity.principals import Principal
-from hub.invocations.replay import Change, Difference, Replay, Verdict
+from hub.invocations.replay import Change, Difference, Replay, Verdict, seat_in
 from hub.policy import Bundle, BundleInvalid, History, Obligation, Rule, decide
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at, span
@@ -48,6 +48,7 @@ CHANGES: Final[Mapping[Change, Word]] = {
     Change.ASKED: Word(label="would ask more people", meaning="", tone="warn"),
     Change.RELIEVED: Word(label="would ask fewer people", meaning="", tone="info"),
     Change.LET_THROUGH: Word(label="would be let through", meaning="", tone="info"),
+    Change.TERMS: Word(label="would go on other terms", meaning="", tone="warn"),
     Change.REASONED: Word(label="same, by other rules", meaning="", tone="neutral"),
 }
 _QUESTIONS: Final = {
@@ -214,24 +215,27 @@ def _difference(one: Difference, rules: Mapping[str, Rule], *, now: datetime) ->
         question=_QUESTIONS[recorded.action.value],
         when=at(recorded.at, now=now),
         change=CHANGES[one.change],
-        was=_verdict(recorded.verdict),
-        would_be=_verdict(one.now),
+        was=_verdict(recorded.verdict, one.change),
+        would_be=_verdict(one.now, one.change),
         because=tuple(_because(recorded.verdict, one.now, rules)),
     )
 
 
-def _verdict(verdict: Verdict) -> str:
-    """Return a verdict in words: allowed, denied, or whom it asks."""
+def _verdict(verdict: Verdict, change: Change) -> str:
+    """Return a verdict in words: allowed, denied, or whom it asks; and on which terms, where those would change."""
+    terms = ", ".join(verdict.terms or ()) if change is Change.TERMS else ""
+    told = f" ({terms})" if terms else ""
     if not verdict.asks:
-        return "allowed" if verdict.outcome == "allowed" else "refused"
-    return f"asks {' and '.join(map(_seat, verdict.asks))}"
+        return f"{'allowed' if verdict.outcome == 'allowed' else 'refused'}{told}"
+    return f"asks {' and '.join(map(_seat, verdict.asks))}{told}"
 
 
 def _seat(asked: str) -> str:
     """Return one entry of `asked` in words; it reads like `legal:2 in stage 2 (rule)`."""
-    named, _, stage = asked.partition(" (")[0].partition(" ")
+    seat = seat_in(asked)
+    named, _, stage = seat.partition(" ")
     group, _, count = named.rpartition(":")
-    return f"{count} of {group} {stage}".strip()
+    return f"{count} of {group} {stage}".strip() if group else "the person it is done for"
 
 
 def _because(before: Verdict, after: Verdict, rules: Mapping[str, Rule]) -> Iterator[Because]:

@@ -46,7 +46,7 @@ _DECIDED_AGAIN: Final = frozenset(
     {EventKind.COMMIT_SENT, EventKind.INVOCATION_STALE, EventKind.VOTE_REFUSED, EventKind.GLASS_REFUSED}
 )
 """Events that are no decision of policy themselves, and carry one where it mattered."""
-_DECISION: Final = ("action", "outcome", "rule_ids", "obligations", "alarms", "also")
+_DECISION: Final = ("action", "outcome", "rule_ids", "obligations", "alarms", "terms", "also")
 _ACTIONS: Final[Mapping[str, str]] = {
     "propose": "asking for it",
     "autocommit": "going without a question",

@@ -1,11 +1,17 @@
 """Erasures and legal holds over the API: seen first, asked by one person, answered by another, and told afterwards."""
 
+from typing import Any
+
 import pytest
 from doors.people import LogIn, is_problem
 from doors.working_hub import WorkingHub
+from sqlalchemy import select
 
 from hub.invocations.invoke import invoke
+from hub.invocations.queries import cancel, current
+from hub.invocations.states import State
 from hub.invocations.values import Call
+from hub.ledger.tables import KeyedRequestRow
 
 pytestmark = pytest.mark.anyio
 
@@ -83,3 +89,52 @@ async def test_an_erased_call_says_so_and_an_idempotent_request_tells_no_more(lo
     assert first["result"]["name"] == "pencil"
     assert (left["arguments"], left["result"]) == ({}, {"erased_at": left["erased_at"].replace("Z", "+00:00")})
     assert again["id"] != first["id"], "a read may be made anew: nothing of the first answer is kept"
+
+
+async def asked_about(hub: WorkingHub) -> tuple[str, dict[str, Any]]:
+    """Let the agent propose a write about somebody; return it, and what a decision about it sends."""
+    arguments = {"title": "Paula fell ill"}
+    call = Call(caller=hub.caller, server="everything", tool="ticket_create", arguments=arguments, trace_id="0" * 32)
+    waiting = await invoke(call, hub.runtime)
+    assert waiting.question is not None
+    return waiting.id, {"digest": waiting.question.digest, "reason": "Paula asked for it"}
+
+
+DECISIONS: dict[str, dict[str, Any]] = {
+    "votes": {"choice": "reject"},
+    "counter-proposals": {"arguments": {"title": "Paula is well"}},
+}
+
+
+@pytest.mark.parametrize("way", DECISIONS)
+async def test_what_was_answered_to_a_decision_is_forgotten_with_its_call(
+    hub: WorkingHub, log_in: LogIn, way: str
+) -> None:
+    """The answers tell the arguments and the reasons; their idempotency keys do not bring them back."""
+    approver, administrator, auditor = [await log_in(name) for name in ("approver", "administrator", "auditor")]
+    about, decision = await asked_about(hub)
+    path, body = f"/approvals/{about}/{way}", {**decision, **DECISIONS[way]}
+    first = await approver.send("POST", path, body, **{"Idempotency-Key": "key-1"})
+    if (await current(hub.runtime, about)).state is State.AWAITING_APPROVAL:
+        await cancel(hub.runtime, hub.caller, about, reason="not needed")
+    wanted = {"kind": "invocation", "subject": about, "reason": "They asked."}
+    asked = (await administrator.send("POST", "/audit/erasures", wanted)).json()
+    granted = await auditor.send("PUT", f"/audit/erasures/{asked['id']}/grant")
+
+    again = await approver.send("POST", path, body, **{"Idempotency-Key": "key-1"})
+
+    assert (first.status_code, "Paula" in first.text) == (201, True)
+    assert granted.json()["stage"] == "done"
+    assert "Paula" not in again.text
+    assert again.status_code in {403, 409}  # it is carried out again, and there is nothing left to decide
+
+
+async def test_what_was_answered_to_broken_glass_is_known_to_tell_of_its_call(hub: WorkingHub, log_in: LogIn) -> None:
+    operator = await log_in("operator")
+    about, decision = await asked_about(hub)
+
+    answer = await operator.send("POST", f"/approvals/{about}/broken-glass", decision, **{"Idempotency-Key": "key-1"})
+
+    assert answer.status_code == 200, answer.text
+    async with hub.database.reading() as tx:
+        assert (await tx.scalars(select(KeyedRequestRow.about))).all() == [about]

@@ -21,7 +21,7 @@ from hub.budgets import (
     set_limit,
     take,
 )
-from hub.budgets.tables import UsageRow
+from hub.budgets.tables import TakenRow, UsageRow
 from hub.core.errors import InputError, NotFound
 from hub.identity.authority import Authority
 from hub.keys import Keyring
@@ -114,6 +114,29 @@ async def test_a_new_window_begins_empty(database: Database, keys: Keyring) -> N
 
     assert await taken(database, demand())
     assert not await taken(database, demand())
+
+
+async def test_what_had_to_wait_since_an_earlier_window_takes_of_the_one_in_which_it_is_claimed_again(
+    database: Database, keys: Keyring
+) -> None:
+    """Else a backlog would be sent at once, however few a window allows."""
+    limit = await limited(database, keys, 1)
+    assert await taken(database, demand(), invocation_id="inv_1")  # claimed, and released: its system was down
+    async with database.transaction() as tx:
+        await tx.execute(update(UsageRow).values(began=UsageRow.began - limit.seconds))
+        await tx.execute(update(TakenRow).values(began=TakenRow.began - limit.seconds))
+
+    assert await taken(database, demand(), invocation_id="inv_2")
+    assert not await taken(database, demand(), invocation_id="inv_1")
+
+    async with database.transaction() as tx:
+        await give_back(tx, "inv_2")
+    for _ in range(2):
+        assert await taken(database, demand(), invocation_id="inv_1")
+    assert await used(database) == 1  # what it took before is back where it was
+    async with database.transaction() as tx:
+        await give_back(tx, "inv_1")
+    assert await used(database) == 0
 
 
 def test_the_refusal_says_which_limit_and_when_it_frees() -> None:

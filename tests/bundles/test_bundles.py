@@ -1,12 +1,23 @@
 """Stored bundles: published with an event, refused when their examples fail, seen everywhere within the bound."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import event, insert, select, update
 
 from hub.audit.tables import EventRow
-from hub.bundles import Bundles, Publication, default_bundle_text, publish_bundle, publish_default
+from hub.bundles import (
+    Bundles,
+    Publication,
+    Second,
+    default_bundle_text,
+    propose_bundle,
+    publish_bundle,
+    publish_default,
+    publish_proposal,
+)
 from hub.bundles.tables import BundleRow
-from hub.core.errors import Forbidden
+from hub.core.errors import Conflict, Forbidden
 from hub.identity.tables import PrincipalRow
 from hub.keys import Keyring
 from hub.policy import Bundle, BundleInvalid
@@ -118,3 +129,36 @@ async def test_a_bundle_read_with_another_schema_is_put_on_record_again(database
         ("0" * 64, False, OTHER),
         (published.digest, True, OTHER),
     ]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_of_two_proposals_that_are_published_at_the_same_moment_one_is_looked_at_again(
+    database: Database, keys: Keyring
+) -> None:
+    """Only there do two transactions write at once; the second would replace what nobody has seen decide."""
+    proposed = list[tuple[str, str]]()
+    async with database.transaction() as tx:
+        common = {"kind": "user", "created_at": await now(tx), "roles": ["administrator"]}
+        for name in ("ada", "bob"):
+            values = {"id": f"usr_{name}", "name": name, "display_name": name}
+            await tx.execute(insert(PrincipalRow).values(**common, **values))
+        await publish_default(tx, database, keys, environment="prod")
+        for rule, by, other in (("p", "usr_ada", "usr_bob"), ("q", "usr_bob", "usr_ada")):
+            wanted = Publication(environment="prod", text=OTHER.replace('"p"', f'"{rule}"'), by=by)
+            proposed.append(((await propose_bundle(tx, keys, wanted, by=by)).id, other))
+
+    async def published(proposal_id: str, by: str) -> str:
+        async with database.transaction() as tx:
+            second = Second(person_id=by, authenticated_at=await now(tx))
+            return (await publish_proposal(tx, database, keys, proposal_id, second)).id
+
+    ends = await asyncio.gather(*(published(*one) for one in proposed), return_exceptions=True)
+
+    refused = [one for one in ends if isinstance(one, BaseException)]
+    (done,) = [one for one in ends if isinstance(one, str)]
+    assert [(type(one), str(one)[:40]) for one in refused] == [(Conflict, "Another policy has been published since ")]
+    async with database.reading() as tx:
+        active = (
+            await tx.scalars(select(BundleRow.id).where(BundleRow.is_active, BundleRow.environment == "prod"))
+        ).all()
+    assert list(active) == [done]

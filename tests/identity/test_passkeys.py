@@ -144,8 +144,12 @@ async def test_a_passkey_makes_the_fresh_login_that_a_password_made_before(ada: 
         Authenticator(domain="example.org"),
         Authenticator(flags=PRESENT),
         Authenticator(flags=0x04),
+        *(Authenticator(left_out=member) for member in (1, 3, -1, -2, -3)),
     ],
-    ids=["port", "scheme", "domain", "nobody verified", "nobody present"],
+    ids=[
+        *("port", "scheme", "domain", "nobody verified", "nobody present"),
+        *("no key type", "no algorithm", "no curve", "no x", "no y"),
+    ],
 )
 async def test_what_was_made_for_another_place_or_by_nobody_is_not_enrolled(ada: Desk, device: Authenticator) -> None:
     asked = await ada.enrolling()

@@ -1,5 +1,6 @@
 """Decisions made again from the record: they come out the same, a forged one does not, and another bundle's differ."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 from world import World
 
+from connectors.sdk.vocabulary import Tier
 from hub.approvals import Choice
 from hub.audit import EventKind, events_of
 from hub.audit.tables import ValueRow
@@ -23,6 +25,7 @@ from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.policy import Bundle, decide
+from hub.registry import find_tool, set_owner_tier
 from hub.storage import now
 from hub.worker import check_decisions
 
@@ -207,6 +210,57 @@ async def test_what_a_milder_bundle_would_no_longer_ask_is_told_too(world: World
     assert found.changed[Change.REFUSED] == found.changed[Change.ASKED] == 0
 
 
+def with_default(old: str, new: str) -> str:
+    """Return the default policy, without its examples, with something in it exchanged."""
+    text = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith("//?"))
+    assert old in text
+    return text.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "was", "is_now"),
+    [
+        ('@fresh("PT10M")\n', "", "login of the last 600 seconds", None),
+        ('@ttl("PT24H")', '@ttl("P30D")', "within 86400 seconds", "within 2592000 seconds"),
+        ('@id("critical")', '@id("critical") @carry("same-changes")', None, "votes carried over to the same changes"),
+        ('@id("critical")', '@id("critical") @escalate("heads")', None, "escalated to heads"),
+        ('@review("approvers:2%")', "", "reviewed by approvers: 20 of 1000", None),
+    ],
+)
+async def test_other_terms_for_the_same_people_are_no_agreement(
+    world: World, old: str, new: str, was: str | None, is_now: str | None
+) -> None:
+    """A policy that drops the fresh login, or lets a question wait for a month, has not decided the same."""
+    async with world.runtime.database.transaction() as tx:
+        tool = await find_tool(tx, "upstream", "note_post")
+        assert tool is not None
+        await set_owner_tier(tx, tool.id, Tier.CRITICAL, world.runtime.authority)
+    await story(world)
+
+    found = await otherwise(world, with_default(old, new))
+
+    assert found.changed[Change.TERMS] >= 1
+    assert found.decisions == found.same + found.changed[Change.TERMS]
+    told = [(one.recorded.verdict.terms or (), one.now.terms or ()) for one in found.differences]
+    assert any((was is None or was in before) and (is_now is None or is_now in after) for before, after in told)
+    assert all(before != after for before, after in told)
+
+
+async def test_what_the_requester_confirms_is_compared_too(world: World) -> None:
+    rule = 'forbid (principal, action == Action::"autocommit", resource == Tool::"upstream.note_post");'
+    await enact(world, f'@id("confirm") @confirm("requester") @why("It is theirs.") {rule}')
+    await world.call("note_post", {"text": "Back at noon"})
+
+    found = await otherwise(world, default_bundle_text())
+
+    assert found.changed[Change.RELIEVED] == 1
+    assert (await again(world)).differences == []
+
+
+def test_a_record_that_tells_no_terms_is_compared_without_them() -> None:
+    assert change_between(replace(ONE, terms=None), replace(ONE, terms=("within 5 seconds",))) is None
+
+
 async def test_what_was_decided_elsewhere_is_no_business_of_this_environment(world: World) -> None:
     await story(world)
 
@@ -233,6 +287,8 @@ async def test_every_day_the_decisions_are_made_again_and_the_log_says_what_does
 ALLOWED, DENIED = Verdict(outcome="allowed", rule_ids=("a",)), Verdict(outcome="denied", rule_ids=("d",))
 ONE = Verdict(outcome="obliged", rule_ids=("o",), asks=("finance:1 (o)",))
 TWO = Verdict(outcome="obliged", rule_ids=("o",), asks=("finance:2 (o)",))
+IN_TWO_STAGES = Verdict(outcome="obliged", rule_ids=("o",), asks=("finance:1 (o)", "finance:1 in stage 2 (o)"))
+CONFIRMED = Verdict(outcome="obliged", rule_ids=("o",), asks=("confirmed by requester (o)",))
 OTHERS = Verdict(outcome="obliged", rule_ids=("p",), asks=("legal:1 (p)",))
 BY_ANOTHER = Verdict(outcome="obliged", rule_ids=("p",), asks=("finance:1 (p)",))
 
@@ -251,6 +307,13 @@ BY_ANOTHER = Verdict(outcome="obliged", rule_ids=("p",), asks=("finance:1 (p)",)
         (TWO, ONE, Change.RELIEVED),
         (ONE, ALLOWED, Change.RELIEVED),
         (ONE, BY_ANOTHER, Change.REASONED),
+        (IN_TWO_STAGES, ONE, Change.RELIEVED),
+        (ONE, IN_TWO_STAGES, Change.ASKED),
+        (TWO, IN_TWO_STAGES, Change.TERMS),
+        (CONFIRMED, ONE, Change.ASKED),
+        (CONFIRMED, ALLOWED, Change.RELIEVED),
+        (replace(ONE, terms=("within 5 seconds",)), replace(ONE, terms=("within 9 seconds",)), Change.TERMS),
+        (replace(ONE, terms=("within 5 seconds",)), replace(TWO, terms=("within 9 seconds",)), Change.ASKED),
     ],
 )
 def test_a_change_is_named_after_what_it_means_for_whoever_asked(

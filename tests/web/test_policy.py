@@ -102,6 +102,22 @@ async def test_a_text_is_tried_on_the_record_and_the_difference_explained_call_b
     assert await deciding(world, "dev") == default_bundle_text()
 
 
+async def test_other_terms_for_the_same_people_are_shown_side_by_side(world: World, root: Visitor) -> None:
+    await world.decide_by(
+        '@id("note") @confirm("requester") @require("approvers:1") @why("Theirs.")'
+        ' forbid (principal, action == Action::"autocommit", resource == Tool::"upstream.note_post");'
+    )
+    await world.call("note_post", {"text": "Back at noon"})
+    await root.get("/policy/dev")
+    text = dict(root.form("/policy/dev").fields)["text"]
+
+    await root.submit("/policy/dev", text=text.replace('@id("note")', '@id("note") @fresh("PT5M")'), wish="try")
+
+    assert "would go on other terms" in root.text
+    assert "asks the person it is done for and 1 of approvers (within 86400 seconds)" in root.text
+    assert "(within 86400 seconds, login of the last 300 seconds)" in root.text
+
+
 async def test_a_wrong_text_is_shown_with_the_line_that_is_wrong_and_nothing_is_lost(
     world: World, root: Visitor
 ) -> None:
