@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sqlalchemy import select
 
 from hub.audit import EventKind
@@ -104,6 +105,37 @@ async def runners_of(tx: Tx, connector: str) -> list[Runner]:
     """Return the runners of a connector, revoked ones too, in the order of their names."""
     rows = await tx.scalars(select(RunnerRow).where(RunnerRow.connector == connector).order_by(RunnerRow.name))
     return [_runner(row) for row in rows]
+
+
+async def every_runner(tx: Tx) -> list[Runner]:
+    """Return the runners of all connectors, revoked ones too, in the order of their connectors and names."""
+    rows = await tx.scalars(select(RunnerRow).order_by(RunnerRow.connector, RunnerRow.name))
+    return [_runner(row) for row in rows]
+
+
+async def connectors_owned_by(tx: Tx, owner_id: str) -> frozenset[str]:
+    """Return the connectors whose runners this person may revoke for owning them."""
+    return frozenset(await tx.scalars(select(ConnectorRow.name).where(ConnectorRow.owner_id == owner_id)))
+
+
+def public_key_in(text: str) -> str:
+    """Return the public key that `text` holds, in PEM or already in base64, as a runner is registered with it.
+
+    Raises:
+        InputError: it holds none; or a private one, which stays at the runner.
+    """
+    if "PRIVATE KEY" in text:
+        raise InputError(
+            "This is a private key, which stays at the runner; `openssl pkey -in FILE -pubout` tells the public one."
+        )
+    is_pem = "-----BEGIN" in text
+    try:
+        key = load_pem_public_key(text.strip().encode()) if is_pem else _key(text.strip())
+    except (ValueError, UnsupportedAlgorithm, InputError):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise InputError("This is no Ed25519 public key; `openssl pkey -in runner.pem -pubout` tells a runner's.")
+    return base64.b64encode(key.public_bytes_raw()).decode("ascii")
 
 
 async def signer(tx: Tx, connector: str, name: str, signed: bytes, signature: str) -> Runner:

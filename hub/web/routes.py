@@ -35,6 +35,7 @@ from hub.web import (
     policy,
     promotions,
     reviews,
+    runners,
     server,
     servers,
     setup,
@@ -114,6 +115,9 @@ def _catalog(door: Doorway) -> list[Route]:
         Route("/connections/{connection_id}", door.private(connection.correct_connection), methods=["POST"]),
         Route("/connections/{connection_id}/try", door.private(connection.try_this_connection), methods=["POST"]),
         Route("/servers/{server}/tools/{name}", door.private(tool.show_tool), methods=["GET"]),
+        Route("/runners", door.private(runners.show_runners), methods=["GET"]),
+        Route("/runners", door.private(runners.add_runner), methods=["POST"]),
+        Route("/runners/{connector}/{runner_id}/revoke", door.private(runners.revoke), methods=["POST"]),
         Route("/health", door.private(health.show_health), methods=["GET"]),
     ]
 

@@ -1,5 +1,6 @@
 """People who use the keyboard alone, on each kind of page on which something is decided, changed or stopped."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
 
 import pytest
@@ -115,6 +116,27 @@ async def test_somebody_who_leaves_names_a_deputy(served: Served, page: Page) ->
     await page.keyboard.press("Enter")
 
     await expect(page.get_by_text("Dora votes for you")).to_be_visible()
+
+
+async def test_a_runner_is_registered_and_revoked(served: Served, page: Page) -> None:
+    world = served.world
+    async with world.runtime.database.transaction() as tx:
+        await set_roles(tx, world.ann.id, frozenset({Role.ADMINISTRATOR, Role.MEMBER}), world.runtime.authority)
+    await log_in(page, "ann")
+    await page.goto("/servers")
+
+    await go_to(page, "runners")
+    await tab_to(page, "Name")
+    await page.keyboard.type("acme-ci")
+    await tab_to(page, "Public key")
+    await page.keyboard.type(b64encode(bytes(range(32))).decode())
+    await tab_to(page, "Register it")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("What acme-ci signs about upstream counts from now on.")).to_be_visible()
+    await tab_to(page, "Revoke")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_text("It is revoked.")).to_be_visible()
 
 
 async def test_the_hub_is_stopped_and_a_connection_is_looked_at(served: Served, page: Page) -> None:

@@ -16,6 +16,7 @@ from web_gallery_pins import PIN_LISTS, PINS
 from web_gallery_plan import PLANS, PLANS_BEGUN
 from web_gallery_policy import BUNDLES, POLICIES, TRIALS
 from web_gallery_promotions import PROMOTION_LISTS, PROMOTIONS
+from web_gallery_runners import RUNNERS
 from web_gallery_server import SERVER_LISTS, SERVER_PAGES
 from web_gallery_together import BATCHES, DEPUTIES, GLASS, TRUST, WAITING
 from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, NEW_CONNECTIONS, TOOLS
@@ -249,6 +250,7 @@ def _governed() -> Iterator[Example]:
         ("invocation", "invocation.html", "invocations", INVOCATIONS | PLANS_BEGUN),
         ("servers", "servers.html", "servers", SERVER_LISTS),
         ("server", "server.html", "servers", SERVER_PAGES),
+        ("runners", "runners.html", "servers", RUNNERS),
         ("connection", "connection.html", "servers", CONNECTIONS),
         ("new-connection", "new_connection.html", "servers", NEW_CONNECTIONS),
         ("policy", "policy.html", "policy", POLICIES),

@@ -1,21 +1,18 @@
 """`toolhub connector runner`: machines elsewhere whose signed reports about one connector count like a run here."""
 
-import base64
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from rich.table import Table
 
 from hub.cli.console import fail, out, run, settings
-from hub.core.errors import NotFound
+from hub.core.errors import InputError, NotFound
 from hub.identity.authority import Authority
 from hub.identity.directory import find
 from hub.opening import open_database, open_keyring
-from hub.registry.runners import NewRunner, Runner, register_runner, revoke_runner, runners_of
+from hub.registry.runners import NewRunner, Runner, public_key_in, register_runner, revoke_runner, runners_of
 from hub.settings import Settings
 from hub.storage import Tx
 
@@ -80,15 +77,10 @@ def _public_key(file: Path) -> str:
         content = file.read_bytes()
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.")
-    if b"PRIVATE KEY" in content:
-        fail(f"{file} holds a private key, which stays at the runner; `openssl pkey -in FILE -pubout` tells the other.")
     try:
-        key = load_pem_public_key(content)
-    except ValueError:
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        fail(f"{file} is no Ed25519 public key in PEM; `openssl pkey -in runner.pem -pubout` tells a runner's.")
-    return base64.b64encode(key.public_bytes_raw()).decode("ascii")
+        return public_key_in(content.decode("utf-8", "replace"))
+    except InputError as error:
+        fail(f"{file}: {error.message}")
 
 
 async def _register(chosen: Settings, connector: str, wanted: NewRunner, agent: str | None) -> Runner:
