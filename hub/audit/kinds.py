@@ -68,6 +68,7 @@ class EventKind(StrEnum):
     IDENTITY_UNLINKED = "identity.unlinked"
     CONSENT_GIVEN = "consent.given"
     CONSENT_DENIED = "consent.denied"
+    CONSENT_WITHDRAWN = "consent.withdrawn"
     TOKEN_ISSUED = "token.issued"  # noqa: S105  # the name of an event
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
     TOKEN_REUSE_DETECTED = "token.reuse_detected"  # noqa: S105  # the name of an event

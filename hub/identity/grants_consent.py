@@ -190,6 +190,7 @@ async def withdraw_consent(tx: Tx, user_id: str, client_id: str, authority: Auth
         .where(ConsentRow.user_id == user_id, ConsentRow.client_id == client_id, ConsentRow.withdrawn_at.is_(None))
         .values(withdrawn_at=await now(tx))
     )
+    await authority.record(tx, EventKind.CONSENT_WITHDRAWN, user_id, agent=client_id)
     return await revoke_grants_between(
         tx, user_id=user_id, client_id=client_id, reason="consent withdrawn", authority=authority
     )

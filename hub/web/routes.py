@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from hub.invocations.runtime import Runtime
 from hub.web import (
+    acting,
     agent_secrets,
     approval,
     batches,
@@ -89,6 +90,8 @@ def _entry(door: Doorway) -> list[Route]:
         Route("/passkeys", door.private(passkeys.add_passkey), methods=["POST"]),
         Route("/passkeys/proof", door.private(passkeys.submit_proof), methods=["POST"]),
         Route("/passkeys/{passkey_id}/remove", door.private(passkeys.remove_passkey), methods=["POST"]),
+        Route(acting.PATH, door.private(acting.show_acting), methods=["GET"]),
+        Route(f"{acting.PATH}/{{agent_id}}/stop", door.private(acting.stop), methods=["POST"]),
         Route("/setup/{token}", door.public(setup.show_setup), methods=["GET"]),
         Route("/setup/{token}", door.public(setup.submit_setup), methods=["POST"]),
         Route("/consent/{request_id}", door.private(consent.show_consent), methods=["GET"]),

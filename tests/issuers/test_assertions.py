@@ -19,6 +19,7 @@ from upstream.fixtures import Upstream
 from hub.core.errors import Unauthenticated
 from hub.execution import Reach, judged_by
 from hub.identity.accounts import suspend
+from hub.identity.acting import acting_for, stop_acting
 from hub.identity.clients import ClientAuthentication, NewAgent, create_agent, issue_secret, limit_client
 from hub.identity.foreign_people import link, unlink
 from hub.identity.foreign_tokens import ForeignIssuers
@@ -142,6 +143,19 @@ async def test_an_assertion_that_is_redeemed_while_its_person_is_unlinked_gives_
                     break
 
     assert [(one.status_code, one.json()["error"]) for one in answers] == [(400, "invalid_grant")]
+
+
+async def test_a_person_sees_on_whose_word_an_agent_acts_and_stops_it(there: Trusting) -> None:
+    token = (await there.redeem(there.assertion())).json()["access_token"]
+    requester = there.hub.people["requester"]
+
+    async with there.hub.database.transaction() as tx:
+        (acting,) = await acting_for(tx, requester.id)
+        await stop_acting(tx, requester.id, acting.agent.id, there.hub.authority)
+
+    assert (acting.agent, [leave.issuer for leave in acting.leaves]) == (there.hub.agent, [there.issuer.address])
+    with pytest.raises(Unauthenticated):
+        await there.hub.runtime.verifier.verify(token, resource=RESOURCE)
 
 
 async def test_an_assertion_that_names_a_key_is_redeemed_by_who_holds_it_alone(there: Trusting) -> None:

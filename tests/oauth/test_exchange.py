@@ -11,9 +11,10 @@ from oauth_hub import PUBLIC_URL, RESOURCE, Hub, agent_of, error_in
 from sqlalchemy import select
 
 from hub.audit.tables import EventRow
-from hub.core.errors import Unauthenticated
+from hub.core.errors import NotFound, Unauthenticated
 from hub.identity.access_tokens import mint, read_access_token
 from hub.identity.accounts import suspend
+from hub.identity.acting import acting_for, stop_acting
 from hub.identity.clients import ClientAuthentication, create_agent, issue_secret, limit_client
 from hub.identity.grants_consent import withdraw_consent
 from hub.identity.grants_exchange import ACCESS_TOKEN, JWT, MOST_ACTORS, TOKEN_EXCHANGE
@@ -296,3 +297,29 @@ async def test_who_narrows_its_own_token_is_named_once(two: Two) -> None:
 
     said = read_access_token(body["access_token"], two.first.server.keys)
     assert (said.client_id, said.actors, said.scopes) == (two.first.agent.id, (), {"tryton:read"})
+
+
+async def test_who_passed_its_leave_on_is_told_to_the_person(two: Two) -> None:
+    await exchanged(two)
+
+    async with two.first.database.reading() as tx:
+        found = {one.agent.id: one for one in await acting_for(tx, two.first.ada.id)}
+
+    assert [leave.passed_on_by for leave in found[two.first.agent.id].leaves] == [None]
+    assert {leave.passed_on_by for leave in found[two.second.agent.id].leaves} == {None, two.first.agent}
+
+
+async def test_an_agent_acts_no_longer_once_the_person_takes_it_back_and_one_that_does_not_is_not_found(
+    two: Two,
+) -> None:
+    ada, authority = two.first.ada.id, two.first.authority
+    token = (await exchanged(two))["access_token"]
+    async with two.first.database.transaction() as tx:
+        await stop_acting(tx, ada, two.second.agent.id, authority)
+    with pytest.raises(Unauthenticated):
+        await two.second.caller(token)
+    with pytest.raises(NotFound):
+        async with two.first.database.transaction() as tx:
+            await stop_acting(tx, ada, two.second.agent.id, authority)
+    async with two.first.database.reading() as tx:
+        assert [one.agent.id for one in await acting_for(tx, ada)] == [two.first.agent.id]

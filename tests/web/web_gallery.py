@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from web_gallery_acting import ACTING
 from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_erasures import ERASURES
 from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
@@ -215,7 +216,7 @@ def _entry() -> Iterator[Example]:
     yield entry(
         "password-wrong", "password.html", PasswordPage(name="grace", problem="The two new passwords differ."), VIEWER
     )
-    for name, (template, view) in PASSKEYS.items():
+    for name, (template, view) in (PASSKEYS | ACTING).items():
         yield entry(name, template, view, VIEWER)
     linked = SlackPage(account="U2CERLKJA", team="T1DC2JH3J", since=at(NOW - timedelta(days=3), now=NOW))
     yield entry("slack", "slack.html", SlackPage(), VIEWER)

@@ -1,0 +1,90 @@
+"""Agents that act for me: the page on which a person sees what each may do in their name, and takes it back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from starlette.responses import Response
+
+from hub.identity.acting import Acting, Leave, acting_for, stop_acting
+from hub.identity.resources import server_of
+from hub.storage import now
+from hub.web.inert import Inert, inert_name
+from hub.web.moments import At, at
+from hub.web.scope_words import scope_line
+from hub.web.views.entry import ScopeLine
+from hub.web.visits import Shown, Visit, redirect_telling, show
+
+PATH: Final = "/acting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveLine:
+    """What an agent may do at one server, since when, and on whose word if it is not the viewer's own."""
+
+    server: str
+    scopes: tuple[ScopeLine, ...]
+    since: At
+    word: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActingLine:
+    """One agent that may act for the viewer."""
+
+    id: str
+    agent: Inert
+    name: str
+    is_suspended: bool
+    may_come_back: bool
+    """Whether another word than the viewer's can let it act again."""
+    leaves: tuple[LeaveLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActingPage:
+    """Every agent that may act for the viewer."""
+
+    lines: tuple[ActingLine, ...]
+
+
+async def show_acting(visit: Visit) -> Response:
+    """Show which agents may act for the visitor."""
+    async with visit.runtime.database.reading() as tx:
+        found, moment = await acting_for(tx, visit.person.id), await now(tx)
+    page = ActingPage(lines=tuple(_line(visit, one, moment) for one in found))
+    return show(visit, Shown(template="acting.html", title="Agents that act for me", page=page))
+
+
+async def stop(visit: Visit) -> Response:
+    """Let one agent act for the visitor no longer."""
+    async with visit.runtime.database.transaction() as tx:
+        agent = await stop_acting(tx, visit.person.id, visit.request.path_params["agent_id"], visit.own_authority)
+    told = f"{agent.name} acts for you no longer. What it had proposed in your name and nobody has decided stays open."
+    return redirect_telling(visit, PATH, told)
+
+
+def _line(visit: Visit, one: Acting, moment: datetime) -> ActingLine:
+    return ActingLine(
+        id=one.agent.id,
+        agent=inert_name(one.agent.display_name),
+        name=one.agent.name,
+        is_suspended=one.agent.is_suspended,
+        may_come_back=any(leave.issuer or leave.passed_on_by for leave in one.leaves),
+        leaves=tuple(_leave(visit, leave, moment) for leave in one.leaves),
+    )
+
+
+def _leave(visit: Visit, leave: Leave, moment: datetime) -> LeaveLine:
+    return LeaveLine(
+        server=server_of(leave.resource, visit.runtime.public_url) or leave.resource,
+        scopes=tuple(scope_line(scope, given_before=True) for scope in leave.scopes),
+        since=at(leave.since, now=moment),
+        word=_word(leave),
+    )
+
+
+def _word(leave: Leave) -> str:
+    if leave.passed_on_by is not None:
+        return f"passed on by {leave.passed_on_by.name}"
+    return f"on the word of {leave.issuer}" if leave.issuer else ""
