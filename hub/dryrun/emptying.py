@@ -37,6 +37,17 @@ async def naming(tx: Tx, target: str, invocation_ids: Collection[str]) -> set[st
     return {row.invocation_id for row in (await tx.execute(query)).all() if target in _targets(row.body)}
 
 
+async def planning_for(tx: Tx, target: str, connection_id: str, invocation_ids: Collection[str]) -> set[str]:
+    """Return those of these plans of which a step would change the record `target` of a connection, done or not."""
+    query = select(PreviewRow.invocation_id, PreviewRow.body).where(PreviewRow.invocation_id.in_(invocation_ids))
+    return {
+        row.invocation_id
+        for row in (await tx.execute(query)).all()
+        for step in row.body.get("steps", ())
+        if step["connection_id"] == connection_id and target in _targets(step["preview"])
+    }
+
+
 def _left_of(body: dict[str, Any]) -> Preview:
     """Return what is left of a preview, or of a plan with the previews of its steps."""
     if "steps" not in body:

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from hub.audit import Event, EventKind, append, latest_of
 from hub.core.errors import Conflict, InputError, NotFound
 from hub.core.ids import new_id
-from hub.dryrun.emptying import naming
+from hub.dryrun.emptying import naming, planning_for
 from hub.erasures.scopes import Scope, ScopeKind, parts, reach_of
 from hub.erasures.tables import HoldRow
 from hub.identity.authority import Authority
@@ -162,7 +162,14 @@ async def _under(tx: Tx, hold: Hold, items: Sequence[Item]) -> list[str]:
             return [one.subject for one in items if hold.subject in (one.subject, *one.people)]
         case HoldKind.RECORD:
             there = [one.subject for one in items if one.connection_id == hold.connection_id]
-            return [one for some in parts(there) for one in await naming(tx, hold.subject, some)]
+            named = [one for some in parts(there) for one in await naming(tx, hold.subject, some)]
+            return [*named, *await _plans_for(tx, hold, [one.subject for one in items])]
+
+
+async def _plans_for(tx: Tx, hold: Hold, subjects: Sequence[str]) -> list[str]:
+    """Return the plans, carried out or not, of which a step is about the record that is held."""
+    where = hold.connection_id or ""
+    return [one for some in parts(subjects) for one in await planning_for(tx, hold.subject, where, some)]
 
 
 async def _check(tx: Tx, new: NewHold) -> None:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
-from sqlalchemy import and_, false, or_, select
+from sqlalchemy import and_, exists, false, or_, select
+from sqlalchemy.orm import aliased
 
 from hub.audit import Because, Cause, Class, OldValue, Search, erase_named, is_body, named, old_values, values_kept
 from hub.audit.tables import EventRow
@@ -82,8 +83,11 @@ async def _retire_invocations(database: Database, keys: Keyring, kept_for: timed
 
 async def _old_invocations(tx: Tx, kept_for: timedelta, after: _Old | None, batch: int) -> Sequence[_Old]:
     row = InvocationRow
+    plan = aliased(InvocationRow)
+    goes_on = exists().where(plan.id == row.part_of, plan.state.not_in(sorted(state.value for state in ENDED)))
     query = select(row.id, row.updated_at).where(
         row.erased_at.is_(None),
+        ~goes_on,  # later steps, and the undo of this one, take values from it
         row.state.in_(sorted(state.value for state in ENDED)),
         row.updated_at < await now(tx) - kept_for,
     )

@@ -9,11 +9,12 @@ from sqlalchemy import ColumnElement, or_, select
 
 from hub.audit import values_kept
 from hub.core.errors import InputError, NotFound
-from hub.dryrun.emptying import count_previews, naming
+from hub.dryrun.emptying import count_previews, naming, planning_for
 from hub.identity.directory import get_many
 from hub.identity.principals import PrincipalKind
 from hub.invocations.tables import InvocationRow
 from hub.registry import get_connection
+from hub.registry.composites import PREFIX as COMPOSITES
 from hub.storage import Tx
 
 AT_ONCE: Final = 500
@@ -155,6 +156,8 @@ async def _naming(tx: Tx, scope: Scope) -> tuple[str, ...]:
     assert scope.connection_id is not None  # noqa: S101  # `reach_of` has seen to it
     await get_connection(tx, scope.connection_id)
     theirs = (InvocationRow.connection_id == scope.connection_id) & InvocationRow.erased_at.is_(None)
-    candidates = await _ids(tx, theirs)
-    found = [await naming(tx, scope.subject, some) for some in parts(candidates)]
-    return tuple(sorted(one for some in found for one in some))
+    found = [await naming(tx, scope.subject, some) for some in parts(await _ids(tx, theirs))]
+    plans = InvocationRow.connector.startswith(COMPOSITES, autoescape=True) & InvocationRow.erased_at.is_(None)
+    # a plan that was never carried out has shown the record all the same
+    found += [await planning_for(tx, scope.subject, scope.connection_id, some) for some in parts(await _ids(tx, plans))]
+    return tuple(sorted({one for some in found for one in some}))

@@ -114,7 +114,7 @@ class ToolRow(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     connector: Mapped[str] = mapped_column(String(32), ForeignKey("connectors.name"))
     name: Mapped[str] = mapped_column(String(48))
-    owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
+    owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"), index=True)
     owner_tier: Mapped[str | None] = mapped_column(String(16))
     raised_tier: Mapped[str | None] = mapped_column(String(16))
     raised_reason: Mapped[str | None] = mapped_column(String(500))
