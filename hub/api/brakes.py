@@ -10,6 +10,7 @@ from hub import budgets
 from hub.api.access import Person, RuntimeParameter, Stopper
 from hub.api.bodies import Body, Id, Reason
 from hub.budgets import Limit, Measure, NewLimit, Per, StopKind
+from hub.storage import now
 
 router = APIRouter(tags=["limits"])
 
@@ -45,6 +46,21 @@ class LimitList(BaseModel):
     items: list[LimitView]
 
 
+class OwnLimitView(LimitView):
+    """A limit that counts for something of the caller's, and how much of it is used now."""
+
+    used: int = Field(description="How much is used; of a limit for each agent or tool, by the one that used most.")
+    used_by: str | None = Field(description="The id of that agent or tool; null: none of them was called yet.")
+    frees_at: datetime | None = Field(description="When the window ends; null: it has none.")
+    may_change: bool = Field(description="Whether the caller may set or lift it.")
+
+
+class OwnLimitList(BaseModel):
+    """The limits that count for what the caller owns: their own first, then those of each agent or tool."""
+
+    items: list[OwnLimitView]
+
+
 class StopBody(Body):
     """A switch to be turned on."""
 
@@ -71,6 +87,28 @@ async def list_limits(runtime: RuntimeParameter, _acting: Stopper) -> LimitList:
     """Return every limit that counts now."""
     async with runtime.database.reading() as tx:
         return LimitList(items=[_limit(one) for one in await budgets.limits_now(tx)])
+
+
+@router.get("/limits/own", operation_id="listOwnLimits", summary="List the limits of what is mine")
+async def list_own_limits(runtime: RuntimeParameter, acting: Person) -> OwnLimitList:
+    """Return the limits that count for the agents and tools the caller owns, with how much of each is used."""
+    async with runtime.database.reading() as tx:
+        mine = await budgets.owned(tx, acting.principal.id)
+        used, moment = await budgets.used_now(tx, mine), await now(tx)
+        liftable = await budgets.liftable(tx, acting.authority(runtime))
+    own = {one.id for one in mine}
+    return OwnLimitList(
+        items=[
+            OwnLimitView(
+                **_limit(one.limit).model_dump(),
+                used=one.amount,
+                used_by=one.own.id if one.own else None,
+                frees_at=one.limit.frees(moment) if one.limit.measure.has_window else None,
+                may_change=one.limit.id in liftable and one.limit.subject in own,
+            )
+            for one in used
+        ]
+    )
 
 
 @router.post("/limits", operation_id="setLimit", summary="Set a limit", status_code=201)

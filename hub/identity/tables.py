@@ -19,7 +19,7 @@ class PrincipalRow(Base):
     name: Mapped[str] = mapped_column(String(64), unique=True)
     display_name: Mapped[str] = mapped_column(String(120))
     roles: Mapped[list[str]] = mapped_column(Json)
-    owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"))
+    owner_id: Mapped[str | None] = mapped_column(String(40), ForeignKey("principals.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(Moment)
     suspended_at: Mapped[datetime | None] = mapped_column(Moment)
     suspended_reason: Mapped[str | None] = mapped_column(String(500))

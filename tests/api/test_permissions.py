@@ -39,6 +39,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "setToolRules": ADMINISTRATOR,
     "setToolTrust": ADMINISTRATOR,
     "listLimits": ADMINISTRATOR | OPERATOR,
+    "listOwnLimits": EVERYBODY,  # of what is theirs
     "setLimit": ADMINISTRATOR,  # and owners, of what is theirs; see test_braking
     "liftLimit": ADMINISTRATOR,
     "listStops": ADMINISTRATOR | OPERATOR,

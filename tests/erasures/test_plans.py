@@ -1,6 +1,7 @@
 """Erasing what plans have read, shown and passed on: all of it goes, at once, and not before the plan has ended."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from hub.erasures import HoldKind, Keeping, NewHold, Scope, ScopeKind, retain, s
 from hub.invocations.journal import load
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.registry import Environment, NewConnection, create_connection
 
 pytestmark = pytest.mark.anyio
 
@@ -108,7 +110,12 @@ async def test_a_step_is_not_erased_while_its_plan_goes_on(office: Office) -> No
 async def test_a_plan_that_nobody_carried_out_is_found_by_the_records_of_its_steps(office: Office) -> None:
     plan = await asked(office)
     await office.world.vote(plan, office.world.ann, Choice.REJECT)
+    new = NewConnection(name="other", connector="upstream", environment=Environment.DEV, base_url="https://other.test")
+    async with office.database.transaction() as tx:
+        elsewhere = await create_connection(tx, new, office.authority(office.adam))
 
+    with pytest.raises(Conflict, match="nothing to erase"):
+        await office.ask(replace(record(office, 40), connection_id=elsewhere.id))
     await office.erase(record(office, 40))
 
     assert await office.tables_with(TELLING) == []

@@ -553,6 +553,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_principals")),
         sa.UniqueConstraint("name", name=op.f("uq_principals_name")),
     )
+    with op.batch_alter_table("principals", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_principals_owner_id"), ["owner_id"], unique=False)
+
     op.create_table(
         "repeat_keys",
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -1264,6 +1267,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tools")),
         sa.UniqueConstraint("connector", "name", name=op.f("uq_tools_connector_name")),
     )
+    with op.batch_alter_table("tools", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tools_owner_id"), ["owner_id"], unique=False)
+
     op.create_table(
         "connector_releases_in_use",
         sa.Column("connector", sa.String(length=32), nullable=False),
@@ -1455,6 +1461,9 @@ def downgrade() -> None:
 
     op.drop_table("pin_changes")
     op.drop_table("connector_releases_in_use")
+    with op.batch_alter_table("tools", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_tools_owner_id"))
+
     op.drop_table("tools")
     with op.batch_alter_table("oauth_refresh_tokens", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_oauth_refresh_tokens_grant_id"))
@@ -1589,6 +1598,9 @@ def downgrade() -> None:
 
     op.drop_table("reviews")
     op.drop_table("repeat_keys")
+    with op.batch_alter_table("principals", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_principals_owner_id"))
+
     op.drop_table("principals")
     with op.batch_alter_table("previews", schema=None) as batch_op:
         batch_op.drop_index("ix_previews_track_record")
