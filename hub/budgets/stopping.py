@@ -54,7 +54,7 @@ async def set_stop(tx: Tx, kind: StopKind, subject: str, reason: str, authority:
         raise InputError("Name the agent, the tool or the connection; the hub has no name.")
     if not reason.strip():
         raise InputError("Say why; it is told to whoever is stopped, and kept on record.")
-    row = await tx.get(StopRow, (kind.value, subject))
+    row = await _held(tx, kind, subject, authority)
     if row is None:
         row = StopRow(kind=kind.value, subject=subject, set_by=authority.by, set_at=await now(tx), reason="")
         tx.add(row)
@@ -72,7 +72,7 @@ async def lift_stop(tx: Tx, kind: StopKind, subject: str, authority: Authority) 
         Forbidden: it is neither an administrator nor an operator.
     """
     await _require(tx, authority)
-    row = await tx.get(StopRow, (kind.value, subject))
+    row = await _held(tx, kind, subject, authority)
     if row is None:
         raise NotFound("This switch is not on.")
     await tx.delete(row)
@@ -97,6 +97,12 @@ async def stops_for(tx: Tx, *, agent_id: str, tool_id: str, connection_id: str) 
 async def _require(tx: Tx, authority: Authority) -> None:
     if authority.by is not None:
         demand(await get(tx, authority.by), Permission.STOP_THINGS)
+
+
+async def _held(tx: Tx, kind: StopKind, subject: str, authority: Authority) -> StopRow | None:
+    """Return the switch as it stands once nobody else is turning it, None if it is off; held until `tx` ends."""
+    await authority.database.lock(tx, f"stop:{kind.value}:{subject}")
+    return await tx.get(StopRow, (kind.value, subject), populate_existing=True)
 
 
 def _stop(row: StopRow) -> Stop:

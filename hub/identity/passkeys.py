@@ -33,7 +33,14 @@ from hub.core.errors import Conflict, FreshLoginNeeded, InputError, Malformed, N
 from hub.core.ids import new_id
 from hub.identity.assertions import json_object, use_once
 from hub.identity.authority import Authority
-from hub.identity.sessions import LIFETIME, WebSession, close_session, close_sessions_of, open_session
+from hub.identity.sessions import (
+    LIFETIME,
+    WebSession,
+    close_session,
+    close_sessions_of,
+    hold_logins,
+    open_session,
+)
 from hub.identity.tables import PasskeyRow, SessionRow
 from hub.keys import Keyring
 from hub.storage import Tx, now
@@ -150,7 +157,7 @@ async def enrol(tx: Tx, session: WebSession, site: Site, wanted: NewPasskey, aut
         )
     except Exception as error:  # what a browser sends is anything: WebAuthn's readers stumble over it in many ways
         raise InputError("The browser's answer does not make a passkey for this hub. Nothing was added.") from error
-    await authority.database.lock(tx, f"passkeys:{person_id}")
+    await hold_logins(tx, person_id)
     known = await _rows(tx, person_id)
     if len(known) >= MOST:
         raise Conflict(f"There are {MOST} passkeys already. Remove one first.")

@@ -63,6 +63,8 @@ async def open_session(
     Return the cookie's value, which is kept nowhere.
     """
     cookie, at = new_secret("ses"), await now(tx)
+    if not by_passkey:
+        await hold_logins(tx, principal_id)
     if not by_passkey and await tx.scalar(select(_HAS_PASSKEY).where(PrincipalRow.id == principal_id)):
         authenticated_at = at - LIFETIME  # it lets them in, and is never fresh
     tx.add(
@@ -77,6 +79,14 @@ async def open_session(
     )
     await tx.flush()
     return cookie
+
+
+async def hold_logins(tx: Tx, principal_id: str) -> None:
+    """Let nobody else log in as this person, or enrol its passkeys, until `tx` ends.
+
+    Else a login by password that meets the first passkey would not know of it, and would count as fresh.
+    """
+    await tx.execute(select(PrincipalRow.id).where(PrincipalRow.id == principal_id).with_for_update())
 
 
 async def session_of(tx: Tx, cookie: str | None) -> WebSession | None:

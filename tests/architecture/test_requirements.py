@@ -4,7 +4,9 @@ import tomllib
 from collections import Counter
 from typing import Any, Final
 
-from architecture.named_tests import ROOT, names_in, skipped_of
+import pytest
+
+from architecture.named_tests import ROOT, names_in, skipped_in, skipped_of
 
 REQUIREMENTS: Final = ROOT / "hub" / "requirements.toml"
 
@@ -34,3 +36,19 @@ def test_every_test_that_keeps_promises_belongs_to_one() -> None:
 
 def test_no_test_that_keeps_a_promise_is_skipped() -> None:
     assert skipped_of({name for promise in _requirements()["promise"] for name in promise["tests"]}) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "skipped"),
+    [
+        ("def test_a(): ...", []),
+        ("@pytest.mark.skip\ndef test_a(): ...\ndef test_b(): ...", ["test_a"]),
+        ("@pytest.mark.skipif(True, reason='x')\nasync def test_a(): ...", ["test_a"]),
+        ("pytestmark = [pytest.mark.anyio, pytest.mark.skip]\ndef test_a(): ...", ["test_a"]),
+        ("pytest.importorskip('x')\ndef test_a(): ...", ["test_a"]),
+        ("def test_a():\n    pytest.skip('not today')\ndef test_b(): ...", ["test_a"]),
+        ("def test_a():\n    link.skip()", []),
+    ],
+)
+def test_whatever_skips_a_test_is_found(source: str, skipped: list[str]) -> None:
+    assert skipped_in(source) == skipped

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from authenticator import PRESENT, Authenticator
+from meeting import waits_or_ends
 from sqlalchemy import select, update
 
 from hub.audit import EventKind
@@ -211,6 +212,31 @@ async def test_a_challenge_enrols_once(ada: Desk, device: Authenticator) -> None
         await tx.execute(update(SessionRow).values(authenticated_at=await now(tx)))
     with pytest.raises(InputError, match="sent twice"):
         await fresh.enrol(Authenticator(id=b"third").made(again.options), again.sealed)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_login_by_password_that_meets_the_first_passkey_is_not_fresh(
+    ada: Desk, device: Authenticator, database_url: str
+) -> None:
+    """As by whoever has the password, while its owner enrols the passkey that is to keep them out."""
+    asked, before = await ada.enrolling(), await ada.session()
+    elsewhere = Database(database_url)  # as another process would
+
+    async def log_in() -> str:
+        async with elsewhere.transaction() as tx:
+            return await open_session(tx, before.principal.id)
+
+    async with ada.database.transaction() as tx:
+        answered = Answered(credential=device.made(asked.options), sealed=asked.sealed)
+        await enrol(tx, before, HERE, NewPasskey(name="laptop", answered=answered), ada.authority)
+        meets = asyncio.create_task(log_in())
+        await waits_or_ends(elsewhere, meets)
+    cookie = await meets
+
+    other = await replace(ada, cookie=cookie).session()
+    assert other.has_passkey
+    assert age_of(other, before) >= FRESH
+    await elsewhere.close()
 
 
 async def test_nobody_has_more_than_ten(ada: Desk, device: Authenticator) -> None:

@@ -1,0 +1,63 @@
+"""Kill switches that several people turn at the same moment: each is told the truth, and the last one counts."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+from meeting import waits_or_ends
+from sqlalchemy import select
+
+from hub.audit.tables import EventRow
+from hub.budgets import StopKind, lift_stop, set_stop
+from hub.budgets.tables import StopRow
+from hub.identity.authority import Authority
+from hub.keys import Keyring
+from hub.storage import Database
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def database(postgresql_url: str) -> AsyncGenerator[Database]:
+    """Only here do two transactions write at the same time."""
+    opened = Database(postgresql_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def authority(database: Database, keys: Keyring) -> Authority:
+    return Authority(database=database, keys=keys)
+
+
+async def turn_on(authority: Authority, reason: str) -> None:
+    async with authority.database.transaction() as tx:
+        await set_stop(tx, StopKind.HUB, "", reason, authority)
+
+
+async def reasons(database: Database) -> list[str]:
+    async with database.reading() as tx:
+        return list(await tx.scalars(select(StopRow.reason)))
+
+
+async def test_everybody_who_turns_it_on_at_once_is_told_that_it_is_on(
+    database: Database, authority: Authority
+) -> None:
+    await asyncio.gather(*(turn_on(authority, f"reason {number}") for number in range(4)))
+
+    (reason,) = await reasons(database)
+    assert reason.startswith("reason ")
+    async with database.reading() as tx:
+        assert list(await tx.scalars(select(EventRow.kind))) == ["stop.set"] * 4
+
+
+async def test_who_turns_it_on_while_it_is_lifted_leaves_it_on(database: Database, authority: Authority) -> None:
+    await turn_on(authority, "We look into it.")
+    async with database.transaction() as tx:
+        await lift_stop(tx, StopKind.HUB, "", authority)
+        again = asyncio.create_task(turn_on(authority, "We look into it."))
+        await waits_or_ends(database, again)
+
+    await again
+
+    assert await reasons(database) == ["We look into it."]
