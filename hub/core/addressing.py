@@ -41,6 +41,9 @@ PATTERNS: Final[Mapping[str, re.Pattern[str]]] = {
         r"|(?:^|\n)\s*#{0,3}\s*(?:system|assistant)\s*(?:prompt|message)?\s*:\s*\S",
         re.IGNORECASE,
     ),
+    "marked-as-an-order": re.compile(
+        r"<\s*(?:important|critical|urgent|secret|hidden|instructions?)\s*>", re.IGNORECASE
+    ),
     "keep-it-from-people": re.compile(
         r"\b(?:do not|don't|never|without)\s+(?:tell(?:ing)?|inform(?:ing)?|mention(?:ing)?(?: this)? to|alert(?:ing)?|"
         r"ask(?:ing)?)\s+(?:the\s+)?(?:user|human|operator|approver)s?\b",
@@ -69,7 +72,9 @@ PATTERNS: Final[Mapping[str, re.Pattern[str]]] = {
 _SPACES: Final = re.compile(r"[^\S\n]+")
 _LINE_ENDS: Final = re.compile(r" ?\n[ \n]*")
 
-_TAGS: Final = re.compile(r"[\U000E0020-\U000E007E]+")
+_TAGS: Final = re.compile(r"[\U000E0001\U000E0020-\U000E007E]+")
+_SELECTORS: Final = re.compile(r"[\uFE00-\uFE0F\U000E0100-\U000E01EF]{2,}")
+"""One chooses how the character before it looks; several in a row are bytes that nobody sees."""
 _FLAG: Final = re.compile(r"\U0001F3F4[\U000E0061-\U000E007A\U000E0030-\U000E0039]{2,6}\U000E007F")
 """The flags of England, Scotland and Wales are written with tags."""
 _OVERRIDES: Final = re.compile(r"[\u202D\u202E]")
@@ -99,7 +104,7 @@ def _plain(text: str) -> str:
 
 def _hides(text: str) -> bool:
     without_flags = _FLAG.sub("", text)
-    return any(sign.search(without_flags) for sign in (_TAGS, _OVERRIDES, _BINARY))
+    return any(sign.search(without_flags) for sign in (_TAGS, _SELECTORS, _OVERRIDES, _BINARY))
 
 
 def _untagged(text: str) -> str:

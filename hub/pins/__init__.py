@@ -1,6 +1,7 @@
 """Pins: what federated servers say now that the owners of their connectors have not looked at yet."""
 
-from hub.pins.advice import Advice, Sign, advice_on, breakage, same_reading
+from hub.pins.advice import Advice, Sign, advice_on, same_reading
+from hub.pins.breaking import breakage
 from hub.pins.keeping import (
     Looked,
     accept,

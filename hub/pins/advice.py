@@ -12,8 +12,9 @@ from typing import Any, Final, cast
 
 from connectors.mcp_upstream.serving import LISTED
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
-from connectors.sdk.vocabulary import SERVES, Effect
+from connectors.sdk.vocabulary import Effect
 from hub.core.addressing import HIDDEN, addressed_in
+from hub.pins.breaking import breakage
 
 Json = Any
 """Any JSON value."""
@@ -58,11 +59,14 @@ class Advice:
 
 _NOT_READ: Final = {"artefact_digest", "version", "entry", "spec_version"}
 """Of a spec, what is ours: a newer hub makes the same of the same words."""
-_ANNOTATIONS: Final = frozenset({"title", "description", "examples", "default", "$comment", "deprecated"})
 _HIDING: Final[Mapping[str, re.Pattern[str]]] = {
     "characters that move or colour text on a terminal": re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"),
     "a comment that pages do not show": re.compile(r"<!--|\[//\]: #|<\s*(?:script|style|template)\b", re.IGNORECASE),
     "characters without any width": re.compile(r"[\u00ad\u180e\u200b\u2060-\u2064\ufeff]"),
+    "characters that show nothing": re.compile(
+        r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a]"
+    ),
+    "a gap that pushes what follows out of sight": re.compile(r"[^\S\n]{80,}|\n{20,}"),
     "characters that turn the direction of writing": re.compile(r"[\u202a-\u202e\u2066-\u2069]"),
     "characters that spell a text nobody sees": re.compile(r"[\U000e0020-\U000e007e]"),
 }
@@ -92,52 +96,6 @@ def advice_on(before: ConnectorSpec, after: ConnectorSpec, others: Mapping[str, 
     for name, why in breakage(before, after).items():
         found.append(Advice(operation=name, sign=Sign.BROKEN, says=why))
     return tuple(found)
-
-
-def breakage(before: ConnectorSpec, after: ConnectorSpec) -> dict[str, str]:
-    """Return which accepted operations can no longer be carried out as they were accepted, and why.
-
-    Callers read the reasons, so they hold no word of `after`, which nobody has accepted.
-    One with more optional arguments or another text still can.
-    """
-    now = {str(one.binding.get("tool")): one for one in after.operations}
-    found = dict[str, str]()
-    for old in before.operations:
-        if SERVES in old.binding:
-            continue  # what is gone cannot be read, and says so itself
-        new = now.get(str(old.binding.get("tool")))
-        why = "The server does not offer it any more." if new is None else _why_broken(old, new)
-        if why:
-            found[old.name] = why
-    return found
-
-
-def _why_broken(old: OperationSpec, new: OperationSpec) -> str | None:
-    if old.effect is Effect.READ and _says_it_writes(new):
-        return "The server says now that it changes something."
-    before, after = _bones(old.input_schema), _bones(new.input_schema)
-    if {*after.get("required", ())} - {*before.get("required", ())}:
-        return "The server needs another argument now."
-    properties = after.get("properties", {})
-    for name, schema in before.get("properties", {}).items():
-        if name not in properties:
-            return f"The server does not know the argument {name!r} any more."
-        if properties[name] != schema:
-            return f"The server takes something else as {name!r} now."
-    return None
-
-
-def _says_it_writes(operation: OperationSpec) -> bool:
-    hints = operation.binding.get("hints")
-    return isinstance(hints, dict) and cast("dict[str, Json]", hints).get("readOnlyHint") is False
-
-
-def _bones(schema: Json) -> Json:
-    """Return a schema without what only describes."""
-    if isinstance(schema, Mapping):
-        members = cast("Mapping[str, Json]", schema)
-        return {name: _bones(member) for name, member in members.items() if name not in _ANNOTATIONS}
-    return [_bones(item) for item in cast("list[Json]", schema)] if isinstance(schema, list | tuple) else schema
 
 
 def _told(operation: OperationSpec) -> dict[str, Json]:

@@ -14,7 +14,8 @@ from hub.core.ids import is_id, new_id
 from hub.identity.authority import Authority
 from hub.identity.directory import get
 from hub.identity.permissions import Permission, may
-from hub.pins.advice import Advice, breakage
+from hub.pins.advice import Advice
+from hub.pins.breaking import breakage
 from hub.pins.tables import PinChangeRow, PinLookRow
 from hub.pins.values import Change, Look, State
 from hub.registry import get_connection, register_connector
