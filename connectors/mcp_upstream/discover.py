@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from connectors.mcp_upstream import serving
 from connectors.mcp_upstream.declared import declarations, fields_of
+from connectors.mcp_upstream.keepable import shown, unkeepable, unreadable
 from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.declaration import Declared
@@ -58,7 +59,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A tool that cannot be published, and why."""
+    """A tool, or what stands beside tools, that cannot be published, and why."""
 
     tool: str
     reason: str
@@ -100,13 +101,12 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
         Refused, Unreadable: it is there, but speaks no protocol that we know.
     """
     session, opens_sessions = await _meet(_Bounded(transport))
-    tools = await _tools(session)
+    tools, refused = _kept(await _tools(session))
     declared = declarations(tools) if owner.vouches else {}
     aside = _phase_tools(declared)
     names = normalised([name for name in tools if name not in aside])
     manner = {"version": session.version, "opens_sessions": opens_sessions}
     operations: list[OperationSpec] = []
-    refused: list[Refusal] = []
     for number, name in enumerate(sorted(names)):
         if number % _AT_A_TIME == 0:
             await sleep(0)
@@ -117,8 +117,19 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
                 operations.append(_fit(_declared_operation(names[name], tools[name], said, manner)))
         except (ValidationError, SchemaInvalid, ValueError, TypeError) as error:
             refused.append(Refusal(tool=name, reason=str(error)[:500]))
-    operations += await serving.served(session, owner.name, manner)
+        except (AttributeError, KeyError, RecursionError) as error:
+            refused.append(Refusal(tool=name, reason=f"its schemas cannot be understood ({type(error).__name__})"))
+    beside = await serving.served(session, owner.name, manner)
+    operations += beside.operations
+    refused += [Refusal(tool=name, reason=why) for name, why in beside.left_out]
     return Discovery(spec=_connector(owner, operations, session.about), refused=tuple(refused))
+
+
+def _kept(tools: Mapping[str, dict[str, Json]]) -> tuple[dict[str, dict[str, Json]], list[Refusal]]:
+    """Return the tools that can be read as they are listed, and why the others cannot."""
+    problems = {name: why for name, tool in tools.items() if (why := unreadable(tool))}
+    refused = [Refusal(tool=shown(name), reason=why) for name, why in sorted(problems.items())]
+    return {name: tool for name, tool in tools.items() if name not in problems}, refused
 
 
 class _Bounded:
@@ -212,6 +223,8 @@ def _description(operations: list[OperationSpec], about: Mapping[str, Json]) -> 
     count = sum(SERVES not in operation.binding for operation in operations)
     said = about.get("instructions")
     words = f" It says: {said[:_LONGEST_INSTRUCTIONS]}" if isinstance(said, str) and said else ""
+    if unkeepable(words):
+        words = " What it says of itself cannot be kept."
     return f"{count} tools of another MCP server.{words}"
 
 
@@ -274,6 +287,7 @@ def _declared_operation(
 def _fit(operation: OperationSpec) -> OperationSpec:
     """Return an operation that can be published: one tool that some client cannot read never keeps the others out."""
     findings = [*lint_input(operation.input_schema), *lint_output(operation.output_schema)]
+    findings += [why] if (why := unkeepable(operation.model_dump(mode="json"))) else []
     if findings:
         raise ValueError("; ".join(findings))
     return operation

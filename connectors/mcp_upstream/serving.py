@@ -6,8 +6,10 @@ they are, on the governed way of every read.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from connectors.mcp_upstream.keepable import shown, unkeepable
 from connectors.mcp_upstream.protocol import Call, RpcError, Session, refusal
 from connectors.sdk.errors import Unreadable
 from connectors.sdk.spec import OperationSpec
@@ -48,26 +50,44 @@ _OURS: Final = ("_meta", "resultType", "ttlMs", "cacheScope")
 """Members of a result that are between us and the server."""
 
 
-async def served(session: Session, connector: str, manner: Mapping[str, Json]) -> list[OperationSpec]:
-    """Return the operations for what the server says it offers beside tools.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """The operations for what a server offers beside tools; of its lists, what was left out by name, and why."""
+
+    operations: list[OperationSpec]
+    left_out: list[tuple[str, str]]
+
+
+async def served(session: Session, connector: str, manner: Mapping[str, Json]) -> Served:
+    """Return what the server says it offers beside tools.
 
     Raises:
         ConnectorError: it cannot be listed.
     """
     can = session.capabilities
-    found = list[OperationSpec]()
+    found, left_out = list[OperationSpec](), list[tuple[str, str]]()
     if "resources" in can:
-        listed = {
-            "resources": await _all(session, "resources/list", "resources", "uri"),
-            "templates": await _all(session, "resources/templates/list", "resourceTemplates", "uriTemplate"),
-        }
+        resources = await _all(session, "resources/list", "resources", "uri")
+        templates = await _all(session, "resources/templates/list", "resourceTemplates", "uriTemplate")
+        listed = {"resources": _kept(resources, left_out), "templates": _kept(templates, left_out)}
         found.append(_operation(RESOURCES, connector, manner, listed))
     if "prompts" in can:
-        listed = {"prompts": await _all(session, "prompts/list", "prompts", "name")}
+        listed = {"prompts": _kept(await _all(session, "prompts/list", "prompts", "name"), left_out)}
         found.append(_operation(PROMPTS, connector, manner, listed))
     if "completions" in can:
         found.append(_operation(COMPLETIONS, connector, manner, {}))
-    return found
+    return Served(operations=found, left_out=left_out)
+
+
+def _kept(listed: Mapping[str, dict[str, Json]], left_out: list[tuple[str, str]]) -> list[dict[str, Json]]:
+    """Return what can be kept of a list, in the order of its keys, and add to `left_out` what cannot."""
+    kept = list[dict[str, Json]]()
+    for name, one in sorted(listed.items()):
+        if why := unkeepable(one):
+            left_out.append((shown(name), why))
+        else:
+            kept.append(one)
+    return kept
 
 
 def _operation(kind: str, connector: str, manner: Mapping[str, Json], listed: Mapping[str, Json]) -> OperationSpec:
@@ -85,8 +105,8 @@ def _operation(kind: str, connector: str, manner: Mapping[str, Json], listed: Ma
     )
 
 
-async def _all(session: Session, method: str, member: str, key: str) -> list[dict[str, Json]]:
-    """Return what a list holds, in the order of its keys, each key once."""
+async def _all(session: Session, method: str, member: str, key: str) -> dict[str, dict[str, Json]]:
+    """Return what a list holds, by its keys."""
     found = dict[str, dict[str, Json]]()
     cursor: str | None = None
     for _ in range(_MOST_PAGES):
@@ -94,7 +114,7 @@ async def _all(session: Session, method: str, member: str, key: str) -> list[dic
             page = await session.ask(Call(method, {} if cursor is None else {"cursor": cursor}))
         except RpcError as error:
             if error.code == _NO_SUCH_METHOD:  # who offers resources need not offer templates
-                return []
+                return {}
             raise refusal(error, is_safe=True) from error
         items = page.get(member)
         for item in cast("list[Json]", items) if isinstance(items, list) else []:
@@ -104,7 +124,7 @@ async def _all(session: Session, method: str, member: str, key: str) -> list[dic
             raise Unreadable(f"The MCP server lists more than {_MOST} {member}; have it list fewer.")
         cursor = page.get("nextCursor")
         if cursor is None:
-            return [found[name] for name in sorted(found)]
+            return found
     raise Unreadable(f"The MCP server's list of {member} does not end.")
 
 

@@ -1,0 +1,61 @@
+"""What of a server's lists can be kept: whole characters, numbers that readers agree on, nesting within bounds."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+Json = Any
+"""Any JSON value."""
+
+DEEPEST: Final = 48
+"""How many objects and lists may stand in each other, as in all that comes into the hub."""
+LARGEST_INTEGER: Final = 2**53 - 1
+_LONGEST_NAME: Final = 64
+
+
+def unreadable(value: Json) -> str | None:
+    """Return why a part of a list cannot be made anything of, None: it can; its numbers may still be too large."""
+    ahead: list[tuple[Json, int]] = [(value, 0)]
+    while ahead:
+        one, depth = ahead.pop()
+        if isinstance(one, str) and not _is_text(one):
+            return "it holds a character that cannot be kept"
+        if depth > DEEPEST and isinstance(one, Mapping | list):
+            return f"it nests deeper than {DEEPEST}"
+        ahead += [(part, depth + 1) for part in _parts(one)]
+    return None
+
+
+def unkeepable(value: Json) -> str | None:
+    """Return why a part of a list cannot be kept as it is, None: it can."""
+    return unreadable(value) or _strange_number(value)
+
+
+def shown(name: str) -> str:
+    """Return a name that may hold anything as it is told to people."""
+    return name[:_LONGEST_NAME].replace("\x00", "\ufffd").encode(errors="replace").decode()
+
+
+def _parts(value: Json) -> Iterator[Json]:
+    if isinstance(value, Mapping):
+        members = cast("Mapping[str, Json]", value)
+        yield from members
+        yield from members.values()
+    elif isinstance(value, list):
+        yield from cast("list[Json]", value)
+
+
+def _strange_number(value: Json) -> str | None:
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        return "it holds an integer beyond 2^53 - 1"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "it holds a number that is not finite"
+    return next((why for part in _parts(value) if (why := _strange_number(part))), None)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in text

@@ -1,0 +1,117 @@
+"""Whatever one tool or one resource of a server holds, the others are published: it is left out, with the reason."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+from federation_servers import Federated
+
+from connectors.mcp_upstream import Discovery, Owner
+from hub.core.canonical import digest
+
+pytestmark = pytest.mark.anyio
+
+GOOD: Final = {"name": "good", "description": "Finds.", "inputSchema": {"type": "object"}}
+CAN: Final = {"tools": {}, "resources": {}, "prompts": {}}
+LISTS: Final[dict[str, Any]] = {
+    "server/discover": {"supportedVersions": ["2026-07-28"], "capabilities": CAN},
+    "resources/list": {"resources": []},
+    "resources/templates/list": {"resourceTemplates": []},
+    "prompts/list": {"prompts": []},
+}
+
+
+def nested(depth: int) -> Any:  # noqa: ANN401  # lists in lists
+    return [] if depth == 0 else [nested(depth - 1)]
+
+
+def schema(**more: Any) -> dict[str, Any]:  # noqa: ANN401  # any JSON
+    return {"inputSchema": {"type": "object", "properties": {"a": {"type": "number", **more}}}}
+
+
+ODD: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "half a character in a schema": (schema(description="\ud800"), "character"),
+    "half a character in a name": ({"name": "\ud800"}, "character"),
+    "a null character": ({"description": "a\x00b"}, "character"),
+    "half a character in a hint": ({"annotations": {"x": "\ud800"}}, "character"),
+    "a number beyond all": (schema(maximum=10**400), "integer"),
+    "deep hints": ({"annotations": {"x": nested(300)}}, "deeper"),
+    "a deep schema": (schema(enum=nested(300)), "deeper"),
+    "a deep answer": ({"outputSchema": {"type": "object", "enum": nested(300)}}, "deeper"),
+    "arguments in a list": ({"inputSchema": {"type": "object", "properties": []}}, "understood"),
+}
+
+
+@asynccontextmanager
+async def listing(lists: dict[str, Any]) -> AsyncGenerator[str]:
+    """Serve lists word by word, whatever they hold."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                sizes = [
+                    int(line.split(b":")[1]) for line in head.splitlines() if line.lower().startswith(b"content-l")
+                ]
+                message = json.loads(await reader.readexactly(sizes[0]))
+                result = {**LISTS, **lists}[message["method"]]
+                body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
+                said = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+                writer.write(said % len(body) + body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
+
+
+async def found(federated: Federated, **lists: Any) -> Discovery:  # noqa: ANN401  # any JSON
+    async with listing({name.replace("_", "/"): value for name, value in lists.items()}) as url:
+        house = await federated.connect(url)
+        seen = await house.executor.discover(Owner(name="odd", reads=frozenset({"good"})), house.connection)
+    assert isinstance(seen, Discovery), seen
+    assert digest(seen.spec.model_dump(mode="json"))
+    return seen
+
+
+@pytest.mark.parametrize(("odd", "why"), ODD.values(), ids=ODD)
+async def test_a_tool_that_cannot_be_kept_is_left_out_alone(
+    federated: Federated, odd: dict[str, Any], why: str
+) -> None:
+    seen = await found(federated, tools_list={"tools": [GOOD, {**GOOD, "name": "odd", **odd}]})
+
+    assert "good" in [one.name for one in seen.spec.operations]
+    assert [why in one.reason for one in seen.refused] == [True]
+
+
+@pytest.mark.parametrize("odd", [{"title": "\ud800"}, {"annotations": {"x": nested(300)}}, {"size": 10**40}], ids=str)
+async def test_a_resource_or_a_prompt_that_cannot_be_kept_is_left_out_alone(
+    federated: Federated, odd: dict[str, Any]
+) -> None:
+    resources = [{"uri": "a://good", "name": "good"}, {"uri": "a://odd", "name": "odd", **odd}]
+    prompts = [{"name": "good"}, {"name": "odd", "arguments": odd}]
+
+    seen = await found(
+        federated,
+        tools_list={"tools": [GOOD]},
+        resources_list={"resources": resources},
+        prompts_list={"prompts": prompts},
+    )
+
+    listed = {one.name: one.binding.get("listed", {}) for one in seen.spec.operations}
+    assert [one["uri"] for one in listed["odd_resources"]["resources"]] == ["a://good"]
+    assert [one["name"] for one in listed["odd_prompts"]["prompts"]] == ["good"]
+    assert [one.tool for one in seen.refused] == ["a://odd", "odd"]
+
+
+async def test_what_a_server_says_of_itself_keeps_nothing_out(federated: Federated) -> None:
+    about = {**LISTS["server/discover"], "instructions": "\ud800"}
+
+    seen = await found(federated, tools_list={"tools": [GOOD]}, server_discover=about)
+
+    assert seen.spec.description.endswith("What it says of itself cannot be kept.")
