@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from connectors.mcp_upstream.serving import COMPLETIONS, LISTED, PROMPTS, RESOURCES
 from hub.core.errors import NotFound
@@ -151,10 +151,7 @@ async def get_prompt(asked: Call, name: str, arguments: Mapping[str, str] | None
         NotFound: there is none, or the caller may not see it.
         HubError: whatever `invoke` raises.
     """
-    found = _named(await _seen(PROMPT, asked, runtime), name)
-    if found is None:
-        raise NotFound(f"There is no prompt {shown(name)} here; list the prompts to see which there are.")
-    reader, own = found
+    reader, own = await _find_prompt(name, asked.server, asked.caller, runtime)
     given = {"name": own} if arguments is None else {"name": own, "arguments": dict(arguments)}
     names = {
         one.own: one.name
@@ -173,17 +170,54 @@ async def complete(asked: Call, question: Mapping[str, Json], runtime: Runtime) 
         HubError: whatever `invoke` raises.
     """
     ref = question["ref"]
-    is_prompt = ref.get("type") == "ref/prompt"
-    kind, key = (PROMPT, "name") if is_prompt else (TEMPLATE, "uri")
-    found = _named(await _seen(kind, asked, runtime), str(ref.get(key)))
-    completers = await runtime.catalog.beside_tools(COMPLETIONS, server=asked.server, caller=asked.caller)
-    reader = next((one for one in completers if found and one.connection.id == found[0].connection.id), None)
-    if found is None or reader is None:
-        raise NotFound(f"There is nothing to complete for {shown(str(ref.get(key)))} here.")
-    arguments = {**question, "ref": {**ref, key: found[1]}}
+    reader, own = await _find_completer(ref, asked.server, asked.caller, runtime)
+    arguments = {**question, "ref": {**ref, _completed(ref)[1]: own}}
     call = replace(asked, tool=reader.name, beside=COMPLETIONS, arguments=arguments)
     invocation = await _answered(call, runtime)
     return Read(invocation=invocation, names={}, connection=reader.connection.name)
+
+
+async def reader_asked(
+    method: str, params: Mapping[str, Json], *, server: str, caller: Caller, runtime: Runtime
+) -> PublishedTool | None:
+    """Return what reads that which a request asks for beside tools, None: it asks for nothing that the caller sees."""
+    try:
+        match method, params:
+            case "resources/read", {"uri": str(uri)}:
+                return (await find_resource(uri, server=server, caller=caller, runtime=runtime))[0]
+            case "prompts/get", {"name": str(name)}:
+                return (await _find_prompt(name, server, caller, runtime))[0]
+            case "completion/complete", {"ref": Mapping()}:
+                ref = cast("Mapping[str, Json]", params["ref"])
+                return (await _find_completer(ref, server, caller, runtime))[0]
+            case _:
+                return None
+    except NotFound:
+        return None
+
+
+async def _find_prompt(name: str, server: str, caller: Caller, runtime: Runtime) -> tuple[PublishedTool, str]:
+    found = _named(await things(PROMPT, server=server, caller=caller, runtime=runtime), name)
+    if found is None:
+        raise NotFound(f"There is no prompt {shown(name)} here; list the prompts to see which there are.")
+    return found
+
+
+async def _find_completer(
+    ref: Mapping[str, Json], server: str, caller: Caller, runtime: Runtime
+) -> tuple[PublishedTool, str]:
+    kind, key = _completed(ref)
+    found = _named(await things(kind, server=server, caller=caller, runtime=runtime), str(ref.get(key)))
+    completers = await runtime.catalog.beside_tools(COMPLETIONS, server=server, caller=caller)
+    reader = next((one for one in completers if found and one.connection.id == found[0].connection.id), None)
+    if found is None or reader is None:
+        raise NotFound(f"There is nothing to complete for {shown(str(ref.get(key)))} here.")
+    return reader, found[1]
+
+
+def _completed(ref: Mapping[str, Json]) -> tuple[Kind, str]:
+    """Return of what kind that is whose argument is to be completed, and the member that names it."""
+    return (PROMPT, "name") if ref.get("type") == "ref/prompt" else (TEMPLATE, "uri")
 
 
 async def _seen(kind: Kind, asked: Call, runtime: Runtime) -> list[Thing]:

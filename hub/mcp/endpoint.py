@@ -28,6 +28,7 @@ from hub.identity.possession import (
 )
 from hub.identity.principals import Caller
 from hub.identity.resources import resource_of
+from hub.invocations.beside_tools import reader_asked
 from hub.invocations.refuse import Attempt, record_attempt
 from hub.invocations.runtime import Runtime
 from hub.mcp import challenges
@@ -38,6 +39,7 @@ from hub.mcp.metadata import metadata_url, server_name
 from hub.mcp.relaying import cancelled_channel
 from hub.mcp.servers import Servers
 from hub.mcp.sessions import HEADER, ClientSession
+from hub.registry import PublishedTool
 
 _STREAM: Final = "text/event-stream"
 _log = structlog.get_logger(__name__)
@@ -160,18 +162,28 @@ class Endpoint:
     async def _check_scopes(self, peeked: Peeked, where: challenges.Where, caller: Caller, trace_id: str) -> None:
         """Decide a missing scope now: once the SDK serves the message, the status has gone out."""
         CALLED.set(None)
-        if peeked.tool is None:
-            return
         try:
-            tool = await self._runtime.catalog.resolve(peeked.tool, server=where.server, caller=caller)
-            scopes.require(caller, tool.connector.name, tool.name, tool.effect)
-        except ScopeMissing as error:
-            attempt = Attempt(caller=caller, server=where.server, tool=peeked.tool, trace_id=trace_id)
-            await record_attempt(attempt, error, self._runtime)
-            raise _TurnedAway(challenges.scope_missing(error, peeked.request_id, where)) from error
+            tool = await self._asked_for(peeked, where.server, caller)
         except HubError:
             return  # unknown, invisible, held back, disabled: told as a result, by the call itself
-        CALLED.set(tool)
+        if tool is None:
+            return
+        try:
+            scopes.require(caller, tool.connector.name, tool.name, tool.effect)
+        except ScopeMissing as error:
+            attempt = Attempt(caller=caller, server=where.server, tool=tool.name, trace_id=trace_id)
+            await record_attempt(attempt, error, self._runtime)
+            raise _TurnedAway(challenges.scope_missing(error, peeked.request_id, where)) from error
+        if peeked.tool is not None:
+            CALLED.set(tool)
+
+    async def _asked_for(self, peeked: Peeked, server: str, caller: Caller) -> PublishedTool | None:
+        """Return the tool that is called or, beside tools, what reads that which is asked for."""
+        if peeked.tool is not None:
+            return await self._runtime.catalog.resolve(peeked.tool, server=server, caller=caller)
+        if peeked.beside is None:
+            return None
+        return await reader_asked(*peeked.beside, server=server, caller=caller, runtime=self._runtime)
 
 
 def _is_streamed(request: Request, peeked: Peeked, session: ClientSession | None) -> bool:

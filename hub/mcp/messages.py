@@ -17,6 +17,7 @@ Json = Any
 LONGEST_BODY: Final = 1024 * 1024
 """A megabyte of arguments is more than any tool takes; files go elsewhere."""
 MOST_DIGITS: Final = 10
+_BESIDE_TOOLS: Final = frozenset({"resources/read", "prompts/get", "completion/complete"})
 _NO_MESSAGE: Final = "Invalid request: send one JSON-RPC message, which is a request, a notification or an answer."
 
 
@@ -47,6 +48,8 @@ class Peeked:
     wants_progress: bool = False
     opens: Mapping[str, Json] | None = None
     """The capabilities of a client that opens a session."""
+    beside: tuple[str, Mapping[str, Json]] | None = None
+    """The method and the parameters of a request that reads something beside tools."""
     answers: Mapping[str, Json] | None = None
     """The whole message, if it answers a question of ours."""
 
@@ -84,6 +87,8 @@ async def peek(request: Request) -> Peeked:
         return Peeked(body=body, answers=envelope)
     if envelope["method"] == "initialize":
         return Peeked(body=body, request_id=request_id, opens=_member(params, "capabilities"))
+    if envelope["method"] in _BESIDE_TOOLS:
+        return Peeked(body=body, request_id=request_id, beside=(envelope["method"], params))
     is_call = envelope["method"] == "tools/call"
     if is_call and not isinstance(params.get("arguments"), dict | None):
         # MCP 2025-11-25, tools, error handling: what fails the schema of CallToolRequest is a protocol error

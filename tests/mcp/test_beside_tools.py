@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import pytest
 from doors.agents import ERAS, Connect
 from doors.outside import entered
@@ -15,6 +16,7 @@ from upstream.fixtures import running
 
 from connectors.mcp_upstream import Discovery, Owner
 from connectors.sdk.spec import OperationSpec
+from hub.audit import events_of
 from hub.identity.resources import EVERYTHING
 from hub.invocations.beside_tools import is_made_from
 from hub.invocations.invoke import invoke
@@ -126,11 +128,47 @@ async def test_what_is_not_offered_cannot_be_read(connect: Connect, token: str, 
             await client.read_resource(uri)
 
 
-async def test_who_may_not_read_a_server_is_refused(hub: WorkingHub, connect: Connect, token: str) -> None:
-    del token
-    async with connect(token=await hub.token()) as client:
-        with pytest.raises(MCPError, match="library:read"):
-            await client.read_resource("book://1")
+TEMPLATE_REF = {"type": "ref/resource", "uri": "book://{book}/pages/{page}"}
+READS: dict[str, dict[str, Any]] = {
+    "resources/read": {"uri": "book://1"},
+    "prompts/get": {"name": "review", "arguments": {}},
+    "completion/complete": {"ref": TEMPLATE_REF, "argument": {"name": "book", "value": ""}},
+}
+
+
+async def asked(http: httpx2.AsyncClient, token: str, method: str, params: dict[str, Any]) -> httpx2.Response:
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
+    message = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
+    return await http.post("/mcp", json=message, headers={**headers, "MCP-Protocol-Version": "2025-11-25"})
+
+
+@pytest.mark.parametrize(("method", "params"), READS.items(), ids=READS)
+async def test_a_read_beside_tools_that_lacks_its_scope_is_403_and_can_be_stepped_up_for(
+    hub: WorkingHub, http: httpx2.AsyncClient, token: str, method: str, params: dict[str, Any]
+) -> None:
+    reader = await hub.make_agent("stepper", allowed=SCOPES, servers=frozenset({EVERYTHING}))
+    narrow = await hub.token(of=reader, granted=frozenset({"upstream:read"}))
+
+    refused = await asked(http, narrow, method, params)
+    read = await asked(http, token, method, params)
+
+    challenge = refused.headers["www-authenticate"]
+    assert (refused.status_code, refused.json()["id"]) == (403, 7)
+    assert 'error="insufficient_scope", scope="library:read"' in challenge
+    assert "library:read" in refused.json()["error"]["message"]
+    assert (read.status_code, "result" in read.json()) == (200, True)
+    async with hub.database.reading() as tx:
+        (event,) = await events_of(tx, f"tool:library_{method.partition('/')[0]}".replace("completion", "completions"))
+    assert (event.facts["code"], event.agent) == ("insufficient_scope", reader.id)
+
+
+async def test_what_is_not_offered_asks_for_no_scope(hub: WorkingHub, http: httpx2.AsyncClient, token: str) -> None:
+    narrow = await hub.token(granted=frozenset({"upstream:read"}))
+
+    refused = [await asked(http, one, "resources/read", {"uri": "book://3"}) for one in (narrow, token)]
+
+    assert [one.json()["error"] for one in refused] == [refused[0].json()["error"]] * 2
+    assert [one.headers.get("www-authenticate") for one in refused] == [None, None]
 
 
 async def test_two_servers_with_the_same_names_take_nobodys_place(
