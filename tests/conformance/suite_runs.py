@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from conformance.installation import NODE, install
+from locked_packages import NODE
+
+from conformance.installation import install
 
 Json = Any
 Visit = Callable[[str], Awaitable[None]]

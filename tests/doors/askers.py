@@ -6,17 +6,10 @@ from typing import Final
 import pytest
 from upstream.fixtures import running
 
-from connectors.mcp_upstream import Discovery, Owner
+from connectors.mcp_upstream import Owner
+from doors.federated import connect_federated
 from doors.working_hub import ALL_SCOPES, WorkingHub
 from hub.identity.resources import EVERYTHING
-from hub.registry import (
-    Environment,
-    NewConnection,
-    create_connection,
-    disable_connection,
-    get_connection,
-    register_connector,
-)
 
 SCOPES: Final = ALL_SCOPES | {"asker:read", "asker:write"}
 ROUNDS: Final = "test_input_required_result_multi_round"
@@ -36,19 +29,6 @@ def asker() -> Iterator[str]:
 async def token_for(hub: WorkingHub, asker: str, name: str, *, connect: bool = False) -> str:
     """Return a token of a new agent; the server that asks is connected first, if it has not been."""
     if connect:
-        async with hub.database.transaction() as tx:
-            looking = NewConnection(
-                name="looking", connector="upstream", environment=Environment.DEV, base_url=asker, prefix="l_"
-            )
-            made = await create_connection(tx, looking, hub.authority)
-            await hub.runtime.vault.put(tx, made.id, {"token": "none"}, hub.authority)
-            there = await get_connection(tx, made.id)
-        found = await hub.runtime.executor.discover(OWNER, there)
-        assert isinstance(found, Discovery), found
-        async with hub.database.transaction() as tx:
-            await disable_connection(tx, made.id, hub.authority, reason="only for looking")
-            await register_connector(tx, found.spec, hub.authority)
-            new = NewConnection(name="asker", connector="asker", environment=Environment.DEV, base_url=asker)
-            await create_connection(tx, new, hub.authority)
+        await connect_federated(hub, OWNER, asker)
     agent = await hub.make_agent(name, allowed=SCOPES, servers=frozenset({EVERYTHING}))
     return await hub.token(of=agent, granted=SCOPES)

@@ -1,15 +1,14 @@
 """Errors that speak to the model: they are marked like answers, at whichever point of a call a system says no."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import talking
 from sqlalchemy import update
 from upstream.faults import Fault
 from upstream.fixtures import Upstream
-from upstream.talkative import connector as talkative
-from world import World, open_world
+from world import World
 
 from hub import audit
 from hub.invocations.resume import resume
@@ -18,10 +17,6 @@ from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
 from hub.registry import (
-    Environment,
-    NewConnection,
-    create_connection,
-    register_connector,
     set_trust,
 )
 from hub.storage import Database, now
@@ -34,20 +29,12 @@ RUN = "r1"
 
 @pytest.fixture
 async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
-    async with open_world(database, keys, upstream) as opened:
-        async with database.transaction() as tx:
-            await register_connector(tx, talkative.spec, opened.runtime.authority)
-            new = NewConnection(
-                name="talkative", connector="talkative", environment=Environment.DEV, base_url=upstream.base_url
-            )
-            connection = await create_connection(tx, new, opened.runtime.authority)
-            await opened.runtime.vault.put(tx, connection.id, {"token": upstream.token}, opened.runtime.authority)
+    async with talking.talkative_world(database, keys, upstream) as opened:
         yield opened
 
 
 async def talk(world: World, tool: str, **arguments: object) -> Invocation:
-    caller = replace(world.caller, scopes=world.caller.scopes | {"talkative:write", "talkative:read"})
-    return await world.call(tool, {"id": 1, **arguments}, caller=caller, run=RUN)
+    return await talking.talk(world, tool, RUN, **arguments)
 
 
 def rename(world: World, name: str) -> None:

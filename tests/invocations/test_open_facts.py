@@ -1,21 +1,18 @@
 """What events say openly, to every feed and for ever: codes, ids, names and counts; never what systems said."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from talking import talk, talkative_world
 from telling import kept_privately, told_openly
 from upstream.fixtures import Upstream
-from upstream.talkative import connector as talkative
-from world import World, open_world
+from world import World
 
 from hub.invocations.granting import Wanted, give
 from hub.invocations.resume import resume
 from hub.invocations.states import State
-from hub.invocations.values import Invocation
 from hub.keys import Keyring
-from hub.registry import Environment, NewConnection, create_connection, register_connector
 from hub.standing import Limit
 from hub.storage import Database
 
@@ -27,24 +24,12 @@ TELLING = "Zacharias Quillfeather"
 
 @pytest.fixture
 async def world(database: Database, keys: Keyring, upstream: Upstream) -> AsyncGenerator[World]:
-    async with open_world(database, keys, upstream) as opened:
-        async with database.transaction() as tx:
-            await register_connector(tx, talkative.spec, opened.runtime.authority)
-            new = NewConnection(
-                name="talkative", connector="talkative", environment=Environment.DEV, base_url=upstream.base_url
-            )
-            connection = await create_connection(tx, new, opened.runtime.authority)
-            await opened.runtime.vault.put(tx, connection.id, {"token": upstream.token}, opened.runtime.authority)
+    async with talkative_world(database, keys, upstream) as opened:
         yield opened
 
 
 def rename(world: World, name: str = TELLING) -> None:
     world.upstream.store.rows("UPDATE item SET name = ?, version = version + 1 WHERE id = 1", name)
-
-
-async def talk(world: World, tool: str, **arguments: object) -> Invocation:
-    caller = replace(world.caller, scopes=world.caller.scopes | {"talkative:write", "talkative:read"})
-    return await world.call(tool, {"id": 1, **arguments}, caller=caller)
 
 
 async def a_read_is_refused(world: World) -> State:

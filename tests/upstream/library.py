@@ -3,20 +3,14 @@
 Run as `python -m upstream.library [--stdio]`; without that it prints `{"port": ...}` when it listens.
 """
 
-import argparse
-import asyncio
-import json
-import socket
 from typing import Any
 
 import mcp_types as types
-import uvicorn
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 
-from upstream.server import until_alone
+from upstream.listening import serve
 
 Context = ServerRequestContext[Any]
 Page = types.PaginatedRequestParams | None
@@ -93,27 +87,10 @@ def server() -> Server[Any]:
     )
 
 
-async def _main(arguments: argparse.Namespace) -> None:
-    made = server()
-    if arguments.stdio:
-        async with stdio_server() as (incoming, outgoing):
-            await made.run(incoming, outgoing, made.create_initialization_options())
-        return
-    app = made.streamable_http_app(stateless_http=True)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        runner = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
-        print(json.dumps({"port": listener.getsockname()[1]}), flush=True)  # noqa: T201  # the starter reads it
-        serving = asyncio.ensure_future(runner.serve([listener]))
-        await until_alone(900)
-        runner.should_exit = True
-        await serving
-
-
 def main() -> None:
     """Serve until standard input ends."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stdio", action="store_true", help="serve standard input and output")
-    asyncio.run(_main(parser.parse_args()))
+    made = server()
+    serve(made, made.streamable_http_app(stateless_http=True), __doc__)
 
 
 if __name__ == "__main__":

@@ -6,25 +6,21 @@ from typing import Final
 
 import pytest
 from doors.agents import BOTH_ENGINES
+from doors.federated import connect_federated
 from doors.outside import entered
 from doors.working_hub import ALL_SCOPES, WorkingHub
 from mcp import Client
 from mcp.client.subscriptions import ResourceUpdated
 from sqlalchemy import select, update
 
-from connectors.mcp_upstream import Discovery, Owner
+from connectors.mcp_upstream import Owner
 from hub import watches
 from hub.identity.resources import EVERYTHING
 from hub.invocations.listening_upstream import StandingStreams
 from hub.invocations.resource_news import news_of
 from hub.pins.tables import PinLookRow
 from hub.registry import (
-    Environment,
-    NewConnection,
-    create_connection,
     disable_connection,
-    get_connection,
-    register_connector,
 )
 from hub.storage import now
 from hub.watches import Watch
@@ -36,24 +32,6 @@ SCOPES: Final = ALL_SCOPES | {"newsy:read"}
 OWNER: Final = Owner(name="newsy", reads=frozenset({"publish"}))
 SPORTS: Final = "news://sports"
 TRIES: Final = 240
-
-
-async def connect_newsroom(hub: WorkingHub, url: str) -> str:
-    """Connect the server; return the connection's id."""
-    async with hub.database.transaction() as tx:
-        probe = NewConnection(
-            name="probe", connector="upstream", environment=Environment.DEV, base_url=url, prefix="p_"
-        )
-        made = await create_connection(tx, probe, hub.authority)
-        await hub.runtime.vault.put(tx, made.id, {"token": "none"}, hub.authority)
-        there = await get_connection(tx, made.id)
-    found = await hub.runtime.executor.discover(OWNER, there)
-    assert isinstance(found, Discovery), found
-    async with hub.database.transaction() as tx:
-        await disable_connection(tx, made.id, hub.authority, reason="only for looking")
-        await register_connector(tx, found.spec, hub.authority)
-        new = NewConnection(name="newsy", connector="newsy", environment=Environment.DEV, base_url=url)
-        return (await create_connection(tx, new, hub.authority)).id
 
 
 async def reader(hub: WorkingHub) -> str:
@@ -82,7 +60,7 @@ async def told(client: Client, hub: WorkingHub, connection_id: str, uri: str) ->
 async def test_what_a_server_tells_of_a_resource_reaches_a_client_through_whoever_listens(
     hub: WorkingHub, address: str, newsy: str
 ) -> None:
-    connection_id = await connect_newsroom(hub, newsy)
+    connection_id = await connect_federated(hub, OWNER, newsy)
     token = await reader(hub)
     elsewhere, here = StandingStreams(hub.runtime), StandingStreams(hub.runtime)
     try:
@@ -103,7 +81,7 @@ async def test_what_a_server_tells_of_a_resource_reaches_a_client_through_whoeve
 async def test_a_changed_list_is_looked_at_without_waiting_for_the_timer(
     hub: WorkingHub, address: str, newsy: str
 ) -> None:
-    connection_id = await connect_newsroom(hub, newsy)
+    connection_id = await connect_federated(hub, OWNER, newsy)
     token = await reader(hub)
     async with hub.database.transaction() as tx:
         later = await now(tx) + timedelta(hours=5)
@@ -130,7 +108,7 @@ async def test_a_changed_list_is_looked_at_without_waiting_for_the_timer(
 
 @BOTH_ENGINES
 async def test_the_stream_of_a_process_that_was_killed_is_taken_over_and_only_then(hub: WorkingHub, newsy: str) -> None:
-    connection_id = await connect_newsroom(hub, newsy)
+    connection_id = await connect_federated(hub, OWNER, newsy)
     async with hub.database.transaction() as tx:
         killed = await watches.take_streams(tx, "killed")
         renewed = await watches.take_streams(tx, "killed")
@@ -146,7 +124,7 @@ async def test_the_stream_of_a_process_that_was_killed_is_taken_over_and_only_th
 async def test_after_a_loss_the_stream_is_opened_again_and_everything_counts_as_changed(
     hub: WorkingHub, address: str, newsy: str
 ) -> None:
-    connection_id = await connect_newsroom(hub, newsy)
+    connection_id = await connect_federated(hub, OWNER, newsy)
     token = await reader(hub)
     async with hub.database.transaction() as tx:
         await watches.want(tx, hub.database, [Watch(connection_id, SPORTS)])
@@ -162,7 +140,7 @@ async def test_after_a_loss_the_stream_is_opened_again_and_everything_counts_as_
 
 
 async def test_who_ends_lets_others_listen_at_once(hub: WorkingHub, newsy: str) -> None:
-    await connect_newsroom(hub, newsy)
+    await connect_federated(hub, OWNER, newsy)
     first, second = StandingStreams(hub.runtime), StandingStreams(hub.runtime)
 
     opened = [await first.turn(), await second.turn()]
@@ -174,7 +152,7 @@ async def test_who_ends_lets_others_listen_at_once(hub: WorkingHub, newsy: str) 
 
 
 async def test_a_disabled_connection_is_listened_to_no_more(hub: WorkingHub, newsy: str) -> None:
-    connection_id = await connect_newsroom(hub, newsy)
+    connection_id = await connect_federated(hub, OWNER, newsy)
     streams = StandingStreams(hub.runtime)
 
     before = await streams.turn()
@@ -187,7 +165,7 @@ async def test_a_disabled_connection_is_listened_to_no_more(hub: WorkingHub, new
 
 
 async def test_only_what_the_caller_sees_is_watched(hub: WorkingHub, newsy: str) -> None:
-    connection_id = await connect_newsroom(hub, newsy)
+    connection_id = await connect_federated(hub, OWNER, newsy)
 
     asked = [SPORTS, "file:///etc/passwd"]
 
@@ -204,7 +182,7 @@ async def test_only_what_the_caller_sees_is_watched(hub: WorkingHub, newsy: str)
 
 @BOTH_ENGINES
 async def test_a_watch_that_nobody_renews_ends_and_news_is_counted(hub: WorkingHub, newsy: str) -> None:
-    watch = Watch(await connect_newsroom(hub, newsy), SPORTS)
+    watch = Watch(await connect_federated(hub, OWNER, newsy), SPORTS)
     async with hub.database.transaction() as tx:
         first = await watches.want(tx, hub.database, [watch])
         await watches.tell_updated(tx, hub.database, watch.connection_id, [SPORTS, "news://weather"])
