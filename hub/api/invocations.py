@@ -188,7 +188,10 @@ async def list_invocations(
     cursor: CursorParameter = None,
     limit: LimitParameter = DEFAULT_LIMIT,
 ) -> Page[InvocationView]:
-    """Return the caller's invocations, newest first."""
+    """Return the invocations that the caller answers for, newest first.
+
+    To people, also those that agents which they look after made for nobody.
+    """
     place = f"invocations:{status or ''}"
     after = unseal(runtime, acting, place, cursor)
     states = None if status is None else frozenset(one for one, way in STANDINGS.items() if way.status is status)

@@ -40,6 +40,11 @@ async def get_many(tx: Tx, principal_ids: Sequence[str]) -> dict[str, Principal]
     return {principal.id: principal for principal in await _principals(tx, rows)}
 
 
+async def agents_of(tx: Tx, person_id: str) -> frozenset[str]:
+    """Return the ids of the agents that a person looks after."""
+    return frozenset(await tx.scalars(select(PrincipalRow.id).where(PrincipalRow.owner_id == person_id)))
+
+
 async def find(tx: Tx, name: str) -> Principal | None:
     """Return the principal called `name`, whatever its case, or None."""
     if not is_plain(name):

@@ -1,8 +1,8 @@
-"""Asking how invocations stand, and calling one off: for those who take part in them, unknown to everybody else."""
+"""Asking how invocations stand, and calling one off: for those who answer for them, unknown to everybody else."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -11,6 +11,7 @@ from connectors.sdk.vocabulary import Effect
 from hub import approvals
 from hub.audit import EventKind
 from hub.core.errors import Conflict, NotFound, Unavailable
+from hub.identity.directory import agents_of
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.journal import Step, channel_of, load, move, snapshot
@@ -21,7 +22,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.states import CANCELLABLE, State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import ApprovedBy, Invocation
-from hub.storage import now
+from hub.storage import Tx, now
 
 CHECK_SECONDS: float = 4
 """For how long at most a caller that calls off waits for the last check before sending."""
@@ -104,6 +105,8 @@ async def concerned(runtime: Runtime, caller: Caller, invocation_id: str) -> Inv
     if takes_part(caller, standing):
         return standing
     async with runtime.database.reading() as tx:
+        if await answers_for(tx, caller, standing):
+            return standing
         if question is not None and await approvals.may_look(tx, caller.actor, question):
             return standing
     whole = standing.undoes or (standing.part.plan_id if standing.part else None)
@@ -201,23 +204,38 @@ async def my_invocations(
     after: str | None = None,
     limit: int = 50,
 ) -> InvocationPage:
-    """Return the caller's invocations, newest first; `after` is where an earlier page said the next one begins."""
-    query = select(InvocationRow).where(_belongs_to(caller)).order_by(InvocationRow.id.desc()).limit(limit + 1)
+    """Return what the caller answers for, newest first; `after` is where an earlier page said the next one begins."""
+    query = select(InvocationRow).order_by(InvocationRow.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(InvocationRow.id < after)
     if states is not None:
         query = query.where(InvocationRow.state.in_(sorted(state.value for state in states)))
     async with runtime.database.reading() as tx:
-        rows = (await tx.scalars(query)).all()
+        rows = (await tx.scalars(query.where(_belongs_to(caller, await _looked_after(tx, caller))))).all()
         items = [snapshot(row) if Effect(row.effect) is Effect.READ else await load(tx, row.id) for row in rows[:limit]]
     return InvocationPage(items=items, next_after=items[-1].id if len(rows) > limit else None)
 
 
 async def _mine(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
     standing = await current(runtime, invocation_id)
-    if not takes_part(caller, standing):
-        raise NotFound("There is no such invocation.")
-    return standing
+    if takes_part(caller, standing):
+        return standing
+    async with runtime.database.reading() as tx:
+        if await answers_for(tx, caller, standing):
+            return standing
+    raise NotFound("There is no such invocation.")
+
+
+async def answers_for(tx: Tx, caller: Caller, invocation: Invocation) -> bool:
+    """Return whether the caller takes part, or looks after the agent that made the invocation for nobody."""
+    if takes_part(caller, invocation):
+        return True
+    return invocation.on_behalf_of_id is None and invocation.agent_id in await _looked_after(tx, caller)
+
+
+async def _looked_after(tx: Tx, caller: Caller) -> frozenset[str]:
+    is_user = caller.actor.kind is PrincipalKind.USER
+    return await agents_of(tx, caller.actor.id) if is_user else frozenset()
 
 
 def takes_part(caller: Caller, invocation: Invocation) -> bool:
@@ -228,9 +246,11 @@ def takes_part(caller: Caller, invocation: Invocation) -> bool:
     return caller.actor.id == invocation.agent_id and user == invocation.on_behalf_of_id
 
 
-def _belongs_to(caller: Caller) -> ColumnElement[bool]:
+def _belongs_to(caller: Caller, looked_after: Collection[str]) -> ColumnElement[bool]:
     if caller.actor.kind is PrincipalKind.USER:
-        return or_(InvocationRow.agent_id == caller.actor.id, InvocationRow.on_behalf_of_id == caller.actor.id)
+        own = or_(InvocationRow.agent_id == caller.actor.id, InvocationRow.on_behalf_of_id == caller.actor.id)
+        for_nobody = and_(InvocationRow.agent_id.in_(looked_after), InvocationRow.on_behalf_of_id.is_(None))
+        return or_(own, for_nobody) if looked_after else own
     user = caller.on_behalf_of.id if caller.on_behalf_of else None
     return and_(
         InvocationRow.agent_id == caller.actor.id,

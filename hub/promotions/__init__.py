@@ -1,7 +1,7 @@
 """Promotions: how a release comes from dev to staging to prod, through gates, and back by itself."""
 
 from hub.promotions.composing import CompositeWish, ask_composite
-from hub.promotions.forcing import Decision, deciders, may_decide, may_look, put_in_force, reject, revert
+from hub.promotions.forcing import Decision, deciders, may_decide, may_look, put_in_force, reject, revert, waiting_for
 from hub.promotions.gates import missing
 from hub.promotions.keeping import (
     PROMOTION_WAITS,
@@ -66,5 +66,6 @@ __all__ = [
     "reject",
     "require_asker",
     "revert",
+    "waiting_for",
     "withdraw",
 ]

@@ -172,10 +172,20 @@ async def deciders(tx: Tx, promotion_id: str, digest: str, asked: str) -> list[P
     return [one for _, one in sorted(found.items()) if one.id not in barred and _is_asked(one, asked)]
 
 
+async def waiting_for(tx: Tx, rules: Rules, person_id: str) -> list[Promotion]:
+    """Return the promotions that wait for somebody who may decide on them, the oldest first."""
+    query = select(PromotionRow).where(PromotionRow.state == State.ASKED.value).order_by(PromotionRow.id)
+    rows = [row for row in (await tx.scalars(query)).all() if await _may_decide(tx, row, rules, person_id)]
+    return [await promotion_of(tx, row) for row in rows]
+
+
 async def may_decide(tx: Tx, promotion: Promotion, rules: Rules, person_id: str) -> bool:
     """Return whether somebody may decide on a promotion, apart from how fresh the login is."""
-    row = await tx.get_one(PromotionRow, promotion.id)
-    terms = rules.to(promotion.environment)
+    return await _may_decide(tx, await tx.get_one(PromotionRow, promotion.id), rules, person_id)
+
+
+async def _may_decide(tx: Tx, row: PromotionRow, rules: Rules, person_id: str) -> bool:
+    terms = rules.to(Environment(row.environment))
     if Gate.PERSON not in terms.gates or not _is_asked(await get(tx, person_id), terms.deciders):
         return False
     return person_id not in await _barred(tx, row)

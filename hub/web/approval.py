@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from connectors.sdk.preview import Change, Preview
-from hub import approvals, dryrun
+from hub import approvals, dryrun, promotions
 from hub.approvals import Ballot, Choice, Question
 from hub.approvals.rules import login_is_fresh
 from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded, InputError, Malformed, NotFound
@@ -20,6 +20,7 @@ from hub.invocations.queries import current
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.votes import vote
+from hub.promotions import Promotion
 from hub.web.approval_views import approval_page, inbox_card
 from hub.web.batches import batch_lines
 from hub.web.comparison import FieldState, Veil, compare_records
@@ -28,7 +29,7 @@ from hub.web.dossier import Dossier, open_dossier
 from hub.web.field_words import FieldWords
 from hub.web.inert import inert_name
 from hub.web.moments import span
-from hub.web.views.approval import ApprovalPage, Decision, Difference, InboxPage
+from hub.web.views.approval import ApprovalPage, Decision, Difference, InboxPage, ReleaseLine
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
 
 DRAFT_SECONDS: Final = 900
@@ -42,24 +43,36 @@ _CONFIRMED: Final = "Your confirmation is on record."
 
 
 async def count_waiting(runtime: Runtime, person: Principal) -> int:
-    """Return how many questions wait for a person."""
+    """Return how many questions and releases wait for a person."""
     async with runtime.database.reading() as tx:
-        return len(await approvals.waiting_for(tx, person))
+        releases = await promotions.waiting_for(tx, runtime.promotions, person.id)
+        return len(await approvals.waiting_for(tx, person)) + len(releases)
 
 
 async def show_inbox(visit: Visit) -> Response:
     """Show the questions that wait for the visitor, the most urgent first."""
     async with visit.runtime.database.reading() as tx:
         waiting = await approvals.waiting_for(tx, visit.person)
+        releases = await promotions.waiting_for(tx, visit.runtime.promotions, visit.person.id)
     dossiers = [await open_dossier(visit, invocation_id) for invocation_id in waiting]
     cards = tuple(card for dossier in dossiers if (card := inbox_card(dossier)) is not None)
     shown = Shown(
         template="inbox.html",
         title="Approvals",
-        page=InboxPage(cards=cards, batches=await batch_lines(visit)),
+        page=InboxPage(cards=cards, batches=await batch_lines(visit), releases=tuple(map(_release_line, releases))),
         here="approvals",
     )
     return show(visit, shown)
+
+
+def _release_line(one: Promotion) -> ReleaseLine:
+    return ReleaseLine(
+        url=f"/promotions/{one.id}",
+        connector=one.connector,
+        version=one.version,
+        environment=one.environment.value,
+        reason=inert_name(one.reason),
+    )
 
 
 async def show_waiting(visit: Visit) -> Response:

@@ -12,7 +12,7 @@ from hub.identity.directory import get_many
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.looking import note_looks
 from hub.invocations.masking import as_seen_by
-from hub.invocations.queries import look_at, takes_part
+from hub.invocations.queries import answers_for, look_at
 from hub.invocations.undoing import UndoOffer, undo_offer
 from hub.invocations.values import Invocation
 from hub.registry import Connection, read_current
@@ -83,7 +83,7 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
             undo=await undo_offer(tx, invocation, tool),
             track=await dryrun.track_record(tx, invocation.tool_id),
             people={**owners, **people},
-            is_mine=takes_part(visit.session.caller, invocation),
+            is_mine=await answers_for(tx, visit.session.caller, invocation),
             at=await now(tx),
         )
 

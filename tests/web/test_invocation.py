@@ -1,11 +1,12 @@
 """Invocations: one's own, with what happened to them in words; other people's do not exist."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import delete
 from web_visitor import Visitor
-from world import PASSWORD, World
+from world import PASSWORD, World, caller_for
 
 from hub.core.errors import Forbidden
 from hub.invocations.queries import current
@@ -174,3 +175,37 @@ async def test_a_notice_is_told_once_to_whom_it_is_for_and_never_stands_in_the_a
         visitor.client.cookies.set("hub_notice", planted, domain="127.0.0.1", path="/")
         await visitor.get("/")
         assert 'role="status"' not in visitor.html
+
+
+async def test_who_looks_after_an_agent_sees_and_calls_off_what_it_asks_for_by_itself(
+    world: World, rita: Visitor
+) -> None:
+    by_itself = await world.call("item_delete", {"id": 1}, caller=replace(world.caller, on_behalf_of=None))
+    page = f"/invocations/{by_itself.id}"
+
+    await rita.get("/invocations")
+    assert page in rita.html
+    await rita.get(page)
+    assert rita.page.status_code == 200
+    await rita.submit(f"{page}/cancel", reason="Not what it is for.")
+
+    assert (await current(world.runtime, by_itself.id)).state is State.CANCELLED
+
+
+async def test_what_an_agent_does_for_somebody_else_is_not_its_owners_to_see(world: World, rita: Visitor) -> None:
+    for_others = await world.call("item_get", {"id": 1}, caller=caller_for(world.bot, world.ann))
+    await rita.get("/invocations")
+
+    assert for_others.id not in rita.html
+    assert (await rita.get(f"/invocations/{for_others.id}")).status_code == 404
+
+
+async def test_what_an_agent_asks_for_by_itself_is_nobody_elses(world: World, rita: Visitor) -> None:
+    by_itself = await world.call("item_get", {"id": 1}, caller=replace(world.caller, on_behalf_of=None))
+    await rita.get("/")
+    await rita.submit("/logout")
+    await rita.log_in("ann", PASSWORD)
+    await rita.get("/invocations")
+
+    assert by_itself.id not in rita.html
+    assert (await rita.get(f"/invocations/{by_itself.id}")).status_code == 404

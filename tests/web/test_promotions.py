@@ -64,6 +64,30 @@ async def test_the_second_person_puts_it_in_use_with_a_form(stage: Stage, visito
     assert "The release is in use there from now on." in visitor.text
 
 
+async def test_a_release_waits_among_the_approvals_of_who_may_decide_on_it_and_of_nobody_else(
+    stage: Stage, visitor: Visitor
+) -> None:
+    asked = await ready(stage)
+    await visitor.log_in("ann", PASSWORD)
+    await visitor.get("/approvals")
+    assert f'href="/promotions/{asked.id}"' in visitor.html
+    assert "Put upstream" in visitor.text
+    assert "Approvals 1" in visitor.text
+
+    await visitor.get(f"/promotions/{asked.id}")
+    await visitor.submit(f"/promotions/{asked.id}/decision", choice="use", reason="Looked at it.")
+    await visitor.get("/approvals")
+    assert "/promotions/" not in visitor.html
+
+    await stage.release(LATER)
+    await stage.ask()
+    await visitor.get("/approvals")
+    await visitor.submit("/logout")
+    await visitor.log_in("rita", PASSWORD)  # she owns it and asked
+    await visitor.get("/approvals")
+    assert "/promotions/" not in visitor.html
+
+
 async def test_a_get_decides_nothing_and_a_form_without_its_token_neither(stage: Stage, visitor: Visitor) -> None:
     asked = await ready(stage)
     await visitor.log_in("ann", PASSWORD)

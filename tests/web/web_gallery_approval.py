@@ -25,6 +25,7 @@ from hub.web.views.approval import (
     InboxPage,
     Quorum,
     Reach,
+    ReleaseLine,
     Revised,
     RuleLine,
     SideLine,
@@ -374,6 +375,9 @@ _CARD = InboxCard(
     expires=HIGH.expires,
     progress="approvers: 0 of 1",
 )
+_RELEASE = ReleaseLine(
+    url="/promotions/prm_1", connector="tryton", version="7.0.3", environment="prod", reason=inert_name(HOSTILE)
+)
 INBOXES = {
     "full": InboxPage(
         cards=(
@@ -389,5 +393,6 @@ INBOXES = {
         )
     ),
     "empty": InboxPage(cards=()),
+    "release": InboxPage(cards=(), releases=(_RELEASE,)),
     "hostile": InboxPage(cards=(replace(_CARD, headline=inert_name(HOSTILE), agent=inert_name(HOSTILE)),)),
 }

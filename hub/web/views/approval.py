@@ -34,11 +34,23 @@ class BatchLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseLine:
+    """A release that waits to be put in use, and why somebody asked for that."""
+
+    url: str
+    connector: str
+    version: str
+    environment: str
+    reason: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InboxPage:
-    """The questions that wait for the viewer."""
+    """The questions and releases that wait for the viewer."""
 
     cards: tuple[InboxCard, ...]
     batches: tuple[BatchLine, ...] = ()
+    releases: tuple[ReleaseLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
