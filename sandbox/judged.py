@@ -4,6 +4,7 @@ Connectors' requests and the hub's own differ in what they may ask and how much 
 leads is decided here alone.
 """
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cache
@@ -13,6 +14,7 @@ import anyio
 import httpcore2
 
 from sandbox.reach import Address
+from sandbox.streams import Arriving, Stream
 
 Addresses = Callable[[str], Awaitable[Sequence[Address]]]
 """Returns where a connection to a host may go; what it raises says that it may not, or that nobody knows the host."""
@@ -35,6 +37,45 @@ def judged_pool(
         keepalive_expiry=_KEPT_SECONDS,
         network_backend=_JudgedBackend(addresses),
     )
+
+
+async def judged_connection(
+    origin: httpcore2.Origin, addresses: Addresses, *, seconds: float, tls: ssl.SSLContext | None = None
+) -> httpcore2.AsyncHTTP11Connection:
+    """Return one connection to `origin`, made within `seconds`; the rest as for `judged_pool`.
+
+    Raises:
+        httpcore2.ConnectError, httpcore2.ConnectTimeout: there is none.
+    """
+    host = origin.host.decode("ascii")
+    secured = (tls or trusted()) if origin.scheme == b"https" else None
+    if secured is not None:
+        secured.set_alpn_protocols(["http/1.1"])
+    loop = asyncio.get_running_loop()
+
+    async def opened(address: str) -> Stream:
+        transport, arriving = await loop.create_connection(
+            Arriving, address, origin.port, ssl=secured, server_hostname=host if secured is not None else None
+        )
+        return Stream(transport, arriving)
+
+    try:
+        async with asyncio.timeout(seconds):
+            stream = await _first([str(address) for address in await addresses(host)], opened)
+    except TimeoutError as error:
+        raise httpcore2.ConnectTimeout from error
+    except OSError as error:
+        raise httpcore2.ConnectError(str(error)) from error
+    return httpcore2.AsyncHTTP11Connection(origin, stream, keepalive_expiry=_KEPT_SECONDS)
+
+
+async def _first(addresses: Sequence[str], opened: Callable[[str], Awaitable[Stream]]) -> Stream:
+    for address in addresses[:-1]:
+        try:
+            return await opened(address)
+        except OSError:
+            continue
+    return await opened(addresses[-1])
 
 
 @cache

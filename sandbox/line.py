@@ -14,6 +14,7 @@ import httpcore2
 
 from connectors.sdk.wire import joined
 from sandbox.judged import judged_pool
+from sandbox.kept import Kept
 from sandbox.reach import Reach
 
 CONNECT_SECONDS: Final = 10.0
@@ -115,12 +116,13 @@ class Line:
         self._origin = (scheme.encode(), host.encode(), port)
         default = {"http": 80, "https": 443}[scheme]
         self._host_header = host if port in {None, default} else f"{host}:{port}"
-        self._kept = judged_pool(reach.addresses, most=most, kept=most)
+        at = port or default
+        self._kept = Kept(httpcore2.Origin(scheme.encode(), host.encode(), at), reach.addresses, most=most)
         self._alone = judged_pool(reach.addresses, most=most, kept=0)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._kept.aclose()
+        await self._kept.close()
         await self._alone.aclose()
 
     async def exchange(self, outgoing: Outgoing) -> Incoming:
@@ -138,18 +140,23 @@ class Line:
             content=outgoing.body or b"",
             extensions={"timeout": {"connect": CONNECT_SECONDS}, "trace": outgoing.progress.follow},
         )
-        pool = self._alone if outgoing.is_alone else self._kept
         try:
-            response = await pool.handle_async_request(request)
-            try:
+            if outgoing.is_alone:
+                return await self._over_a_line_of_its_own(request, outgoing)
+            async with self._kept.answering(request, seconds=CONNECT_SECONDS) as response:
                 return await _read(response, outgoing)
-            finally:
-                await response.aclose()
         except httpcore2.TimeoutException as error:
             raise NoAnswer("The system did not answer in time.") from error
         except _FAILURES as error:
             kind = BrokenOff if outgoing.progress.has_begun else Dropped
             raise kind(f"The connection to the system failed ({type(error).__name__}).") from error
+
+    async def _over_a_line_of_its_own(self, request: httpcore2.Request, outgoing: Outgoing) -> Incoming:
+        response = await self._alone.handle_async_request(request)
+        try:
+            return await _read(response, outgoing)
+        finally:
+            await response.aclose()
 
     def _headers(self, outgoing: Outgoing) -> list[tuple[bytes, bytes]]:
         # Tryton marks large answers as gzip even for a client that wants them plain

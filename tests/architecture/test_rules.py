@@ -34,6 +34,10 @@ BROKEN: list[tuple[Rule, dict[str, str]]] = [
     ),
     (
         rules.connections_are_judged_in_one_place,
+        {"sandbox/a.py": "import httpcore2\nx = httpcore2.AsyncHTTP11Connection(a, b)\n"},
+    ),
+    (
+        rules.connections_are_judged_in_one_place,
         {"sandbox/a.py": "import httpcore2\nclass A(httpcore2.AsyncNetworkBackend): ...\n"},
     ),
     (rules.cancellations_arrive, {"hub/a.py": "async def f(x):\n    await asyncio.wait_for(x, 1)\n"}),

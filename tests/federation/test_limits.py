@@ -128,7 +128,7 @@ async def test_a_way_has_as_many_connections_as_its_connection_declares(federate
         async with federated.house.executor._upstreams.to(spec, house.connection) as way:
             line = way._http._line  # type: ignore[attr-defined]  # looked inside
 
-    assert line._kept._max_connections == 3
+    assert line._kept._places._value == 3
     assert OWNER.name == spec.name
 
 
