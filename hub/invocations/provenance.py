@@ -19,7 +19,6 @@ from typing import Any, Final, cast
 from pydantic import TypeAdapter
 from sqlalchemy import delete, select
 
-from hub.core.addressing import addressed_in
 from hub.core.redaction import REDACTED
 from hub.invocations.tables import SeenValueRow
 from hub.invocations.values import Invocation
@@ -123,9 +122,9 @@ def agreed_in(source: Source, keys: Keyring) -> list[dict[str, Json]]:
     return [_row(source, text, Origin.APPROVED, keys) for text in islice(texts, MOST_VALUES)]
 
 
-def addressed_by(source: Source, output: Json, keys: Keyring) -> list[dict[str, Json]]:
+def addressed_by(source: Source, keys: Keyring) -> list[dict[str, Json]]:
     """Return the row that keeps that a result speaks to the model, unless its owner vouches for what it brings back."""
-    if source.is_trusted or not addressed_in(output):
+    if source.is_trusted:
         return []
     return [{**_row(source, _ADDRESSED, Origin.RESULT, keys), "run_id": source.standing.claims.run or NO_RUN}]
 
@@ -146,10 +145,12 @@ async def addressing_tool(tx: Tx, standing: Invocation, keys: Keyring, at: datet
 
 async def keep_values(tx: Tx, rows: Iterable[Mapping[str, Json]]) -> None:
     """Put rows on record; what was seen earlier in the same run stays as it was."""
+    if not (given := list(rows)):
+        return
     at = await now(tx)
     # in one order, so that two transactions that keep the same values wait for each other and do not deadlock
     first: dict[tuple[str, str], dict[str, Json]] = {}
-    for row in rows:
+    for row in given:
         first.setdefault((row["mac"], row["run_id"]), {**row, "seen_at": at})
     ordered = [first[key] for key in sorted(first)]
     if once := [row for row in ordered if row["run_id"] != NO_RUN]:

@@ -36,7 +36,7 @@ async def move_quoting(tx: Tx, runtime: Runtime, standing: Invocation, step: Ste
         await hold(tx, standing.id)
         tool = await get_tool(tx, standing.tool_id)
         source = Source(standing=standing, tool=f"{tool.connector}.{tool.name}", is_trusted=tool.is_trusted)
-        await keep_values(tx, addressed_by(source, quoted, runtime.keys))
+        await keep_values(tx, addressed_by(source, runtime.keys))
     return await move(tx, runtime, standing, step)
 
 
@@ -44,6 +44,11 @@ def addressing_facts(output: Json) -> dict[str, Json]:
     """Return what the event of an answer says of text in it that speaks to the model: which patterns, not the text."""
     found = addressed_in(output)
     return {_MARK: list(found)} if found else {}
+
+
+def speaks_to_model(step: Step) -> bool:
+    """Return whether the facts of a move say that its answer does, or its error, which is read like one."""
+    return bool(step.facts.get(_MARK))
 
 
 def _quoted(step: Step) -> Iterator[Json]:

@@ -14,7 +14,7 @@ from hub.invocations.contact import note_contact
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, record_event, snapshot
 from hub.invocations.provenance import addressed_by, keep_values, shown_by, source_of
-from hub.invocations.quoting import addressing_facts
+from hub.invocations.quoting import addressing_facts, speaks_to_model
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -146,12 +146,8 @@ class _Reading:
 
     def _seen(self, standing: Invocation, step: Step) -> list[dict[str, Any]]:
         source, keys = source_of(standing, self.request.tool), self.runtime.keys
-        if step.to is State.FAILED:  # an error is read like an answer
-            return addressed_by(source, step.changes["error_message"], keys)
-        if step.to is not State.SUCCEEDED:
-            return []
-        output = step.changes["output"]
-        return [*shown_by(source, output, keys), *addressed_by(source, output, keys)]
+        shown = shown_by(source, step.changes["output"], keys) if step.to is State.SUCCEEDED else []
+        return [*shown, *addressed_by(source, keys)] if speaks_to_model(step) else shown
 
     async def _quarantine(self, violation: Violation) -> None:
         async with self.runtime.database.transaction() as tx:

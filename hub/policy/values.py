@@ -1,7 +1,7 @@
 """Values of policy: what may be asked, the facts a decision is made on, and the three decisions."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
@@ -97,9 +97,10 @@ class Facts:
 
     def as_json(self) -> dict[str, Json]:
         """Return the facts as they are stored beside a decision, so that it can be made again later."""
-        stored = asdict(self)
+        stored = {name: getattr(self, name) for name in _NAMES}  # `asdict` would copy every value of the arguments
         for name in _SETS:
             stored[name] = sorted(stored[name])
+        stored["preview"] = None if self.preview is None else asdict(self.preview)
         return stored
 
     @classmethod
@@ -113,6 +114,7 @@ class Facts:
 
 
 _SETS: Final = ("principal_groups", "requester_groups", "missing", "claims", "stops", "untrusted", "unseen")
+_NAMES: Final = tuple(one.name for one in fields(Facts))
 _READER: Final = TypeAdapter(Facts)
 
 
