@@ -12,20 +12,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select, update
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from hub.audit import EventKind
 from hub.core.canonical import parse_json
@@ -52,7 +38,7 @@ _LONGEST_ANSWER: Final = 16_000
 _LONGEST_NAME: Final = 60
 _ENROLLING: Final = "enrolling a passkey"
 _PROVING: Final = "proof by a passkey"
-_MILLISECONDS: Final = 1000
+_MILLISECONDS: Final = CHALLENGE_SECONDS * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,20 +103,11 @@ async def passkeys_of(tx: Tx, person_id: str) -> list[Passkey]:
 
 async def offer_enrolment(tx: Tx, keys: Keyring, session: WebSession, site: Site) -> Ceremony:
     """Return what a browser needs to make another passkey for the person of `session`."""
-    person, known = session.principal, await _rows(tx, session.principal.id)
-    options = generate_registration_options(
-        rp_id=site.domain,
-        rp_name="Tool hub",
-        user_id=person.id.encode(),
-        user_name=person.name,
-        user_display_name=person.display_name,
-        timeout=CHALLENGE_SECONDS * _MILLISECONDS,
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.REQUIRED
-        ),
-        exclude_credentials=_descriptors(known),
-    )
-    return Ceremony(options=options_to_json(options), sealed=_sealed(keys, options.challenge, session, _ENROLLING))
+    from hub.identity import ceremonies  # noqa: PLC0415  # see there
+
+    known = [row.credential_id for row in await _rows(tx, session.principal.id)]
+    asked = ceremonies.to_enrol(session.principal, site.domain, known, milliseconds=_MILLISECONDS)
+    return Ceremony(options=asked.options, sealed=_sealed(keys, asked.challenge, session, _ENROLLING))
 
 
 async def enrol(tx: Tx, session: WebSession, site: Site, wanted: NewPasskey, authority: Authority) -> Passkey:
@@ -141,6 +118,8 @@ async def enrol(tx: Tx, session: WebSession, site: Site, wanted: NewPasskey, aut
         InputError: the name will not do, or the browser's answer is not one to our challenge.
         Conflict: there are ten already, or this one is enrolled.
     """
+    from hub.identity import ceremonies  # noqa: PLC0415  # see there
+
     person_id, at = session.principal.id, await now(tx)
     check_fresh(session, at)
     called = wanted.name.strip()
@@ -148,14 +127,9 @@ async def enrol(tx: Tx, session: WebSession, site: Site, wanted: NewPasskey, aut
         raise InputError(f"Give the passkey a name of 1 to {_LONGEST_NAME} characters, by which you know it again.")
     challenge = await _challenge(tx, authority.keys, session, wanted.answered, _ENROLLING)
     try:
-        made = verify_registration_response(
-            credential=_credential(wanted.answered),
-            expected_challenge=challenge,
-            expected_rp_id=site.domain,
-            expected_origin=site.origin,
-            require_user_verification=True,
-        )
-    except Exception as error:  # what a browser sends is anything: WebAuthn's readers stumble over it in many ways
+        asked = ceremonies.Challenged(challenge=challenge, domain=site.domain, origin=site.origin)
+        made = ceremonies.made(_credential(wanted.answered), asked)
+    except ceremonies.NotProven as error:
         raise InputError("The browser's answer does not make a passkey for this hub. Nothing was added.") from error
     await hold_logins(tx, person_id)
     known = await _rows(tx, person_id)
@@ -164,9 +138,9 @@ async def enrol(tx: Tx, session: WebSession, site: Site, wanted: NewPasskey, aut
     row = PasskeyRow(
         id=new_id("pky"),
         principal_id=person_id,
-        credential_id=bytes_to_base64url(made.credential_id),
-        public_key=bytes_to_base64url(made.credential_public_key),
-        uses=made.sign_count,
+        credential_id=made.credential_id,
+        public_key=made.public_key,
+        uses=made.uses,
         name=called,
         enrolled_at=at,
     )
@@ -181,13 +155,11 @@ async def enrol(tx: Tx, session: WebSession, site: Site, wanted: NewPasskey, aut
 
 async def offer_proof(tx: Tx, keys: Keyring, session: WebSession, site: Site) -> Ceremony:
     """Return what a browser needs to prove that the person of `session` is there."""
-    options = generate_authentication_options(
-        rp_id=site.domain,
-        timeout=CHALLENGE_SECONDS * _MILLISECONDS,
-        allow_credentials=_descriptors(await _rows(tx, session.principal.id)),
-        user_verification=UserVerificationRequirement.REQUIRED,
-    )
-    return Ceremony(options=options_to_json(options), sealed=_sealed(keys, options.challenge, session, _PROVING))
+    from hub.identity import ceremonies  # noqa: PLC0415  # see there
+
+    known = [row.credential_id for row in await _rows(tx, session.principal.id)]
+    asked = ceremonies.to_prove(site.domain, known, milliseconds=_MILLISECONDS)
+    return Ceremony(options=asked.options, sealed=_sealed(keys, asked.challenge, session, _PROVING))
 
 
 async def prove(tx: Tx, session: WebSession, site: Site, answered: Answered, authority: Authority) -> None:
@@ -196,6 +168,8 @@ async def prove(tx: Tx, session: WebSession, site: Site, answered: Answered, aut
     Raises:
         InputError: it has not; nothing else is told.
     """
+    from hub.identity import ceremonies  # noqa: PLC0415  # see there
+
     refusal = InputError("That passkey did not prove who you are. Try again, with one that is enrolled here.")
     challenge = await _challenge(tx, authority.keys, session, answered, _PROVING)
     credential = _credential(answered)
@@ -207,20 +181,13 @@ async def prove(tx: Tx, session: WebSession, site: Site, answered: Answered, aut
     if row is None:
         raise refusal
     try:
-        proven = verify_authentication_response(
-            credential=credential,
-            expected_challenge=challenge,
-            expected_rp_id=site.domain,
-            expected_origin=site.origin,
-            credential_public_key=base64url_to_bytes(row.public_key),
-            credential_current_sign_count=row.uses,
-            require_user_verification=True,
-        )
-    except Exception as error:  # see `enrol`
+        asked = ceremonies.Challenged(challenge=challenge, domain=site.domain, origin=site.origin)
+        uses = ceremonies.proven(credential, asked, public_key=row.public_key, uses=row.uses)
+    except ceremonies.NotProven as error:
         raise refusal from error
     # Of two answers with one count, at the same moment, the second finds the first: a copied key is told from its twin.
     unchanged = (PasskeyRow.id == row.id, PasskeyRow.uses == row.uses)
-    used = update(PasskeyRow).where(*unchanged).values(uses=proven.new_sign_count, used_at=await now(tx))
+    used = update(PasskeyRow).where(*unchanged).values(uses=uses, used_at=await now(tx))
     if await tx.scalar(used.returning(PasskeyRow.id)) is None:
         raise refusal
 
@@ -278,12 +245,12 @@ async def _age_sessions_of(tx: Tx, person_id: str, at: datetime) -> None:
     await tx.execute(theirs.values(authenticated_at=at - LIFETIME))
 
 
-def _sealed(keys: Keyring, challenge: bytes, session: WebSession, purpose: str) -> str:
-    tied = {"challenge": bytes_to_base64url(challenge), "session": session.id}
+def _sealed(keys: Keyring, challenge: str, session: WebSession, purpose: str) -> str:
+    tied = {"challenge": challenge, "session": session.id}
     return keys.seal(tied, purpose=purpose, seconds=CHALLENGE_SECONDS)
 
 
-async def _challenge(tx: Tx, keys: Keyring, session: WebSession, answered: Answered, purpose: str) -> bytes:
+async def _challenge(tx: Tx, keys: Keyring, session: WebSession, answered: Answered, purpose: str) -> str:
     """Return the challenge that was answered, which is used up by this."""
     expired = InputError("This page had been open for too long, or its form was sent twice. Try again.")
     try:
@@ -293,7 +260,7 @@ async def _challenge(tx: Tx, keys: Keyring, session: WebSession, answered: Answe
     until = await now(tx) + timedelta(seconds=CHALLENGE_SECONDS)
     if tied["session"] != session.id or not await use_once(tx, session.principal.id, tied["challenge"], until):
         raise expired
-    return base64url_to_bytes(tied["challenge"])
+    return str(tied["challenge"])
 
 
 def _credential(answered: Answered) -> dict[str, Any]:
@@ -311,10 +278,6 @@ def _credential(answered: Answered) -> dict[str, Any]:
 async def _rows(tx: Tx, person_id: str) -> Sequence[PasskeyRow]:
     theirs = select(PasskeyRow).where(PasskeyRow.principal_id == person_id)
     return (await tx.scalars(theirs.order_by(PasskeyRow.enrolled_at, PasskeyRow.id))).all()
-
-
-def _descriptors(rows: Sequence[PasskeyRow]) -> list[PublicKeyCredentialDescriptor]:
-    return [PublicKeyCredentialDescriptor(id=base64url_to_bytes(row.credential_id)) for row in rows]
 
 
 def _passkey(row: PasskeyRow) -> Passkey:
