@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, and_, false, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute
 
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.registry.badge_values import Badge
@@ -138,9 +139,14 @@ def _by_tool(entries: Mapping[Place, Pair]) -> dict[str, frozenset[Place]]:
 def _about_tools(touched: Touched | None) -> ColumnElement[bool]:
     if touched is None:
         return true()
-    if not (touched.tools or touched.connectors):
-        return false()
-    return or_(ToolRow.id.in_(touched.tools), ToolRow.connector.in_(touched.connectors))
+    return _among((ToolRow.id, touched.tools), (ToolRow.connector, touched.connectors))
+
+
+def _among(*wanted: tuple[InstrumentedAttribute[str], frozenset[str]]) -> ColumnElement[bool]:
+    """Return the condition that one of the columns has one of its values; what has none is not asked, so that each
+    that is asked can be answered from its index.
+    """
+    return or_(false(), *(column.in_(values) for column, values in wanted if values))
 
 
 async def _servers(tx: Tx) -> dict[str, Server]:
@@ -152,8 +158,9 @@ async def _connections(tx: Tx, touched: Touched | None) -> dict[str, Connection]
     if touched is not None:
         if not (touched.connections or touched.connectors):
             return {}
-        by_id, by_connector = ConnectionRow.id.in_(touched.connections), ConnectionRow.connector.in_(touched.connectors)
-        query = query.where(or_(by_id, by_connector))
+        query = query.where(
+            _among((ConnectionRow.id, touched.connections), (ConnectionRow.connector, touched.connectors))
+        )
     return {row.id: connection_of(row) for row in await tx.scalars(query)}
 
 
@@ -165,12 +172,15 @@ async def _tools(tx: Tx, touched: Touched | None) -> dict[str, Tool]:
 async def _rows(tx: Tx, touched: Touched | None) -> dict[Place, Pair]:
     query = select(EntryRow.server, EntryRow.name, EntryRow.tool_id, EntryRow.connection_id)
     if touched is not None:
-        own = or_(
-            EntryRow.server.in_(touched.servers),
-            EntryRow.connection_id.in_(touched.connections),
-            _about_tools(touched),
+        own = _among(
+            (EntryRow.server, touched.servers),
+            (EntryRow.connection_id, touched.connections),
+            (EntryRow.tool_id, touched.tools),
         )
-        query = query.join(ToolRow, ToolRow.id == EntryRow.tool_id).where(own)
+        if touched.connectors:
+            theirs = select(ToolRow.id).where(ToolRow.connector.in_(touched.connectors))
+            own = or_(own, EntryRow.tool_id.in_(theirs))
+        query = query.where(own)
     return {(row.server, row.name): (row.tool_id, row.connection_id) for row in await tx.execute(query)}
 
 

@@ -1,13 +1,16 @@
 """Owns that a catalog which follows changes one by one is the one that would be read in one go, and no more work."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 from registry_crm import agent, anybody, connect, crm, operation, register, write
-from sqlalchemy import text
+from sqlalchemy import event, text
+from world import MASTER_KEY
 
 from connectors.sdk.vocabulary import Tier
 from hub.identity.authority import Authority
+from hub.keys import Keyring
 from hub.registry import (
     Catalog,
     ConnectionChange,
@@ -91,6 +94,33 @@ async def _followed(database: Database, known: Snapshot, specs: Specs, what: str
     }, what
     assert all(list(shelf.names) == sorted(shelf.entries) for shelf in followed.shelves.values())
     return followed
+
+
+async def test_no_table_is_gone_through_for_a_change_of_one_tool(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    authority = Authority(database=database, keys=await Keyring.open(database, MASTER_KEY))
+    await register(database, authority)
+    await connect(database, authority)
+    async with database.reading() as tx:
+        known, specs = await read_snapshot(tx, Specs()), Specs()
+    async with database.transaction() as tx:
+        await quarantine(tx, await tool_id(database, "deal_get"), "odd", authority)
+    asked = list[tuple[str, Any]]()
+    event.listen(database.engine.sync_engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+
+    async with database.reading() as tx:
+        await renewed(tx, known, specs)
+        connection, queries = await tx.connection(), [one for one in asked if one[0].startswith("SELECT")]
+        plans = [
+            row.detail
+            for query, values in queries
+            for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values)
+        ]
+
+    assert any("server_entries" in plan for plan in plans)
+    large = ("server_entries", "tools", "tool_versions", "versions_in_use")
+    assert [plan for plan in plans if plan.startswith(tuple(f"SCAN {table}" for table in large))] == []
+    await database.close()
 
 
 async def test_a_change_of_one_tool_leaves_every_other_entry_alone(database: Database, authority: Authority) -> None:
