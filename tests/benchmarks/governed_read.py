@@ -246,14 +246,14 @@ def _wait_until_quiet(on: Stage, more_at_upstream: int) -> None:
 
 
 # --------------------------------------------------------------------------------------------------------- telling
-def ratios(found: Found, figure: str) -> dict[tuple[str, int], float]:
-    """Return how the hub compares with the proxy, by protocol and connections: the median of the rounds' ratios."""
-    kept: dict[tuple[str, int], float] = {}
+def ratios(found: Found, figure: str) -> dict[tuple[str, int], list[float]]:
+    """Return how the hub compares with the proxy in each round, lowest first, by protocol and connections."""
+    kept: dict[tuple[str, int], list[float]] = {}
     for point, hub in found.items():
         if point.subject == HUB:
             proxy = found[Point(point.era, point.connections, PROXY)]
-            each = [getattr(mine, figure) / getattr(theirs, figure) for mine, theirs in zip(hub, proxy, strict=True)]
-            kept[point.era, point.connections] = statistics.median(each)
+            each = (getattr(mine, figure) / getattr(theirs, figure) for mine, theirs in zip(hub, proxy, strict=True))
+            kept[point.era, point.connections] = sorted(each)
     return kept
 
 
@@ -261,17 +261,19 @@ def summary(found: Found, ledger: Ledger) -> dict[str, Any]:
     """Return everything that was measured, as JSON; headlines are geometric means over the four ways to call."""
     throughput, core = ratios(found, "per_second"), ratios(found, "core_ms")
     return {
-        KEY: _mean(throughput.values()),
-        "by_core_time": _mean(1 / each for each in core.values()),
+        KEY: _mean(statistics.median(each) for each in throughput.values()),
+        "by_core_time": _mean(1 / statistics.median(each) for each in core.values()),
         "is_disturbed": max(_median(each).waiting for each in found.values()) > MOST_WAITING,
         "ratios": [
             {
                 "protocol": era,
                 "connections": connections,
-                "throughput": round(ratio, 4),
-                "by_core_time": round(1 / core[era, connections], 4),
+                "throughput": round(statistics.median(each), 4),
+                "lowest": round(each[0], 4),
+                "highest": round(each[-1], 4),
+                "by_core_time": round(1 / statistics.median(core[era, connections]), 4),
             }
-            for (era, connections), ratio in throughput.items()
+            for (era, connections), each in throughput.items()
         ],
         "points": [
             {**asdict(point), **asdict(_median(each)), "rounds": [asdict(one) for one in each]}
@@ -293,17 +295,18 @@ def _median(each: Sequence[Measured]) -> Measured:
     return Measured(**{**middles, "answers": sum(measured.answers for measured in each)})
 
 
-def print_table(found: Found, told: Mapping[str, Any]) -> None:
+def print_table(found: Found, told: Mapping[str, Any], over: str) -> None:
     """Print the figures side by side."""
     heads = ("protocol", "conn.", "", "req/s", "p50 ms", "p99 ms", "core ms", "waiting", "of proxy", "by core")
-    table = Table(*heads, title="Reads", box=box.SIMPLE)
+    table = Table(*heads, title=f"Reads of a server over {over}", box=box.SIMPLE)
     for row in told["ratios"]:
         for subject in SUBJECTS:
             point = Point(row["protocol"], row["connections"], subject)
             if point not in found:
                 continue
             middle = _median(found[point])
-            compared = (f"{row['throughput']:.2f}", f"{row['by_core_time']:.2f}") if subject == HUB else ("", "")
+            of_proxy = f"{row['throughput']:.2f} ({row['lowest']:.2f} to {row['highest']:.2f})"
+            compared = (of_proxy, f"{row['by_core_time']:.2f}") if subject == HUB else ("", "")
             cells = (f"{middle.per_second:.0f}", f"{middle.p50_ms:.2f}", f"{middle.p99_ms:.2f}")
             more = (f"{middle.core_ms:.2f}", f"{middle.waiting:.0%}")
             table.add_row(
@@ -340,23 +343,31 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures here")
     parser.add_argument("--rounds", type=int, default=3, help="how often each point is measured; 0 only profiles")
     parser.add_argument("--seconds", type=float, default=3, help="how long each time")
-    parser.add_argument("--over", choices=["http", "stdio"], default="http", help="how the upstream is reached")
+    overs = ["http", "stdio"]
+    parser.add_argument("--over", choices=overs, nargs="+", default=overs, help="how the upstream is reached")
     parser.add_argument("--profile", action="store_true", help="also say where the hub's time goes")
     asked = parser.parse_args()
     if not {GATEWAY_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         sys.exit("This benchmark needs cores 0 and 1.")
     os.sched_setaffinity(0, {LOAD_CORE})
-    with tempfile.TemporaryDirectory() as name, stage(Path(name), asked.over) as on:
+    told = {over: _measured_over(over, asked) for over in asked.over}
+    if asked.json and asked.rounds:
+        first = {**told[asked.over[0]], "over": told}
+        asked.json.write_text(json.dumps(first, indent=2) + "\n", encoding="utf-8")
+
+
+def _measured_over(over: str, asked: argparse.Namespace) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name, stage(Path(name), over) as on:
         if asked.rounds:
             with running_hub(on.hub) as hub:
                 on.pids[HUB] = hub.pid
                 found, ledger = measure(on, rounds=asked.rounds, seconds=asked.seconds)
             told = summary(found, ledger)
-            print_table(found, told)
-            if asked.json:
-                asked.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+            print_table(found, told, over)
         if asked.profile:
             profile(on, Path(name), seconds=asked.seconds)
+    return told
 
 
 if __name__ == "__main__":
