@@ -2,7 +2,7 @@
 
 import os
 import re
-import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,7 +25,8 @@ def blocks(kind: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A folder with the README's files, and the address of the system that its first command starts."""
-    folder = tmp_path_factory.mktemp("readme")
+    folder = tmp_path_factory.mktemp("readme") / "var" / "stock"
+    folder.mkdir(parents=True)
     for name, text in blocks("file").items():
         (folder / name).write_text(text)
     (module, *options) = commands()[0].partition("-m ")[2].split()
@@ -47,15 +48,27 @@ def run_in(shop: tuple[Path, str], *command: str, **environment: str) -> subproc
 
 
 @pytest.mark.more
-def test_the_connector_of_the_readme_keeps_all_that_it_promises(shop: tuple[Path, str]) -> None:
-    words = shlex.split(commands()[1].replace("http://127.0.0.1:8700", shop[1]))
-    environment = dict(word.split("=", 1) for word in words[:2])
-    assert words[2] == ".venv/bin/toolhub"
+def test_the_way_of_the_readme_can_be_gone_to_its_end(shop: tuple[Path, str], sqlite_template: Path) -> None:
+    checkout = shop[0].parents[1]
+    home = checkout / "home"
+    home.mkdir()
+    shutil.copyfile(sqlite_template, home / "toolhub.db")
+    steps = "\n".join(["set -e", *commands()[1:]]).replace("http://127.0.0.1:8700", shop[1])
+    script = steps.replace(".venv/bin/toolhub", str(Path(sys.executable).with_name("toolhub")))
 
-    run = run_in(shop, str(Path(sys.executable).with_name("toolhub")), *words[3:], **environment)
+    gone = subprocess.run(
+        ["sh", "-c", script],
+        cwd=checkout,
+        env={**os.environ, "TOOLHUB_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "No line failed." in run.stdout
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert gone.stdout.count("No line failed.") == script.count("connector check") == 2
+    assert "Not tried" not in gone.stdout
+    assert "It works." in gone.stdout
 
 
 def test_the_programs_of_the_readme_print_what_it_says_they_print(shop: tuple[Path, str]) -> None:
@@ -75,4 +88,4 @@ def test_the_connectors_of_the_readme_are_declared_without_contradictions(shop: 
 def test_every_block_of_the_readme_is_run_or_is_no_program() -> None:
     languages = re.findall(r"^```(\w+)(.*)$", README.read_text(), re.MULTILINE)
 
-    assert [kind for kind, name in languages if not name] == ["sh", "sh", "toml"]
+    assert [kind for kind, name in languages if not name] == ["sh", "sh", "sh", "toml"]
