@@ -3,14 +3,17 @@
 import asyncio
 import importlib
 import os
+import re
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from getpass import GetPassWarning
 from importlib.util import find_spec
+from json import JSONDecodeError
 from typing import Any, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.markup import escape
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -19,6 +22,11 @@ from hub.core.errors import HubError
 from hub.settings import Settings, misspelt
 
 T = TypeVar("T")
+
+_A_SETTING = re.compile(
+    rf"^({'|'.join(Settings.model_fields)})\b|\b({'|'.join(f for f in Settings.model_fields if '_' in f)})\b"
+)
+"""How settings are called in what the settings say of each other: at the beginning, or by a name no sentence has."""
 
 out = Console()
 err = Console(stderr=True)
@@ -29,8 +37,31 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"TOOLHUB_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
-        fail("The settings cannot be used:\n  " + "\n  ".join(lines))
+        _refuse([_said(one["loc"], one["msg"].removeprefix("Value error, ")) for one in error.errors()])
+    except SettingsError as error:
+        _refuse([_no_json(error)])
+
+
+def _refuse(lines: Sequence[str]) -> NoReturn:
+    fail("The settings cannot be used:\n  " + "\n  ".join(lines))
+
+
+def _said(where: Sequence[int | str], message: str) -> str:
+    """Return what is wrong with one setting, called as it is set; what concerns several of them names itself."""
+    if not where:
+        return _A_SETTING.sub(lambda found: f"TOOLHUB_{found[0].upper()}", message)
+    name, *inside = where
+    return f"TOOLHUB_{str(name).upper()}{', at ' + '/'.join(map(str, inside)) if inside else ''}: {message}"
+
+
+def _no_json(error: SettingsError) -> str:
+    """Return which setting is no JSON, and from where on, without what it holds: that may be a secret."""
+    named = re.search(r'field "(\w+)"', str(error))
+    setting = f"TOOLHUB_{named[1].upper()}" if named else "A setting"
+    cause = error.__cause__
+    if not isinstance(cause, JSONDecodeError):
+        return f"{setting} cannot be read; it must be JSON."
+    return f"{setting} is no valid JSON: {cause.msg} at line {cause.lineno}, column {cause.colno}."
 
 
 def spelling() -> list[str]:

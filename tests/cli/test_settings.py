@@ -73,3 +73,36 @@ def test_issuers_have_different_names_and_show_no_secret(tmp_path: Path) -> None
     with pytest.raises(ValidationError) as caught:
         Settings.model_validate({"home": tmp_path, "issuers": [usual, {**usual, "client_secret": PASSWORD}]})
     assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        (
+            "WEBHOOKS",
+            f'[{{"secrets": ["{PASSWORD}"',
+            "TOOLHUB_WEBHOOKS is no valid JSON: Expecting ',' delimiter at line 1",
+        ),
+        ("ISSUERS", "acme", "TOOLHUB_ISSUERS is no valid JSON: Expecting value at line 1, column 1."),
+        ("WEBHOOKS", '[{"name": "ops"}]', "TOOLHUB_WEBHOOKS, at 0/url: Field required"),
+        ("PORT", "abc", "TOOLHUB_PORT: Input should be a valid integer"),
+        ("PUBLIC_URL", "http://hub.example.org", "TOOLHUB_PUBLIC_URL must begin with https://"),
+        (
+            "MAIL_HOST",
+            "mail.example.org",
+            "TOOLHUB_MAIL_FROM must be an e-mail address, NAME@DOMAIN, where TOOLHUB_MAIL_HOST",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_as_it_is_set(
+    name: str, value: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(f"TOOLHUB_{name}", value)
+
+    told = CliRunner().invoke(app, ["doctor"])
+
+    assert told.exit_code == 1
+    assert isinstance(told.exception, SystemExit)
+    assert says in " ".join(told.stderr.split())
+    assert PASSWORD not in told.output
