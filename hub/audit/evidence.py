@@ -96,6 +96,8 @@ def verify_evidence(lines: Iterable[bytes], held: Held | None = None) -> tuple[R
         return report, ""
     events = _judged(rest[:-1], judge, report)
     judge.finish()
+    report.about = header.subject
+    report.first, report.last = (events[0].position, events[-1].position) if events else (0, 0)
     _judge_whole(header, events, report)
     page = _judged_page(rest[-1:], header, events, report)
     return report, page if report.is_sound else ""

@@ -55,6 +55,10 @@ class Report:
 
     checkpoint: Checkpoint | None = None
     first: int = 0
+    last: int = 0
+    """Of evidence alone."""
+    about: str | None = None
+    """What the file is evidence on: its events need not follow each other. None for an export."""
     events: int = 0
     opened: int = 0
     erased: int = 0

@@ -294,7 +294,7 @@ def _print(report: audit.Report, *, holds_checkpoint: bool) -> None:
     if not report.is_sound:
         err.print(f"[bold red]Not proven.[/] {len(report.findings) + report.more_findings} finding(s).")
         return
-    out.print(f"[green]Proven:[/] {report.events} events, from number {report.first}, under one signed checkpoint.")
+    out.print(f"[green]Proven:[/] {_which(report)}, under one signed checkpoint.", soft_wrap=True)
     erased = f"{report.erased} erased" + (f" ({report.retired} by retention)" if report.retired else "")
     out.print(f"Private values: {report.opened} open and proven, {erased}, {report.closed} kept closed.")
     if report.continues is not None:
@@ -307,6 +307,13 @@ def _print(report: audit.Report, *, holds_checkpoint: bool) -> None:
         out.print("Keep its checkpoint: with --since-checkpoint a later export cannot hide a rewritten past.")
 
 
+def _which(report: audit.Report) -> str:
+    if report.about is None:
+        return f"{report.events} events, from number {report.first}"
+    about, first, last = _inert(report.about), report.first, report.last
+    return f"{report.events} events of evidence on {about}, numbers {first} to {last} of the log"
+
+
 def _inert(text: str) -> str:
     """Return `text`, parts of which come from the file, without anything a terminal or rich would act on."""
     return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in text))
@@ -317,7 +324,9 @@ def _as_json(report: audit.Report) -> dict[str, Any]:
     return {
         "proven": report.is_sound,
         "checkpoint": None if signed is None else {"origin": signed.origin, "size": signed.size, "note": signed.note},
+        "about": report.about,
         "first": report.first,
+        "last": report.last if report.about is not None else report.first + report.events - 1,
         "events": report.events,
         "values": {
             "open": report.opened,

@@ -186,7 +186,8 @@ def test_evidence_on_one_invocation_verifies_and_gives_its_page(home: Path, tool
 
     assert (made.exit_code, verified.exit_code) == (0, 0)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "Proven: 1 events" in verified.output
+    assert "Proven: 1 events of evidence on inv_1, numbers 1 to 1 of the log" in verified.output
+    assert "number 1 of the log" in page.read_text()
     assert "a1@example.org" in page.read_text()
     assert "a2@example.org" not in file.read_text()
 
