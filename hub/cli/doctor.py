@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.markup import escape
@@ -35,6 +35,11 @@ class Finding:
     advice: str = ""
 
 
+_Check = Callable[[Settings], Awaitable[Finding]]
+
+_SILENT: Final = "Check TOOLHUB_DATABASE_URL, and that the database runs and lets this machine in."
+
+
 def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
     """Look at settings, database, keys and confinement; say what is wrong and what to do. Exit 1 if anything is.
 
@@ -55,20 +60,25 @@ def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print the fi
 
 
 async def _examine(chosen: Settings) -> list[Finding]:
-    checks: list[tuple[str, str, Callable[[Settings], Awaitable[Finding]]]] = [
-        ("database", "Check TOOLHUB_DATABASE_URL, and that the database runs and lets this machine in.", _database),
+    others: list[tuple[str, str, _Check]] = [
         ("master key", "Put the right key back: TOOLHUB_MASTER_KEY, or its file from your backup.", _keys),
         ("confinement", "Needs Linux with Landlock and seccomp.", _confinement),
     ]
     findings = [_python(), _spelling(), _channels(chosen), *[await _issuer(link) for link in external_issuers(chosen)]]
-    for what, advice, check in checks:
-        try:
-            findings.append(await check(chosen))
-        except HubError as error:
-            findings.append(Finding(what=what, is_well=False, found=error.message, advice=advice))
-        except (OSError, SQLAlchemyError) as error:
-            findings.append(Finding(what=what, is_well=False, found=str(error).splitlines()[0], advice=advice))
-    return findings
+    findings.append(database := await _looked(chosen, "database", _SILENT, _database))
+    if database.advice == _SILENT:
+        others[0] = ("master key", "", _keys_unseen)
+    return findings + [await _looked(chosen, *other) for other in others]
+
+
+async def _looked(chosen: Settings, what: str, advice: str, check: _Check) -> Finding:
+    """Return what `check` finds, or that it could not be looked at, with what to do then."""
+    try:
+        return await check(chosen)
+    except HubError as error:
+        return Finding(what=what, is_well=False, found=error.message, advice=advice)
+    except (OSError, SQLAlchemyError) as error:
+        return Finding(what=what, is_well=False, found=str(error).splitlines()[0], advice=advice)
 
 
 def _python() -> Finding:
@@ -146,6 +156,11 @@ async def _keys(chosen: Settings) -> Finding:
             return Finding(what="master key", is_well=False, found="no tables yet", advice="Run `toolhub migrate`.")
         await open_keyring(chosen, database)
     return Finding(what="master key", is_well=True, found="opens the keys on record")
+
+
+async def _keys_unseen(_chosen: Settings) -> Finding:
+    found = "not looked at: the database does not answer"
+    return Finding(what="master key", is_well=False, found=found, advice="First the database.")
 
 
 async def _confinement(_chosen: Settings) -> Finding:

@@ -52,6 +52,8 @@ def test_a_database_that_does_not_answer_is_a_finding_with_advice(home: Path, mo
 
     assert not found["database"]["is_well"]
     assert "TOOLHUB_DATABASE_URL" in found["database"]["advice"]
+    assert found["master key"]["found"] == "not looked at: the database does not answer"
+    assert found["master key"]["advice"] == "First the database."
     assert "secret-word" not in json.dumps(found)
     assert not (home / "master.key").exists()
 

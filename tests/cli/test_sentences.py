@@ -41,6 +41,11 @@ def toolhub(home: Path, *words: str, **settings: str) -> subprocess.CompletedPro
         (("worker",), {}, "Workers need PostgreSQL"),
         (("audit", "verify", "/dev/null"), {}, "no audit export"),
         (("serve", "--port", "99999"), {}, "65535"),
+        (
+            ("serve", "--port", "0"),
+            {"TOOLHUB_DATABASE_URL": "postgresql+asyncpg://u:s3cret@127.0.0.1:1/x"},
+            "127.0.0.1:1/x",
+        ),
         (("serve", "--host", "999.1.1.1"), {}, "cannot listen"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,

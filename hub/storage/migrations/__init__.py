@@ -1,5 +1,7 @@
 """Migrations: brings a database's schema to the one this release needs, on both engines."""
 
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -8,7 +10,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.core.errors import Unavailable
 from hub.storage.database import Database
 
 _HERE: Final = Path(__file__).parent
@@ -23,14 +27,18 @@ def head() -> str:
 
 
 async def current(database: Database) -> str | None:
-    """Return the revision the database is at, None if it has none."""
-    async with database.engine.connect() as connection:
+    """Return the revision the database is at, None if it has none.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    async with _connected(database) as connection:
         return await connection.run_sync(lambda raw: MigrationContext.configure(raw).get_current_revision())
 
 
 async def upgrade(database: Database) -> None:
     """Bring the database to `head()`. Two processes that try at once do it one after the other."""
-    async with database.engine.connect() as connection:
+    async with _connected(database) as connection:
         await connection.execution_options(hub_writes=True)
         async with connection.begin():
             if not database.is_sqlite:
@@ -38,6 +46,17 @@ async def upgrade(database: Database) -> None:
                 await connection.execute(text(_WAIT_FOR_LOCKS))
                 await connection.execute(text(_LONGEST_STATEMENT))
             await connection.run_sync(_upgrade)
+
+
+@asynccontextmanager
+async def _connected(database: Database) -> AsyncGenerator[AsyncConnection]:
+    async with AsyncExitStack() as until_done:
+        try:
+            connection = await until_done.enter_async_context(database.engine.connect())
+        except OSError as error:  # which would name neither the database nor where it was looked for
+            where = database.url.render_as_string(hide_password=True)
+            raise Unavailable(f"The database {where} does not answer: {error.strerror or error}.") from error
+        yield connection
 
 
 def write_revision(connection: Connection, metadata: MetaData, message: str, revision_id: str) -> None:
