@@ -11,9 +11,10 @@ from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand, may
 from hub.invocations.promoting import ask_for, check_gates
 from hub.promotions import Decision, Promotion, State, Wish
-from hub.registry import Environment
+from hub.registry import Environment, is_composite
 from hub.registry.differing import differences
 from hub.storage import Tx, now
+from hub.web.composite_form import composite_form
 from hub.web.promotion_views import STATES, Seen, promotion_line, promotion_page
 from hub.web.views.catalog import Choice
 from hub.web.views.promotions import PromotionsPage
@@ -26,7 +27,7 @@ _REFUSALS: Final = (Conflict, Forbidden, InputError, NotFound)
 async def show_promotions(visit: Visit) -> Response:
     """Show what was asked to be promoted."""
     demand(visit.person, Permission.SEE_CATALOG)
-    return await _list(visit)
+    return await show_list(visit)
 
 
 async def ask_promotion(visit: Visit) -> Response:
@@ -40,7 +41,7 @@ async def ask_promotion(visit: Visit) -> Response:
     try:
         asked = await ask_for(wish, visit.runtime, visit.own_authority)
     except _REFUSALS as refusal:
-        return await _list(visit, problem=refusal.message)
+        return await show_list(visit, problem=refusal.message)
     return redirect_telling(visit, f"/promotions/{asked.id}", "Asked for. Its gates are below.")
 
 
@@ -122,22 +123,25 @@ def _id(visit: Visit) -> str:
     return str(visit.request.path_params["promotion_id"])
 
 
-async def _list(visit: Visit, *, problem: str = "") -> Response:
+async def show_list(visit: Visit, *, problem: str = "", of_composite: str = "") -> Response:
+    """Show the list; with a problem of what was asked for, of a release or of a composite tool."""
     wanted = visit.request.query_params.get("connector")
     async with visit.runtime.database.reading() as tx:
         before = visit.request.query_params.get("before")
         found = await promotions.promotions(tx, connector=wanted, before=before, limit=_PAGE)
-        names = [spec.name for spec in await registry.connectors(tx)]
+        names = [spec.name for spec in await registry.connectors(tx) if not any(map(is_composite, spec.operations))]
         mine = [name for name in names if await promotions.may_ask(tx, name, visit.person.id)]
+        composites = await composite_form(tx, visit, problem=of_composite)
         moment = await now(tx)
     page = PromotionsPage(
         lines=tuple(promotion_line(one, moment) for one in found),
         connectors=tuple(Choice(value=name, label=name, is_chosen=name == wanted) for name in mine),
         environments=tuple(Choice(value=one, label=one) for one in ("staging", "prod")),
+        composites=composites,
         more_url=f"/promotions?before={found[-1].id}" if len(found) == _PAGE else "",
         problem=problem,
     )
-    status = 400 if problem else 200
+    status = 400 if problem or of_composite else 200
     shown = Shown(template="promotions.html", title="Promotions", page=page, here="servers", status=status)
     return show(visit, shown)
 

@@ -15,6 +15,7 @@ from hub.web import (
     brakes,
     broken_glass,
     catalog,
+    composite_wishes,
     connection,
     consent,
     cost_centres,
@@ -246,6 +247,7 @@ def _promotions(door: Doorway) -> list[Route]:
     return [
         Route("/promotions", door.private(promotions.show_promotions), methods=["GET"]),
         Route("/promotions", door.private(promotions.ask_promotion), methods=["POST"]),
+        Route("/promotions/composites", door.private(composite_wishes.ask_composite), methods=["POST"]),
         Route(one, door.private(promotions.show_promotion), methods=["GET"]),
         Route(f"{one}/decision", door.private(promotions.decide), methods=["POST"]),
         Route(f"{one}/checks", door.private(promotions.check), methods=["POST"]),

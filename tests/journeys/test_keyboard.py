@@ -8,6 +8,7 @@ from playwright.async_api import Page, expect
 from questions import add_person
 from serving import Served
 from typing_alone import log_in, tab_to
+from upstream.composites import restock
 from world import PASSWORD, World
 
 from hub.budgets import stops_now
@@ -17,6 +18,7 @@ from hub.identity.principals import Role
 from hub.invocations.queries import current
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.registry import Declaration, declare
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
@@ -175,3 +177,24 @@ async def test_an_agent_that_came_by_itself_is_accepted(served: Served, page: Pa
 
     await expect(page.get_by_text("traveller is accepted.")).to_be_visible()
     await expect(page.get_by_text("No agent has come by itself.")).to_be_visible()
+
+
+async def test_a_composite_tool_is_asked_for_and_what_is_missing_is_told(served: Served, page: Page) -> None:
+    world = served.world
+    async with world.runtime.database.transaction() as tx:
+        await set_roles(tx, world.ann.id, frozenset({Role.ADMINISTRATOR, Role.MEMBER}), world.runtime.authority)
+        await declare(tx, Declaration.model_validate(restock()), world.runtime.authority)
+    await log_in(page, "ann")
+    await page.goto("/promotions")
+
+    await tab_to(page, "restock (dev)")
+    await tab_to(page, "staging")
+    await page.keyboard.type("staging")
+    await tab_to(page, "Connections")
+    await page.keyboard.type("put = upstream")
+    await tab_to(page, "Reason")
+    await page.keyboard.type("Tried.")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("alert")).to_contain_text("cannot be promoted to staging yet")
+    await expect(page.get_by_label("Connections")).to_have_value("put = upstream")

@@ -5,13 +5,16 @@ from datetime import timedelta
 import pytest
 from promotions.stage import DOCUMENTED, LATER, Stage, open_stage
 from sqlalchemy import update
+from upstream.composites import restock
 from web_visitor import Visitor, browser_of
 from world import PASSWORD, World
 
 from hub import promotions
+from hub.identity.accounts import set_roles
+from hub.identity.principals import Role
 from hub.identity.tables import SessionRow
 from hub.promotions import Promotion, State
-from hub.registry import Environment
+from hub.registry import Declaration, Environment, declare
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -179,3 +182,55 @@ async def test_who_may_ask_for_nothing_gets_no_form(stage: Stage) -> None:
 
         assert "Nothing has been promoted yet." in carl.text
         assert "Ask for a promotion" not in carl.text
+
+
+async def administrator(stage: Stage, visitor: Visitor) -> None:
+    """Let rita administer, and look at the promotions while dev has a composite tool."""
+    authority = stage.authority(None)
+    async with stage.world.runtime.database.transaction() as tx:
+        await set_roles(tx, stage.world.rita.id, frozenset({Role.ADMINISTRATOR, Role.MEMBER}), authority)
+        await declare(tx, Declaration.model_validate(restock()), authority)
+    await visitor.log_in("rita", PASSWORD)
+    await visitor.get("/promotions")
+
+
+async def test_an_administrator_asks_for_a_composite_tool_and_sees_its_gates(stage: Stage, visitor: Visitor) -> None:
+    await administrator(stage, visitor)
+    assert "restock (dev)" in visitor.text
+
+    wanted = {"composite": "restock", "environment": "staging", "reason": "Tried."}
+    await visitor.submit("/promotions/composites", connections="put = upstream-staging\n", **wanted)
+    await visitor.follow()
+
+    assert "composite_staging" in visitor.text
+    assert "restock: in use in dev like this" in visitor.text
+
+
+async def test_what_speaks_against_a_composite_tool_is_told_beside_the_form_which_keeps_what_was_typed(
+    stage: Stage, visitor: Visitor
+) -> None:
+    await administrator(stage, visitor)
+    wanted = {"composite": "restock", "environment": "prod", "reason": "Tried for a week."}
+    await visitor.submit("/promotions/composites", connections="put upstream-staging", **wanted)
+    assert (visitor.page.status_code, "Write each step once, as STEP = CONNECTION" in visitor.text) == (400, True)
+
+    await visitor.submit("/promotions/composites", connections="put = upstream-staging", **wanted)
+
+    assert visitor.page.status_code == 400
+    assert "There is no composite tool" in visitor.text
+    assert "put = upstream-staging" in visitor.html
+    assert 'value="Tried for a week."' in visitor.html
+    assert 'value="prod" selected' in visitor.html
+    async with stage.world.runtime.database.reading() as tx:
+        assert await promotions.promotions(tx) == []
+
+
+async def test_who_is_no_administrator_gets_no_form_for_composite_tools(stage: Stage, visitor: Visitor) -> None:
+    async with stage.world.runtime.database.transaction() as tx:
+        await declare(tx, Declaration.model_validate(restock()), stage.authority(None))
+    await visitor.log_in("rita", PASSWORD)
+    await visitor.get("/promotions")
+
+    assert "Ask for a promotion" in visitor.text  # the connector is hers
+    assert "Ask for a composite tool" not in visitor.text
+    assert "composite_dev" not in visitor.text

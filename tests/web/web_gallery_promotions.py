@@ -8,7 +8,7 @@ from hub.registry import Environment
 from hub.registry.differing import Difference, FieldChange, Kind
 from hub.web.promotion_views import Seen, promotion_line, promotion_page
 from hub.web.views.catalog import Choice
-from hub.web.views.promotions import PromotionsPage
+from hub.web.views.promotions import CompositeForm, PromotionsPage
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 ASKED = Promotion(
@@ -113,6 +113,19 @@ PROMOTION_LISTS = {
         connectors=(Choice(value="tryton", label="tryton"),),
         environments=(Choice(value="staging", label="staging"), Choice(value="prod", label="prod")),
         more_url="/promotions?before=pro_1",
+    ),
+    "composites": PromotionsPage(
+        lines=(),
+        connectors=(Choice(value="tryton", label="tryton"),),
+        environments=(Choice(value="staging", label="staging"), Choice(value="prod", label="prod")),
+        composites=CompositeForm(
+            tools=(Choice(value="sale_to_invoice", label="sale_to_invoice (dev, staging)", is_chosen=True),),
+            environments=(Choice(value="staging", label="staging"), Choice(value="prod", label="prod", is_chosen=True)),
+            connections="confirm = tryton-prod-eu",
+            reason="Tried for a week.",
+            problem="The composite tool 'sale_to_invoice' cannot be promoted to prod yet. The step 'bill' goes over "
+            "none of the connections there: name one of tryton-prod-eu, tryton-prod-us.",
+        ),
     ),
     "none": PromotionsPage(lines=(), connectors=(), environments=()),
 }

@@ -22,12 +22,24 @@ class PromotionLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompositeForm:
+    """The form by which a composite tool is asked for, as it was filled in."""
+
+    tools: tuple[Choice, ...]
+    environments: tuple[Choice, ...]
+    connections: str = ""
+    reason: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionsPage:
     """The promotions of one connector or of all; who may ask for one sees the form."""
 
     lines: tuple[PromotionLine, ...]
     connectors: tuple[Choice, ...]
     environments: tuple[Choice, ...]
+    composites: CompositeForm | None = None
     more_url: str = ""
     problem: str = ""
 
