@@ -243,36 +243,43 @@ async def narrow_grants_to(tx: Tx, consent: ConsentRow, authority: Authority) ->
 async def _narrow(tx: Tx, which: ColumnElement[bool], scopes: frozenset[str], authority: Authority) -> None:
     """Narrow grants, and those that came of their tokens by exchange; what is left without any scope ends."""
     standing = (GrantRow.revoked_at.is_(None), GrantRow.expires_at > await now(tx))
-    rows = await tx.scalars(select(GrantRow).where(which, *standing).with_for_update())
-    wider = [row for row in rows if not scopes.issuperset(row.scopes)]
-    for row in wider:
-        left = scopes.intersection(row.scopes)
-        if left:
-            row.scopes = sorted(left)
-        else:
-            await revoke_grant(tx, row.id, "the person allows none of it any more", authority)
-    if wider:
+    while True:  # one generation after the other, however many there are
+        rows = await tx.scalars(select(GrantRow).where(which, *standing).with_for_update())
+        wider = [row for row in rows if not scopes.issuperset(row.scopes)]
+        if not wider:
+            return
+        for row in wider:
+            left = scopes.intersection(row.scopes)
+            if left:
+                row.scopes = sorted(left)
+            else:
+                await revoke_grant(tx, row.id, "the person allows none of it any more", authority)
         await tx.flush()
         await authority.outdate_callers(tx)
-        await _narrow(tx, GrantRow.parent_id.in_([row.id for row in wider]), scopes, authority)
+        which = GrantRow.parent_id.in_([row.id for row in wider])
 
 
 async def _revoke(tx: Tx, which: ColumnElement[bool], reason: str, authority: Authority) -> int:
-    """Revoke grants, and those that came of their tokens by exchange; the chain of those is bounded."""
-    at = await now(tx)
-    revoked = await tx.scalars(
-        update(GrantRow)
-        .where(which, GrantRow.revoked_at.is_(None), GrantRow.expires_at > at)
-        .values(revoked_at=at, revoked_reason=reason)
-        .returning(GrantRow.id)
-    )
-    grant_ids = revoked.all()
-    for grant_id in grant_ids:
-        await authority.record(tx, EventKind.TOKEN_REVOKED, grant_id, reason=reason)
-    if grant_ids:
+    """Revoke grants, and those that came of their tokens by exchange; return how many there were of the former.
+
+    An agent may exchange its own tokens as often as it likes: nothing here depends on how long such a chain is.
+    """
+    at, first = await now(tx), None
+    while True:  # one generation after the other: each sees what came of the one before while it was waited for
+        revoked = await tx.scalars(
+            update(GrantRow)
+            .where(which, GrantRow.revoked_at.is_(None), GrantRow.expires_at > at)
+            .values(revoked_at=at, revoked_reason=reason)
+            .returning(GrantRow.id)
+        )
+        grant_ids = revoked.all()
+        first = len(grant_ids) if first is None else first
+        if not grant_ids:
+            return first
+        for grant_id in grant_ids:
+            await authority.record(tx, EventKind.TOKEN_REVOKED, grant_id, reason=reason)
         await authority.outdate_callers(tx)
-        await _revoke(tx, GrantRow.parent_id.in_(grant_ids), reason, authority)
-    return len(grant_ids)
+        which = GrantRow.parent_id.in_(grant_ids)
 
 
 async def _new_refresh_token(tx: Tx, grant: GrantRow, at: datetime) -> str:

@@ -1,23 +1,27 @@
 """Token exchange: an agent that was handed a person's token gets one of its own, for less and not longer."""
 
 import json
+import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import httpx2
 import pytest
 from oauth_hub import PUBLIC_URL, RESOURCE, Hub, agent_of, error_in
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from hub.audit.tables import EventRow
 from hub.core.errors import NotFound, Unauthenticated
+from hub.core.ids import new_id
 from hub.identity.access_tokens import mint, read_access_token
 from hub.identity.accounts import suspend
 from hub.identity.acting import acting_for, stop_acting
 from hub.identity.clients import ClientAuthentication, create_agent, issue_secret, limit_client
 from hub.identity.grants_consent import withdraw_consent
 from hub.identity.grants_exchange import ACCESS_TOKEN, JWT, MOST_ACTORS, TOKEN_EXCHANGE
+from hub.identity.tables import GrantRow
 
 pytestmark = pytest.mark.anyio
 
@@ -323,3 +327,38 @@ async def test_an_agent_acts_no_longer_once_the_person_takes_it_back_and_one_tha
             await stop_acting(tx, ada, two.second.agent.id, authority)
     async with two.first.database.reading() as tx:
         assert [one.agent.id for one in await acting_for(tx, ada)] == [two.first.agent.id]
+
+
+async def stretched(two: Two) -> str:
+    """Return the last grant of a chain longer than calls may stand in each other, as an agent makes it for itself."""
+    subject = (await exchanged(two))["access_token"]
+    parent = read_access_token((await two.exchange(subject)).json()["access_token"], two.first.server.keys).grant_id
+    async with two.first.database.transaction() as tx:
+        last = await tx.get_one(GrantRow, parent)
+        assert last.parent_id is not None  # its own token, exchanged by itself
+        values = {column.name: getattr(last, column.name) for column in GrantRow.__table__.columns}
+        ids = [parent, *(new_id("grt") for _ in range(sys.getrecursionlimit()))]
+        rows = [{**values, "id": own, "parent_id": above} for above, own in pairwise(ids)]
+        await tx.execute(insert(GrantRow), rows)
+    return ids[-1]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_whoever_exchanges_its_own_tokens_for_ever_is_stopped_all_the_same(two: Two) -> None:
+    last = await stretched(two)
+
+    async with two.first.database.transaction() as tx:
+        await suspend(tx, two.first.agent.id, "stop", two.first.authority)
+
+    async with two.first.database.reading() as tx:
+        assert (await tx.get_one(GrantRow, last)).revoked_at is not None
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_whoever_exchanges_its_own_tokens_for_ever_is_narrowed_all_the_same(two: Two) -> None:
+    last = await stretched(two)
+
+    await two.first.consent(await two.first.ask(), "tryton:read")
+
+    async with two.first.database.reading() as tx:
+        assert (await tx.get_one(GrantRow, last)).scopes == ["tryton:read"]
