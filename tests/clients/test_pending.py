@@ -1,7 +1,9 @@
 """What the package for agents takes for a call that has not ended, and what it does not."""
 
-import importlib.util
+import importlib
+import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,16 +20,22 @@ PENDING = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def package() -> Iterator[None]:
+    """The package is not installed here; these modules of it need no framework."""
+    sys.path.append(str(ROOT / "hub" / "mcp" / "clients"))
+    yield
+    sys.path.remove(str(ROOT / "hub" / "mcp" / "clients"))
+
+
 @pytest.fixture(scope="module")
 def pending() -> Any:  # noqa: ANN401  # a module of a package that is not installed here
-    file = ROOT / "hub" / "mcp" / "clients" / "toolhub_clients" / "pending.py"
-    spec = importlib.util.spec_from_file_location("toolhub_clients_pending", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("toolhub_clients.pending")
+
+
+@pytest.fixture(scope="module")
+def ending() -> Any:  # noqa: ANN401  # see above
+    return importlib.import_module("toolhub_clients.ending")
 
 
 def test_the_hubs_envelope_is_recognised(pending: Any) -> None:  # noqa: ANN401  # see above
@@ -53,3 +61,27 @@ def test_what_a_tool_says_of_itself_is_not_taken_for_it(pending: Any, other: Any
 
 def test_it_waits_in_the_states_in_which_the_hub_says_that_a_call_goes_on(pending: Any) -> None:  # noqa: ANN401  # see above
     assert {*pending.WAITING} == {Status.RUNNING, Status.PENDING_APPROVAL, Status.IN_DOUBT}
+
+
+class Looks:
+    """Looks that fail until one says how a call stands."""
+
+    def __init__(self, *, fail: int, standing: dict[str, Any]) -> None:
+        self.left, self.standing = fail, standing
+
+    def __call__(self) -> str:
+        if self.left:
+            self.left -= 1
+            raise ConnectionError("the network blinked")
+        return json.dumps(self.standing)
+
+
+def test_a_look_that_fails_is_made_again_and_never_raises(ending: Any) -> None:  # noqa: ANN401  # see above
+    done = {"status": "done", "result": {"id": 7}, "message": "Done."}
+
+    assert ending.ended(Looks(fail=2, standing=done), "It waits.", patience=60, least_pause=0) == '{"id": 7} Done.'
+    assert ending.ended(Looks(fail=9, standing=done), "It waits.", patience=0) == "It waits."
+
+
+def test_who_has_no_more_patience_is_told_what_was_said_last(ending: Any) -> None:  # noqa: ANN401  # see above
+    assert ending.ended(Looks(fail=0, standing=PENDING), "It waits.", patience=0) == PENDING["message"]
