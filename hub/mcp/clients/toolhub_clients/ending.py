@@ -1,4 +1,4 @@
-"""How a write ends: asked of the hub until it has, or patience has. A look that fails is made again, the write never."""
+"""How a write ends: asked of the hub until it has or patience has; a look that fails is made again, never the write."""
 
 import ast
 import json
