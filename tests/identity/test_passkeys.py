@@ -1,8 +1,6 @@
 """Passkeys: what enrols one, what one proves, and everything that does not."""
 
 import asyncio
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -398,11 +396,3 @@ def test_passkeys_are_tied_to_the_hubs_name(address: str, site: Site | None) -> 
 
 def test_no_rule_takes_for_fresh_what_is_as_old_as_any_session() -> None:
     assert timedelta(seconds=LONGEST_SESSION_SECONDS) == LIFETIME
-
-
-def test_the_hub_loads_what_reads_passkeys_only_where_somebody_uses_one() -> None:
-    asked = "import sys, hub.app, hub.worker; print('webauthn' in sys.modules or 'OpenSSL' in sys.modules)"
-
-    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True, text=True).stdout
-
-    assert told.strip() == "False"
