@@ -1,10 +1,16 @@
 """Tokens already issued: ended by their clients (RFC 7009), and described to whom they concern (RFC 7662)."""
 
+import base64
+import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from joserfc import jwt
+from joserfc.jwk import ECKey
 from oauth_hub import PUBLIC_URL, RESOURCE, Hub, agent_of, error_in
 from sqlalchemy import update
 
@@ -20,9 +26,19 @@ from hub.identity.clients import (
     limit_client,
 )
 from hub.identity.tables import GrantRow, RefreshTokenRow
+from hub.keys import Keyring
 from hub.storage import now
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+
+MASTER_KEY = bytes(range(32))
+
+
+def parts_of(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what stands in the header and in the body of a token."""
+    header, claims = (json.loads(base64.urlsafe_b64decode(f"{part}==")) for part in token.split(".")[:2])
+    return header, claims
 
 
 async def post(hub: Hub, what: str, **changes: str | None) -> httpx2.Response:
@@ -171,6 +187,40 @@ async def test_no_access_token_of_another_time_or_another_hub_is_active(hub: Hub
 
     assert (await post(hub, "introspect", token=access_token)).json()["active"]
     assert (await post(hub, "introspect", token=other)).json() == {"active": False}
+
+
+async def test_an_access_token_that_is_to_count_later_is_not_active_yet(hub: Hub) -> None:
+    access_token, _ = await tokens(hub)
+    header, claims = parts_of(access_token)
+    key = hub.authority.keys.signing_key("tokens")
+    assert isinstance(key.private, EllipticCurvePrivateKey)
+    later, now_on = (
+        jwt.encode(header, {**claims, "nbf": claims["iat"] + seconds}, ECKey.import_key(key.private))
+        for seconds in (60, 0)
+    )
+
+    assert (await post(hub, "introspect", token=later)).json() == {"active": False}
+    assert (await post(hub, "introspect", token=now_on)).json()["active"]
+
+
+async def test_a_token_under_a_key_that_another_process_has_just_made_is_known_and_under_no_key_of_ours_is_not(
+    hub: Hub,
+) -> None:
+    access_token, _ = await tokens(hub)
+    said = read_access_token(access_token, hub.authority.keys)
+    elsewhere = await Keyring.open(hub.database, MASTER_KEY)
+    async with hub.database.transaction() as tx:
+        await elsewhere.rotate(tx, "tokens")
+    await elsewhere.reload()
+    newer = mint(said, elsewhere)
+    header, claims = parts_of(newer)
+    key = elsewhere.signing_key("tokens")
+    assert isinstance(key.private, EllipticCurvePrivateKey)
+    strange = jwt.encode({**header, "kid": "key_of_nobody"}, claims, ECKey.import_key(key.private))
+
+    assert (await post(hub, "introspect", token=newer)).json()["active"]
+    answer = await post(hub, "introspect", token=strange)
+    assert (answer.status_code, answer.json()) == (200, {"active": False})
 
 
 @pytest.mark.parametrize("row", [GrantRow, RefreshTokenRow], ids=["grant", "token"])

@@ -162,6 +162,8 @@ async def test_a_badge_is_of_exactly_this_release_and_of_every_write_on_the_syst
     one_untried = await row.found(Gate.BADGE)
     await row.badge({"item_put": (BadgeVerdict.PASSED, Grade.RECORDED)})
     one_not_live = await row.found(Gate.BADGE)
+    await row.badge({"item_put": (BadgeVerdict.NOT_APPLICABLE, Grade.LIVE)})
+    one_not_tried = await row.found(Gate.BADGE)
     await row.badge({"item_put": (BadgeVerdict.FAILED, Grade.LIVE), "note_post": (BadgeVerdict.FAILED, Grade.LIVE)})
     failed = await row.found(Gate.BADGE)
     await row.badge({})
@@ -171,7 +173,7 @@ async def test_a_badge_is_of_exactly_this_release_and_of_every_write_on_the_syst
         Stand.OPEN,
         "The contract kit has not tried exactly this release",
     )
-    for one in (one_untried, one_not_live):
+    for one in (one_untried, one_not_live, one_not_tried):
         assert (one.stand, one.reason.partition(":")[0]) == (
             Stand.OPEN,
             "Nothing of item_put has passed on the system itself",
