@@ -14,6 +14,7 @@ import socket
 import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -142,12 +143,22 @@ def _loaded(entry: str, digest: str) -> Connector:
     """Return the connector at `entry`. Foreign code runs from here on, the import of its packages included.
 
     Raises:
-        _NotRegistered: the code has changed since it was registered, and what was approved speaks of the other.
+        _NotRegistered: the code has changed since it was registered, and what was approved speaks of the other; or it
+            is not there any more.
     """
-    if artefact_digest(entry.partition(":")[0]) != digest:
+    module = entry.partition(":")[0]
+    try:
+        found = artefact_digest(module)
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        where = "install its package again, or name its folder in TOOLHUB_CONNECTOR_PATHS"
+        raise _NotRegistered(f"there is no code of {module} where the hub looks; {where}") from error
+    if found != digest:
         raise _NotRegistered("its code is not what was registered; register the connector again")
     with as_registered():
-        return load(entry)
+        connector = load(entry)
+        with suppress(Exception):  # whatever is wrong with it is said when it is called
+            _ = connector.fence  # which reads its files: those of this moment, and none later
+        return connector
 
 
 def _only_descriptor(channel: socket.socket) -> socket.socket:

@@ -115,6 +115,38 @@ async def test_the_package_is_not_imported_before_its_digest_is_known(
         await said(tmp_path, "word_early.crm", "0" * 64)
 
 
+async def test_code_that_is_gone_is_named_and_where_it_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    write_package(tmp_path, "word_gone", "word_gone.words")
+    digest = artefact_digest("word_gone")
+    assert await said(tmp_path, "word_gone", digest) == "reviewed"
+
+    shutil.rmtree(tmp_path / "word_gone")
+
+    with pytest.raises(HostFailed, match=r"no code of word_gone where the hub looks.*TOOLHUB_CONNECTOR_PATHS"):
+        await said(tmp_path, "word_gone", digest)
+
+
+async def test_what_was_loaded_goes_on_though_its_files_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    write_package(tmp_path, "word_loaded", "word_loaded.words")
+    code = tmp_path / "word_loaded" / "__init__.py"
+    code.write_text(code.read_text().replace("Said(word=WORD)", 'await context.get("/said", Said)'))
+    async with Zygote(paths=[tmp_path]).running() as zygote:
+        host = await start(zygote, "word_loaded:connector", artefact_digest("word_loaded"))
+        shutil.rmtree(tmp_path / "word_loaded")
+        try:
+            # that it came as far as the transport says that nothing of it was read again to judge the request
+            with pytest.raises(AssertionError, match="nothing is sent here: /said"):
+                await host.run(PhaseCall(operation="say", phase=Phase.READ, arguments={}), NoWay())
+        finally:
+            host.end()
+
+
 async def test_what_was_compiled_of_another_source_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     place = write_package(tmp_path, "word_compiled", "word_compiled.words")
