@@ -88,6 +88,17 @@ def test_a_line_that_fails_is_an_exit_code(
     assert [line["promise"] for line in failed] == ["throttling", "errors"]
 
 
+def test_lines_that_failed_are_said_once_more_at_the_end(
+    toolhub: CliRunner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", "another one")
+
+    told = toolhub.invoke(app, ["connector", "check", HONEST, "--on", upstream.base_url])
+
+    _, _, last = told.stdout.partition("line(s) failed:\n")
+    assert "  item_get, " in last
+
+
 @pytest.mark.parametrize("command", [["check", HONEST], ["record", HONEST, "recording.json"]], ids=["check", "record"])
 def test_a_system_that_does_not_answer_is_told_with_what_to_do(
     toolhub: CliRunner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str]

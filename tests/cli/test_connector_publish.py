@@ -117,7 +117,7 @@ def test_a_release_is_in_use_beyond_dev_only_where_it_is_the_first_and_that_is_s
     refused = toolhub.invoke(app, ["connector", "publish", third, "--also", "prod"])
     in_dev = toolhub.invoke(app, ["connector", "publish", third])
 
-    assert [one.exit_code for one in told] == [0, 0]
+    assert [one.exit_code for one in told] == [1, 1], "nothing answers there"
     says = " ".join(told[1].output.split())
     assert "so no tool is offered there: promote one by `toolhub promotion ask shop --to prod`." in says
     assert "2 new tool version(s)" in first_there.stdout, first_there.output

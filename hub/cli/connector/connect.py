@@ -24,7 +24,8 @@ def connect(
 ) -> None:
     """Connect an account of a system, and offer its tools in the environment's built-in server.
 
-    Address and credential are tried at once; nothing is changed at the system. The credential's fields are asked for,
+    Address and credential are tried at once; nothing is changed at the system. Exit 1 if it cannot be used; the
+    connection is there, and `correct` puts it right. The credential's fields are asked for,
     or taken from TOOLHUB_SECRET_<FIELD>; they are never arguments, which other users of the machine can see.
 
     Example:  toolhub connector connect tryton erp --base-url http://127.0.0.1:8000/erp
@@ -36,7 +37,8 @@ def connect(
         told_next = f"`toolhub promotion ask {connector} --to {environment.value}`"
         out.print(f"[green]Connected[/] {name}. No release of {connector} is in use in {environment.value} yet, so no")
         out.print(f"tool is offered there: promote one by {told_next}.")
-    told(name, run(tried(settings(), name)))
+    if not told(name, run(tried(settings(), name))):
+        raise typer.Exit(1)
 
 
 async def _connect(chosen: Settings, new: NewConnection) -> bool:

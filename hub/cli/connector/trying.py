@@ -117,11 +117,14 @@ def _print(badge: Badge, untried: Sequence[str]) -> None:
         verdict = f"[{_COLOURS[line.verdict]}]{line.verdict.value}[/]"
         table.add_row(line.operation, PROMISES[line.promise], verdict, escape(f"{line.grade.value}: {line.reason}"))
     out.print(table)
-    failed = sum(line.verdict is BadgeVerdict.FAILED for line in badge.lines)
+    failed = [line for line in badge.lines if line.verdict is BadgeVerdict.FAILED]
     if untried:
         names = ", ".join(untried)
         out.print(f"[yellow]Not tried:[/] {names}. Give them examples, or cases in a harness.", highlight=False)
-    out.print("[green]No line failed.[/]" if badge.is_clean else f"[bold red]{failed} line(s) failed.[/]")
+    out.print("[green]No line failed.[/]" if badge.is_clean else f"[bold red]{len(failed)} line(s) failed:[/]")
+    for line in failed:
+        told = f"  {line.operation}, {PROMISES[line.promise]}: {line.reason}"
+        out.print(escape(told), highlight=False, soft_wrap=True)
 
 
 def _found(harness: str) -> OpenHarness:
