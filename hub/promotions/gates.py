@@ -86,7 +86,8 @@ async def _replay(tx: Tx, row: PromotionRow, release: Release) -> tuple[Stand, s
         return Stand.HOLDS, told
     if row.explanation:
         return Stand.HOLDS, f"{told} {await _explainer(tx, row)} has explained it."
-    return Stand.OPEN, f"{told} The connector's owner or an administrator has to explain that."
+    needed = "say why it may be the first" if row.former_release_id is None else "explain that"
+    return Stand.OPEN, f"{told} The connector's owner or an administrator has to {needed}."
 
 
 async def _explainer(tx: Tx, row: PromotionRow) -> str:
@@ -96,6 +97,8 @@ async def _explainer(tx: Tx, row: PromotionRow) -> str:
 
 
 def _told(rehearsal: Rehearsal) -> str:
+    if rehearsal.former_release_id is None:
+        return "No release is in use there yet, so there is nothing to compare it with."
     if not rehearsal.played:
         return "No write of the release in use is on record to be played with it."
     counted = {one: rehearsal.count(one) for one in Likeness}

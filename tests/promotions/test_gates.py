@@ -214,6 +214,10 @@ async def test_recorded_calls_come_out_the_same_or_somebody_explains_it(row: Row
     )
     assert await stands(row.rehearsed(same, different, unsure)) == (Stand.OPEN, f"{mixed} {asks}")
     assert await stands(row.rehearsed()) == (Stand.OPEN, f"{nothing} {asks}")
+    first = await stands(replace(row.rehearsed(), former_release_id=None), former_release_id=None)
+    assert first[0] is Stand.OPEN
+    assert first[1].startswith("No release is in use there yet, so there is nothing to compare it with.")
+    assert first[1].endswith("has to say why it may be the first.")
     told = row.rehearsed(same, different, unsure)
     assert await stands(told, explanation="So.") == (Stand.HOLDS, f"{mixed} The hub's console has explained it.")
     assert await stands(told, explanation="So.", explained_by=ann.id) == (
