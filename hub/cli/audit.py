@@ -28,6 +28,8 @@ from hub.wiring import open_runtime
 _LONGEST_NOTE = 64 * 1024
 _STEP = 256
 
+Replace = Annotated[bool, typer.Option("--replace", help="Write over FILE if it is there already.")]
+
 Advance = Callable[[int, int], None]
 
 audit_app = typer.Typer(help="The audit log: export it, and verify an export anywhere.", no_args_is_help=True)
@@ -38,6 +40,7 @@ def export(
     file: Annotated[Path, typer.Argument(help="Where to write the export (one JSON line per event), mode 0600.")],
     *,
     with_values: Annotated[bool, typer.Option(help="Open private values; an auditor's export.")] = False,
+    replace: Replace = False,
     since_checkpoint: Annotated[
         Path | None, typer.Option(help="Export only what came after this older checkpoint, and prove that it follows.")
     ] = None,
@@ -54,7 +57,7 @@ def export(
     """
     since = None if since_checkpoint is None else _read_note(since_checkpoint)
     order = audit.ExportOrder(by=None, with_values=with_values, since=since)
-    with _written(file) as lines:
+    with _written(file, replace=replace) as lines:
         events = run(_export(settings(), lines, order))
     if as_json:
         typer.echo(json.dumps({"file": str(file), "events": events, "values": with_values}))
@@ -103,12 +106,13 @@ def feed(
     *,
     shape: Annotated[audit.ForeignFormat, typer.Option("--format", help="What the other system reads.")],
     first: Annotated[int, typer.Option(min=0, help="Begin at the event with this number.")] = 0,
+    replace: Replace = False,
 ) -> None:
     """Write events to FILE as another system reads them: OCSF, CloudEvents, or OTLP. Private values stay here.
 
     Example:  toolhub audit feed events.jsonl --format ocsf --first 1200
     """
-    with _written(file) as lines:
+    with _written(file, replace=replace) as lines:
         written = run(_feed(settings(), lines, audit.FeedOrder(by=None, shape=shape, first=first)))
     out.print(f"[green]Wrote[/] {written} events to {file}. Go on later with: --first {first + written}")
 
@@ -149,7 +153,7 @@ def verify(
         else:
             report, proven_page = audit.verify_export(chain([first], lines), held, progress=advance), None
     if page is not None and proven_page:
-        with _written(page) as html:
+        with _written(page, replace=True) as html:
             html.write(proven_page)
     elif page is not None and proven_page is None:
         fail("An export has no page; --page is for evidence on one invocation.")
@@ -170,6 +174,7 @@ def evidence(
     file: Annotated[Path, typer.Argument(help="Where to write the evidence, mode 0600.")],
     *,
     with_values: Annotated[bool, typer.Option(help="Open private values; an auditor's evidence.")] = False,
+    replace: Replace = False,
 ) -> None:
     """Write all that the log holds on one invocation to FILE: events, proofs, policies, and a page for people.
 
@@ -178,7 +183,7 @@ def evidence(
 
       toolhub audit verify case.jsonl --page case.html
     """
-    with _written(file) as lines:
+    with _written(file, replace=replace) as lines:
         run(_evidence(settings(), lines, invocation, with_values=with_values))
     out.print(f"[green]Wrote[/] the evidence on {invocation} to {file}. Verify with: toolhub audit verify {file}")
 
@@ -258,8 +263,10 @@ def _opened(file: Path) -> Generator[BinaryIO]:
 
 
 @contextmanager
-def _written(file: Path) -> Generator[TextIO]:
+def _written(file: Path, *, replace: bool) -> Generator[TextIO]:
     """Yield a file to write to that others may not read, and that takes its place whole or not at all."""
+    if file.exists() and not replace:
+        fail(f"{file} is there already, and was left as it is. Choose another name, or add --replace.")
     try:
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # mkstemp makes it 0600
     except OSError as error:

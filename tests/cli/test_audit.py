@@ -225,10 +225,27 @@ def test_a_feed_goes_on_where_it_ended(home: Path, toolhub: Toolhub) -> None:
     file = home / "events.jsonl"
 
     first = toolhub("feed", str(file), "--format", "cloudevents")
-    again = toolhub("feed", str(file), "--format", "cloudevents", "--first", "4")
-    beyond = toolhub("feed", str(file), "--format", "ocsf", "--first", "99")
+    again = toolhub("feed", str(file), "--format", "cloudevents", "--first", "4", "--replace")
+    beyond = toolhub("feed", str(file), "--format", "ocsf", "--first", "99", "--replace")
 
     assert (first.exit_code, again.exit_code, beyond.exit_code) == (0, 0, 1)
     assert "--first 4" in first.output
     assert [json.loads(line)["position"] for line in file.read_text().splitlines()] == ["4"]
     assert "numbered events" in beyond.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("export", "kept"), ("feed", "kept", "--format", "ocsf"), ("evidence", "inv_1", "kept")],
+    ids=lambda words: words[0],
+)
+def test_a_file_that_is_there_is_replaced_only_if_asked(home: Path, toolhub: Toolhub, words: tuple[str, ...]) -> None:
+    (home / "kept").write_text("of last year")
+
+    refused = toolhub(*words)
+
+    assert refused.exit_code == 1
+    assert "add --replace" in " ".join(refused.output.split())
+    assert (home / "kept").read_text() == "of last year"
+    assert toolhub(*words, "--replace").exit_code == 0
+    assert (home / "kept").read_text() != "of last year"
