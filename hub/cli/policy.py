@@ -55,6 +55,10 @@ def check(file: File) -> None:
     """
     bundle = _read(file)
     out.print(f"[green]Valid.[/] {len(bundle.rules)} rules, {len(bundle.examples)} examples hold.", highlight=False)
+    if not bundle.rules:
+        err.print("[yellow]Look:[/] without a rule that permits it, every call is refused.", highlight=False)
+    elif not bundle.examples:
+        err.print("[yellow]Look:[/] no example says what these rules are to decide; add some.", highlight=False)
 
 
 @policy_app.command()

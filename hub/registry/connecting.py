@@ -176,7 +176,8 @@ def checked_base_url(url: str) -> str:
     except ValueError as error:
         raise InputError(f"{url[:200]!r} is no URL: {error}") from error
     if parts.scheme not in _SCHEMES or not parts.hostname or port == 0:
-        raise InputError(f"{url[:200]!r} will not do: write 'https://host' with an optional port and path.")
+        forms = "'https://host' or 'http://host', perhaps with a port and a path, or 'stdio:NAME'"
+        raise InputError(f"{url[:200]!r} will not do: write {forms}.")
     if parts.username is not None or parts.query or parts.fragment or not url.isascii() or not url.isprintable():
         raise InputError("A base URL holds no user name, query or fragment; credentials belong in the vault.")
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"

@@ -83,3 +83,14 @@ def test_an_empty_record_has_nothing_to_decide_again(bundle: Path, command: tupl
     assert found.exit_code == 0, found.output
     document = json.loads(found.stdout)
     assert (document["decisions"], document["same"], document["differences"]) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "every call is refused"), (OPEN, "no example says"), (f"{FAILING}{OPEN}", "should be denied")],
+    ids=["empty", "without examples", "failing"],
+)
+def test_what_a_valid_bundle_lacks_is_said(bundle: Path, text: str, said: str) -> None:
+    bundle.write_text(text)
+
+    assert said in " ".join(policy("check", str(bundle)).stderr.split())

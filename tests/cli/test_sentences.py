@@ -1,5 +1,6 @@
 """Whatever goes wrong outside the hub ends a command with a sentence that says what to do, never with a traceback."""
 
+import json
 import os
 import socket
 import subprocess
@@ -108,6 +109,16 @@ def test_a_port_in_use_changes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "home" / "toolhub.db").exists()
 
 
+def test_a_demo_whose_port_is_in_use_makes_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = toolhub(tmp_path / "var", "demo", "--unattended", "--port", port, "--home", str(tmp_path / "demo"))
+
+    assert ended.returncode == 1
+    assert f"cannot listen on port {port}" in ended.stderr
+    assert not (tmp_path / "demo").exists()
+
+
 def test_a_document_without_operations_is_refused(tmp_path: Path) -> None:
     document = tmp_path / "empty.json"
     document.write_text('{"openapi": "3.1.0", "info": {"title": "Nothing", "version": "1"}, "paths": {}}')
@@ -139,3 +150,17 @@ def test_one_sqlite_file_has_one_server_until_that_has_ended_however_it_ends(tmp
     assert "first administrator" not in second.stdout
     with served_alone(f"sqlite+aiosqlite:///{home / 'toolhub.db'}"):
         pass  # the operating system has let go of it
+
+
+def test_an_import_names_each_operation_and_says_what_comes_next(tmp_path: Path) -> None:
+    document = tmp_path / "deals.json"
+    answer = {"200": {"description": "Deals", "content": {"application/json": {"schema": {"type": "object"}}}}}
+    paths = {"/crm/deals": {"get": {"responses": answer}}}
+    about = {"title": "Deals", "version": "1"}
+    document.write_text(json.dumps({"openapi": "3.1.0", "info": about, "paths": paths}))
+
+    ended = toolhub(tmp_path / "home", "connector", "import", "openapi", str(document))
+
+    assert ended.returncode == 0, ended.stderr
+    assert "GET /crm/deals" in ended.stdout
+    assert "--overlay FILE --register" in ended.stdout

@@ -170,7 +170,7 @@ def test_a_base_url_that_is_not_plainly_one_is_refused(url: str) -> None:
 async def test_a_connection_is_made_with_a_checked_base_url(database: Database, authority: Authority) -> None:
     await register(database, authority)
 
-    with pytest.raises(InputError, match="will not do"):
+    with pytest.raises(InputError, match=r"will not do: write 'https://host' or 'http://host'.* or 'stdio:NAME'"):
         await connect(database, authority, base_url="ftp://crm.example")
     connection = await connect(database, authority, base_url="https://CRM.example/api/")
 

@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from connectors.openapi import (
     BadOverlay,
@@ -66,6 +66,9 @@ def openapi(  # noqa: PLR0913  # one for each option of the command
     if report is not None:
         report.write_text(json.dumps(came, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if not register:
+        if not compilation.spec.operations:
+            how = "Say what to expose in an overlay (x-hub: {expose: true}); import it with --overlay FILE --register."
+            out.print(f"Nothing is exposed yet. {how}", highlight=False, soft_wrap=True)
         return
     if not compilation.spec.operations:
         fail("No operation is exposed, so nothing was published. Expose some in an overlay: x-hub: {expose: true}.")
@@ -119,11 +122,12 @@ def show_import(compilation: Compilation, came: dict[str, Json]) -> None:
 
 
 def _print_tools(came: dict[str, Json]) -> None:
-    table = Table("tool", "effect", "tier", "class", "preview", "why")
+    table = Table(Column("tool", overflow="fold"), "effect", "tier", "class", "preview", "why")
     for tool in came["tools"][:_SHOWN]:
         name = f"[green]{tool['name']}[/]" if tool["exposed"] else tool["name"]
         why = escape(f"{tool['reasons']['effect']}; {tool['reasons']['tier']}")
-        table.add_row(name, tool["effect"], tool["tier"], tool["upstream_class"], tool["fidelity"], why)
+        named = f"{name}\n[dim]{escape(tool['operation'])}[/]"
+        table.add_row(named, tool["effect"], tool["tier"], tool["upstream_class"], tool["fidelity"], why)
     out.print(table)
     if len(came["tools"]) > _SHOWN:
         out.print(f"... and {len(came['tools']) - _SHOWN} more; --report FILE lists all of them.")

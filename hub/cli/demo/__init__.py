@@ -1,5 +1,6 @@
 """`toolhub demo`: the main job from end to end, against a real ERP, with a real agent, on this machine."""
 
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -37,4 +38,14 @@ def demo(
         if error.name is None or not error.name.startswith("connectors.tryton_server"):
             raise
         fail("The demo runs from a checkout of the sources, which alone can set up a Tryton: `make demo`.")
+    if port:
+        _refuse_taken(port)
     run_demo(Wish(is_unattended=unattended, port=port, home=home, as_json=as_json))
+
+
+def _refuse_taken(port: int) -> None:
+    """End the demo before it makes anything, if the hub could not be where it is wanted."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        fail(f"The hub cannot listen on port {port}: {error.strerror}. Choose another --port, or leave it out.")
