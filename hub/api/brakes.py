@@ -14,14 +14,15 @@ from hub.storage import now
 
 router = APIRouter(tags=["limits"])
 
-Subject = Annotated[str, Query(max_length=40, description="The id of the agent, tool or connection; empty: the hub.")]
+_NAMED = "The agent, tool (or connector/tool) or connection, by id or by name; empty: the hub."
+Subject = Annotated[str, Query(max_length=160, description=_NAMED)]
 
 
 class LimitBody(Body):
     """A limit: at most so much of what, within which window, of whom."""
 
     per: Per
-    subject: str = Field(default="", max_length=160, description="An id, or the name of a server; empty: each one.")
+    subject: str = Field(default="", max_length=160, description="An id or a name; empty: each one.")
     measure: Measure
     unit: str = Field(default="", max_length=32, description="Of money and cost: a currency, or what cost is told in.")
     amount: int = Field(ge=0, le=2**53 - 1, description="Money in minor units.")
@@ -65,7 +66,7 @@ class StopBody(Body):
     """A switch to be turned on."""
 
     kind: StopKind
-    subject: str = Field(default="", max_length=40)
+    subject: str = Field(default="", max_length=160, description=_NAMED)
     reason: Reason
 
 

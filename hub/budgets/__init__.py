@@ -1,6 +1,7 @@
 """How much may be used and by whom: limits with counters, and the switches that stop new commits at once."""
 
 from hub.budgets.brakes import Brakes
+from hub.budgets.naming import names_of
 from hub.budgets.outages import (
     Outage,
     OutOfReach,
@@ -47,6 +48,7 @@ __all__ = [
     "lift_stop",
     "liftable",
     "limits_now",
+    "names_of",
     "note_answer",
     "note_failure",
     "outages_now",

@@ -4,12 +4,13 @@ All limits count, so that an owner can only add to what an administrator has set
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import select
 
 from hub.audit import EventKind
+from hub.budgets.naming import caller_named, tool_named
 from hub.budgets.tables import LimitRow, PlaceRow, UsageRow
 from hub.budgets.values import BRAKES_CHANNEL, Limit, Measure, Per
 from hub.core.errors import Forbidden, InputError, NotFound
@@ -26,7 +27,7 @@ _LARGEST: Final = 2**53 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLimit:
-    """A limit to be set; see `Limit`."""
+    """A limit to be set; see `Limit`. Administrators may name agents, people and tools as well."""
 
     per: Per
     measure: Measure
@@ -40,11 +41,12 @@ async def set_limit(tx: Tx, new: NewLimit, authority: Authority) -> Limit:
     """Set a limit, which counts from the next call on; return it.
 
     Raises:
-        InputError: it contradicts itself.
+        InputError: it contradicts itself, or names several tools.
         NotFound: there is no such agent or tool.
         Forbidden: it is no administrator, nor the owner of that agent or tool.
     """
     _check(new)
+    new = replace(new, subject=await _meant(tx, new, authority))
     await _require(tx, new.per, new.subject, authority)
     row = LimitRow(
         id=new_id("lim"),
@@ -148,6 +150,17 @@ def _check(new: NewLimit) -> None:
         raise InputError("Money and cost have a unit, such as EUR; everything else has none.")
     if new.measure is Measure.TIME and new.per is not Per.RUN:
         raise InputError("Only a run has a time that ends; for an agent or a user, say how much within which window.")
+
+
+async def _meant(tx: Tx, new: NewLimit, authority: Authority) -> str:
+    """Return the id that a limit is on; administrators may name it, nobody else tries out names."""
+    try:
+        await _require_for_others(tx, authority)
+    except Forbidden:
+        return new.subject
+    if new.subject and new.per in {Per.AGENT, Per.USER}:
+        return await caller_named(tx, new.subject, kind=new.per.value)
+    return await tool_named(tx, new.subject) if new.subject and new.per is Per.TOOL else new.subject
 
 
 async def _require(tx: Tx, per: Per, subject: str, authority: Authority) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from sqlalchemy import and_, or_, select
 
 from hub.audit import EventKind
+from hub.budgets.naming import caller_named, connection_named, tool_named
 from hub.budgets.tables import StopRow
 from hub.budgets.values import BRAKES_CHANNEL
 from hub.core.errors import InputError, NotFound
@@ -43,10 +44,11 @@ class Stop:
 
 
 async def set_stop(tx: Tx, kind: StopKind, subject: str, reason: str, authority: Authority) -> None:
-    """Turn a switch on: from now on no call of what it stops is begun or claimed.
+    """Turn a switch on: from now on no call of what it stops, by its id or its name, is begun or claimed.
 
     Raises:
-        InputError: it names nothing, or something where it is about the whole hub, or a reason is missing.
+        InputError: it names nothing or several, or something where it is about the whole hub, or a reason is missing.
+        NotFound: there is nothing of that id or name, which a switch would not stop.
         Forbidden: it is neither an administrator nor an operator.
     """
     await _require(tx, authority)
@@ -54,6 +56,7 @@ async def set_stop(tx: Tx, kind: StopKind, subject: str, reason: str, authority:
         raise InputError("Name the agent, the tool or the connection; the hub has no name.")
     if not reason.strip():
         raise InputError("Say why; it is told to whoever is stopped, and kept on record.")
+    subject = await _meant(tx, kind, subject)
     row = await _held(tx, kind, subject, authority)
     if row is None:
         row = StopRow(kind=kind.value, subject=subject, set_by=authority.by, set_at=await now(tx), reason="")
@@ -65,7 +68,7 @@ async def set_stop(tx: Tx, kind: StopKind, subject: str, reason: str, authority:
 
 
 async def lift_stop(tx: Tx, kind: StopKind, subject: str, authority: Authority) -> None:
-    """Turn a switch off; what waits goes on.
+    """Turn a switch off, of what is given by its id or its name; what waits goes on.
 
     Raises:
         NotFound: it is not on.
@@ -73,6 +76,9 @@ async def lift_stop(tx: Tx, kind: StopKind, subject: str, authority: Authority) 
     """
     await _require(tx, authority)
     row = await _held(tx, kind, subject, authority)
+    if row is None:
+        subject = await _meant(tx, kind, subject)
+        row = await _held(tx, kind, subject, authority)
     if row is None:
         raise NotFound("This switch is not on.")
     await tx.delete(row)
@@ -92,6 +98,18 @@ async def stops_for(tx: Tx, *, agent_id: str, tool_id: str, connection_id: str) 
     named = (("hub", ""), ("agent", agent_id), ("tool", tool_id), ("connection", connection_id))
     where = or_(*(and_(StopRow.kind == kind, StopRow.subject == subject) for kind, subject in named))
     return tuple(map(_stop, await tx.scalars(select(StopRow).where(where).order_by(StopRow.kind))))
+
+
+async def _meant(tx: Tx, kind: StopKind, subject: str) -> str:
+    match kind:
+        case StopKind.AGENT:
+            return await caller_named(tx, subject)
+        case StopKind.TOOL:
+            return await tool_named(tx, subject)
+        case StopKind.CONNECTION:
+            return await connection_named(tx, subject)
+        case StopKind.HUB:
+            return subject
 
 
 async def _require(tx: Tx, authority: Authority) -> None:

@@ -66,7 +66,8 @@ async def ask(
 
     `also` is what policy asks of the steps of a plan.
 
-    What an approver proposed is asked of everybody who was asked before, whatever policy says of it, but its author.
+    Who was asked before is asked again, whatever policy says of it by now: of what went stale meanwhile, and of what an
+    approver proposed, but for its author.
     """
     async with runtime.database.transaction() as tx:
         at = await now(tx)
@@ -152,4 +153,5 @@ def _obligations(
     previewed: Invocation, decision: Allowed | Obliged, also: Sequence[Obligation]
 ) -> tuple[Obligation, ...]:
     asked_now = decision.obligations if isinstance(decision, Obliged) else ()
-    return strictest([*approvals.asked_already(previewed.counters), *asked_now, *also])
+    earlier = previewed.question.obligations if previewed.question is not None else ()
+    return strictest([*approvals.asked_already(previewed.counters), *earlier, *asked_now, *also])

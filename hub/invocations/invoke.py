@@ -117,8 +117,11 @@ async def _as_planned(
 async def _without_asking(
     previewed: Invocation, tool: PublishedTool, decision: Allowed | Obliged, runtime: Runtime
 ) -> Invocation | None:
-    """Return the write approved by policy or by a grant; None: people are asked, as about all that one proposed."""
-    if previewed.counters:
+    """Return the write approved by policy or by a grant; None: people are asked.
+
+    They are about all that one of them proposed, and again about all that they were asked about before it went stale.
+    """
+    if previewed.counters or previewed.question is not None:
         return None
     if isinstance(decision, Allowed):
         return await approve_by_policy(previewed, tool, decision, runtime)

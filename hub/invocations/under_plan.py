@@ -41,7 +41,7 @@ UNDO_LASTS: Final = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncovered:
-    """Policy asks more of this undo than the plan's approval gave: people are asked about it by itself."""
+    """Policy asks, or asked before, more of this undo than the plan's approval gave: people are asked about it."""
 
 
 async def approve_by_plan(
@@ -53,7 +53,8 @@ async def approve_by_plan(
         await hold(tx, previewed.id)
         plan = await load(tx, previewed.part.plan_id)
         reasons = await _against(tx, plan, previewed, tool, runtime)
-        if not reasons and not covers(plan, decision):
+        asked_before = previewed.undoes is not None and previewed.question is not None
+        if not reasons and (asked_before or not covers(plan, decision)):
             if previewed.undoes is not None:
                 return Uncovered()
             reasons = ["policy asks more of it than those who approved the plan gave"]

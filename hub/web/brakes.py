@@ -1,6 +1,6 @@
 """Limits and kill switches: the page on which the hub is held back, for those who may stop things."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
 from starlette.responses import Response
@@ -121,15 +121,19 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
         stops, limits, moment = await budgets.stops_now(tx), await budgets.limits_now(tx), await now(tx)
         liftable = await budgets.liftable(tx, visit.own_authority)
         people = await get_many(tx, [one.set_by for one in stops if one.set_by])
+        names = await budgets.names_of(tx, {one.subject for one in stops} | {one.subject for one in limits})
 
     def stop_line(one: Stop) -> StopLine:
         by = people[one.set_by].display_name if one.set_by in people else "the hub"
         since = at(one.set_at, now=moment)
-        return StopLine(kind=one.kind.value, subject=one.subject, reason=inert(one.reason), by=by, since=since)
+        name = names.get(one.subject, one.subject)
+        return StopLine(
+            kind=one.kind.value, subject=one.subject, name=name, reason=inert(one.reason), by=by, since=since
+        )
 
     page = BrakesPage(
         stops=tuple(map(stop_line, stops)),
-        limits=tuple(_limit_line(one, may_lift=one.id in liftable) for one in limits),
+        limits=tuple(_limit_line(one, names, may_lift=one.id in liftable) for one in limits),
         kinds=tuple(Choice(value=one.value, label=one.value) for one in StopKind),
         pers=tuple(Choice(value=one.value, label=one.value) for one in Per),
         measures=tuple(Choice(value=one.value, label=MEASURES[one]) for one in Measure),
@@ -140,5 +144,6 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
     return show(visit, Shown(template="brakes.html", title="Limits", page=page, here="limits", status=status))
 
 
-def _limit_line(one: Limit, *, may_lift: bool) -> LimitLine:
-    return LimitLine(id=one.id, words=one.words, subject=one.subject or f"each {one.per}", may_lift=may_lift)
+def _limit_line(one: Limit, names: Mapping[str, str], *, may_lift: bool) -> LimitLine:
+    subject = names.get(one.subject, one.subject) or f"each {one.per}"
+    return LimitLine(id=one.id, words=one.words, subject=subject, may_lift=may_lift)

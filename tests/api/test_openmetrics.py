@@ -89,7 +89,7 @@ async def test_what_waits_to_leave_or_to_be_numbered_is_told(hub: WorkingHub, co
         long_due = await now(tx) - timedelta(hours=2)
         await tx.execute(update(MessageRow).where(MessageRow.key == "one").values(due_at=long_due))
         await tx.execute(update(MessageRow).where(MessageRow.key == "two").values(state="given_up"))
-        await set_stop(tx, StopKind.AGENT, "agt_other", "It loops.", hub.authority)
+        await set_stop(tx, StopKind.HUB, "", "It loops.", hub.authority)
         at = await now(tx)
         for number, since in enumerate((at, None)):
             outage = {"failures": 3, "reason": TELLING, "look_at": at, "looks": 0, "unavailable_since": since}

@@ -61,6 +61,20 @@ async def asked_under(world: World, rule: str) -> Invocation:
     return asked
 
 
+async def ask_nobody(world: World) -> None:
+    """Let policy permit what it asked about, as where a badge proves the undo by now."""
+    text = default_bundle_text()
+    rules = "\n".join(line for line in text.splitlines() if not line.startswith("//?"))
+    publication = Publication(environment="dev", text=without_rule(rules, ASKS), by=None)
+    async with world.runtime.database.transaction() as tx:
+        await publish_bundle(tx, world.runtime.database, world.runtime.keys, publication)
+
+
+def without_rule(rules: str, rule: str) -> str:
+    before, _, behind = rules.partition(rule)
+    return before + behind.partition(";")[2]
+
+
 def rename_by_hand(world: World) -> None:
     world.upstream.store.rows("UPDATE item SET name = 'crayon', version = version + 1 WHERE id = 1")
 
@@ -115,6 +129,34 @@ async def test_votes_are_void_where_the_very_value_has_changed_that_is_written_o
     assert again.state is State.AWAITING_APPROVAL
     assert again.question is not None
     assert again.question.votes == ()
+
+
+@pytest.mark.parametrize("rule", [ASKS, CARRIES])
+async def test_whoever_was_asked_is_asked_again_where_policy_by_now_asks_nobody(world: World, rule: str) -> None:
+    asked = await asked_under(world, rule)
+    world.edit_by_hand(1, quantity=7)
+    await ask_nobody(world)
+
+    again = await taken_on(world, asked)
+
+    assert again.state is State.AWAITING_APPROVAL
+    assert again.question is not None
+    assert asked.question is not None
+    assert again.question.obligations == asked.question.obligations
+    assert again.question.votes == ()
+    assert len(world.upstream.store.effects()) == 0
+
+
+async def test_votes_that_policy_carries_count_where_it_asks_nobody_by_now(world: World) -> None:
+    asked = await asked_under(world, CARRIES)
+    rename_by_hand(world)
+    await ask_nobody(world)
+
+    again = await taken_on(world, asked)
+
+    assert again.state is State.APPROVED
+    assert again.question is not None
+    assert [vote.voter_id for vote in again.question.votes] == [world.ann.id]
 
 
 async def test_votes_that_need_a_fresh_login_are_never_carried(world: World) -> None:

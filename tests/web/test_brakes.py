@@ -9,7 +9,7 @@ from web_visitor import Visitor, browser_of
 from world import PASSWORD, World
 
 from hub.audit.tables import EventRow
-from hub.budgets import Measure, NewLimit, Per, set_limit
+from hub.budgets import Measure, NewLimit, Per, set_limit, stops_now
 from hub.identity.accounts import set_roles
 from hub.identity.principals import Role
 from hub.invocations.states import State
@@ -75,6 +75,55 @@ async def test_lifting_is_offered_to_whoever_may_lift_that_limit_and_to_nobody_e
     assert offered == ["7 calls"]
     assert ("7 calls" in rita.text, "8 calls" in rita.text) == (False, True)
     assert "Lift it" not in rita.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("agent", "bot"), ("tool", "item_get"), ("tool", "upstream/item_get"), ("connection", "upstream")],
+    ids=["agent", "tool", "tool-of-connector", "connection"],
+)
+async def test_a_switch_takes_the_name_that_pages_show_and_stops_what_is_called_so(
+    world: World, ann: Visitor, kind: str, name: str
+) -> None:
+    await become(world, Role.OPERATOR)
+    await ann.get("/limits")
+
+    await ann.submit("/limits/stops", kind=kind, subject=name, reason="We look into it.")
+    await ann.follow()
+    stopped = await world.call("item_get", {"id": 1})
+    named = name in ann.text
+    await ann.submit("/limits/stops/lift")
+    going = await world.call("item_get", {"id": 1})
+
+    assert (stopped.error_code, named) == ("stopped", True)
+    assert going.state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("kind", ["agent", "tool", "connection"])
+@pytest.mark.parametrize("name", ["nobody", "no/thing", "nö"], ids=["name", "slash", "no-name"])
+async def test_a_switch_of_what_there_is_not_is_refused_and_told(
+    world: World, ann: Visitor, kind: str, name: str
+) -> None:
+    await become(world, Role.OPERATOR)
+    await ann.get("/limits")
+
+    await ann.submit("/limits/stops", kind=kind, subject=name, reason="We look into it.")
+
+    assert ann.page.status_code == 400
+    assert f"There is no {kind}" in ann.text
+    async with world.runtime.database.reading() as tx:
+        assert await stops_now(tx) == ()
+
+
+async def test_a_limit_takes_names_and_shows_them(world: World, ann: Visitor) -> None:
+    await become(world, Role.ADMINISTRATOR)
+    await ann.get("/limits")
+
+    await ann.submit("/limits", measure="calls", amount="0", seconds="86400", per="tool", of="item_get")
+    await ann.follow()
+
+    assert (await world.call("item_get", {"id": 1})).state is State.DENIED
+    assert "/item_get" in ann.text
 
 
 @pytest.mark.parametrize(

@@ -343,7 +343,7 @@ def _administration() -> Iterator[Example]:
     brakes = BrakesPage(
         stops=(
             StopLine(
-                kind="agent", subject="agt_1", reason=inert("It loops."), by="Grace Hopper", since=at(NOW, now=NOW)
+                kind="agent", subject="agt_1", name="bot", reason=inert("It loops."), by="Ada", since=at(NOW, now=NOW)
             ),
         ),
         limits=(

@@ -13,6 +13,8 @@ class StopLine:
 
     kind: str
     subject: str
+    name: str
+    """What it is called; its id, where there is nothing of that id any more."""
     reason: Inert
     by: str
     since: At
