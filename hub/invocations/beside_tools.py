@@ -183,7 +183,7 @@ async def reader_asked(
     """Return what reads that which a request asks for beside tools, None: it asks for nothing that the caller sees."""
     try:
         match method, params:
-            case "resources/read", {"uri": str(uri)}:
+            case "resources/read" | "resources/subscribe", {"uri": str(uri)}:
                 return (await find_resource(uri, server=server, caller=caller, runtime=runtime))[0]
             case "prompts/get", {"name": str(name)}:
                 return (await _find_prompt(name, server, caller, runtime))[0]

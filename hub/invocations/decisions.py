@@ -11,6 +11,7 @@ from connectors.sdk.vocabulary import Effect
 from hub import dryrun
 from hub.approvals import Mandate, acting
 from hub.budgets import stops_for
+from hub.core.ids import new_id
 from hub.identity import scopes
 from hub.identity.principals import Caller, Principal, PrincipalKind
 from hub.invocations.callers import caller_of
@@ -69,6 +70,7 @@ async def understand(call: Call, runtime: Runtime) -> tuple[Request, Decision]:
         bound=bind(tool, arguments, runtime.keys),
         policy_digest=bundle.digest,
         case_key=case_key(call.claims.case, runtime.keys),
+        invocation_id=call.known_as or new_id("inv"),
     )
     return request, decision
 

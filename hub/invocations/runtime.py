@@ -33,6 +33,9 @@ __all__ = [
 
 ANSWER_SECONDS: Final = 4.0
 """No caller waits longer than this for an answer; what is still running then is reported as running (wire)."""
+QUIET_SECONDS: Final = 20.0
+"""After so long without a word the stream of a call is ended, if its client can ask for the answer: proxies end such
+streams without a word to anybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class Runtime:
     public_url: str
     environment: str
     answer_seconds: float = ANSWER_SECONDS
+    quiet_seconds: float = QUIET_SECONDS
     lease_seconds: int = 60
     promotions: Rules = field(default_factory=Rules)
     witnesses: tuple[Witness, ...] = ()

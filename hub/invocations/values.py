@@ -84,6 +84,8 @@ class Call:
     """The tool of the hub that it was made through, if it was not called by its own name."""
     beside: str | None = None
     """What is read beside tools, if the hub itself has found it listed; no caller can ask for that by a name."""
+    known_as: str | None = None
+    """What it is to be called on record, where its door has told that to the client already; no caller chooses it."""
     client: Client = field(default_factory=Client, compare=False, repr=False)
     """Who waits for a read: hears what the system says while it works, and can be asked by it."""
     called_off: asyncio.Event | None = field(default=None, compare=False, repr=False)

@@ -34,6 +34,8 @@ class Admitted:
 
     It raises `Unauthenticated` once the token is good no more.
     """
+    scheme: str
+    """How the token came."""
     nonce: str | None = None
     """For the next proof of a client that proves to hold the key of its token."""
     session: ClientSession | None = None

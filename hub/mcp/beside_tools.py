@@ -54,7 +54,7 @@ Json = Any
 
 PAGE: Final = 100
 FRESH_MILLISECONDS: Final = 30_000
-_NO_RESOURCE: Final = -32002
+NO_RESOURCE: Final = -32002
 """Of the older protocol; the newer one calls it invalid parameters."""
 _MODERN: Final = "2026-07-28"
 _log = structlog.get_logger(__name__)
@@ -144,7 +144,7 @@ class BesideTools:
             return await read(replace(_call(known, context.meta or {}), client=Client(replies=replies)))
         except NotFound as error:
             is_old = context.protocol_version < _MODERN and context.method == "resources/read"
-            code = _NO_RESOURCE if is_old else INVALID_PARAMS
+            code = NO_RESOURCE if is_old else INVALID_PARAMS
             raise MCPError(code=code, message=error.message, data=_named(context)) from error
         except HubError as error:
             raise MCPError(code=INVALID_PARAMS, message=error.message, data={"reason_code": error.code}) from error

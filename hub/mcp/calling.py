@@ -101,7 +101,9 @@ class _Answering:
     async def _invoked(self, known: Admitted, params: CallToolRequestParams, context: Context) -> Invocation:
         call, relay = _call(known, unwrapped(params)), Relay(self._runtime, known, context)
         replies = replies_in(known, context, params, self._runtime.keys) or Replies()
-        call = replace(call, client=Client(hear=relay.hear if relay.is_wanted else None, replies=replies))
+        known_as = known.line.call_id if known.line else None
+        client = Client(hear=relay.hear if relay.is_wanted else None, replies=replies)
+        call = replace(call, known_as=known_as, client=client)
         if context.request_id is None:
             return await self._questions.carried_out(known, call)
         async with self._cancellations.heard(known, context.request_id) as called_off:

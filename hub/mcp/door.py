@@ -31,6 +31,7 @@ class McpDoor:
     def end_streams(self) -> None:
         """Let every open stream end in good order: for when the hub is about to go, which waits for them."""
         self.streams.end()
+        self.servers.by_get.end()
 
 
 def mcp_door(runtime: Runtime, *, streams: Streams | None = None) -> McpDoor:

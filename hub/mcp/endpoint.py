@@ -11,7 +11,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from connectors.sdk.vocabulary import Effect
 from hub.core.canonical import digest
 from hub.core.errors import HubError, Malformed, NotFound, ScopeMissing, Unauthenticated, Unavailable
 from hub.core.tracing import trace_id_of
@@ -34,6 +33,8 @@ from hub.invocations.runtime import Runtime
 from hub.mcp import challenges
 from hub.mcp.admission import CALLED, Admitted
 from hub.mcp.lines import Line
+from hub.mcp.marks import HEADER as LAST_EVENT
+from hub.mcp.marks import PROTOCOL, Marks, opened
 from hub.mcp.messages import LONGEST_BODY, NotARequest, Peeked, TooLarge, peek
 from hub.mcp.metadata import metadata_url, server_name
 from hub.mcp.relaying import cancelled_channel
@@ -42,6 +43,7 @@ from hub.mcp.sessions import HEADER, ClientSession
 from hub.registry import PublishedTool
 
 _STREAM: Final = "text/event-stream"
+_OF_SESSIONS: Final = frozenset({"GET", "DELETE"})
 _log = structlog.get_logger(__name__)
 
 
@@ -63,21 +65,49 @@ class Endpoint:
         request = Request(scope, receive)
         trace_id = trace_id_of(request.headers.get("traceparent"))
         try:
-            admitted, peeked = await self._admit(request, trace_id)
-            await self._heed(admitted, peeked)
-            as_stream = _is_streamed(request, peeked, admitted.session)
-            application = await self._servers.application(admitted.server, as_stream=as_stream)
-            receive = peeked.replay(receive)
-            if as_stream:
-                line = Line(receive, send)
-                admitted, receive, send = replace(admitted, line=line), line.receive, line.send
-            send = _with_header(send, HEADER, self._opened(admitted, peeked))
-            admitted.travel_in(scope)
-            await application(scope, receive, _with_header(send, NONCE_HEADER, admitted.nonce))
+            admitted = await self._admit(request, trace_id)
+            send = _with_header(send, NONCE_HEADER, admitted.nonce)
+            if request.method == "POST":
+                await self._serve(admitted, request, send)
+            elif admitted.session is not None:
+                await self._serve_session(admitted, admitted.session, request, send)
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001  # the door: whatever it is, the client gets an answer without internals
             await _answer_to(error, trace_id)(scope, receive, send)
+
+    async def _serve(self, admitted: Admitted, request: Request, send: Send) -> None:
+        """Serve a message."""
+        peeked = await peek(request)
+        if peeked.traceparent:
+            admitted = replace(admitted, trace_id=trace_id_of(peeked.traceparent))
+        await self._check_scopes(peeked, admitted)
+        await self._heed(admitted, peeked)
+        as_stream, receive = _is_streamed(request, peeked, admitted.session), peeked.replay(request.receive)
+        application = await self._servers.application(admitted.server, as_stream=as_stream)
+        if not as_stream:
+            send = _with_header(send, HEADER, self._opened(admitted, peeked))
+            admitted.travel_in(request.scope)
+            await application(request.scope, receive, send)
+            return
+        line = Line(receive, send, self._marks(request, admitted, peeked))
+        replace(admitted, line=line).travel_in(request.scope)
+        async with line.ended_when_quiet(self._runtime.quiet_seconds):
+            await application(request.scope, line.receive, line.send)
+
+    async def _serve_session(self, admitted: Admitted, session: ClientSession, request: Request, send: Send) -> None:
+        """End a session, open its stream of news, or go on with a call whose stream has ended."""
+        if request.method == "DELETE":
+            await self._servers.sessions.end(session)
+            raise _TurnedAway(Response(status_code=204))
+        if _STREAM not in request.headers.get("accept", ""):
+            raise _TurnedAway(Response(status_code=406))
+        given = request.headers.get(LAST_EVENT)
+        if given is None:
+            await self._servers.standing.serve(admitted, session, request.receive, send)
+        else:
+            mark = opened(given, session, self._runtime.keys)
+            await self._servers.resuming.serve(admitted, given, mark, request.receive, send)
 
     async def _heed(self, admitted: Admitted, peeked: Peeked) -> None:
         """Tell calls that are under way, here or in another process, what their client says to them."""
@@ -92,38 +122,41 @@ class Endpoint:
         async with self._runtime.database.transaction() as tx:
             await self._runtime.database.signal(tx, cancelled_channel(admitted, request_id))
 
-    async def _admit(self, request: Request, trace_id: str) -> tuple[Admitted, Peeked]:
+    async def _admit(self, request: Request, trace_id: str) -> Admitted:
+        """Find out who asks, at which server and in which session."""
         is_post = request.method == "POST"
         refused = await self._transport.validate_request(request, is_post=is_post)
         if refused is not None:
             raise _TurnedAway(refused)
-        ends = request.method == "DELETE" and HEADER in request.headers
-        if not (is_post or ends):
-            # No stream stands open, and nothing is to be deleted but a session (2025-11-25, Streamable HTTP).
+        if not is_post and (HEADER not in request.headers or request.method not in _OF_SESSIONS):
+            # Without a session no stream stands open, and nothing is to be deleted (2025-11-25, Streamable HTTP).
             raise _TurnedAway(Response(status_code=405, headers={"Allow": "DELETE, POST"}))
         server = server_name(request)
         await self._runtime.catalog.server(server)
         came = credential_in(request.headers.getlist("authorization"))
-        metadata = metadata_url(server, self._runtime.public_url)
-        where = challenges.Where(server=server, metadata=metadata, scheme=came.scheme)
+        where = self._where(server, came.scheme)
         caller = await self._caller(request, came, where)
-        session = await self._session(request, server, caller)
-        if ends and session is not None:
-            await self._servers.sessions.end(session)
-            raise _TurnedAway(Response(status_code=204))
-        peeked = await peek(request)
-        await self._check_scopes(peeked, where, caller, trace_id)
-        admitted = Admitted(
+        return Admitted(
             caller=caller,
             server=server,
-            trace_id=trace_id_of(peeked.traceparent) if peeked.traceparent else trace_id,
+            trace_id=trace_id,
             idempotency_key=request.headers.get("idempotency-key"),
             token_digest=digest(came.token),
             again=partial(self._again, came.token, server),
+            scheme=came.scheme,
             nonce=new_nonce(self._runtime.keys, Place.RESOURCE) if came.scheme == DPOP else None,
-            session=session,
+            session=await self._session(request, server, caller),
         )
-        return admitted, peeked
+
+    def _where(self, server: str, scheme: str) -> challenges.Where:
+        return challenges.Where(server=server, metadata=metadata_url(server, self._runtime.public_url), scheme=scheme)
+
+    def _marks(self, request: Request, admitted: Admitted, peeked: Peeked) -> Marks | None:
+        """Return the marks of a call whose answer can be asked for, should its stream end."""
+        is_known = request.headers.get("mcp-protocol-version") == PROTOCOL and CALLED.get() is not None
+        if admitted.session is None or peeked.request_id is None or not is_known:
+            return None
+        return Marks(session=admitted.session, request_id=peeked.request_id, keys=self._runtime.keys)
 
     def _opened(self, admitted: Admitted, peeked: Peeked) -> str | None:
         """Return the id of a session for a client that opens one."""
@@ -159,20 +192,21 @@ class Endpoint:
         caller, left = await self._runtime.verifier.standing(token, resource=resource)
         return caller, left.total_seconds()
 
-    async def _check_scopes(self, peeked: Peeked, where: challenges.Where, caller: Caller, trace_id: str) -> None:
+    async def _check_scopes(self, peeked: Peeked, known: Admitted) -> None:
         """Decide a missing scope now: once the SDK serves the message, the status has gone out."""
         CALLED.set(None)
         try:
-            tool = await self._asked_for(peeked, where.server, caller)
+            tool = await self._asked_for(peeked, known.server, known.caller)
         except HubError:
             return  # unknown, invisible, held back, disabled: told as a result, by the call itself
         if tool is None:
             return
         try:
-            scopes.require(caller, tool.connector.name, tool.name, tool.effect)
+            scopes.require(known.caller, tool.connector.name, tool.name, tool.effect)
         except ScopeMissing as error:
-            attempt = Attempt(caller=caller, server=where.server, tool=tool.name, trace_id=trace_id)
+            attempt = Attempt(caller=known.caller, server=known.server, tool=tool.name, trace_id=known.trace_id)
             await record_attempt(attempt, error, self._runtime)
+            where = self._where(known.server, known.scheme)
             raise _TurnedAway(challenges.scope_missing(error, peeked.request_id, where)) from error
         if peeked.tool is not None:
             CALLED.set(tool)
@@ -187,17 +221,17 @@ class Endpoint:
 
 
 def _is_streamed(request: Request, peeked: Peeked, session: ClientSession | None) -> bool:
-    """Return whether an answer has to be a stream: its client wants to hear more, or could be asked."""
+    """Return whether an answer has to be a stream: its client wants to hear more, or calls a tool in a session.
+
+    Then its beginning is out before anything is carried out. That matters to clients of the older SDK: until they see
+    the beginning of an answer, they send nothing else with their token, not even the end of their session (0039).
+    """
     accepted = request.headers.get("accept", "")
     if _STREAM not in accepted:
         return False
-    if peeked.wants_progress or session is None:
+    if session is None:
         return peeked.wants_progress
-    if accepted.startswith(_STREAM):
-        return True  # that is what it would rather have
-    tool = CALLED.get() if peeked.tool is not None else None
-    is_federated_read = tool is not None and tool.effect is Effect.READ and tool.connector.rpc == "mcp"
-    return is_federated_read and (bool(session.can) or session.log_level is not None)
+    return peeked.wants_progress or peeked.tool is not None or accepted.startswith(_STREAM)
 
 
 def _with_header(send: Send, name: str, value: str | None) -> Send:

@@ -40,11 +40,12 @@ from hub.core.errors import HubError, NotFound
 from hub.identity.authority import IDENTITY_CHANNEL
 from hub.invocations.handles import Handle, find_handle
 from hub.invocations.journal import channel_of
-from hub.invocations.resource_news import news_of
 from hub.invocations.runtime import Runtime
 from hub.mcp.abilities import Abilities, abilities, demand_tasks
 from hub.mcp.admission import Admitted, admitted
 from hub.mcp.challenges import NOT_AVAILABLE, NOT_PERMITTED
+from hub.mcp.event_streams import first_of
+from hub.mcp.outlook import Outlook
 from hub.mcp.showing import CHANGES, LISTS, TOOLS, Showing
 from hub.mcp.streams import Streams
 from hub.mcp.tasks import TaskDoor
@@ -91,13 +92,10 @@ class _Stream:
     known: Admitted
     client: Abilities
     send_seconds: float
-    wanted: frozenset[str]
-    """Of which lists it tells that they have changed."""
+    outlook: Outlook
     handles: dict[str, Handle]
     uris: tuple[str, ...] = ()
     """Of which resources it tells that they have changed, as far as the caller sees them."""
-    changed: Mapping[str, int] = field(default_factory=dict[str, int])
-    lists: Mapping[str, str] = field(default_factory=dict[str, str])
     told: dict[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
 
     @property
@@ -145,7 +143,7 @@ class Listening:
             known=known,
             client=client,
             send_seconds=self._streams.send_seconds,
-            wanted=frozenset(kind for kind in LISTS if getattr(asked, f"{kind}_list_changed") is True),
+            outlook=Outlook(wanted=frozenset(kind for kind in LISTS if getattr(asked, f"{kind}_list_changed") is True)),
             handles={one.id: one async for one in self._own(known, task_ids)},
             uris=_uris(asked),
         )
@@ -165,34 +163,25 @@ class Listening:
             while not ending.is_set():
                 heard.clear()
                 left = await self._look(stream, first=False)
-                await _first_of(heard, ending, seconds=min(left, LOOK_AGAIN_SECONDS))
+                await first_of([heard, ending], seconds=min(left, LOOK_AGAIN_SECONDS))
 
     async def _look(self, stream: _Stream, *, first: bool) -> float:
         """Say what has changed; return for how many seconds the token is good."""
         caller, left = await stream.known.again()
         known = replace(stream.known, caller=caller)
-        if stream.wanted:
-            lists = await self._showing.to(caller, server=stream.known.server)
-            for kind in LISTS:
-                if not first and kind in stream.wanted and lists[kind] != stream.lists[kind]:
-                    await stream.send(_CHANGED[kind](NotificationParams(_meta=stream.meta)))
-            stream.lists = lists
-        if stream.uris:
-            await self._tell_resources(stream, known, first=first)
-        if not first:
-            await self._tell_tasks(stream, known)
-        return left
-
-    async def _tell_resources(self, stream: _Stream, known: Admitted, *, first: bool) -> None:
-        """Tell which resources have changed, of those that the caller sees as it is now; at first, agree to them."""
-        changed = await news_of(stream.uris, server=known.server, caller=known.caller, runtime=self._runtime)
+        found = await stream.outlook.look(
+            caller, known.server, stream.uris, showing=self._showing, runtime=self._runtime
+        )
         if first:
-            stream.uris = tuple(changed)
-        for uri in changed.keys() & stream.changed.keys():
-            if changed[uri] != stream.changed[uri]:
-                params = ResourceUpdatedNotificationParams(uri=uri, _meta=stream.meta)
-                await stream.send(ResourceUpdatedNotification(params=params))
-        stream.changed = {**stream.changed, **changed}
+            stream.uris = tuple(stream.outlook.changed)  # of those that the caller sees it is agreed to tell
+            return left
+        for kind in found.lists:
+            await stream.send(_CHANGED[kind](NotificationParams(_meta=stream.meta)))
+        for uri in found.uris:
+            params = ResourceUpdatedNotificationParams(uri=uri, _meta=stream.meta)
+            await stream.send(ResourceUpdatedNotification(params=params))
+        await self._tell_tasks(stream, known)
+        return left
 
     async def _tell_tasks(self, stream: _Stream, known: Admitted) -> None:
         """Tell the tasks that have changed, masked for the caller as it is now."""
@@ -213,15 +202,6 @@ async def _heard(runtime: Runtime, stream: _Stream) -> AsyncGenerator[asyncio.Ev
     channels += [NEWS] if stream.uris else []
     async with AsyncExitStack() as stack:
         yield await stack.enter_async_context(runtime.database.listening(*channels))
-
-
-async def _first_of(heard: asyncio.Event, ending: asyncio.Event, *, seconds: float) -> None:
-    waits = [asyncio.create_task(one.wait()) for one in (heard, ending)]
-    try:
-        await asyncio.wait(waits, timeout=max(seconds, 0), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for one in waits:
-            one.cancel()
 
 
 def _task_ids(asked: SubscriptionFilter) -> list[str]:
@@ -252,7 +232,7 @@ def _uris(asked: SubscriptionFilter) -> tuple[str, ...]:
 
 
 def _acknowledgement(stream: _Stream) -> SubscriptionsAcknowledgedNotification:
-    agreed: dict[str, Json] = {f"{kind}ListChanged": True for kind in LISTS if kind in stream.wanted}
+    agreed: dict[str, Json] = {f"{kind}ListChanged": True for kind in LISTS if kind in stream.outlook.wanted}
     if stream.uris:
         agreed["resourceSubscriptions"] = list(stream.uris)
     if stream.handles:

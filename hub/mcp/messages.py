@@ -17,7 +17,7 @@ Json = Any
 LONGEST_BODY: Final = 1024 * 1024
 """A megabyte of arguments is more than any tool takes; files go elsewhere."""
 MOST_DIGITS: Final = 10
-_BESIDE_TOOLS: Final = frozenset({"resources/read", "prompts/get", "completion/complete"})
+_BESIDE_TOOLS: Final = frozenset({"resources/read", "resources/subscribe", "prompts/get", "completion/complete"})
 _NO_MESSAGE: Final = "Invalid request: send one JSON-RPC message, which is a request, a notification or an answer."
 
 

@@ -28,6 +28,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.values import Asks, Call, Invocation
 from hub.mcp.admission import Admitted
 from hub.mcp.asking import questions_put
+from hub.mcp.event_streams import first_of
 from hub.mcp.sessions import ClientSession
 from hub.mcp.streams import Streams
 from hub.mcp.tables import McpQuestionRow
@@ -87,7 +88,8 @@ class Questions:
                 break
             caller, _ = await known.again()  # much may have happened while somebody filled a form in
             replies = _with(call.client.replies, given, asks.state)
-            call = replace(call, caller=caller, client=replace(call.client, replies=replies))
+            await line.mark_next()  # the round before is on record as it ended
+            call = replace(call, caller=caller, known_as=line.call_id, client=replace(call.client, replies=replies))
             invocation = await invoke(call, self._runtime)
         return invocation
 
@@ -130,7 +132,7 @@ class Questions:
             return None
         try:
             async with self._open(session, questions), self._database.listening(_channel(session)) as said:
-                with self._streams.place(known.caller.visible_key) as ending:
+                with self._streams.place(known.caller.visible_key) as ending, line.awaiting():
                     for one in questions:
                         await line.say(one.message)
                     ends = [event for event in (line.has_ended, ending, called_off) if event is not None]
@@ -149,7 +151,7 @@ class Questions:
             found, left = await self._found(questions), until - time.monotonic()
             if len(found) == len(questions) or left <= 0:
                 return found
-            await _first_of([said, *ends], seconds=min(left, LOOK_SECONDS))
+            await first_of([said, *ends], seconds=min(left, LOOK_SECONDS))
         return {}
 
     async def _found(self, questions: list[_Question]) -> dict[str, Json]:
@@ -201,17 +203,6 @@ def _replies(questions: list[_Question], found: Mapping[str, Json]) -> Mapping[s
             return None
         replies[one.name] = read.model_dump(mode="json", by_alias=True, exclude_none=True)
     return replies
-
-
-async def _first_of(events: list[asyncio.Event], *, seconds: float) -> None:
-    """Wait until one of `events` is set, and so long at most."""
-    tasks = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _channel(session: ClientSession) -> str:

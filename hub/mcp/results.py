@@ -75,6 +75,16 @@ def internal_error(trace_id: str) -> CallToolResult:
     return _result(structured, reason, is_error=True)
 
 
+def nothing_on_record() -> CallToolResult:
+    """Return what is said of a call that was lost before anything of it was on record, and so before any effect."""
+    reason = (
+        "Nothing is on record of this call, and nothing was changed by it: the process that had it may have ended. "
+        "Make it again; if it repeats an earlier call, it is answered with what that one came to."
+    )
+    structured = {"status": Status.FAILED.value, "reason_code": "call_lost", "reason": reason, "retryable": True}
+    return _result(structured, reason, is_error=True)
+
+
 def as_text(value: Json) -> str:
     """Return `value` as the JSON that clients without structured content read."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -9,7 +9,9 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import NotificationOptions
 from mcp.server.lowlevel import Server as SdkServer
+from mcp.server.models import InitializationOptions
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -19,6 +21,8 @@ from mcp_types import (
     EmptyResult,
     RequestParams,
     SetLevelRequestParams,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,8 +36,11 @@ from hub.mcp.listening import Listening
 from hub.mcp.listing import listing
 from hub.mcp.messages import LONGEST_BODY
 from hub.mcp.questioning import Questions
+from hub.mcp.resuming import Resuming
 from hub.mcp.sessions import Sessions
+from hub.mcp.standing import Standing
 from hub.mcp.streams import Streams
+from hub.mcp.subscribing import Subscribing
 from hub.mcp.tasks import TaskDoor, TaskParams, UpdateTaskParams
 from hub.registry import Server
 
@@ -44,6 +51,26 @@ who must approve it and by when, and ask later with hub_invocation_get and the i
 says in reason_code and reason why a call was refused and in retryable whether trying again can help. Where the list \
 has hub_find_tools, it is not everything: say with it, in your own words, what you want to do, and call what it finds \
 with hub_call_tool."""
+
+
+MOST_BY_GET: Final = 32
+"""Streams of one pair of principals that are opened by a GET: many clients open one for each session, asked or not."""
+
+
+class _HubsServer(SdkServer[Any]):
+    """A server of the SDK that tells clients of both protocols when lists change: those of the older one by a GET."""
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        """Return what `initialize` is answered with."""
+        told = notification_options or NotificationOptions(
+            prompts_changed=True, resources_changed=True, tools_changed=True
+        )
+        return super().create_initialization_options(told, experimental_capabilities, extensions)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -93,6 +120,9 @@ class Servers:
         self._tasks_door = TaskDoor(runtime)
         self.sessions = Sessions(runtime.database, runtime.keys)
         self.questions = Questions(runtime, streams)
+        self.by_get = Streams(most_of_one=MOST_BY_GET, send_seconds=streams.send_seconds)
+        self.standing = Standing(runtime, self.sessions, self.by_get)
+        self.resuming = Resuming(runtime, self.by_get)
         self._call = calling(runtime, self._tasks_door, self.questions)  # one, which sees all the calls under way
         self._listening = Listening(runtime, self._tasks_door, streams)
 
@@ -138,9 +168,9 @@ class Servers:
             return started.serve
 
     def _sdk_server(self, name: str, server: Server) -> SdkServer[Any]:
-        beside = BesideTools(self._runtime)
+        beside, subscribing = BesideTools(self._runtime), Subscribing(self._runtime)
         tasks = self._tasks_door
-        sdk: SdkServer[Any] = SdkServer(
+        sdk = _HubsServer(
             f"toolhub/{name}",
             version=version("toolhub"),
             title=server.title,
@@ -158,6 +188,8 @@ class Servers:
         sdk.add_request_handler("server/discover", RequestParams, _discovering(sdk))
         sdk.add_request_handler("tools/call", CallToolRequestParams, self._call)
         sdk.add_request_handler("logging/setLevel", SetLevelRequestParams, _setting_level(self.sessions))
+        sdk.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribing.subscribe)
+        sdk.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, subscribing.unsubscribe)
         sdk.add_request_handler("tasks/get", TaskParams, tasks.get)
         sdk.add_request_handler("tasks/update", UpdateTaskParams, tasks.update)
         sdk.add_request_handler("tasks/cancel", TaskParams, tasks.cancel)

@@ -1,8 +1,8 @@
 """Sessions of clients of the older protocol: what such a client can be asked, and which lines of log it wants.
 
 The id of a session is that knowledge itself, sealed for one pair of principals at one server: any process reads it, and
-nothing is kept of a session in which nothing was said. Only its end and the level of log are on record; other processes
-than the one they came in at heed them within `KNOWN_SECONDS`.
+nothing is kept of a session in which nothing was said. Only its end, the level of log and which stream of news is its
+newest are on record; other processes than the one they came in at heed them within `KNOWN_SECONDS`.
 """
 
 import time
@@ -18,7 +18,7 @@ from hub.core.errors import Malformed, NotFound
 from hub.identity.principals import Caller
 from hub.keys import Keyring
 from hub.mcp.abilities import without_pages
-from hub.mcp.tables import McpQuestionRow, McpSessionRow
+from hub.mcp.tables import McpQuestionRow, McpSessionRow, McpSubscriptionRow
 from hub.storage import Database, Tx, insert_into, now
 
 Json = Any
@@ -47,6 +47,7 @@ class ClientSession:
 class _Said:
     log_level: str | None = None
     is_over: bool = False
+    news: str | None = None
 
 
 class Sessions:
@@ -57,16 +58,9 @@ class Sessions:
         self._keys = keys
         self._known: dict[str, tuple[float, _Said]] = {}
 
-    def opened(self, caller: Caller, server: str, capabilities: Mapping[str, Json]) -> str | None:
-        """Return the id of a new session of a client with these capabilities, or None: it can be asked nothing.
-
-        Others have nothing of a session but its end, for which some clients wait until every answer has come: the
-        lock in which they prove who they are is held by the call that they have given up.
-        """
-        can = _askable(capabilities)
-        if not can:
-            return None
-        said = {"id": f"ses_{token_urlsafe(18)}", "can": can}
+    def opened(self, caller: Caller, server: str, capabilities: Mapping[str, Json]) -> str:
+        """Return the id of a new session of a client with these capabilities."""
+        said = {"id": f"ses_{token_urlsafe(18)}", "can": _askable(capabilities)}
         return self._keys.seal(said, purpose=_purpose(caller, server), seconds=int(LASTS.total_seconds()))
 
     async def found(self, caller: Caller, server: str, given: str) -> ClientSession:
@@ -87,31 +81,48 @@ class Sessions:
         return ClientSession(id=said["id"], can=said["can"], log_level=since.log_level)
 
     async def end(self, session: ClientSession) -> None:
-        """End a session: what its client is asked is asked no more."""
-        await self._say(session, _Said(log_level=session.log_level, is_over=True))
+        """End a session: its client is asked no more, and told no more."""
+        await self._say(session, is_over=True)
 
     async def set_level(self, session: ClientSession, level: str) -> None:
         """Keep from which level on the client of a session wants lines of log."""
-        await self._say(session, _Said(log_level=level))
+        await self._say(session, log_level=level)
+
+    async def tell_news_on(self, session: ClientSession, stream: str) -> None:
+        """Let `stream` be the one on which the news of a session is told: the one before it ends."""
+        await self._say(session, news=stream)
+
+    async def is_told_on(self, session: ClientSession, stream: str) -> bool:
+        """Return whether `stream` is still the one on which the news of a session is told."""
+        said = await self._read(session.id)
+        return said.news == stream and not said.is_over
 
     async def _said_in(self, session_id: str) -> _Said:
         at, said = self._known.get(session_id, (0.0, _Said()))
         if at and time.monotonic() - at < KNOWN_SECONDS:
             return said
+        return await self._read(session_id)
+
+    async def _read(self, session_id: str) -> _Said:
         async with self._database.reading() as tx:
             row = await tx.scalar(select(McpSessionRow).where(McpSessionRow.id == session_id))
-            said = _Said(row.log_level, row.is_over) if row else _Said()
+            said = _said(row) if row else _Said()
         self._know(session_id, said)
         return said
 
-    async def _say(self, session: ClientSession, said: _Said) -> None:
+    async def _say(self, session: ClientSession, **changes: str | bool) -> None:
         async with self._database.transaction() as tx:
-            values = {"log_level": said.log_level, "is_over": said.is_over, "until": await now(tx) + LASTS}
-            new = insert_into(tx, McpSessionRow).values(id=session.id, **values)
-            await tx.execute(new.on_conflict_do_update(index_elements=["id"], set_=values))
-            if said.is_over:
-                await tx.execute(delete(McpQuestionRow).where(McpQuestionRow.session_id == session.id))
-        self._know(session.id, said)
+            values: dict[str, Any] = {"until": await now(tx) + LASTS, **changes}
+            first = {"id": session.id, "log_level": None, "is_over": False, "news": None, **values}
+            said = insert_into(tx, McpSessionRow).values(**first)
+            kept = said.on_conflict_do_update(index_elements=["id"], set_=values).returning(McpSessionRow)
+            row = (await tx.scalars(kept, execution_options={"populate_existing": True})).one()
+            if row.is_over:
+                for told in (McpQuestionRow, McpSubscriptionRow):
+                    await tx.execute(delete(told).where(told.session_id == session.id))
+            await self._database.signal(tx, channel_of(session))
+            now_said = _said(row)
+        self._know(session.id, now_said)
 
     def _know(self, session_id: str, said: _Said) -> None:
         if len(self._known) >= _MOST_KNOWN:
@@ -121,8 +132,17 @@ class Sessions:
 
 async def forget_sessions(tx: Tx) -> None:
     """Delete what was said in sessions that are too old to be used, and questions that nobody waits for."""
-    await tx.execute(delete(McpSessionRow).where(McpSessionRow.until <= await now(tx)))
-    await tx.execute(delete(McpQuestionRow).where(McpQuestionRow.until <= await now(tx)))
+    for row in (McpSessionRow, McpQuestionRow, McpSubscriptionRow):
+        await tx.execute(delete(row).where(row.until <= await now(tx)))
+
+
+def channel_of(session: ClientSession) -> str:
+    """Return where it is signalled that something was said in a session."""
+    return f"mcp-session:{session.id}"
+
+
+def _said(row: McpSessionRow) -> _Said:
+    return _Said(log_level=row.log_level, is_over=row.is_over, news=row.news)
 
 
 def _askable(capabilities: Mapping[str, Json]) -> dict[str, Json]:

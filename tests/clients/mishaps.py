@@ -43,7 +43,7 @@ class Mishaps:
         self._to_lose.add(tool)
 
     def withhold_the_answer_of(self, tool: str) -> None:
-        """Let the next caller of `tool` that the hub lets in wait until it gives up."""
+        """Let the next caller of `tool` that the hub lets in wait for the answer until it gives up."""
         self.struck.clear()
         self._to_withhold.add(tool)
 
@@ -62,31 +62,45 @@ class Mishaps:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.protocols.add(headers.get("mcp-protocol-version", ""))
         self.keys |= {headers["idempotency-key"]} if "idempotency-key" in headers else set()
-        answer = await _answer(self._app, scope, replay)
-        self.carried[tool] += answer[0]["status"] == HTTPStatus.OK
-        if answer[0]["status"] == HTTPStatus.OK and tool in self._to_lose:
+        way = _Way(send, loses=tool in self._to_lose, withholds=tool in self._to_withhold)
+        await self._app(scope, replay, way.send)
+        self.carried[tool] += way.was_let_in
+        if not way.was_let_in:
+            return
+        if way.loses:
             self._to_lose.remove(tool)
             self.struck.set()
-            answer = _BAD_GATEWAY
-        elif answer[0]["status"] == HTTPStatus.OK and tool in self._to_withhold:
+            for message in _BAD_GATEWAY:
+                await send(message)
+        elif way.withholds:
             self._to_withhold.remove(tool)
             self.struck.set()
             while (await receive())["type"] != "http.disconnect":
                 pass
-            return
-        for message in answer:
-            await send(message)
 
 
-async def _answer(app: ASGIApp, scope: Scope, receive: Receive) -> Sequence[Message]:
-    """Return what the application answers, once it has."""
-    kept: list[Message] = []
+class _Way:
+    """The way of one answer to its client, on which it may get lost; the line may go dead before it is through.
 
-    async def keep(message: Message) -> None:
-        kept.append(message)
+    An answer that is a stream has begun when its line goes dead: its beginning left before anything was carried out.
+    """
 
-    await app(scope, receive, keep)
-    return kept
+    def __init__(self, send: Send, *, loses: bool, withholds: bool) -> None:
+        self._send = send
+        self.loses, self.withholds = loses, withholds
+        self.was_let_in = False
+        self._is_dead = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.was_let_in = message["status"] == HTTPStatus.OK
+            is_stream = any(b"text/event-stream" in value for _, value in message["headers"])
+            self._is_dead = self.was_let_in and (self.loses or (self.withholds and not is_stream))
+        elif self.was_let_in and self.withholds:
+            is_last = b'"result"' in message.get("body", b"") or not message.get("more_body")
+            self._is_dead = self._is_dead or is_last
+        if not self._is_dead:
+            await self._send(message)
 
 
 async def _read(scope: Scope, receive: Receive) -> tuple[bytes, Receive]:

@@ -103,7 +103,7 @@ async def loses_an_answer(stage: Stage) -> str:
 
 
 async def gives_up(stage: Stage) -> str:
-    """No answer comes at all and the client gives up; the model calls again. What it left out stays as it is."""
+    """The line goes dead before the answer and the client gives up; the model calls again. What it left out stays."""
     before = stage.effects
     stage.mishaps.withhold_the_answer_of(FEWER[0])
     first = await stage.play_into_a_mishap(FEWER, patience=PATIENCE)

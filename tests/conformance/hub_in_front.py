@@ -39,6 +39,8 @@ OWNER: Final = Owner(name=NAME, reads=frozenset({*(tool.name for tool in _TOOLS)
 CALLBACK: Final = "http://127.0.0.1/callback"
 """Where the suite waits for a code, at a port that it is told: of loopback addresses any will do (RFC 8252)."""
 _READS: Final = f"{NAME}:read"
+QUIET_SECONDS: Final = 2.0
+"""Less than the one tool of the test upstream takes that sends its clients away meanwhile."""
 
 
 NEWCOMERS: Final = Newcomers(
@@ -104,7 +106,7 @@ async def hub_in_front_of(
             nobody = Outbound(judged_by(reach((), ())))
             documents = ClientDocuments(outbound=nobody, public=nobody, newcomers=NEWCOMERS)
             seconds = answer_seconds or patient.runtime.answer_seconds
-            runtime = replace(patient.runtime, answer_seconds=seconds, documents=documents)
+            runtime = replace(patient.runtime, answer_seconds=seconds, quiet_seconds=QUIET_SECONDS, documents=documents)
             world = replace(patient, runtime=runtime)
             await _connect(world, url, authority)
             async with database.transaction() as tx:

@@ -23,6 +23,11 @@ class Answer:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict[str, str])
     messages: asyncio.Queue[Json] = field(default_factory=asyncio.Queue[Json])
+    marks: list[str] = field(default_factory=list[str])
+    """The ids of its events."""
+    is_begun: asyncio.Event = field(default_factory=asyncio.Event)
+    is_marked: asyncio.Event = field(default_factory=asyncio.Event)
+    has_ended: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set it to hang up."""
 
@@ -30,6 +35,12 @@ class Answer:
         """Return the next message of the stream."""
         async with asyncio.timeout(60):
             return await self.messages.get()
+
+    async def mark(self) -> str:
+        """Return the id of its last event, once there is one."""
+        async with asyncio.timeout(60):
+            await self.is_marked.wait()
+        return self.marks[-1]
 
     @property
     def is_stream(self) -> bool:
@@ -41,10 +52,16 @@ class Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
+            self.is_begun.set()
         for line in message.get("body", b"").decode().splitlines():
+            if line.startswith("id: "):
+                self.marks.append(line.removeprefix("id: "))
+                self.is_marked.set()
             text = line.removeprefix("data: ")
             if text.startswith("{"):
                 self.messages.put_nowait(json.loads(text))
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.has_ended.set()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +80,7 @@ class OlderClient:
         return self.session
 
     @asynccontextmanager
-    async def sending(self, message: Json, method: str = "POST") -> AsyncGenerator[Answer]:
+    async def sending(self, message: Json, method: str = "POST", **headers: str) -> AsyncGenerator[Answer]:
         """Send a message, and yield its answer while it comes."""
         answer, body = Answer(), b"" if message is None else json.dumps(message).encode()
         pieces = [{"type": "http.request", "body": body, "more_body": False}]
@@ -74,7 +91,7 @@ class OlderClient:
                 return {"type": "http.disconnect"}
             return pieces.pop()
 
-        serving = asyncio.create_task(self.app(self._scope(method), receive, answer.take))  # type: ignore[arg-type]  # ASGI says Awaitable
+        serving = asyncio.create_task(self.app(self._scope(method, headers), receive, answer.take))  # type: ignore[arg-type]  # ASGI says Awaitable
         try:
             yield answer
             await serving
@@ -89,6 +106,13 @@ class OlderClient:
             pass
         return answer
 
+    @asynccontextmanager
+    async def listening(self, **headers: str) -> AsyncGenerator[Answer]:
+        """Keep the stream of the session open as long as the block lasts; with an id go on after that event."""
+        async with self.sending(None, "GET", **headers) as answer:
+            yield answer
+            answer.left.set()
+
     async def reply(self, number: Json, result: Json) -> int:
         """Answer a question of the server; return the status of that."""
         async with self.sending({"jsonrpc": "2.0", "id": number, "result": result}) as answer:
@@ -101,17 +125,18 @@ class OlderClient:
             pass
         return answer.status
 
-    def call(self, tool: str) -> Json:
-        """Return the message that calls a tool without arguments."""
-        return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+    def call(self, tool: str, **arguments: Json) -> Json:
+        """Return the message that calls a tool."""
+        return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
 
-    def _scope(self, method: str) -> dict[str, Json]:
+    def _scope(self, method: str, more: Mapping[str, str]) -> dict[str, Json]:
         named = {
             "host": PUBLIC_URL.split("//")[1],
             "authorization": f"Bearer {self.token}",
             "accept": "application/json, text/event-stream",
             "content-type": "application/json",
             "mcp-protocol-version": OLDER,
+            **{name.replace("_", "-"): value for name, value in more.items()},
         }
         if self.session is not None:
             named["mcp-session-id"] = self.session

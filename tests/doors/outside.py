@@ -22,13 +22,20 @@ Enter = Callable[..., AbstractAsyncContextManager[Client]]
 async def served(app: ASGIApp) -> AsyncGenerator[str]:
     """Serve `app` on a free loopback port in this event loop; yield its address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
+        async with served_at(listening, app):
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
+
+
+@asynccontextmanager
+async def served_at(listening: socket.socket, app: ASGIApp) -> AsyncGenerator[None]:
+    """Serve `app` on a socket in this event loop."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 @asynccontextmanager

@@ -159,7 +159,13 @@ async def known_as(hub: WorkingHub, token: str) -> Admitted:
         return caller, 60.0
 
     return Admitted(
-        caller=caller, server="everything", trace_id="t", idempotency_key=None, token_digest=digest(token), again=again
+        caller=caller,
+        server="everything",
+        trace_id="t",
+        idempotency_key=None,
+        token_digest=digest(token),
+        again=again,
+        scheme="bearer",
     )
 
 

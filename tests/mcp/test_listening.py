@@ -77,7 +77,7 @@ async def test_a_change_of_the_list_is_told_and_the_list_is_the_new_one(hub: Wor
     assert "item_put" in after
 
 
-async def test_streams_are_advertised_to_clients_that_can_have_them(
+async def test_clients_of_both_protocols_are_told_that_changes_are_told(
     hub: WorkingHub, address: str, connect: Connect
 ) -> None:
     async with entered(address, await hub.token()) as client:
@@ -85,11 +85,12 @@ async def test_streams_are_advertised_to_clients_that_can_have_them(
     async with connect(mode="legacy") as client:
         legacy = client.server_capabilities
 
-    assert modern.tools is not None
-    assert legacy.tools is not None
-    assert (modern.tools.list_changed, bool(legacy.tools.list_changed)) == (True, False)
-    assert modern.resources is not None
-    assert (modern.resources.list_changed, modern.resources.subscribe) == (True, True)
+    for told in (modern, legacy):
+        assert told.tools is not None
+        assert told.prompts is not None
+        assert told.resources is not None
+        assert (told.tools.list_changed, told.prompts.list_changed) == (True, True)
+        assert (told.resources.list_changed, told.resources.subscribe) == (True, True)
     assert legacy.extensions is None
 
 

@@ -17,16 +17,21 @@ async def test_a_token_in_the_address_lets_nobody_in(hub: WorkingHub, http: http
     assert (await http.post("/mcp", json=LISTING, headers=HEADERS, params=query)).status_code == 401
 
 
-async def test_a_session_lets_nobody_in_and_is_given_to_nobody(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
+async def test_a_session_lets_nobody_in(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
     bearer = {"Authorization": f"Bearer {await hub.token()}"}
     about = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}
     hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
 
     met = await http.post("/mcp", json=hello, headers={**HEADERS, **bearer})
-    alone = await http.post("/mcp", json=LISTING, headers={**HEADERS, "Mcp-Session-Id": "1"})
+    session = {**HEADERS, "Mcp-Session-Id": met.headers["mcp-session-id"]}
+    alone = [
+        await http.post("/mcp", json=LISTING, headers=session),
+        await http.get("/mcp", headers=session),
+        await http.get("/mcp", headers={**session, "Last-Event-ID": "1"}),
+        await http.delete("/mcp", headers=session),
+    ]
 
-    assert (met.status_code, alone.status_code) == (200, 401)
-    assert "mcp-session-id" not in met.headers
+    assert [one.status_code for one in (met, *alone)] == [200, 401, 401, 401, 401]
 
 
 async def test_no_token_of_a_client_ever_reaches_a_system(hub: WorkingHub, connect: Connect) -> None:

@@ -1,8 +1,11 @@
 """Sessions of the older protocol: sealed, nobody else's, over once they are ended; none is needed to be served."""
 
 import pytest
+from doors.agents import BOTH_ENGINES
 from doors.askers import TALKS, token_for
+from doors.holding_back import READ, holding_back
 from doors.older_clients import OlderClient
+from doors.replicas import another_door, replica
 from doors.working_hub import WorkingHub
 from starlette.applications import Starlette
 
@@ -33,12 +36,20 @@ async def test_a_session_is_over_once_it_is_ended(client: OlderClient) -> None:
     assert (await after.told())["error"]["data"] == {"error": "no_such_session"}
 
 
-async def test_an_ended_session_is_over_in_every_other_process(hub: WorkingHub, client: OlderClient) -> None:
+@BOTH_ENGINES
+async def test_a_session_is_the_same_in_every_process_and_over_in_all_of_them(
+    hub: WorkingHub, client: OlderClient
+) -> None:
     given = await client.open(ASKABLE)
-    await client.delete()
+    async with another_door(hub) as door, replica(hub) as third:
+        there = OlderClient(app=door, token=client.token, session=given)
+        before = (await there.send("ping", {})).status
+        ended, after = await there.delete(), (await there.send("ping", {})).status
 
-    with pytest.raises(NotFound):
-        await Sessions(hub.database, hub.runtime.keys).found(hub.caller, "everything", given)
+        with pytest.raises(NotFound):
+            await Sessions(third.database, third.keys).found(hub.caller, "everything", given)
+
+    assert (before, ended, after) == (200, 204, 404)
 
 
 async def test_a_session_is_good_for_nobody_else_at_no_other_server_and_only_whole(
@@ -68,14 +79,16 @@ async def test_nothing_is_kept_of_a_session_in_which_nothing_is_said(hub: Workin
         assert await tx.get(McpSessionRow, given) is None
 
 
+@BOTH_ENGINES
 async def test_what_was_said_in_sessions_is_forgotten_when_they_are_too_old(
     hub: WorkingHub, client: OlderClient
 ) -> None:
     await client.open(ASKABLE)
     await client.delete()
     async with hub.database.transaction() as tx:
-        kept = McpSessionRow(id="ses_kept", log_level=None, is_over=True, until=await now(tx) + LASTS)
-        tx.add_all([kept, McpSessionRow(id="ses_old", log_level=None, is_over=True, until=await now(tx))])
+        said = {"log_level": None, "is_over": True, "news": None}
+        kept = McpSessionRow(id="ses_kept", until=await now(tx) + LASTS, **said)
+        tx.add_all([kept, McpSessionRow(id="ses_old", until=await now(tx), **said)])
 
     async with hub.database.transaction() as tx:
         await forget_sessions(tx)
@@ -84,12 +97,25 @@ async def test_what_was_said_in_sessions_is_forgotten_when_they_are_too_old(
         assert [await tx.get(McpSessionRow, one) is None for one in ("ses_kept", "ses_old")] == [False, True]
 
 
-async def test_who_can_be_asked_nothing_is_given_no_session(client: OlderClient) -> None:
-    """Some clients hang when they end a session while a call is under way that they have given up."""
-    for capabilities in ({}, {"elicitation": {"url": {}}}, {"experimental": {}}):
-        answer = await client.send("initialize", {"protocolVersion": "2025-11-25", "capabilities": capabilities})
+async def test_every_client_is_given_a_session_whatever_it_can_be_asked(client: OlderClient) -> None:
+    for capabilities in ({}, {"elicitation": {"url": {}}}, {"sampling": {}}):
+        client.session = None
+        await client.open(capabilities)
 
-        assert (answer.status, HEADER in answer.headers) == (200, False)
+        assert await client.delete() == 204
+
+
+async def test_the_answer_of_a_call_in_a_session_begins_before_anything_is_carried_out(
+    hub: WorkingHub, client: OlderClient
+) -> None:
+    """Until then clients of the older SDK send nothing else with their token, not even the end of their session."""
+    await client.open({})
+    async with holding_back(hub) as system, client.sending(client.call(READ, id=1)) as answer:
+        await system.asked.wait()
+        begun, ended = answer.status, await client.delete()
+        system.may_answer.set()
+
+    assert (begun, answer.is_stream, ended) == (200, True, 204)
 
 
 async def test_the_id_of_a_session_can_be_seen_and_says_nothing(client: OlderClient) -> None:

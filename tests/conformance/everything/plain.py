@@ -10,7 +10,7 @@ from conformance.everything.answers import PIXEL, SILENCE, Answer, Given, Json, 
 
 _PAUSE_SECONDS = 0.05
 """The scenarios want what is said to be spread over time."""
-_AWAY_SECONDS = 0.2
+_AWAY_SECONDS = 3.0
 
 ADDRESS: Json = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

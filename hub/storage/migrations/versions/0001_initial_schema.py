@@ -410,11 +410,26 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("log_level", sa.String(length=16), nullable=True),
         sa.Column("is_over", sa.Boolean(), nullable=False),
+        sa.Column("news", sa.String(length=40), nullable=True),
         sa.Column("until", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mcp_sessions")),
     )
     with op.batch_alter_table("mcp_sessions", schema=None) as batch_op:
         batch_op.create_index("ix_mcp_sessions_until", ["until"], unique=False)
+
+    op.create_table(
+        "mcp_subscriptions",
+        sa.Column("session_id", sa.String(length=40), nullable=False),
+        sa.Column("uri_digest", sa.String(length=64), nullable=False),
+        sa.Column("uri", sa.Text(), nullable=False),
+        sa.Column("whose", sa.String(length=64), nullable=False),
+        sa.Column("changed", sa.BigInteger(), nullable=False),
+        sa.Column("until", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("session_id", "uri_digest", name=op.f("pk_mcp_subscriptions")),
+    )
+    with op.batch_alter_table("mcp_subscriptions", schema=None) as batch_op:
+        batch_op.create_index("ix_mcp_subscriptions_until", ["until"], unique=False)
+        batch_op.create_index("ix_mcp_subscriptions_whose", ["whose"], unique=False)
 
     op.create_table(
         "metric_days",
@@ -1626,6 +1641,11 @@ def downgrade() -> None:
     op.drop_table("oauth_used_assertions")
     op.drop_table("metric_progress")
     op.drop_table("metric_days")
+    with op.batch_alter_table("mcp_subscriptions", schema=None) as batch_op:
+        batch_op.drop_index("ix_mcp_subscriptions_whose")
+        batch_op.drop_index("ix_mcp_subscriptions_until")
+
+    op.drop_table("mcp_subscriptions")
     with op.batch_alter_table("mcp_sessions", schema=None) as batch_op:
         batch_op.drop_index("ix_mcp_sessions_until")
 

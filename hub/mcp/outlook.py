@@ -1,0 +1,48 @@
+"""What one open stream tells its client of: lists and resources, and how they stood when it last looked."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hub.identity.principals import Caller
+from hub.invocations.resource_news import news_of
+from hub.invocations.runtime import Runtime
+from hub.mcp.showing import LISTS, Showing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What is other than it was at the last look."""
+
+    lists: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Outlook:
+    """How the lists and resources of one stream stood for its caller when it last looked."""
+
+    wanted: frozenset[str] = frozenset()
+    """Of which lists it tells that they have changed."""
+    lists: Mapping[str, str] = field(default_factory=dict[str, str])
+    changed: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    async def look(
+        self, caller: Caller, server: str, uris: Iterable[str], *, showing: Showing, runtime: Runtime
+    ) -> Changes:
+        """Return what has changed since the last look, of what the caller sees as it is now.
+
+        Of what was not looked at before, nothing has.
+
+        Raises:
+            NotFound: there is no such server any more, or the caller may not see it.
+        """
+        lists = await showing.to(caller, server=server) if self.wanted else dict[str, str]()
+        news = await news_of(uris, server=server, caller=caller, runtime=runtime)
+        found = Changes(
+            lists=tuple(
+                kind for kind in LISTS if kind in self.wanted and self.lists.get(kind, lists[kind]) != lists[kind]
+            ),
+            uris=tuple(uri for uri, times in news.items() if self.changed.get(uri, times) != times),
+        )
+        self.lists, self.changed = lists, {**self.changed, **news}
+        return found
