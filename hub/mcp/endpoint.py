@@ -224,7 +224,7 @@ def _is_streamed(request: Request, peeked: Peeked, session: ClientSession | None
     """Return whether an answer has to be a stream: its client wants to hear more, or calls a tool in a session.
 
     Then its beginning is out before anything is carried out. That matters to clients of the older SDK: until they see
-    the beginning of an answer, they send nothing else with their token, not even the end of their session (0039).
+    the beginning of an answer, they send nothing else with their token, not even the end of their session (0040).
     """
     accepted = request.headers.get("accept", "")
     if _STREAM not in accepted:
