@@ -23,7 +23,7 @@ from hub.web.readable import readable
 from hub.web.side_by_side import member
 from hub.web.tool import json_text
 from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage
-from hub.web.wording import EFFECTS, REVERSALS, TIERS, Word
+from hub.web.wording import EFFECTS, TIERS, Word, undo_word
 
 _VERDICTS: Final = {
     State.VERIFIED: Word(label="as the preview said", meaning="", tone="good"),
@@ -75,7 +75,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         cancel_url=f"/invocations/{invocation.id}/cancel" if dossier.is_mine and _may_be_stopped(invocation) else "",
         undo_url=f"/invocations/{invocation.id}/undo" if dossier.undo.is_open else "",
         undo_until=at(dossier.undo.until, now=dossier.at) if dossier.undo.until else None,
-        undo_word=REVERSALS[dossier.undo.kind],
+        undo_word=undo_word(dossier.operation.reversal, is_proven=dossier.undo_proven),
         undone_by=dossier.undo.undone_by.id if dossier.undo.undone_by else "",
         undoes=invocation.undoes or "",
         conflict=tuple(_conflict_line(line, words) for line in invocation.conflict),

@@ -29,6 +29,17 @@ async def root(world: World, ann: Visitor) -> Visitor:
     return ann
 
 
+@pytest.mark.parametrize(("action", "form"), [("/people/agents", "new-agent"), ("/people/users", "new-user")])
+async def test_a_page_opens_at_what_stands_against_the_form(root: Visitor, action: str, form: str) -> None:
+    await root.get("/people")
+    quiet = root.html.count("autofocus")
+
+    await root.submit(action, name="bot", display_name="Another", password=NEW)
+
+    assert (quiet, root.page.status_code, root.html.count("autofocus")) == (0, 400, 1)
+    assert f'<p class="problem" role="alert" tabindex="-1" autofocus id="{form}-problem">' in root.html
+
+
 async def test_a_password_that_is_given_ends_every_session_of_its_person(world: World, root: Visitor) -> None:
     page = f"/people/{world.rita.id}"
     async with browser_of(world.runtime) as ritas:

@@ -111,14 +111,17 @@ async def test_a_conflict_shows_what_was_before_what_we_wrote_and_what_is_now(wo
     assert "Quantity quantity items/1 10 9 7" in rita.text
 
 
-async def test_what_nobody_has_proven_to_be_undone_exactly_is_called_partial(world: World, rita: Visitor) -> None:
+async def test_what_nobody_has_proven_to_be_undone_is_called_unproven_in_both_places(
+    world: World, rita: Visitor
+) -> None:
     done = await world.call("item_update", {"id": 1, "quantity": 9})
     async with world.runtime.database.transaction() as tx:
         await tx.execute(delete(BadgeRow))
 
     await rita.get(f"/invocations/{done.id}")
 
-    assert "Can be undone in part" in rita.text
+    assert "Can be undone in part" not in rita.text
+    assert rita.text.count("Undo declared, not proven") == 2
 
 
 async def test_who_decides_sees_the_call_but_not_its_answer_and_cannot_call_it_off(
