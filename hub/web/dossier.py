@@ -43,6 +43,12 @@ class Dossier:
         return found.display_name if found else principal_id
 
     @property
+    def person_asking(self) -> str:
+        """Who asked for it, if that was a person, as for an undo; empty where it was an agent."""
+        asker = self.people.get(self.invocation.agent_id)
+        return asker.display_name if asker and asker.kind is PrincipalKind.USER else ""
+
+    @property
     def words(self) -> FieldWords:
         """What the fields of its records and arguments are called."""
         return words_of(self.operation)

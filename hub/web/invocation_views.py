@@ -69,6 +69,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         argument_fields=plain_fields(invocation.arguments, arguments_words(dossier.operation)),
         changes=tuple(comparison(change, words) for change in preview.preview.changes) if preview else (),
         claims=claim_lines(invocation.claims),
+        claimed_by=dossier.person_asking,
         digests=digest_lines(invocation),
         events=events,
         approval_url=f"/approvals/{invocation.id}" if invocation.question else "",

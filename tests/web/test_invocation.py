@@ -93,6 +93,8 @@ async def test_a_call_is_undone_from_its_page_and_both_pages_lead_to_each_other(
     assert f"This takes back {done.id}" in rita.text
     assert "<h2>Done and verified</h2>" in rita.html
     assert f"To undo {done.id}: A slip." in rita.text
+    assert "What Rita says" in rita.text
+    assert "wrote this about itself" not in rita.text
     undo_page = str(rita.page.url.path)
     await rita.get(page)
     assert f'href="{undo_page}"' in rita.html

@@ -260,6 +260,10 @@ class ApprovalPage:
     digests: tuple[tuple[str, str], ...]
     decision: Decision | None
     traces: tuple[TraceLine, ...] = ()
+    is_moving: bool = False
+    """Whether it is decided and under way, so that the page keeps looking how it stands."""
+    claimed_by: str = ""
+    """The person whose words the claims are; empty: the agent's."""
     why_no_decision: str = ""
     glass_url: str = ""
     """Where the viewer, an operator, may let it go without its approval; empty for everybody else."""

@@ -89,6 +89,8 @@ class InvocationPage:
     claims: tuple[Claim, ...]
     digests: tuple[tuple[str, str], ...]
     events: tuple[EventLine, ...]
+    claimed_by: str = ""
+    """The person whose words the claims are; empty: the agent's."""
     approval_url: str = ""
     cancel_url: str = ""
     undo_url: str = ""
