@@ -24,6 +24,7 @@ from hub.registry import (
     Badge,
     BadgeLine,
     BadgeVerdict,
+    Declared,
     Environment,
     Grade,
     NewConnection,
@@ -32,7 +33,7 @@ from hub.registry import (
     keep_badge,
     newest_release,
     proof_digest,
-    register_connector,
+    register_as_declared,
 )
 from hub.registry.reports import keep_report, report_of
 from hub.registry.tables import ConnectorRow
@@ -71,7 +72,8 @@ class Stage:
     async def release(self, spec: ConnectorSpec, *, by: Principal | None = None, is_staged: bool = True) -> None:
         """Register a release and let staging use it, too."""
         async with self.world.runtime.database.transaction() as tx:
-            await register_connector(tx, spec, self.authority(by))
+            declared = Declared(spec=spec.model_dump(mode="json"))
+            await register_as_declared(tx, spec, declared, self.authority(by))
             if is_staged:
                 await put_in_use(tx, await newest_release(tx, spec.name), Environment.STAGING)
 

@@ -3,9 +3,10 @@
 import pytest
 
 from hub.core.errors import Conflict, Forbidden, NotFound
+from hub.identity.accounts import set_roles
 from hub.identity.authority import Authority
 from hub.identity.enrolment import enrol
-from hub.identity.principals import PrincipalKind
+from hub.identity.principals import PrincipalKind, Role
 from hub.registry import (
     Catalog,
     Environment,
@@ -108,6 +109,7 @@ async def test_only_the_console_may_use_a_release_beyond_dev_at_once_and_only_th
     await register(database, authority, crm(), Environment.PROD)
     async with database.transaction() as tx:
         olga = await enrol(tx, kind=PrincipalKind.USER, name="olga", display_name="Olga")
+        await set_roles(tx, olga, frozenset({Role.ADMINISTRATOR}), authority)
         await register_connector(tx, crm(name="books"), authority, owner_id=olga)
     as_olga = Authority(database=database, keys=authority.keys, by=olga)
 
