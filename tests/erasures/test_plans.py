@@ -110,7 +110,13 @@ async def test_a_step_is_not_erased_while_its_plan_goes_on(office: Office) -> No
 async def test_a_plan_that_nobody_carried_out_is_found_by_the_records_of_its_steps(office: Office) -> None:
     plan = await asked(office)
     await office.world.vote(plan, office.world.ann, Choice.REJECT)
-    new = NewConnection(name="other", connector="upstream", environment=Environment.DEV, base_url="https://other.test")
+    new = NewConnection(
+        name="other",
+        connector="upstream",
+        environment=Environment.DEV,
+        base_url="https://other.test",
+        prefix="other_",
+    )
     async with office.database.transaction() as tx:
         elsewhere = await create_connection(tx, new, office.authority(office.adam))
 
