@@ -63,7 +63,11 @@ def test_the_last_command_connects_it(toolhub: CliRunner, monkeypatch: pytest.Mo
     monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", "a-token")
     toolhub.invoke(app, commands()[1])
 
-    assert toolhub.invoke(app, commands()[2]).exit_code == 0
+    connected = toolhub.invoke(app, commands()[2])
+
+    assert "Connected crm: the tools of deals are offered in dev." in connected.output
+    assert "cannot be reached" in connected.output  # the system of the example is nowhere
+    assert connected.exit_code == 1
 
 
 def test_registering_what_exposes_nothing_is_refused(toolhub: CliRunner) -> None:
