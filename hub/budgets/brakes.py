@@ -28,6 +28,7 @@ class Brakes:
         self._database = database
         self._clock = clock
         self._kept: _Kept | None = None
+        self._changes = 0
         self._heard = database.subscribe(BRAKES_CHANNEL)
 
     async def limits(self) -> tuple[Limit, ...]:
@@ -52,11 +53,13 @@ class Brakes:
         if self._heard.is_set():
             self._heard.clear()  # before looking: what is changed from here on sets it again
             self._kept = None
-        kept = self._kept
+            self._changes += 1
+        kept, changes = self._kept, self._changes
         if kept is not None and self._clock() < kept.look_at:
             return kept
         look_at = self._clock() + LOOK_AGAIN_SECONDS
         async with self._database.reading() as tx:
             kept = _Kept(await limits_now(tx), await stops_now(tx), await outages_now(tx), look_at)
-        self._kept = kept
+        if changes == self._changes:  # else it may have been read before the change, and come after what was read then
+            self._kept = kept
         return kept

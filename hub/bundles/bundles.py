@@ -37,6 +37,7 @@ class Bundles:
         self._database = database
         self._clock = clock
         self._active: dict[str, _Kept] = {}
+        self._publications = 0
         self._heard = database.subscribe(BUNDLES_CHANGED)
 
     async def active(self, environment: str) -> Bundle:
@@ -52,14 +53,16 @@ class Bundles:
 
     async def fresh(self, tx: Tx, environment: str) -> Bundle:
         """Return the bundle that the database says decides in `environment` now."""
-        look_at = self._clock() + LOOK_AGAIN_SECONDS
+        look_at, publications = self._clock() + LOOK_AGAIN_SECONDS, self._publications
         row_id = await tx.scalar(newest_active(environment).with_only_columns(BundleRow.id)) or _DEFAULT
         kept = self._active.get(environment)
         bundle = kept.bundle if kept is not None and kept.row_id == row_id else await self._read(tx, row_id)
-        self._active[environment] = _Kept(row_id, bundle, look_at)
+        if publications == self._publications:  # else it may be older than what was read since
+            self._active[environment] = _Kept(row_id, bundle, look_at)
         return bundle
 
     def _look_again(self) -> None:
+        self._publications += 1
         self._active = {name: kept._replace(look_at=self._clock()) for name, kept in self._active.items()}
 
     async def _read(self, tx: Tx, row_id: str) -> Bundle:

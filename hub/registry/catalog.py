@@ -212,7 +212,8 @@ class Catalog:
         return sight_of(caller, self.default)
 
     async def _latest(self) -> Snapshot:
-        if self._snapshot is not None and not self._heard.is_set() and self._clock() < self._look_at:
+        is_fresh = not self._heard.is_set() and not self._reading.locked() and self._clock() < self._look_at
+        if self._snapshot is not None and is_fresh:
             return self._snapshot
         async with self._reading:  # whoever waited here finds it read
             if self._snapshot is None or self._heard.is_set() or self._clock() >= self._look_at:

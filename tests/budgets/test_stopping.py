@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
+from dawdling import first_reader_of
 from meeting import waits_or_ends
 from sqlalchemy import select
 
 from hub.audit.tables import EventRow
-from hub.budgets import StopKind, lift_stop, set_stop
+from hub.budgets import Brakes, StopKind, lift_stop, set_stop
 from hub.budgets.tables import StopRow
 from hub.identity.authority import Authority
 from hub.keys import Keyring
@@ -61,3 +62,19 @@ async def test_who_turns_it_on_while_it_is_lifted_leaves_it_on(database: Databas
     await again
 
     assert await reasons(database) == ["We look into it."]
+
+
+async def test_who_read_before_it_was_turned_on_and_hears_of_it_later_does_not_let_calls_through(
+    database: Database, authority: Authority
+) -> None:
+    brakes = Brakes(database, clock=lambda: 0.0)
+    with first_reader_of(database, "stops") as held:
+        slow = asyncio.create_task(brakes.limits())
+        await held.has_read.wait()
+        await turn_on(authority, "We look into it.")
+        await brakes.limits()
+        held.may_go.set()
+        await slow
+
+    (stop,) = await brakes.stops(agent_id="agt_1", tool_id="tol_1", connection_id="con_1")
+    assert stop.reason == "We look into it."

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from dawdling import first_reader_of
 from sqlalchemy import event, insert, select, update
 
 from hub.audit.tables import EventRow
@@ -61,6 +62,21 @@ async def test_a_published_bundle_decides_from_the_next_call_on_and_only_in_its_
     async with database.reading() as tx:
         kinds = (await tx.scalars(select(EventRow.kind))).all()
     assert list(kinds) == ["bundle.published"]
+
+
+async def test_who_read_before_a_publication_and_hears_of_it_later_does_not_bring_the_old_bundle_back(
+    database: Database, keys: Keyring
+) -> None:
+    bundles = Bundles(database, clock=lambda: 0.0)
+    with first_reader_of(database, "policy_bundles") as held:
+        slow = asyncio.create_task(bundles.active("dev"))
+        await held.has_read.wait()
+        published = await publish(database, keys, OTHER)
+        await bundles.active("dev")
+        held.may_go.set()
+        await slow
+
+    assert (await bundles.active("dev")).digest == published.digest
 
 
 async def test_a_bundle_whose_example_fails_is_not_published(database: Database, keys: Keyring) -> None:

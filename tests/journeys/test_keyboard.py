@@ -128,6 +128,7 @@ async def test_a_runner_is_registered_and_revoked(served: Served, page: Page) ->
     await page.goto("/servers")
 
     await go_to(page, "runners")
+    await page.wait_for_url("**/runners")
     await tab_to(page, "Name")
     await page.keyboard.type("acme-ci")
     await tab_to(page, "Public key")

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import MASTER_KEY
 from doors.agents import BOTH_ENGINES, open_door
 from doors.askers import GREETS, token_for
 from doors.holding_back import READ, holding_back
@@ -18,6 +17,7 @@ from doors.replicas import another_door
 from doors.working_hub import WorkingHub
 from sqlalchemy import func, select
 from starlette.applications import Starlette
+from world import MASTER_KEY
 
 from hub.core.errors import Malformed
 from hub.identity.accounts import suspend

@@ -71,7 +71,7 @@ async def test_an_answer_that_comes_in_elsewhere_reaches_the_call(
 async def test_a_question_says_who_asks_it(client: OlderClient) -> None:
     async with client.sending(client.call(GREETS)) as answer:
         asked = await answer.told()
-        await client.reply(asked["id"], {"action": "decline"})
+        await client.reply(asked["id"], ANN)
 
     assert asked["params"]["message"] == f"asker asks, through the tool {GREETS}: What is your name?"
     assert asked["params"]["_meta"]["dev.toolhub/asked_by"] == {"tool": GREETS, "connection": "asker"}

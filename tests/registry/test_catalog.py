@@ -1,5 +1,7 @@
 """The catalog: who sees what, in which order, how soon a change is seen, and what a search finds first."""
 
+import asyncio
+
 import pytest
 from registry_crm import agent, anybody, connect, crm, operation, register, write
 from sqlalchemy import event
@@ -307,3 +309,15 @@ async def test_hints_never_say_less_than_the_effect(database: Database, authorit
     assert (hints["deal_get"].read_only, hints["deal_get"].destructive) == (True, False)
     assert (hints["deal_new"].destructive, hints["deal_new"].idempotent) == (False, False)
     assert (hints["deal_drop"].destructive, hints["deal_drop"].idempotent) == (True, True)
+
+
+async def test_who_asks_while_it_is_read_anew_waits_for_what_is_new(
+    database: Database, authority: Authority, catalog: Catalog
+) -> None:
+    before = await catalog.generation()
+    async with database.transaction() as tx:
+        await create_server(tx, NewServer(name="till", environment=Environment.DEV, title="Till"), authority)
+
+    found = await asyncio.gather(catalog.generation(), catalog.generation())
+
+    assert min(found) > before
