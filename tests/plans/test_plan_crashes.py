@@ -1,6 +1,7 @@
 """Processes that really die (kill -9) anywhere in a plan: it goes on where the record stands, nothing happens twice.
 
-Every moment is tried: before and after each durable write of the process, on both engines, for each way a plan may go.
+Every moment is tried, for each way a plan may go: right after each durable write of the process on SQLite, and right
+before it on PostgreSQL.
 The plans of one way share a world, each with items and an agent of its own; `make test-more` tries them all.
 """
 
@@ -29,6 +30,10 @@ pytestmark = pytest.mark.anyio
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+BOTH_ENGINES = pytest.mark.parametrize(
+    ("database_url", "when"), [("sqlite", "after"), ("postgresql", "before")], indirect=["database_url"]
+)
+"""Each moment on both engines, right before the write on one and right after it on the other."""
 FORWARDS = [LOOK, COPY, RENAME]
 AGAIN = {**changed(PUT, id={"$from": "/input/old"}), "name": "again"}
 """A step that its system refuses: there is an item of that number."""
@@ -197,7 +202,7 @@ _FEWEST = {"proposed": 5, "begun": 5, "forwards": 15, "backwards": 15}
 
 
 @pytest.mark.more
-@pytest.mark.parametrize("when", ["before", "after"])
+@BOTH_ENGINES
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_plan_killed_at_any_durable_write_comes_out_as_if_nothing_had_happened(
     world: World, doomed: Doomed, way: str, when: str
@@ -244,9 +249,6 @@ TWICE = {
     "backwards": [(3, 4), (6, 12), (9, 3)],
 }
 """At which durable write the first process dies, and at which of its own the one that goes on."""
-BOTH_ENGINES = pytest.mark.parametrize(
-    ("database_url", "when"), [("sqlite", "after"), ("postgresql", "before")], indirect=["database_url"]
-)
 
 
 @pytest.mark.more
