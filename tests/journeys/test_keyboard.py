@@ -89,6 +89,7 @@ async def test_the_glass_is_broken_and_reviewed(served: Served, page: Page) -> N
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"**/invocations/{asked.id}")
     await go_to(page, "Sign out")
+    await page.wait_for_url("**/login")
     await page.context.clear_cookies()
 
     await log_in(page, "ann")
