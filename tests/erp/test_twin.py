@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncGenerator, Generator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -146,24 +146,22 @@ async def test_a_record_made_since_the_copy_leaves_the_preview_simulated(company
 async def test_a_database_that_does_not_say_that_it_is_a_copy_is_no_twin(
     company: Company, sales: Sales, twinned: TrytonServer
 ) -> None:
-    file = twinned.database_file.parent / f"{TWIN}.sqlite"
-    mark = take_the_mark(file)
+    with without_its_mark(twinned.database_file.parent / f"{TWIN}.sqlite"):
+        preview = preview_of(await company.call("sale_cancel", sale_id=sales["quoted"]))
 
-    preview = preview_of(await company.call("sale_cancel", sale_id=sales["quoted"]))
-
-    put_the_mark_back(file, mark)
     assert preview.fidelity is Fidelity.SIMULATED
     assert any("may be no copy" in sentence for sentence in preview.not_covered)
 
 
-def take_the_mark(file: Path) -> tuple[Json, ...]:
+@contextmanager
+def without_its_mark(file: Path) -> Generator[None]:
+    """Take the twin's mark away for a while; it is put back whole, for the tests that come after."""
     with closing(sqlite3.connect(file)) as twin, twin:
-        (mark,) = twin.execute("SELECT id, copied_at FROM hub_trial_copy").fetchall()
+        twin.execute("CREATE TABLE kept AS SELECT * FROM hub_trial_copy")
         twin.execute("DELETE FROM hub_trial_copy")
-    found: tuple[Json, ...] = mark
-    return found
-
-
-def put_the_mark_back(file: Path, mark: tuple[Json, ...]) -> None:
-    with closing(sqlite3.connect(file)) as twin, twin:
-        twin.execute("INSERT INTO hub_trial_copy (id, copied_at) VALUES (?, ?)", mark)
+    try:
+        yield
+    finally:
+        with closing(sqlite3.connect(file)) as twin, twin:
+            twin.execute("INSERT INTO hub_trial_copy SELECT * FROM kept")
+            twin.execute("DROP TABLE kept")
