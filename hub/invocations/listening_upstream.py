@@ -3,12 +3,14 @@
 Who holds a stream is a lease in the database, so any process takes over from one that was killed. Should two listen
 for a moment, each notes the same. A stream that was lost is opened again after a pause, and then everything counts as
 changed, for nobody heard what was said meanwhile. A server that keeps no streams is asked again now and then.
+
+That one of its lists has changed leads to a look at it, and is repeated to clients, so often and no more.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -37,6 +39,7 @@ LONGEST_SECONDS: Final = 3600.0
 GATHERED_SECONDS: Final = 0.2
 """For so long news is gathered before it is written down, however much there is."""
 OPEN_SECONDS: Final = 30.0
+_LISTS: Final = {f"notifications/{kind}/list_changed": {kind} for kind in ("tools", "resources", "prompts")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +61,11 @@ class _Stream:
 
     place: _Place
     runtime: Runtime
+    repeats: watches.Repeats
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     _was_lost: bool = False
     _lists: bool = False
+    _words: set[str] = field(default_factory=set[str])
     _uris: set[str] = field(default_factory=set[str])
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -72,8 +77,10 @@ class _Stream:
         """Hear one notification."""
         params: Json = message.get("params")
         uri = str(cast("dict[str, Json]", params).get("uri")) if isinstance(params, dict) else ""
-        if not str(message.get("method")).endswith("/updated"):
+        method = str(message.get("method"))
+        if not method.endswith("/updated"):
             self._lists = True
+            self._words |= _LISTS.get(method, set())
         else:  # it may tell of a part of what was asked for
             self._uris |= {one for one in self.place.uris if uri == one or uri.startswith(f"{one.rstrip('/')}/")}
         if self._lists or self._uris:
@@ -113,30 +120,44 @@ class _Stream:
             await self._heard.wait()
             await asyncio.sleep(GATHERED_SECONDS)
             self._heard.clear()
-            lists, uris = self._lists, self._uris
-            self._lists, self._uris = False, set()
+            lists, uris, words = self._lists, self._uris, self._to_repeat()
+            self._lists, self._uris, self._words = False, set(), self._words - words
             try:
-                await self._written(is_of_lists=lists, uris=uris)
+                await self._written(is_of_lists=lists, uris=uris, words=words)
             except HubError as error:  # the database is gone: it is kept, and told later
                 _LOG.warning("news_not_written", connection=self.place.connection.id, error=error.message)
                 self._lists, self._uris = self._lists or lists, self._uris | uris
+                self._words |= words
                 self._heard.set()
                 await asyncio.sleep(PAUSES[0])
 
-    async def _written(self, *, is_of_lists: bool, uris: set[str]) -> None:
+    def _to_repeat(self) -> set[str]:
+        """Return the lists of which clients are told now; what is said too often is told later, once."""
+        pause = self.repeats.pause()
+        if not self._words or pause:
+            if self._words:
+                asyncio.get_running_loop().call_later(pause, self._heard.set)
+            return set()
+        self.repeats.count()
+        return set(self._words)
+
+    async def _written(self, *, is_of_lists: bool, uris: set[str], words: set[str]) -> None:
         connection_id = self.place.connection.id
         async with self.runtime.database.transaction() as tx:
             if is_of_lists:
                 await pins.hurry(tx, connection_id)
             if uris:
                 await watches.tell_updated(tx, self.runtime.database, connection_id, uris)
+            if words:
+                await watches.tell_lists(tx, self.runtime.database, connection_id, words)
 
 
 class StandingStreams:
     """The streams that this process keeps open for all."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, repeats: Callable[[], watches.Repeats] = watches.Repeats) -> None:
         self._runtime = runtime
+        self._repeats = repeats
         self._holder = new_id("str")
         self._open: dict[str, tuple[_Stream, asyncio.Task[None]]] = {}
         self._ending = set[asyncio.Task[None]]()
@@ -150,7 +171,8 @@ class StandingStreams:
             before = self._open.get(connection_id)
             if before is not None and before[0].place.key == place.key and not before[1].done():
                 continue
-            stream = _Stream(place=place, runtime=self._runtime)
+            repeats = before[0].repeats if before is not None else self._repeats()
+            stream = _Stream(place=place, runtime=self._runtime, repeats=repeats)
             self._open[connection_id] = (stream, asyncio.create_task(stream.keep()))
             if before is not None:
                 self._end(before[1], once=stream.opened)

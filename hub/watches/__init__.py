@@ -1,24 +1,32 @@
 """Watches: which federated servers one process listens to for all, and which of their resources somebody waits for."""
 
 from hub.watches.keeping import (
+    LIST_WORDS,
     NEWS,
     WANTED,
     Watch,
     drop_streams,
     forget_watches,
+    list_words,
     take_streams,
+    tell_lists,
     tell_updated,
     want,
     wanted,
 )
+from hub.watches.repeating import Repeats
 
 __all__ = [
+    "LIST_WORDS",
     "NEWS",
     "WANTED",
+    "Repeats",
     "Watch",
     "drop_streams",
     "forget_watches",
+    "list_words",
     "take_streams",
+    "tell_lists",
     "tell_updated",
     "want",
     "wanted",

@@ -11,12 +11,14 @@ from sqlalchemy import delete, func, or_, select, update
 from hub.core.canonical import digest
 from hub.registry.federated import federated_connections
 from hub.storage import Database, Tx, insert_into, now
-from hub.watches.tables import ResourceWatchRow, UpstreamStreamRow
+from hub.watches.tables import ListWordRow, ResourceWatchRow, UpstreamStreamRow
 
 WANTED: Final = "watches-wanted"
 """Where it is signalled that a client wants to hear of something that nobody wanted to hear of before."""
 NEWS: Final = "watches-news"
 """Where it is signalled that a resource has changed that somebody wants to hear of."""
+LIST_WORDS: Final = "watches-list-words"
+"""Where it is signalled that a server has said that one of its lists has changed."""
 LEASE: Final = timedelta(seconds=30)
 """How long a stream is another's after its holder was last heard of."""
 WANTED_FOR: Final = timedelta(minutes=2)
@@ -93,6 +95,21 @@ async def tell_updated(tx: Tx, database: Database, connection_id: str, uris: Ite
     mine = (ResourceWatchRow.connection_id == connection_id, ResourceWatchRow.uri_digest.in_(keys))
     await tx.execute(update(ResourceWatchRow).where(*mine).values(changed=ResourceWatchRow.changed + 1))
     await database.signal(tx, NEWS)
+
+
+async def tell_lists(tx: Tx, database: Database, connection_id: str, kinds: Iterable[str]) -> None:
+    """Note that a server says of its `kinds` of lists ("tools", "resources", "prompts") that they have changed."""
+    for kind in sorted(kinds):
+        first = insert_into(tx, ListWordRow).values(connection_id=connection_id, kind=kind, said=1)
+        once_more = {"said": ListWordRow.said + 1}
+        await tx.execute(first.on_conflict_do_update(index_elements=["connection_id", "kind"], set_=once_more))
+    await database.signal(tx, LIST_WORDS)
+
+
+async def list_words(tx: Tx) -> dict[tuple[str, str], int]:
+    """Return how often each connection's server has said so of each kind of list; where it is not named, never."""
+    rows = await tx.execute(select(ListWordRow.connection_id, ListWordRow.kind, ListWordRow.said))
+    return {(connection_id, kind): said for connection_id, kind, said in rows}
 
 
 async def forget_watches(tx: Tx) -> None:

@@ -1,4 +1,4 @@
-"""Tables of watches: who keeps the stream to a server open, and how often its resources were said to have changed."""
+"""Tables of watches: who keeps the stream to a server open, and how often it has said that something has changed."""
 
 from datetime import datetime
 
@@ -16,6 +16,16 @@ class UpstreamStreamRow(Base):
     connection_id: Mapped[str] = mapped_column(String(40), ForeignKey("connections.id"), primary_key=True)
     holder: Mapped[str] = mapped_column(String(40))
     held_until: Mapped[datetime] = mapped_column(Moment)
+
+
+class ListWordRow(Base):
+    """How often the server of a connection has said that one of its lists has changed, as far as clients are told."""
+
+    __tablename__ = "list_words"
+
+    connection_id: Mapped[str] = mapped_column(String(40), ForeignKey("connections.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    said: Mapped[int] = mapped_column(BigInteger)
 
 
 class ResourceWatchRow(Base):

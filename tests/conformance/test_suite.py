@@ -1,7 +1,7 @@
 """The official conformance suite in both revisions: against the test upstream itself, through the hub, and at the hub.
 
-Where the hub is another than a server alone would be, `differences.toml` says which check shows it, and why. The list
-is read both ways: what differs stands in it, and what stands in it differs.
+What passes directly passes through the hub. Of the tasks of the hub itself `differences.toml` says which check shows
+where it is another, and why. The list is read both ways: what differs stands in it, and what stands in it differs.
 """
 
 import socket
@@ -62,9 +62,7 @@ async def test_what_passes_directly_passes_through_the_hub(
 
     print(table(direct, through))  # noqa: T201  # the figures are what the run is for
     missed = lost(direct, through)
-    assert missed.keys() == differences(revision), "\n".join(
-        f"{scenario}: {check}: {why}" for (scenario, check), why in sorted(missed.items())
-    )
+    assert not missed, "\n".join(f"{scenario}: {check}: {why}" for (scenario, check), why in sorted(missed.items()))
 
 
 async def test_tasks_are_those_of_the_extension(everything: str, database: Database, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from hub.mcp.servers import MOST_BY_GET
 from hub.mcp.sessions import forget_sessions
 from hub.mcp.subscribing import MOST_OF_A_SESSION
 from hub.mcp.tables import McpSubscriptionRow
-from hub.registry import find_connection
+from hub.registry import Environment, NewServer, Offer, create_server, find_connection, find_tool, publish
 from hub.storage import now
 
 Json = Any
@@ -77,6 +77,25 @@ async def change(hub: WorkingHub, *uris: str) -> None:
         await watches.tell_updated(tx, hub.database, connection.id, uris)
 
 
+async def say_of_lists(hub: WorkingHub, *kinds: str) -> None:
+    """Note what the process notes that hears the federated server say so."""
+    async with hub.database.transaction() as tx:
+        connection = await find_connection(tx, "asker")
+        assert connection is not None
+        await watches.tell_lists(tx, hub.database, connection.id, kinds)
+
+
+async def token_on_another_server(hub: WorkingHub) -> str:
+    """Return a token of an agent that is shown nothing of the federated server."""
+    async with hub.database.transaction() as tx:
+        await create_server(tx, NewServer(name="sales", environment=Environment.DEV, title="Sales"), hub.authority)
+        tool = await find_tool(tx, "upstream", "item_get")
+        assert tool is not None
+        await publish(tx, Offer(server="sales", tool_id=tool.id, connection_id=hub.connection.id), hub.authority)
+    agent = await hub.make_agent("stranger", servers=frozenset({"sales"}))
+    return await hub.token(of=agent)
+
+
 async def subscriptions(hub: WorkingHub) -> int:
     async with hub.database.reading() as tx:
         return await tx.scalar(select(func.count()).select_from(McpSubscriptionRow)) or 0
@@ -102,6 +121,26 @@ async def test_a_changed_list_is_told_on_the_stream_of_a_session_at_whichever_pr
 
         assert (news.status, news.is_stream) == (200, True)
         assert await news.told() == TOOLS
+
+
+@BOTH_ENGINES
+async def test_a_servers_word_on_a_list_is_told_to_who_is_shown_some_of_it_and_of_that_list_alone(
+    hub: WorkingHub, app: Starlette, reader: OlderClient
+) -> None:
+    stranger = OlderClient(app=app, token=await token_on_another_server(hub))
+    await stranger.open({})
+    async with elsewhere(hub, reader) as there, there.listening() as news, stranger.listening() as others:
+        await begun(news)
+        await begun(others)
+        await say_of_lists(hub, "prompts")
+        first = await news.told()
+        await hub.hold_back("item_get")
+        second = [await news.told(), await others.told()]
+
+    assert first == {**TOOLS, "method": "notifications/prompts/list_changed"}
+    assert second == [TOOLS, TOOLS]
+    assert news.messages.empty()
+    assert others.messages.empty()
 
 
 @BOTH_ENGINES

@@ -10,7 +10,7 @@ from doors.federated import connect_federated
 from doors.outside import entered
 from doors.working_hub import ALL_SCOPES, WorkingHub
 from mcp import Client
-from mcp.client.subscriptions import ResourceUpdated
+from mcp.client.subscriptions import ResourceUpdated, ToolsListChanged
 from sqlalchemy import select, update
 
 from connectors.mcp_upstream import Owner
@@ -23,7 +23,7 @@ from hub.registry import (
     disable_connection,
 )
 from hub.storage import now
-from hub.watches import Watch
+from hub.watches import Repeats, Watch
 from hub.watches.tables import ResourceWatchRow, UpstreamStreamRow
 
 pytestmark = pytest.mark.anyio
@@ -44,6 +44,21 @@ async def times(hub: WorkingHub, connection_id: str) -> int:
     async with hub.database.reading() as tx:
         row = select(ResourceWatchRow.changed).where(ResourceWatchRow.connection_id == connection_id)
         return await tx.scalar(row) or 0
+
+
+async def words(hub: WorkingHub, connection_id: str) -> int:
+    async with hub.database.reading() as tx:
+        return (await watches.list_words(tx)).get((connection_id, "tools"), 0)
+
+
+async def said(client: Client, hub: WorkingHub, connection_id: str) -> int:
+    """Have the server say that its tools have changed, until the hub has heard it; return how often it did."""
+    for _ in range(TRIES):
+        await client.call_tool("publish", {"uri": "tools"})
+        await asyncio.sleep(0.3)
+        if heard := await words(hub, connection_id):
+            return heard
+    raise AssertionError("the hub hears nothing")
 
 
 async def told(client: Client, hub: WorkingHub, connection_id: str, uri: str) -> None:
@@ -76,6 +91,42 @@ async def test_what_a_server_tells_of_a_resource_reaches_a_client_through_whoeve
     assert honored == [SPORTS]
     assert opened == [1, 0]
     assert event == ResourceUpdated(uri=SPORTS)
+
+
+@BOTH_ENGINES
+async def test_what_a_server_says_of_its_lists_reaches_clients_though_nothing_is_new_and_what_is_too_often_later_once(
+    hub: WorkingHub, address: str, newsy: str
+) -> None:
+    connection_id = await connect_federated(hub, OWNER, newsy)
+    token = await reader(hub)
+    streams = StandingStreams(hub.runtime, repeats=lambda: Repeats(at_once=1, every_seconds=1.0))
+    try:
+        await streams.turn()
+        async with entered(address, token) as client, client.listen(tools_list_changed=True) as on:
+            before = await client.list_tools()
+            first = await said(client, hub, connection_id)
+            event = await anext(aiter(on))
+            for _ in range(3):  # within the second there is nothing left to say them with
+                await client.call_tool("publish", {"uri": "tools"})
+            again = await anext(aiter(on))
+            last = await words(hub, connection_id)
+            after = await client.list_tools()
+    finally:
+        await streams.close()
+
+    assert [event, again] == [ToolsListChanged(), ToolsListChanged()]
+    assert last == first + 1
+    assert [one.name for one in before.tools] == [one.name for one in after.tools]
+
+
+def test_a_servers_words_are_repeated_ten_times_at_once_and_then_every_ten_seconds() -> None:
+    repeats, pauses = Repeats(), list[float]()
+    for at in [*[100.0] * 12, 104.0, 110.0, 110.0, 300.0]:
+        pauses.append(repeats.pause(at))
+        if not pauses[-1]:
+            repeats.count(at)
+
+    assert pauses == [*[0.0] * 10, 10.0, 10.0, 6.0, 0.0, 10.0, 0.0]
 
 
 async def test_a_changed_list_is_looked_at_without_waiting_for_the_timer(

@@ -1302,6 +1302,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connector", "environment", name=op.f("pk_connector_releases_in_use")),
     )
     op.create_table(
+        "list_words",
+        sa.Column("connection_id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("said", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name=op.f("fk_list_words_connection_id_connections")
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "kind", name=op.f("pk_list_words")),
+    )
+    op.create_table(
         "pin_changes",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("connector", sa.String(length=32), nullable=False),
@@ -1475,6 +1485,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_pin_changes_waiting")
 
     op.drop_table("pin_changes")
+    op.drop_table("list_words")
     op.drop_table("connector_releases_in_use")
     with op.batch_alter_table("tools", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tools_owner_id"))
