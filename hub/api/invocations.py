@@ -20,7 +20,7 @@ from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Caller, PrincipalKind
 from hub.identity.resources import EVERYTHING, may_use
 from hub.invocations import queries
-from hub.invocations.envelope import STANDINGS, Status, envelope, retry_after_seconds
+from hub.invocations.envelope import STANDINGS, Status, envelope, page_of, retry_after_seconds
 from hub.invocations.invoke import invoke
 from hub.invocations.looking import note_looks
 from hub.invocations.masking import answer_for, as_seen_by
@@ -346,7 +346,7 @@ def view(invocation: Invocation, runtime: Runtime) -> InvocationView:
         updated_at=invocation.updated_at,
         erased_at=invocation.erased_at,
         trace_id=invocation.trace_id,
-        status_url=f"{runtime.public_url.rstrip('/')}/invocations/{invocation.id}",
+        status_url=page_of(invocation, runtime.public_url),
         undoes=invocation.undoes,
         alarms=[AlarmView(**one) for one in invocation.alarms],
         conflict=[ConflictView(**one) for one in invocation.conflict],

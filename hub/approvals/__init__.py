@@ -7,6 +7,7 @@ from hub.approvals.counters import Counter, asked_already, counters_of, keep_cou
 from hub.approvals.deputies import Absence, Deputyship, deputyships, end_deputyship, name_deputy, stands_in_for
 from hub.approvals.electorate import electorate
 from hub.approvals.inbox import all_waiting, waiting_for
+from hub.approvals.lacking import Lack, lacking
 from hub.approvals.mandates import Mandate, acting, is_deciding, mandate_of, may_look
 from hub.approvals.questions import (
     Asked,
@@ -33,6 +34,7 @@ __all__ = [
     "Deputyship",
     "Granted",
     "Kind",
+    "Lack",
     "Limit",
     "Mandate",
     "Question",
@@ -58,6 +60,7 @@ __all__ = [
     "in_words",
     "is_deciding",
     "keep_counter",
+    "lacking",
     "latest",
     "mandate_of",
     "mark_chased",

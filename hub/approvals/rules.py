@@ -71,7 +71,7 @@ def standing(obligations: Sequence[Obligation], votes: Iterable[Vote]) -> Standi
     counted = list(_one_each(cast))
     for stage in stages(obligations):
         seats = [one for one in obligations if one.stage == stage for _ in range(one.count)]
-        empty = _unfilled(seats, [vote.groups for vote in counted if vote.stage == stage])
+        empty = unfilled(seats, [vote.groups for vote in counted if vote.stage == stage])
         if empty:
             return Waiting(missing={group: empty.count(group) for group in dict.fromkeys(empty)}, stage=stage)
     return Granted()
@@ -92,7 +92,7 @@ def stages(obligations: Iterable[Obligation]) -> list[int]:
     return sorted({one.stage for one in obligations})
 
 
-def _unfilled(seats: Sequence[Obligation], voters: Sequence[frozenset[str]]) -> list[str]:
+def unfilled(seats: Sequence[Obligation], voters: Sequence[frozenset[str]]) -> list[str]:
     """Return whom the seats ask that no matching of distinct voters can fill (augmenting paths)."""
     seated: dict[int, int] = {}  # seat -> voter
 

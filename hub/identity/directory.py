@@ -76,6 +76,24 @@ async def members(tx: Tx, group: str) -> list[Principal]:
     return await _principals(tx, (await tx.scalars(query)).all())
 
 
+async def people_in(tx: Tx, groups: Collection[str]) -> dict[str, frozenset[str]]:
+    """Return who of the people that are not suspended is in one of `groups`, by id, and in which of them."""
+    query = (
+        select(GroupMemberRow.principal_id, GroupMemberRow.group_name)
+        .join(PrincipalRow, PrincipalRow.id == GroupMemberRow.principal_id)
+        .where(
+            GroupMemberRow.group_name.in_(sorted(groups)),
+            PrincipalRow.suspended_at.is_(None),
+            PrincipalRow.kind == PrincipalKind.USER.value,
+        )
+        .order_by(PrincipalRow.id)
+    )
+    found: dict[str, frozenset[str]] = {}
+    for person, group in await tx.execute(query):
+        found[person] = found.get(person, frozenset()) | {group}
+    return found
+
+
 async def _principals(tx: Tx, rows: Sequence[PrincipalRow]) -> list[Principal]:
     ids = [row.id for row in rows]
     if not ids:

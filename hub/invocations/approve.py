@@ -84,6 +84,7 @@ async def ask(
                 **on_record(decision),
                 "expires_at": terms.expires_at.isoformat(),
                 "carried_votes": [vote.voter_id for vote in question.votes],
+                "lacking": [one.told for one in await approvals.lacking(tx, question)],
             },
             private=basis(decision) | {"summary": dict(terms.summary)},
             changes={

@@ -148,8 +148,8 @@ def envelope(invocation: Invocation, *, public_url: str) -> Envelope:
 
 
 def page_of(invocation: Invocation, public_url: str) -> str:
-    """Return where a person finds the invocation and, where the requester is asked to confirm it, may do so."""
-    place = "approvals" if awaits_requester(invocation) else "invocations"
+    """Return where a person finds the invocation: while people are asked, where those who are asked may decide."""
+    place = "approvals" if invocation.state is State.AWAITING_APPROVAL else "invocations"
     return f"{public_url.rstrip('/')}/{place}/{invocation.id}"
 
 
@@ -248,10 +248,18 @@ def _waiting(invocation: Invocation, url: str) -> str:
     return (
         f"{repeats}Nothing has been changed yet: {needed}{until}"
         f" (invocation {invocation.id})."
-        f"{_revised(invocation)} What will happen then: {what_will_happen(invocation)}."
+        f"{_lacking(invocation)}{_revised(invocation)} What will happen then: {what_will_happen(invocation)}."
         f" {ask} Ask again in {POLL_AFTER_SECONDS} seconds or later."
         f" {at_url} at {url}."
     )
+
+
+def _lacking(invocation: Invocation) -> str:
+    """Say that nobody can decide it as things are; whoever asks may know whom to tell."""
+    if not invocation.lacking:
+        return ""
+    told = " ".join(one.told for one in invocation.lacking)
+    return f" {told} It waits until an administrator adds somebody, or expires."
 
 
 def _under_way(invocation: Invocation, ask: str) -> str:

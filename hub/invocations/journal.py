@@ -8,7 +8,7 @@ them.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -85,7 +85,10 @@ async def load(tx: Tx, invocation_id: str) -> Invocation:
     preview = await dryrun.latest(tx, invocation_id)
     question = await approvals.latest(tx, invocation_id)
     counters = await approvals.counters_of(tx, invocation_id) if row.revision > 1 else ()
-    return snapshot(row, preview=preview, question=question, counters=counters)
+    standing = snapshot(row, preview=preview, question=question, counters=counters)
+    if question is None or standing.state is not State.AWAITING_APPROVAL:
+        return standing
+    return replace(standing, lacking=await approvals.lacking(tx, question))
 
 
 async def hold(tx: Tx, invocation_id: str) -> None:

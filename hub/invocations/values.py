@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from connectors.sdk.vocabulary import Effect, Tier
-from hub.approvals import Counter, Question
+from hub.approvals import Counter, Lack, Question
 from hub.dryrun import PreviewRecord
 from hub.execution import Asks, Client
 from hub.identity.principals import Caller
@@ -199,6 +199,8 @@ class Invocation:
     """The data classes of which whoever looks sees markers; see `hub.invocations.masking`."""
     erased_at: datetime | None = None
     """Since when its values are gone; what it came to is still on record."""
+    lacking: tuple[Lack, ...] = ()
+    """Of one that waits for people: of whom more are asked than may vote as the groups are now."""
     asks: Asks | None = None
     """Of a read that its system did not answer yet: what it asks first. It is told once, and not kept here."""
     repeats: bool = False

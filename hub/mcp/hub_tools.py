@@ -7,7 +7,7 @@ from typing import Any, Final
 from mcp_types import CallToolResult, Tool
 
 from hub.identity.principals import Caller
-from hub.invocations.envelope import STANDINGS, Status, envelope, outward
+from hub.invocations.envelope import STANDINGS, Status, envelope, outward, page_of
 from hub.invocations.masking import answer_for
 from hub.invocations.queries import cancel, get_invocation, my_invocations
 from hub.invocations.runtime import Runtime
@@ -94,7 +94,7 @@ def _line(invocation: Invocation, public_url: str) -> dict[str, Json]:
         "status": outward(invocation).status.value,
         "state": invocation.state.value,
         "created_at": invocation.created_at.isoformat(),
-        "status_url": f"{public_url.rstrip('/')}/invocations/{invocation.id}",
+        "status_url": page_of(invocation, public_url),
     }
 
 

@@ -8,7 +8,7 @@ from connectors.sdk.preview import Preview
 from hub.approvals import Choice, Question, Vote, Waiting, standing
 from hub.approvals.rules import asked_in, stages
 from hub.dryrun import PlanPreview, PreviewRecord, TrackRecord
-from hub.invocations.states import State
+from hub.invocations.states import DONE, State
 from hub.invocations.values import Claims, Invocation
 from hub.policy import REQUESTER, Obligation
 from hub.web.catalog import tool_url
@@ -20,6 +20,7 @@ from hub.web.inert import inert, inert_name
 from hub.web.moments import at, span
 from hub.web.money import money
 from hub.web.plan_views import plan_box, state_word
+from hub.web.state_words import TAKEN_BACK_SINCE
 from hub.web.tool import json_text
 from hub.web.trace_words import trace_lines
 from hub.web.views.approval import (
@@ -47,6 +48,8 @@ _ASKED_NOW: Final = Word(label="asked now", meaning="", tone="warn")
 _ASKED_LATER: Final = Word(label="asked later", meaning="")
 _NO_RECORD: Final = Word(label="no record yet", meaning="")
 _GOOD_SHARE: Final = 0.98
+_TAKES_BACK: Final = DONE - {State.DIVERGED}
+"""The states of an undo that leave what it undoes taken back; what came out otherwise is looked into."""
 _CLAIMS: Final = (
     ("Purpose", "purpose"),
     ("Rationale", "rationale"),
@@ -67,7 +70,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         headline=inert_name(
             headline(preview, title=dossier.operation.title, system=dossier.connection.name, words=dossier.words)
         ),
-        state=state_word(invocation),
+        state=standing_word(dossier),
         is_open=_is_open(dossier, question),
         is_moving=not invocation.state.is_terminal and invocation.state is not State.AWAITING_APPROVAL,
         agent=inert_name(dossier.name_of(invocation.agent_id)),
@@ -92,6 +95,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         alarms=alarm_lines(invocation),
         masked=", ".join(invocation.masked),
         stages=tuple(_stages(question)),
+        lacking=tuple(one.told for one in invocation.lacking),
         votes=tuple(vote_line(vote, dossier) for vote in question.votes),
         expires=at(question.expires_at, now=dossier.at),
         reminded=at(question.reminded_at, now=dossier.at) if question.reminded_at else None,
@@ -104,6 +108,13 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         decision=None,
         traces=trace_lines(invocation),
     )
+
+
+def standing_word(dossier: Dossier) -> Word:
+    """Return where the dossier's invocation stands, an undo that has come true included."""
+    undoing = dossier.undo.undone_by
+    is_taken_back = undoing is not None and undoing.state in _TAKES_BACK
+    return TAKEN_BACK_SINCE if is_taken_back else state_word(dossier.invocation)
 
 
 def undo_of(dossier: Dossier) -> Undo:

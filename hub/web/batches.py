@@ -1,6 +1,7 @@
 """A batch: questions of the same shape on one page, and one decision about those that are chosen."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 
@@ -27,6 +28,10 @@ class BatchItem:
     value: str
     card: InboxCard
     changes: tuple[Comparison, ...]
+    targets: frozenset[str]
+    """The records that it changes and that are there already."""
+    same_as: InboxCard | None = None
+    """The first item above it that changes one of these records, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +59,10 @@ async def show_batch(visit: Visit) -> Response:
     """Show the questions of one batch; looking decides nothing."""
     batch = await _batch(visit.runtime, visit.person, visit.request.path_params["shape"])
     dossiers = [await open_dossier(visit, one.invocation_id) for one in batch]
+    items = [item for one, dossier in zip(batch, dossiers, strict=True) if (item := _item(one, dossier))]
     page = BatchPage(
         action=_url(batch[0]),
-        items=tuple(item for one, dossier in zip(batch, dossiers, strict=True) if (item := _item(one, dossier))),
+        items=tuple(_compared(items)),
         currency=next((str(found) for one in batch if (found := one.summary["blast"]["currency"])), ""),
     )
     return show(visit, Shown(template="batch.html", title="Decide together", page=page, here="approvals"))
@@ -101,7 +107,16 @@ def _item(question: Question, dossier: Dossier) -> BatchItem | None:
     if card is None or record is None or shown is None or shown.digest != question.digest:
         return None
     changes = tuple(comparison(change, dossier.words) for change in record.preview.changes)
-    return BatchItem(value=f"{question.invocation_id} {question.digest}", card=card, changes=changes)
+    targets = frozenset(change.target for change in record.preview.changes if change.before is not None)
+    value = f"{question.invocation_id} {question.digest}"
+    return BatchItem(value=value, card=card, changes=changes, targets=targets)
+
+
+def _compared(items: Sequence[BatchItem]) -> Iterator[BatchItem]:
+    """Yield the items; each that changes a record after another one says so, since it may find it changed by then."""
+    for number, item in enumerate(items):
+        same = next((one.card for one in items[:number] if one.targets & item.targets), None)
+        yield replace(item, same_as=same)
 
 
 def _choice(pressed: str) -> Choice:

@@ -10,7 +10,7 @@ from hub.core.redaction import redact
 from hub.identity.principals import Principal
 from hub.invocations.states import CANCELLABLE, DONE, State
 from hub.invocations.values import Invocation
-from hub.web.approval_views import alarm_lines, claim_lines, digest_lines, undo_of
+from hub.web.approval_views import alarm_lines, claim_lines, digest_lines, standing_word, undo_of
 from hub.web.catalog import tool_url
 from hub.web.comparison import comparison, plain_fields
 from hub.web.dossier import Dossier
@@ -43,7 +43,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
     return InvocationPage(
         id=invocation.id,
         headline=inert_name(_headline(dossier)),
-        state=state_word(invocation),
+        state=standing_word(dossier),
         tool=invocation.tool_name,
         tool_url=tool_url(invocation.server, invocation.tool_name),
         server=invocation.server,
@@ -65,6 +65,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         undo=undo_of(dossier) if is_write else None,
         arguments=json_text(dict(invocation.arguments)),
         alarms=alarm_lines(invocation),
+        lacking=tuple(one.told for one in invocation.lacking),
         masked=", ".join(invocation.masked),
         argument_fields=plain_fields(invocation.arguments, arguments_words(dossier.operation)),
         changes=tuple(comparison(change, words) for change in preview.preview.changes) if preview else (),
@@ -78,6 +79,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         undo_until=at(dossier.undo.until, now=dossier.at) if dossier.undo.until else None,
         undo_word=undo_word(dossier.operation.reversal, is_proven=dossier.undo_proven),
         undone_by=dossier.undo.undone_by.id if dossier.undo.undone_by else "",
+        undoing=state_word(dossier.undo.undone_by) if dossier.undo.undone_by else None,
         undoes=invocation.undoes or "",
         conflict=tuple(_conflict_line(line, words) for line in invocation.conflict),
         steps=progress_lines(invocation),

@@ -7,6 +7,12 @@ from hub.audit import EventKind
 from hub.invocations.states import State
 from hub.web.wording import Word
 
+TAKEN_BACK_SINCE: Final = Word(
+    label="Done, and taken back since",
+    meaning="The system had carried it out. Another call has taken it back.",
+    tone="neutral",
+)
+"""Of what an undo has taken back; the state that it ended in stays on record."""
 STATES: Final[Mapping[State, Word]] = {
     State.RECEIVED: Word(label="Received", meaning="The call is on record; nothing has been done yet.", tone="info"),
     State.DENIED: Word(label="Refused by policy", meaning="A rule forbids it. Nothing was changed.", tone="bad"),

@@ -81,7 +81,8 @@ async def test_a_high_write_is_answered_with_the_pending_envelope(hub: WorkingHu
     assert set(told) == {"status", "message", "invocation_id", "poll_after_seconds", "expires_at", "status_url"}
     assert told["message"] == text_of(result)
     assert told["status"] == "pending_approval"
-    assert told["status_url"].endswith(f"/invocations/{told['invocation_id']}")
+    assert told["status_url"].endswith(f"/approvals/{told['invocation_id']}")
+    assert f"A person can decide at {told['status_url']}." in told["message"]
     said = text_of(result)
     for fact in (
         "Nothing has been changed yet",

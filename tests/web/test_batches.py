@@ -44,3 +44,29 @@ async def test_looking_at_a_batch_decides_nothing_and_a_stranger_finds_none(worl
     assert (await visitor.get(page)).status_code == 404
     assert "of the same shape" not in (await visitor.get("/approvals")).text
     assert {(await current(world.runtime, one.id)).state for one in asked} == {State.AWAITING_APPROVAL}
+
+
+async def test_of_two_changes_of_the_same_record_one_is_chosen_and_the_other_says_so(
+    world: World, ann: Visitor
+) -> None:
+    world.upstream.store.rows("INSERT INTO item VALUES (2, 'eraser', 77, 1)")
+    first, second = [await world.call("item_delete", {"id": 1}, run=run) for run in ("r1", "r2")]
+    other = await world.call("item_delete", {"id": 2})
+    assert first.question is not None
+
+    await ann.get(f"/approval-batches/{first.question.shape}")
+
+    chosen = re.findall(r'name="item" value="(inv_\w+) [0-9a-f]{64}" checked', ann.html)
+    assert set(chosen) == {first.id, other.id}
+    assert ann.text.count("It changes the same record as") == 1
+    assert f'<a href="/approvals/{first.id}">' in ann.html
+    assert second.id in ann.html
+
+
+async def test_two_new_records_are_not_the_same(world: World, ann: Visitor) -> None:
+    asked = [await world.call("ticket_create", {"title": f"ticket {number}"}) for number in range(2)]
+    assert asked[0].question is not None
+
+    await ann.get(f"/approval-batches/{asked[0].question.shape}")
+
+    assert "the same record" not in ann.text

@@ -98,6 +98,7 @@ async def test_a_call_is_undone_from_its_page_and_both_pages_lead_to_each_other(
     undo_page = str(rita.page.url.path)
     await rita.get(page)
     assert f'href="{undo_page}"' in rita.html
+    assert "<h2>Done, and taken back since</h2>" in rita.html
     assert f"{page}/undo" not in rita.html
 
 

@@ -314,6 +314,7 @@ APPROVALS = {
     "not-yours": replace(
         HIGH,
         decision=None,
+        lacking=("Nobody else is in approvers now.",),
         why_no_decision="You asked for this write yourself (through the agent), so somebody else has to decide.",
     ),
     "rejected": replace(

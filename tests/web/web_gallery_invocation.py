@@ -9,6 +9,7 @@ from connectors.sdk.vocabulary import Reversal
 from hub.web.comparison import comparison, plain_fields
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
+from hub.web.state_words import TAKEN_BACK_SINCE
 from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage, InvocationsPage
 from hub.web.wording import REVERSALS, Word
 
@@ -84,7 +85,7 @@ INVOCATIONS = {
         undo_word=REVERSALS[Reversal.PARTIAL],
         undo_until=HIGH.expires,
     ),
-    "undone": replace(DONE, undone_by="inv_2"),
+    "undone": replace(DONE, state=TAKEN_BACK_SINCE, undone_by="inv_2", undoing=DONE.state),
     "undo-conflict": replace(
         DONE,
         outcome=None,

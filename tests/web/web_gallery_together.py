@@ -19,16 +19,20 @@ from hub.web.wording import Word
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 _CARDS = INBOXES["full"].cards
 _ITEMS = tuple(
-    BatchItem(value=f"inv_{number} digest", card=card, changes=(comparison(TERM),))
+    BatchItem(value=f"inv_{number} digest", card=card, changes=(comparison(TERM),), targets=frozenset())
     for number, card in enumerate(_CARDS)
 )
 _HOSTILE = BatchItem(
-    value="inv_9 digest", card=replace(_CARDS[0], headline=inert_name(HOSTILE)), changes=(comparison(HOSTILE_CHANGE),)
+    value="inv_9 digest",
+    card=replace(_CARDS[0], headline=inert_name(HOSTILE)),
+    changes=(comparison(HOSTILE_CHANGE),),
+    targets=frozenset({"parties/1"}),
 )
+_SAME = replace(_HOSTILE, value="inv_8 digest", same_as=_HOSTILE.card)
 BATCHES = {
     "some": BatchPage(action="/approvals/together/shape", items=_ITEMS, currency="EUR"),
     "no-money": BatchPage(action="/approvals/together/shape", items=_ITEMS[:1], currency=""),
-    "hostile": BatchPage(action="/approvals/together/shape", items=(*_ITEMS, _HOSTILE), currency="EUR"),
+    "hostile": BatchPage(action="/approvals/together/shape", items=(*_ITEMS, _HOSTILE, _SAME), currency="EUR"),
 }
 _MINE = DeputyLine(
     who="Grace Hopper",

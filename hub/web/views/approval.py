@@ -264,6 +264,8 @@ class ApprovalPage:
     """Whether it is decided and under way, so that the page keeps looking how it stands."""
     claimed_by: str = ""
     """The person whose words the claims are; empty: the agent's."""
+    lacking: tuple[str, ...] = ()
+    """Why nobody can decide it as the groups are now."""
     why_no_decision: str = ""
     glass_url: str = ""
     """Where the viewer, an operator, may let it go without its approval; empty for everybody else."""

@@ -97,6 +97,10 @@ class InvocationPage:
     undo_until: At | None = None
     undo_word: Word | None = None
     undone_by: str = ""
+    undoing: Word | None = None
+    """Where the call stands that takes this one back."""
+    lacking: tuple[str, ...] = ()
+    """Why nobody can decide it as the groups are now."""
     undoes: str = ""
     conflict: tuple[ConflictLine, ...] = ()
     steps: tuple[ProgressLine, ...] = ()
