@@ -55,8 +55,9 @@ async def _of_approval(tx: Tx, claimed: Invocation) -> str:
             return await _of_voters(tx, question, question.obligations)
         case ApprovedBy.PLAN if claimed.part is not None and claimed.undoes is None:  # an undo is sent whoever has left
             plan = await load(tx, claimed.part.plan_id)
-            by_people = plan.approved_by is ApprovedBy.PEOPLE and plan.question is not None
-            return await _of_voters(tx, plan.question, plan.question.obligations) if by_people and plan.question else ""
+            if plan.approved_by is not ApprovedBy.PEOPLE or plan.question is None:
+                return ""
+            return await _of_voters(tx, plan.question, plan.question.obligations)
         case _:
             return ""
 

@@ -13,7 +13,8 @@ from upstream.faults import Fault
 from upstream.fixtures import Upstream
 from world import open_world
 
-from commits.cells import NOT_DONE, VOIDS, Axes, Event, pairs_of, pairwise
+from commits.cells import NOT_DONE, Axes, Event, pairs_of, pairwise
+from commits.invariants import check
 from commits.moments import Ending, Moment
 from commits.stage import Stage, TakenBack, nursery, set_up
 from connectors.sdk.vocabulary import UpstreamClass
@@ -47,6 +48,15 @@ class Cell:
     def has_left(self) -> bool:
         """Return whether the request had left by then."""
         return self.was_sent and self.moment not in _NOT_LEFT
+
+    @property
+    def comes_to(self) -> State:
+        """Where the write ends when nothing else goes wrong."""
+        if self.upstream_class is D and self.was_sent and self.moment is not Moment.AFTER_RECORD:
+            return State.IN_DOUBT
+        if self.upstream_class is C and self.moment in _NOT_LEFT:
+            return State.NOT_APPLIED
+        return State.VERIFIED
 
 
 _NOT_LEFT = {Moment.AFTER_SENT, Moment.FIRST_BYTE}
@@ -157,27 +167,5 @@ async def play(cell: Cell, stage: Stage) -> None:
         found = await stage.settle(invocation, is_quarantine_over=True)
     if cell.event is Event.REVOCATION:
         await stage.reinstate_ann()
-    effects = len(upstream.store.effects(account))
-    _check(cell, found, effects)
     attempts = await stage.attempts(invocation)
-    assert len({one.fence for one in attempts}) == len(attempts), cell
-    assert len([one for one in attempts if one.spends]) <= 1, cell
-
-
-def _check(cell: Cell, found: State, effects: int) -> None:
-    assert effects <= 1, f"{cell}: {effects} effects"
-    assert not (found in DONE and not effects), f"{cell}: {found}, and nothing happened"
-    assert not (found in NOT_DONE and effects), f"{cell}: {found}, and it happened"
-    if not cell.was_sent and cell.event in VOIDS:
-        assert not effects, f"{cell}: it was carried out although what it was approved for no longer held"
-    if cell.event is Event.NOTHING:
-        assert found is _comes_to(cell), f"{cell}: {found}"
-
-
-def _comes_to(cell: Cell) -> State:
-    """Return where a commit ends whose process died, when nothing else goes wrong."""
-    if cell.upstream_class is D and cell.was_sent and cell.moment is not Moment.AFTER_RECORD:
-        return State.IN_DOUBT
-    if cell.upstream_class is C and cell.moment in _NOT_LEFT:
-        return State.NOT_APPLIED
-    return State.VERIFIED
+    check(cell, found, effects=len(upstream.store.effects(account)), attempts=attempts)

@@ -14,11 +14,12 @@ from upstream.faults import Fault
 from upstream.fixtures import Upstream
 from world import open_world
 
-from commits.cells import NOT_DONE, VOIDS, Axes, Event, pairs_of, pairwise
+from commits.cells import NOT_DONE, Axes, Event, pairs_of, pairwise
+from commits.invariants import check
 from commits.moments import Ending, Moment, Recovery
 from commits.stage import Stage, nursery, set_up
 from connectors.sdk.vocabulary import UpstreamClass
-from hub.invocations.states import DONE, State
+from hub.invocations.states import State
 from hub.keys import Keyring
 from hub.storage import Database
 
@@ -187,20 +188,8 @@ async def play(cell: Cell, stage: Stage) -> None:
         found = await stage.settle(invocation, is_quarantine_over=True)
     if cell.event is Event.REVOCATION:
         await stage.reinstate_ann()
-    _check(cell, found, len(upstream.store.effects(account)))
     attempts = await stage.attempts(invocation)
-    assert len({one.fence for one in attempts}) == len(attempts), cell
-    assert len([one for one in attempts if one.spends]) <= 1, cell
-
-
-def _check(cell: Cell, found: State, effects: int) -> None:
-    assert effects <= 1, f"{cell}: {effects} effects"
-    assert not (found in DONE and not effects), f"{cell}: {found}, and nothing happened"
-    assert not (found in NOT_DONE and effects), f"{cell}: {found}, and it happened"
-    if not cell.was_sent and cell.event in VOIDS:
-        assert not effects, f"{cell}: it was carried out although what it was approved for no longer held"
-    if cell.event is Event.NOTHING:
-        assert found is cell.comes_to, f"{cell}: {found}"
+    check(cell, found, effects=len(upstream.store.effects(account)), attempts=attempts)
 
 
 def _plan(fault: Fault, cell: Cell, stage: Stage, account: int) -> None:

@@ -28,6 +28,7 @@ from hub.invocations.secrecy import bind
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.taken_back import taken_back
+from hub.invocations.values import Invocation
 from hub.registry import (
     disable_connection,
     find_tool,
@@ -239,12 +240,7 @@ async def test_what_has_expired_is_never_committed_however_late_the_timer_is(wor
 
 @on_sqlite
 async def test_what_expires_after_its_claim_is_not_sent_any_more(world: World) -> None:
-    asked = await world.call("item_delete", {"id": 1})
-    await world.vote(asked, world.ann)
-    claimed = await claim(asked.id, world.runtime)
-    assert claimed is not None
-    held = await recheck(claimed, world.runtime)
-    assert isinstance(held, Holds)
+    claimed, held = await checked_again(world)
     async with world.runtime.database.transaction() as tx:
         await tx.execute(update(InvocationRow).values(deadline=await now(tx) - timedelta(milliseconds=1)))
 
@@ -261,6 +257,17 @@ async def version_is_withdrawn(world: World, tx: Tx) -> None:
 
 async def connection_is_disabled(world: World, tx: Tx) -> None:
     await disable_connection(tx, world.connection_id, world.runtime.authority, reason="It misbehaved.")
+
+
+async def checked_again(world: World) -> tuple[Invocation, Holds]:
+    """Return a write that is approved and claimed, and the result of its re-check: next it is marked as sent."""
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    claimed = await claim(asked.id, world.runtime)
+    assert claimed is not None
+    held = await recheck(claimed, world.runtime)
+    assert isinstance(held, Holds)
+    return claimed, held
 
 
 TAKEN_BACK: Final[dict[Change, str]] = {
@@ -281,12 +288,7 @@ TAKEN_BACK: Final[dict[Change, str]] = {
 async def test_what_is_taken_back_after_the_re_check_still_comes_before_the_first_byte(
     world: World, change: Change
 ) -> None:
-    asked = await world.call("item_delete", {"id": 1})
-    await world.vote(asked, world.ann)
-    claimed = await claim(asked.id, world.runtime)
-    assert claimed is not None
-    held = await recheck(claimed, world.runtime)
-    assert isinstance(held, Holds)
+    claimed, held = await checked_again(world)
     async with world.runtime.database.transaction() as tx:
         assert await taken_back(tx, claimed) == ""
         await change(world, tx)
@@ -295,11 +297,11 @@ async def test_what_is_taken_back_after_the_re_check_still_comes_before_the_firs
     after = await send(claimed, held.tool, world.runtime)
 
     async with world.runtime.database.reading() as tx:
-        events = await events_of(tx, asked.id)
+        events = await events_of(tx, claimed.id)
     assert after.state is State.APPROVED  # nothing was sent; the next re-check says what has changed
     assert EventKind.COMMIT_SENT not in {one.kind for one in events}
     assert events[-1].kind is EventKind.COMMIT_RELEASED
-    found = await resume(asked.id, world.runtime)
+    found = await resume(claimed.id, world.runtime)
     assert found.state is State.STALE
     assert world.upstream.store.effects() == []
 
@@ -309,17 +311,12 @@ async def test_what_is_taken_back_after_the_re_check_still_comes_before_the_firs
 async def test_a_policy_that_is_published_after_the_re_check_is_asked_before_the_first_byte(
     world: World, change: Change
 ) -> None:
-    asked = await world.call("item_delete", {"id": 1})
-    await world.vote(asked, world.ann)
-    claimed = await claim(asked.id, world.runtime)
-    assert claimed is not None
-    held = await recheck(claimed, world.runtime)
-    assert isinstance(held, Holds)
+    claimed, held = await checked_again(world)
     async with world.runtime.database.transaction() as tx:
         await change(world, tx)
 
     after = await send(claimed, held.tool, world.runtime, held.decided)
-    found = await resume(asked.id, world.runtime)
+    found = await resume(claimed.id, world.runtime)
 
     assert after.state is State.APPROVED
     assert (found.state, found.error_message) == (State.STALE, REASONS[change])

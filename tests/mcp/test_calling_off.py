@@ -1,14 +1,12 @@
 """A client that wants no answer any more: a read ends at the system, a write goes no further than it has come."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 import pytest
 from doors.agents import BOTH_ENGINES
+from doors.holding_back import silent
 from doors.working_hub import WorkingHub
 from sqlalchemy import select
 
@@ -19,46 +17,10 @@ from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.mcp.admission import Admitted
 from hub.mcp.relaying import Cancellations, cancelled_channel
-from hub.registry import Environment, NewConnection, create_connection
 
 pytestmark = pytest.mark.anyio
 
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-
-
-@dataclass
-class Silent:
-    """A system that takes a request and answers nothing until the other side hangs up."""
-
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        self.asked.set()
-        await reader.read()
-        self.left.set()
-        writer.close()
-
-
-@asynccontextmanager
-async def connected(hub: WorkingHub) -> AsyncGenerator[Silent]:
-    """Connect the hub to a silent system, whose tools begin with `silent_`."""
-    silent = Silent()
-    server = await asyncio.start_server(silent.serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        async with hub.database.transaction() as tx:
-            new = NewConnection(
-                name="silent",
-                connector="upstream",
-                environment=Environment.DEV,
-                base_url=f"http://127.0.0.1:{port}",
-                prefix="silent_",
-            )
-            made = await create_connection(tx, new, hub.authority)
-            await hub.runtime.vault.put(tx, made.id, {"token": "none"}, hub.authority)
-        yield silent
 
 
 async def send(http: httpx2.AsyncClient, token: str, message: dict[str, Any]) -> httpx2.Response:
@@ -81,11 +43,11 @@ async def state_of(hub: WorkingHub) -> list[str]:
 @BOTH_ENGINES
 async def test_a_read_that_is_called_off_ends_at_the_system(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
     token = await hub.token()
-    async with connected(hub) as silent:
+    async with silent(hub) as system:
         calling = asyncio.create_task(send(http, token, call("silent_item_get", {"id": 1})))
-        await silent.asked.wait()
+        await system.asked.wait()
         accepted = await send(http, token, CANCEL)
-        await silent.left.wait()
+        await system.left.wait()
         answer = (await calling).json()["result"]
 
     assert accepted.status_code == 202
@@ -95,14 +57,14 @@ async def test_a_read_that_is_called_off_ends_at_the_system(hub: WorkingHub, htt
 
 async def test_nobody_calls_off_the_request_of_another_by_its_number(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
     token = await hub.token()
-    async with connected(hub) as silent:
+    async with silent(hub) as system:
         calling = asyncio.create_task(send(http, token, call("silent_item_get", {"id": 1})))
-        await silent.asked.wait()
+        await system.asked.wait()
         for other in (await hub.token(), await hub.token(for_user=hub.people["owner"])):
             await send(http, other, CANCEL)
         for number in (8, "7"):
             await send(http, token, {**CANCEL, "params": {"requestId": number}})
-        still_waits = not silent.left.is_set()
+        still_waits = not system.left.is_set()
         await send(http, token, CANCEL)
         await calling
 
@@ -111,14 +73,14 @@ async def test_nobody_calls_off_the_request_of_another_by_its_number(hub: Workin
 
 async def test_two_sessions_of_one_token_do_not_call_each_other_off(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
     token = await hub.token()
-    async with connected(hub) as silent:
+    async with silent(hub) as system:
         first = asyncio.create_task(send(http, token, call("silent_item_get", {"id": 1})))
-        await silent.asked.wait()
-        silent.asked.clear()
+        await system.asked.wait()
+        system.asked.clear()
         with_progress = call("silent_item_get", {"id": 2})  # which another application of the SDK serves
         with_progress["params"]["_meta"] = {"progressToken": 1}
         second = asyncio.create_task(send(http, token, with_progress))
-        await silent.asked.wait()
+        await system.asked.wait()
         await send(http, token, CANCEL)
         await send(http, token, {**CANCEL, "params": {"requestId": 8}})  # so that the one before has been heard
         ended = await state_of(hub)  # a read comes on record with its end
@@ -173,9 +135,9 @@ async def test_a_write_that_is_called_off_while_it_is_previewed_goes_no_further(
     hub: WorkingHub, http: httpx2.AsyncClient
 ) -> None:
     token = await hub.token()
-    async with connected(hub) as silent:
+    async with silent(hub) as system:
         calling = asyncio.create_task(send(http, token, call("silent_item_update", {"id": 1, "quantity": 3})))
-        await silent.asked.wait()
+        await system.asked.wait()
         await send(http, token, CANCEL)
         async with hub.database.listening(WORK) as moved:  # every move of an invocation is announced there
             while await state_of(hub) != [State.CANCELLED.value]:

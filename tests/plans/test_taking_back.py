@@ -325,6 +325,28 @@ async def test_an_undo_for_which_policy_asks_more_than_the_plan_had_is_asked_of_
 
 
 @ONE_ENGINE
+async def test_an_undo_that_people_were_asked_about_is_asked_of_them_again_though_policy_asks_no_more(
+    world: World,
+) -> None:
+    await world.decide_by(STRICT_UNDO)
+    await offer(world, [PUT, RENAME, AGAIN])
+    plan = await approved(world)
+    await settle(world)
+    asked = (await calls_of(world, plan))[-1]
+    for voter in (world.carl, world.ann):
+        await world.vote(await seen(world, asked), voter)
+    await world.decide_by("")
+    async with world.runtime.database.transaction() as tx:
+        await set_groups(tx, world.carl.id, frozenset(), world.runtime.authority)  # his vote counts no longer
+
+    await settle(world)
+    again = (await calls_of(world, plan))[-1]
+
+    assert again.id == asked.id
+    assert (again.state, again.revision) == (State.AWAITING_APPROVAL, asked.revision + 1)
+
+
+@ONE_ENGINE
 async def test_an_undo_of_a_step_is_sent_though_who_approved_the_plan_has_left_since(world: World) -> None:
     plan = await halfway(world, [PUT, RENAME, AGAIN])
     async with world.runtime.database.transaction() as tx:

@@ -14,7 +14,7 @@ from world import World
 from hub.audit import EventKind, events_of
 from hub.identity.accounts import set_groups, suspend
 from hub.invocations.commit import claim, send
-from hub.invocations.granting import take_back
+from hub.invocations.granting import give, take_back
 from hub.invocations.queries import cancel, current
 from hub.invocations.recheck import Holds, recheck
 from hub.invocations.resume import resume
@@ -34,6 +34,7 @@ from standing.desk import (
     rules,
     tier_is_raised,
     uses_left,
+    wanted,
 )
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +91,21 @@ async def test_processes_that_spend_at_once_get_as_many_uses_as_there_are(world:
     assert [doomed.end_of(process) for process in started] == [0, 0, 0, 0]
     assert sum(len(world.upstream.store.effects(number)) for number in (51, 52, 53, 54)) == 2
     assert await uses_left(world, grant) == 0
+
+
+@ONE_ENGINE
+async def test_what_people_were_asked_about_is_asked_of_them_again_and_not_let_go_by_a_grant(world: World) -> None:
+    waiting = await world.call("item_put", item(1))
+    grant = await give(wanted(world, waiting), world.runtime)
+    await world.vote(waiting, world.ann)
+    world.edit_by_hand(1, quantity=11)
+
+    stale = await resume(waiting.id, world.runtime)
+    again = await resume(waiting.id, world.runtime)
+
+    assert stale.state is State.STALE
+    assert again.state is State.AWAITING_APPROVAL
+    assert await uses_left(world, grant) == 2
 
 
 @ONE_ENGINE
