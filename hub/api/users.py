@@ -1,15 +1,19 @@
 """Users: people with local accounts, their groups and roles."""
 
+from datetime import datetime
+
 from fastapi import APIRouter
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field
 
 from hub.api.access import AccountManager, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
 from hub.core.errors import NotFound
 from hub.identity import accounts, directory
+from hub.identity.invitations import Invitation, invite
 from hub.identity.passkeys import remove_all
 from hub.identity.principals import Principal, PrincipalKind, Role
+from hub.invocations.runtime import Runtime
 from hub.storage import Tx
 
 router = APIRouter(prefix="/users", tags=["users"])
@@ -29,12 +33,24 @@ class UserView(BaseModel):
     is_suspended: bool
 
 
+class InvitationView(BaseModel):
+    """A link by which a person sets a password; it is told this once, works once, and signs nobody in."""
+
+    link: str = Field(examples=["https://hub.example.org/invitation/ivt_..."])
+    expires_at: datetime
+
+
+class InvitedUserView(UserView):
+    """A new account, and the link to hand to its person."""
+
+    invitation: InvitationView
+
+
 class NewUserBody(Body):
     """A person to make an account for."""
 
     name: str = Field(max_length=64, examples=["ada"])
     display_name: str = Field(max_length=120, examples=["Ada Lovelace"])
-    password: SecretStr = Field(max_length=1024)
     roles: frozenset[Role] = frozenset({Role.MEMBER})
     groups: frozenset[str] = frozenset()
 
@@ -57,12 +73,6 @@ class Email(Body):
     email: str = Field(max_length=254, examples=["ada@example.org"], description="Empty: nowhere.")
 
 
-class Password(Body):
-    """A new password."""
-
-    password: SecretStr = Field(max_length=1024)
-
-
 @router.get("", operation_id="listUsers", summary="List users")
 async def list_users(
     runtime: RuntimeParameter,
@@ -79,17 +89,14 @@ async def list_users(
 
 
 @router.post("", operation_id="createUser", summary="Create a user", status_code=201)
-async def create_user(runtime: RuntimeParameter, acting: AccountManager, wanted: NewUserBody) -> UserView:
-    """Make a local account with a password."""
-    new = accounts.NewUser(
-        name=wanted.name,
-        display_name=wanted.display_name,
-        password=wanted.password.get_secret_value(),
-        roles=wanted.roles,
-        groups=wanted.groups,
-    )
+async def create_user(runtime: RuntimeParameter, acting: AccountManager, wanted: NewUserBody) -> InvitedUserView:
+    """Make an account, and the link by which its person sets a password that nobody else knows."""
+    new = accounts.NewUser(name=wanted.name, display_name=wanted.display_name, roles=wanted.roles, groups=wanted.groups)
+    authority = acting.authority(runtime)
     async with runtime.database.transaction() as tx:
-        return view(await accounts.create_user(tx, new, acting.authority(runtime)))
+        user = await accounts.create_user(tx, new, authority)
+        invitation = _link(runtime, await invite(tx, user.id, authority))
+    return InvitedUserView(**view(user).model_dump(), invitation=invitation)
 
 
 @router.get("/{user_id}", operation_id="getUser", summary="One user")
@@ -122,12 +129,12 @@ async def set_email(runtime: RuntimeParameter, acting: AccountManager, user_id: 
         return view(await accounts.set_email(tx, user_id, wanted.email, acting.authority(runtime)))
 
 
-@router.put("/{user_id}/password", operation_id="setUserPassword", summary="Set a user's password", status_code=204)
-async def set_password(runtime: RuntimeParameter, acting: AccountManager, user_id: Id, wanted: Password) -> None:
-    """Give a user a new password and end its sessions."""
+@router.post("/{user_id}/invitation", operation_id="inviteUser", summary="Invite a user anew", status_code=201)
+async def invite_user(runtime: RuntimeParameter, acting: AccountManager, user_id: Id) -> InvitationView:
+    """Forget a user's password, end its sessions, and make a link by which it sets another one."""
     async with runtime.database.transaction() as tx:
         await _user(tx, user_id)
-        await accounts.set_password(tx, user_id, wanted.password.get_secret_value(), acting.authority(runtime))
+        return _link(runtime, await invite(tx, user_id, acting.authority(runtime)))
 
 
 @router.delete(
@@ -167,6 +174,10 @@ def view(user: Principal) -> UserView:
         email=user.email,
         is_suspended=user.is_suspended,
     )
+
+
+def _link(runtime: Runtime, invitation: Invitation) -> InvitationView:
+    return InvitationView(link=invitation.link(runtime.public_url), expires_at=invitation.expires_at)
 
 
 async def _user(tx: Tx, user_id: str) -> Principal:

@@ -13,10 +13,10 @@ from hub.identity.directory import get
 from hub.identity.enrolment import check_name, enrol
 from hub.identity.grants import revoke_grants_of
 from hub.identity.linked import unlink_all
-from hub.identity.passwords import check_strength, hash_password
+from hub.identity.passwords import new_hash
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.identity.sessions import close_sessions_of
-from hub.identity.tables import GroupMemberRow, GroupRow, PasswordRow, PrincipalRow
+from hub.identity.tables import GroupMemberRow, GroupRow, InvitationRow, PasswordRow, PrincipalRow
 from hub.storage import Tx, now
 
 DEFAULT_GROUPS: Final = {"approvers": "Approvers", "controllers": "Controllers"}
@@ -27,27 +27,32 @@ _ADD_GROUP = text("INSERT INTO groups (name, title) VALUES (:name, :title) ON CO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUser:
-    """A person to make an account for."""
+    """A person to make an account for.
+
+    `password` is the person's own, typed by nobody else. Whoever makes an account for somebody else gives none, and the
+    person an invitation.
+    """
 
     name: str
     display_name: str
-    password: str = field(repr=False)
+    password: str | None = field(default=None, repr=False)
     roles: frozenset[Role] = frozenset({Role.MEMBER})
     groups: frozenset[str] = frozenset()
 
 
 async def create_user(tx: Tx, new: NewUser, authority: Authority) -> Principal:
-    """Make a local account with a password and return its principal.
+    """Make an account, with its person's own password or none yet, and return its principal.
 
     Raises:
         InputError: the name, the password or a group will not do.
         Conflict: the name is taken.
     """
-    check_strength(new.password)
+    hashed = None if new.password is None else await new_hash(new.password)
     user_id = await enrol(tx, kind=PrincipalKind.USER, name=new.name, display_name=new.display_name)
     await _write_roles(tx, user_id, new.roles)
     await _write_groups(tx, user_id, new.groups)
-    tx.add(PasswordRow(principal_id=user_id, hash=await hash_password(new.password), changed_at=await now(tx)))
+    if hashed is not None:
+        tx.add(PasswordRow(principal_id=user_id, hash=hashed, changed_at=await now(tx)))
     await tx.flush()
     facts = {"name": new.name, "roles": sorted(new.roles), "groups": sorted(new.groups)}
     await authority.record(tx, EventKind.ACCOUNT_CREATED, user_id, **facts)
@@ -65,8 +70,7 @@ async def set_password(
     Raises:
         InputError: the password will not do, or the principal is no local user.
     """
-    check_strength(password)
-    hashed = await hash_password(password)
+    hashed = await new_hash(password)
     changed = await tx.scalar(
         update(PasswordRow)
         .where(PasswordRow.principal_id == principal_id)
@@ -75,15 +79,18 @@ async def set_password(
     )
     if changed is None:
         raise InputError(f"{principal_id!r} has no local password to change.")
+    ended = await put_out(tx, principal_id, "password changed", authority, keep_session=keep_session)
+    await authority.record(tx, EventKind.ACCOUNT_CHANGED, principal_id, changed="password", **ended)
+
+
+async def put_out(
+    tx: Tx, principal_id: str, reason: str, authority: Authority, *, keep_session: str | None = None
+) -> dict[str, str]:
+    """End whatever came in by a person's password, all sessions but one; return how much that was, for the record."""
     ended = await close_sessions_of(tx, principal_id, keep=keep_session)
-    revoked = await revoke_grants_of(tx, principal_id, "password changed", authority)
-    facts = {
-        "changed": "password",
-        "sessions_ended": str(ended),
-        "grants_revoked": str(revoked),
-        "accounts_unlinked": str(await unlink_all(tx, principal_id)),
-    }
-    await authority.record(tx, EventKind.ACCOUNT_CHANGED, principal_id, **facts)
+    revoked = await revoke_grants_of(tx, principal_id, reason, authority)
+    unlinked = await unlink_all(tx, principal_id)
+    return {"sessions_ended": str(ended), "grants_revoked": str(revoked), "accounts_unlinked": str(unlinked)}
 
 
 async def create_default_groups(tx: Tx) -> None:
@@ -182,9 +189,8 @@ async def suspend_once(tx: Tx, principal_id: str, reason: str, authority: Author
     change = update(PrincipalRow).where(*active).values(suspended_at=await now(tx), suspended_reason=reason[:500])
     if await tx.scalar(change.returning(PrincipalRow.id)) is None:
         return False
-    await close_sessions_of(tx, principal_id)
-    await unlink_all(tx, principal_id)
-    await revoke_grants_of(tx, principal_id, "suspended", authority)
+    await put_out(tx, principal_id, "suspended", authority)
+    await tx.execute(delete(InvitationRow).where(InvitationRow.principal_id == principal_id))
     await authority.record(tx, _suspended(before.kind), principal_id, reason=reason[:500])
     await authority.outdate_callers(tx)
     return True

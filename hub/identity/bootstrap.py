@@ -27,7 +27,7 @@ async def offer_first_administrator(tx: Tx, database: Database, public_url: str)
     """
     await database.lock(tx, _LOCK)
     await create_default_groups(tx)
-    if await _has_users(tx):
+    if await has_users(tx):
         return None
     await tx.execute(delete(BootstrapRow))
     token = new_secret("adm")
@@ -39,7 +39,7 @@ async def offer_first_administrator(tx: Tx, database: Database, public_url: str)
 async def is_offered(tx: Tx, token: str) -> bool:
     """Return whether `token` would make the first administrator just now; asking uses nothing up."""
     row = await tx.get(BootstrapRow, hash_secret(token))
-    return row is not None and row.used_at is None and row.expires_at > await now(tx) and not await _has_users(tx)
+    return row is not None and row.used_at is None and row.expires_at > await now(tx) and not await has_users(tx)
 
 
 async def create_first_administrator(tx: Tx, token: str, new: NewUser, authority: Authority) -> Principal:
@@ -61,7 +61,7 @@ async def create_first_administrator(tx: Tx, token: str, new: NewUser, authority
         .values(used_at=at)
         .returning(BootstrapRow.token_hash)
     )
-    if used is None or await _has_users(tx):
+    if used is None or await has_users(tx):
         raise NotFound("This link does not work any more. Start the hub again for a new one.")
     first = NewUser(
         name=new.name,
@@ -83,10 +83,11 @@ async def account_create(tx: Tx, new: NewUser, authority: Authority) -> Principa
     await authority.database.lock(tx, _LOCK)
     await create_default_groups(tx)
     await tx.execute(delete(BootstrapRow))
-    is_first = not await _has_users(tx)
+    is_first = not await has_users(tx)
     return await create_user(tx, replace(new, roles=new.roles | {Role.ADMINISTRATOR}) if is_first else new, authority)
 
 
-async def _has_users(tx: Tx) -> bool:
+async def has_users(tx: Tx) -> bool:
+    """Return whether anybody has an account here."""
     query = select(PrincipalRow.id).where(PrincipalRow.kind == PrincipalKind.USER.value).limit(1)
     return (await tx.scalar(query)) is not None

@@ -35,6 +35,16 @@ async def hash_password(password: str) -> str:
     return await asyncio.get_running_loop().run_in_executor(_WORKERS, _HASHER.hash, _bytes(password))
 
 
+async def new_hash(password: str) -> str:
+    """Return the hash of a new password that is good enough.
+
+    Raises:
+        InputError: it is too short or too long.
+    """
+    check_strength(password)
+    return await hash_password(password)
+
+
 async def matches(password: str, hashed: str | None) -> bool:
     """Return whether `password` is the one behind `hashed`; without a hash it takes as long and is False."""
     return await asyncio.get_running_loop().run_in_executor(_WORKERS, _matches, password, hashed)

@@ -10,6 +10,7 @@ from hub.identity.tables import (
     AuthorizationRequestRow,
     BootstrapRow,
     GrantRow,
+    InvitationRow,
     LinkCodeRow,
     LoginBudgetRow,
     RefreshTokenRow,
@@ -34,6 +35,7 @@ async def sweep(tx: Tx) -> None:
     sweepable: list[tuple[type[Base], ColumnElement[bool]]] = [
         (SessionRow, SessionRow.expires_at < before),
         (LoginBudgetRow, LoginBudgetRow.full_at < before),
+        (InvitationRow, InvitationRow.expires_at < before),
         (LinkCodeRow, LinkCodeRow.expires_at < before),
         (UsedAssertionRow, UsedAssertionRow.expires_at < before),
         (UsedProofRow, UsedProofRow.expires_at < at),  # one for each request: kept no longer than they count

@@ -63,6 +63,17 @@ class PasswordRow(Base):
     changed_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class InvitationRow(Base):
+    """The one link, as a hash, by which a person sets a password that nobody else knows."""
+
+    __tablename__ = "invitations"
+
+    principal_id: Mapped[str] = mapped_column(String(40), ForeignKey("principals.id"), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    made_by: Mapped[str | None] = mapped_column(String(40))
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
 class PasskeyRow(Base):
     """A passkey of a person: its public key (COSE, base64url), and how often it says it was used."""
 

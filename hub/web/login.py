@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from hub.core.errors import Malformed
+from hub.identity.bootstrap import has_users
 from hub.identity.foreign_people import identities_of
 from hub.identity.known_browsers import LIFETIME, mark_cookie_name
 from hub.identity.logins import LoggedIn, Login, LoginRefused, has_password, log_in
@@ -27,7 +28,11 @@ _EXPIRED: Final = "This form had expired. Nothing was done; here is a new one."
 
 async def show_login(guest: Guest) -> Response:
     """Show the login form."""
-    return login_form(guest, LoginPage(form_token="", next=local_path(guest.request.query_params.get("next"))))
+    asked = guest.request.query_params
+    async with guest.runtime.database.reading() as tx:
+        is_empty = not await has_users(tx)
+    page = LoginPage(form_token="", next=local_path(asked.get("next")), is_empty_hub=is_empty)
+    return login_form(guest, replace(page, is_first_visit="welcome" in asked and not is_empty))
 
 
 async def submit_login(guest: Guest) -> Response:

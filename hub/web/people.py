@@ -15,7 +15,6 @@ from hub.identity.accounts import (
     resume,
     set_email,
     set_groups,
-    set_password,
     set_roles,
     suspend,
 )
@@ -34,12 +33,15 @@ from hub.identity.declarations import Statement, agent_versions, state
 from hub.identity.directory import get, get_many, page
 from hub.identity.expiring import held_secrets
 from hub.identity.foreign_people import identities_of
+from hub.identity.invitations import invite, open_until
 from hub.identity.passkeys import passkeys_of, remove_all
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.registry import EVERYTHING, allowable_servers, check_servers
 from hub.storage import Tx, now
 from hub.web.inert import inert_name
+from hub.web.invitations import show_link
+from hub.web.moments import at
 from hub.web.people_views import (
     agent_line,
     choices,
@@ -64,11 +66,9 @@ from hub.web.visits import Shown, Visit, redirect_telling, show
 
 _PAGE: Final = 50
 _NOTICES: Final = {
-    "user": "The account has been made.",
     "agent": "The agent has been made. If it is to prove itself by a secret, issue one here.",
     "group": "The group has been made.",
     "changed": "The change has been saved.",
-    "password": "The password is set. Every session has ended; tell the person the new one on a safe way.",
     "passkeys": "The passkeys are removed, and every session has ended. A password makes a fresh login again.",
     "suspended": "The account is suspended.",
     "resumed": "The account may act again.",
@@ -82,22 +82,22 @@ async def show_people(visit: Visit) -> Response:
 
 
 async def add_user(visit: Visit) -> Response:
-    """Make a person's account."""
+    """Make a person's account, and show the link by which the person sets a password."""
     demand(visit.person, Permission.MANAGE_ACCOUNTS)
     form = visit.form
     try:
         new = NewUser(
             name=form.one("name").strip(),
             display_name=form.one("display_name").strip(),
-            password=form.one("password"),
             roles=_roles(form.all("roles")),
             groups=frozenset(form.all("groups")),
         )
         async with visit.runtime.database.transaction() as tx:
-            await create_user(tx, new, visit.own_authority)
+            person = await create_user(tx, new, visit.own_authority)
+            invitation = await invite(tx, person.id, visit.own_authority)
     except (InputError, Conflict) as error:
         return await _people(visit, problem_with="user", problem=error.message)
-    return redirect_telling(visit, "/people", _NOTICES["user"])
+    return show_link(visit, person, invitation)
 
 
 async def add_agent(visit: Visit) -> Response:
@@ -197,19 +197,16 @@ async def change_email(visit: Visit) -> Response:
     return await _change(visit, change, done="changed")
 
 
-async def give_password(visit: Visit) -> Response:
-    """Give somebody a new password; whoever came in by the old one is out."""
-    new, again = visit.form.one("new"), visit.form.one("again")
-
-    async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
-        if principal_id == visit.person.id:
-            raise InputError("Change your own password on the page behind your name, with the old one.")
-        if new != again:
-            raise InputError("The two new passwords differ. Nothing was changed.")
-        await set_password(tx, principal_id, new, authority)
-        return await get(tx, principal_id)
-
-    return await _change(visit, change, done="password")
+async def invite_person(visit: Visit) -> Response:
+    """Show a link by which somebody sets a new password; the one they had is no longer good."""
+    demand(visit.person, Permission.MANAGE_ACCOUNTS)
+    try:
+        async with visit.runtime.database.transaction() as tx:
+            person = await get(tx, visit.request.path_params["principal_id"])
+            invitation = await invite(tx, person.id, visit.own_authority)
+    except (InputError, Conflict) as error:
+        return await person_shown(visit, problem=error.message)
+    return show_link(visit, person, invitation)
 
 
 async def remove_passkeys(visit: Visit) -> Response:
@@ -330,6 +327,7 @@ async def person_shown(visit: Visit, *, problem: str = "") -> Response:
         document = await document_of(tx, principal.id)
         passkeys = await passkeys_of(tx, principal.id)
         identities = await identities_of(tx, principal.id)
+        until = await open_until(tx, principal.id)
     has_secrets = client is not None and client.authentication is ClientAuthentication.SECRET
     named = {**dict.fromkeys(sorted(principal.allowed_servers), "not there any more"), **allowable}
     view = replace(
@@ -343,6 +341,7 @@ async def person_shown(visit: Visit, *, problem: str = "") -> Response:
         versions=version_lines(versions, declarers, moment),
         redirect_uris=client.redirect_uris if client else (),
         passkeys=len(passkeys),
+        invited_until=None if until is None else at(until, now=moment),
         is_newcomer=client is not None and client.is_newcomer,
         needs_bound_tokens=principal.needs_bound_tokens,
         identities=identity_lines(identities, visit.runtime.issuers, moment),

@@ -48,7 +48,7 @@ async def test_an_administrator_makes_people_and_agents(hub: WorkingHub, log_in:
     made = await administrator.send(
         "POST",
         "/users",
-        {"name": "ada", "display_name": "Ada", "password": "a long enough password", "groups": ["finance"]},
+        {"name": "ada", "display_name": "Ada", "groups": ["finance"]},
     )
     ada = made.json()["id"]
     moved = await administrator.send("PUT", f"/users/{ada}/groups", {"groups": ["finance", "approvers"]})
@@ -65,12 +65,13 @@ async def test_an_administrator_makes_people_and_agents(hub: WorkingHub, log_in:
         },
     )
     shown = await administrator.get(f"/agents/{agent.json()['agent']['id']}")
-    taken = await administrator.send(
-        "POST", "/users", {"name": "ada", "display_name": "Ada", "password": "a long enough password"}
-    )
+    taken = await administrator.send("POST", "/users", {"name": "ada", "display_name": "Ada"})
+    again = await administrator.send("POST", f"/users/{ada}/invitation")
 
     assert group.json() == {"name": "finance", "title": "Finance"}
-    assert made.status_code == 201
+    assert (made.status_code, again.status_code) == (201, 201)
+    assert made.json()["invitation"]["link"].startswith(f"{PUBLIC_URL}/invitation/ivt_")
+    assert made.json()["invitation"]["link"] != again.json()["link"]
     assert moved.json()["groups"] == ["approvers", "finance"]
     assert agent.json()["secret"]["client_secret"]
     assert "secret" not in shown.text  # it was shown once

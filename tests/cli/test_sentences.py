@@ -32,7 +32,7 @@ def toolhub(home: Path, *words: str, **settings: str) -> subprocess.CompletedPro
     ("words", "settings", "says"),
     [
         (("account", "create", "al"), {"TOOLHUB_PASSWORD": "long-enough-words"}, "toolhub migrate"),
-        (("account", "create", "al"), {}, "Set TOOLHUB_PASSWORD instead."),
+        (("account", "create", "al"), {}, "toolhub migrate"),
         (("audit", "export", "log.jsonl"), {}, "toolhub migrate"),
         (("keys", "list"), {"TOOLHUB_DATABASE_URL": "mysql://x"}, "postgresql+asyncpg://"),
         (("doctor",), {"TOOLHUB_PUBLIC_URL": "http://hub.example"}, "https://"),

@@ -1,11 +1,11 @@
-"""What administrators set up on pages: passwords of others, redirect addresses of agents, connections."""
+"""What administrators set up on pages: redirect addresses of agents, connections."""
 
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from web_visitor import Visitor, browser_of
-from world import PASSWORD, World
+from web_visitor import Visitor
+from world import World
 
 from hub.audit import EventKind
 from hub.audit.tables import EventRow
@@ -16,8 +16,6 @@ from hub.invocations.states import State
 from hub.registry import get_connection
 
 pytestmark = pytest.mark.anyio
-
-NEW = "another horse battery"
 
 
 @pytest.fixture
@@ -34,39 +32,10 @@ async def test_a_page_opens_at_what_stands_against_the_form(root: Visitor, actio
     await root.get("/people")
     quiet = root.html.count("autofocus")
 
-    await root.submit(action, name="bot", display_name="Another", password=NEW)
+    await root.submit(action, name="bot", display_name="Another")
 
     assert (quiet, root.page.status_code, root.html.count("autofocus")) == (0, 400, 1)
     assert f'<p class="problem" role="alert" tabindex="-1" autofocus id="{form}-problem">' in root.html
-
-
-async def test_a_password_that_is_given_ends_every_session_of_its_person(world: World, root: Visitor) -> None:
-    page = f"/people/{world.rita.id}"
-    async with browser_of(world.runtime) as ritas:
-        await ritas.log_in("rita", PASSWORD)
-        await root.get(page)
-
-        await root.submit(f"{page}/password", new=NEW, again=f"{NEW}x")
-        assert root.page.status_code == 400
-        assert (await ritas.get("/")).status_code == 200
-        await root.submit(f"{page}/password", new=NEW, again=NEW)
-
-        await root.follow()
-        assert "The password is set." in root.text
-        assert NEW not in root.html
-        assert (await ritas.get("/")).status_code == 303
-        assert (await ritas.log_in("rita", NEW)).status_code == 303
-
-
-async def test_nobody_gives_themselves_a_password_without_the_old_one(world: World, root: Visitor) -> None:
-    page = f"/people/{world.ann.id}"
-    await root.get(page)
-
-    await root.submit(f"{page}/password", new=NEW, again=NEW)
-
-    assert root.page.status_code == 400
-    assert "with the old one" in root.text
-    assert (await root.log_in("ann", PASSWORD)).status_code == 303
 
 
 async def test_redirect_addresses_are_edited_and_unsafe_ones_refused(world: World, root: Visitor) -> None:

@@ -9,6 +9,7 @@ from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_erasures import ERASURES
 from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_identities import identity_pages
+from web_gallery_invitations import invitation_pages, link_pages
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
 from web_gallery_limits import OWN_LIMITS
 from web_gallery_metrics import CENTRE_LISTS, CENTRES, METRIC_PAGES
@@ -204,6 +205,8 @@ def _entry() -> Iterator[Example]:
     yield entry("login-ways", "login.html", replace(LOGIN, ways=ways))
     yield entry("fresh-login-ways", "fresh_login.html", replace(FRESH, ways=ways), VIEWER)
     yield entry("fresh-login-elsewhere", "fresh_login.html", replace(FRESH, ways=ways, by_password=False), VIEWER)
+    for name, (template, view) in invitation_pages(LOGIN).items():
+        yield entry(name, template, view)
     yield entry("first-administrator", "first_administrator.html", FIRST)
     yield entry(
         "first-administrator-wrong",
@@ -323,7 +326,7 @@ def _administration() -> Iterator[Example]:
     )
     yield example("person-agent", "person.html", agent, here="people")
     yield example("person-secrets", "person.html", replace(agent, secrets=SECRETS), here="people")
-    for name, template, shown in identity_pages(PERSON):
+    for name, template, shown in (*identity_pages(PERSON), *link_pages(PERSON)):
         yield example(name, template, shown, here="people")
     yield example(
         "person-refused",

@@ -23,6 +23,21 @@ class LoginPage:
     name: str = ""
     problem: str = ""
     ways: tuple[LoginWay, ...] = ()
+    is_first_visit: bool = False
+    """Whether a password has just been set by an invitation."""
+    is_empty_hub: bool = False
+    """Whether there are no accounts yet, so that nobody can sign in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationPage:
+    """The form behind the link by which somebody sets a password."""
+
+    form_token: str
+    link_token: str
+    name: str
+    display_name: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,6 +140,16 @@ class NewSecretPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewLinkPage:
+    """Somebody's link to set a password; it is shown this once."""
+
+    id: str
+    name: str
+    link: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecretLine:
     """One secret that an agent has, never its value."""
 
@@ -187,6 +197,8 @@ class PersonPage:
     model: str = ""
     prompt: str = ""
     versions: tuple[AgentVersionLine, ...] = ()
+    invited_until: At | None = None
+    """Until when a person's invitation works, if it has one that does."""
     passkeys: int = 0
     """How many passkeys a person has enrolled."""
     is_newcomer: bool = False

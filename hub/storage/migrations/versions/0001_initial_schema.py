@@ -807,6 +807,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_group_members_principal_id"), ["principal_id"], unique=False)
 
     op.create_table(
+        "invitations",
+        sa.Column("principal_id", sa.String(length=40), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("made_by", sa.String(length=40), nullable=True),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name=op.f("fk_invitations_principal_id_principals")
+        ),
+        sa.PrimaryKeyConstraint("principal_id", name=op.f("pk_invitations")),
+        sa.UniqueConstraint("hash", name=op.f("uq_invitations_hash")),
+    )
+    with op.batch_alter_table("invitations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invitations_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
         "invocation_amounts",
         sa.Column("invocation_id", sa.String(length=40), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
@@ -1581,6 +1596,10 @@ def downgrade() -> None:
 
     op.drop_table("limit_places")
     op.drop_table("invocation_amounts")
+    with op.batch_alter_table("invitations", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invitations_expires_at"))
+
+    op.drop_table("invitations")
     with op.batch_alter_table("group_members", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_group_members_principal_id"))
 
