@@ -11,7 +11,17 @@ _SCOPE = re.compile(r'name="scope" value="([^"]+)"')
 
 
 async def allow(authorize: str, person: str) -> None:
-    """Log `person` in, open the address that an agent leads to, and allow everything on its page of consent."""
+    """Allow an agent everything that it asks `person` for, and go where that leads."""
+    back = await allowed(authorize, person)
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as browser:
+        await browser.get(back)
+
+
+async def allowed(authorize: str, person: str) -> str:
+    """Log `person` in, open the address that an agent leads to, and allow everything on its page of consent.
+
+    Return where that leads: to the agent, with a code.
+    """
     async with httpx2.AsyncClient(trust_env=False, timeout=60) as browser:
         login = {"name": person, "password": PASSWORD}
         logged_in = await browser.post(urljoin(authorize, "/api/v1/session"), json=login)
@@ -22,5 +32,5 @@ async def allow(authorize: str, person: str) -> None:
         found = _TOKEN.search(shown.text)
         assert found is not None, shown.text
         form = {"csrf_token": found[1], "scope": _SCOPE.findall(shown.text), "answer": "allow"}
-        allowed = await browser.post(page, data=form, headers={"Origin": authorize.partition("/oauth")[0]})
-        await browser.get(allowed.headers["location"])
+        answer = await browser.post(page, data=form, headers={"Origin": authorize.partition("/oauth")[0]})
+        return answer.headers["location"]
