@@ -14,6 +14,8 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 READ: Final = "late_item_get"
 """A read of one of its items."""
+WRITE: Final = "late_item_delete"
+"""A write of one, of which people are asked."""
 _ITEM: Final = {"id": 1, "name": "pencil", "quantity": 10, "version": 1}
 
 
