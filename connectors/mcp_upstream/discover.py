@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from connectors.mcp_upstream import serving
 from connectors.mcp_upstream.declared import declarations, fields_of
-from connectors.mcp_upstream.keepable import shown, unkeepable, unreadable
+from connectors.mcp_upstream.keepable import drop_far_bounds, shown, unkeepable, unreadable
 from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.declaration import Declared
@@ -322,6 +322,7 @@ def _usable(schema: Json) -> dict[str, Json]:
         part.pop("discriminator", None)  # it repeats what the union says, and some clients drop the tool for it
         if part.get("default", ...) is None:
             del part["default"]
+    drop_far_bounds(usable)
     bound_integers(usable)
     compile_schema(usable)
     return usable
@@ -332,6 +333,7 @@ def _output(schema: Json) -> dict[str, Json]:
     structured: dict[str, Json] = {"type": "object"}
     if isinstance(schema, dict) and reference_problem(cast("dict[str, Json]", schema)) is None:
         structured = deepcopy(cast("dict[str, Json]", schema))
+        drop_far_bounds(structured)
         compile_schema(structured)
     definitions = structured.pop("$defs", None)
     structured.pop("$schema", None)

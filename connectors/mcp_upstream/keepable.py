@@ -4,13 +4,16 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
+from connectors.sdk.portable import LARGEST as LARGEST_INTEGER
+from connectors.sdk.portable import parts_of
+
 Json = Any
 """Any JSON value."""
 
 DEEPEST: Final = 48
 """How many objects and lists may stand in each other, as in all that comes into the hub."""
-LARGEST_INTEGER: Final = 2**53 - 1
 _LONGEST_NAME: Final = 64
+_BOUNDS: Final = {"maximum": 1, "exclusiveMaximum": 1, "minimum": -1, "exclusiveMinimum": -1}
 
 
 def unreadable(value: Json) -> str | None:
@@ -29,6 +32,18 @@ def unreadable(value: Json) -> str | None:
 def unkeepable(value: Json) -> str | None:
     """Return why a part of a list cannot be kept as it is, None: it can."""
     return unreadable(value) or _strange_number(value)
+
+
+def drop_far_bounds(schema: dict[str, Json]) -> None:
+    """Take bounds of numbers out of `schema` that lie beyond all integers that can be kept: they keep nothing out.
+
+    Servers write the largest 64-bit integer there (2^63 - 1), of which JSON readers disagree.
+    """
+    for part in parts_of(schema):
+        for name, sign in _BOUNDS.items():
+            bound = part.get(name)
+            if isinstance(bound, int) and bound * sign > LARGEST_INTEGER:
+                del part[name]
 
 
 def shown(name: str) -> str:

@@ -37,7 +37,8 @@ ODD: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "half a character in a name": ({"name": "\ud800"}, "character"),
     "a null character": ({"description": "a\x00b"}, "character"),
     "half a character in a hint": ({"annotations": {"x": "\ud800"}}, "character"),
-    "a number beyond all": (schema(maximum=10**400), "integer"),
+    "a number beyond all": (schema(default=10**400), "integer"),
+    "a bound that nothing reaches": (schema(minimum=2**63), "integer"),
     "deep hints": ({"annotations": {"x": nested(300)}}, "deeper"),
     "a deep schema": (schema(enum=nested(300)), "deeper"),
     "a deep answer": ({"outputSchema": {"type": "object", "enum": nested(300)}}, "deeper"),
@@ -87,6 +88,22 @@ async def test_a_tool_that_cannot_be_kept_is_left_out_alone(
 
     assert "good" in [one.name for one in seen.spec.operations]
     assert [why in one.reason for one in seen.refused] == [True]
+
+
+async def test_a_bound_that_keeps_nothing_out_is_left_away_and_the_tool_is_kept(federated: Federated) -> None:
+    wide = {"minimum": -(2**63), "maximum": 2**63 - 1}
+    odd = {
+        "inputSchema": {"type": "object", "properties": {"id": {"type": "integer", **wide}}},
+        "outputSchema": {"type": "object", "properties": {"share": {"type": "number", "exclusiveMaximum": 2**64}}},
+    }
+
+    seen = await found(federated, tools_list={"tools": [{**GOOD, "name": "odd", **odd}]})
+
+    tool = next(one for one in seen.spec.operations if one.name == "odd")
+    bounds = {"minimum": -(2**53) + 1, "maximum": 2**53 - 1}
+    assert seen.refused == ()
+    assert tool.input_schema["properties"] == {"id": {"type": "integer", **bounds}}
+    assert tool.output_schema["properties"]["structuredContent"]["properties"] == {"share": {"type": "number"}}
 
 
 @pytest.mark.parametrize("odd", [{"title": "\ud800"}, {"annotations": {"x": nested(300)}}, {"size": 10**40}], ids=str)
