@@ -24,6 +24,7 @@ from hub.identity.unused import forget_unused
 from hub.invocations.contact import look_after_connections
 from hub.invocations.handles import forget_handles
 from hub.invocations.journal import WORK
+from hub.invocations.late_questions import forget_questions
 from hub.invocations.listening_upstream import StandingStreams
 from hub.invocations.pinning import look_at_due
 from hub.invocations.provenance import forget_values
@@ -137,6 +138,7 @@ async def _tidy(runtime: Runtime) -> None:
         await forget_values(tx)
         await forget_places(tx)
         await forget_handles(tx)
+        await forget_questions(tx)
         await forget_sessions(tx)
         await forget_watches(tx)
         await outbox.forget_delivered(tx, older_than=DELIVERED_KEPT)

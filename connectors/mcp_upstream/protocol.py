@@ -26,6 +26,9 @@ Not -32602 (invalid parameters): tools raise it themselves, half way through.
 
 LACKS_CAPABILITY = -32021
 """The error of a server that would have to ask what the client cannot be asked."""
+INTERNAL_ERROR = -32603
+LARGEST_CODE = 2**53 - 1
+"""Beyond it not every reader of JSON reads the same integer."""
 
 HANDSHAKE = ("initialize", "notifications/initialized", "server/discover", "tools/list")
 """The methods that only meet a server, and so change nothing."""
@@ -143,13 +146,18 @@ def _result(response: WireResponse, *, is_safe: bool) -> dict[str, Json]:
     answer = _answer(response)
     if answer is not None and isinstance(answer.get("error"), dict):
         error = cast("dict[str, Json]", answer["error"])
-        code = error.get("code")
         said = str(error.get("message", ""))[:300]
-        raise RpcError(code if isinstance(code, int) else 0, said, error.get("data"))
+        raise RpcError(_code(error.get("code")), said, error.get("data"))
     raise_for_status(response, is_safe=is_safe)
     if answer is None or not isinstance(answer.get("result"), dict):
         raise (Unreadable if is_safe else Unknown)("The MCP server gave no JSON-RPC answer to the request.")
     return cast("dict[str, Json]", answer["result"])
+
+
+def _code(given: Json) -> int:
+    """Return the code of an error; a server may send anything, and what is no code is an internal error of it."""
+    is_code = isinstance(given, int) and not isinstance(given, bool) and abs(given) <= LARGEST_CODE
+    return given if is_code else INTERNAL_ERROR
 
 
 def _answer(response: WireResponse) -> dict[str, Json] | None:

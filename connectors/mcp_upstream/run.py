@@ -64,8 +64,7 @@ async def _of_served(operation: OperationSpec, call: PhaseCall, transport: Trans
         session = await _session(operation, transport)
         result = await session.ask(with_replies(serving.asked(operation, call.arguments), call))
     except RpcError as error:
-        refused = refusal(error, is_safe=True)
-        return asked(error) or Failed(code=refused.code, message=refused.message)
+        return asked(error) or _refused(error, is_safe=True)
     except ConnectorError as error:
         return Failed(code=error.code, message=error.message)
     return asked(result) or Done(output=serving.answered(result))
@@ -88,8 +87,7 @@ async def _of_declared(operation: OperationSpec, call: PhaseCall, transport: Tra
         structured = _structured(await session.ask(tool_call), is_safe=is_safe)
         return understood(operation, call.phase, structured) or Done(output=structured)
     except RpcError as error:
-        refused = refusal(error, is_safe=is_safe)
-        return Failed(code=refused.code, message=refused.message)
+        return _refused(error, is_safe=is_safe)
     except ConnectorError as error:
         return Failed(code=error.code, message=error.message)
     except ValueError as error:
@@ -122,12 +120,15 @@ async def _call_tool(operation: OperationSpec, call: PhaseCall, transport: Trans
     try:
         result = await session.ask(_tool_call(operation, call, is_safe=is_safe))
     except RpcError as error:
-        if is_safe and (lacking := asked(error)):
-            return lacking
-        raise refusal(error, is_safe=is_safe) from error
+        return (asked(error) if is_safe else None) or _refused(error, is_safe=is_safe)
     if is_safe and (questions := asked(result)):
         return questions
     return Done(output=_output(operation, result, is_safe=is_safe))
+
+
+def _refused(error: RpcError, *, is_safe: bool) -> Failed:
+    refused = refusal(error, is_safe=is_safe)
+    return Failed(code=refused.code, message=refused.message, rpc_code=error.code)
 
 
 async def _session(operation: OperationSpec, transport: Transport) -> Session:

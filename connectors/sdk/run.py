@@ -100,11 +100,15 @@ class Observed(_Value):
 
 
 class Failed(_Value):
-    """The phase ended with an error: `code` is one of ConnectorError's, or one of those below."""
+    """The phase ended with an error: `code` is one of ConnectorError's, or one of those below.
+
+    `rpc_code` is the number of the error of a protocol (JSON-RPC), where the system answered with one.
+    """
 
     kind: Literal["failed"] = "failed"
     code: str
     message: str
+    rpc_code: int | None = None
 
 
 class Asks(_Value):

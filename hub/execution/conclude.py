@@ -199,7 +199,12 @@ def _failed(result: PhaseResult) -> Failed:
     if not isinstance(result, PhaseFailed):
         return Failed(code=CONNECTOR_BROKEN, message="The connector answered something that does not fit the question.")
     code = result.code if result.code in _CODES else CONNECTOR_FAILED  # foreign code may say anything
-    return Failed(code=code, message=_keepable(result.message))
+    return Failed(code=code, message=_keepable(result.message), rpc_code=_whole(result.rpc_code))
+
+
+def _whole(code: int | None) -> int | None:
+    """Return the code of an error if every reader of JSON, and the record, takes it for the same number."""
+    return code if code is not None and abs(code) < 2**53 else None
 
 
 def _message(result: PhaseResult) -> str | None:

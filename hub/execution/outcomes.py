@@ -16,6 +16,8 @@ Json = Any
 
 INPUT_REQUIRED: Final = "input_required"
 """Why a read ended without an answer whose system asks first; the next round is a read of its own."""
+LACKS_CAPABILITY: Final = -32021
+"""The error of the protocol with which a system refuses a client that it could not ask what it has to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +59,14 @@ class Observed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """It was definitely not done: refused, not found, or never sent (`code` says which)."""
+    """It was definitely not done: refused, not found, or never sent (`code` says which).
+
+    `rpc_code` is the number of the error of a protocol (JSON-RPC), where the system answered with one.
+    """
 
     code: str
     message: str
+    rpc_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +87,11 @@ class Asks:
     def code(self) -> str:
         """How it stands on record."""
         return INPUT_REQUIRED
+
+    @property
+    def rpc_code(self) -> int | None:
+        """The error of the protocol that it was answered with, if its client cannot be asked at all."""
+        return None if self.requests else LACKS_CAPABILITY
 
     @property
     def message(self) -> str:

@@ -2,9 +2,9 @@
 
 What goes: arguments, output, what is sealed, claims, error texts, findings, conflicts, provenance; what previews,
 questions, counter-proposals, reviews and rehearsals showed and what people wrote there; answers kept for repeats of a
-request; the values that a run was seen to bring back. What stays: ids, digests, states, times, tiers, who decided what,
-how far it reached, and the numbers that limits and policy count, until no window reaches back to them
-(`forget_amounts`).
+request; what was asked late, and replied; the values that a run was seen to bring back. What stays: ids, digests,
+states, times, tiers, who decided what, how far it reached, and the numbers that limits and policy count, until no
+window reaches back to them (`forget_amounts`).
 
 The private values of events are erased by whoever empties, in the same transaction; see `hub.erasures`.
 """
@@ -23,7 +23,7 @@ from hub.dryrun.emptying import empty_previews
 from hub.invocations.journal import snapshot
 from hub.invocations.provenance import forget_shown
 from hub.invocations.states import State
-from hub.invocations.tables import AmountRow, FindingRow, InvocationRow
+from hub.invocations.tables import AmountRow, FindingRow, InvocationRow, LateQuestionsRow
 from hub.keys import Keyring
 from hub.promotions.emptying import empty_rehearsals
 from hub.reviews.emptying import empty_reviews, under_review
@@ -98,6 +98,7 @@ async def _empty(tx: Tx, keys: Keyring, rows: Sequence[InvocationRow]) -> Emptie
     await tx.flush()
     ids = [row.id for row in rows]
     await tx.execute(update(FindingRow).where(FindingRow.invocation_id.in_(ids)).values(reason=""))
+    await tx.execute(delete(LateQuestionsRow).where(LateQuestionsRow.invocation_id.in_(ids)))
     previews = await empty_previews(tx, ids)
     await empty_questions(tx, ids)
     await empty_spendings(tx, ids)

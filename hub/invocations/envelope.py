@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, cast
 
 from connectors.sdk.errors import Unavailable
+from connectors.sdk.vocabulary import Effect
 from hub.approvals import Choice, Counter, Waiting, in_words
 from hub.approvals.rules import asked_in, stages
 from hub.budgets import OutOfReach, OverBudget, RunOver
@@ -60,6 +61,8 @@ class Standing:
 _RUNNING = Standing(status=Status.RUNNING, task="working", is_error=False)
 _DONE = Standing(status=Status.DONE, task="completed", is_error=False)
 _FAILED = Standing(status=Status.FAILED, task="completed", is_error=True)
+_BROKEN = Standing(status=Status.FAILED, task="failed", is_error=True)
+"""Of reads alone: some clients answer an error of the protocol with the same call, and no write must come again."""
 _REFUSED = Standing(status=Status.REFUSED, task="completed", is_error=True)
 
 STANDINGS: Final[Mapping[State, Standing]] = {
@@ -99,6 +102,8 @@ def outward(invocation: Invocation) -> Standing:
         return STANDINGS[State.NOT_APPLIED]
     if invocation.state is State.SENT and invocation.error_code == STEP_IN_DOUBT:
         return STANDINGS[State.IN_DOUBT]
+    if invocation.state is State.FAILED and invocation.effect is Effect.READ and invocation.rpc_code is not None:
+        return _BROKEN
     return STANDINGS[invocation.state]
 
 

@@ -18,6 +18,21 @@ LASTS: Final = timedelta(days=20)
 AFTER_THE_END: Final = timedelta(days=4)
 """For how long at least the outcome can be fetched once the time of a question is over."""
 RANDOM_BYTES: Final = 24
+CALLED_OFF: Final = "cancelled"
+"""The code of a task that its client has cancelled while it asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What a task came to between two rounds, when no invocation stands for it: why, as a refusal is told."""
+
+    code: str
+    message: str
+
+    @property
+    def is_called_off(self) -> bool:
+        """Return whether its client has cancelled it."""
+        return self.code == CALLED_OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +47,7 @@ class Handle:
     """The input requests that the client has answered. What it answered is no more than what it says."""
     is_too_late: bool
     """The client wanted to call it off, and it could no longer be."""
+    ended: Ended | None = None
 
     @property
     def lasts_ms(self) -> int:
@@ -85,6 +101,12 @@ async def note_too_late(tx: Tx, handle: Handle) -> None:
     await tx.execute(update(TaskHandleRow).where(TaskHandleRow.id == handle.id).values(is_too_late=True))
 
 
+async def end_handle(tx: Tx, handle: Handle, ended: Ended) -> None:
+    """Keep what the task came to, in the place of what its invocation says."""
+    said = {"code": ended.code, "message": ended.message}
+    await tx.execute(update(TaskHandleRow).where(TaskHandleRow.id == handle.id).values(ended=said))
+
+
 async def forget_handles(tx: Tx) -> None:
     """Delete the handles whose time is over."""
     await tx.execute(delete(TaskHandleRow).where(TaskHandleRow.ends_at <= await now(tx)))
@@ -102,4 +124,5 @@ def _handle(row: TaskHandleRow) -> Handle:
         ends_at=row.ends_at,
         answered=frozenset(row.answered),
         is_too_late=row.is_too_late,
+        ended=None if row.ended is None else Ended(**row.ended),
     )

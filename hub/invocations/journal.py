@@ -284,6 +284,7 @@ def snapshot(
         sealed_output=row.sealed_output,
         error_code=row.error_code,
         error_message=row.error_message,
+        rpc_code=row.rpc_code,
         findings=tuple(row.findings),
         expires_at=row.deadline,
         sent_at=row.sent_at,

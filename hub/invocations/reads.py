@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from hub.audit import EventKind
-from hub.execution import Asks, Ran, ReadOutcome, Succeeded, Target, Violation
+from hub.execution import Asks, Failed, Ran, ReadOutcome, Succeeded, Target, Violation
 from hub.invocations.braking import leave
 from hub.invocations.calling_off import BY_CLIENT, unless_called_off
 from hub.invocations.conclude import passage_facts
 from hub.invocations.contact import note_contact
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.journal import Step, event_of, move, record_event, snapshot
+from hub.invocations.late_questions import keep_questions
 from hub.invocations.provenance import addressed_by, keep_values, shown_by, source_of
 from hub.invocations.quoting import addressing_facts, speaks_to_model
 from hub.invocations.request import Request, new_row
@@ -68,22 +69,25 @@ class _Reading:
         ran = veil.ran(ran)
         if isinstance(ran.outcome, Violation):
             await self._quarantine(ran.outcome)
-        ended = await self._end(self._step(ran, veil))
-        return replace(ended, asks=self._asked(ran.outcome)) if isinstance(ran.outcome, Asks) else ended
+        asks = self._asked(ran.outcome) if isinstance(ran.outcome, Asks) else None
+        return await self._end(self._step(ran, veil), asks)
 
     def _asked(self, asks: Asks) -> Asks:
         """Return what is asked, with who asks it."""
         tool = self.request.tool
         return replace(asks, connection=tool.connection.name, tool=None if tool.serves else tool.name)
 
-    async def _end(self, step: Step) -> Invocation:
+    async def _end(self, step: Step, asks: Asks | None = None) -> Invocation:
         async with self.turn:
             if self.standing is None:
-                self.standing = await self._record(step)
+                ended = await self._record(step)
             else:
                 async with self.runtime.database.transaction() as tx:
                     await keep_values(tx, self._seen(self.standing, step))
-                    self.standing = await move(tx, self.runtime, self.standing, step)
+                    ended = await move(tx, self.runtime, self.standing, step)
+                    ended = replace(ended, asks=asks)  # and nobody waits here any more who could be asked
+                    await keep_questions(tx, ended, self.request.call, self.runtime.keys)
+            self.standing = replace(ended, asks=asks)
         return self.standing
 
     async def receive(self) -> Invocation:
@@ -125,13 +129,13 @@ class _Reading:
             )
         if isinstance(ran.outcome, Asks):
             private["asked"] = veil.hide(dict(ran.outcome.requests))
-        code = "read_tried_to_write" if isinstance(ran.outcome, Violation) else ran.outcome.code
+        code, rpc_code = _codes(ran.outcome)
         return Step(
             to=State.FAILED,
             event=EventKind.INVOCATION_READ,
             facts=facts | addressing_facts(ran.outcome.message) | {"code": code, "reason": ran.outcome.message},
             private=private,
-            changes={"error_code": code, "error_message": ran.outcome.message, **ended},
+            changes={"error_code": code, "error_message": ran.outcome.message, "rpc_code": rpc_code, **ended},
         )
 
     def _called_off(self) -> Step:
@@ -153,3 +157,8 @@ class _Reading:
         async with self.runtime.database.transaction() as tx:
             reason = f"It tried to write during a read: {violation.message}"
             await quarantine(tx, self.request.tool.tool.id, reason, self.runtime.authority)
+
+
+def _codes(outcome: Failed | Asks | Violation) -> tuple[str, int | None]:
+    """Return how a read without an answer stands on record, and the protocol's error that it was answered with."""
+    return ("read_tried_to_write", None) if isinstance(outcome, Violation) else (outcome.code, outcome.rpc_code)

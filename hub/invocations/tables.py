@@ -65,6 +65,8 @@ class InvocationRow(Base):
     """All of it, encrypted; NULL where nothing in it is secret."""
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
+    rpc_code: Mapped[int | None] = mapped_column(BigInteger)
+    """Of a read that its system answered with an error of the protocol: the code of that."""
     findings: Mapped[list[str]] = mapped_column(Json)
     latency_ms: Mapped[int | None] = mapped_column(Integer)
     """Of a read that has ended: how long its connector took."""
@@ -174,11 +176,31 @@ class TaskHandleRow(Base):
     ends_at: Mapped[datetime] = mapped_column(Moment)
     answered: Mapped[list[str]] = mapped_column(Json)
     is_too_late: Mapped[bool]
+    ended: Mapped[dict[str, str] | None] = mapped_column(Json)
+    """What it came to, where that is no invocation's to say; see `hub.invocations.handles.Ended`."""
 
     __table_args__ = (
         UniqueConstraint("invocation_id", "bound_to", "server"),
         Index("ix_task_handles_ends_at", "ends_at"),
     )
+
+
+class LateQuestionsRow(Base):
+    """What a read that has become a task ended with instead of an answer: its system's questions, while they wait."""
+
+    __tablename__ = "late_questions"
+
+    invocation_id: Mapped[str] = mapped_column(ForeignKey("invocations.id"), primary_key=True)
+    connection_id: Mapped[str] = mapped_column(String(40))
+    round: Mapped[int] = mapped_column(Integer)
+    kept: Mapped[bytes] = mapped_column(LargeBinary)
+    """The questions, what was replied so far, and the call, encrypted."""
+    next_id: Mapped[str | None] = mapped_column(String(40))
+    """What the next round is called on record, for whoever makes it last."""
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    until: Mapped[datetime] = mapped_column(Moment)
+
+    __table_args__ = (Index("ix_late_questions_until", "until"),)
 
 
 class FindingRow(Base):

@@ -90,6 +90,8 @@ class Call:
     """Who waits for a read: hears what the system says while it works, and can be asked by it."""
     called_off: asyncio.Event | None = field(default=None, compare=False, repr=False)
     """Set when the client wants no answer any more, while it still waits for one."""
+    late_round: int | None = None
+    """Of a read whose client knows tasks: which round it is of those that can ask late; None: it cannot be asked so."""
 
 
 class StepStatus(StrEnum):
@@ -165,6 +167,8 @@ class Invocation:
     output: Json
     error_code: str | None
     error_message: str | None
+    rpc_code: int | None
+    """Of a read: the code of the error of the protocol (JSON-RPC) that its system answered with, if it did."""
     findings: tuple[str, ...]
     expires_at: datetime | None
     sent_at: datetime | None

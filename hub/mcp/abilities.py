@@ -1,16 +1,18 @@
 """What a client says it can do with the request at hand: nothing of it is remembered from one request to the next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_CAPABILITY
+from mcp_types import METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_CAPABILITY, ClientCapabilities
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 TASKS: Final = "io.modelcontextprotocol/tasks"
 """The extension in which a call that takes long is answered with a task."""
+ASKED: Final = ("elicitation", "roots", "sampling")
+"""The capabilities of clients with which they answer what servers ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,8 @@ class Abilities:
     """It speaks a protocol in which a result may be something else than the tool's."""
     takes_tasks: bool = False
     opens_urls: bool = False
+    can: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What servers may ask it; its extensions are between it and the hub."""
 
 
 def abilities(context: ServerRequestContext[Any, Any]) -> Abilities:
@@ -34,7 +38,14 @@ def abilities(context: ServerRequestContext[Any, Any]) -> Abilities:
         is_modern=True,
         takes_tasks=TASKS in (declared.extensions or {}),
         opens_urls=declared.elicitation is not None and declared.elicitation.url is not None,
+        can=_can(declared),
     )
+
+
+def _can(declared: ClientCapabilities) -> dict[str, Any]:
+    said = declared.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(ASKED))
+    forms = without_pages(said.pop("elicitation", None))
+    return said if forms is None else {**said, "elicitation": forms}
 
 
 def demand_tasks(context: ServerRequestContext[Any, Any]) -> Abilities:

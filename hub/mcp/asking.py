@@ -11,20 +11,26 @@ from typing import Any, Final, cast
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INVALID_PARAMS,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     CallToolRequestParams,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    ElicitResult,
     GetPromptRequestParams,
     InputRequiredResult,
+    ListRootsResult,
     ReadResourceRequestParams,
 )
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from connectors.sdk.run import Replies
 from hub.core.canonical import digest
 from hub.core.errors import Malformed
+from hub.core.texts import shown
 from hub.invocations.values import Asks, Invocation
 from hub.keys import Keyring
-from hub.mcp.abilities import abilities, without_pages
+from hub.mcp.abilities import ASKED, abilities, without_pages
 from hub.mcp.admission import Admitted
 
 Json = Any
@@ -32,6 +38,7 @@ Json = Any
 
 Params = CallToolRequestParams | GetPromptRequestParams | ReadResourceRequestParams
 Context = ServerRequestContext[Any, Any]
+Reply = ElicitResult | CreateMessageResult | CreateMessageResultWithTools | ListRootsResult
 
 STATE_SECONDS: Final = 3600
 MOST_AT_ONCE: Final = 8
@@ -43,6 +50,12 @@ _NEEDED: Final[Mapping[str, str]] = {
     "roots/list": "roots",
 }
 """What a server may ask, and the capability of the client that answers it."""
+GIVEN: Final[Mapping[str, TypeAdapter[Reply]]] = {
+    "elicitation/create": TypeAdapter(ElicitResult),
+    "sampling/createMessage": TypeAdapter(CreateMessageResult | CreateMessageResultWithTools),
+    "roots/list": TypeAdapter(ListRootsResult),
+}
+"""What it may ask, and what a reply to it is."""
 
 
 def replies_in(known: Admitted, context: Context, params: Params, keys: Keyring) -> Replies | None:
@@ -56,12 +69,12 @@ def replies_in(known: Admitted, context: Context, params: Params, keys: Keyring)
     if params.input_responses is not None:
         given = params.model_dump(mode="json", by_alias=True, exclude_none=True)["inputResponses"]
     if params.request_state is None:
-        return Replies(can=_declared(context), given=given)
+        return Replies(can=abilities(context).can, given=given)
     try:
         said = keys.unseal(params.request_state, purpose=_purpose(known, params))
     except Malformed:
         return None
-    return Replies(can=_declared(context), given=given, state=said["state"])
+    return Replies(can=abilities(context).can, given=given, state=said["state"])
 
 
 def replies_to_hear(known: Admitted) -> Replies:
@@ -83,11 +96,11 @@ def questions_of(
     asks = invocation.asks
     if asks is None or not abilities(context).is_modern:
         return None
-    needs = {name: needed for name, needed in asks.needs.items() if name in _ALL and not _is_of_pages(name, needed)}
+    needs = {name: needed for name, needed in asks.needs.items() if name in ASKED and not _is_of_pages(name, needed)}
     if not asks.requests and needs:
         data = {"requiredCapabilities": needs}
         raise MCPError(code=MISSING_REQUIRED_CLIENT_CAPABILITY, message=asks.message, data=data)
-    put = questions_put(asks, _declared(context))
+    put = questions_put(asks, abilities(context).can)
     if put is None:
         return None
     sealed = None
@@ -130,21 +143,22 @@ def _signed(question: Mapping[str, Json], asks: Asks) -> dict[str, Json]:
     return {**params, "_meta": {**params.get("_meta", {}), "dev.toolhub/asked_by": by}}
 
 
-_ALL: Final = frozenset(_NEEDED.values())
+def reply_to(name: str, question: Mapping[str, Json], given: Json) -> dict[str, Json]:
+    """Return a client's reply to a question, as the protocol has it.
+
+    Raises:
+        MCPError: it is none.
+    """
+    try:
+        read = GIVEN[question["method"]].validate_python(given)
+    except ValidationError as error:
+        message = f"What was sent for {shown(name)} is no reply to {question['method']}."
+        raise MCPError(code=INVALID_PARAMS, message=message) from error
+    return read.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _is_of_pages(name: str, needed: Json) -> bool:
     return name == _NEEDED["elicitation/create"] and without_pages(needed) is None
-
-
-def _declared(context: Context) -> dict[str, Json]:
-    """Return the capabilities of the client that a server may ask for; its extensions are between it and the hub."""
-    declared = context.session.client_capabilities
-    if declared is None:
-        return {}
-    said = declared.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(_ALL))
-    forms = without_pages(said.pop("elicitation", None))
-    return said if forms is None else {**said, "elicitation": forms}
 
 
 def _purpose(known: Admitted, params: Params) -> str:

@@ -103,7 +103,8 @@ class _Answering:
         replies = replies_in(known, context, params, self._runtime.keys) or Replies()
         known_as = known.line.call_id if known.line else None
         client = Client(hear=relay.hear if relay.is_wanted else None, replies=replies)
-        call = replace(call, known_as=known_as, client=client)
+        late_round = 1 if abilities(context).takes_tasks else None
+        call = replace(call, known_as=known_as, client=client, late_round=late_round)
         if context.request_id is None:
             return await self._questions.carried_out(known, call)
         async with self._cancellations.heard(known, context.request_id) as called_off:

@@ -85,9 +85,9 @@ def request_to_confirm(invocation: Invocation, public_url: str) -> ElicitRequest
     return ElicitRequest(params=ElicitRequestURLParams(message=message, url=page_of(invocation, public_url)))
 
 
-def says(answers: Mapping[str, Json] | None, key: str = CONFIRM) -> str | None:
+def says(answers: Mapping[str, Json] | None) -> str | None:
     """Return what the client says its person did: accept, decline or cancel. It is no evidence of a person."""
-    answer = (answers or {}).get(key)
+    answer = (answers or {}).get(CONFIRM)
     return answer.action if isinstance(answer, ElicitResult) else None
 
 

@@ -9,7 +9,6 @@ A stream lives no longer than its token: suspension, revocation and expiry end i
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, cast
 
@@ -99,6 +98,12 @@ class _Stream:
     told: dict[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
 
     @property
+    def channels(self) -> tuple[str, ...]:
+        """What is listened to; a task that has gone on with another round is heard of elsewhere."""
+        tasks = sorted(channel_of(one.invocation_id) for one in self.handles.values())
+        return (*CHANGES, IDENTITY_CHANNEL, *tasks, *([NEWS] if self.uris else []))
+
+    @property
     def meta(self) -> dict[str, Json]:
         return {SUBSCRIPTION_ID_META_KEY: self.context.request_id}
 
@@ -157,13 +162,17 @@ class Listening:
                     continue  # it is not agreed to, and nothing else is said of it
 
     async def _serve(self, stream: _Stream, ending: asyncio.Event) -> None:
-        async with _heard(self._runtime, stream) as heard:
-            await self._look(stream, first=True)
-            await stream.send(_acknowledgement(stream))
-            while not ending.is_set():
-                heard.clear()
-                left = await self._look(stream, first=False)
-                await first_of([heard, ending], seconds=min(left, LOOK_AGAIN_SECONDS))
+        await self._look(stream, first=True)
+        await stream.send(_acknowledgement(stream))
+        while not ending.is_set():
+            channels = stream.channels
+            async with self._runtime.database.listening(*channels) as heard:
+                while not ending.is_set():
+                    heard.clear()
+                    left = await self._look(stream, first=False)
+                    if stream.channels != channels:
+                        break
+                    await first_of([heard, ending], seconds=min(left, LOOK_AGAIN_SECONDS))
 
     async def _look(self, stream: _Stream, *, first: bool) -> float:
         """Say what has changed; return for how many seconds the token is good."""
@@ -185,23 +194,16 @@ class Listening:
 
     async def _tell_tasks(self, stream: _Stream, known: Admitted) -> None:
         """Tell the tasks that have changed, masked for the caller as it is now."""
-        for handle in stream.handles.values():
+        for handle in tuple(stream.handles.values()):
             async with self._runtime.database.reading() as tx:
                 fresh = await find_handle(tx, known.caller, known.server, handle.id)
+            stream.handles[handle.id] = fresh
             task = await self._tasks.detailed(known, stream.client, fresh)
             if stream.told.get(handle.id) == task:
                 continue
             stream.told[handle.id] = task
             params = TaskParams.model_validate({**task, "_meta": stream.meta})
             await stream.send(cast("ServerNotification", TaskNotification(params=params)))
-
-
-@asynccontextmanager
-async def _heard(runtime: Runtime, stream: _Stream) -> AsyncGenerator[asyncio.Event]:
-    channels = [*CHANGES, IDENTITY_CHANNEL, *(channel_of(one.invocation_id) for one in stream.handles.values())]
-    channels += [NEWS] if stream.uris else []
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(runtime.database.listening(*channels))
 
 
 def _task_ids(asked: SubscriptionFilter) -> list[str]:

@@ -16,8 +16,7 @@ from secrets import token_urlsafe
 from typing import Any, Final
 
 import anyio
-from mcp_types import CreateMessageResult, ElicitResult, ListRootsResult
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import delete, select, update
 
 from connectors.sdk.run import Replies
@@ -27,7 +26,7 @@ from hub.invocations.masking import answer_for
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Asks, Call, Invocation
 from hub.mcp.admission import Admitted
-from hub.mcp.asking import questions_put
+from hub.mcp.asking import GIVEN, questions_put
 from hub.mcp.event_streams import first_of
 from hub.mcp.sessions import ClientSession
 from hub.mcp.streams import Streams
@@ -44,12 +43,6 @@ LOOK_SECONDS: Final = 1.0
 """How often a call that waits looks by itself: news may get lost."""
 _OURS: Final = re.compile(r"ask_[A-Za-z0-9_-]{32}")
 _NOBODY_WAITS: Final = "Nobody waits for this answer here: it was not asked for, came twice or came too late."
-_GIVEN: Final[Mapping[str, type[BaseModel]]] = {
-    "elicitation/create": ElicitResult,
-    "sampling/createMessage": CreateMessageResult,
-    "roots/list": ListRootsResult,
-}
-"""What may be asked, and what an answer to it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +191,7 @@ def _replies(questions: list[_Question], found: Mapping[str, Json]) -> Mapping[s
     for one in questions:
         result = found.get(one.id, {}).get("result")
         try:
-            read = _GIVEN[one.method].model_validate(result)
+            read = GIVEN[one.method].validate_python(result)
         except ValidationError:
             return None
         replies[one.name] = read.model_dump(mode="json", by_alias=True, exclude_none=True)

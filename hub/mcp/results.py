@@ -65,6 +65,12 @@ def refusal(error: HubError) -> CallToolResult:
     return _result(structured, f"Refused: {error.message}", is_error=True)
 
 
+def ended_result(code: str, message: str) -> CallToolResult:
+    """Return the refusal of what was to go on with a task, and never became an invocation."""
+    structured = {"status": Status.REFUSED.value, "reason_code": code, "reason": message, "retryable": False}
+    return _result(structured, f"Refused: {message}", is_error=True)
+
+
 def internal_error(trace_id: str) -> CallToolResult:
     """Return what is said when the hub itself failed: nothing of how, and no claim about what has been done."""
     reason = (

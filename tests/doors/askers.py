@@ -17,7 +17,12 @@ GREETS: Final = "test_input_required_result_elicitation"
 TALKS: Final = "test_tool_with_logging"
 WRITES: Final = "test_input_required_result_capabilities"
 """Its owner does not say that it only reads."""
-OWNER: Final = Owner(name="asker", reads=frozenset({ROUNDS, GREETS, TALKS, "test_missing_capability"}))
+SEVERAL: Final = "test_input_required_result_multiple_inputs"
+WORKS: Final = "test_tool_with_task"
+"""It asks at once, and takes a second once it has been replied to."""
+BREAKS: Final = "protocol_error_job"
+LACKS: Final = "test_missing_capability"
+OWNER: Final = Owner(name="asker", reads=frozenset({ROUNDS, GREETS, TALKS, SEVERAL, WORKS, BREAKS, LACKS}))
 
 
 @pytest.fixture(scope="module")

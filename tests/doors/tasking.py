@@ -1,11 +1,26 @@
 """The tasks extension as an SDK client has it, and words for what such a client does."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from mcp import Client
-from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
-from mcp_types import CallToolResult, ElicitResult, InputResponses, Request, RequestParams, Result
+from mcp.client.extension import ClaimContext, ClientExtension, NotificationBinding, ResultClaim
+from mcp_types import (
+    CallToolResult,
+    ElicitResult,
+    InputResponses,
+    NotificationParams,
+    Request,
+    RequestParams,
+    Result,
+    SubscriptionFilter,
+    SubscriptionsListenRequest,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+)
+from pydantic import ConfigDict
 from questions import rules
 from sqlalchemy import select
 
@@ -134,3 +149,41 @@ async def invocation_of(hub: WorkingHub, task_id: str) -> str:
         found = await tx.scalar(select(TaskHandleRow.invocation_id).where(TaskHandleRow.id == task_id))
     assert found is not None
     return found
+
+
+class TaskTelling(NotificationParams):
+    """What `notifications/tasks` says."""
+
+    model_config = ConfigDict(extra="allow")
+
+    taskId: str  # noqa: N815  # as it is on the wire
+    status: str
+
+
+@dataclass
+class Hearing(Tasking):
+    """A client that is told of its tasks."""
+
+    told: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def notifications(self) -> list[NotificationBinding[Any]]:
+        """Hear of tasks."""
+        return [NotificationBinding(method="notifications/tasks", params_type=TaskTelling, handler=self._hear)]
+
+    async def _hear(self, params: TaskTelling) -> None:
+        self.told.append((params.taskId, params.status))
+        self.news.set()
+
+    async def until(self, status: str) -> None:
+        """Wait until a task has come to be so."""
+        while status not in {one for _, one in self.told}:
+            self.news.clear()
+            await self.news.wait()
+
+
+async def listen_to(client: Client, *task_ids: str) -> SubscriptionsListenResult:
+    """Open a stream that tells of tasks; it returns when the stream ends."""
+    asked = SubscriptionFilter.model_validate({"taskIds": [*task_ids]})
+    request = SubscriptionsListenRequest(params=SubscriptionsListenRequestParams(notifications=asked))
+    return await client.session.send_request(request, SubscriptionsListenResult)

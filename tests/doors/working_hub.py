@@ -172,8 +172,8 @@ class WorkingHub:
 
 
 @asynccontextmanager
-async def working_hub(database: Database, keys: Keyring, system: Upstream) -> AsyncGenerator[WorkingHub]:
-    """Yield a hub with the test connector connected to `system`; `settle` has been at its database."""
+async def open_runtime(database: Database, keys: Keyring) -> AsyncGenerator[Runtime]:
+    """Yield what a process of the hub runs with; `settle` has been at its database."""
     async with AsyncExitStack() as stack:
         vault = Vault(keys)
         executor = Executor(database, vault, paths=[Path(upstream.__file__).parent.parent])
@@ -184,7 +184,7 @@ async def working_hub(database: Database, keys: Keyring, system: Upstream) -> As
         await stack.enter_async_context(records.running())
         verifier = TokenVerifier(database, keys, PUBLIC_URL)
         await stack.enter_async_context(verifier.listening())
-        runtime = Runtime(
+        yield Runtime(
             database=database,
             keys=keys,
             catalog=Catalog(database),
@@ -198,6 +198,12 @@ async def working_hub(database: Database, keys: Keyring, system: Upstream) -> As
             environment=Environment.DEV.value,
             answer_seconds=ANSWER_SECONDS,
         )
+
+
+@asynccontextmanager
+async def working_hub(database: Database, keys: Keyring, system: Upstream) -> AsyncGenerator[WorkingHub]:
+    """Yield a hub with the test connector connected to `system`; `settle` has been at its database."""
+    async with open_runtime(database, keys) as runtime:
         connection, there = await _connected(runtime, system)
         agent = there.pop("assistant")
         yield WorkingHub(runtime=runtime, upstream=system, connection=connection, agent=agent, people=there)

@@ -66,6 +66,21 @@ async def test_an_error_of_any_shape_ends_a_read_and_leaves_a_write_in_doubt(
     assert isinstance(wrote.outcome, Unknown), wrote
 
 
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [("-32001", -32001), ("404", 404), ('"x"', -32603), ("true", -32603), ("1.5", -32603), (str(2**53), -32603)],
+)
+async def test_the_code_of_an_error_is_kept_of_a_read_if_it_is_one(
+    obliging: tuple[House, ConnectorSpec], code: str, kept: int
+) -> None:
+    house, spec = obliging
+
+    read = await house.read(spec, "find", text=f'"error": {{"code": {code}, "message": "y"}}')
+
+    assert isinstance(read.outcome, Failed), read
+    assert read.outcome.rpc_code == kept
+
+
 @pytest.mark.parametrize("content", ["5", '["x"]', "null", '{"a": 1}'])
 async def test_content_of_another_shape_is_an_answer_that_the_tool_does_not_declare(
     obliging: tuple[House, ConnectorSpec], content: str

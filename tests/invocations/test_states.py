@@ -44,6 +44,10 @@ def test_every_state_has_a_standing_and_only_ended_ones_are_errors() -> None:
     assert all(state.is_terminal for state, standing in STANDINGS.items() if standing.is_error)
 
 
+def test_no_state_by_itself_is_a_failed_task() -> None:
+    assert {standing.task for standing in STANDINGS.values()} == {"working", "completed", "cancelled"}
+
+
 def test_done_states_are_told_as_done_and_nothing_in_doubt_is() -> None:
     assert all(STANDINGS[state].status is Status.DONE for state in DONE)
     assert STANDINGS[State.IN_DOUBT].status is Status.IN_DOUBT

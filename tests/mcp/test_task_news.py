@@ -1,25 +1,17 @@
 """Tasks told on streams: to whom they belong, whenever they move."""
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from doors.agents import BOTH_ENGINES
 from doors.outside import entered
-from doors.tasking import WITH_TASKS, Tasking, invocation_of, start
+from doors.tasking import WITH_TASKS, Hearing, invocation_of, listen_to, start
 from doors.working_hub import WorkingHub
-from mcp import Client, MCPError
-from mcp.client.extension import NotificationBinding
+from mcp import MCPError
 from mcp_types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
-    NotificationParams,
-    SubscriptionFilter,
-    SubscriptionsListenRequest,
-    SubscriptionsListenRequestParams,
-    SubscriptionsListenResult,
 )
-from pydantic import ConfigDict
 
 from hub.approvals import Choice
 from hub.identity.accounts import set_groups
@@ -30,43 +22,6 @@ from hub.mcp.admission import Admitted
 from hub.mcp.tasks import TaskDoor
 
 pytestmark = pytest.mark.anyio
-
-
-class TaskTelling(NotificationParams):
-    """What `notifications/tasks` says."""
-
-    model_config = ConfigDict(extra="allow")
-
-    taskId: str  # noqa: N815  # as it is on the wire
-    status: str
-
-
-@dataclass
-class Hearing(Tasking):
-    """A client that is told of its tasks."""
-
-    told: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def notifications(self) -> list[NotificationBinding[Any]]:
-        return [NotificationBinding(method="notifications/tasks", params_type=TaskTelling, handler=self._hear)]
-
-    async def _hear(self, params: TaskTelling) -> None:
-        self.told.append((params.taskId, params.status))
-        self.news.set()
-
-    async def until(self, status: str) -> None:
-        """Wait until a task has come to be so."""
-        while status not in {one for _, one in self.told}:
-            self.news.clear()
-            await self.news.wait()
-
-
-async def listen_to(client: Client, *task_ids: str) -> SubscriptionsListenResult:
-    """Open a stream that tells of tasks; it returns when the stream ends."""
-    asked = SubscriptionFilter.model_validate({"taskIds": [*task_ids]})
-    request = SubscriptionsListenRequest(params=SubscriptionsListenRequestParams(notifications=asked))
-    return await client.session.send_request(request, SubscriptionsListenResult)
 
 
 @BOTH_ENGINES

@@ -38,6 +38,7 @@ async def _break(given: Given, tells: Tells) -> Answer:
 async def _confirm(given: Given, tells: Tells) -> Answer:
     del tells
     if given.form("confirm") is None:
+        await asyncio.sleep(_A_WHILE_SECONDS)
         return Questions(asked={"confirm": form("Is that file to be deleted?", _SURE, ["confirm"])})
     return [text(f"{given.arguments.get('filename')} would be deleted, if this were no test.")]
 
@@ -46,6 +47,7 @@ async def _ask_twice(given: Given, tells: Tells) -> Answer:
     del tells
     asked = {"first": form("The first question?", _SURE), "second": form("The second question?", _SURE)}
     if missing := asked.keys() - given.replies.keys():
+        await asyncio.sleep(_A_WHILE_SECONDS)
         return Questions(asked={name: asked[name] for name in sorted(missing)})
     return [text("Both were answered.")]
 
@@ -70,7 +72,7 @@ TOOLS = (
     Tool(name="slow_compute", description="Takes its time.", answer=_compute, schema=_SLOW),
     Tool(name="failing_job", description="Fails after a while.", answer=_fail),
     Tool(name="protocol_error_job", description="Breaks after a while.", answer=_break),
-    Tool(name="confirm_delete", description="Asks first.", answer=_confirm, schema=_takes(filename="string")),
-    Tool(name="multi_input", description="Asks two things first.", answer=_ask_twice),
+    Tool(name="confirm_delete", description="Looks, then asks.", answer=_confirm, schema=_takes(filename="string")),
+    Tool(name="multi_input", description="Looks, then asks two things.", answer=_ask_twice),
     Tool(name="test_tool_with_task", description="Asks, then takes a while.", answer=_ask_then_work),
 )

@@ -267,6 +267,7 @@ def upgrade() -> None:
         sa.Column("sealed_output", sa.LargeBinary(), nullable=True),
         sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
+        sa.Column("rpc_code", sa.BigInteger(), nullable=True),
         sa.Column("findings", Json, nullable=False),
         sa.Column("latency_ms", sa.Integer(), nullable=True),
         sa.Column("last_event_id", sa.String(length=40), nullable=True),
@@ -833,6 +834,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("invocation_id", "name", name=op.f("pk_invocation_amounts")),
     )
     op.create_table(
+        "late_questions",
+        sa.Column("invocation_id", sa.String(length=40), nullable=False),
+        sa.Column("connection_id", sa.String(length=40), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("kept", sa.LargeBinary(), nullable=False),
+        sa.Column("next_id", sa.String(length=40), nullable=True),
+        sa.Column("lease_until", Moment(), nullable=True),
+        sa.Column("until", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invocation_id"], ["invocations.id"], name=op.f("fk_late_questions_invocation_id_invocations")
+        ),
+        sa.PrimaryKeyConstraint("invocation_id", name=op.f("pk_late_questions")),
+    )
+    with op.batch_alter_table("late_questions", schema=None) as batch_op:
+        batch_op.create_index("ix_late_questions_until", ["until"], unique=False)
+
+    op.create_table(
         "limit_places",
         sa.Column("limit_id", sa.String(length=40), nullable=False),
         sa.Column("holder", sa.String(length=40), nullable=False),
@@ -1100,6 +1118,7 @@ def upgrade() -> None:
         sa.Column("ends_at", Moment(), nullable=False),
         sa.Column("answered", Json, nullable=False),
         sa.Column("is_too_late", sa.Boolean(), nullable=False),
+        sa.Column("ended", Json, nullable=True),
         sa.ForeignKeyConstraint(
             ["invocation_id"], ["invocations.id"], name=op.f("fk_task_handles_invocation_id_invocations")
         ),
@@ -1595,6 +1614,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_limit_places_free")
 
     op.drop_table("limit_places")
+    with op.batch_alter_table("late_questions", schema=None) as batch_op:
+        batch_op.drop_index("ix_late_questions_until")
+
+    op.drop_table("late_questions")
     op.drop_table("invocation_amounts")
     with op.batch_alter_table("invitations", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_invitations_expires_at"))
