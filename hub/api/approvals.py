@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from connectors.sdk.preview import Preview
 from hub import approvals, dryrun
-from hub.api.access import Acting, HealthReader, Person, RuntimeParameter
+from hub.api.access import Acting, Person, RuntimeParameter, WaitingReader
 from hub.api.bodies import Body, Id
 from hub.api.invocations import InvocationView
 from hub.api.invocations import view as invocation_view
@@ -148,7 +148,7 @@ async def list_approvals(runtime: RuntimeParameter, acting: Person) -> Inbox:
 
 
 @router.get("/waiting", operation_id="listWaiting", summary="All that waits for anybody")
-async def list_waiting(runtime: RuntimeParameter, _acting: HealthReader) -> Inbox:
+async def list_waiting(runtime: RuntimeParameter, _acting: WaitingReader) -> Inbox:
     """Return the open questions to every group, the most urgent first, to operators, who vote only where asked."""
     async with runtime.database.reading() as tx:
         waiting = await approvals.all_waiting(tx)

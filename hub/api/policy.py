@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from hub import bundles
-from hub.api.access import PolicyManager, RuntimeParameter
+from hub.api.access import PolicyManager, PolicyReader, RuntimeParameter
 from hub.api.bodies import Body, Id
 from hub.bundles import Proposal, Publication, Second
 from hub.invocations.replay import Candidate, Difference, what_if
@@ -78,7 +78,7 @@ class TrialResult(BaseModel):
 
 
 @router.get("/{environment}", operation_id="getPolicy", summary="What decides, and what waits to")
-async def get_policy(runtime: RuntimeParameter, _acting: PolicyManager, environment: Environment) -> PolicyView:
+async def get_policy(runtime: RuntimeParameter, _acting: PolicyReader, environment: Environment) -> PolicyView:
     """Return the bundle that decides in an environment, and the proposals that wait for a second person."""
     async with runtime.database.reading() as tx:
         active = await runtime.bundles.fresh(tx, environment.value)

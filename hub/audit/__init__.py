@@ -1,5 +1,6 @@
 """The append-only, verifiable record of everything the hub does."""
 
+from hub.audit.checking import CHECKED, check_newest
 from hub.audit.erasing import Because, Cause, erase_named, erase_values, latest_of, values_kept
 from hub.audit.events import Event, append, append_many
 from hub.audit.evidence import EvidenceOrder, evidence_lines, verify_evidence
@@ -28,6 +29,7 @@ from hub.audit.verify import verify_export
 from hub.audit.witnesses import Herald, Witness, witness_from
 
 __all__ = [
+    "CHECKED",
     "AuditEvent",
     "Because",
     "Cause",
@@ -53,6 +55,7 @@ __all__ = [
     "Witness",
     "append",
     "append_many",
+    "check_newest",
     "ensure_checkpoint",
     "erase_named",
     "erase_values",

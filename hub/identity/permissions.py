@@ -16,8 +16,10 @@ class Permission(StrEnum):
     MANAGE_ACCOUNTS = "manage accounts, groups and agents"
     MANAGE_REGISTRY = "register connectors, connections and servers"
     MANAGE_POLICY = "propose and publish policy"
+    SEE_POLICY = "read the rules in force"
     STOP_THINGS = "quarantine tools and disable connections"
     SEE_HEALTH = "see how the hub is"
+    SEE_WAITING = "look at everything that waits"
     RESOLVE_DOUBTS = "say what became of a write in doubt"
     BREAK_GLASS = "let a write go without approval"
     SEE_AUDIT = "read, export and verify the audit log"
@@ -33,8 +35,10 @@ ROLES: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.MANAGE_ACCOUNTS: frozenset({Role.ADMINISTRATOR}),
     Permission.MANAGE_REGISTRY: frozenset({Role.ADMINISTRATOR}),
     Permission.MANAGE_POLICY: frozenset({Role.ADMINISTRATOR}),
+    Permission.SEE_POLICY: frozenset({Role.ADMINISTRATOR, Role.AUDITOR}),
     Permission.STOP_THINGS: frozenset({Role.ADMINISTRATOR, Role.OPERATOR}),
-    Permission.SEE_HEALTH: frozenset({Role.OPERATOR}),
+    Permission.SEE_HEALTH: frozenset({Role.OPERATOR, Role.ADMINISTRATOR}),
+    Permission.SEE_WAITING: frozenset({Role.OPERATOR}),
     Permission.RESOLVE_DOUBTS: frozenset({Role.OPERATOR}),
     Permission.BREAK_GLASS: frozenset({Role.OPERATOR}),
     Permission.SEE_AUDIT: frozenset({Role.AUDITOR}),

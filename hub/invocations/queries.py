@@ -5,14 +5,14 @@ import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select, true
 
 from connectors.sdk.vocabulary import Effect
 from hub import approvals
 from hub.audit import EventKind
 from hub.core.errors import Conflict, NotFound, Unavailable
 from hub.identity.directory import agents_of
-from hub.identity.permissions import Permission, may
+from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.journal import Step, channel_of, load, move, snapshot
 from hub.invocations.plan_progress import with_progress
@@ -85,11 +85,17 @@ async def wait_while(
 
 
 async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
-    """Return an invocation that is the caller's business, or that whoever sees how the hub is may look at.
+    """Return an invocation that is the caller's business, or that operators or auditors may look at.
 
     Raises:
         NotFound: there is none, or the caller may not look at it.
     """
+    if may(caller.actor, Permission.SEE_AUDIT):
+        return await current(runtime, invocation_id)
+    return await _overseen(runtime, caller, invocation_id)
+
+
+async def _overseen(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
     standing = await current(runtime, invocation_id)
     return standing if _is_watched(caller, standing) else await concerned(runtime, caller, invocation_id)
 
@@ -112,13 +118,13 @@ async def concerned(runtime: Runtime, caller: Caller, invocation_id: str) -> Inv
     whole = standing.undoes or (standing.part.plan_id if standing.part else None)
     if whole is None:
         raise NotFound("There is no such invocation.")
-    await look_at(runtime, caller, whole)
+    await _overseen(runtime, caller, whole)
     return standing
 
 
 def _is_watched(caller: Caller, standing: Invocation) -> bool:
-    """Return whether whoever sees how the hub is may look: at what waits, is under way or went without approval."""
-    if not may(caller.actor, Permission.SEE_HEALTH) or standing.effect is Effect.READ:
+    """Return whether operators may look: at what waits, is under way or went without approval."""
+    if not may(caller.actor, Permission.SEE_WAITING) or standing.effect is Effect.READ:
         return False
     is_open = standing.question is not None and not standing.state.is_terminal
     return is_open or standing.state is State.IN_DOUBT or standing.approved_by is ApprovedBy.NOBODY
@@ -205,14 +211,30 @@ async def my_invocations(
     limit: int = 50,
 ) -> InvocationPage:
     """Return what the caller answers for, newest first; `after` is where an earlier page said the next one begins."""
-    query = select(InvocationRow).order_by(InvocationRow.id.desc()).limit(limit + 1)
-    if after is not None:
-        query = query.where(InvocationRow.id < after)
-    if states is not None:
-        query = query.where(InvocationRow.state.in_(sorted(state.value for state in states)))
     async with runtime.database.reading() as tx:
-        rows = (await tx.scalars(query.where(_belongs_to(caller, await _looked_after(tx, caller))))).all()
-        items = [snapshot(row) if Effect(row.effect) is Effect.READ else await load(tx, row.id) for row in rows[:limit]]
+        wanted = _belongs_to(caller, await _looked_after(tx, caller))
+        if states is not None:
+            wanted = and_(wanted, InvocationRow.state.in_(sorted(state.value for state in states)))
+        return await _newest(tx, wanted, after=after, limit=limit)
+
+
+async def every_invocation(
+    runtime: Runtime, caller: Caller, *, after: str | None = None, limit: int = 50
+) -> InvocationPage:
+    """Return what anybody asked for, newest first, to auditors.
+
+    Raises:
+        Forbidden: the caller is none.
+    """
+    demand(caller.actor, Permission.SEE_AUDIT)
+    async with runtime.database.reading() as tx:
+        return await _newest(tx, true(), after=after, limit=limit)
+
+
+async def _newest(tx: Tx, wanted: ColumnElement[bool], *, after: str | None, limit: int) -> InvocationPage:
+    query = select(InvocationRow).where(wanted).order_by(InvocationRow.id.desc()).limit(limit + 1)
+    rows = (await tx.scalars(query if after is None else query.where(InvocationRow.id < after))).all()
+    items = [snapshot(row) if Effect(row.effect) is Effect.READ else await load(tx, row.id) for row in rows[:limit]]
     return InvocationPage(items=items, next_after=items[-1].id if len(rows) > limit else None)
 
 

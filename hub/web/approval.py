@@ -77,7 +77,7 @@ def _release_line(one: Promotion) -> ReleaseLine:
 
 async def show_waiting(visit: Visit) -> Response:
     """Show all that waits for anybody to those who see how the hub is; they vote only where they are asked."""
-    demand(visit.person, Permission.SEE_HEALTH)
+    demand(visit.person, Permission.SEE_WAITING)
     async with visit.runtime.database.reading() as tx:
         waiting = await approvals.all_waiting(tx)
     dossiers = [await open_dossier(visit, invocation_id) for invocation_id in waiting]

@@ -7,12 +7,13 @@ from datetime import datetime
 from connectors.sdk.spec import OperationSpec
 from hub import dryrun
 from hub.approvals.mandates import people_of
+from hub.core.errors import NotFound
 from hub.dryrun import TrackRecord
 from hub.identity.directory import get_many
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.looking import note_looks
 from hub.invocations.masking import as_seen_by
-from hub.invocations.queries import answers_for, look_at
+from hub.invocations.queries import answers_for, concerned, look_at
 from hub.invocations.undoing import UndoOffer, undo_offer
 from hub.invocations.values import Invocation
 from hub.registry import Connection, read_current
@@ -30,6 +31,8 @@ class Dossier:
     connection: Connection
     track: TrackRecord
     people: Mapping[str, Principal]
+    may_act: bool
+    """Whether it is the visitor's business; others may look, and no more."""
     is_mine: bool
     undo_proven: bool
     undo: UndoOffer
@@ -63,12 +66,15 @@ class Dossier:
 
 
 async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
-    """Return what is known about an invocation that the visitor takes part in or is asked about.
+    """Return what is known about an invocation that the visitor may look at.
 
     Raises:
         NotFound: there is none, or it is none of the visitor's business.
     """
-    looked_at = await look_at(visit.runtime, visit.session.caller, invocation_id)
+    try:
+        looked_at, may_act = await concerned(visit.runtime, visit.session.caller, invocation_id), True
+    except NotFound:
+        looked_at, may_act = await look_at(visit.runtime, visit.session.caller, invocation_id), False
     await note_looks(visit.session.caller, [looked_at], visit.own_authority, visit.runtime)
     invocation = await as_seen_by(visit.session.caller, looked_at, visit.runtime)
     async with visit.runtime.database.reading() as tx:
@@ -89,6 +95,7 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
             undo=await undo_offer(tx, invocation, tool),
             track=await dryrun.track_record(tx, invocation.tool_id),
             people={**owners, **people},
+            may_act=may_act,
             is_mine=await answers_for(tx, visit.session.caller, invocation),
             at=await now(tx),
         )

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from hub import erasures
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
 from hub.erasures import Erasure, Extent, Hold, HoldKind, NewErasure, NewHold, Scope, ScopeKind, Stage
-from hub.identity.directory import get_many
+from hub.identity.directory import find, get_many
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
 from hub.storage import Tx, now
@@ -22,12 +22,12 @@ from hub.web.wording import Word
 
 _KINDS: Final = {
     ScopeKind.INVOCATION: "one invocation, by its id",
-    ScopeKind.PERSON: "everything done for a person, by the person's id",
+    ScopeKind.PERSON: "everything done for a person, by account name or id",
     ScopeKind.RECORD: "the writes whose previews name a record",
 }
 _HOLDS: Final = {
     HoldKind.INVOCATION: "one invocation, by its id",
-    HoldKind.PERSON: "everything about a person, by the person's id",
+    HoldKind.PERSON: "everything about a person, by account name or id",
     HoldKind.RECORD: "the writes whose previews name a record",
     HoldKind.SINCE: "everything since a day",
 }
@@ -48,8 +48,8 @@ async def foresee_erasure(visit: Visit) -> Response:
     """Show how much an erasure would delete now; nothing is changed."""
     demand(visit.person, Permission.ASK_ERASURE)
     try:
-        scope = _scope(visit)
         async with visit.runtime.database.reading() as tx:
+            scope = await _scope(tx, visit)
             extent = await erasures.survey(tx, scope)
     except (InputError, NotFound) as error:
         return await _page(visit, problem=error.message)
@@ -61,7 +61,7 @@ async def ask_erasure(visit: Visit) -> Response:
     demand(visit.person, Permission.ASK_ERASURE)
 
     async def change(tx: Tx) -> None:
-        new = NewErasure(scope=_scope(visit), reason=visit.form.one("reason"))
+        new = NewErasure(scope=await _scope(tx, visit), reason=visit.form.one("reason"))
         await erasures.ask(tx, new, visit.person, visit.own_authority)
 
     return await _change(visit, change, "It was asked for. Nothing is deleted before an auditor grants it.")
@@ -97,7 +97,7 @@ async def set_hold(visit: Visit) -> Response:
         kind = _hold_kind(form.one("kind"))
         new = NewHold(
             kind=kind,
-            subject="" if kind is HoldKind.SINCE else form.one("subject").strip(),
+            subject="" if kind is HoldKind.SINCE else await _subject(tx, visit, kind),
             connection_id=form.one("connection").strip() or None,
             since=_day(form.one("since")) if kind is HoldKind.SINCE else None,
             reason=form.one("reason"),
@@ -127,14 +127,23 @@ async def _change(visit: Visit, change: Callable[[Tx], Awaitable[None]], done: s
     return redirect_telling(visit, "/erasures", done)
 
 
-def _scope(visit: Visit) -> Scope:
+async def _scope(tx: Tx, visit: Visit) -> Scope:
     form = visit.form
     try:
         kind = ScopeKind(form.one("kind"))
     except ValueError as error:
         raise InputError("Choose one of what the form offers.") from error
     connection = form.one("connection").strip() or None
-    return Scope(kind=kind, subject=form.one("subject").strip(), connection_id=connection)
+    return Scope(kind=kind, subject=await _subject(tx, visit, kind), connection_id=connection)
+
+
+async def _subject(tx: Tx, visit: Visit, kind: ScopeKind | HoldKind) -> str:
+    """Return what was typed; for the account name of a person, the id that is kept on record."""
+    typed = visit.form.one("subject").strip()
+    if kind.value != ScopeKind.PERSON.value:
+        return typed
+    person = await find(tx, typed)
+    return typed if person is None else person.id
 
 
 def _hold_kind(chosen: str) -> HoldKind:

@@ -6,7 +6,8 @@ from starlette.responses import Response
 
 from hub.core.errors import InputError
 from hub.identity.directory import get_many
-from hub.invocations.queries import cancel, my_invocations
+from hub.identity.permissions import Permission, may
+from hub.invocations.queries import cancel, every_invocation, my_invocations
 from hub.invocations.undoing import Undo, undo
 from hub.storage import now
 from hub.web.dossier import open_dossier
@@ -19,18 +20,29 @@ _PAGE = 40
 
 
 async def show_invocations(visit: Visit) -> Response:
-    """Show what agents asked for in the visitor's name, newest first."""
-    after = visit.request.query_params.get("after")
-    found = await my_invocations(visit.runtime, visit.session.caller, after=after, limit=_PAGE)
+    """Show what agents asked for in the visitor's name, or to auditors in anybody's, newest first."""
+    asked = visit.request.query_params
+    after, of_everybody = asked.get("after"), asked.get("of") == "everybody"
+    read = every_invocation if of_everybody else my_invocations
+    found = await read(visit.runtime, visit.session.caller, after=after, limit=_PAGE)
     async with visit.runtime.database.reading() as tx:
         agents = await get_many(tx, [each.agent_id for each in found.items])
         at = await now(tx)
     page = InvocationsPage(
         lines=tuple(invocation_line(each, agents, at) for each in found.items),
-        more_url=f"/invocations?{urlencode({'after': found.next_after})}" if found.next_after else "",
+        more_url=_more(found.next_after, of_everybody=of_everybody),
+        of_everybody=of_everybody,
+        may_see_all=may(visit.person, Permission.SEE_AUDIT),
     )
-    shown = Shown(template="invocations.html", title="My invocations", page=page, here="invocations")
+    title = "Everybody's invocations" if of_everybody else "My invocations"
+    shown = Shown(template="invocations.html", title=title, page=page, here="invocations")
     return show(visit, shown)
+
+
+def _more(after: str | None, *, of_everybody: bool) -> str:
+    if after is None:
+        return ""
+    return f"/invocations?{urlencode({'of': 'everybody', 'after': after} if of_everybody else {'after': after})}"
 
 
 async def show_invocation(visit: Visit) -> Response:

@@ -75,7 +75,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         events=events,
         approval_url=f"/approvals/{invocation.id}" if invocation.question else "",
         cancel_url=f"/invocations/{invocation.id}/cancel" if dossier.is_mine and _may_be_stopped(invocation) else "",
-        undo_url=f"/invocations/{invocation.id}/undo" if dossier.undo.is_open else "",
+        undo_url=f"/invocations/{invocation.id}/undo" if dossier.undo.is_open and dossier.may_act else "",
         undo_until=at(dossier.undo.until, now=dossier.at) if dossier.undo.until else None,
         undo_word=undo_word(dossier.operation.reversal, is_proven=dossier.undo_proven),
         undone_by=dossier.undo.undone_by.id if dossier.undo.undone_by else "",

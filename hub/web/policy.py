@@ -9,7 +9,7 @@ from hub import bundles, dryrun
 from hub.bundles import BY_TWO, FRESH, Edition, Publication, Second
 from hub.core.errors import Conflict, Forbidden, FreshLoginNeeded, Malformed, NotFound
 from hub.identity.directory import get_many
-from hub.identity.permissions import Permission, demand
+from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
 from hub.invocations.replay import Candidate, what_if
 from hub.policy import Bundle, BundleInvalid, refuse_failing
@@ -44,13 +44,13 @@ _DEFAULT_DAYS: Final = "30"
 
 async def show_policies(visit: Visit) -> Response:
     """Go to the policy of the hub's own environment."""
-    demand(visit.person, Permission.MANAGE_POLICY)
+    demand(visit.person, Permission.SEE_POLICY)
     return redirect(f"/policy/{visit.runtime.environment}")
 
 
 async def show_policy(visit: Visit) -> Response:
     """Show what decides in one environment, what waits to, and all that did."""
-    demand(visit.person, Permission.MANAGE_POLICY)
+    demand(visit.person, Permission.SEE_POLICY)
     return await _policy(visit, _environment(visit))
 
 
@@ -77,7 +77,7 @@ async def submit_bundle(visit: Visit) -> Response:
 
 async def show_bundle(visit: Visit) -> Response:
     """Show one bundle, with what it changes and, where somebody asks for it, what it would have changed."""
-    demand(visit.person, Permission.MANAGE_POLICY)
+    demand(visit.person, Permission.SEE_POLICY)
     return await _bundle(visit)
 
 
@@ -185,6 +185,7 @@ async def _policy(visit: Visit, environment: str, *, form: BundleForm | None = N
         waiting=tuple(line for one, line in lines if one.published_at is None),
         history=tuple(line for one, line in lines if one.published_at is not None),
         form=form or _form(environment, text=active.text),
+        may_change=may(visit.person, Permission.MANAGE_POLICY),
         more_url=f"/policy/{environment}?before={history[-1].id}" if len(history) == _PAGE else "",
     )
     status = 400 if page.form.faults else 200
@@ -203,7 +204,8 @@ async def _bundle(visit: Visit, *, problem: str = "") -> Response:
     except BundleInvalid as error:
         bundle, problem = None, problem or f"This release cannot use it: {error.message}"
     days = visit.request.query_params.get("days", "")
-    asked = bundle is not None and one.published_at is None and days in _DAYS
+    is_open = one.published_at is None and may(visit.person, Permission.MANAGE_POLICY)
+    asked = bundle is not None and is_open and days in _DAYS
     before = earlier.text if earlier else bundles.default_bundle_text()
     page = BundlePage(
         address=f"/policy/bundles/{one.id}",
@@ -221,7 +223,7 @@ async def _bundle(visit: Visit, *, problem: str = "") -> Response:
         compared_with=earlier.digest[:12] if earlier else "the default policy",
         changed=text_lines(before, one.text),
         trial=await _trial(visit, one.environment, bundle, int(days)) if bundle and asked else None,
-        days=_day_choices(days) if one.published_at is None else (),
+        days=_day_choices(days) if is_open else (),
         may_publish=not _why_not(one, visit.person, active.digest),
         why_not=_why_not(one, visit.person, active.digest),
         fresh_words=_fresh_words(visit, moment),

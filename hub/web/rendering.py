@@ -23,11 +23,15 @@ class Viewer:
     waiting: int = 0
     """Approvals that wait for this person."""
     manages_accounts: bool = False
-    manages_policy: bool = False
+    sees_policy: bool = False
     stops_things: bool = False
     owns_things: bool = False
     """Whether it owns agents or tools, and so may limit them."""
+    has_slack: bool = False
+    """Whether the hub has an app in Slack, so that accounts there can be linked."""
     sees_health: bool = False
+    sees_waiting: bool = False
+    sees_audit: bool = False
     asks_erasure: bool = False
     sees_metrics: bool = False
 

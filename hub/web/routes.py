@@ -11,6 +11,7 @@ from hub.web import (
     acting,
     agent_secrets,
     approval,
+    audit,
     batches,
     brakes,
     broken_glass,
@@ -54,7 +55,7 @@ from hub.web.visits import Doorway
 
 def web_routes(runtime: Runtime, slack: SlackDoor | None = None) -> list[Route]:
     """Return the routes of everything people see, and those that Slack sends to, if the hub has an app there."""
-    door = Doorway(runtime=runtime, waiting=approval.count_waiting)
+    door = Doorway(runtime=runtime, waiting=approval.count_waiting, has_slack=slack is not None)
     return [
         Route("/static/{name}", static_file, methods=["GET"]),
         *_entry(door),
@@ -63,6 +64,7 @@ def web_routes(runtime: Runtime, slack: SlackDoor | None = None) -> list[Route]:
         *_people(door),
         *_policy(door),
         *_brakes(door),
+        *_audit(door),
         *_erasures(door),
         *_promotions(door),
         *_pins(door),
@@ -218,6 +220,14 @@ def _brakes(door: Doorway) -> list[Route]:
     ]
 
 
+def _audit(door: Doorway) -> list[Route]:
+    return [
+        Route(audit.PATH, door.private(audit.show_log), methods=["GET"]),
+        Route(f"{audit.PATH}/check", door.private(audit.check_log), methods=["POST"]),
+        Route(f"{audit.PATH}/export", door.private(audit.download_log), methods=["POST"]),
+    ]
+
+
 def _erasures(door: Doorway) -> list[Route]:
     return [
         Route("/erasures", door.private(erasures.show_erasures), methods=["GET"]),
@@ -231,15 +241,12 @@ def _erasures(door: Doorway) -> list[Route]:
 
 
 def _slack(door: Doorway, slack: SlackDoor | None) -> list[Route]:
-    pages = [
+    if slack is None:
+        return []
+    return [
         Route("/slack", door.private(slack_link.show_slack), methods=["GET"]),
         Route("/slack/code", door.private(slack_link.make_code), methods=["POST"]),
         Route("/slack/unlink", door.private(slack_link.end_link), methods=["POST"]),
-    ]
-    if slack is None:
-        return pages
-    return [
-        *pages,
         Route("/slack/interactions", slack.interactions, methods=["POST"]),
         Route("/slack/commands", slack.commands, methods=["POST"]),
     ]

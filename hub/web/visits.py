@@ -72,6 +72,7 @@ class Visit(Guest):
     session: WebSession
     waiting: int = 0
     owns_things: bool = False
+    has_slack: bool = False
 
     @property
     def person(self) -> Principal:
@@ -102,10 +103,14 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doorway:
-    """What screens are reached through; `waiting` counts the questions that wait for somebody."""
+    """What screens are reached through; `waiting` counts the questions that wait for somebody.
+
+    `has_slack` is whether the hub has an app in Slack.
+    """
 
     runtime: Runtime
     waiting: Counter
+    has_slack: bool = False
 
     def public(self, screen: GuestScreen) -> Endpoint:
         """Return the endpoint of a screen that anybody may see."""
@@ -179,6 +184,7 @@ class Doorway:
             session=session,
             waiting=await self.waiting(self.runtime, session.principal),
             owns_things=owns_things,
+            has_slack=self.has_slack,
         )
 
 
@@ -215,10 +221,13 @@ def viewer_of(visit: Visit) -> Viewer:
         csrf_token=visit.session.csrf_token,
         waiting=visit.waiting,
         manages_accounts=may(visit.person, Permission.MANAGE_ACCOUNTS),
-        manages_policy=may(visit.person, Permission.MANAGE_POLICY),
+        sees_policy=may(visit.person, Permission.SEE_POLICY),
         stops_things=may(visit.person, Permission.STOP_THINGS),
         owns_things=visit.owns_things,
+        has_slack=visit.has_slack,
         sees_health=may(visit.person, Permission.SEE_HEALTH),
+        sees_waiting=may(visit.person, Permission.SEE_WAITING),
+        sees_audit=may(visit.person, Permission.SEE_AUDIT),
         asks_erasure=may(visit.person, Permission.ASK_ERASURE),
         sees_metrics=may(visit.person, Permission.SEE_METRICS) or may(visit.person, Permission.MANAGE_COSTS),
     )

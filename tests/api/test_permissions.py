@@ -171,7 +171,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "listHolds": AUDITOR,
     "setHold": AUDITOR,
     "liftHold": AUDITOR,
-    "getPolicy": ADMINISTRATOR,
+    "getPolicy": ADMINISTRATOR | AUDITOR,
     "tryPolicy": ADMINISTRATOR,
     "proposePolicy": ADMINISTRATOR,
     "publishPolicy": ADMINISTRATOR,

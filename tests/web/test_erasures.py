@@ -107,3 +107,19 @@ async def test_the_page_is_for_those_who_may_ask(world: World, ann: Visitor) -> 
         await ann.post(action, [("csrf_token", dict(ann.form("/erasures/survey").fields)["csrf_token"])])
         assert ann.page.status_code == 403
         await ann.get("/erasures")
+
+
+async def test_a_person_is_named_by_account_name_and_kept_by_id(world: World, ann: Visitor) -> None:
+    await become(world, world.ann, Role.AUDITOR)
+    await world.call("item_get", {"id": 1})
+    await ann.get("/erasures")
+
+    await ann.submit("/erasures/survey", kind="person", subject="rita")
+    assert "1 invocations" in ann.text
+    await ann.submit("/erasures", reason="They asked us to.")
+    await ann.follow()
+    assert f"person {world.rita.id}" in ann.text
+    await ann.submit("/erasures/holds", kind="person", subject="Rita", reason="A dispute.")
+    await ann.follow()
+
+    assert ann.text.count(f"person {world.rita.id}") == 2

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from web_gallery_acting import ACTING
 from web_gallery_approval import APPROVALS, INBOXES
+from web_gallery_audit import LOGS
 from web_gallery_erasures import ERASURES
 from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_identities import identity_pages
 from web_gallery_invitations import invitation_pages, link_pages
 from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
-from web_gallery_limits import OWN_LIMITS
+from web_gallery_limits import BRAKES, OWN_LIMITS
 from web_gallery_metrics import CENTRE_LISTS, CENTRES, METRIC_PAGES
 from web_gallery_passkeys import PASSKEYS
 from web_gallery_pins import PIN_LISTS, PINS
@@ -28,7 +29,6 @@ from hub.web.moments import at
 from hub.web.rendering import Chrome, Viewer
 from hub.web.servers import UNAVAILABLE
 from hub.web.slack_link import SlackPage
-from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
 from hub.web.views.catalog import Choice
 from hub.web.views.entry import (
     ConsentPage,
@@ -62,10 +62,13 @@ VIEWER = Viewer(
     csrf_token="csrf-example",
     waiting=2,
     manages_accounts=True,
-    manages_policy=True,
+    sees_policy=True,
     stops_things=True,
     owns_things=True,
     sees_health=True,
+    sees_waiting=True,
+    sees_audit=True,
+    has_slack=True,
     asks_erasure=True,
     sees_metrics=True,
 )
@@ -264,6 +267,8 @@ def _governed() -> Iterator[Example]:
         ("pins", "pins.html", "servers", PIN_LISTS),
         ("pin", "pin.html", "servers", PINS),
         ("own-limits", "own_limits.html", "own-limits", OWN_LIMITS),
+        ("limits", "brakes.html", "limits", BRAKES),
+        ("audit", "audit.html", "audit", LOGS),
         ("metrics", "metrics.html", "metrics", METRIC_PAGES),
         ("cost-centres", "cost_centres.html", "metrics", CENTRE_LISTS),
         ("cost-centre", "cost_centre.html", "metrics", CENTRES),
@@ -343,28 +348,6 @@ def _administration() -> Iterator[Example]:
         ),
         here="people",
     )
-    brakes = BrakesPage(
-        stops=(
-            StopLine(
-                kind="agent", subject="agt_1", name="bot", reason=inert("It loops."), by="Ada", since=at(NOW, now=NOW)
-            ),
-        ),
-        limits=(
-            LimitLine(
-                id="lim_1", words="100 calls in 3,600 seconds for one agent", subject="each agent", may_lift=True
-            ),
-            LimitLine(
-                id="lim_2", words="5 writes in 60 seconds for one agent", subject="agt_01refunds", may_lift=False
-            ),
-        ),
-        kinds=(Choice(value="hub", label="hub"), Choice(value="agent", label="agent")),
-        pers=(Choice(value="agent", label="agent"),),
-        measures=(Choice(value="calls", label="calls"),),
-        may_limit=True,
-    )
-    yield example("limits", "brakes.html", brakes, here="limits")
-    none = replace(brakes, stops=(), limits=(), may_limit=False, problem="Name the agent, the tool or the connection.")
-    yield example("limits-none", "brakes.html", none, here="limits")
     yield example("health", "health.html", HEALTH, here="health")
     ill = replace(
         HEALTH,

@@ -1,10 +1,11 @@
-"""Typed examples of the page on which owners limit what is theirs."""
+"""Typed examples of the pages of limits: everybody's, with the kill switches, and those of what somebody owns."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hub.web.inert import inert_name
+from hub.web.inert import inert, inert_name
 from hub.web.moments import at
+from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
 from hub.web.views.catalog import Choice
 from hub.web.views.own_limits import OwnLimitLine, OwnLimitsPage
 
@@ -52,4 +53,26 @@ OWN_LIMITS = {
     "none": replace(FULL, lines=()),
     "nothing-owned": OwnLimitsPage(lines=(), mine=(), measures=()),
     "wrong": replace(FULL, amount="many", unit="EUR", seconds="60", problem="Amounts and seconds are whole numbers."),
+}
+
+STOPPED = BrakesPage(
+    stops=(
+        StopLine(
+            kind="agent", subject="agt_1", name="bot", reason=inert("It loops."), by="Ada", since=at(NOW, now=NOW)
+        ),
+    ),
+    limits=(
+        LimitLine(id="lim_1", words="100 calls in 3,600 seconds for one agent", subject="each agent", may_lift=True),
+        LimitLine(id="lim_2", words="5 writes in 60 seconds for one agent", subject="agt_01refunds", may_lift=False),
+    ),
+    kinds=(Choice(value="hub", label="hub"), Choice(value="agent", label="agent")),
+    pers=(Choice(value="agent", label="agent"),),
+    measures=(Choice(value="calls", label="calls"),),
+    may_limit=True,
+)
+BRAKES = {
+    "full": STOPPED,
+    "none": replace(
+        STOPPED, stops=(), limits=(), may_limit=False, problem="Name the agent, the tool or the connection."
+    ),
 }

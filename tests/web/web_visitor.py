@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from hub.invocations.runtime import Runtime
 from hub.web import web_routes
+from hub.web.slack import SlackDoor
 
 Fields = list[tuple[str, str]]
 VOID_OF_CHOICE = {"checkbox", "radio"}
@@ -135,6 +136,6 @@ class Visitor:
         return await self.submit("/login", name=name, password=password)
 
 
-def browser_of(runtime: Runtime) -> Visitor:
-    """Return a browser that looks at this hub."""
-    return Visitor(Starlette(routes=web_routes(runtime)), base_url=runtime.public_url)
+def browser_of(runtime: Runtime, slack: SlackDoor | None = None) -> Visitor:
+    """Return a browser that looks at this hub, which may have an app in Slack."""
+    return Visitor(Starlette(routes=web_routes(runtime, slack)), base_url=runtime.public_url)

@@ -37,10 +37,13 @@ class InvocationLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationsPage:
-    """The viewer's own invocations, newest first."""
+    """The viewer's own invocations, or everybody's, newest first."""
 
     lines: tuple[InvocationLine, ...]
     more_url: str = ""
+    of_everybody: bool = False
+    may_see_all: bool = False
+    """Whether the viewer is an auditor, who may look at everybody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

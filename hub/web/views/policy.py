@@ -97,6 +97,8 @@ class PolicyPage:
     waiting: tuple[EditionLine, ...]
     history: tuple[EditionLine, ...]
     form: BundleForm
+    may_change: bool = True
+    """Whether whoever looks may try and propose another one; auditors only read."""
     more_url: str = ""
 
 
