@@ -24,7 +24,7 @@ _OPENMETRICS: Final = "application/openmetrics-text"
 _STRICTLY: Final = cast("Callable[[CollectorRegistry], bytes]", cast("Any", openmetrics).generate_latest)
 """Writes OpenMetrics; the library has no types for it."""
 _TEXT: Final = {"schema": {"type": "string"}}
-_FOR_OPERATORS: Final = Access(Permission.SEE_HEALTH)
+_FOR_THOSE_WHO_RUN_IT: Final = Access(Permission.SEE_HEALTH)
 
 
 async def _collector(request: Request) -> None:
@@ -33,7 +33,7 @@ async def _collector(request: Request) -> None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     is_known = compare_digest(hash_secret(token.strip()), expected)
     if not (expected and scheme.lower() == "bearer" and is_known):
-        await _FOR_OPERATORS(request)
+        await _FOR_THOSE_WHO_RUN_IT(request)
 
 
 @router.get(

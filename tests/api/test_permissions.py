@@ -123,15 +123,15 @@ MAY: Mapping[str, frozenset[str]] = {
     "createInvocation": MEMBER,
     "listInvocations": EVERYBODY,  # its own
     "getInvocation": MEMBER,  # whose it is
-    "getTimeline": MEMBER | OPERATOR,  # of what waits
+    "getTimeline": MEMBER | OPERATOR | AUDITOR,  # of what waits
     "cancelInvocation": MEMBER,
-    "getUndo": MEMBER | OPERATOR,
+    "getUndo": MEMBER | OPERATOR | AUDITOR,
     "undoInvocation": MEMBER,
     "listDoubts": OPERATOR,
     "resolveInvocation": OPERATOR,
     "listWaiting": OPERATOR,
     "listApprovals": EVERYBODY,  # what waits for it
-    "getApproval": MEMBER | OPERATOR,
+    "getApproval": MEMBER | OPERATOR | AUDITOR,
     "listBatches": EVERYBODY,  # what waits for it
     "castBatchVote": EVERYBODY,  # each item is refused by itself; see test_batches
     "proposeInstead": frozenset(),  # as voting
@@ -155,7 +155,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "createExport": AUDITOR,
     "createEvidence": AUDITOR,
     "createFeed": AUDITOR,
-    "getOpenMetrics": OPERATOR,  # and whoever holds the token of the settings; see test_openmetrics
+    "getOpenMetrics": ADMINISTRATOR | OPERATOR,  # and whoever holds the token of the settings; see test_openmetrics
     "getMetrics": EVERYBODY,  # as far as they may see; see tests/metrics
     "listCostCentres": EVERYBODY,  # their own
     "openCostCentre": ADMINISTRATOR,
