@@ -11,7 +11,7 @@ from hub.api.access import PolicyManager, PolicyReader, RuntimeParameter
 from hub.api.bodies import Body, Id
 from hub.bundles import Proposal, Publication, Second
 from hub.invocations.replay import Candidate, Difference, what_if
-from hub.policy import Bundle, refuse_failing
+from hub.policy import Bundle, BundleInvalid, refuse_unfit, remarks
 from hub.registry import Environment
 
 router = APIRouter(prefix="/policy", tags=["policy"])
@@ -25,6 +25,7 @@ class BundleView(BaseModel):
     environment: Environment
     digest: str
     text: str = Field(description="Cedar, with its examples in comments.")
+    remarks: list[str] = Field(description="What to look at before it decides, such as a guard that it lost.")
 
 
 class ProposalView(BundleView):
@@ -69,6 +70,7 @@ class DifferenceView(BaseModel):
 class TrialResult(BaseModel):
     """What a bundle would have decided otherwise."""
 
+    remarks: list[str] = Field(description="What to look at before it decides, such as a guard that it lost.")
     decisions: int = Field(description="How many decisions on record were made again.")
     same: int
     erased: int = Field(description="How many could not be, because their facts have been erased.")
@@ -84,7 +86,7 @@ async def get_policy(runtime: RuntimeParameter, _acting: PolicyReader, environme
         active = await runtime.bundles.fresh(tx, environment.value)
         waiting = await bundles.proposals(tx, environment.value)
     return PolicyView(
-        active=BundleView(environment=environment, digest=active.digest, text=active.text),
+        active=_bundle(environment, active.digest, active.text),
         proposals=[_proposal(one) for one in waiting],
         takes_two=environment.value in bundles.BY_TWO,
     )
@@ -96,11 +98,12 @@ async def try_policy(
 ) -> TrialResult:
     """Make the decisions on record again with another bundle. Nothing is changed, and no system is asked."""
     bundle = Bundle.parse(trial.text)
-    refuse_failing(bundle)
+    refuse_unfit(bundle)
     candidate = Candidate(environment=environment.value, bundle=bundle)
     since = datetime.now(UTC) - timedelta(days=trial.days)
     found = await what_if(candidate, runtime.database, runtime.keys, since)
     return TrialResult(
+        remarks=list(remarks(bundle)),
         decisions=found.decisions,
         same=found.same,
         erased=found.erased,
@@ -128,7 +131,7 @@ async def publish_proposed(runtime: RuntimeParameter, acting: PolicyManager, pro
     second = Second(person_id=acting.principal.id, authenticated_at=acting.caller.authenticated_at)
     async with runtime.database.transaction() as tx:
         published = await bundles.publish_proposal(tx, runtime.database, runtime.keys, proposal_id, second)
-    return BundleView(environment=Environment(published.environment), digest=published.digest, text=published.text)
+    return _bundle(Environment(published.environment), published.digest, published.text)
 
 
 @router.put("/{environment}", operation_id="publishPolicy", summary="Publish a bundle")
@@ -139,17 +142,23 @@ async def publish_policy(
     publication = Publication(environment=environment.value, text=body.text, by=acting.principal.id)
     async with runtime.database.transaction() as tx:
         bundle = await bundles.publish_bundle(tx, runtime.database, runtime.keys, publication)
-    return BundleView(environment=environment, digest=bundle.digest, text=bundle.text)
+    return _bundle(environment, bundle.digest, bundle.text)
+
+
+def _bundle(environment: Environment, digest: str, text: str) -> BundleView:
+    return BundleView(environment=environment, digest=digest, text=text, remarks=_remarks(text))
+
+
+def _remarks(text: str) -> list[str]:
+    try:
+        return list(remarks(Bundle.parse(text)))
+    except BundleInvalid as error:  # an earlier release took it
+        return [f"This release cannot use it: {error.message}"]
 
 
 def _proposal(one: Proposal) -> ProposalView:
-    return ProposalView(
-        id=one.id,
-        environment=Environment(one.environment),
-        digest=one.digest,
-        text=one.text,
-        proposed_by=one.proposed_by,
-    )
+    shown = _bundle(Environment(one.environment), one.digest, one.text)
+    return ProposalView(**shown.model_dump(), id=one.id, proposed_by=one.proposed_by)
 
 
 def _difference(one: Difference) -> DifferenceView:

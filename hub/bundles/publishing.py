@@ -14,7 +14,7 @@ from hub.core.ids import new_id
 from hub.identity.directory import get
 from hub.identity.permissions import Permission, demand
 from hub.keys import Keyring
-from hub.policy import Bundle, refuse_failing
+from hub.policy import Bundle, refuse_failing, refuse_unfit
 from hub.storage import Database, Tx, now
 
 BY_TWO: Final = frozenset({"prod"})
@@ -47,7 +47,8 @@ async def publish_bundle(tx: Tx, database: Database, keys: Keyring, publication:
     """Make the published text the bundle that decides in its environment, and return it.
 
     Raises:
-        BundleInvalid: it cannot be used, or decides one of its own examples otherwise; nothing has changed.
+        BundleInvalid: it cannot be used, permits nothing, or decides one of its own examples otherwise; nothing has
+            changed.
         Forbidden: it is no administrator, or it takes two here: propose it, and let another administrator publish it.
     """
     if publication.by is not None:
@@ -55,6 +56,7 @@ async def publish_bundle(tx: Tx, database: Database, keys: Keyring, publication:
     if publication.environment in BY_TWO:
         where = publication.environment
         raise Forbidden(f"In {where} policy takes two people: propose it, and let another administrator publish it.")
+    refuse_unfit(Bundle.parse(publication.text))
     await _one_at_a_time(tx, database, publication.environment)
     return await _publish(tx, database, keys, publication)
 
@@ -63,12 +65,13 @@ async def propose_bundle(tx: Tx, keys: Keyring, publication: Publication, *, by:
     """Put a bundle on record for another administrator to publish; it decides nothing yet.
 
     Raises:
-        BundleInvalid: it cannot be used, or decides one of its own examples otherwise; nothing has changed.
+        BundleInvalid: it cannot be used, permits nothing, or decides one of its own examples otherwise; nothing has
+            changed.
         Forbidden: it is no administrator.
     """
     await _demand_administrator(tx, by)
     bundle = Bundle.parse(publication.text)
-    refuse_failing(bundle)
+    refuse_unfit(bundle)
     row = BundleRow(
         id=new_id("bdl"),
         environment=publication.environment,

@@ -13,7 +13,7 @@ from hub.bundles import Bundles, Publication, publish_bundle
 from hub.cli.console import err, fail, out, run, settings
 from hub.invocations.replay import Candidate, Change, Difference, Replay, Verdict, replay, what_if
 from hub.opening import open_database, open_keyring
-from hub.policy import Bundle, refuse_failing
+from hub.policy import Bundle, refuse_unfit, remarks
 from hub.registry import Environment
 from hub.settings import Settings
 
@@ -55,10 +55,7 @@ def check(file: File) -> None:
     """
     bundle = _read(file)
     out.print(f"[green]Valid.[/] {len(bundle.rules)} rules, {len(bundle.examples)} examples hold.", highlight=False)
-    if not bundle.rules:
-        err.print("[yellow]Look:[/] without a rule that permits it, every call is refused.", highlight=False)
-    elif not bundle.examples:
-        err.print("[yellow]Look:[/] no example says what these rules are to decide; add some.", highlight=False)
+    _look(bundle)
 
 
 @policy_app.command()
@@ -108,8 +105,16 @@ def publish(file: File, *, environment: Where = Environment.DEV) -> None:
 
     Example:  toolhub policy publish stricter.cedar --environment staging
     """
-    published = run(_publish(settings(), Publication(environment=environment.value, text=_read(file).text, by=None)))
+    bundle = _read(file)
+    published = run(_publish(settings(), Publication(environment=environment.value, text=bundle.text, by=None)))
     out.print(f"[green]Published[/] in {environment.value}: bundle {published.digest[:12]}.", highlight=False)
+    _look(bundle)
+
+
+def _look(bundle: Bundle) -> None:
+    """Say what somebody should look at; none of it stands against publishing."""
+    for told in remarks(bundle):
+        err.print("[yellow]Look:[/]", told, highlight=False)
 
 
 def as_document(found: Replay) -> dict[str, Any]:
@@ -181,7 +186,7 @@ def _read(file: Path) -> Bundle:
 
 async def _tried(text: str) -> Bundle:
     bundle = Bundle.parse(text)
-    refuse_failing(bundle)
+    refuse_unfit(bundle)
     return bundle
 
 

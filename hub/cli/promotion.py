@@ -40,7 +40,7 @@ def ask(
     """Ask that the release in use in the environment before be used there, and look at its gates.
 
     Recorded writes are played with it from the record; nothing is sent. Exit code 1 says that something is missing
-    that is not the second person's decision.
+    beside what people still say on its page: the second person's decision and, of a first release, why it may be one.
 
     Example:  toolhub promotion ask tryton --to staging --reason "The new addresses work."
     """
@@ -73,7 +73,7 @@ def composite(
 
 @promotion_app.command()
 def check(promotion: Named, *, as_json: AsJson = False) -> None:
-    """Look at the gates again. Exit code 1 says that something is missing beside the second person's decision.
+    """Look at the gates again. Exit code 1 says that something is missing, as of `ask`.
 
     Example:  toolhub promotion check pro_06dvh3x5m8qk2v7c1n4pz9tbwr
     """
@@ -184,11 +184,18 @@ async def _found(chosen: Settings, connector: str | None) -> Sequence[Promotion]
 
 def _tell(one: Promotion, *, as_json: bool) -> None:
     _show(one, as_json=as_json)
-    if promotions.missing(one.findings, by_person=True):
+    lacking = promotions.missing(one.findings, by_person=True)
+    awaits_word = one.former_version is None and one.rehearsal is not None
+    if not all(awaits_word and (each.gate, each.stand) == (Gate.REPLAY, Stand.OPEN) for each in lacking):
         raise typer.Exit(1)
-    if not as_json:
-        needs_person = any(each.gate is Gate.PERSON for each in one.findings)
-        out.print("Somebody decides on its page." if needs_person else f"Next: toolhub promotion use {one.id}")
+    if as_json:
+        return
+    if lacking:
+        out.print("Next: the connector's owner or an administrator says on its page why it may be the first.")
+    elif any(each.gate is Gate.PERSON for each in one.findings):
+        out.print("Somebody decides on its page.")
+    else:
+        out.print(f"Next: toolhub promotion use {one.id}")
 
 
 def _show(one: Promotion, *, as_json: bool) -> None:

@@ -7,7 +7,8 @@ from hub.policy.exposed import Exposed, exposed_facts
 from hub.policy.histories import PREVIEWED_MONEY, History
 from hub.policy.obligations import REQUESTER, Obligation, Sample, admits, groups_of, strictest
 from hub.policy.places import Place
-from hub.policy.trying import refuse_failing
+from hub.policy.remarks import remarks
+from hub.policy.trying import refuse_failing, refuse_unfit
 from hub.policy.values import (
     Action,
     Alarm,
@@ -45,6 +46,8 @@ __all__ = [
     "exposed_facts",
     "groups_of",
     "refuse_failing",
+    "refuse_unfit",
+    "remarks",
     "schema_digest",
     "strictest",
     "uncounted",

@@ -91,7 +91,7 @@ class Bundle:
             rules=rules,
             policies=cedarpy.PolicySet.from_str(text),
             permits=cedarpy.PolicySet.from_str(permits),
-            reads_claims=any(_mentions(policy["conditions"], "claims") for policy in static.values()),
+            reads_claims=any(mentions(policy["conditions"], "claims") for policy in static.values()),
             watches=any(rule.is_alarm for rule in rules.values()),
             examples=tuple(example for example, _ in examples),
             example_places=tuple(place for _, place in examples),
@@ -172,8 +172,9 @@ def _check_scopes(static: Mapping[str, Mapping[str, Json]], rules: Mapping[str, 
             raise BundleInvalid(f'Rule {rule.id}: @require and @confirm need the scope action == Action::"autocommit".')
 
 
-def _mentions(value: Json, attribute: str) -> bool:
+def mentions(value: Json, attribute: str) -> bool:
+    """Return whether conditions, as Cedar writes them in JSON, read an attribute."""
     if isinstance(value, dict):
         members = cast("dict[str, Json]", value)
-        return members.get("attr") == attribute or any(_mentions(member, attribute) for member in members.values())
-    return isinstance(value, list) and any(_mentions(item, attribute) for item in cast("list[Json]", value))
+        return members.get("attr") == attribute or any(mentions(member, attribute) for member in members.values())
+    return isinstance(value, list) and any(mentions(item, attribute) for item in cast("list[Json]", value))

@@ -1,8 +1,22 @@
-"""Trying a bundle before it is published: do its rules keep to its own examples?"""
+"""Trying a bundle before it is published: does it permit anything, and do its rules keep to its own examples?"""
 
 from hub.policy.annotations import BundleInvalid, Fault
 from hub.policy.bundle import Bundle
 from hub.policy.decide import decide
+
+
+def refuse_unfit(bundle: Bundle) -> None:
+    """Let a bundle pass that permits something and decides every one of its examples as the example says.
+
+    Raises:
+        BundleInvalid: it does not; the message says what to do.
+    """
+    if all(rule.is_forbid for rule in bundle.rules.values()):
+        told = (
+            "No rule permits anything, so every call would be refused. To stop everything, set the hub's kill switch."
+        )
+        raise BundleInvalid(told)
+    refuse_failing(bundle)
 
 
 def refuse_failing(bundle: Bundle) -> None:

@@ -12,7 +12,7 @@ from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
 from hub.invocations.replay import Candidate, what_if
-from hub.policy import Bundle, BundleInvalid, refuse_failing
+from hub.policy import Bundle, BundleInvalid, refuse_unfit, remarks
 from hub.registry import Environment
 from hub.storage import Tx, now
 from hub.web.inert import inert
@@ -129,7 +129,9 @@ async def _try(visit: Visit, environment: str, form: BundleForm) -> Response:
     """Answer with a page: the text is on no record to which a GET could lead, and nothing has changed."""
     bundle = _tried(form.source)
     trial = await _trial(visit, environment, bundle, int(form.days))
-    page = TrialPage(environment=environment, tests=len(bundle.examples), trial=trial, form=form)
+    page = TrialPage(
+        environment=environment, tests=len(bundle.examples), remarks=remarks(bundle), trial=trial, form=form
+    )
     return show(visit, Shown(template="policy_trial.html", title="Policy tried", page=page, here="policy"))
 
 
@@ -144,13 +146,14 @@ async def _propose(visit: Visit, environment: str, text: str) -> Response:
 async def _publish(visit: Visit, environment: str, text: str) -> Response:
     publication = Publication(environment=environment, text=text, by=visit.person.id)
     async with visit.runtime.database.transaction() as tx:
-        await bundles.publish_bundle(tx, visit.runtime.database, visit.runtime.keys, publication)
-    return redirect_telling(visit, f"/policy/{environment}", "It decides from now on.")
+        published = await bundles.publish_bundle(tx, visit.runtime.database, visit.runtime.keys, publication)
+    told = " ".join(("It decides from now on.", *(found := remarks(published))))
+    return redirect_telling(visit, f"/policy/{environment}", told, tone="warn" if found else "good")
 
 
 def _tried(text: str) -> Bundle:
     bundle = Bundle.parse(text)
-    refuse_failing(bundle)
+    refuse_unfit(bundle)
     return bundle
 
 
@@ -178,6 +181,7 @@ async def _policy(visit: Visit, environment: str, *, form: BundleForm | None = N
         digest=active.digest,
         by=deciding.by if deciding else person(None, people),
         since=deciding.since if deciding else None,
+        remarks=remarks(active),
         rules=rule_lines(active),
         counts=count_lines(active),
         tests=test_lines(active),
@@ -216,6 +220,7 @@ async def _bundle(visit: Visit, *, problem: str = "") -> Response:
         proposed_at=None if one.proposed_at is None else at(one.proposed_at, now=moment),
         published_by=person(one.published_by, people),
         published_at=None if one.published_at is None else at(one.published_at, now=moment),
+        remarks=remarks(bundle) if bundle else (),
         rules=rule_lines(bundle) if bundle else (),
         counts=count_lines(bundle) if bundle else (),
         tests=test_lines(bundle) if bundle else (),

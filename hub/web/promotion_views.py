@@ -83,6 +83,7 @@ def promotion_page(one: Promotion, seen: Seen, *, problem: str = "") -> Promotio
         environment=one.environment.value,
         version=one.version,
         former=one.former_version or "nothing",
+        is_first=one.former_version is None,
         state=STATES[one.state],
         digest=one.digest,
         asked_by=_person(one.asked_by, seen.people),

@@ -119,3 +119,21 @@ async def test_a_bundle_that_breaks_its_own_examples_is_refused(log_in: LogIn, p
 
     assert refused.status_code in {400, 422}
     assert "anybody reads" in refused.json()["detail"]
+
+
+async def test_a_bundle_that_lost_a_guard_is_remarked_on_and_one_that_permits_nothing_is_refused(log_in: LogIn) -> None:
+    administrator = await log_in("administrator")
+    lost = default_bundle_text().replace(
+        "when { !context.stops.isEmpty() }", 'when { context.environment == "staging" }'
+    )
+    lost = "\n".join(line for line in lost.splitlines() if not line.startswith("//?"))
+
+    tried = await administrator.send("POST", "/policy/dev/what-if", {"text": lost})
+    proposed = await administrator.send("POST", "/policy/prod/proposals", {"text": lost})
+    published = await administrator.send("PUT", "/policy/dev", {"text": lost})
+    nothing = await administrator.send("PUT", "/policy/dev", {"text": "// nothing"})
+
+    for answer in (tried, proposed, published):
+        assert ["context.stops" in told for told in answer.json()["remarks"]] == [True, False], answer.text
+    assert (await administrator.get("/policy/dev")).json()["active"]["remarks"] == published.json()["remarks"]
+    assert is_problem(nothing, 400, "bundle_invalid"), nothing.text

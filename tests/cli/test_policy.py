@@ -87,7 +87,7 @@ def test_an_empty_record_has_nothing_to_decide_again(bundle: Path, command: tupl
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "every call is refused"), (OPEN, "no example says"), (f"{FAILING}{OPEN}", "should be denied")],
+    [("", "every call would be refused"), (OPEN, "No example says"), (f"{FAILING}{OPEN}", "should be denied")],
     ids=["empty", "without examples", "failing"],
 )
 def test_what_a_valid_bundle_lacks_is_said(bundle: Path, text: str, said: str) -> None:

@@ -64,6 +64,36 @@ def test_a_release_is_asked_for_shown_and_withdrawn(toolhub: CliRunner) -> None:
     assert [one["state"] for one in json.loads(listed.stdout)] == ["withdrawn"]
 
 
+WRITES = """
+
+from connectors.sdk import Effect, Tier, UpstreamClass
+
+
+@connector.write("item_put", effect=Effect.CREATE, tier=Tier.HIGH, upstream_class=UpstreamClass.D)
+async def item_put(context: Context, name: str) -> Item:
+    \"\"\"Put an item there.\"\"\"
+    return await context.post("/items", {{"name": name}}, Item)
+"""
+
+
+def test_a_first_release_waits_for_somebodys_word_and_misses_nothing(
+    toolhub: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shelf_writes.py").write_text(f"{CONNECTOR}{WRITES}".format(version="1.0.0"))
+    toolhub.invoke(app, ["connector", "publish", "shelf_writes:connector"])
+    asking = ["promotion", "ask", "shop", "--to", "staging", "--reason", "Tried."]
+
+    monkeypatch.setenv("TOOLHUB_PROMOTIONS", '{"staging": {"gates": ["path", "replay"]}}')
+    asked = toolhub.invoke(app, asking)
+
+    assert asked.exit_code == 0, asked.output
+    assert "says on its page why it may be the first" in " ".join(asked.stdout.split())
+    monkeypatch.setenv("TOOLHUB_PROMOTIONS", '{"staging": {"gates": ["badge", "replay"]}}')
+    listed = toolhub.invoke(app, ["promotion", "list", "shop", "--json"])
+    checked = toolhub.invoke(app, ["promotion", "check", json.loads(listed.stdout)[0]["id"]])
+    assert checked.exit_code == 1, "the contract kit has not tried it"
+
+
 def test_nothing_comes_to_prod_that_is_not_in_staging(toolhub: CliRunner) -> None:
     toolhub.invoke(app, ["connector", "publish", "shelf_one:connector"])
 

@@ -238,3 +238,37 @@ async def test_the_history_leads_to_every_bundle_that_decided(world: World, root
     assert "- removed @id" in root.text
     assert (await root.get("/policy/bundles/bdl_none")).status_code == 404
     assert (await root.get("/policy/nowhere")).status_code == 404
+
+
+async def test_a_text_that_lost_its_guards_is_remarked_on_by_trial_proposal_and_publication(root: Visitor) -> None:
+    text = "\n".join(line for line in default_bundle_text().splitlines() if not line.startswith("//?"))
+    lost = text.replace("when { context.is_suspended }", 'when { context.environment == "staging" }')
+    await root.get("/policy/dev")
+    assert "Look at this" not in root.text
+
+    await root.submit("/policy/dev", text=lost, wish="try")
+    assert "Look at this before it decides No rule forbids what a suspended agent asks for" in root.text
+    assert "No example says what these rules are to decide" in root.text
+    await propose(root, lost)
+    assert "Look at this before it decides No rule forbids what a suspended agent asks for" in root.text
+    await root.get("/policy/dev")
+    await root.submit("/policy/dev", text=lost, wish="publish")
+    await root.follow()
+
+    assert "It decides from now on. No rule forbids what a suspended agent asks for" in root.text
+    assert "Look at this: it decides now" in root.text
+
+
+async def test_a_text_that_permits_nothing_is_refused(world: World, root: Visitor) -> None:
+    for wish in ("try", "propose", "publish"):
+        await root.get("/policy/dev")
+        await root.submit("/policy/dev", text="", wish=wish)
+        assert root.page.status_code == 400
+        assert "No rule permits anything, so every call would be refused." in root.text
+    assert await deciding(world, "dev") == default_bundle_text()
+
+
+async def test_every_rule_of_the_default_policy_has_a_reason(root: Visitor) -> None:
+    await root.get("/policy/dev")
+
+    assert "none given" not in root.text

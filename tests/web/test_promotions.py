@@ -15,6 +15,7 @@ from hub.identity.principals import Role
 from hub.identity.tables import SessionRow
 from hub.promotions import Promotion, State
 from hub.registry import Declaration, Environment, declare
+from hub.registry.using import take_out_of_use
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -173,6 +174,25 @@ async def test_the_owner_looks_again_explains_and_withdraws(stage: Stage, visito
 
     assert await state(stage, asked) is State.WITHDRAWN
     assert "The same." in visitor.text
+
+
+async def test_of_the_first_release_nobody_is_asked_to_explain_what_differs(stage: Stage, visitor: Visitor) -> None:
+    await stage.release(DOCUMENTED)
+    await stage.badge(DOCUMENTED)
+    async with stage.world.runtime.database.transaction() as tx:
+        await take_out_of_use(tx, "upstream", Environment.PROD)
+    asked = await stage.ask()
+    await visitor.log_in("rita", PASSWORD)
+    where = f"/promotions/{asked.id}"
+
+    await visitor.get(where)
+
+    assert "the first release there" in visitor.text
+    assert "Say why it may be the first No release is in use in prod yet" in visitor.text
+    assert "Explain what differs" not in visitor.text
+    await visitor.submit(f"{where}/explanation", reason="It was tried in staging.")
+    await visitor.follow()
+    assert "It was tried in staging." in visitor.text
 
 
 async def test_who_may_ask_for_nothing_gets_no_form(stage: Stage) -> None:

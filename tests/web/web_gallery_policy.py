@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from hub.bundles import default_bundle_text
 from hub.invocations.replay import Change
-from hub.policy import Bundle, BundleInvalid
+from hub.policy import Bundle, BundleInvalid, remarks
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.policy_views import (
@@ -71,6 +71,7 @@ def _wrong() -> BundleForm:
 
 
 FORM = BundleForm(action="/policy/prod", source=default_bundle_text(), days="30", takes_two=True)
+UNGUARDED = remarks(Bundle.parse('@id("anything") permit (principal, action, resource);'))
 POLICY = PolicyPage(
     environment="prod",
     environments=tuple(Choice(value=e, label=e, is_chosen=e == "prod") for e in ("dev", "staging", "prod")),
@@ -120,6 +121,7 @@ NOTHING = TrialShown(days=1, decisions=1, same=1, notes=(), tallies=(), differen
 TRIALS = {
     "changes": TrialPage(environment="prod", tests=12, trial=TRIAL, form=FORM),
     "nothing": TrialPage(environment="dev", tests=1, trial=NOTHING, form=replace(FORM, takes_two=False)),
+    "unguarded": TrialPage(environment="prod", tests=0, trial=NOTHING, form=FORM, remarks=UNGUARDED),
 }
 PROPOSAL = BundlePage(
     address="/policy/bundles/bdl_1",

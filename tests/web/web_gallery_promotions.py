@@ -103,6 +103,7 @@ REVERTED = replace(
 PROMOTIONS = {
     "asked": promotion_page(ASKED, SEEN),
     "decider": promotion_page(EXPLAINED, replace(SEEN, may_ask=False, may_decide=True)),
+    "first": promotion_page(replace(ASKED, former_release_id=None, former_version=None), SEEN),
     "onlooker": promotion_page(EXPLAINED, replace(SEEN, may_ask=False, shows_calls=False)),
     "in-force": promotion_page(IN_FORCE, replace(SEEN, may_revert=True)),
     "reverted": promotion_page(REVERTED, SEEN, problem="This promotion is not in force, or not any more."),

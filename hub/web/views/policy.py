@@ -99,6 +99,8 @@ class PolicyPage:
     form: BundleForm
     may_change: bool = True
     """Whether whoever looks may try and propose another one; auditors only read."""
+    remarks: tuple[str, ...] = ()
+    """What somebody should look at in what decides."""
     more_url: str = ""
 
 
@@ -156,6 +158,7 @@ class TrialPage:
     tests: int
     trial: TrialShown
     form: BundleForm
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +179,8 @@ class BundlePage:
     source: Inert
     compared_with: str
     changed: tuple[TextLine, ...]
+    remarks: tuple[str, ...] = ()
+    """What somebody should look at before it decides."""
     trial: TrialShown | None = None
     days: tuple[Choice, ...] = ()
     may_publish: bool = False

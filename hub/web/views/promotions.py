@@ -82,6 +82,8 @@ class PromotionPage:
     environment: str
     version: str
     former: str
+    is_first: bool
+    """Whether no release was in use there when it was asked for."""
     state: Word
     digest: str
     asked_by: Inert
