@@ -147,6 +147,8 @@ class Line:
                 return await _read(response, outgoing)
         except httpcore2.TimeoutException as error:
             raise NoAnswer("The system did not answer in time.") from error
+        except httpcore2.ConnectError as error:
+            raise Dropped(_NOTHING_THERE) from error
         except _FAILURES as error:
             kind = BrokenOff if outgoing.progress.has_begun else Dropped
             raise kind(f"The connection to the system failed ({type(error).__name__}).") from error
@@ -166,6 +168,7 @@ class Line:
         return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
 
 
+_NOTHING_THERE: Final = "Nothing listens at the system's address, or its certificate will not do. Is it running?"
 _FAILURES: Final = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol)
 
 

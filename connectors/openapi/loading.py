@@ -64,7 +64,8 @@ def _parsed(content: bytes) -> Json:
     try:
         return yaml.load(text, _Loader)  # noqa: S506  # a safe loader, with fewer types
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Unreadable(f"The file is neither JSON nor YAML: {' '.join(str(error).split())[:300]}.") from error
+        said = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
+        raise Unreadable(f"The file is neither JSON nor YAML: {said[:300]}.") from error
 
 
 class _Copying:

@@ -118,6 +118,11 @@ class Manifest(_Part):
         return tuple(sorted(named | ({self.receipts} if self.receipts else set())))
 
 
+def _plain(error: yaml.YAMLError) -> str:
+    """Return what is wrong and where, without the words for a text that is in no file."""
+    return str(error).replace('in "<unicode string>", ', "at ")
+
+
 def read_manifest(text: str) -> Manifest:
     """Return the manifest in `text`, which is YAML.
 
@@ -127,7 +132,7 @@ def read_manifest(text: str) -> Manifest:
     try:
         return Manifest.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise BadManifest(f"The manifest is no YAML: {error}") from error
+        raise BadManifest(f"The manifest is no YAML: {_plain(error)}") from error
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         lines = [f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in found]

@@ -1,6 +1,7 @@
 """What limits and switches are about, by name: one that was kept as if it were an id would hold back nothing."""
 
 from collections.abc import Collection
+from typing import Final
 
 from sqlalchemy import or_, select
 
@@ -8,8 +9,10 @@ from hub.core.errors import InputError, NotFound
 from hub.core.texts import shown
 from hub.identity.directory import find, get_many, is_plain
 from hub.identity.tables import PrincipalRow
-from hub.registry.tables import ConnectionRow, EntryRow, ToolRow
+from hub.registry.tables import ConnectionRow, EntryRow, ServerRow, ToolRow
 from hub.storage import Tx
+
+_MOST_NAMED: Final = 20
 
 
 async def caller_named(tx: Tx, typed: str, *, kind: str = "agent") -> str:
@@ -58,6 +61,20 @@ async def connection_named(tx: Tx, typed: str) -> str:
     if found is None:
         raise NotFound(f"There is no connection {shown(typed)}: write its name or its id.")
     return found
+
+
+async def server_named(tx: Tx, typed: str) -> str:
+    """Return the name of a server that is there.
+
+    Raises:
+        NotFound: there is none; the message names those that are.
+    """
+    query = select(ServerRow.name).where(ServerRow.retired_at.is_(None)).order_by(ServerRow.name)
+    there = (await tx.scalars(query)).all()
+    if typed not in there:
+        more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
+        raise NotFound(f"There is no server {shown(typed)}. There are {', '.join(there[:_MOST_NAMED])}{more}.")
+    return typed
 
 
 async def names_of(tx: Tx, subjects: Collection[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import select
 
 from hub.audit import EventKind
-from hub.budgets.naming import caller_named, tool_named
+from hub.budgets.naming import caller_named, server_named, tool_named
 from hub.budgets.tables import LimitRow, PlaceRow, UsageRow
 from hub.budgets.values import BRAKES_CHANNEL, Limit, Measure, Per
 from hub.core.errors import Forbidden, InputError, NotFound
@@ -42,7 +42,7 @@ async def set_limit(tx: Tx, new: NewLimit, authority: Authority) -> Limit:
 
     Raises:
         InputError: it contradicts itself, or names several tools.
-        NotFound: there is no such agent or tool.
+        NotFound: there is no such agent, person, tool or server.
         Forbidden: it is no administrator, nor the owner of that agent or tool.
     """
     _check(new)
@@ -158,9 +158,17 @@ async def _meant(tx: Tx, new: NewLimit, authority: Authority) -> str:
         await _require_for_others(tx, authority)
     except Forbidden:
         return new.subject
-    if new.subject and new.per in {Per.AGENT, Per.USER}:
-        return await caller_named(tx, new.subject, kind=new.per.value)
-    return await tool_named(tx, new.subject) if new.subject and new.per is Per.TOOL else new.subject
+    match new.per:
+        case _ if not new.subject:
+            return ""
+        case Per.AGENT | Per.USER:
+            return await caller_named(tx, new.subject, kind=new.per.value)
+        case Per.TOOL:
+            return await tool_named(tx, new.subject)
+        case Per.SERVER:
+            return await server_named(tx, new.subject)
+        case Per.RUN:
+            return new.subject
 
 
 async def _require(tx: Tx, per: Per, subject: str, authority: Authority) -> None:

@@ -20,6 +20,7 @@ from hub.settings import Settings
 from hub.storage import Tx
 
 _PASSWORD: Final = "TOOLHUB_PASSWORD"  # noqa: S105  # the name of a variable
+_ROLE: Final = f"One of {', '.join(Role)}; may be given several times."
 
 account_app = typer.Typer(help="Accounts of people.", no_args_is_help=True)
 
@@ -27,8 +28,10 @@ account_app = typer.Typer(help="Accounts of people.", no_args_is_help=True)
 @account_app.command()
 def create(
     name: Annotated[str, typer.Argument(help="The name to log in with.")],
-    role: Annotated[list[Role] | None, typer.Option(help="A role; may be given several times.")] = None,
-    group: Annotated[list[str] | None, typer.Option(help="A group; may be given several times.")] = None,
+    role: Annotated[list[Role] | None, typer.Option(metavar="ROLE", help=_ROLE)] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(metavar="GROUP", help="A group; may be given several times.")
+    ] = None,
     display_name: Annotated[str | None, typer.Option(help="The name that others see.")] = None,
 ) -> None:
     """Create an account. The first one becomes administrator, whatever its roles, with a password that is asked for

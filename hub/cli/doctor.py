@@ -98,12 +98,12 @@ def _spelling() -> Finding:
 
 def _channels(chosen: Settings) -> Finding:
     """Return by which ways people hear that something waits; the log is always one."""
-    ways = ["the log"]
+    ways = ["people hear of what waits in the log"]
     if chosen.mail_host is not None:
-        ways.append(f"e-mail by {chosen.mail_host}:{chosen.mail_port} ({chosen.mail_tls})")
-    ways += [f"webhook {one.name}" for one in chosen.webhooks]
+        ways.append(f"by e-mail over {chosen.mail_host}:{chosen.mail_port} ({chosen.mail_tls})")
+    ways += [f"by webhook {one.name}" for one in chosen.webhooks]
     if chosen.slack_token is not None:
-        ways.append("Slack")
+        ways.append("in Slack")
     return Finding(what="channels", is_well=True, found=", ".join(ways))
 
 

@@ -23,8 +23,13 @@ metrics_app = typer.Typer(
 )
 
 _DAY: Final = "%Y-%m-%d"
-First = Annotated[datetime | None, typer.Option("--from", formats=[_DAY], help="The first day (UTC).")]
-Last = Annotated[datetime | None, typer.Option("--to", formats=[_DAY], help="The last day (UTC); usually today.")]
+First = Annotated[
+    datetime | None, typer.Option("--from", formats=[_DAY], metavar="YYYY-MM-DD", help="The first day (UTC).")
+]
+Last = Annotated[
+    datetime | None,
+    typer.Option("--to", formats=[_DAY], metavar="YYYY-MM-DD", help="The last day (UTC); usually today."),
+]
 In = Annotated[Environment | None, typer.Option("--environment", help="Calls in this environment alone.")]
 Agent = Annotated[str, typer.Option(help="Calls of this agent alone, by name.")]
 Tool = Annotated[str, typer.Option(help="Calls of this tool alone, as CONNECTOR/NAME.")]
@@ -96,7 +101,11 @@ def export(
 
 @metrics_app.command()
 def recompute(
-    *, first: Annotated[datetime, typer.Option("--from", formats=[_DAY], help="The first day (UTC) to count anew.")]
+    *,
+    first: Annotated[
+        datetime,
+        typer.Option("--from", formats=[_DAY], metavar="YYYY-MM-DD", help="The first day (UTC) to count anew."),
+    ],
 ) -> None:
     """Count whole days anew, from the records, in the place of what was counted of them.
 

@@ -46,6 +46,8 @@ class BadgeVerdict(StrEnum):
 
     PASSED = "passed"
     FAILED = "failed"
+    NOT_TRIED = "not tried"
+    """Another line failed before it could be."""
     NOT_APPLICABLE = "not applicable"
     NOT_PROVABLE = "not provable from a recording"
 

@@ -73,6 +73,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         state=standing_word(dossier),
         is_open=_is_open(dossier, question),
         is_moving=not invocation.state.is_terminal and invocation.state is not State.AWAITING_APPROVAL,
+        is_over=invocation.state.is_terminal,
         agent=inert_name(dossier.name_of(invocation.agent_id)),
         agent_owner=dossier.name_of(agent.owner_id) if agent and agent.owner_id else "",
         on_behalf_of=dossier.requester,

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Final
 
 from hub.registry import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, PublishedTool, Source
-from hub.web.inert import Inert, inert, inert_name
+from hub.web.inert import Inert, inert_name, inert_prose
 from hub.web.moments import At, at
 from hub.web.wording import Word
 
 VERDICTS: Final = {
     BadgeVerdict.PASSED: Word(label="held", meaning="It was tried, and it held.", tone="good"),
     BadgeVerdict.FAILED: Word(label="failed", meaning="It was tried, and it did not hold.", tone="bad"),
+    BadgeVerdict.NOT_TRIED: Word(label="not tried", meaning="Another line failed before it could be.", tone="warn"),
     BadgeVerdict.NOT_APPLICABLE: Word(label="does not apply", meaning="It says nothing about this tool."),
     BadgeVerdict.NOT_PROVABLE: Word(
         label="not provable from a recording", meaning="Only the system itself could show whether it holds."
@@ -85,5 +86,5 @@ def _line(line: BadgeLine) -> BadgeLineShown:
         title=PROMISES[line.promise],
         verdict=VERDICTS[line.verdict],
         grade=GRADES[line.grade],
-        reason=inert(line.reason),
+        reason=inert_prose(line.reason),
     )

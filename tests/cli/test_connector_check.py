@@ -123,7 +123,11 @@ def test_a_system_that_turns_a_probe_away_is_tried(
     told = toolhub.invoke(app, ["connector", "check", HONEST, "--on", upstream.base_url, "--json"])
 
     assert told.exit_code == 1
-    assert {line["verdict"] for line in json.loads(told.stdout)["lines"]} > {"failed"}
+    lines = json.loads(told.stdout)["lines"]
+    assert {line["verdict"] for line in lines} == {"failed", "not tried", "passed", "not applicable"}
+    assert {line["reason"] for line in lines if line["verdict"] == "not tried"} == {
+        "Repair the line that failed first."
+    }
 
 
 def test_where_nothing_could_be_written_nothing_is_tried(toolhub: CliRunner, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`toolhub connector connect`, `try` and `correct`: each says what came of the address and the credential."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def test_a_connection_is_tried_when_made_and_corrected_until_it_works(
     assert made.exit_code == 1, made.output
     assert "Connected shop" in made.output
     assert "cannot be reached" in made.output
+    assert "Nothing listens at the system's address" in " ".join(made.output.split())
     assert "toolhub connector correct shop" in made.output
     assert refused.exit_code == 1
     assert "does not accept the credential" in refused.output
@@ -71,3 +73,36 @@ def test_a_mistake_is_said_in_a_sentence(toolhub: CliRunner, words: tuple[str, .
 
     assert ended.exit_code == 1
     assert says in ended.output
+
+
+def test_the_list_has_what_is_installed_published_and_connected(
+    toolhub: CliRunner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", upstream.token)
+    toolhub.invoke(app, ["connector", "connect", "upstream", "shop", "--base-url", upstream.base_url])
+
+    told = toolhub.invoke(app, ["connector", "list"])
+    listed = json.loads(toolhub.invoke(app, ["connector", "list", "--json"]).stdout)
+
+    assert {"tryton", "smtp"} <= listed["installed"].keys()
+    assert listed["published"] == [{"name": "upstream", "version": "1.0.0", "in_use": {"dev": "1.0.0"}}]
+    assert listed["connections"] == [
+        {
+            "name": "shop",
+            "connector": "upstream",
+            "environment": "dev",
+            "address": upstream.base_url,
+            "stands": "in use",
+        }
+    ]
+    assert all(words in told.stdout for words in ("tryton", "upstream", "shop", upstream.base_url))
+
+
+def test_where_no_hub_has_run_the_list_has_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLHUB_HOME", str(tmp_path / "nothing"))
+
+    told = CliRunner().invoke(app, ["connector", "list"])
+
+    assert told.exit_code == 0, told.output
+    assert "tryton" in told.stdout
+    assert "Connections none" in " ".join(told.stdout.split())

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from hub.cli import command_line, outline
 from hub.storage import served_alone
 
 
@@ -97,6 +99,30 @@ finally:
     assert ended.stdout.endswith("imported []\n"), ended.stdout
 
 
+def test_the_list_of_commands_is_theirs_and_imports_none_of_them(tmp_path: Path) -> None:
+    listed, whole = (
+        {name: one.get_short_help_str(limit=1000) for name, one in typer.main.get_command(app).commands.items()}
+        for app in (outline(), command_line())
+    )
+    program = """
+import sys
+from hub.cli import main
+sys.argv = ["toolhub", "--help"]
+try:
+    main()
+finally:
+    print("imported", sorted({"sqlalchemy", "pydantic", "hub.settings"} & sys.modules.keys()))
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert listed == whole
+    assert ended.stdout.endswith("imported []\n"), ended.stdout
+    unknown = toolhub(tmp_path / "home", "serf")
+    assert unknown.returncode == 2
+    assert "No such command 'serf'" in unknown.stderr
+
+
 def test_a_port_in_use_changes_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -163,4 +189,4 @@ def test_an_import_names_each_operation_and_says_what_comes_next(tmp_path: Path)
 
     assert ended.returncode == 0, ended.stderr
     assert "GET /crm/deals" in ended.stdout
-    assert "--overlay FILE --register" in ended.stdout
+    assert "--overlay deals.overlay.yaml --register" in ended.stdout

@@ -99,6 +99,7 @@ async def test_an_approval_lets_the_write_happen_once(world: World, ann: Visitor
     assert (await resume(asked.id, world.runtime)).state in {State.VERIFIED, State.UNVERIFIABLE}
     await ann.get(page)
     assert 'hx-trigger="every 2s"' not in ann.html
+    assert "Time allowed until" not in ann.text
     assert f'href="/invocations/{asked.id}">What came of it' in ann.html
     assert len(world.upstream.store.effects()) == 1
     assert page not in (await ann.get("/approvals")).text

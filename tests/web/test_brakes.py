@@ -126,6 +126,20 @@ async def test_a_limit_takes_names_and_shows_them(world: World, ann: Visitor) ->
     assert "/item_get" in ann.text
 
 
+async def test_a_limit_of_a_server_that_is_not_there_is_refused_with_those_that_are(world: World, ann: Visitor) -> None:
+    await become(world, Role.ADMINISTRATOR)
+    await ann.get("/limits")
+    typed = {"measure": "calls", "amount": "0", "seconds": "86400", "per": "server"}
+
+    await ann.submit("/limits", **typed, of="everything-env")
+    assert ann.page.status_code == 400
+    assert "There is no server" in ann.text
+    assert "There are everything-dev." in ann.text
+    await ann.submit("/limits", **typed, of="everything-dev")
+
+    assert (await world.call("item_get", {"id": 1})).state is State.DENIED
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

@@ -87,3 +87,16 @@ def test_whatever_others_write_runs_nothing_turns_nothing_around_and_stays_in_it
     assert not set(page.inner_text("body")) & DANGEROUS
     assert overflow(page) == 0
     assert spilled(page) == []
+
+
+def test_what_is_pressed_in_the_menu_is_high_enough_for_fingers(page: Page) -> None:
+    before = page.viewport_size
+    assert before is not None
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"https://gallery.test/{FULLEST['approval.html'].name}")
+
+    heights = page.eval_on_selector_all(".top :is(.nav a, .me a, .me button)", "all => all.map(e => e.offsetHeight)")
+
+    assert len(heights) >= 5
+    assert min(heights) >= 44
+    page.set_viewport_size(before)

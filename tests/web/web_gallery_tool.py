@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from hub.registry import PROMISES, BadgeVerdict, Grade, Promise, Source
@@ -152,7 +153,7 @@ _BADGE = BadgeShown(
             grade=GRADES[Grade.LIVE],
             reason=inert("By everything the system holds: 4,812 records."),
         )
-        for promise, verdict in zip(Promise, [*BadgeVerdict] * 3, strict=True)
+        for promise, verdict in zip(Promise, cycle(BadgeVerdict), strict=False)
     ),
 )
 _CLAIM = replace(

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic import ValidationError
@@ -28,6 +28,20 @@ Json = Any
 """Any JSON value."""
 
 _SHOWN = 25
+_FIGURES: Final = {
+    "operations": "in the document",
+    "tools": "made of them",
+    "exposed": "offered to agents once they are published",
+    "refused": "that cannot be tools, each with the reason above",
+    "dangling": "references in their schemas that lead nowhere",
+    "invalid": "schemas that are none",
+    "non_portable": "tools whose schema some agents' frameworks could not read",
+    "bytes_per_tool": "that a model reads to know one tool",
+}
+_HEADS: Final = (
+    "class: what the system offers against a write that happens twice: A a key, B a condition, C a lookup, D nothing.\n"
+    "preview: how far a write is tried before anybody agrees to it; contract: its arguments were checked, no more."
+)
 _LONGEST_NAME = 32
 
 import_app = typer.Typer(help="Connectors made of an API's own document, without code.", no_args_is_help=True)
@@ -67,13 +81,30 @@ def openapi(  # noqa: PLR0913  # one for each option of the command
         report.write_text(json.dumps(came, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if not register:
         if not compilation.spec.operations:
-            how = "Say what to expose in an overlay (x-hub: {expose: true}); import it with --overlay FILE --register."
-            out.print(f"Nothing is exposed yet. {how}", highlight=False, soft_wrap=True)
+            _tell_next(file, came)
         return
     if not compilation.spec.operations:
         fail("No operation is exposed, so nothing was published. Expose some in an overlay: x-hub: {expose: true}.")
     found, versions = run(publish_spec(settings(), compilation.spec, only_show=False, also=also or ()))
     show_difference(compilation.spec, found, versions)
+
+
+def _tell_next(file: Path, came: dict[str, Json]) -> None:
+    """Show the overlay that would expose one tool, and the command that publishes it."""
+    overlay = f"{file.stem}.overlay.yaml"
+    out.print(f"Nothing is exposed yet, so agents would be offered nothing. Next: say what to expose, in {overlay}:\n")
+    if came["tools"]:
+        method, _, path = came["tools"][0]["operation"].partition(" ")
+        for line in (
+            "overlay: 1.1.0",
+            "info: {title: What agents may do, version: 1.0.0}",
+            "actions:",
+            f"  - target: $.paths[{json.dumps(path)}].{method.lower()}",
+            "    update: {x-hub: {expose: true}}",
+        ):
+            out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    how = f"toolhub connector import openapi {file} --overlay {overlay} --register"
+    out.print(f"\nThen publish it: {how}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _name_of(file: Path) -> str:
@@ -110,13 +141,14 @@ def show_import(compilation: Compilation, came: dict[str, Json]) -> None:
     _print_list("Found in the document", [f"{one['finding']} ({one['times']}x)" for one in came["findings"]])
     figures = Table.grid(padding=(0, 2))
     counts = {
+        "operations": came["operations"],
         "tools": len(came["tools"]),
         "exposed": len(compilation.spec.operations),
         "refused": len(came["refusals"]),
+        **{key: came[key] for key in ("dangling", "invalid", "non_portable", "bytes_per_tool")},
     }
-    measured = {key: came[key] for key in ("dangling", "invalid", "non_portable", "bytes_per_tool")}
-    for what, count in {"operations": came["operations"], **counts, **measured}.items():
-        figures.add_row(what.replace("_", " "), str(count))
+    for what, count in counts.items():
+        figures.add_row(what.replace("_", " "), str(count), f"[dim]{_FIGURES[what]}[/]")
     out.print(figures)
     out.print(f"Base URL {came['base_url'] or '(the document names none)'}, sign-in: {came['sign_in']}.")
 
@@ -129,6 +161,7 @@ def _print_tools(came: dict[str, Json]) -> None:
         named = f"{name}\n[dim]{escape(tool['operation'])}[/]"
         table.add_row(named, tool["effect"], tool["tier"], tool["upstream_class"], tool["fidelity"], why)
     out.print(table)
+    out.print(_HEADS, style="dim", highlight=False)
     if len(came["tools"]) > _SHOWN:
         out.print(f"... and {len(came['tools']) - _SHOWN} more; --report FILE lists all of them.")
 

@@ -32,6 +32,7 @@ Json = Any
 _COLOURS = {
     BadgeVerdict.PASSED: "green",
     BadgeVerdict.FAILED: "bold red",
+    BadgeVerdict.NOT_TRIED: "yellow",
     BadgeVerdict.NOT_APPLICABLE: "dim",
     BadgeVerdict.NOT_PROVABLE: "yellow",
 }

@@ -61,7 +61,13 @@ OF_READS: Final[Sequence[tuple[Promise, Check]]] = (
     (Promise.SECRETS, answers.secrets),
 )
 
-_SEVERITY: Final = (BadgeVerdict.FAILED, BadgeVerdict.NOT_PROVABLE, BadgeVerdict.PASSED, BadgeVerdict.NOT_APPLICABLE)
+_SEVERITY: Final = (
+    BadgeVerdict.FAILED,
+    BadgeVerdict.NOT_TRIED,
+    BadgeVerdict.NOT_PROVABLE,
+    BadgeVerdict.PASSED,
+    BadgeVerdict.NOT_APPLICABLE,
+)
 
 
 async def check(lab: Laboratory) -> list[BadgeLine]:
@@ -80,7 +86,7 @@ async def check_case(lab: Laboratory, case: Case, *, number: int = 0) -> list[Ba
     is_broken_down = False
     for promise, step in steps:
         if is_broken_down and promise is not Promise.SECRETS:
-            trial.write_line(promise, BadgeVerdict.NOT_APPLICABLE, "Not tried: repair the line that failed first.")
+            trial.write_line(promise, BadgeVerdict.NOT_TRIED, "Repair the line that failed first.")
         else:
             lab.on_step(f"{number} {case.operation}: {step.__name__}")
             is_broken_down |= await _try(trial, promise, step)
@@ -107,7 +113,7 @@ async def _try(trial: Trial, promise: Promise, step: Check) -> bool:
 
 
 def _worst(lines: Sequence[BadgeLine]) -> list[BadgeLine]:
-    """Return one line per operation and promise: what failed, cannot be proven, passed, did not apply."""
+    """Return one line per operation and promise: the worst verdict on it counts."""
     kept = dict[tuple[str, Promise], BadgeLine]()
     for line in lines:
         known = kept.setdefault((line.operation, line.promise), line)

@@ -262,6 +262,8 @@ class ApprovalPage:
     traces: tuple[TraceLine, ...] = ()
     is_moving: bool = False
     """Whether it is decided and under way, so that the page keeps looking how it stands."""
+    is_over: bool = False
+    """Whether it has ended, so that no time runs any more."""
     claimed_by: str = ""
     """The person whose words the claims are; empty: the agent's."""
     lacking: tuple[str, ...] = ()

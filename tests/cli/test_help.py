@@ -1,0 +1,23 @@
+"""Help says in words what is to be given, and not how a library would read it."""
+
+import pytest
+from typer.testing import CliRunner
+
+from hub.cli import command_line
+
+app = command_line("account", "metrics")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("account create", "ROLE"), ("metrics show", "YYYY-MM-DD"), ("metrics recompute", "YYYY-MM-DD")],
+)
+def test_no_help_shows_how_values_are_read(monkeypatch: pytest.MonkeyPatch, command: str, said: str) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    told = CliRunner().invoke(app, [*command.split(), "--help"])
+
+    assert told.exit_code == 0, told.output
+    assert said in told.stdout
+    assert "<%" not in told.stdout
+    assert "list[" not in told.stdout
