@@ -57,7 +57,16 @@ from hub.registry.server_proposals import (
     reject_proposal,
     server_proposals,
 )
-from hub.registry.serving import NewServer, Offer, allowable_servers, check_servers, create_server, publish, unpublish
+from hub.registry.serving import (
+    NewServer,
+    Offer,
+    allowable_servers,
+    check_servers,
+    connector_scopes,
+    create_server,
+    publish,
+    unpublish,
+)
 from hub.registry.stewardship import CATALOG_CHANNEL, Stewards, require_steward
 from hub.registry.using import Release, get_release, newest_release, release_in_use, releases_in_use, spec_for
 from hub.registry.values import (
@@ -126,6 +135,7 @@ __all__ = [
     "claim_for",
     "composite_tools",
     "connections",
+    "connector_scopes",
     "connectors",
     "counts_own_word",
     "create_connection",

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
 from hub.audit import EventKind
 from hub.core.errors import Conflict, InputError, NotFound
 from hub.identity.authority import Authority
@@ -12,7 +14,7 @@ from hub.registry.names import check_place
 from hub.registry.offering import add_entry
 from hub.registry.reading import connection_row, server_of, server_row, servers, tool_row
 from hub.registry.stewardship import Stewards, Touched, checked_owner, outdate_catalog, require_steward
-from hub.registry.tables import EntryRow, ServerRow
+from hub.registry.tables import ConnectorRow, EntryRow, ServerRow
 from hub.registry.values import Environment, Server
 from hub.storage import Tx, now
 
@@ -81,6 +83,12 @@ async def allowable_servers(tx: Tx) -> dict[str, str]:
     """Return what agents can be allowed, by name with what it is: the servers, `everything`, and the API."""
     found = {server.name: server.title for server in await servers(tx) if not server.is_retired}
     return {EVERYTHING: "All tools, at /mcp", API: "The API, at /api/v1", **found}
+
+
+async def connector_scopes(tx: Tx) -> list[str]:
+    """Return the scopes of whole connectors that there are now; those of single tools are `tool:` and a name."""
+    names = await tx.scalars(select(ConnectorRow.name).order_by(ConnectorRow.name))
+    return [f"{name}:{access}" for name in names for access in ("read", "write")]
 
 
 async def publish(tx: Tx, offer: Offer, authority: Authority) -> str:

@@ -23,19 +23,19 @@ from hub.web.visits import Shown, Visit, redirect_telling, show
 
 async def show_connection(visit: Visit) -> Response:
     """Show one connection to its owner and to whoever runs the hub."""
-    return await _page(visit)
+    return await connection_page(visit)
 
 
 async def try_this_connection(visit: Visit) -> Response:
     """Sign in to the system, and say what came of it."""
-    connection, _ = await _found(visit)
+    connection, _ = await connection_found(visit)
     tried = await try_connection(visit.runtime, connection.id, visit.own_authority)
     return _told(visit, connection, "", tried)
 
 
 async def correct_connection(visit: Visit) -> Response:
     """Change the address, the credential or both, then try them."""
-    connection, spec = await _found(visit)
+    connection, spec = await connection_found(visit)
     base_url = visit.form.one("base_url").strip()
     typed = {field: visit.form.one(f"secret_{field}") for field in spec.auth.secret_fields}
     secret = typed if any(typed.values()) else {}
@@ -47,17 +47,17 @@ async def correct_connection(visit: Visit) -> Response:
             if secret:
                 await visit.runtime.vault.put(tx, connection.id, secret, visit.own_authority)
     except InputError as error:
-        return await _page(visit, typed=base_url, problem=error.message)
+        return await connection_page(visit, typed=base_url, problem=error.message)
     tried = await try_connection(visit.runtime, connection.id, visit.own_authority)
     return _told(visit, connection, "Saved. ", tried)
 
 
 async def disable(visit: Visit) -> Response:
     """Stop every call of the connection's tools."""
-    connection, _ = await _found(visit)
+    connection, _ = await connection_found(visit)
     reason = visit.form.one("reason").strip()
     if not reason:
-        return await _page(visit, problem="Say why; it is kept on record.")
+        return await connection_page(visit, problem="Say why; it is kept on record.")
     async with visit.runtime.database.transaction() as tx:
         await registry.disable_connection(tx, connection.id, visit.own_authority, reason=reason[:500])
     return redirect_telling(visit, f"/connections/{connection.id}", "No call may use it any more.", tone="warn")
@@ -65,7 +65,7 @@ async def disable(visit: Visit) -> Response:
 
 async def enable(visit: Visit) -> Response:
     """Let the connection be used again."""
-    connection, _ = await _found(visit)
+    connection, _ = await connection_found(visit)
     async with visit.runtime.database.transaction() as tx:
         await registry.enable_connection(tx, connection.id, visit.own_authority)
     return redirect_telling(visit, f"/connections/{connection.id}", "Calls may use it again.")
@@ -83,7 +83,12 @@ def _told(visit: Visit, connection: Connection, before: str, tried: Tried) -> Re
     return redirect_telling(visit, f"/connections/{connection.id}", told, tone="good" if tried.is_usable else "bad")
 
 
-async def _found(visit: Visit) -> tuple[Connection, ConnectorSpec]:
+async def connection_found(visit: Visit) -> tuple[Connection, ConnectorSpec]:
+    """Return the connection that the address names, and what its connector says.
+
+    Raises:
+        NotFound: there is none, or the visitor may not see it.
+    """
     async with visit.runtime.database.reading() as tx:
         connection = await registry.get_connection(tx, visit.request.path_params["connection_id"])
         spec = await registry.spec_for(tx, connection)
@@ -92,8 +97,9 @@ async def _found(visit: Visit) -> tuple[Connection, ConnectorSpec]:
     return connection, spec
 
 
-async def _page(visit: Visit, *, typed: str = "", problem: str = "") -> Response:
-    connection, spec = await _found(visit)
+async def connection_page(visit: Visit, *, typed: str = "", problem: str = "") -> Response:
+    """Show the connection as it stands now, and what stood against the change that was asked for."""
+    connection, spec = await connection_found(visit)
     async with visit.runtime.database.reading() as tx:
         owners = await get_many(tx, [connection.owner_id] if connection.owner_id else [])
         outage = next((one for one in await outages_now(tx) if one.connection_id == connection.id), None)

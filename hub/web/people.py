@@ -37,7 +37,7 @@ from hub.identity.invitations import invite, open_until
 from hub.identity.passkeys import passkeys_of, remove_all
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal, PrincipalKind, Role
-from hub.registry import EVERYTHING, allowable_servers, check_servers
+from hub.registry import EVERYTHING, allowable_servers, check_servers, connector_scopes
 from hub.storage import Tx, now
 from hub.web.inert import inert_name
 from hub.web.invitations import show_link
@@ -52,6 +52,7 @@ from hub.web.people_views import (
     role_choices,
     secret_lines,
     server_choices,
+    unknown_scopes,
     version_lines,
 )
 from hub.web.views.catalog import Choice
@@ -301,6 +302,7 @@ async def _people_page(tx: Tx, *, after: str | None) -> PeoplePage:
         new_user=NewUserForm(groups=choices(titles), roles=role_choices(frozenset({Role.MEMBER}))),
         new_agent=NewAgentForm(
             servers=server_choices(await allowable_servers(tx), frozenset({EVERYTHING})),
+            known_scopes=tuple(await connector_scopes(tx)),
             owners=tuple(
                 Choice(value=user.id, label=f"{user.display_name} ({user.name})")
                 for user in users
@@ -328,11 +330,14 @@ async def person_shown(visit: Visit, *, problem: str = "") -> Response:
         passkeys = await passkeys_of(tx, principal.id)
         identities = await identities_of(tx, principal.id)
         until = await open_until(tx, principal.id)
+        scopes = await connector_scopes(tx)
     has_secrets = client is not None and client.authentication is ClientAuthentication.SECRET
     named = {**dict.fromkeys(sorted(principal.allowed_servers), "not there any more"), **allowable}
     view = replace(
         person_page(principal, owners, titles),
         server_choices=server_choices(named, principal.allowed_servers),
+        known_scopes=tuple(scopes),
+        unknown_scopes=unknown_scopes(principal, scopes),
         can_have_secrets=has_secrets,
         known_by=document or "",
         secrets=secret_lines(held, moment),
@@ -381,6 +386,7 @@ def _typed_agent(visit: Visit, empty: NewAgentForm, problem: str) -> NewAgentFor
         name=form.one("name"),
         display_name=form.one("display_name"),
         scopes=form.one("scopes"),
+        known_scopes=empty.known_scopes,
         servers=tuple(replace(each, is_chosen=each.value in form.all("servers")) for each in empty.servers),
         redirect_uris=form.one("redirect_uris"),
         document_url=form.one("document_url"),

@@ -154,6 +154,13 @@ def server_choices(titles: Mapping[str, str], chosen: frozenset[str]) -> tuple[C
     )
 
 
+def unknown_scopes(principal: Principal, known: Sequence[str]) -> tuple[str, ...]:
+    """Return which scopes of whole connectors somebody may hold that no connector has, now at least."""
+    return tuple(
+        scope for scope in sorted(principal.allowed_scopes) if scope not in known and not scope.startswith("tool:")
+    )
+
+
 def role_choices(chosen: frozenset[Role]) -> tuple[Choice, ...]:
     """Return the roles as options."""
     return tuple(Choice(value=role.value, label=role.value, is_chosen=role in chosen) for role in Role)

@@ -29,8 +29,22 @@ Json = Any
 async def show_tool(visit: Visit) -> Response:
     """Show one tool as a server publishes it."""
     demand(visit.person, Permission.SEE_CATALOG)
+    return await tool_page(visit)
+
+
+async def tool_shown(visit: Visit) -> PublishedTool:
+    """Return the tool that the address names.
+
+    Raises:
+        NotFound: there is none, or the visitor may not see it.
+    """
     path = visit.request.path_params
-    tool = await visit.runtime.catalog.resolve(path["name"], server=path["server"], caller=visit.session.caller)
+    return await visit.runtime.catalog.resolve(path["name"], server=path["server"], caller=visit.session.caller)
+
+
+async def tool_page(visit: Visit, *, problem: str = "") -> Response:
+    """Show the tool as it stands now, and what stood against the change that was asked for."""
+    tool, server = await tool_shown(visit), visit.request.path_params["server"]
     async with visit.runtime.database.reading() as tx:
         versions = await reading.versions(tx, tool.tool.id)
         moment = await now(tx)
@@ -39,13 +53,16 @@ async def show_tool(visit: Visit) -> Response:
     owner = owners[tool.tool.owner_id].display_name if tool.tool.owner_id in owners else "nobody yet"
     trust_url = f"/tools/{tool.tool.id}/trust" if answers_for(visit.person, tool.tool) else ""
     page = replace(
-        _page(tool, versions, server=path["server"], owner=owner),
+        _page(tool, versions, server=server, owner=owner),
         badge=badge_of(tool, now=moment),
         claim=claim,
         trust_url=trust_url,
         limits_url=f"{OWN_LIMITS}?of={tool.tool.id}" if tool.tool.owner_id == visit.person.id else "",
+        owner_url=f"/servers/{server}/tools/{tool.name}/owner" if answers_for(visit.person, tool.tool) else "",
+        problem=problem,
     )
-    return show(visit, Shown(template="tool.html", title=tool.title, page=page, here="tools"))
+    status = 400 if problem else 200
+    return show(visit, Shown(template="tool.html", title=tool.title, page=page, here="tools", status=status))
 
 
 def _steps(tool: PublishedTool) -> Iterator[StepLine]:

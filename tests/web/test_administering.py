@@ -124,3 +124,17 @@ async def test_a_disabled_connection_is_used_by_no_call_until_it_is_enabled(worl
 
 async def test_members_make_no_connections(ann: Visitor) -> None:
     assert (await ann.get("/new-connection")).status_code == 403
+
+
+async def test_a_scope_that_no_connector_has_is_told_and_those_that_exist_are_listed(root: Visitor) -> None:
+    await root.get("/people")
+    assert "There are upstream:read , upstream:write ." in root.text
+    scopes = "nope:read upstream:read tool:item_get"
+    await root.submit("/people/agents", name="other", display_name="Other", scopes=scopes, servers="everything")
+
+    await root.follow()
+    assert "No connector has nope:read ." in root.text
+    await root.submit(f"{root.page.url.path}/limits", scopes="upstream:read", servers="everything")
+    await root.follow()
+
+    assert "No connector has" not in root.text

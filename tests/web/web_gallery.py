@@ -308,6 +308,8 @@ def _administration() -> Iterator[Example]:
         servers=("everything",),
         server_choices=AGENT_SERVERS,
         can_have_secrets=True,
+        known_scopes=("tryton:read", "tryton:write"),
+        unknown_scopes=("nope:read",),
         model="m-4",
         prompt="sha256:0f3a",
         versions=(

@@ -166,6 +166,11 @@ _CLAIM = replace(
 TOOLS = {
     "high": _TERM,
     "reported": replace(_TERM, claim=_CLAIM),
+    "owned": replace(
+        _TERM,
+        owner_url="/servers/everything/tools/x/owner",
+        problem="Write the account name of a person who may act. Nothing was changed.",
+    ),
     "run-elsewhere": replace(
         _TERM,
         badge=replace(_CLAIM, source=SOURCES[Source.RUNNER], by=inert_name("acme-ci")),

@@ -121,6 +121,9 @@ class ToolPage:
     """Where whoever answers for it vouches for its results and sees who is trusted with it."""
     limits_url: str = ""
     """Where its owner sees and changes how much of it may be used."""
+    owner_url: str = ""
+    """Where the viewer gives it to another owner, if that is theirs to do."""
+    problem: str = ""
     badge: BadgeShown | None = None
     claim: BadgeShown | None = None
     """What its owner reports of a run elsewhere."""

@@ -62,6 +62,8 @@ class NewAgentForm:
     name: str = ""
     display_name: str = ""
     scopes: str = ""
+    known_scopes: tuple[str, ...] = ()
+    """Those of the connectors that there are."""
     redirect_uris: str = ""
     document_url: str = ""
     problem: str = ""
@@ -192,6 +194,9 @@ class PersonPage:
     """Where an agent's metadata document is, if that is what it is known by."""
     secrets: tuple[SecretLine, ...] = ()
     redirect_uris: tuple[str, ...] = ()
+    known_scopes: tuple[str, ...] = ()
+    unknown_scopes: tuple[str, ...] = ()
+    """What an agent may hold, and no connector has."""
     email: str = ""
     server_choices: tuple[Choice, ...] = ()
     model: str = ""

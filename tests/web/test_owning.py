@@ -1,0 +1,78 @@
+"""Who answers for tools and connections: given to somebody else on their pages, by who may, to people alone."""
+
+import pytest
+from web_visitor import Visitor, browser_of
+from world import PASSWORD, World
+
+from hub.identity.accounts import set_roles, suspend
+from hub.identity.principals import Role
+from hub.registry import find_tool, get_connection, set_tool_owner
+
+pytestmark = pytest.mark.anyio
+
+TOOL = "/servers/everything/tools/item_get"
+
+
+@pytest.fixture
+async def root(world: World, ann: Visitor) -> Visitor:
+    """Ann, who has been made administrator."""
+    async with world.runtime.database.transaction() as tx:
+        roles = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
+        await set_roles(tx, world.ann.id, roles, world.runtime.authority)
+    return ann
+
+
+async def test_a_tool_is_given_to_somebody_who_may_give_it_away_in_turn(world: World, root: Visitor) -> None:
+    await root.get(TOOL)
+
+    await root.submit(f"{TOOL}/owner", owner=" Carl ")
+    await root.follow()
+
+    assert "The tool has another owner." in root.text
+    assert "Owner Carl" in root.text
+    async with browser_of(world.runtime) as carl:
+        await carl.log_in("carl", PASSWORD)
+        await carl.get(TOOL)
+        assert (await carl.submit(f"{TOOL}/owner", owner="rita")).status_code == 303
+        await carl.follow()
+        assert f"{TOOL}/owner" not in carl.html
+
+
+async def test_a_connection_is_given_to_somebody_and_grows_a_generation(world: World, root: Visitor) -> None:
+    page = f"/connections/{world.connection_id}"
+    async with world.runtime.database.reading() as tx:
+        before = await get_connection(tx, world.connection_id)
+    await root.get(page)
+
+    await root.submit(f"{page}/owner", owner="carl")
+    await root.follow()
+
+    assert "The connection has another owner." in root.text
+    async with world.runtime.database.reading() as tx:
+        after = await get_connection(tx, world.connection_id)
+    assert (after.owner_id, after.generation) == (world.carl.id, before.generation + 1)
+
+
+@pytest.mark.parametrize("name", ["nobody", "bot", "rita"], ids=("unknown", "agent", "suspended"))
+async def test_only_people_who_may_act_answer_for_something(world: World, root: Visitor, name: str) -> None:
+    async with world.runtime.database.transaction() as tx:
+        await suspend(tx, world.rita.id, "left", world.runtime.authority)
+
+    for page in (TOOL, f"/connections/{world.connection_id}"):
+        await root.get(page)
+        await root.submit(f"{page}/owner", owner=name)
+        assert root.page.status_code == 400
+        assert root.html.count('role="alert"') == 1
+
+
+async def test_nobody_else_gives_away_what_is_not_theirs(world: World, ann: Visitor) -> None:
+    async with world.runtime.database.transaction() as tx:
+        tool = await find_tool(tx, "upstream", "item_get")
+        assert tool is not None
+        await set_tool_owner(tx, tool.id, world.carl.id, world.runtime.authority)
+    await ann.get(TOOL)
+    assert "/owner" not in ann.html
+
+    token = ann.form("/logout").fields
+    for page, status in ((TOOL, 403), (f"/connections/{world.connection_id}", 404)):
+        assert (await ann.post(f"{page}/owner", [*token, ("owner", "ann")])).status_code == status
