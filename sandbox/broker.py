@@ -8,7 +8,7 @@ requests that may change something. What it saw decides what may be said of a co
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -263,8 +263,12 @@ class Channel:
 
     def _noted(self, attempt: Attempt, received: Received) -> Answer:
         response = received.response
-        is_no = says_no(self.spec.rpc, response) or self.spec.refuses(attempt.request, response)
-        return Answer(status=response.status, size=received.size, says_no=is_no)
+        noted = Answer(status=response.status, size=received.size)
+        if (
+            attempt.is_safe
+        ):  # whether it refuses is asked of what may have changed something, and takes reading all of it
+            return noted
+        return replace(noted, says_no=says_no(self.spec.rpc, response) or self.spec.refuses(attempt.request, response))
 
     async def _permitted(self, attempt: Attempt, permit: Permit) -> Proof:
         """Return the proof to send with, once the permit has been given; a login that fails leaves it unasked."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import lru_cache
 from typing import Any, Final, Literal, cast
 
 from connectors.sdk import graphql, xml_rpc
@@ -47,6 +48,7 @@ def tool_call(name: str) -> str:
     return f"tools/call/{name}"
 
 
+@lru_cache(maxsize=1)
 def _named(body: str, *, is_mcp: bool) -> str | None:
     try:
         call = json.loads(body, object_pairs_hook=_unique)

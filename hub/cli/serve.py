@@ -1,9 +1,10 @@
 """`toolhub serve`: the hub with all its doors on one address."""
 
 import errno
+import gc
 import socket
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 import uvicorn
@@ -19,6 +20,9 @@ from hub.settings import Settings
 from hub.storage import Database, served_alone
 from hub.storage.migrations import current, head, upgrade
 from hub.wiring import keeping, notifications, open_runtime, slack_door
+
+YOUNG_OBJECTS: Final = 10_000
+"""So many objects are made, less those that are gone, before cycles are looked for among them."""
 
 
 def serve(
@@ -68,8 +72,19 @@ async def _serve_on(listener: socket.socket, chosen: Settings) -> None:
     async with open_runtime(chosen) as runtime:
         await _first_steps(runtime)
         app = create_app(runtime, notifications(chosen, runtime), slack_door(chosen, runtime), keeping(chosen))
+        _spare_what_stays()
         out.print(f"The hub is at [bold]{chosen.address}[/]  (MCP: {chosen.address}/mcp)", highlight=False)
         await HubServer(server_config(app, chosen), before_waiting=app.state.end_streams).serve(sockets=[listener])
+
+
+def _spare_what_stays() -> None:
+    """Keep garbage collections from looking at code and all else that stays until the hub ends, and from being many.
+
+    What a call leaves behind goes with its last reference; looking for cycles took a tenth of the hub's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 class HubServer(uvicorn.Server):

@@ -69,6 +69,8 @@ PATTERNS: Final[Mapping[str, re.Pattern[str]]] = {
 }
 """What is looked for, by the name that events and pages give it. They are matched where white space stands alone."""
 
+_LATIN: Final = {name: pattern for name, pattern in PATTERNS.items() if not name.startswith("zh-")}
+
 _SPACES: Final = re.compile(r"[^\S\n]+")
 _LINE_ENDS: Final = re.compile(r" ?\n[ \n]*")
 
@@ -92,6 +94,9 @@ def addressed_in(value: Json) -> tuple[str, ...]:
 def addressed(text: str) -> tuple[str, ...]:
     """Return the names of the patterns that `text` matches."""
     looked_at = text[:LONGEST]
+    if looked_at.isascii():  # in one normal form as it is, with nothing that is not seen, and without a Chinese word
+        plain = _plain(looked_at)
+        return tuple(name for name, pattern in _LATIN.items() if pattern.search(plain))
     plain = _plain(_INVISIBLE.sub("", unicodedata.normalize("NFKC", _untagged(looked_at))))
     found = [name for name, pattern in PATTERNS.items() if pattern.search(plain)]
     return (*found, HIDDEN) if _hides(looked_at) else tuple(found)

@@ -54,7 +54,10 @@ def _is_simple(value: Any) -> bool:  # noqa: ANN401  # any JSON value
     if issubclass(kind, StrEnum):
         return True
     if kind is dict:
-        return all(type(key) is str and key.isascii() and _is_simple(member) for key, member in value.items())
+        for key, member in value.items():  # no `all` over a generator: this is asked of every value on record
+            if type(key) is not str or not key.isascii() or not (type(member) is str or _is_simple(member)):
+                return False
+        return True
     return kind is list and all(map(_is_simple, value))
 
 

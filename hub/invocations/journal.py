@@ -8,7 +8,7 @@ them.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -54,6 +54,7 @@ _NEVER_HAPPENED = frozenset({State.STALE, State.EXPIRED, State.CANCELLED, State.
 _AT_WORK = frozenset({State.RECEIVED, State.PREVIEWING, State.COMMITTING, State.SENT, State.RESENDING})
 """Somebody is at work on it, and its system may be asked."""
 _APPROVAL_VOID = frozenset({State.STALE, State.EXPIRED, State.CANCELLED})
+_CLAIMS: Final = tuple(one.name for one in fields(Claims))
 TEXTS: Final = {"reason": "why", "findings": "findings", "asked_for": "asked_for", "numbers": "numbers"}
 """Facts that quote systems of record, or sum what is in them: events keep them private, under these names."""
 
@@ -306,4 +307,4 @@ def snapshot(
 
 def claims_json(claims: Claims) -> dict[str, str]:
     """Return what the agent said of itself, without what it did not say."""
-    return {name: value for name, value in asdict(claims).items() if value is not None}
+    return {name: value for name in _CLAIMS if (value := getattr(claims, name)) is not None}

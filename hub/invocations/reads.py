@@ -52,6 +52,10 @@ class _Reading:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> Invocation:
+        with self.runtime.records.coming():
+            return await self._carried_out()
+
+    async def _carried_out(self) -> Invocation:
         tool = self.request.tool
         target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
         seconds = tool.version.spec.timeout_seconds

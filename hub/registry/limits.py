@@ -1,7 +1,7 @@
 """How much one connection may take of its system and of the hub: declared in its settings, or what usually holds."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from connectors.sql.addresses import is_sql
@@ -47,7 +47,8 @@ USUAL: Final = ConnectionLimits()
 
 def limits_in(settings: Mapping[str, Json]) -> ConnectionLimits:
     """Return the limits that stored settings declare, each other one as usual."""
-    return ConnectionLimits(**{**USUAL.as_json(), **settings.get(LIMITS, {})})
+    declared = settings.get(LIMITS)
+    return replace(USUAL, **declared) if declared else USUAL
 
 
 def check_limits(settings: Mapping[str, Json], base_url: str) -> None:

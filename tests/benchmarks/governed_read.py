@@ -1,6 +1,8 @@
 """The benchmark of governed reads: upstream, ungoverned proxy and hub measured in turns, with everything checked.
 
-The gateways run on core 0; the upstream, the load and this program on core 1. Nothing leaves the machine. Rounds
+The gateways run on core 0; the upstream, the load and this program on core 1. Over stdio each gateway starts a program
+of its own, which shares its core: the throughput is that of both, the core time that of the gateway alone, and both
+sides keep one process open with many requests under way. Nothing leaves the machine. Rounds
 alternate between what is compared, so that what else the machine does hits all alike; a ratio is made within one
 round, and the median of the rounds is told.
 """

@@ -1,4 +1,4 @@
-"""What is being put on record when the hub stops: finished and told, or refused, never left hanging."""
+"""Reads put on record together, and what of them is when the hub stops: told, or refused, never left hanging."""
 
 import asyncio
 import contextlib
@@ -20,6 +20,8 @@ from hub.storage import Database, Tx
 
 pytestmark = pytest.mark.anyio
 
+ENDLESS = 3600.0
+
 
 class Gated(Database):
     """A database whose transactions stop before they commit, until the gate is opened."""
@@ -35,6 +37,26 @@ class Gated(Database):
             yield tx
             self.reached.set()
             await self.gate.wait()
+
+
+class Counted(Database):
+    """A database that counts its transactions."""
+
+    transactions = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Tx]:
+        self.transactions += 1
+        async with super().transaction() as tx:
+            yield tx
+
+
+@pytest.fixture
+async def counted(database_url: str) -> AsyncGenerator[Counted]:
+    """The world's database once more, with a count."""
+    opened = Counted(database_url)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
@@ -66,6 +88,72 @@ async def some_turns() -> None:
     """Let everything that can go on do so."""
     for _ in range(50):
         await asyncio.sleep(0)
+
+
+async def test_reads_that_come_out_one_after_the_other_share_a_commit(world: World, counted: Counted) -> None:
+    first, second, third = [await another_read(world) for _ in range(3)]
+    records = GroupCommit(counted, world.runtime.keys, apart_seconds=ENDLESS)
+    async with records.running():
+        with records.coming():
+            await records.record(*first)
+        with records.coming(), records.coming():
+            one = asyncio.create_task(records.record(*second))
+            await some_turns()
+            at_rest = counted.transactions, one.done()
+            other = asyncio.create_task(records.record(*third))
+            await asyncio.gather(one, other)
+
+    assert at_rest == (1, False)
+    assert counted.transactions == 2
+
+
+async def test_nobody_waits_for_reads_that_are_not_under_way(world: World, counted: Counted) -> None:
+    records = GroupCommit(counted, world.runtime.keys, apart_seconds=ENDLESS)
+    async with records.running():
+        for _ in range(2):
+            row, event = await another_read(world)
+            with records.coming():
+                await records.record(row, event)
+
+    assert counted.transactions == 2
+
+
+async def test_a_read_that_ends_without_a_record_is_waited_for_no_more(world: World, counted: Counted) -> None:
+    first, second = await another_read(world), await another_read(world)
+    records = GroupCommit(counted, world.runtime.keys, apart_seconds=ENDLESS)
+    async with records.running():
+        await records.record(*first)
+        with records.coming():
+            with records.coming():
+                waiting = asyncio.create_task(records.record(*second))
+                await some_turns()
+            await waiting
+
+    assert counted.transactions == 2
+
+
+async def test_nobody_waits_for_others_longer_than_commits_are_apart(world: World, counted: Counted) -> None:
+    first, second = await another_read(world), await another_read(world)
+    records = GroupCommit(counted, world.runtime.keys, apart_seconds=0.01)
+    async with records.running():
+        await records.record(*first)
+        with records.coming(), records.coming():  # one of them never comes out
+            await records.record(*second)
+
+    assert counted.transactions == 2
+
+
+async def test_a_hub_that_stops_waits_for_no_more_reads(world: World, counted: Counted) -> None:
+    first, second = await another_read(world), await another_read(world)
+    records = GroupCommit(counted, world.runtime.keys, apart_seconds=ENDLESS)
+    with records.coming(), records.coming():
+        async with records.running():
+            await records.record(*first)
+            waiting = asyncio.create_task(records.record(*second))
+            await some_turns()
+
+    assert waiting.done()
+    assert counted.transactions == 2
 
 
 async def test_a_commit_under_way_is_finished_and_told_before_the_hub_has_stopped(world: World, gated: Gated) -> None:
