@@ -13,7 +13,7 @@ Json = Any
 """Any JSON value."""
 
 _GUARDS: Final = {
-    "is_suspended": "No rule forbids what a suspended agent asks for, or somebody suspended approves "
+    "is_suspended": "No rule forbids what a suspended agent asks for, or what is done for somebody suspended "
     "(context.is_suspended): the hub's own checks alone are left.",
     "stops": "No rule forbids what a kill switch is to stop (context.stops): the hub's own checks alone are left.",
 }

@@ -9,7 +9,7 @@ from typing import Any, Final
 from hub.identity.principals import Principal
 from hub.promotions import Gate, Likeness, Promotion, Stand, State
 from hub.registry.differing import Difference, Kind
-from hub.web.inert import Inert, inert, inert_name
+from hub.web.inert import Inert, inert, inert_name, inert_prose
 from hub.web.moments import at
 from hub.web.views.promotions import ChangedLine, GateLine, PlayedLine, PromotionLine, PromotionPage
 from hub.web.wording import Word
@@ -94,7 +94,7 @@ def promotion_page(one: Promotion, seen: Seen, *, problem: str = "") -> Promotio
                 name=_GATES[each.gate][0],
                 meaning=_GATES[each.gate][1],
                 stand=_STANDS[each.stand],
-                reason=inert(each.reason),
+                reason=inert_prose(each.reason),
             )
             for each in one.findings
         ),

@@ -100,10 +100,25 @@ REVERTED = replace(
     ended_at=NOW,
     ended_why="1 of its latest 4 judged writes came out otherwise than previewed; the line is 1 of 50.",
 )
+FIRST = replace(
+    ASKED,
+    former_release_id=None,
+    former_version=None,
+    rehearsal=Rehearsal(release_id="rel_2", former_release_id=None, writes=12, played=()),
+    findings=(
+        Finding(gate=Gate.PATH, stand=Stand.HOLDS, reason="It is in use in staging, and nothing of it was withdrawn."),
+        Finding(
+            gate=Gate.REPLAY,
+            stand=Stand.OPEN,
+            reason="No release is in use there yet, so there is nothing to compare it with. The connector's owner "
+            "or an administrator has to say why it may be the first.",
+        ),
+    ),
+)
 PROMOTIONS = {
     "asked": promotion_page(ASKED, SEEN),
     "decider": promotion_page(EXPLAINED, replace(SEEN, may_ask=False, may_decide=True)),
-    "first": promotion_page(replace(ASKED, former_release_id=None, former_version=None), SEEN),
+    "first": promotion_page(FIRST, SEEN),
     "onlooker": promotion_page(EXPLAINED, replace(SEEN, may_ask=False, shows_calls=False)),
     "in-force": promotion_page(IN_FORCE, replace(SEEN, may_revert=True)),
     "reverted": promotion_page(REVERTED, SEEN, problem="This promotion is not in force, or not any more."),
