@@ -51,6 +51,7 @@ class OfferBody(Body):
     tool_id: str = Field(max_length=40)
     connection_id: str = Field(max_length=40)
     as_name: str = Field(default="", max_length=48, description="Its name there; its own when left out.")
+    needs_tasks: bool = Field(default=False, description="Whether it is for MCP clients alone that know tasks.")
 
 
 class Published(BaseModel):
@@ -77,7 +78,13 @@ async def create_server(runtime: RuntimeParameter, acting: Person, wanted: NewSe
 @router.post("/{server}/tools", operation_id="publishTool", summary="Publish a tool", status_code=201)
 async def publish(runtime: RuntimeParameter, acting: Person, server: ServerName, wanted: OfferBody) -> Published:
     """Publish a tool on a server; for the server's owner or an administrator."""
-    offer = Offer(server=server, tool_id=wanted.tool_id, connection_id=wanted.connection_id, as_name=wanted.as_name)
+    offer = Offer(
+        server=server,
+        tool_id=wanted.tool_id,
+        connection_id=wanted.connection_id,
+        as_name=wanted.as_name,
+        needs_tasks=wanted.needs_tasks,
+    )
     async with runtime.database.transaction() as tx:
         return Published(server=server, name=await registry.publish(tx, offer, acting.authority(runtime)))
 

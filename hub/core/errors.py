@@ -12,6 +12,7 @@ HubError
 |  |- ScopeMissing        a token with more scopes would do; names all of them
 |  |- FreshLoginNeeded    the session is too old for this decision
 |  |- Quarantined         the tool is held back until its owner has looked
+|  |- TasksNeeded         the tool is for clients alone that know tasks
 |- NotFound               does not exist, or the caller may not see it: the two look the same
 |- Conflict               the state has moved on
 |  |- ChangedSinceSeen    a vote carries the digest of an older preview
@@ -119,6 +120,12 @@ class Quarantined(Forbidden):
     """The tool is held back; the caller could use it before, so the message may say why."""
 
     code = "tool_quarantined"
+
+
+class TasksNeeded(Forbidden):
+    """Whoever publishes the tool keeps it for clients that know tasks; nothing was done."""
+
+    code = "tasks_needed"
 
 
 class NotFound(HubError):

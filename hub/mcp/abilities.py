@@ -58,12 +58,14 @@ def demand_tasks(context: ServerRequestContext[Any, Any]) -> Abilities:
     if not client.is_modern:
         raise MCPError(code=METHOD_NOT_FOUND, message="Method not found", data=context.method)
     if not client.takes_tasks:
-        raise MCPError(
-            code=MISSING_REQUIRED_CLIENT_CAPABILITY,
-            message=f"This needs a client that declares the extension {TASKS} with each request.",
-            data={"requiredCapabilities": {"extensions": {TASKS: {}}}},
-        )
+        raise tasks_missing(f"This needs a client that declares the extension {TASKS} with each request.")
     return client
+
+
+def tasks_missing(message: str) -> MCPError:
+    """Return the error of a request for which its client would have to declare that it knows tasks."""
+    data: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
+    return MCPError(code=MISSING_REQUIRED_CLIENT_CAPABILITY, message=message, data=data)
 
 
 def without_pages(elicitation: object) -> dict[str, dict[str, object]] | None:

@@ -27,6 +27,7 @@ from hub.mcp.confirming import CONFIRM, Round, first_round, next_round, request_
 from hub.mcp.finding import Asked, find, unwrapped
 from hub.mcp.hub_tool_descriptions import LONGEST_WAIT
 from hub.mcp.hub_tools import HUB_TOOLS
+from hub.mcp.needing_tasks import refuse_without_tasks
 from hub.mcp.questioning import Questions
 from hub.mcp.relaying import Cancellations, Relay
 from hub.mcp.results import internal_error, refusal, result_of
@@ -60,7 +61,8 @@ def calling(runtime: Runtime, tasks: TaskDoor, questions: Questions) -> Handler:
             if hub_tool is not None:
                 return await hub_tool.answer(runtime, known.caller, params.arguments or {})
             if params.name == FIND.name:
-                return await find(runtime, known, params.arguments or {})
+                return await find(runtime, known, params.arguments or {}, takes_tasks=abilities(context).takes_tasks)
+            await refuse_without_tasks(runtime, known, context)
             if reached is not None:
                 return await answering.again(known, params, reached)
             return await answering.anew(known, params, context)

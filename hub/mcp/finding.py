@@ -11,6 +11,7 @@ from hub.core.errors import ArgumentsInvalid, InputError, Violation
 from hub.core.texts import shown
 from hub.invocations.runtime import Runtime
 from hub.mcp.admission import Admitted
+from hub.mcp.needing_tasks import shown_to
 from hub.mcp.results import answer
 from hub.mcp.search_tool_descriptions import CALL, FIND, USUALLY_FOUND
 from hub.registry import PublishedTool
@@ -45,21 +46,29 @@ class Asked:
     through: str | None = None
 
 
-async def find(runtime: Runtime, known: Admitted, arguments: Mapping[str, Json]) -> CallToolResult:
-    """Return the tools that the caller may use here and that answer its question, with all that it takes to call one.
+async def find(
+    runtime: Runtime, known: Admitted, arguments: Mapping[str, Json], *, takes_tasks: bool
+) -> CallToolResult:
+    """Return the tools that the client may call here and that answer its question, with all that it takes to call one.
 
     Raises:
         ArgumentsInvalid: they break the tool's schema.
         NotFound: there is no such server to look on, or the caller may not see it.
     """
     _check(_FIND, arguments)
-    tools = await runtime.catalog.search(
-        arguments["query"],
-        caller=known.caller,
-        server=known.server,
-        also_on=arguments.get("server"),
-        limit=arguments.get("limit", USUALLY_FOUND),
-    )
+    limit = wanted = arguments.get("limit", USUALLY_FOUND)
+    while True:
+        ranked = await runtime.catalog.search(
+            arguments["query"],
+            caller=known.caller,
+            server=known.server,
+            also_on=arguments.get("server"),
+            limit=wanted,
+        )
+        tools = shown_to(ranked, takes_tasks=takes_tasks)[:limit]
+        if len(tools) == limit or len(ranked) < wanted:
+            break
+        wanted *= 2  # some of the best are not for this client; what comes after them is
     allowed = known.caller.actor.allowed_scopes
     found = [_told(tool, allowed) for tool in tools]
     return answer({"tools": found, "message": _FOUND if found else _NOTHING})

@@ -143,12 +143,13 @@ class Listening:
         known, asked = admitted(context), params.notifications
         task_ids = _task_ids(asked)
         client = demand_tasks(context) if task_ids else abilities(context)
+        wanted = frozenset(kind for kind in LISTS if getattr(asked, f"{kind}_list_changed") is True)
         return _Stream(
             context=context,
             known=known,
             client=client,
             send_seconds=self._streams.send_seconds,
-            outlook=Outlook(wanted=frozenset(kind for kind in LISTS if getattr(asked, f"{kind}_list_changed") is True)),
+            outlook=Outlook(wanted=wanted, takes_tasks=client.takes_tasks),
             handles={one.id: one async for one in self._own(known, task_ids)},
             uris=_uris(asked),
         )

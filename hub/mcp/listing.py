@@ -17,9 +17,11 @@ from hub.identity.principals import Caller
 from hub.invocations.masking import hidden_from, look_at
 from hub.invocations.runtime import Runtime
 from hub.keys import open_cursor, seal_cursor
+from hub.mcp.abilities import abilities
 from hub.mcp.admission import Admitted, admitted
 from hub.mcp.hub_tools import HUB_TOOLS
 from hub.mcp.loosened import loosened
+from hub.mcp.needing_tasks import shown_to
 from hub.mcp.search_tool_descriptions import SEARCH_TOOLS
 from hub.registry import PublishedTool
 
@@ -62,7 +64,8 @@ def listing(runtime: Runtime) -> Handler:
             raise MCPError(code=INVALID_PARAMS, message=error.message) from error
         except HubError as error:
             raise MCPError(code=INTERNAL_ERROR, message=error.message) from error
-        shown = [await describe(tool, known.caller) for tool in tools[:PAGE]]
+        listed = shown_to(tools[:PAGE], takes_tasks=abilities(context).takes_tasks)
+        shown = [await describe(tool, known.caller) for tool in listed]
         own = _OWN if after is None else ()
         return _page([*own, *shown], _sealed(runtime, known, tools) if len(tools) > PAGE else None)
 

@@ -23,6 +23,8 @@ class Outlook:
 
     wanted: frozenset[str] = frozenset()
     """Of which lists it tells that they have changed."""
+    takes_tasks: bool = False
+    """Whether its client knows tasks, for which some tools are alone."""
     lists: Mapping[str, str] = field(default_factory=dict[str, str])
     changed: Mapping[str, int] = field(default_factory=dict[str, int])
 
@@ -36,7 +38,9 @@ class Outlook:
         Raises:
             NotFound: there is no such server any more, or the caller may not see it.
         """
-        lists = await showing.to(caller, server=server) if self.wanted else dict[str, str]()
+        lists: Mapping[str, str] = dict[str, str]()
+        if self.wanted:
+            lists = await showing.to(caller, server=server, takes_tasks=self.takes_tasks)
         news = await news_of(uris, server=server, caller=caller, runtime=runtime)
         found = Changes(
             lists=tuple(

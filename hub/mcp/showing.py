@@ -14,6 +14,7 @@ from hub.core.canonical import digest
 from hub.identity.principals import Caller
 from hub.invocations.masking import hidden_from, look_at
 from hub.invocations.runtime import Runtime
+from hub.mcp.needing_tasks import shown_to
 from hub.registry import CATALOG_CHANNEL, PublishedTool
 from hub.watches import LIST_WORDS, list_words
 
@@ -40,8 +41,10 @@ class Showing:
         self._runtime = runtime
         self._kept: OrderedDict[str, Mapping[str, _Shown]] = OrderedDict()
 
-    async def to(self, caller: Caller, *, server: str) -> Mapping[str, str]:
+    async def to(self, caller: Caller, *, server: str, takes_tasks: bool = False) -> Mapping[str, str]:
         """Return the digest of each list that `caller` is shown at `server`, by its name in `LISTS`.
+
+        What it is shown of tools depends on whether its client `takes_tasks`.
 
         Raises:
             NotFound: there is no such server any more, or the caller may not see it.
@@ -56,22 +59,24 @@ class Showing:
                 "caller": caller.visible_key,
                 "groups": [sorted(caller.actor.groups), sorted(caller.subject.groups)],
                 "servers": sorted(caller.actor.allowed_servers),
+                "takes_tasks": takes_tasks,
             }
         )
         known = self._kept.get(key)
         if known is None:
             beside = {kind: await self._beside(kind, caller, server) for kind in (RESOURCES, PROMPTS)}
-            known = self._kept[key] = {TOOLS: await self._tools(caller, server), **beside}
+            known = self._kept[key] = {TOOLS: await self._tools(caller, server, takes_tasks=takes_tasks), **beside}
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         async with self._runtime.database.reading() as tx:
             words = await list_words(tx)
         return {kind: _heard(kind, shown, words) for kind, shown in known.items()}
 
-    async def _tools(self, caller: Caller, server: str) -> _Shown:
+    async def _tools(self, caller: Caller, server: str, *, takes_tasks: bool) -> _Shown:
         if not await self._runtime.catalog.lists_all(server=server, caller=caller):
             return _Shown(digest("found by searching"), frozenset())  # what is listed there is always the same
-        tools = await self._runtime.catalog.page(server=server, caller=caller, limit=_EVERYTHING)
+        offered = await self._runtime.catalog.page(server=server, caller=caller, limit=_EVERYTHING)
+        tools = shown_to(offered, takes_tasks=takes_tasks)
         lines: list[list[str | bool]] = []
         for tool in tools:
             is_masked = bool(await hidden_from(caller, look_at(tool), self._runtime))

@@ -103,6 +103,7 @@ async def _entry(tx: Tx, row: EntryRow) -> Entry:
         connection=connection,
         also_on=frozenset(await tx.scalars(select(EntryRow.server).where(*pair))),
         badge=await badge_for(tx, connector) if connector else None,
+        needs_tasks=row.needs_tasks,
     )
 
 

@@ -18,6 +18,9 @@ from hub.registry.stewardship import Touched, outdate_catalog
 from hub.registry.tables import ConnectionRow, EntryRow, ServerRow, ToolRow
 from hub.storage import Tx, now
 
+_Resolved = tuple[str, str, bool]
+"""The ids of a tool and of its connection, and whether it is for clients alone that know tasks."""
+
 
 async def define_server(tx: Tx, wanted: ServerDefinition, authority: Authority) -> tuple[Difference, ...]:
     """Make a server what `wanted` says, and return what that has changed; nothing if it is so already.
@@ -144,8 +147,8 @@ def _check_row(row: ServerRow | None, wanted: ServerDefinition) -> None:
         raise Conflict(f"{wanted.name!r} is a server of {row.environment}; make another one for {wanted.environment}.")
 
 
-async def _resolved(tx: Tx, wanted: ServerDefinition) -> dict[str, tuple[str, str]]:
-    """Return the ids of tool and connection by published name.
+async def _resolved(tx: Tx, wanted: ServerDefinition) -> dict[str, _Resolved]:
+    """Return the ids of tool and connection by published name, each with whether it needs tasks.
 
     Raises:
         InputError: something of it is not there or does not fit; the message lists every problem.
@@ -158,7 +161,7 @@ async def _resolved(tx: Tx, wanted: ServerDefinition) -> dict[str, tuple[str, st
     query = select(ToolRow.connector, ToolRow.name, ToolRow.id).where(ToolRow.connector.in_(kinds))
     tools = {(connector, name): tool_id for connector, name, tool_id in await tx.execute(query)}
     problems = [*_clashes(wanted), *[one async for one in _missing_people(tx, wanted)]]
-    found = dict[str, tuple[str, str]]()
+    found = dict[str, _Resolved]()
     for one in wanted.tools:
         connection = connections.get(one.connection)
         tool_id = tools.get((connection.connector, one.tool)) if connection else None
@@ -167,7 +170,7 @@ async def _resolved(tx: Tx, wanted: ServerDefinition) -> dict[str, tuple[str, st
         elif tool_id is None:
             problems.append(f"the connection {one.connection!r} has no tool {shown(one.tool)}")
         else:
-            found[one.published_name] = (tool_id, connection.id)
+            found[one.published_name] = (tool_id, connection.id, one.needs_tasks)
     if problems:
         raise InputError(f"The server {wanted.name!r} cannot be like this: {'; '.join(dict.fromkeys(problems))}.")
     return found
@@ -197,15 +200,16 @@ async def _missing_people(tx: Tx, wanted: ServerDefinition) -> AsyncIterator[str
         yield f"there is nobody called {shown(wanted.owner)}"
 
 
-async def _replace_entries(tx: Tx, server: str, pairs: dict[str, tuple[str, str]]) -> None:
+async def _replace_entries(tx: Tx, server: str, wanted: dict[str, _Resolved]) -> None:
     for row in (await tx.scalars(select(EntryRow).where(EntryRow.server == server))).all():
-        if pairs.get(row.name) == (row.tool_id, row.connection_id):
-            del pairs[row.name]
+        if wanted.get(row.name) == (row.tool_id, row.connection_id, row.needs_tasks):
+            del wanted[row.name]
         else:
             await tx.delete(row)
     await tx.flush()  # first away, then new: names and tools may have changed places
-    for name, (tool_id, connection_id) in pairs.items():
-        tx.add(EntryRow(server=server, name=name, tool_id=tool_id, connection_id=connection_id))
+    for name, (tool_id, connection_id, needs_tasks) in wanted.items():
+        pair = {"tool_id": tool_id, "connection_id": connection_id}
+        tx.add(EntryRow(server=server, name=name, **pair, needs_tasks=needs_tasks))
     await tx.flush()
 
 

@@ -27,6 +27,8 @@ class Entry:
     connection: Connection
     also_on: frozenset[str]
     badge: Badge | None = None
+    needs_tasks: bool = False
+    """Whether it is for clients alone that know tasks."""
     _published: list[PublishedTool] = field(default_factory=list[PublishedTool], init=False, repr=False, compare=False)
 
     @property
@@ -84,6 +86,7 @@ class Entry:
             connector=self.connector,
             connection=self.connection,
             badge=self.badge,
+            needs_tasks=self.needs_tasks,
         )
         self._published.append(published(parts))
         return self._published[0]

@@ -30,6 +30,7 @@ class Parts:
     connector: ConnectorSpec
     connection: Connection
     badge: Badge | None = None
+    needs_tasks: bool = False
 
 
 def published(parts: Parts) -> PublishedTool:
@@ -51,6 +52,7 @@ def published(parts: Parts) -> PublishedTool:
         output_schema=schemas.published_output,
         annotations=annotations(operation, tier),
         badge=parts.badge,
+        needs_tasks=parts.needs_tasks,
     )
 
 

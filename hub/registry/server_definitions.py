@@ -12,7 +12,7 @@ from hub.core.canonical import digest
 from hub.identity.directory import get_many
 from hub.identity.tables import OpenServerRow
 from hub.registry.tables import ConnectionRow, EntryRow, ServerRow, ToolRow
-from hub.registry.values import Environment, Listing
+from hub.registry.values import CLIENTS_WITH_TASKS, Environment, Listing
 from hub.storage import Tx
 
 MOST_TOOLS: Final = 2000
@@ -25,16 +25,26 @@ class _Value(BaseModel):
 
 
 class DefinedTool(_Value):
-    """A tool of a connection's connector, and the name it is published under: its own when that is left out."""
+    """A tool of a connection's connector, and the name it is published under: its own when that is left out.
+
+    One that `needs_tasks` is for clients that know tasks and for no others: it takes longer than clients wait that do
+    not, and those give up and call again.
+    """
 
     tool: str = Field(pattern=TOOL_NAME)
     connection: str = Field(min_length=1, max_length=48)
     name: str = Field(default="", max_length=48)
+    needs_tasks: bool = Field(default=False, description="Whether it is for MCP clients alone that know tasks.")
 
     @property
     def published_name(self) -> str:
         """Return the name it has on the server."""
         return self.name or self.tool
+
+    @property
+    def clients(self) -> str:
+        """Return in words which clients may call it."""
+        return CLIENTS_WITH_TASKS if self.needs_tasks else "all"
 
 
 class ServerDefinition(_Value):
@@ -54,7 +64,7 @@ class ServerDefinition(_Value):
     @property
     def digest(self) -> str:
         """Return what stands for all of it, in whichever order it was written."""
-        tools = sorted((one.published_name, one.tool, one.connection) for one in self.tools)
+        tools = sorted((one.published_name, one.tool, one.connection, one.clients) for one in self.tools)
         said = self.model_dump(mode="json", exclude={"tools", "groups"})
         return digest({**said, "groups": sorted(set(self.groups)), "tools": [list(one) for one in tools]})
 
@@ -104,6 +114,16 @@ def _tools(before: Mapping[str, DefinedTool], after: Mapping[str, DefinedTool]) 
             yield Difference(what=f"tool {name}", before="", after=_told(one))
     for told, name in sorted(gone.items(), key=lambda each: each[1]):
         yield Difference(what=f"tool {name}", before=told, after="")
+    yield from _clients({_told(one): one for one in before.values()}, after)
+
+
+def _clients(before: Mapping[str, DefinedTool], after: Mapping[str, DefinedTool]) -> Iterator[Difference]:
+    """Yield for which tools others may call them than before; a new one is for all, unless it says otherwise."""
+    for name, one in sorted(after.items()):
+        known = before.get(_told(one))
+        was = known.clients if known is not None else DefinedTool(tool=one.tool, connection=one.connection).clients
+        if was != one.clients:
+            yield Difference(what=f"clients of {name}", before=was, after=one.clients)
 
 
 def _told(one: DefinedTool) -> str:
@@ -115,7 +135,7 @@ async def definition_of(tx: Tx, name: str) -> ServerDefinition | None:
     row = await tx.get(ServerRow, name, populate_existing=True)
     if row is None or row.retired_at is not None:
         return None
-    columns = (EntryRow.name, ToolRow.name.label("tool"), ConnectionRow.name.label("connection"))
+    columns = (EntryRow.name, ToolRow.name, ConnectionRow.name, EntryRow.needs_tasks)
     query = (
         select(*columns)
         .join(ToolRow, ToolRow.id == EntryRow.tool_id)
@@ -136,7 +156,7 @@ async def definition_of(tx: Tx, name: str) -> ServerDefinition | None:
         owner_group=row.owner_group,
         groups=tuple(sorted(groups)),
         tools=tuple(
-            DefinedTool(tool=tool, connection=connection, name="" if name == tool else name)
-            for name, tool, connection in await tx.execute(query)
+            DefinedTool(tool=tool, connection=connection, name="" if name == tool else name, needs_tasks=needs_tasks)
+            for name, tool, connection, needs_tasks in await tx.execute(query)
         ),
     )

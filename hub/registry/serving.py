@@ -15,7 +15,7 @@ from hub.registry.offering import add_entry
 from hub.registry.reading import connection_row, server_of, server_row, servers, tool_row
 from hub.registry.stewardship import Stewards, Touched, checked_owner, outdate_catalog, require_steward
 from hub.registry.tables import ConnectorRow, EntryRow, ServerRow
-from hub.registry.values import Environment, Server
+from hub.registry.values import CLIENTS_WITH_TASKS, Environment, Server
 from hub.storage import Tx, now
 
 
@@ -37,6 +37,8 @@ class Offer:
     tool_id: str
     connection_id: str
     as_name: str = ""
+    needs_tasks: bool = False
+    """Whether it is for clients alone that know tasks."""
 
 
 async def create_server(tx: Tx, new: NewServer, authority: Authority) -> Server:
@@ -111,8 +113,11 @@ async def publish(tx: Tx, offer: Offer, authority: Authority) -> str:
             f"{server.environment}; choose a connection of that environment."
         )
     name = offer.as_name or tool.name
-    await add_entry(tx, EntryRow(server=server.name, name=name, tool_id=tool.id, connection_id=connection.id))
+    pair = {"tool_id": tool.id, "connection_id": connection.id}
+    await add_entry(tx, EntryRow(server=server.name, name=name, **pair, needs_tasks=offer.needs_tasks))
     facts = {"changed": "published", "tool": tool.id, "name": name, "connection": connection.id}
+    if offer.needs_tasks:
+        facts["clients"] = CLIENTS_WITH_TASKS
     await authority.record(tx, EventKind.SERVER_CHANGED, server.name, **facts)
     return name
 

@@ -145,4 +145,5 @@ def _entry(stock: Stock, server: str, name: str) -> Entry | None:
         connection=connection,
         also_on=stock.servers_of(pair),
         badge=stock.badges.get((connector.name, connector.artefact_digest)) if connector else None,
+        needs_tasks=(server, name) in stock.need_tasks,
     )

@@ -58,6 +58,8 @@ class Stock:
     badges: Mapping[tuple[str, str], Badge] = field(default_factory=dict[tuple[str, str], Badge])
     entries: Mapping[Place, Pair] = field(default_factory=dict[Place, Pair])
     of_tool: Mapping[str, frozenset[Place]] = field(default_factory=dict[str, frozenset[Place]])
+    need_tasks: frozenset[Place] = frozenset()
+    """Where what stands is for clients alone that know tasks."""
 
     def servers_of(self, pair: Pair) -> frozenset[str]:
         """Return every server on which a tool of a connection stands."""
@@ -78,7 +80,7 @@ class Stock:
 
 async def read_stock(tx: Tx, specs: Specs) -> Stock:
     """Return everything as the database has it."""
-    rows = await _rows(tx, None)
+    rows, need_tasks = await _rows(tx, None)
     return Stock(
         servers=await _servers(tx),
         connections=await _connections(tx, None),
@@ -87,6 +89,7 @@ async def read_stock(tx: Tx, specs: Specs) -> Stock:
         badges=await all_badges(tx),
         entries=rows,
         of_tool=_by_tool(rows),
+        need_tasks=need_tasks,
     )
 
 
@@ -95,7 +98,7 @@ async def read_again(tx: Tx, known: Stock, touched: Touched, specs: Specs) -> tu
     servers = await _servers(tx)
     changed = {name for name in servers.keys() | known.servers.keys() if servers.get(name) != known.servers.get(name)}
     touched = replace(touched, servers=touched.servers | changed)
-    before, after = known.within(touched), await _rows(tx, touched)
+    before, (after, need_tasks) = known.within(touched), await _rows(tx, touched)
     tools = {**known.tools, **await _tools(tx, touched)}
     fresh = set(touched.tools)
     if touched.connectors:
@@ -110,6 +113,7 @@ async def read_again(tx: Tx, known: Stock, touched: Touched, specs: Specs) -> tu
         badges=await all_badges(tx) if touched.connectors else known.badges,
         entries=_without(known.entries, before) | after,
         of_tool={**known.of_tool, **_moved(known.of_tool, before, after, moved)},
+        need_tasks=(known.need_tasks - before) | need_tasks,
     )
     beside = {place for tool_id in moved for place in stock.of_tool[tool_id]}  # what else they stand on has changed
     return stock, before | after.keys() | beside
@@ -169,8 +173,9 @@ async def _tools(tx: Tx, touched: Touched | None) -> dict[str, Tool]:
     return {row.id: tool_of(row) for row in rows}  # rows have the attributes of a ToolRow, in a tenth of the time
 
 
-async def _rows(tx: Tx, touched: Touched | None) -> dict[Place, Pair]:
-    query = select(EntryRow.server, EntryRow.name, EntryRow.tool_id, EntryRow.connection_id)
+async def _rows(tx: Tx, touched: Touched | None) -> tuple[dict[Place, Pair], frozenset[Place]]:
+    """Return what stands where, and the places whose tools are for clients alone that know tasks."""
+    query = select(EntryRow.server, EntryRow.name, EntryRow.tool_id, EntryRow.connection_id, EntryRow.needs_tasks)
     if touched is not None:
         own = _among(
             (EntryRow.server, touched.servers),
@@ -181,7 +186,9 @@ async def _rows(tx: Tx, touched: Touched | None) -> dict[Place, Pair]:
             theirs = select(ToolRow.id).where(ToolRow.connector.in_(touched.connectors))
             own = or_(own, EntryRow.tool_id.in_(theirs))
         query = query.where(own)
-    return {(row.server, row.name): (row.tool_id, row.connection_id) for row in await tx.execute(query)}
+    rows = (await tx.execute(query)).all()
+    need_tasks = frozenset((row.server, row.name) for row in rows if row.needs_tasks)
+    return {(row.server, row.name): (row.tool_id, row.connection_id) for row in rows}, need_tasks
 
 
 async def _versions(tx: Tx, touched: Touched | None, specs: Specs) -> dict[Pair, Used]:

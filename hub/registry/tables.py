@@ -197,6 +197,8 @@ class EntryRow(Base):
     name: Mapped[str] = mapped_column(String(48), primary_key=True)
     tool_id: Mapped[str] = mapped_column(String(40), ForeignKey("tools.id"), index=True)
     connection_id: Mapped[str] = mapped_column(String(40), ForeignKey("connections.id"), index=True)
+    needs_tasks: Mapped[bool] = mapped_column(default=False)
+    """Whether it is for clients alone that know tasks."""
 
 
 class CatalogChangeRow(Base):

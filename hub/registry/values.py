@@ -126,6 +126,8 @@ class Listing(StrEnum):
     """Every tool, as long as the caller may use no more than `MOST_LISTED`."""
 
 
+CLIENTS_WITH_TASKS: Final = "only those that know tasks"
+"""Which clients may call a tool that needs tasks."""
 MOST_LISTED: Final = 300
 """How many tools a server lists by itself; above, a list would fill the context of every agent that reads it."""
 
@@ -179,6 +181,8 @@ class PublishedTool:
     output: CompiledSchema
     output_schema: Mapping[str, Json]
     annotations: Annotations
+    needs_tasks: bool = False
+    """Whether it is for clients alone that know tasks."""
     badge: Badge | None = None
     """What the contract kit found of this code; `is_checked` says whether of exactly this tool."""
 

@@ -149,13 +149,28 @@ def _settings(before: ServerDefinition, visit: Visit) -> ServerDefinition:
 
 def _add(before: ServerDefinition, visit: Visit) -> ServerDefinition:
     form = visit.form
-    new = {"tool": form.one("tool").strip(), "connection": form.one("connection"), "name": form.one("name").strip()}
+    new = {
+        "tool": form.one("tool").strip(),
+        "connection": form.one("connection"),
+        "name": form.one("name").strip(),
+        "needs_tasks": form.one("needs_tasks") == "yes",
+    }
     return _checked({**before.model_dump(), "tools": [*(one.model_dump() for one in before.tools), new]})
 
 
 def _rename(before: ServerDefinition, visit: Visit) -> ServerDefinition:
     name, wanted = visit.form.one("entry"), visit.form.one("name").strip()
     tools = [one.model_copy(update={"name": wanted}) if one.published_name == name else one for one in before.tools]
+    return before.model_copy(update={"tools": tuple(tools)})
+
+
+def _clients(before: ServerDefinition, visit: Visit) -> ServerDefinition:
+    """Keep a tool for clients that know tasks, or let all call it."""
+    name, needs_tasks = visit.form.one("entry"), visit.form.one("clients") == "with tasks"
+    tools = [
+        one.model_copy(update={"needs_tasks": needs_tasks}) if one.published_name == name else one
+        for one in before.tools
+    ]
     return before.model_copy(update={"tools": tuple(tools)})
 
 
@@ -170,6 +185,7 @@ _CHANGES: Final[dict[str, Callable[[ServerDefinition, Visit], ServerDefinition]]
     "settings": _settings,
     "add": _add,
     "rename": _rename,
+    "clients": _clients,
 }
 _ALONE: Final = ("remove", "retire")
 """What one person may do everywhere, for it takes something away."""

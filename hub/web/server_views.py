@@ -54,6 +54,7 @@ def entry_line(entry: Entry) -> EntryLine:
         tool=entry.tool.name,
         connection=entry.connection.name,
         why_not=inert(entry.why_not_offered) if entry.why_not_offered else None,
+        needs_tasks=entry.needs_tasks,
     )
 
 

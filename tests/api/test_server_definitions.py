@@ -1,5 +1,7 @@
 """Servers over the API: compared, made, renamed, retired, and in prod published by a second person."""
 
+from typing import Any
+
 import pytest
 from doors.people import LogIn, is_problem
 from doors.working_hub import WorkingHub
@@ -9,13 +11,27 @@ from hub.identity.principals import Role
 
 pytestmark = pytest.mark.anyio
 
-DESK = {
+DESK: dict[str, Any] = {
     "name": "desk",
     "environment": "dev",
     "title": "Desk",
     "tools": [{"tool": "item_get", "connection": "test-system", "name": "look_up"}],
 }
 LIVE = {"name": "live", "environment": "prod", "title": "Live"}
+
+
+async def test_a_tool_is_put_on_a_server_for_clients_alone_that_know_tasks(hub: WorkingHub, log_in: LogIn) -> None:
+    administrator, requester = await log_in("administrator"), await log_in("requester")
+    tool = (await requester.get("/tools/item_find")).json()
+    slow = {**DESK["tools"][0], "needs_tasks": True}
+    await administrator.send("PUT", "/servers/desk", {**DESK, "tools": [slow]})
+    offer = {"tool_id": tool["tool_id"], "connection_id": hub.connection.id, "needs_tasks": True}
+
+    put = await administrator.send("POST", "/servers/desk/tools", offer)
+    found = (await requester.get("/servers/desk")).json()["definition"]["tools"]
+
+    assert put.json() == {"server": "desk", "name": "item_find"}
+    assert [(one["tool"], one["needs_tasks"]) for one in found] == [("item_find", True), ("item_get", True)]
 
 
 async def test_a_server_is_compared_made_read_renamed_and_retired(log_in: LogIn) -> None:

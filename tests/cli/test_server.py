@@ -13,7 +13,7 @@ from hub.opening import open_database
 from hub.registry import server_proposals
 from hub.settings import Settings
 
-TOOLS = [{"tool": "item_get", "connection": "upstream", "name": "look_up"}]
+TOOLS = [{"tool": "item_get", "connection": "upstream", "name": "look_up", "needs_tasks": True}]
 DESK = {"name": "desk", "environment": "dev", "title": "Desk", "tools": TOOLS}
 
 
@@ -39,6 +39,7 @@ def test_a_server_is_checked_made_shown_changed_and_retired(tmp_path: Path) -> N
     retired = server("retire", "desk", "--reason", "Closed.")
 
     assert "tool look_up" in checked.stdout
+    assert "only those that know tasks" in " ".join(checked.stdout.split())
     assert "Published in dev: desk." in made.stdout
     assert "Nothing is new" in again.stdout
     assert shown == DESK

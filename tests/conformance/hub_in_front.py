@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import urljoin
 
 import httpx2
 from serving import serve
@@ -22,9 +23,12 @@ from hub.invocations.runtime import judged_by, reach
 from hub.keys import Keyring
 from hub.outbound import Outbound
 from hub.registry import (
+    DefinedTool,
     Environment,
     NewConnection,
+    ServerDefinition,
     create_connection,
+    define_server,
     disable_connection,
     get_connection,
     register_connector,
@@ -43,6 +47,10 @@ QUIET_SECONDS: Final = 2.0
 """Less than the one tool of the test upstream takes that sends its clients away meanwhile."""
 
 
+EVERYTHING_AT: Final = "/mcp"
+TASKS_AT: Final = "/servers/tasks/mcp"
+NEEDS_TASKS: Final = "failing_job"
+"""What the suite wants to be refused to clients that know no tasks."""
 NEWCOMERS: Final = Newcomers(
     owner="rita",
     scopes=frozenset({_READS}),
@@ -56,12 +64,13 @@ class SignedIn:
     """Stands where a client's sign-in would: the suite knows none, so what comes without a token gets this one."""
 
     app: ASGIApp
-    token: str = field(default="", repr=False)
+    tokens: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    """By the path of the endpoint that each is for."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] == "http" and scope["path"] == "/mcp" and not _is_signed_in(scope):
-            bearer = (b"authorization", f"Bearer {self.token}".encode())
+        if scope["type"] == "http" and scope["path"] in self.tokens and not _is_signed_in(scope):
+            bearer = (b"authorization", f"Bearer {self.tokens[scope['path']]}".encode())
             scope = {**scope, "headers": [*scope["headers"], bearer]}
         await self.app(scope, receive, send)
 
@@ -81,8 +90,13 @@ class InFront:
 
     @property
     def url(self) -> str:
-        """The endpoint."""
-        return f"{self.address}/mcp"
+        """The endpoint of everything."""
+        return f"{self.address}{EVERYTHING_AT}"
+
+    @property
+    def tasks_url(self) -> str:
+        """The endpoint of a server with the same tools, one of which is for clients alone that know tasks."""
+        return f"{self.address}{TASKS_AT}"
 
 
 @asynccontextmanager
@@ -115,7 +129,7 @@ async def hub_in_front_of(
                     display_name="Suite",
                     owner_id=world.rita.id,
                     allowed_scopes=frozenset({_READS}),
-                    allowed_servers=frozenset({"everything"}),
+                    allowed_servers=frozenset({"everything", "tasks"}),
                 )
                 agent = await create_agent(tx, suite, authority)
                 native = replace(
@@ -128,7 +142,8 @@ async def hub_in_front_of(
                 app = await create_agent(tx, native, authority)
                 secret = await issue_secret(tx, agent.id, authority)
             async with serve(world, behind=behind) as served:
-                doors[0].token = await _token(served.address, agent.id, secret.value)
+                for path in (EVERYTHING_AT, TASKS_AT):
+                    doors[0].tokens[path] = await _token(f"{served.address}{path}", agent.id, secret.value)
                 yield InFront(world=served.world, address=served.address, app_id=app.id)
 
 
@@ -148,11 +163,15 @@ async def _connect(world: World, url: str, authority: Authority) -> None:
         await register_connector(tx, found.spec, authority)
         new = NewConnection(name=NAME, connector=NAME, environment=Environment.DEV, base_url=url)
         await create_connection(tx, new, authority)
+        names = [one.name for one in found.spec.operations if one.name in OWNER.reads]
+        tools = [DefinedTool(tool=one, connection=NAME, needs_tasks=one == NEEDS_TASKS) for one in names]
+        tasks = ServerDefinition(name="tasks", environment=Environment.DEV, title="Tasks", tools=tuple(tools))
+        await define_server(tx, tasks, authority)
 
 
-async def _token(address: str, client_id: str, secret: str) -> str:
-    form = {"grant_type": "client_credentials", "resource": f"{address}/mcp", "scope": _READS}
+async def _token(resource: str, client_id: str, secret: str) -> str:
+    form = {"grant_type": "client_credentials", "resource": resource, "scope": _READS}
     async with httpx2.AsyncClient(trust_env=False, timeout=60) as http:
-        answer = await http.post(f"{address}/oauth/token", data=form, auth=(client_id, secret))
+        answer = await http.post(urljoin(resource, "/oauth/token"), data=form, auth=(client_id, secret))
     assert answer.is_success, answer.text
     return str(answer.json()["access_token"])

@@ -64,6 +64,32 @@ async def test_a_server_is_looked_at_and_changed_piece_by_piece(world: World, ro
     assert list(left.by_name()) == ["search"]
 
 
+async def test_a_tool_is_kept_for_clients_that_know_tasks_and_opened_to_all_again(world: World, root: Visitor) -> None:
+    await root.get("/servers/desk")
+    await root.submit("/servers/desk/add", tool="item_find", name="search", needs_tasks="yes")
+    await root.follow()
+    added = await defined(world, "desk")
+    assert "offered to clients that know tasks" in root.text
+    other = await clients_of(world, root, "item_get", "with tasks")
+    back = await clients_of(world, root, "search", "all")
+
+    assert added is not None
+    assert added.by_name()["search"].needs_tasks
+    assert other == {"item_get", "search"}
+    assert back == {"item_get"}
+
+
+async def clients_of(world: World, root: Visitor, entry: str, clients: str) -> set[str]:
+    """Say who may call a tool, and return those that only clients may call that know tasks."""
+    assert f'value="{clients}"' in root.html
+    fields = [(name, value) for name, value in root.form("/servers/desk/rename").fields if name == "csrf_token"]
+    await root.post("/servers/desk/clients", [*fields, ("entry", entry), ("clients", clients)])
+    await root.follow()
+    found = await defined(world, "desk")
+    assert found is not None
+    return {one.published_name for one in found.tools if one.needs_tasks}
+
+
 async def test_what_cannot_be_is_told_on_the_page(world: World, root: Visitor) -> None:
     await root.get("/servers/desk")
 

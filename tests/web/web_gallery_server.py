@@ -40,7 +40,13 @@ _FULL = ServerPage(
     groups=("sellers",),
     entries=(
         EntryLine(name="look_up_sale", url="/servers/sales/tools/look_up_sale", tool="sale_get", connection="erp"),
-        EntryLine(name="sale_quote", url="/servers/sales/tools/sale_quote", tool="sale_quote", connection="erp"),
+        EntryLine(
+            name="sale_quote",
+            url="/servers/sales/tools/sale_quote",
+            tool="sale_quote",
+            connection="erp",
+            needs_tasks=True,
+        ),
         EntryLine(
             name="sale_fax",
             url="",

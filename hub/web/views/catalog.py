@@ -160,13 +160,17 @@ class ConnectionLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryLine:
-    """One tool as it stands on a server; `why_not` says why it is not offered now."""
+    """One tool as it stands on a server; `why_not` says why it is not offered now.
+
+    `needs_tasks`: it is offered to clients alone that know tasks.
+    """
 
     name: str
     url: str
     tool: str
     connection: str
     why_not: Inert | None = None
+    needs_tasks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

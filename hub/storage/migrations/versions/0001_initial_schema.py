@@ -1433,6 +1433,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=48), nullable=False),
         sa.Column("tool_id", sa.String(length=40), nullable=False),
         sa.Column("connection_id", sa.String(length=40), nullable=False),
+        sa.Column("needs_tasks", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"], ["connections.id"], name=op.f("fk_server_entries_connection_id_connections")
         ),
