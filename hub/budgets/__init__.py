@@ -12,7 +12,7 @@ from hub.budgets.outages import (
     refuse_unavailable,
     take_looks,
 )
-from hub.budgets.owning import Own, Used, owned, owns_anything, used_now
+from hub.budgets.owning import Own, Used, limitable, owned, owns_anything, used_by_all, used_now
 from hub.budgets.places import Holder, forget_places, keep_place, leave_place, take_place
 from hub.budgets.setting import NewLimit, change_limit, lift_limit, liftable, limits_now, set_limit
 from hub.budgets.stopping import Stop, StopKind, lift_stop, set_stop, stops_for, stops_now
@@ -47,6 +47,7 @@ __all__ = [
     "lift_limit",
     "lift_stop",
     "liftable",
+    "limitable",
     "limits_now",
     "names_of",
     "note_answer",
@@ -62,5 +63,6 @@ __all__ = [
     "take",
     "take_looks",
     "take_place",
+    "used_by_all",
     "used_now",
 ]

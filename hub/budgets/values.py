@@ -47,6 +47,9 @@ class Measure(StrEnum):
         return self in {Measure.MONEY, Measure.COST}
 
 
+_UNITS: Final = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """At most `amount` of `measure` for one subject within a window of `seconds`; `subject` empty: for each one.
@@ -81,7 +84,14 @@ class Limit:
             return f"{self.amount:,} seconds from its first call on for {whose}"
         what = f"{self.unit} of {self.measure}" if self.measure.has_unit else self.measure.value
         unit = " (minor units)" if self.measure is Measure.MONEY else ""
-        return f"{self.amount:,} {what}{unit} in {self.seconds:,} seconds for {whose}"
+        return f"{self.amount:,} {what}{unit} in {_window(self.seconds)} for {whose}"
+
+
+def _window(seconds: int) -> str:
+    """Return a window in words: in the largest unit that it is a whole number of."""
+    unit, length = next((unit, length) for unit, length in _UNITS.items() if seconds % length == 0)
+    count = seconds // length
+    return f"{'an' if unit == 'hour' else 'a'} {unit}" if count == 1 else f"{count:,} {unit}s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

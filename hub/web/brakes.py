@@ -1,17 +1,19 @@
 """Limits and kill switches: the page on which the hub is held back, for those who may stop things."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Final, TypeVar
 
 from starlette.responses import Response
 
 from hub import budgets
-from hub.budgets import Limit, Measure, NewLimit, Per, Stop, StopKind
+from hub.budgets import Measure, NewLimit, Per, Stop, StopKind, Used
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand, may
 from hub.storage import Tx, now
 from hub.web.inert import inert
+from hub.web.limit_words import share_used, used_words
 from hub.web.moments import at
 from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
 from hub.web.views.catalog import Choice
@@ -25,6 +27,8 @@ MEASURES: Final = {
     Measure.AT_ONCE: "calls at the same time",
     Measure.TIME: "seconds from a run's first call on",
 }
+
+_MOST_KNOWN: Final = 500
 
 WordT = TypeVar("WordT", StopKind, Per, Measure)
 
@@ -118,10 +122,11 @@ def whole(typed: str) -> int:
 
 async def _page(visit: Visit, *, problem: str = "") -> Response:
     async with visit.runtime.database.reading() as tx:
-        stops, limits, moment = await budgets.stops_now(tx), await budgets.limits_now(tx), await now(tx)
+        stops, limits, moment = await budgets.stops_now(tx), await budgets.used_by_all(tx), await now(tx)
         liftable = await budgets.liftable(tx, visit.own_authority)
         people = await get_many(tx, [one.set_by for one in stops if one.set_by])
-        names = await budgets.names_of(tx, {one.subject for one in stops} | {one.subject for one in limits})
+        names = await budgets.names_of(tx, {one.subject for one in stops} | {one.limit.subject for one in limits})
+        known = await budgets.limitable(tx, most=_MOST_KNOWN)
 
     def stop_line(one: Stop) -> StopLine:
         by = people[one.set_by].display_name if one.set_by in people else "the hub"
@@ -133,10 +138,11 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
 
     page = BrakesPage(
         stops=tuple(map(stop_line, stops)),
-        limits=tuple(_limit_line(one, names, may_lift=one.id in liftable) for one in limits),
+        limits=tuple(_limit_line(one, names, moment, may_lift=one.limit.id in liftable) for one in limits),
         kinds=tuple(Choice(value=one.value, label=one.value) for one in StopKind),
         pers=tuple(Choice(value=one.value, label=one.value) for one in Per),
         measures=tuple(Choice(value=one.value, label=MEASURES[one]) for one in Measure),
+        known=tuple(Choice(value=one.name, label=one.per.value) for one in known),
         may_limit=may(visit.person, Permission.MANAGE_REGISTRY),
         problem=problem,
     )
@@ -144,6 +150,14 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
     return show(visit, Shown(template="brakes.html", title="Limits", page=page, here="limits", status=status))
 
 
-def _limit_line(one: Limit, names: Mapping[str, str], *, may_lift: bool) -> LimitLine:
-    subject = names.get(one.subject, one.subject) or f"each {one.per}"
-    return LimitLine(id=one.id, words=one.words, subject=subject, may_lift=may_lift)
+def _limit_line(one: Used, names: Mapping[str, str], moment: datetime, *, may_lift: bool) -> LimitLine:
+    limit = one.limit
+    return LimitLine(
+        id=limit.id,
+        words=limit.words,
+        subject=names.get(limit.subject, limit.subject) or f"each {limit.per}",
+        used="" if limit.measure is Measure.TIME else used_words(one),
+        share=share_used(one),
+        frees=at(limit.frees(moment), now=moment) if limit.measure.has_window else None,
+        may_lift=may_lift,
+    )

@@ -10,13 +10,13 @@ from typing import Final
 from starlette.responses import Response
 
 from hub import budgets
-from hub.budgets import Limit, Measure, NewLimit, Own, Used
+from hub.budgets import Measure, NewLimit, Own, Used
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
 from hub.storage import Tx, now
 from hub.web.brakes import MEASURES, one_of, whole
 from hub.web.inert import inert_name
+from hub.web.limit_words import share_used, used_words
 from hub.web.moments import at
-from hub.web.money import money
 from hub.web.views.catalog import Choice
 from hub.web.views.own_limits import OwnLimitLine, OwnLimitsPage
 from hub.web.visits import Shown, Visit, redirect_telling, show
@@ -125,22 +125,9 @@ def _line(one: Used, moment: datetime, *, may_change: bool) -> OwnLimitLine:
         id=limit.id,
         words=limit.words,
         of=inert_name(of),
-        used=_used(one),
+        used=used_words(one),
         amount=limit.amount,
-        share=100 if one.amount >= limit.amount else one.amount * 100 // limit.amount,
+        share=share_used(one),
         frees=at(limit.frees(moment), now=moment) if limit.measure.has_window else None,
         may_change=may_change,
     )
-
-
-def _used(one: Used) -> str:
-    if one.own is None:
-        return "nothing yet"
-    told = f"{_amount(one.limit, one.amount)} of {_amount(one.limit, one.limit.amount)}"
-    return told if one.limit.subject else f"{told}, most by {one.own.name}"
-
-
-def _amount(limit: Limit, amount: int) -> str:
-    if limit.measure is Measure.MONEY:
-        return money(amount, limit.unit)
-    return f"{amount:,} {limit.unit}".strip()

@@ -48,8 +48,12 @@ async def test_an_administrator_sets_a_limit_and_lifts_it(world: World, ann: Vis
 
     await ann.submit("/limits", measure="calls", amount="1", seconds="86400", per="agent")
     await ann.follow()
-    assert "1 calls in 86,400 seconds for one agent" in ann.text
+    assert "1 calls in a day for one agent" in ann.text
+    assert "nothing yet" in ann.text
+    assert '<option value="bot">agent</option>' in ann.html
     states = [(await world.call("item_get", {"id": 1})).state for _ in range(2)]
+    await ann.get("/limits")
+    assert "1 of 1, most by bot frees" in ann.text
     await ann.submit("/limits/lift")
     await ann.follow()
 

@@ -12,7 +12,7 @@ from hub.web.views.own_limits import OwnLimitLine, OwnLimitsPage
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 MONEY = OwnLimitLine(
     id="lim_1",
-    words="500,000 EUR of money (minor units) in 86,400 seconds for this tool",
+    words="500,000 EUR of money (minor units) in a day for this tool",
     of=inert_name("tryton/sale_quote"),
     used="EUR 3,120.00 of EUR 5,000.00",
     amount=500_000,
@@ -23,7 +23,7 @@ MONEY = OwnLimitLine(
 CALLS = replace(
     MONEY,
     id="lim_2",
-    words="100 calls in 3,600 seconds for one agent",
+    words="100 calls in an hour for one agent",
     of=inert_name("each agent"),
     used="100 of 100, most by invoice-assistant",
     amount=100,
@@ -62,12 +62,29 @@ STOPPED = BrakesPage(
         ),
     ),
     limits=(
-        LimitLine(id="lim_1", words="100 calls in 3,600 seconds for one agent", subject="each agent", may_lift=True),
-        LimitLine(id="lim_2", words="5 writes in 60 seconds for one agent", subject="agt_01refunds", may_lift=False),
+        LimitLine(
+            id="lim_1",
+            words="100 calls in an hour for one agent",
+            subject="each agent",
+            used="73 of 100, most by invoice-assistant",
+            share=73,
+            frees=at(NOW + timedelta(minutes=12), now=NOW),
+            may_lift=True,
+        ),
+        LimitLine(
+            id="lim_2",
+            words="600 seconds from its first call on for one run",
+            subject="each run",
+            used="",
+            share=0,
+            frees=None,
+            may_lift=False,
+        ),
     ),
     kinds=(Choice(value="hub", label="hub"), Choice(value="agent", label="agent")),
     pers=(Choice(value="agent", label="agent"),),
     measures=(Choice(value="calls", label="calls"),),
+    known=(Choice(value="invoice-assistant", label="agent"), Choice(value="tryton/sale_quote", label="tool")),
     may_limit=True,
 )
 BRAKES = {

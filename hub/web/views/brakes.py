@@ -27,6 +27,11 @@ class LimitLine:
     id: str
     words: str
     subject: str
+    used: str
+    """How much of it, in words; empty of what is not counted."""
+    share: int
+    """How much of it is used, in hundredths, at most 100."""
+    frees: At | None
     may_lift: bool
 
 
@@ -39,6 +44,8 @@ class BrakesPage:
     kinds: tuple[Choice, ...]
     pers: tuple[Choice, ...]
     measures: tuple[Choice, ...]
+    known: tuple[Choice, ...]
+    """Agents and tools by name, to choose from."""
     may_limit: bool
     """Whether whoever looks may limit everything; owners may limit what is theirs, in any case."""
     problem: str = ""
