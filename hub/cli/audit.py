@@ -186,6 +186,8 @@ def evidence(
     with _written(file, replace=replace) as lines:
         run(_evidence(settings(), lines, invocation, with_values=with_values))
     out.print(f"[green]Wrote[/] the evidence on {invocation} to {file}. Verify with: toolhub audit verify {file}")
+    if not with_values:
+        out.print("What was said and changed stays closed in it; --with-values writes that, too, for auditors.")
 
 
 @audit_app.command()

@@ -204,6 +204,14 @@ def test_evidence_that_was_changed_gives_no_page(home: Path, toolhub: Toolhub) -
     assert not page.exists()
 
 
+def test_evidence_without_values_says_how_they_are_included(home: Path, toolhub: Toolhub) -> None:
+    closed = toolhub("evidence", "inv_1", str(home / "closed.jsonl"))
+    opened = toolhub("evidence", "inv_1", str(home / "open.jsonl"), "--with-values")
+
+    assert "--with-values writes that, too" in " ".join(closed.output.split())
+    assert "--with-values" not in opened.output
+
+
 def test_evidence_is_refused_on_what_the_log_does_not_know_and_leaves_no_file(home: Path, toolhub: Toolhub) -> None:
     refused = toolhub("evidence", "inv_9", str(home / "case.jsonl"))
 
