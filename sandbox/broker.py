@@ -264,9 +264,7 @@ class Channel:
     def _noted(self, attempt: Attempt, received: Received) -> Answer:
         response = received.response
         noted = Answer(status=response.status, size=received.size)
-        if (
-            attempt.is_safe
-        ):  # whether it refuses is asked of what may have changed something, and takes reading all of it
+        if attempt.is_safe:  # it changed nothing either way, and to tell takes reading the whole answer
             return noted
         return replace(noted, says_no=says_no(self.spec.rpc, response) or self.spec.refuses(attempt.request, response))
 
