@@ -75,7 +75,7 @@ async def test_too_many_calls_are_refused_with_what_and_until_when(world: World)
 
     assert states == [State.SUCCEEDED, State.SUCCEEDED]
     assert (refused.state, refused.error_code) == (State.DENIED, "over_budget")
-    assert "2 calls in 86,400 seconds for one agent. It frees at" in told.text
+    assert "2 calls in a day for one agent. It frees at" in told.text
     assert told.structured["retryable"] is True
     assert (await world.call("item_get", {"id": 1}, run="r1")).state is State.DENIED
 
