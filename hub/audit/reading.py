@@ -11,13 +11,14 @@ from hub.audit.events import SALT_BYTES, commitment, value_context
 from hub.audit.kinds import EventKind
 from hub.audit.tables import EventRow, ValueRow
 from hub.core.canonical import read_canonical
-from hub.core.errors import NotFound, Unavailable
+from hub.core.errors import Malformed, NotFound, Unavailable
 from hub.keys import Keyring
 from hub.storage import Tx
 
 Json = Any
 """Any JSON value."""
 
+_DAMAGED: Final = "What stands here was changed after it was written and cannot be read. Have the log checked."
 LONGEST_TIMELINE: Final = 1000
 """How many events of one subject are read at once."""
 
@@ -59,7 +60,10 @@ async def events_of(tx: Tx, subject: str) -> list[AuditEvent]:
 async def page_of_events(
     tx: Tx, *, wanted: EventFilter | None = None, before: int | None = None, limit: int = 50
 ) -> list[AuditEvent]:
-    """Return at most `limit` events, newest first, older than the event whose `entry` is `before`."""
+    """Return at most `limit` events, newest first, older than the event whose `entry` is `before`.
+
+    One that somebody has changed so that it cannot be read says so, and hides none of the others.
+    """
     chosen = wanted or EventFilter()
     conditions: list[ColumnElement[bool]] = []
     if chosen.kind is not None:
@@ -71,7 +75,7 @@ async def page_of_events(
     if before is not None:
         conditions.append(EventRow.entry < before)
     query = select(EventRow).where(*conditions).order_by(EventRow.entry.desc()).limit(limit)
-    return [_event(row) for row in await tx.scalars(query)]
+    return [_legible(row) for row in await tx.scalars(query)]
 
 
 async def event(tx: Tx, event_id: str) -> AuditEvent:
@@ -171,6 +175,27 @@ def open_value(row: ValueRow, keys: Keyring) -> tuple[bytes, Json]:
     """
     plain = keys.decrypt(row.sealed, context=value_context(row.event_id, row.field))
     return plain[:SALT_BYTES], read_canonical(plain[SALT_BYTES:])
+
+
+def _legible(row: EventRow) -> AuditEvent:
+    try:
+        return _event(row)
+    except (Malformed, KeyError, TypeError):
+        return AuditEvent(
+            id=row.id,
+            entry=row.entry,
+            position=row.position,
+            kind=EventKind(row.kind),
+            at=row.at,
+            subject=row.subject,
+            actor=row.actor,
+            agent=None,
+            on_behalf_of=None,
+            trace_id=None,
+            run_id=None,
+            facts={"damaged": _DAMAGED},
+            commitments={},
+        )
 
 
 def _event(row: EventRow) -> AuditEvent:

@@ -91,6 +91,18 @@ async def test_the_log_is_checked_on_the_page_and_a_changed_event_is_found(world
     assert "Proven: " not in auditor.text
 
 
+async def test_an_event_that_was_made_unreadable_hides_none_of_the_others(world: World, auditor: Visitor) -> None:
+    done, spoilt = [await world.call("item_get", {"id": number}) for number in (1, 2)]
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(EventRow).where(EventRow.subject == spoilt.id).values(body=b"no event"))
+
+    await auditor.get("/audit")
+
+    assert auditor.text.count("What stands here was changed after it was written and cannot be read.") == 1
+    assert f'href="/invocations/{done.id}"' in auditor.html
+    assert f'href="/invocations/{spoilt.id}"' in auditor.html
+
+
 async def test_the_log_is_taken_away_and_verifies_elsewhere(world: World, auditor: Visitor) -> None:
     await auditor.get("/audit")
 
