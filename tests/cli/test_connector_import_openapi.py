@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hub.cli import command_line
+from hub.cli.console import out
 
 app = command_line()
 
@@ -28,7 +29,7 @@ def imported(*more: str) -> Result:
 @pytest.fixture(autouse=True)
 def document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A document whose tools begin alike, in the folder at hand."""
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(out, "width", 200)
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "objects.json"
     file.write_text(json.dumps(DOCUMENT))

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -184,20 +185,24 @@ async def _misbehave(manner: str) -> None:
         with contextlib.suppress(OSError):
             os.kill(os.getppid(), signal.SIGKILL)  # whoever would end it
     if manner in {"family", "rebel"}:
-        await _have_children()
+        _have_children()
     if manner in {"closing", "deaf"}:
         if manner == "closing":
             os.close(1)
         await asyncio.sleep(900)
 
 
-async def _have_children() -> None:
-    """Start a process that leaves its parent and its session behind, as those do that want to outlive them."""
+def _have_children() -> None:
+    """Start a process that leaves its parent and its session behind, as those do that want to outlive them.
+
+    It must not go on with the event loop: that would take what is said to its parent.
+    """
     if os.fork() == 0:
         os.setsid()
         if os.fork():
             os._exit(0)
-        await asyncio.sleep(900)
+        time.sleep(900)
+        os._exit(0)
 
 
 def _whole(data: bytes) -> None:
