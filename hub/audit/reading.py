@@ -18,7 +18,12 @@ from hub.storage import Tx
 Json = Any
 """Any JSON value."""
 
-_DAMAGED: Final = "What stands here was changed after it was written and cannot be read. Have the log checked."
+_DAMAGED: Final[Mapping[str, Json]] = {
+    **dict.fromkeys(("agent", "on_behalf_of", "trace_id", "run_id")),
+    "facts": {"damaged": "What stands here was changed after it was written and cannot be read. Have the log checked."},
+    "commitments": {},
+}
+"""What is told in place of an event that somebody has made unreadable."""
 LONGEST_TIMELINE: Final = 1000
 """How many events of one subject are read at once."""
 
@@ -181,25 +186,11 @@ def _legible(row: EventRow) -> AuditEvent:
     try:
         return _event(row)
     except (Malformed, KeyError, TypeError):
-        return AuditEvent(
-            id=row.id,
-            entry=row.entry,
-            position=row.position,
-            kind=EventKind(row.kind),
-            at=row.at,
-            subject=row.subject,
-            actor=row.actor,
-            agent=None,
-            on_behalf_of=None,
-            trace_id=None,
-            run_id=None,
-            facts={"damaged": _DAMAGED},
-            commitments={},
-        )
+        return _event(row, _DAMAGED)
 
 
-def _event(row: EventRow) -> AuditEvent:
-    body = read_canonical(row.body)
+def _event(row: EventRow, instead: Mapping[str, Json] | None = None) -> AuditEvent:
+    body = read_canonical(row.body) if instead is None else instead
     return AuditEvent(
         id=row.id,
         entry=row.entry,

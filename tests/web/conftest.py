@@ -9,6 +9,8 @@ from settled import settled_by
 from upstream.fixtures import Upstream
 from world import PASSWORD, World, open_world, settle
 
+from hub.identity.accounts import set_roles
+from hub.identity.principals import Role
 from hub.keys import Keyring
 from hub.storage import Database
 
@@ -46,3 +48,12 @@ async def ann(visitor: Visitor) -> Visitor:
     """The approver, logged in."""
     await visitor.log_in("ann", PASSWORD)
     return visitor
+
+
+@pytest.fixture
+async def root(world: World, ann: Visitor) -> Visitor:
+    """Ann, who has been made administrator."""
+    async with world.runtime.database.transaction() as tx:
+        roles = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
+        await set_roles(tx, world.ann.id, roles, world.runtime.authority)
+    return ann

@@ -9,22 +9,11 @@ from world import World
 
 from hub.audit import EventKind
 from hub.audit.tables import EventRow
-from hub.identity.accounts import set_roles
 from hub.identity.clients import find_client, issue_secret
-from hub.identity.principals import Role
 from hub.invocations.states import State
 from hub.registry import get_connection
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def root(world: World, ann: Visitor) -> Visitor:
-    """Ann, who has been made administrator."""
-    async with world.runtime.database.transaction() as tx:
-        roles = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
-        await set_roles(tx, world.ann.id, roles, world.runtime.authority)
-    return ann
 
 
 @pytest.mark.parametrize(("action", "form"), [("/people/agents", "new-agent"), ("/people/users", "new-user")])

@@ -23,13 +23,6 @@ async def become(world: World, *roles: Role) -> None:
         await set_roles(tx, world.ann.id, frozenset({*roles, Role.MEMBER}), world.runtime.authority)
 
 
-@pytest.fixture
-async def root(world: World, ann: Visitor) -> Visitor:
-    """Ann, who has been made administrator."""
-    await become(world, Role.ADMINISTRATOR)
-    return ann
-
-
 def page_of(world: World) -> str:
     return f"/connections/{world.connection_id}"
 

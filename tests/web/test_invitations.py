@@ -6,21 +6,9 @@ import pytest
 from web_visitor import Visitor, browser_of
 from world import PASSWORD, World
 
-from hub.identity.accounts import set_roles
-from hub.identity.principals import Role
-
 pytestmark = pytest.mark.anyio
 
 NEW = "another horse battery"
-
-
-@pytest.fixture
-async def root(world: World, ann: Visitor) -> Visitor:
-    """Ann, who has been made administrator."""
-    async with world.runtime.database.transaction() as tx:
-        roles = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
-        await set_roles(tx, world.ann.id, roles, world.runtime.authority)
-    return ann
 
 
 def link_in(shown: Visitor) -> str:

@@ -4,22 +4,12 @@ import pytest
 from web_visitor import Visitor, browser_of
 from world import PASSWORD, World
 
-from hub.identity.accounts import set_roles, suspend
-from hub.identity.principals import Role
+from hub.identity.accounts import suspend
 from hub.registry import find_tool, get_connection, set_tool_owner
 
 pytestmark = pytest.mark.anyio
 
 TOOL = "/servers/everything/tools/item_get"
-
-
-@pytest.fixture
-async def root(world: World, ann: Visitor) -> Visitor:
-    """Ann, who has been made administrator."""
-    async with world.runtime.database.transaction() as tx:
-        roles = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
-        await set_roles(tx, world.ann.id, roles, world.runtime.authority)
-    return ann
 
 
 async def test_a_tool_is_given_to_somebody_who_may_give_it_away_in_turn(world: World, root: Visitor) -> None:
