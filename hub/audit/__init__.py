@@ -2,7 +2,7 @@
 
 from hub.audit.checking import CHECKED, check_newest
 from hub.audit.erasing import Because, Cause, erase_named, erase_values, latest_of, values_kept
-from hub.audit.events import Event, append, append_many
+from hub.audit.events import Event, append, append_many, insertions
 from hub.audit.evidence import EvidenceOrder, evidence_lines, verify_evidence
 from hub.audit.evidence_format import Policy, is_evidence
 from hub.audit.exports import ExportOrder, export, export_lines
@@ -65,6 +65,7 @@ __all__ = [
     "export",
     "export_lines",
     "feed_lines",
+    "insertions",
     "is_body",
     "is_evidence",
     "keep_sequencing",

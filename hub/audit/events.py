@@ -14,7 +14,7 @@ from hub.audit.tables import EventRow, ValueRow
 from hub.core.canonical import canonical_json
 from hub.core.ids import new_id
 from hub.keys import Keyring
-from hub.storage import Tx, now
+from hub.storage import Insertion, Tx, now
 
 Json = Any
 """Any JSON value."""
@@ -64,15 +64,19 @@ async def append(tx: Tx, event: Event, keys: Keyring) -> str:
     return event_id
 
 
-async def append_many(tx: Tx, events: Sequence[Event], keys: Keyring, *, at: datetime | None = None) -> list[str]:
-    """Append `events` with one statement each for events and values; return their ids in order.
-
-    `at` is the database's time, if the caller has just asked for it.
-    """
+async def append_many(tx: Tx, events: Sequence[Event], keys: Keyring) -> list[str]:
+    """Append `events` with one statement each for events and values; return their ids in order."""
     if not events:
         return []
-    moment = await now(tx) if at is None else at
-    written = moment.strftime(TIME_FORMAT)
+    written, *values = insertions(events, keys, at=await now(tx))
+    for insertion in (written, *values):
+        await tx.execute(insertion.statement, insertion.rows)
+    return [row["id"] for row in written.rows]
+
+
+def insertions(events: Sequence[Event], keys: Keyring, *, at: datetime) -> list[Insertion]:
+    """Return what appends `events`, of which there is at least one, at `at`, the database's time."""
+    written = at.strftime(TIME_FORMAT)
     rows: list[dict[str, Any]] = []
     values: list[dict[str, Any]] = []
     for event in events:
@@ -85,7 +89,7 @@ async def append_many(tx: Tx, events: Sequence[Event], keys: Keyring, *, at: dat
                 "kind": event.kind.value,
                 "subject": event.subject,
                 "actor": event.actor,
-                "at": moment,
+                "at": at,
                 "body": _body(event, event_id, written, commitments),
             }
         )
@@ -97,10 +101,8 @@ async def append_many(tx: Tx, events: Sequence[Event], keys: Keyring, *, at: dat
             }
             for name, (salt, value) in sealed.items()
         ]
-    await tx.execute(_INSERT_EVENTS, rows)
-    if values:
-        await tx.execute(_INSERT_VALUES, values)
-    return [row["id"] for row in rows]
+    made = [Insertion(_INSERT_EVENTS, rows)]
+    return [*made, Insertion(_INSERT_VALUES, values)] if values else made
 
 
 def _body(event: Event, event_id: str, at: str, commitments: Mapping[str, str]) -> bytes:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub.storage import Base, Json, Moment
 
 _IS_UNNUMBERED = text("position IS NULL")
+_IS_NUMBERED = text("position IS NOT NULL")
 _IS_REFUSED = text("kind = 'invocation.refused'")
 _IS_ERASING = text("kind = 'values.erased'")
 DECIDED_ON = "decided_on"
@@ -31,12 +32,19 @@ class EventRow(Base):
     actor: Mapped[str | None] = mapped_column(String(40))
     at: Mapped[datetime] = mapped_column(Moment)
     body: Mapped[bytes] = mapped_column(LargeBinary)
-    position: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    position: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         Index("ix_audit_events_subject", "subject", "entry"),
         Index("ix_audit_events_erasing", "entry", sqlite_where=_IS_ERASING, postgresql_where=_IS_ERASING),
         Index("ix_audit_events_refused", "at", sqlite_where=_IS_REFUSED, postgresql_where=_IS_REFUSED),
+        Index(
+            "uq_audit_events_position",
+            "position",
+            unique=True,
+            sqlite_where=_IS_NUMBERED,
+            postgresql_where=_IS_NUMBERED,
+        ),
         Index("ix_audit_events_unnumbered", "entry", sqlite_where=_IS_UNNUMBERED, postgresql_where=_IS_UNNUMBERED),
     )
 
@@ -51,7 +59,10 @@ class ValueRow(Base):
     field: Mapped[str] = mapped_column(String(40), primary_key=True)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
 
-    __table_args__ = (Index("ix_audit_values_bodies", "event_id", sqlite_where=_IS_BODY, postgresql_where=_IS_BODY),)
+    __table_args__ = (
+        Index("ix_audit_values_bodies", "event_id", sqlite_where=_IS_BODY, postgresql_where=_IS_BODY),
+        {"sqlite_with_rowid": False},
+    )
 
 
 class TileRow(Base):

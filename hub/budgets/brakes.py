@@ -8,7 +8,7 @@ from hub.budgets.outages import Outage, outages_now
 from hub.budgets.setting import limits_now
 from hub.budgets.stopping import Stop, StopKind, stops_now
 from hub.budgets.values import BRAKES_CHANNEL, Limit
-from hub.storage import Database
+from hub.storage import Database, Joined
 
 LOOK_AGAIN_SECONDS: Final = 1.0
 """What no signal tells of is seen after this."""
@@ -29,6 +29,7 @@ class Brakes:
         self._clock = clock
         self._kept: _Kept | None = None
         self._changes = 0
+        self._joined = Joined[_Kept]()
         self._heard = database.subscribe(BRAKES_CHANNEL)
 
     async def limits(self) -> tuple[Limit, ...]:
@@ -54,10 +55,13 @@ class Brakes:
             self._heard.clear()  # before looking: what is changed from here on sets it again
             self._kept = None
             self._changes += 1
-        kept, changes = self._kept, self._changes
-        if kept is not None and self._clock() < kept.look_at:
-            return kept
-        look_at = self._clock() + LOOK_AGAIN_SECONDS
+            self._joined.part()
+        if self._kept is not None and self._clock() < self._kept.look_at:
+            return self._kept
+        return await self._joined.read("", self._read)
+
+    async def _read(self) -> _Kept:
+        look_at, changes = self._clock() + LOOK_AGAIN_SECONDS, self._changes
         async with self._database.reading() as tx:
             kept = _Kept(await limits_now(tx), await stops_now(tx), await outages_now(tx), look_at)
         if changes == self._changes:  # else it may have been read before the change, and come after what was read then

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, select
 from hub.audit import Policy
 from hub.bundles.tables import BundleRow
 from hub.policy import Bundle, schema_digest
-from hub.storage import Database, Tx
+from hub.storage import Database, Joined, Tx
 
 BUNDLES_CHANGED: Final = "bundles"
 """Signalled when a bundle has been published."""
@@ -38,6 +38,7 @@ class Bundles:
         self._clock = clock
         self._active: dict[str, _Kept] = {}
         self._publications = 0
+        self._joined = Joined[Bundle]()
         self._heard = database.subscribe(BUNDLES_CHANGED)
 
     async def active(self, environment: str) -> Bundle:
@@ -48,6 +49,9 @@ class Bundles:
         kept = self._active.get(environment)
         if kept is not None and self._clock() < kept.look_at:
             return kept.bundle
+        return await self._joined.read(environment, lambda: self._looked_up(environment))
+
+    async def _looked_up(self, environment: str) -> Bundle:
         async with self._database.reading() as tx:
             return await self.fresh(tx, environment)
 
@@ -63,6 +67,7 @@ class Bundles:
 
     def _look_again(self) -> None:
         self._publications += 1
+        self._joined.part()
         self._active = {name: kept._replace(look_at=self._clock()) for name, kept in self._active.items()}
 
     async def _read(self, tx: Tx, row_id: str) -> Bundle:

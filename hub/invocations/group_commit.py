@@ -9,29 +9,29 @@ import contextlib
 import math
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, cast
 
 from sqlalchemy import Table, insert
 
-from hub.audit import Event, append_many
+from hub import audit
+from hub.audit import Event
 from hub.core.errors import HubError, Unavailable
-from hub.invocations.provenance import keep_values
-from hub.invocations.tables import InvocationRow
+from hub.invocations import provenance
+from hub.invocations.tables import InvocationRow, NewRow
 from hub.keys import Keyring
-from hub.storage import Database, now
+from hub.storage import Database, Insertion
 
 LARGEST_BATCH: Final = 256
 APART_SECONDS: Final = 0.004
 """From the end of one commit to the beginning of the next, unless nobody else is under way."""
-_TABLE: Final = cast("Table", InvocationRow.__table__)
-_INSERT: Final = insert(_TABLE)
+_INSERT: Final = insert(cast("Table", InvocationRow.__table__))
 """Past the ORM, which has nothing to add to rows that are complete."""
-_COLUMNS: Final = tuple(_TABLE.columns.keys())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    row: InvocationRow
+    row: NewRow
     event: Event
     seen: Sequence[Mapping[str, Any]]
     committed: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -61,7 +61,7 @@ class GroupCommit:
             self._under_way -= 1
             self._look_round()
 
-    async def record(self, row: InvocationRow, event: Event, seen: Sequence[Mapping[str, Any]] = ()) -> None:
+    async def record(self, row: NewRow, event: Event, seen: Sequence[Mapping[str, Any]] = ()) -> None:
         """Return once `row`, `event` and the values that were `seen` are durable.
 
         Raises:
@@ -130,13 +130,7 @@ class GroupCommit:
     async def _commit(self) -> None:
         batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
         try:
-            async with self._database.transaction() as tx:
-                at = await now(tx)
-                for entry in batch:
-                    entry.row.created_at = entry.row.updated_at = at  # what is answered from the row has them too
-                await tx.execute(_INSERT, [_values(entry.row) for entry in batch])
-                await keep_values(tx, (one for entry in batch for one in entry.seen))
-                await append_many(tx, [entry.event for entry in batch], self._keys, at=at)
+            await self._database.append(lambda at: self._composed(batch, at))
         except Exception as error:  # noqa: BLE001  # every waiter must hear of it, whatever it was
             _fail(batch, error)
             return
@@ -146,6 +140,15 @@ class GroupCommit:
         for entry in batch:
             if not entry.committed.done():
                 entry.committed.set_result(None)
+
+    def _composed(self, batch: list[_Entry], at: datetime) -> list[Insertion]:
+        for entry in batch:
+            entry.row.created_at = entry.row.updated_at = at  # what is answered from the row has them too
+        return [
+            Insertion(_INSERT, [vars(entry.row) for entry in batch]),
+            *provenance.insertions(self._database, (one for entry in batch for one in entry.seen), at=at),
+            *audit.insertions([entry.event for entry in batch], self._keys, at=at),
+        ]
 
 
 async def _ended(committer: asyncio.Task[None]) -> None:
@@ -167,7 +170,3 @@ def _fail(batch: list[_Entry], error: BaseException) -> None:
         reason = error if isinstance(error, HubError) else Unavailable("The call could not be put on record.")
         reason.__cause__ = error if reason is not error else error.__cause__
         entry.committed.set_exception(reason)
-
-
-def _values(row: InvocationRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in _COLUMNS}

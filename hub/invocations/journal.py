@@ -21,7 +21,7 @@ from hub.budgets import give_back, leave_place
 from hub.core.errors import Conflict, NotFound
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import MOVES, State
-from hub.invocations.tables import InvocationRow
+from hub.invocations.tables import InvocationRow, NewRow
 from hub.invocations.values import ApprovedBy, Claims, Invocation, Part
 from hub.standing import return_unsent
 from hub.storage import Tx, now
@@ -243,7 +243,7 @@ def event_of(standing: Invocation, step: Step) -> Event:
 
 
 def snapshot(
-    row: InvocationRow,
+    row: InvocationRow | NewRow,
     *,
     preview: dryrun.PreviewRecord | None = None,
     question: approvals.Question | None = None,

@@ -24,7 +24,7 @@ from hub.invocations.tables import SeenValueRow
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
 from hub.registry import PublishedTool
-from hub.storage import Tx, insert_into, now
+from hub.storage import Database, Insertion, Tx, insert_into, now
 
 Json = Any
 """Any JSON value."""
@@ -145,20 +145,26 @@ async def addressing_tool(tx: Tx, standing: Invocation, keys: Keyring, at: datet
 
 async def keep_values(tx: Tx, rows: Iterable[Mapping[str, Json]]) -> None:
     """Put rows on record; what was seen earlier in the same run stays as it was."""
-    if not (given := list(rows)):
-        return
-    at = await now(tx)
+    if given := list(rows):
+        for insertion in insertions(tx, given, at=await now(tx)):
+            await tx.execute(insertion.statement, insertion.rows)
+
+
+def insertions(place: Tx | Database, rows: Iterable[Mapping[str, Json]], *, at: datetime) -> list[Insertion]:
+    """Return what `keep_values` inserts."""
     # in one order, so that two transactions that keep the same values wait for each other and do not deadlock
     first: dict[tuple[str, str], dict[str, Json]] = {}
-    for row in given:
+    for row in rows:
         first.setdefault((row["mac"], row["run_id"]), {**row, "seen_at": at})
     ordered = [first[key] for key in sorted(first)]
+    made = list[Insertion]()
     if once := [row for row in ordered if row["run_id"] != NO_RUN]:
-        await tx.execute(insert_into(tx, SeenValueRow).on_conflict_do_nothing(), once)
+        made.append(Insertion(insert_into(place, SeenValueRow).on_conflict_do_nothing(), once))
     if again := [row for row in ordered if row["run_id"] == NO_RUN]:
-        statement = insert_into(tx, SeenValueRow)
+        statement = insert_into(place, SeenValueRow)
         renewed = {"seen_at": statement.excluded.seen_at, "tool": statement.excluded.tool}
-        await tx.execute(statement.on_conflict_do_update(index_elements=["mac", "run_id"], set_=renewed), again)
+        made.append(Insertion(statement.on_conflict_do_update(index_elements=["mac", "run_id"], set_=renewed), again))
+    return made
 
 
 async def forget_values(tx: Tx) -> None:

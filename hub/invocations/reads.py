@@ -19,7 +19,7 @@ from hub.invocations.quoting import addressing_facts, speaks_to_model
 from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
-from hub.invocations.tables import InvocationRow
+from hub.invocations.tables import NewRow
 from hub.invocations.values import Invocation
 from hub.invocations.veil import Veil
 from hub.policy import Decision
@@ -47,7 +47,7 @@ class _Reading:
     request: Request
     decision: Decision
     runtime: Runtime
-    row: InvocationRow
+    row: NewRow
     standing: Invocation | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -102,7 +102,7 @@ class _Reading:
                     lease = timedelta(seconds=self.request.tool.version.spec.timeout_seconds + 30)
                     self.row.created_at = self.row.updated_at = at
                     self.row.lease_until = at + lease
-                    tx.add(self.row)
+                    tx.add(self.row.for_orm)
                     await tx.flush()
                     self.standing = snapshot(self.row)
                     step = Step(to=State.RECEIVED, event=EventKind.INVOCATION_RECEIVED, facts=self.request.way)

@@ -19,7 +19,7 @@ from hub.invocations.request import Request, new_row
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import sealed
 from hub.invocations.states import JOINABLE, REJECTION_REMEMBERED, State
-from hub.invocations.tables import InvocationRow, RepeatKeyRow
+from hub.invocations.tables import IS_WRITE, InvocationRow, NewRow, RepeatKeyRow
 from hub.invocations.values import Invocation
 from hub.policy import Decision
 from hub.storage import Tx, insert_into, now
@@ -56,7 +56,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
             if earlier is not None:
                 return earlier
         row.provenance = [one.as_json() for one in await _traced(tx, snapshot(row), runtime)]
-        tx.add(row)
+        tx.add(row.for_orm)
         await tx.flush()
         received = snapshot(row)
         step = Step(
@@ -89,7 +89,7 @@ async def _rejected_before(tx: Tx, request: Request) -> Invocation | None:
     It is the same in every run and under every key: what somebody has said no to is not asked again by asking anew.
     What was refused since without asking anybody, as while a switch was on, takes nothing of it back.
     """
-    alike = (InvocationRow.intent_digest == request.intent_digest, was_asked(InvocationRow.id))
+    alike = (InvocationRow.intent_digest == request.intent_digest, IS_WRITE, was_asked(InvocationRow.id))
     last = await tx.scalar(select(InvocationRow).where(*alike).order_by(InvocationRow.id.desc()).limit(1))
     if last is None or last.state != State.REJECTED.value or last.policy_digest != request.policy_digest:
         return None
@@ -97,7 +97,7 @@ async def _rejected_before(tx: Tx, request: Request) -> Invocation | None:
     return await load(tx, last.id) if is_remembered else None
 
 
-async def _claim_key(tx: Tx, request: Request, row: InvocationRow) -> Invocation | None:
+async def _claim_key(tx: Tx, request: Request, row: NewRow) -> Invocation | None:
     """Return the call this one repeats; or None, and the key now stands for `row`."""
     key = await _locked_key(tx, request, row)
     if key.invocation_id == row.id:
@@ -115,7 +115,7 @@ async def _claim_key(tx: Tx, request: Request, row: InvocationRow) -> Invocation
     return None
 
 
-async def _locked_key(tx: Tx, request: Request, row: InvocationRow) -> RepeatKeyRow:
+async def _locked_key(tx: Tx, request: Request, row: NewRow) -> RepeatKeyRow:
     """Return the key's record, made for `row` if it is new, and held until `tx` ends: two equal calls cannot race."""
     fresh = {
         "key": request.repeat_key,

@@ -8,7 +8,7 @@ from hub.core.ids import new_id
 from hub.invocations.journal import claims_json
 from hub.invocations.secrecy import Bound
 from hub.invocations.states import State
-from hub.invocations.tables import InvocationRow
+from hub.invocations.tables import NewRow
 from hub.invocations.values import Call
 from hub.keys import Keyring
 from hub.registry import PublishedTool
@@ -64,10 +64,10 @@ class Request:
         return digest({**who, **what, **self.bound.as_json(), "run": call.claims.run})
 
 
-def new_row(request: Request, *, state: State) -> InvocationRow:
+def new_row(request: Request, *, state: State) -> NewRow:
     """Return the row of a new invocation, without its times."""
     tool, call = request.tool, request.call
-    return InvocationRow(
+    return NewRow(
         id=request.invocation_id,
         state=state.value,
         revision=1,

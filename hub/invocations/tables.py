@@ -1,15 +1,31 @@
 """Tables of invocations: the calls themselves, their commit attempts and the keys that recognise a repeat."""
 
 from datetime import datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final, cast
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
 
-_IS_KEPT = text("erased_at IS NULL")
-_IS_WRITE = text("effect <> 'read'")
+
+def _where(condition: str, name: str, *columns: str) -> Index:
+    """Return an index of some calls: most are reads, and what is asked of writes alone is not written for them."""
+    which = text(condition)
+    return Index(f"ix_invocations_{name}", *columns, sqlite_where=which, postgresql_where=which)
 
 
 class InvocationRow(Base):
@@ -89,24 +105,42 @@ class InvocationRow(Base):
     """Since when its values are gone: `hub.invocations.emptying`."""
 
     __table_args__ = (
-        Index("ix_invocations_kept", "updated_at", sqlite_where=_IS_KEPT, postgresql_where=_IS_KEPT),
-        Index("ix_invocations_moved", "updated_at", sqlite_where=_IS_WRITE, postgresql_where=_IS_WRITE),
+        _where("erased_at IS NULL", "kept", "updated_at"),
+        _where("effect <> 'read'", "moved", "updated_at"),
+        _where("effect <> 'read'", "intent", "intent_digest", "id"),
+        _where("run_id IS NOT NULL", "run", "run_id"),
+        _where("undoes IS NOT NULL", "undoes", "undoes"),
+        _where("part_of IS NOT NULL", "part_of", "part_of", "id"),
+        _where("sent_at IS NOT NULL", "trust", "agent_id", "tool_id", "state"),
+        _where("sent_at IS NOT NULL", "agent_sent", "agent_id", "sent_at"),
+        _where("sent_at IS NOT NULL", "on_behalf_of_sent", "on_behalf_of_id", "sent_at"),
+        _where("sent_at IS NOT NULL", "tool_sent", "tool_id", "sent_at"),
+        _where("sent_at IS NOT NULL", "connection_sent", "connection_id", "sent_at"),
         Index("ix_invocations_created", "created_at"),
         Index("ix_invocations_requester", "agent_id", "on_behalf_of_id", "id"),
-        Index("ix_invocations_run", "run_id"),
-        Index("ix_invocations_undoes", "undoes"),
-        Index("ix_invocations_part_of", "part_of", "id"),
         Index("ix_invocations_version", "tool_version_id", "id"),
         Index("ix_invocations_agent_created", "agent_id", "created_at"),
-        Index("ix_invocations_intent", "intent_digest", "id"),
-        Index("ix_invocations_trust", "agent_id", "tool_id", "state"),
         Index("ix_invocations_on_behalf_of", "on_behalf_of_id", "id"),
         Index("ix_invocations_work", "state", "lease_until"),
-        Index("ix_invocations_agent_sent", "agent_id", "sent_at"),
-        Index("ix_invocations_on_behalf_of_sent", "on_behalf_of_id", "sent_at"),
-        Index("ix_invocations_tool_sent", "tool_id", "sent_at"),
-        Index("ix_invocations_connection_sent", "connection_id", "sent_at"),
     )
+
+
+IS_WRITE: Final = InvocationRow.effect != literal_column("'read'")
+"""Said with these words, so that the indexes of writes alone are used."""
+
+_COLUMNS: Final = dict.fromkeys(cast("Table", InvocationRow.__table__).columns.keys())
+
+
+class NewRow(SimpleNamespace):
+    """All columns of a call that goes on record, by name; the ORM, which watches each of them, is not asked for it."""
+
+    def __init__(self, **columns: Any) -> None:  # noqa: ANN401  # a column holds what its type says
+        super().__init__(**_COLUMNS | columns)
+
+    @property
+    def for_orm(self) -> InvocationRow:
+        """The same row for a session to add."""
+        return InvocationRow(**vars(self))
 
 
 class AmountRow(Base):

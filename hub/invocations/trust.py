@@ -146,7 +146,10 @@ async def restore(tx: Tx, looked: Looked, authority: Authority) -> None:
 async def _divergence_since(tx: Tx, bond: Bond, since: datetime | None) -> str | None:
     row = InvocationRow
     query = select(row.id).where(
-        row.agent_id == bond.agent_id, row.tool_id == bond.tool_id, row.state == State.DIVERGED.value
+        row.agent_id == bond.agent_id,
+        row.tool_id == bond.tool_id,
+        row.state == State.DIVERGED.value,
+        row.sent_at.is_not(None),
     )
     if since is not None:
         query = query.where(row.updated_at > since)
@@ -161,6 +164,7 @@ async def _proven_since(tx: Tx, bond: Bond, since: datetime | None) -> int:
         row.agent_id == bond.agent_id,
         row.tool_id == bond.tool_id,
         row.state == State.VERIFIED.value,
+        row.sent_at.is_not(None),
         row.tool_version_digest == bond.tool_version_digest,
         row.agent_version == bond.agent_version,
         row.approved_by != ApprovedBy.NOBODY.value,

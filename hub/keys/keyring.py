@@ -125,9 +125,10 @@ class Keyring:
 
     def encrypt(self, plaintext: bytes, *, context: str) -> bytes:
         """Return `plaintext` encrypted and bound to `context` (table, row and column): elsewhere it does not open."""
-        key_id = self._keys.current["data"]
+        keys = self._keys  # as they are now: they may be read anew while another thread is here
+        key_id = keys.current["data"]
         header = _VERSION + bytes([len(key_id)]) + key_id.encode("ascii")
-        return header + self._keys.data[key_id].encrypt(plaintext, header + context.encode())
+        return header + keys.data[key_id].encrypt(plaintext, header + context.encode())
 
     def decrypt(self, sealed: bytes, *, context: str) -> bytes:
         """Return what was encrypted for `context`.

@@ -1,14 +1,20 @@
 """The database: engine, transactions, column types and migrations."""
 
 from hub.storage.alone import served_alone
-from hub.storage.database import Database, Tx, database_now, now
+from hub.storage.appending import Compose, Insertion
+from hub.storage.clock import database_now, now
+from hub.storage.database import Database, Tx
 from hub.storage.inserting import insert_into
+from hub.storage.joining import Joined
 from hub.storage.types import Base, Json, Moment
 from hub.storage.urls import check_url
 
 __all__ = [
     "Base",
+    "Compose",
     "Database",
+    "Insertion",
+    "Joined",
     "Json",
     "Moment",
     "Tx",

@@ -2,11 +2,11 @@
 
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hub.storage.database import Tx
+from hub.storage.database import Database, Tx
 from hub.storage.types import Base
 
 
-def insert_into(tx: Tx, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+def insert_into(place: Tx | Database, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """Return an insert into `table` that can be told what to do about a row that is there: nothing, or an update."""
-    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
-    return insert(table)
+    dialect = place.engine.dialect if isinstance(place, Database) else place.get_bind().dialect
+    return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)

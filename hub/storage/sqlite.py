@@ -16,6 +16,9 @@ import aiosqlite
 AT_ONCE: Final = 256
 """Rows that come with the statement itself; of a longer result the rest comes when it is asked for."""
 
+PRAGMAS: Final = tuple(f"PRAGMA {each}" for each in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"))
+"""What every connection is told first: commits are durable before they return."""
+
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
@@ -144,3 +147,11 @@ class _LettingGo(sqlite3.Connection):
 def connect(file: str, **options: Any) -> Connection:  # noqa: ANN401  # what sqlite3 takes
     """Return a connection to `file`, which opens once it is awaited."""
     return Connection(lambda: sqlite3.connect(file, factory=_LettingGo, **options))
+
+
+def connect_blocking(file: str, **options: Any) -> sqlite3.Connection:  # noqa: ANN401  # what sqlite3 takes
+    """Return a connection to `file` for whoever has a thread to wait in; it begins nothing by itself."""
+    connection: sqlite3.Connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, **options)
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    return connection

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import select
@@ -14,9 +13,9 @@ from hub.audit import Event, EventKind
 from hub.core.errors import Unavailable
 from hub.core.ids import new_id
 from hub.invocations.group_commit import GroupCommit
-from hub.invocations.tables import InvocationRow
+from hub.invocations.tables import InvocationRow, NewRow
 from hub.invocations.tasks import Tasks
-from hub.storage import Database, Tx
+from hub.storage import Compose, Database
 
 pytestmark = pytest.mark.anyio
 
@@ -24,31 +23,27 @@ ENDLESS = 3600.0
 
 
 class Gated(Database):
-    """A database whose transactions stop before they commit, until the gate is opened."""
+    """A database that tells nobody what was appended until the gate is opened."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.reached = asyncio.Event()
         self.gate = asyncio.Event()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Tx]:
-        async with super().transaction() as tx:
-            yield tx
-            self.reached.set()
-            await self.gate.wait()
+    async def append(self, compose: Compose) -> None:
+        await super().append(compose)
+        self.reached.set()
+        await self.gate.wait()
 
 
 class Counted(Database):
-    """A database that counts its transactions."""
+    """A database that counts how often something was appended."""
 
-    transactions = 0
+    appended = 0
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Tx]:
-        self.transactions += 1
-        async with super().transaction() as tx:
-            yield tx
+    async def append(self, compose: Compose) -> None:
+        self.appended += 1
+        await super().append(compose)
 
 
 @pytest.fixture
@@ -68,13 +63,13 @@ async def gated(database_url: str) -> AsyncGenerator[Gated]:
     await opened.close()
 
 
-async def another_read(world: World) -> tuple[InvocationRow, Event]:
+async def another_read(world: World) -> tuple[NewRow, Event]:
     """Return the record of one more read, which is nowhere yet."""
     read = await world.call("item_get", {"id": 1})
     async with world.runtime.database.reading() as tx:
         row = await tx.get_one(InvocationRow, read.id)
     columns = {name: getattr(row, name) for name in InvocationRow.__mapper__.columns.keys()}  # noqa: SIM118  # no mapping
-    again = InvocationRow(**{**columns, "id": new_id("inv")})
+    again = NewRow(**{**columns, "id": new_id("inv")})
     return again, Event(kind=EventKind.INVOCATION_READ, subject=again.id, trace_id="trace")
 
 
@@ -99,12 +94,12 @@ async def test_reads_that_come_out_one_after_the_other_share_a_commit(world: Wor
         with records.coming(), records.coming():
             one = asyncio.create_task(records.record(*second))
             await some_turns()
-            at_rest = counted.transactions, one.done()
+            at_rest = counted.appended, one.done()
             other = asyncio.create_task(records.record(*third))
             await asyncio.gather(one, other)
 
     assert at_rest == (1, False)
-    assert counted.transactions == 2
+    assert counted.appended == 2
 
 
 async def test_nobody_waits_for_reads_that_are_not_under_way(world: World, counted: Counted) -> None:
@@ -115,7 +110,7 @@ async def test_nobody_waits_for_reads_that_are_not_under_way(world: World, count
             with records.coming():
                 await records.record(row, event)
 
-    assert counted.transactions == 2
+    assert counted.appended == 2
 
 
 async def test_a_read_that_ends_without_a_record_is_waited_for_no_more(world: World, counted: Counted) -> None:
@@ -129,7 +124,7 @@ async def test_a_read_that_ends_without_a_record_is_waited_for_no_more(world: Wo
                 await some_turns()
             await waiting
 
-    assert counted.transactions == 2
+    assert counted.appended == 2
 
 
 async def test_nobody_waits_for_others_longer_than_commits_are_apart(world: World, counted: Counted) -> None:
@@ -140,7 +135,7 @@ async def test_nobody_waits_for_others_longer_than_commits_are_apart(world: Worl
         with records.coming(), records.coming():  # one of them never comes out
             await records.record(*second)
 
-    assert counted.transactions == 2
+    assert counted.appended == 2
 
 
 async def test_a_hub_that_stops_waits_for_no_more_reads(world: World, counted: Counted) -> None:
@@ -153,7 +148,7 @@ async def test_a_hub_that_stops_waits_for_no_more_reads(world: World, counted: C
             await some_turns()
 
     assert waiting.done()
-    assert counted.transactions == 2
+    assert counted.appended == 2
 
 
 async def test_a_commit_under_way_is_finished_and_told_before_the_hub_has_stopped(world: World, gated: Gated) -> None:

@@ -87,7 +87,6 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("entry", name=op.f("pk_audit_events")),
         sa.UniqueConstraint("id", name=op.f("uq_audit_events_id")),
-        sa.UniqueConstraint("position", name=op.f("uq_audit_events_position")),
     )
     with op.batch_alter_table("audit_events", schema=None) as batch_op:
         batch_op.create_index(
@@ -112,6 +111,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("position IS NULL"),
             postgresql_where=sa.text("position IS NULL"),
         )
+        batch_op.create_index(
+            "uq_audit_events_position",
+            ["position"],
+            unique=True,
+            sqlite_where=sa.text("position IS NOT NULL"),
+            postgresql_where=sa.text("position IS NOT NULL"),
+        )
 
     op.create_table(
         "audit_tiles",
@@ -126,6 +132,7 @@ def upgrade() -> None:
         sa.Column("field", sa.String(length=40), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("event_id", "field", name=op.f("pk_audit_values")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("audit_values", schema=None) as batch_op:
         batch_op.create_index(
@@ -284,10 +291,28 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("invocations", schema=None) as batch_op:
         batch_op.create_index("ix_invocations_agent_created", ["agent_id", "created_at"], unique=False)
-        batch_op.create_index("ix_invocations_agent_sent", ["agent_id", "sent_at"], unique=False)
-        batch_op.create_index("ix_invocations_connection_sent", ["connection_id", "sent_at"], unique=False)
+        batch_op.create_index(
+            "ix_invocations_agent_sent",
+            ["agent_id", "sent_at"],
+            unique=False,
+            sqlite_where=sa.text("sent_at IS NOT NULL"),
+            postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_invocations_connection_sent",
+            ["connection_id", "sent_at"],
+            unique=False,
+            sqlite_where=sa.text("sent_at IS NOT NULL"),
+            postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
         batch_op.create_index("ix_invocations_created", ["created_at"], unique=False)
-        batch_op.create_index("ix_invocations_intent", ["intent_digest", "id"], unique=False)
+        batch_op.create_index(
+            "ix_invocations_intent",
+            ["intent_digest", "id"],
+            unique=False,
+            sqlite_where=sa.text("effect <> 'read'"),
+            postgresql_where=sa.text("effect <> 'read'"),
+        )
         batch_op.create_index(
             "ix_invocations_kept",
             ["updated_at"],
@@ -303,13 +328,49 @@ def upgrade() -> None:
             postgresql_where=sa.text("effect <> 'read'"),
         )
         batch_op.create_index("ix_invocations_on_behalf_of", ["on_behalf_of_id", "id"], unique=False)
-        batch_op.create_index("ix_invocations_on_behalf_of_sent", ["on_behalf_of_id", "sent_at"], unique=False)
-        batch_op.create_index("ix_invocations_part_of", ["part_of", "id"], unique=False)
+        batch_op.create_index(
+            "ix_invocations_on_behalf_of_sent",
+            ["on_behalf_of_id", "sent_at"],
+            unique=False,
+            sqlite_where=sa.text("sent_at IS NOT NULL"),
+            postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_invocations_part_of",
+            ["part_of", "id"],
+            unique=False,
+            sqlite_where=sa.text("part_of IS NOT NULL"),
+            postgresql_where=sa.text("part_of IS NOT NULL"),
+        )
         batch_op.create_index("ix_invocations_requester", ["agent_id", "on_behalf_of_id", "id"], unique=False)
-        batch_op.create_index("ix_invocations_run", ["run_id"], unique=False)
-        batch_op.create_index("ix_invocations_tool_sent", ["tool_id", "sent_at"], unique=False)
-        batch_op.create_index("ix_invocations_trust", ["agent_id", "tool_id", "state"], unique=False)
-        batch_op.create_index("ix_invocations_undoes", ["undoes"], unique=False)
+        batch_op.create_index(
+            "ix_invocations_run",
+            ["run_id"],
+            unique=False,
+            sqlite_where=sa.text("run_id IS NOT NULL"),
+            postgresql_where=sa.text("run_id IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_invocations_tool_sent",
+            ["tool_id", "sent_at"],
+            unique=False,
+            sqlite_where=sa.text("sent_at IS NOT NULL"),
+            postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_invocations_trust",
+            ["agent_id", "tool_id", "state"],
+            unique=False,
+            sqlite_where=sa.text("sent_at IS NOT NULL"),
+            postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_invocations_undoes",
+            ["undoes"],
+            unique=False,
+            sqlite_where=sa.text("undoes IS NOT NULL"),
+            postgresql_where=sa.text("undoes IS NOT NULL"),
+        )
         batch_op.create_index("ix_invocations_version", ["tool_version_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_work", ["state", "lease_until"], unique=False)
 
@@ -1733,13 +1794,37 @@ def downgrade() -> None:
     with op.batch_alter_table("invocations", schema=None) as batch_op:
         batch_op.drop_index("ix_invocations_work")
         batch_op.drop_index("ix_invocations_version")
-        batch_op.drop_index("ix_invocations_undoes")
-        batch_op.drop_index("ix_invocations_trust")
-        batch_op.drop_index("ix_invocations_tool_sent")
-        batch_op.drop_index("ix_invocations_run")
+        batch_op.drop_index(
+            "ix_invocations_undoes",
+            sqlite_where=sa.text("undoes IS NOT NULL"),
+            postgresql_where=sa.text("undoes IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_invocations_trust",
+            sqlite_where=sa.text("sent_at IS NOT NULL"),
+            postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_invocations_tool_sent",
+            sqlite_where=sa.text("sent_at IS NOT NULL"),
+            postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_invocations_run",
+            sqlite_where=sa.text("run_id IS NOT NULL"),
+            postgresql_where=sa.text("run_id IS NOT NULL"),
+        )
         batch_op.drop_index("ix_invocations_requester")
-        batch_op.drop_index("ix_invocations_part_of")
-        batch_op.drop_index("ix_invocations_on_behalf_of_sent")
+        batch_op.drop_index(
+            "ix_invocations_part_of",
+            sqlite_where=sa.text("part_of IS NOT NULL"),
+            postgresql_where=sa.text("part_of IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_invocations_on_behalf_of_sent",
+            sqlite_where=sa.text("sent_at IS NOT NULL"),
+            postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
         batch_op.drop_index("ix_invocations_on_behalf_of")
         batch_op.drop_index(
             "ix_invocations_moved",
@@ -1751,10 +1836,22 @@ def downgrade() -> None:
             sqlite_where=sa.text("erased_at IS NULL"),
             postgresql_where=sa.text("erased_at IS NULL"),
         )
-        batch_op.drop_index("ix_invocations_intent")
+        batch_op.drop_index(
+            "ix_invocations_intent",
+            sqlite_where=sa.text("effect <> 'read'"),
+            postgresql_where=sa.text("effect <> 'read'"),
+        )
         batch_op.drop_index("ix_invocations_created")
-        batch_op.drop_index("ix_invocations_connection_sent")
-        batch_op.drop_index("ix_invocations_agent_sent")
+        batch_op.drop_index(
+            "ix_invocations_connection_sent",
+            sqlite_where=sa.text("sent_at IS NOT NULL"),
+            postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_invocations_agent_sent",
+            sqlite_where=sa.text("sent_at IS NOT NULL"),
+            postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
         batch_op.drop_index("ix_invocations_agent_created")
 
     op.drop_table("invocations")
@@ -1787,6 +1884,11 @@ def downgrade() -> None:
     op.drop_table("audit_values")
     op.drop_table("audit_tiles")
     with op.batch_alter_table("audit_events", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_audit_events_position",
+            sqlite_where=sa.text("position IS NOT NULL"),
+            postgresql_where=sa.text("position IS NOT NULL"),
+        )
         batch_op.drop_index(
             "ix_audit_events_unnumbered",
             sqlite_where=sa.text("position IS NULL"),

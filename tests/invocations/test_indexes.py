@@ -1,0 +1,81 @@
+"""Indexes that are written for some calls alone are found by the questions they are for, on both engines."""
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from world import World
+
+from hub.invocations.trust import trust_in
+from hub.storage import Database
+
+pytestmark = pytest.mark.anyio
+
+Statement = tuple[str, Any]
+
+OF_WHAT_WAS_SENT = {"ix_invocations_trust", "ix_invocations_agent_sent", "ix_invocations_tool_sent"}
+
+
+@contextmanager
+def heard(database: Database) -> Generator[list[Statement]]:
+    """Yield what is asked of the table of calls while the block lasts."""
+    asked = list[Statement]()
+
+    def hear(*given: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own signature
+        if given[2].startswith("SELECT") and "FROM invocations" in given[2]:
+            asked.append((given[2], given[3]))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", hear)
+    try:
+        yield asked
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", hear)
+
+
+async def plans_of(database: Database, asked: list[Statement]) -> str:
+    """Return how the database would answer, if looking at every row were no choice."""
+    explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+    async with database.reading() as tx:
+        if not database.is_sqlite:
+            await tx.execute(text("SET LOCAL enable_seqscan = off"))
+        connection = await tx.connection()
+        lines = [
+            str(tuple(row))
+            for statement, values in asked
+            for row in await connection.exec_driver_sql(f"{explain} {statement}", values)
+        ]
+    return "\n".join(lines)
+
+
+async def test_what_is_asked_about_a_write_is_found_in_the_indexes_of_writes(world: World) -> None:
+    with heard(world.runtime.database) as asked:
+        written = await world.call("note_post", {"text": "hello"}, run="r1")
+        async with world.runtime.database.reading() as tx:
+            await trust_in(tx, written)
+
+    used = set(re.findall(r"ix_invocations_\w+", await plans_of(world.runtime.database, asked)))
+
+    assert "ix_invocations_intent" in used
+    assert used & OF_WHAT_WAS_SENT, "of so few rows a planner may take any of them"
+
+
+async def test_a_read_is_in_none_of_them(world: World) -> None:
+    database = world.runtime.database
+    await world.call("item_get", {"id": 1})
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'invocations'"
+    if not database.is_sqlite:
+        indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'invocations'"
+    async with database.reading() as tx:
+        found = {name: str(sql).partition(" WHERE ")[2] for name, sql in await tx.execute(text(indexes))}
+        partial = {name: where for name, where in found.items() if where and name != "ix_invocations_kept"}
+        rows = [
+            name
+            for name, where in partial.items()
+            if await tx.scalar(text(f"SELECT count(*) FROM invocations WHERE {where}"))  # noqa: S608  # our own words
+        ]
+
+    assert len(partial) >= 10
+    assert rows == []
