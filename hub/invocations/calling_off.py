@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable
-from typing import Final, TypeVar
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any, Final, TypeVar
 
+from hub.core.bells import Bell
 from hub.core.errors import HubError
 from hub.invocations.queries import call_off, current
 from hub.invocations.runtime import Runtime
@@ -16,18 +17,28 @@ T = TypeVar("T")
 BY_CLIENT: Final = "Its client cancelled the request."
 
 
-async def unless_called_off(work: Awaitable[T], called_off: asyncio.Event | None) -> T | None:
+async def unless_called_off(work: Coroutine[Any, Any, T], called_off: Bell | None) -> T | None:
     """Return what `work` returns; None: it was ended, because its client called it off."""
-    if called_off is None:
+    task = asyncio.current_task()
+    if called_off is None or task is None:
         return await work
-    task, stop = asyncio.ensure_future(work), asyncio.create_task(called_off.wait())
-    try:
-        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        stop.cancel()
+    cancelled_before, is_ended = task.cancelling(), False
+
+    def end() -> None:
+        nonlocal is_ended
+        is_ended = True
         task.cancel()
-        await asyncio.gather(task, stop, return_exceptions=True)
+
+    with called_off.telling(end):
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if is_ended and task.cancelling() - 1 <= cancelled_before:
+                return None
+            raise  # somebody else ends more than this
+        finally:
+            if is_ended:
+                task.uncancel()
 
 
 @contextlib.asynccontextmanager
@@ -44,7 +55,7 @@ async def heeding(call: Call, invocation: Invocation, runtime: Runtime) -> Async
         await asyncio.gather(watch, return_exceptions=True)
 
 
-async def _watch(called_off: asyncio.Event, call: Call, invocation: Invocation, runtime: Runtime) -> None:
+async def _watch(called_off: Bell, call: Call, invocation: Invocation, runtime: Runtime) -> None:
     await called_off.wait()
     standing = await current(runtime, invocation.id)
     while standing.state in CANCELLABLE:

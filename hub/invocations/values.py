@@ -1,6 +1,5 @@
 """Values of an invocation: the call that asks for it, the agent's claims, and how it stands."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any
 
 from connectors.sdk.vocabulary import Effect, Tier
 from hub.approvals import Counter, Lack, Question
+from hub.core.bells import Bell
 from hub.dryrun import PreviewRecord
 from hub.execution import Asks, Client
 from hub.identity.principals import Caller
@@ -88,7 +88,7 @@ class Call:
     """What it is to be called on record, where its door has told that to the client already; no caller chooses it."""
     client: Client = field(default_factory=Client, compare=False, repr=False)
     """Who waits for a read: hears what the system says while it works, and can be asked by it."""
-    called_off: asyncio.Event | None = field(default=None, compare=False, repr=False)
+    called_off: Bell | None = field(default=None, compare=False, repr=False)
     """Set when the client wants no answer any more, while it still waits for one."""
     late_round: int | None = None
     """Of a read whose client knows tasks: which round it is of those that can ask late; None: it cannot be asked so."""

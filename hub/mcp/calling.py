@@ -109,7 +109,7 @@ class _Answering:
         call = replace(call, known_as=known_as, client=client, late_round=late_round)
         if context.request_id is None:
             return await self._questions.carried_out(known, call)
-        async with self._cancellations.heard(known, context.request_id) as called_off:
+        with self._cancellations.heard(known, context.request_id) as called_off:
             return await self._questions.carried_out(known, replace(call, called_off=called_off))
 
     async def again(self, known: Admitted, params: CallToolRequestParams, reached: Round) -> Answer:

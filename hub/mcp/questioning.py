@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from sqlalchemy import delete, select, update
 
 from connectors.sdk.run import Replies
+from hub.core.bells import Bell
 from hub.core.errors import Malformed, Unavailable
 from hub.invocations.invoke import invoke
 from hub.invocations.masking import answer_for
@@ -113,9 +114,7 @@ class Questions:
                 raise Malformed(_NOBODY_WAITS)
             await self._database.signal(tx, _channel(session))
 
-    async def _answered(
-        self, known: Admitted, asks: Asks, called_off: asyncio.Event | None
-    ) -> Mapping[str, Json] | None:
+    async def _answered(self, known: Admitted, asks: Asks, called_off: Bell | None) -> Mapping[str, Json] | None:
         """Return what the client replies, by the names of the questions; None: not to all of them, or not so."""
         session, line = known.session, known.line
         if session is None or line is None:

@@ -5,15 +5,15 @@ only a call that was made with the same token at the same server, in whichever p
 may give the same id: while a process has two calls under way that one cancellation would mean, it heeds none.
 """
 
-import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from mcp.server.context import ServerRequestContext
 
+from hub.core.bells import Bell
 from hub.core.canonical import digest
 from hub.invocations.masking import hidden_from, look_at
 from hub.invocations.runtime import Runtime
@@ -100,28 +100,23 @@ class Cancellations:
         self._runtime = runtime
         self._under_way = Counter[str]()
 
-    @asynccontextmanager
-    async def heard(self, known: Admitted, request_id: str | int) -> AsyncGenerator[asyncio.Event]:
-        """Yield an event that is set once the client cancels this request, and no other could be meant."""
-        channel, called_off = cancelled_channel(known, request_id), asyncio.Event()
-        async with self._runtime.database.listening(channel) as said:
-            self._under_way[channel] += 1
-            watch = asyncio.create_task(self._watch(channel, said, called_off))
-            try:
-                yield called_off
-            finally:
-                watch.cancel()
-                await asyncio.gather(watch, return_exceptions=True)
-                self._under_way[channel] -= 1
-                if not self._under_way[channel]:
-                    del self._under_way[channel]
+    @contextmanager
+    def heard(self, known: Admitted, request_id: str | int) -> Generator[Bell]:
+        """Yield a bell that rings once the client cancels this request, and no other could be meant."""
+        channel, called_off = cancelled_channel(known, request_id), Bell()
 
-    async def _watch(self, channel: str, said: asyncio.Event, called_off: asyncio.Event) -> None:
-        while not called_off.is_set():
-            await said.wait()
-            said.clear()
+        def cancelled() -> None:
             if self._under_way[channel] == 1:
                 called_off.set()
+
+        self._under_way[channel] += 1
+        try:
+            with self._runtime.database.telling(channel, cancelled):
+                yield called_off
+        finally:
+            self._under_way[channel] -= 1
+            if not self._under_way[channel]:
+                del self._under_way[channel]
 
 
 def _number(value: Json) -> float | None:

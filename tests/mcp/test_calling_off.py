@@ -95,15 +95,13 @@ async def test_two_sessions_of_one_token_do_not_call_each_other_off(hub: Working
 async def test_of_two_calls_that_are_known_by_the_same_the_one_that_is_left_is_called_off(hub: WorkingHub) -> None:
     known, cancellations = await known_as(hub, "one token"), Cancellations(hub.runtime)
     channel = cancelled_channel(known, 7)
-    async with hub.database.listening(channel) as said, cancellations.heard(known, 7) as first:
-        await asyncio.sleep(0)  # it listens
-        async with cancellations.heard(known, 7) as second:
-            await asyncio.sleep(0)
-            async with hub.database.transaction() as tx:
-                await hub.database.signal(tx, channel)
-            await said.wait()
-            await asyncio.sleep(0)  # whoever was woken with this one has looked
-            heeded = first.is_set() or second.is_set()
+    with cancellations.heard(known, 7) as first:
+        async with hub.database.listening(channel) as said:
+            with cancellations.heard(known, 7) as second:
+                async with hub.database.transaction() as tx:
+                    await hub.database.signal(tx, channel)
+                await said.wait()
+                heeded = first.is_set() or second.is_set()
         async with hub.database.transaction() as tx:
             await hub.database.signal(tx, channel)
         await first.wait()
