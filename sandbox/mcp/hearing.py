@@ -46,8 +46,11 @@ class Hearing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         tasks = {task for task in (*self._asking, self._passing) if task is not None}
+        if not tasks:
+            self.hear = None
+            return
         try:
-            if kind is None and tasks:
+            if kind is None:
                 await asyncio.wait(tasks, timeout=LISTENER_SECONDS)
         finally:
             self.hear = None

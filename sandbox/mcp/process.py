@@ -6,10 +6,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
 
 from sandbox.programs import Program
+from sandbox.streams import Arriving
 
 Json = Any
 """Any JSON value."""
@@ -69,45 +70,68 @@ class Process:
             "hidden": [str(path) for path in program.hidden],
         }
         self._control.send(json.dumps(order).encode() + b"\n")
-        self._writing = asyncio.Lock()
+        self._writing = list[asyncio.Task[None]]()
 
     @property
     def keeper_pid(self) -> int:
         """Return the number of the keeper's process."""
         return self._keeper.pid
 
-    async def write(self, line: bytes) -> None:
-        """Write one line; one that was begun and not ended leaves nothing that could be spoken to.
+    def write(self, line: bytes) -> asyncio.Task[None] | None:
+        """Write one line: at once, or in the task that is returned, if the program reads more slowly.
+
+        One that was begun and not ended leaves nothing that could be spoken to.
 
         Raises:
-            OSError: nobody reads it.
+            OSError: nobody reads it; or the task raises it.
         """
-        async with self._writing:
-            await asyncio.get_running_loop().sock_sendall(self._in, line + b"\n")
+        rest = line + b"\n"
+        if not self._writing:  # else it has to wait for those
+            rest = rest[self._sent_at_once(rest) :]
+        if not rest:
+            return None
+        task = asyncio.create_task(self._write_after(self._writing[-1:], rest))
+        self._writing.append(task)
+        task.add_done_callback(self._written)
+        return task
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writing.remove(task)
+        if not task.cancelled():
+            task.exception()  # whoever still waits is told; nobody may be left to hear of it
+
+    def _sent_at_once(self, line: bytes) -> int:
+        try:
+            return self._in.send(line)
+        except BlockingIOError:
+            return 0
+
+    async def _write_after(self, before: Sequence[asyncio.Task[None]], rest: bytes) -> None:
+        if before:
+            await asyncio.wait(before)
+        await asyncio.get_running_loop().sock_sendall(self._in, rest)
 
     async def lines(self, longest: int) -> AsyncGenerator[bytes]:
-        """Yield what it says, line by line, until it says nothing more.
+        """Yield what it says, line by line, until it says nothing more; it is asked for once.
 
         Raises:
             LineTooLong: a line has more than `longest` bytes.
         """
-        loop, buffer = asyncio.get_running_loop(), bytearray()
-        while True:
-            try:
-                chunk = await loop.sock_recv(self._out, _CHUNK)
-            except OSError:
-                return
-            if not chunk:
-                return
-            buffer += chunk
-            if b"\n" in chunk:
-                *lines, rest = buffer.split(b"\n")
-                buffer = bytearray(rest)
-                for line in lines:
-                    yield bytes(line)
-                await asyncio.sleep(0)  # whoever never stops speaking must not keep the others from being heard
-            if len(buffer) > longest:
-                raise LineTooLong
+        transport, arriving = await asyncio.get_running_loop().create_unix_connection(Arriving, sock=self._out)
+        buffer = bytearray()
+        try:
+            while chunk := await arriving.more(_CHUNK):
+                buffer += chunk
+                if b"\n" in chunk:
+                    *lines, rest = buffer.split(b"\n")
+                    buffer = bytearray(rest)
+                    for line in lines:
+                        yield bytes(line)
+                    await asyncio.sleep(0)  # whoever never stops speaking must not keep the others from being heard
+                if len(buffer) > longest:
+                    raise LineTooLong
+        finally:
+            transport.abort()
 
     def kill(self) -> None:
         """Have its keeper end the program and everything it has started, without waiting for that."""

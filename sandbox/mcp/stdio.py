@@ -147,6 +147,8 @@ class StdioWay:
         return _received({**answer, "id": 1}, size)
 
     async def _there(self) -> "_Running":
+        if (running := self._running) is not None and not running.is_over:
+            return running
         async with self._starting:
             if self._running is not None and not self._running.is_over:
                 return self._running
@@ -256,17 +258,21 @@ class _Running:
             self._waiting.pop(number, None)
 
     async def _say(self, message: Mapping[str, Json]) -> None:
-        writing = asyncio.ensure_future(self.process.write(json.dumps(message).encode()))
         try:
-            await asyncio.shield(writing)
+            if (writing := self.process.write(json.dumps(message).encode())) is not None:
+                await self._seen_through(writing)
         except OSError as error:
             self._over()
             raise Dropped("The program does not read what it is sent.") from error
+
+    async def _seen_through(self, writing: asyncio.Task[None]) -> None:
+        try:
+            await asyncio.shield(writing)
         except asyncio.CancelledError:
             self._later(self._written(writing))  # half a line would be read as the beginning of the next one
             raise
 
-    async def _written(self, writing: "asyncio.Future[None]") -> None:
+    async def _written(self, writing: asyncio.Task[None]) -> None:
         """See a line through that nobody waits for any more; where it cannot be, nothing can be said here again."""
         try:
             async with asyncio.timeout(WRITE_SECONDS):
@@ -281,11 +287,13 @@ class _Running:
 
     async def _listen(self) -> None:
         try:
-            async for line in self.process.lines(LARGEST_ANSWER):
-                cost = self._hear(line)
-                if cost and not self._patience.bears(cost, len(line), at=time.monotonic()):
-                    self._give_up(NoAnswer("The program says more than it may that nobody asked for; it was ended."))
-                    break
+            async with contextlib.aclosing(self.process.lines(LARGEST_ANSWER)) as lines:
+                async for line in lines:
+                    cost = self._hear(line)
+                    if cost and not self._patience.bears(cost, len(line), at=time.monotonic()):
+                        why = "The program says more than it may that nobody asked for; it was ended."
+                        self._give_up(NoAnswer(why))
+                        break
         except LineTooLong:
             self._give_up(TooLarge(f"The answer is larger than {LARGEST_ANSWER} bytes."))
         finally:

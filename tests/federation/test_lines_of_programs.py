@@ -1,0 +1,91 @@
+"""Lines to and from a program: whole and in their order, however slowly it reads and whoever stops waiting."""
+
+import asyncio
+import os
+import pwd
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+
+from sandbox.mcp.process import LineTooLong, Process
+from sandbox.programs import Program
+
+pytestmark = pytest.mark.anyio
+
+MORE_THAN_FITS = 1_000_000
+"""Bytes of one line that no socket takes at once."""
+TELLS_LINES = "import sys\nfor line in sys.stdin: print(line[:3], len(line), flush=True)"
+WAITS_FIRST = f"import sys, time\ntime.sleep(0.3)\n{TELLS_LINES}"
+NEVER_READS = "import time\ntime.sleep(60)"
+
+
+@asynccontextmanager
+async def running(text: str) -> AsyncGenerator[Process]:
+    """Run a program of Python until the block ends."""
+    user = pwd.getpwuid(os.getuid()).pw_name
+    process = Process(Program(command=(sys.executable, "-c", text), user=user), {})
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.close()
+
+
+async def told(process: Process, number: int) -> list[str]:
+    """Return the next lines of a program."""
+    found = list[str]()
+    async with aclosing(process.lines(1000)) as lines:
+        async for line in lines:
+            found.append(line.decode())
+            if len(found) == number:
+                break
+    return found
+
+
+async def test_a_line_that_fits_is_written_before_anybody_waits() -> None:
+    async with running(TELLS_LINES) as process:
+        assert [process.write(b"one"), process.write(b"two")] == [None, None]
+
+        assert await told(process, 2) == ["one 4", "two 4"]
+
+
+async def test_lines_stay_whole_and_in_order_where_the_program_reads_slowly() -> None:
+    async with running(WAITS_FIRST) as process:
+        long = [process.write(f"{number:03}".encode() + b"x" * MORE_THAN_FITS) for number in range(3)]
+        short = process.write(b"end")
+        writing = [one for one in (*long, short) if one is not None]
+        lines, _ = await asyncio.gather(told(process, 4), asyncio.gather(*writing))
+
+        assert len(writing) == 4, "a short line has to wait for the long ones before it"
+        assert lines == [*(f"00{number} {MORE_THAN_FITS + 4}" for number in range(3)), "end 4"]
+        assert process.write(b"and") is None, "nobody is before it any more"
+
+
+async def test_a_line_that_its_writer_gave_up_lets_the_next_one_begin() -> None:
+    async with running(NEVER_READS) as process:
+        first, second = process.write(b"x" * MORE_THAN_FITS), process.write(b"next")
+        assert first is not None
+        assert second is not None
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        _, waiting = await asyncio.wait({second}, timeout=0.1)
+
+        assert waiting == {second}, "it does not fit either"
+        second.cancel()
+
+
+async def test_nobody_reads_any_more() -> None:
+    async with running("pass") as process:
+        async with aclosing(process.lines(1000)) as lines:
+            assert [line async for line in lines] == []
+
+        with pytest.raises(OSError, match="Broken pipe"):
+            process.write(b"hello")
+
+
+async def test_a_line_that_is_too_long_is_not_read_to_its_end() -> None:
+    async with running("print('x' * 100_000, flush=True)") as process:
+        with pytest.raises(LineTooLong):
+            await told(process, 1)
