@@ -139,8 +139,8 @@ class NewRow(SimpleNamespace):
 
     @property
     def for_orm(self) -> InvocationRow:
-        """The same row for a session to add."""
-        return InvocationRow(**vars(self))
+        """The same row for a session to add; what is not there is left out, as JSON it would be the value null."""
+        return InvocationRow(**{name: value for name, value in vars(self).items() if value is not None})
 
 
 class AmountRow(Base):

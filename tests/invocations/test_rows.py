@@ -1,4 +1,4 @@
-"""Indexes that are written for some calls alone are found by the questions they are for, on both engines."""
+"""What is written for a call: the indexes that some calls alone stand in are found, and what is not there is NULL."""
 
 import re
 from collections.abc import Generator
@@ -79,3 +79,12 @@ async def test_a_read_is_in_none_of_them(world: World) -> None:
 
     assert len(partial) >= 10
     assert rows == []
+
+
+async def test_what_a_write_does_not_have_is_null_in_its_record(world: World) -> None:
+    written = await world.call("note_post", {"text": "hello"})
+
+    async with world.runtime.database.reading() as tx:
+        none = "alarms IS NULL AND output IS NULL AND conflict IS NULL AND run_id IS NULL"
+        where = f"SELECT count(*) FROM invocations WHERE id = :id AND {none}"  # noqa: S608  # our own words
+        assert await tx.scalar(text(where), {"id": written.id}) == 1
