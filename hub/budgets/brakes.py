@@ -29,7 +29,7 @@ class Brakes:
         self._clock = clock
         self._kept: _Kept | None = None
         self._changes = 0
-        self._joined = Joined[_Kept]()
+        self._joined = Joined[_Kept](LOOK_AGAIN_SECONDS)
         self._heard = database.subscribe(BRAKES_CHANNEL)
 
     async def limits(self) -> tuple[Limit, ...]:

@@ -38,7 +38,7 @@ class Bundles:
         self._clock = clock
         self._active: dict[str, _Kept] = {}
         self._publications = 0
-        self._joined = Joined[Bundle]()
+        self._joined = Joined[Bundle](LOOK_AGAIN_SECONDS)
         self._heard = database.subscribe(BUNDLES_CHANGED)
 
     async def active(self, environment: str) -> Bundle:

@@ -10,16 +10,18 @@ class Bell(asyncio.Event):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told = set[Callable[[], None]]()
+        self._told = set[Callable[[], object]]()
 
     def set(self) -> None:
-        """Wake whoever waits, and tell whoever is to be told."""
+        """Wake whoever waits, and tell whoever is to be told; to set it again changes nothing."""
+        if self.is_set():
+            return
         super().set()
         for tell in tuple(self._told):
             tell()
 
     @contextmanager
-    def telling(self, tell: Callable[[], None]) -> Generator[None]:
+    def telling(self, tell: Callable[[], object]) -> Generator[None]:
         """Call `tell` when it is set while the block lasts, or at once if it is set already."""
         self._told.add(tell)
         try:

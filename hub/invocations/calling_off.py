@@ -18,27 +18,21 @@ BY_CLIENT: Final = "Its client cancelled the request."
 
 
 async def unless_called_off(work: Coroutine[Any, Any, T], called_off: Bell | None) -> T | None:
-    """Return what `work` returns; None: it was ended, because its client called it off."""
-    task = asyncio.current_task()
-    if called_off is None or task is None:
+    """Return what `work` returns; None: it was ended, or not begun, because its client called it off."""
+    if called_off is None:
         return await work
-    cancelled_before, is_ended = task.cancelling(), False
-
-    def end() -> None:
-        nonlocal is_ended
-        is_ended = True
-        task.cancel()
-
-    with called_off.telling(end):
+    if called_off.is_set():
+        work.close()
+        return None
+    ours, task = asyncio.current_task(), asyncio.create_task(work)
+    ends_before = ours.cancelling() if ours is not None else 0
+    with called_off.telling(task.cancel):
         try:
-            return await work
+            return await task
         except asyncio.CancelledError:
-            if is_ended and task.cancelling() - 1 <= cancelled_before:
+            if called_off.is_set() and ours is not None and ours.cancelling() == ends_before:
                 return None
-            raise  # somebody else ends more than this
-        finally:
-            if is_ended:
-                task.uncancel()
+            raise  # somebody ends more than this
 
 
 @contextlib.asynccontextmanager

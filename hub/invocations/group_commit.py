@@ -134,8 +134,11 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001  # every waiter must hear of it, whatever it was
             _fail(batch, error)
             return
-        except asyncio.CancelledError as ended:  # the event loop itself is being closed
-            _fail(batch, ended)
+        except asyncio.CancelledError:  # the event loop itself is being closed
+            _fail(
+                batch,
+                Unavailable("The hub stopped while the call was being put on record; whether it was is not known."),
+            )
             raise
         for entry in batch:
             if not entry.committed.done():

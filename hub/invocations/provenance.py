@@ -13,18 +13,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from itertools import islice
 from typing import Any, Final, cast
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, select
+from sqlalchemy import Insert, delete, select
 
 from hub.core.redaction import REDACTED
 from hub.invocations.tables import SeenValueRow
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
 from hub.registry import PublishedTool
-from hub.storage import Database, Insertion, Tx, insert_into, now
+from hub.storage import Database, Insertion, Tx, dialect_of, insert_into, now
 
 Json = Any
 """Any JSON value."""
@@ -157,14 +158,21 @@ def insertions(place: Tx | Database, rows: Iterable[Mapping[str, Json]], *, at: 
     for row in rows:
         first.setdefault((row["mac"], row["run_id"]), {**row, "seen_at": at})
     ordered = [first[key] for key in sorted(first)]
-    made = list[Insertion]()
-    if once := [row for row in ordered if row["run_id"] != NO_RUN]:
-        made.append(Insertion(insert_into(place, SeenValueRow).on_conflict_do_nothing(), once))
-    if again := [row for row in ordered if row["run_id"] == NO_RUN]:
-        statement = insert_into(place, SeenValueRow)
-        renewed = {"seen_at": statement.excluded.seen_at, "tool": statement.excluded.tool}
-        made.append(Insertion(statement.on_conflict_do_update(index_elements=["mac", "run_id"], set_=renewed), again))
-    return made
+    once = [row for row in ordered if row["run_id"] != NO_RUN]
+    again = [row for row in ordered if row["run_id"] == NO_RUN]
+    keeping, renewing = _statements(dialect_of(place))
+    return [Insertion(statement, rows) for statement, rows in ((keeping, once), (renewing, again)) if rows]
+
+
+@cache
+def _statements(dialect: str) -> tuple[Insert, Insert]:
+    """Return what keeps a value that may be kept already: as it was, and as seen just now."""
+    renewing = insert_into(dialect, SeenValueRow)
+    renewed = {"seen_at": renewing.excluded.seen_at, "tool": renewing.excluded.tool}
+    return (
+        insert_into(dialect, SeenValueRow).on_conflict_do_nothing(),
+        renewing.on_conflict_do_update(index_elements=["mac", "run_id"], set_=renewed),
+    )
 
 
 async def forget_values(tx: Tx) -> None:

@@ -135,6 +135,8 @@ class NewRow(SimpleNamespace):
     """All columns of a call that goes on record, by name; the ORM, which watches each of them, is not asked for it."""
 
     def __init__(self, **columns: Any) -> None:  # noqa: ANN401  # a column holds what its type says
+        if unknown := columns.keys() - _COLUMNS.keys():
+            raise TypeError(f"there is no column {', '.join(sorted(unknown))}")
         super().__init__(**_COLUMNS | columns)
 
     @property

@@ -121,9 +121,9 @@ async def restore(tx: Tx, looked: Looked, authority: Authority) -> None:
     tool = await get_tool(tx, looked.tool_id)
     await require_steward(tx, authority, Stewards(owner_id=tool.owner_id, what=f"the tool {tool.name!r}"))
     row = InvocationRow
-    used = select(row.id).where(row.agent_id == looked.agent_id, row.tool_id == looked.tool_id).limit(1)
-    if await tx.scalar(used) is None:
-        raise NotFound("This agent has never used this tool.")
+    written = (row.agent_id == looked.agent_id, row.tool_id == looked.tool_id, row.sent_at.is_not(None))
+    if await tx.scalar(select(row.id).where(*written).limit(1)) is None:
+        raise NotFound("This agent has never written with this tool.")
     look = Look(
         agent_id=looked.agent_id,
         tool_id=looked.tool_id,

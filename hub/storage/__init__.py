@@ -4,7 +4,7 @@ from hub.storage.alone import served_alone
 from hub.storage.appending import Compose, Insertion
 from hub.storage.clock import database_now, now
 from hub.storage.database import Database, Tx
-from hub.storage.inserting import insert_into
+from hub.storage.inserting import dialect_of, insert_into
 from hub.storage.joining import Joined
 from hub.storage.types import Base, Json, Moment
 from hub.storage.urls import check_url
@@ -20,6 +20,7 @@ __all__ = [
     "Tx",
     "check_url",
     "database_now",
+    "dialect_of",
     "insert_into",
     "now",
     "served_alone",

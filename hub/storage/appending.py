@@ -17,8 +17,9 @@ from typing import Any, Final
 from sqlalchemy import Dialect, Insert
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
+from hub.core.errors import Unavailable
 from hub.storage.clock import NOW
-from hub.storage.failing import LOST_IN_COMMIT, database_errors
+from hub.storage.failing import GONE, LOST_IN_COMMIT, database_errors
 
 _DIALECT: Final[Dialect] = sqlite_dialect(paramstyle="qmark")
 _NOW: Final = str(NOW.compile(dialect=_DIALECT))
@@ -49,9 +50,13 @@ class Appender:
         """Insert what `compose` returns and return once it is durable.
 
         Raises:
-            Unavailable: the file is gone or locked.
+            Unavailable: the file is gone or locked, or this was closed.
         """
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._append, compose)
+        try:
+            appending = asyncio.get_running_loop().run_in_executor(self._thread, self._append, compose)
+        except RuntimeError as error:  # it was closed
+            raise Unavailable(GONE) from error
+        await appending
 
     def close(self) -> None:
         """Finish what is under way, and close the connection."""
@@ -65,7 +70,8 @@ class Appender:
                 connection.execute("BEGIN IMMEDIATE")
                 (at,) = connection.execute(_NOW).fetchone()
                 for one in compose(datetime.fromisoformat(at)):
-                    connection.executemany(*_spoken(one))
+                    if one.rows:
+                        connection.executemany(*_spoken(one))
             with database_errors(gone=LOST_IN_COMMIT):
                 connection.execute("COMMIT")
         except BaseException:
@@ -82,7 +88,10 @@ class Appender:
 
 def _spoken(insertion: Insertion) -> tuple[str, list[list[Any]]]:
     """Return the words of a statement and the values of its rows, as the driver takes them."""
-    words, columns = _compiled(insertion.statement, tuple(insertion.rows[0]))
+    names = insertion.rows[0].keys()
+    if any(row.keys() != names for row in insertion.rows):
+        raise ValueError("rows that are inserted together have the same columns")
+    words, columns = _compiled(insertion.statement, tuple(names))
     rows = [
         [row[name] if as_stored is None else as_stored(row[name]) for name, as_stored in columns]
         for row in insertion.rows

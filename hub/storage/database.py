@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -20,6 +20,7 @@ from hub.storage.failing import LOST_IN_COMMIT, database_errors
 BUSY_TIMEOUT_SECONDS: Final = 10
 """How long a writer waits for SQLite's lock before the caller is told that the database is busy."""
 
+T = TypeVar("T")
 Tx = AsyncSession
 """An open transaction. Features take one as their first argument and never commit it."""
 
@@ -50,12 +51,13 @@ class Database:
             Appender(lambda: sqlite.connect_blocking(file, timeout=busy_seconds)) if self.is_sqlite else None
         )
         self._writer = asyncio.Lock()
-        self._told: defaultdict[str, set[Callable[[], None]]] = defaultdict(set)
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._told: defaultdict[str, set[Callable[[], object]]] = defaultdict(set)
 
     async def close(self) -> None:
         """Close every connection."""
         if self._appender is not None:
-            self._appender.close()
+            await asyncio.to_thread(self._appender.close)
         await self.engine.dispose()
 
     @property
@@ -139,19 +141,17 @@ class Database:
         heard = asyncio.Event()
         with ExitStack() as stack:
             for channel in frozenset(channels):
-                stack.enter_context(self.telling(channel, heard.set))
+                stack.enter_context(_among(self._waiting, channel, heard))
             yield heard
 
     @contextmanager
-    def telling(self, channel: str, tell: Callable[[], None]) -> Generator[None]:
-        """Call `tell` whenever `channel` is signalled, for as long as the block lasts; see `listening`."""
-        self._told[channel].add(tell)
-        try:
+    def telling(self, channel: str, tell: Callable[[], object]) -> Generator[None]:
+        """Call `tell` whenever `channel` is signalled while the block lasts; it may be told of one signal twice.
+
+        Unlike those who listen it is told of signals alone, never to look whether it has missed one.
+        """
+        with _among(self._told, channel, tell):
             yield
-        finally:
-            self._told[channel].discard(tell)
-            if not self._told[channel]:
-                del self._told[channel]
 
     def subscribe(self, channel: str) -> asyncio.Event:
         """Return an event that is set, now and whenever `channel` is signalled, for as long as the database lives.
@@ -160,7 +160,7 @@ class Database:
         """
         heard = asyncio.Event()
         heard.set()
-        self._told[channel].add(heard.set)
+        self._waiting[channel].add(heard)
         return heard
 
     async def relay_signals(self) -> None:
@@ -180,8 +180,8 @@ class Database:
 
             driver.add_termination_listener(ended)
             await driver.add_listener("hub", notified)
-            for channel in list(self._told):
-                self._wake(channel)  # whatever was signalled while nobody listened is lost: let everybody look again
+            for heard in [one for waiting in self._waiting.values() for one in waiting]:
+                heard.set()  # whatever was signalled while nobody listened is lost: let everybody look again
             await lost.wait()
 
     def _publish(self, tx: Tx) -> None:
@@ -189,9 +189,23 @@ class Database:
             self._wake(channel)
 
     def _wake(self, channel: str) -> None:
+        for heard in self._waiting.get(channel, ()):
+            heard.set()
         for tell in tuple(self._told.get(channel, ())):
             tell()
 
 
 def _session(engine: AsyncEngine) -> AsyncSession:
     return AsyncSession(engine, expire_on_commit=False, autoflush=True)
+
+
+@contextmanager
+def _among(kept: defaultdict[str, set[T]], channel: str, one: T) -> Generator[None]:
+    """Keep `one` among those of a channel while the block lasts."""
+    kept[channel].add(one)
+    try:
+        yield
+    finally:
+        kept[channel].discard(one)
+        if not kept[channel]:
+            del kept[channel]

@@ -2,31 +2,43 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 
-class Joined(Generic[T]):
-    """Readings under way. Whoever asks while one is joins it, and shares what comes of it, an error too."""
+@dataclass(frozen=True, slots=True)
+class _UnderWay(Generic[T]):
+    reading: asyncio.Task[T]
+    since: float
 
-    def __init__(self) -> None:
-        self._under_way: dict[str, asyncio.Task[T]] = {}
+
+class Joined(Generic[T]):
+    """Readings under way. Whoever asks while one is joins it, and shares what comes of it, an error too.
+
+    One that has gone on for `seconds` is joined no more: what it read may be too old by then.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._under_way: dict[str, _UnderWay[T]] = {}
 
     async def read(self, key: str, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what `read` returns, or what the reading of `key` does that is under way."""
-        reading = self._under_way.get(key)
-        if reading is None:
-            reading = self._under_way[key] = asyncio.create_task(read())
-            reading.add_done_callback(lambda done: self._ended(key, done))
-        return await asyncio.shield(reading)
+        at, found = asyncio.get_running_loop().time(), self._under_way.get(key)
+        if found is None or at - found.since >= self._seconds:
+            found = self._under_way[key] = _UnderWay(asyncio.create_task(read()), at)
+            found.reading.add_done_callback(lambda reading: self._ended(key, reading))
+        return await asyncio.shield(found.reading)
 
     def part(self) -> None:
         """Let nobody join what is under way: it may have been read before something changed."""
         self._under_way.clear()
 
     def _ended(self, key: str, reading: asyncio.Task[T]) -> None:
-        if self._under_way.get(key) is reading:
+        found = self._under_way.get(key)
+        if found is not None and found.reading is reading:
             del self._under_way[key]
         if not reading.cancelled():
             reading.exception()  # whoever still waits is told; nobody may be left to hear of it

@@ -1,12 +1,13 @@
 """One running foreign program as the hub sees it: lines in, lines out, bounded; gone when it is closed."""
 
 import asyncio
+import errno
 import json
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final
 
 from sandbox.programs import Program
@@ -71,6 +72,7 @@ class Process:
         }
         self._control.send(json.dumps(order).encode() + b"\n")
         self._writing = list[asyncio.Task[None]]()
+        self._is_within_a_line = False
 
     @property
     def keeper_pid(self) -> int:
@@ -83,17 +85,31 @@ class Process:
         One that was begun and not ended leaves nothing that could be spoken to.
 
         Raises:
-            OSError: nobody reads it; or the task raises it.
+            OSError: nobody reads it, or half a line stands there; or the task raises it.
         """
-        rest = line + b"\n"
-        if not self._writing:  # else it has to wait for those
+        rest, earlier = line + b"\n", tuple(self._writing)
+        if not earlier:
+            self._refuse_after_half_a_line()
             rest = rest[self._sent_at_once(rest) :]
-        if not rest:
-            return None
-        task = asyncio.create_task(self._write_after(self._writing[-1:], rest))
+            if not rest:
+                return None
+            self._is_within_a_line = True
+        task = asyncio.create_task(self._write_after(earlier, rest))
         self._writing.append(task)
         task.add_done_callback(self._written)
         return task
+
+    async def _write_after(self, earlier: tuple[asyncio.Task[None], ...], rest: bytes) -> None:
+        if earlier:
+            await asyncio.wait(earlier)
+            self._refuse_after_half_a_line()
+            self._is_within_a_line = True
+        await asyncio.get_running_loop().sock_sendall(self._in, rest)
+        self._is_within_a_line = False
+
+    def _refuse_after_half_a_line(self) -> None:
+        if self._is_within_a_line:
+            raise BrokenPipeError(errno.EPIPE, "half a line was written; what comes next would be read as its end")
 
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writing.remove(task)
@@ -105,11 +121,6 @@ class Process:
             return self._in.send(line)
         except BlockingIOError:
             return 0
-
-    async def _write_after(self, before: Sequence[asyncio.Task[None]], rest: bytes) -> None:
-        if before:
-            await asyncio.wait(before)
-        await asyncio.get_running_loop().sock_sendall(self._in, rest)
 
     async def lines(self, longest: int) -> AsyncGenerator[bytes]:
         """Yield what it says, line by line, until it says nothing more; it is asked for once.
@@ -139,6 +150,10 @@ class Process:
 
     async def close(self) -> None:
         """End the program and everything it has started."""
+        writing = tuple(self._writing)
+        for task in writing:
+            task.cancel()
+        await asyncio.gather(*writing, return_exceptions=True)
         for one in (self._control, self._in, self._out):
             one.close()
         await asyncio.to_thread(self._reap)

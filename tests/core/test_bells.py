@@ -32,3 +32,11 @@ async def test_nobody_is_told_after_leaving() -> None:
         pass
     bell.set()
     assert told == []
+
+
+async def test_it_rings_once_however_often_it_is_set() -> None:
+    bell, told = Bell(), list[str]()
+    with bell.telling(lambda: told.append("one")):
+        bell.set()
+        bell.set()
+    assert told == ["one"]

@@ -63,17 +63,39 @@ async def test_lines_stay_whole_and_in_order_where_the_program_reads_slowly() ->
         assert process.write(b"and") is None, "nobody is before it any more"
 
 
-async def test_a_line_that_its_writer_gave_up_lets_the_next_one_begin() -> None:
+async def test_a_writer_that_gives_up_lets_nobody_in_before_those_ahead_of_it() -> None:
+    async with running(WAITS_FIRST) as process:
+        first, second, third = (process.write(f"{one:03}".encode() + b"x" * MORE_THAN_FITS) for one in range(3))
+        assert first is not None
+        assert second is not None
+        assert third is not None
+        await asyncio.sleep(0)
+        second.cancel()
+        lines, *_ = await asyncio.gather(told(process, 2), first, third)
+
+        assert lines == [f"00{one} {MORE_THAN_FITS + 4}" for one in (0, 2)]
+
+
+async def test_after_half_a_line_nothing_more_is_written() -> None:
     async with running(NEVER_READS) as process:
         first, second = process.write(b"x" * MORE_THAN_FITS), process.write(b"next")
         assert first is not None
         assert second is not None
+        await asyncio.sleep(0)
         first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        _, waiting = await asyncio.wait({second}, timeout=0.1)
 
-        assert waiting == {second}, "it does not fit either"
-        second.cancel()
+        with pytest.raises(BrokenPipeError, match="half a line"):
+            await second
+        with pytest.raises(BrokenPipeError, match="half a line"):
+            process.write(b"another")
+
+
+async def test_what_is_still_being_written_ends_with_the_process() -> None:
+    async with running(NEVER_READS) as process:
+        writing = process.write(b"x" * MORE_THAN_FITS)
+        assert writing is not None
+        await asyncio.sleep(0)
+    assert writing.cancelled()
 
 
 async def test_nobody_reads_any_more() -> None:

@@ -61,7 +61,7 @@ async def test_a_call_that_was_called_off_before_it_began_is_not_made() -> None:
     bell.set()
 
     assert await unless_called_off(work.run(), bell) is None
-    assert not work.free.is_set()
+    assert not work.begun.is_set()
 
 
 async def test_whoever_cancels_the_caller_is_not_mistaken_for_the_client() -> None:
@@ -113,3 +113,42 @@ async def test_a_time_limit_around_it_is_still_a_time_limit() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await unless_called_off(work.run(), bell)
+
+
+async def test_work_that_is_called_off_twice_ends_in_its_own_order() -> None:
+    bell, begun, ended = Bell(), asyncio.Event(), list[str]()
+
+    async def work() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            ended.append("tidied up")
+
+    calling = asyncio.create_task(unless_called_off(work(), bell))
+    await begun.wait()
+    bell.set()
+    await asyncio.sleep(0)
+    bell.set()
+
+    assert await calling is None
+    assert ended == ["tidied up"]
+
+
+async def test_a_caller_who_was_cancelled_before_and_went_on_may_still_call_off() -> None:
+    work, bell = Work(), Bell()
+
+    async def caller() -> str | None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return await unless_called_off(work.run(), bell)
+
+    calling = asyncio.create_task(caller())
+    await asyncio.sleep(0)
+    calling.cancel()
+    await work.begun.wait()
+    bell.set()
+
+    assert await calling is None

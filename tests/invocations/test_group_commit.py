@@ -196,7 +196,7 @@ async def test_what_waits_is_told_when_the_event_loop_itself_is_closed(world: Wo
         await gated.reached.wait()
         committer.cancel()  # as asyncio.run() does with every task that is left
 
-        with pytest.raises(Unavailable, match="could not be put on record"):
+        with pytest.raises(Unavailable, match="whether it was is not known"):
             await answer
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, text
 from world import World
 
+from hub.invocations.tables import NewRow
 from hub.invocations.trust import trust_in
 from hub.storage import Database
 
@@ -88,3 +89,8 @@ async def test_what_a_write_does_not_have_is_null_in_its_record(world: World) ->
         none = "alarms IS NULL AND output IS NULL AND conflict IS NULL AND run_id IS NULL"
         where = f"SELECT count(*) FROM invocations WHERE id = :id AND {none}"  # noqa: S608  # our own words
         assert await tx.scalar(text(where), {"id": written.id}) == 1
+
+
+def test_a_row_has_the_columns_of_its_table_and_no_other() -> None:
+    with pytest.raises(TypeError, match="no column sates"):
+        NewRow(id="inv_1", sates="received")

@@ -55,6 +55,31 @@ async def test_a_read_that_is_called_off_ends_at_the_system(hub: WorkingHub, htt
     assert await state_of(hub) == [State.CANCELLED.value]
 
 
+@BOTH_ENGINES
+async def test_a_cancellation_that_comes_back_by_the_database_ends_a_read_once_and_on_record(
+    hub: WorkingHub, http: httpx2.AsyncClient
+) -> None:
+    token = await hub.token()
+    async with hub.database.listening("any") as listens:
+        relay = asyncio.create_task(hub.database.relay_signals())
+        if not hub.database.is_sqlite:
+            await asyncio.wait_for(listens.wait(), 60)
+    async with silent(hub) as system:
+        for _ in range(5):
+            system.asked.clear()
+            calling = asyncio.create_task(send(http, token, call("silent_item_get", {"id": 1})))
+            await system.asked.wait()
+            async with asyncio.TaskGroup() as several:
+                for _ in range(2):
+                    several.create_task(send(http, token, CANCEL))
+            answer = (await calling).json()["result"]
+            assert answer["structuredContent"]["status"] == "cancelled"
+    relay.cancel()
+    await asyncio.gather(relay, return_exceptions=True)
+
+    assert await state_of(hub) == [State.CANCELLED.value] * 5
+
+
 async def test_nobody_calls_off_the_request_of_another_by_its_number(hub: WorkingHub, http: httpx2.AsyncClient) -> None:
     token = await hub.token()
     async with silent(hub) as system:

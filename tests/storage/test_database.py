@@ -163,6 +163,26 @@ async def test_a_signal_reaches_another_process_on_postgresql(postgresql_url: st
     await there.close()
 
 
+async def test_who_listens_looks_again_when_the_relay_comes_back_and_a_command_is_never_made_up(
+    postgresql_url: str,
+) -> None:
+    database, told = Database(postgresql_url), list[str]()
+    with database.telling("things", lambda: told.append("told")):
+        async with database.listening("things") as heard:
+            relay = asyncio.create_task(database.relay_signals())
+            await asyncio.wait_for(heard.wait(), 60)  # it has begun to listen: something may have been missed
+            made_up = list(told)
+            async with database.transaction() as tx:
+                await database.signal(tx, "things")
+            came = list(told)
+    relay.cancel()
+    await asyncio.gather(relay, return_exceptions=True)
+    await database.close()
+
+    assert made_up == []
+    assert set(came) == {"told"}  # twice, if it has come back by the database already
+
+
 async def test_a_database_held_by_another_process_is_unavailable_and_says_so(sqlite_url: str) -> None:
     database = Database(sqlite_url, busy_seconds=0.1)
     assert database.url.database is not None

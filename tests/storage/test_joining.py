@@ -8,6 +8,8 @@ from hub.storage import Joined
 
 pytestmark = pytest.mark.anyio
 
+ENDLESS = 3600.0
+
 
 class Source:
     """Counts how often it is read, and answers when it is let."""
@@ -27,7 +29,7 @@ class Source:
 
 
 async def test_all_who_ask_at_once_share_one_reading() -> None:
-    joined, source = Joined[int](), Source()
+    joined, source = Joined[int](ENDLESS), Source()
     asking = [asyncio.create_task(joined.read("a", source.read)) for _ in range(5)]
     await asyncio.sleep(0)
     source.open.set()
@@ -37,14 +39,14 @@ async def test_all_who_ask_at_once_share_one_reading() -> None:
 
 
 async def test_different_things_are_read_by_themselves() -> None:
-    joined, source = Joined[int](), Source()
+    joined, source = Joined[int](ENDLESS), Source()
     source.open.set()
 
     assert await asyncio.gather(joined.read("a", source.read), joined.read("b", source.read)) == [1, 2]
 
 
 async def test_an_error_is_shared_and_the_next_one_reads_again() -> None:
-    joined, source = Joined[int](), Source()
+    joined, source = Joined[int](ENDLESS), Source()
     source.error = KeyError("gone")
     asking = [asyncio.create_task(joined.read("a", source.read)) for _ in range(2)]
     await asyncio.sleep(0)
@@ -56,7 +58,7 @@ async def test_an_error_is_shared_and_the_next_one_reads_again() -> None:
 
 
 async def test_nobody_joins_what_was_begun_before_a_change() -> None:
-    joined, source = Joined[int](), Source()
+    joined, source = Joined[int](ENDLESS), Source()
     earlier = asyncio.create_task(joined.read("a", source.read))
     await asyncio.sleep(0)
     joined.part()
@@ -68,7 +70,7 @@ async def test_nobody_joins_what_was_begun_before_a_change() -> None:
 
 
 async def test_one_who_leaves_ends_it_for_nobody_else() -> None:
-    joined, source = Joined[int](), Source()
+    joined, source = Joined[int](ENDLESS), Source()
     leaving, staying = (asyncio.create_task(joined.read("a", source.read)) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
@@ -81,7 +83,7 @@ async def test_one_who_leaves_ends_it_for_nobody_else() -> None:
 async def test_an_error_that_nobody_waits_for_is_no_complaint() -> None:
     complaints = list[object]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    joined, source = Joined[int](), Source()
+    joined, source = Joined[int](ENDLESS), Source()
     source.error = KeyError("gone")
     asking = asyncio.create_task(joined.read("a", source.read))
     await asyncio.sleep(0)
@@ -93,3 +95,31 @@ async def test_an_error_that_nobody_waits_for_is_no_complaint() -> None:
     asyncio.get_running_loop().set_exception_handler(None)
 
     assert (complaints, source.reads) == ([], 1)
+
+
+async def test_nobody_joins_one_that_has_gone_on_for_too_long() -> None:
+    joined, source = Joined[int](0), Source()
+    earlier = asyncio.create_task(joined.read("a", source.read))
+    await asyncio.sleep(0)
+    later = asyncio.create_task(joined.read("a", source.read))
+    await asyncio.sleep(0)
+    source.open.set()
+
+    assert await asyncio.gather(earlier, later) == [1, 2]
+
+
+async def test_an_older_one_that_ends_takes_nobody_the_newer_one() -> None:
+    joined, older, newer = Joined[int](ENDLESS), Source(), Source()
+    first = asyncio.create_task(joined.read("a", older.read))
+    await asyncio.sleep(0)
+    joined.part()
+    second = asyncio.create_task(joined.read("a", newer.read))
+    await asyncio.sleep(0)
+    older.open.set()
+    await first
+    await asyncio.sleep(0)
+    third = asyncio.create_task(joined.read("a", newer.read))
+    await asyncio.sleep(0)
+    newer.open.set()
+
+    assert await asyncio.gather(second, third) == [1, 1]
