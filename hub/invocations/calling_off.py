@@ -21,9 +21,6 @@ async def unless_called_off(work: Coroutine[Any, Any, T], called_off: Bell | Non
     """Return what `work` returns; None: it was ended, or not begun, because its client called it off."""
     if called_off is None:
         return await work
-    if called_off.is_set():
-        work.close()
-        return None
     ours, task = asyncio.current_task(), asyncio.create_task(work)
     ends_before = ours.cancelling() if ours is not None else 0
     with called_off.telling(task.cancel):

@@ -27,10 +27,14 @@ _NOW: Final = str(NOW.compile(dialect=_DIALECT))
 
 @dataclass(frozen=True, slots=True)
 class Insertion:
-    """One statement and the rows it inserts, all with the same columns."""
+    """One statement and the rows it inserts: one at least, all with the same columns."""
 
     statement: Insert
     rows: Sequence[Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        if not self.rows or any(row.keys() != self.rows[0].keys() for row in self.rows):
+            raise ValueError("rows that are inserted together have the same columns, and there is one at least")
 
 
 _AsStored = Callable[[Any], Any]
@@ -70,8 +74,7 @@ class Appender:
                 connection.execute("BEGIN IMMEDIATE")
                 (at,) = connection.execute(_NOW).fetchone()
                 for one in compose(datetime.fromisoformat(at)):
-                    if one.rows:
-                        connection.executemany(*_spoken(one))
+                    connection.executemany(*_spoken(one))
             with database_errors(gone=LOST_IN_COMMIT):
                 connection.execute("COMMIT")
         except BaseException:
@@ -88,10 +91,7 @@ class Appender:
 
 def _spoken(insertion: Insertion) -> tuple[str, list[list[Any]]]:
     """Return the words of a statement and the values of its rows, as the driver takes them."""
-    names = insertion.rows[0].keys()
-    if any(row.keys() != names for row in insertion.rows):
-        raise ValueError("rows that are inserted together have the same columns")
-    words, columns = _compiled(insertion.statement, tuple(names))
+    words, columns = _compiled(insertion.statement, tuple(insertion.rows[0]))
     rows = [
         [row[name] if as_stored is None else as_stored(row[name]) for name, as_stored in columns]
         for row in insertion.rows

@@ -41,7 +41,6 @@ def _was_in_the_way(error: BaseException | None) -> bool:
     """Return whether the database undid the transaction because of others: a deadlock, a lost race, a lock."""
     told = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(told, sqlite3.OperationalError):
-        return (
-            getattr(told, "sqlite_errorcode", 0) & 0xFF in _SQLITE_BUSY
-        )  # the low byte is the kind, the rest says where
+        code = getattr(told, "sqlite_errorcode", 0)  # its low byte is the kind, the rest says where
+        return code & 0xFF in _SQLITE_BUSY
     return getattr(told, "sqlstate", None) in _POSTGRESQL_RACES

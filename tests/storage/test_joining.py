@@ -57,11 +57,13 @@ async def test_an_error_is_shared_and_the_next_one_reads_again() -> None:
     assert await joined.read("a", source.read) == 2
 
 
-async def test_nobody_joins_what_was_begun_before_a_change() -> None:
-    joined, source = Joined[int](ENDLESS), Source()
+@pytest.mark.parametrize(("seconds", "parts"), [(ENDLESS, True), (0.0, False)], ids=["a change", "its age"])
+async def test_nobody_joins_what_may_be_too_old(seconds: float, *, parts: bool) -> None:
+    joined, source = Joined[int](seconds), Source()
     earlier = asyncio.create_task(joined.read("a", source.read))
     await asyncio.sleep(0)
-    joined.part()
+    if parts:
+        joined.part()
     later = asyncio.create_task(joined.read("a", source.read))
     await asyncio.sleep(0)
     source.open.set()
@@ -95,17 +97,6 @@ async def test_an_error_that_nobody_waits_for_is_no_complaint() -> None:
     asyncio.get_running_loop().set_exception_handler(None)
 
     assert (complaints, source.reads) == ([], 1)
-
-
-async def test_nobody_joins_one_that_has_gone_on_for_too_long() -> None:
-    joined, source = Joined[int](0), Source()
-    earlier = asyncio.create_task(joined.read("a", source.read))
-    await asyncio.sleep(0)
-    later = asyncio.create_task(joined.read("a", source.read))
-    await asyncio.sleep(0)
-    source.open.set()
-
-    assert await asyncio.gather(earlier, later) == [1, 2]
 
 
 async def test_an_older_one_that_ends_takes_nobody_the_newer_one() -> None:
