@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from hub.core.errors import HubError, TooMany
+from hub.core.money import minor_digits, money
 
 BRAKES_CHANNEL: Final = "brakes"
 """Signalled when a limit or a switch has been set or lifted."""
@@ -77,18 +78,27 @@ class Limit:
     @property
     def words(self) -> str:
         """What it allows, in words."""
-        whose = f"{'this' if self.subject else 'one'} {self.per}"
+        whose, figure = f"{'this' if self.subject else 'one'} {self.per}", self.figure(self.amount)
         if self.measure is Measure.AT_ONCE:
-            return f"{self.amount:,} calls at the same time for {whose}"
+            return f"{figure} calls at the same time for {whose}"
         if self.measure is Measure.TIME:
-            return f"{self.amount:,} seconds from its first call on for {whose}"
-        what = f"{self.unit} of {self.measure}" if self.measure.has_unit else self.measure.value
-        unit = " (minor units)" if self.measure is Measure.MONEY else ""
-        return f"{self.amount:,} {what}{unit} in {_window(self.seconds)} for {whose}"
+            return f"{figure} from its first call on for {whose}"
+        what = f"{figure} of {self.measure}" if self.measure.has_unit else f"{figure} {self.measure}"
+        return f"{what} in {_length(self.seconds)} for {whose}"
+
+    def figure(self, amount: int) -> str:
+        """Return so much of what it counts, in words; of a cost in a currency as of money."""
+        if self.measure is Measure.TIME:
+            return _length(amount)
+        if self.measure is Measure.MONEY or (self.measure is Measure.COST and minor_digits(self.unit) is not None):
+            return money(amount, self.unit)
+        return f"{amount:,} {self.unit}".rstrip()
 
 
-def _window(seconds: int) -> str:
-    """Return a window in words: in the largest unit that it is a whole number of."""
+def _length(seconds: int) -> str:
+    """Return a length of time in words: in the largest unit that it is a whole number of."""
+    if not seconds:
+        return "no time"
     unit, length = next((unit, length) for unit, length in _UNITS.items() if seconds % length == 0)
     count = seconds // length
     return f"{'an' if unit == 'hour' else 'a'} {unit}" if count == 1 else f"{count:,} {unit}s"

@@ -7,6 +7,7 @@ from typing import Final
 from connectors.sdk.preview import Preview
 from hub.approvals import Choice, Question, Vote, Waiting, standing
 from hub.approvals.rules import asked_in, stages
+from hub.core.money import money
 from hub.dryrun import PlanPreview, PreviewRecord, TrackRecord
 from hub.invocations.states import DONE, State
 from hub.invocations.values import Claims, Invocation
@@ -18,7 +19,6 @@ from hub.web.field_words import arguments_words
 from hub.web.headlines import headline
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at, span
-from hub.web.money import money
 from hub.web.plan_views import plan_box, state_word
 from hub.web.state_words import TAKEN_BACK_SINCE
 from hub.web.tool import json_text

@@ -2,35 +2,25 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
 from starlette.responses import Response
 
 from hub import budgets
-from hub.budgets import Measure, NewLimit, Per, Stop, StopKind, Used
+from hub.budgets import Measure, Per, Stop, StopKind, Used
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand, may
 from hub.storage import Tx, now
 from hub.web.inert import inert
+from hub.web.limit_forms import MEASURES, limit_in, one_of
 from hub.web.limit_words import share_used, used_words
 from hub.web.moments import at
 from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
 from hub.web.views.catalog import Choice
 from hub.web.visits import Shown, Visit, redirect_telling, show
 
-MEASURES: Final = {
-    Measure.CALLS: "calls",
-    Measure.WRITES: "writes",
-    Measure.MONEY: "money",
-    Measure.COST: "cost",
-    Measure.AT_ONCE: "calls at the same time",
-    Measure.TIME: "seconds from a run's first call on",
-}
-
 _MOST_KNOWN: Final = 500
-
-WordT = TypeVar("WordT", StopKind, Per, Measure)
 
 
 async def show_brakes(visit: Visit) -> Response:
@@ -65,14 +55,7 @@ async def set_limit(visit: Visit) -> Response:
     form = visit.form
 
     async def change(tx: Tx) -> None:
-        new = NewLimit(
-            per=one_of(Per, form.one("per")),
-            subject=form.one("of").strip(),
-            measure=one_of(Measure, form.one("measure")),
-            unit=form.one("unit").strip(),
-            amount=whole(form.one("amount")),
-            seconds=whole(form.one("seconds") or "0"),
-        )
+        new = limit_in(form, per=one_of(Per, form.one("per")), subject=form.one("of").strip())
         await budgets.set_limit(tx, new, visit.own_authority)
 
     return await _change(visit, change, "The limit counts from the next call on.")
@@ -95,29 +78,6 @@ async def _change(visit: Visit, change: Callable[[Tx], Awaitable[None]], done: s
     except (InputError, Conflict, NotFound, Forbidden) as error:
         return await _page(visit, problem=error.message)
     return redirect_telling(visit, "/limits", done)
-
-
-def one_of(kind: type[WordT], chosen: str) -> WordT:
-    """Return the word that a form names.
-
-    Raises:
-        InputError: it offers no such word.
-    """
-    try:
-        return kind(chosen)
-    except ValueError as error:
-        raise InputError("Choose one of what the form offers.") from error
-
-
-def whole(typed: str) -> int:
-    """Return a number that somebody typed.
-
-    Raises:
-        InputError: it is none, or no whole one.
-    """
-    if not (typed.isascii() and typed.isdecimal()):
-        raise InputError("Amounts and seconds are whole numbers.")
-    return int(typed)
 
 
 async def _page(visit: Visit, *, problem: str = "") -> Response:

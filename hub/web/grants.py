@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from hub import standing
 from hub.core.errors import Conflict, FreshLoginNeeded, InputError, NotFound
+from hub.core.money import money
 from hub.identity.directory import get_many
 from hub.invocations.granting import Wanted, give, seen_by, take_back
 from hub.invocations.secrecy import recorded_arguments
@@ -20,7 +21,6 @@ from hub.web.dossier import Dossier, open_dossier
 from hub.web.headlines import headline
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
-from hub.web.money import money
 from hub.web.views.grants import GrantCard, GrantsPage, LimitField, NewGrantPage
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
 from hub.web.wording import TIERS, Word

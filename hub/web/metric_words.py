@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
+from hub.core.money import minor_digits, money
 from hub.metrics import MEANINGS, Line, Measured, Metric
 from hub.metrics.definitions import PerCase, Quantile, Share, Total
-from hub.web.money import minor_digits, money
 from hub.web.views.metrics import Figure, MetricShown
 
 _NO_DATA: Final = "no data"

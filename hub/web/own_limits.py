@@ -10,11 +10,11 @@ from typing import Final
 from starlette.responses import Response
 
 from hub import budgets
-from hub.budgets import Measure, NewLimit, Own, Used
+from hub.budgets import Limit, Measure, Own, Used
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
 from hub.storage import Tx, now
-from hub.web.brakes import MEASURES, one_of, whole
 from hub.web.inert import inert_name
+from hub.web.limit_forms import MEASURES, amount_in, amount_typed, limit_in
 from hub.web.limit_words import share_used, used_words
 from hub.web.moments import at
 from hub.web.views.catalog import Choice
@@ -40,14 +40,7 @@ async def set_own_limit(visit: Visit) -> Response:
         own = next((one for one in mine if one.id == form.one("of")), None)
         if own is None:
             raise InputError("Choose one of what is yours.")
-        new = NewLimit(
-            per=own.per,
-            subject=own.id,
-            measure=one_of(Measure, form.one("measure")),
-            unit=form.one("unit").strip(),
-            amount=whole(form.one("amount")),
-            seconds=whole(form.one("seconds") or "0"),
-        )
+        new = limit_in(form, per=own.per, subject=own.id)
         await budgets.set_limit(tx, new, visit.own_authority)
 
     return await _change(visit, change, "The limit counts from the next call on.")
@@ -57,8 +50,9 @@ async def change_own_limit(visit: Visit) -> Response:
     """Let a limit that the visitor has set stand at another amount."""
 
     async def change(tx: Tx, mine: Sequence[Own]) -> None:
-        amount = whole(visit.form.one("amount"))
-        await budgets.change_limit(tx, await _one_of_mine(tx, visit, mine), amount, visit.own_authority)
+        limit = await _one_of_mine(tx, visit, mine)
+        amount = amount_in(visit.form.one("amount"), limit.measure, limit.unit)
+        await budgets.change_limit(tx, limit.id, amount, visit.own_authority)
 
     return await _change(visit, change, "The limit is changed. What was used of it stays used.")
 
@@ -67,17 +61,19 @@ async def lift_own_limit(visit: Visit) -> Response:
     """Lift a limit that the visitor has set."""
 
     async def change(tx: Tx, mine: Sequence[Own]) -> None:
-        await budgets.lift_limit(tx, await _one_of_mine(tx, visit, mine), visit.own_authority)
+        limit = await _one_of_mine(tx, visit, mine)
+        await budgets.lift_limit(tx, limit.id, visit.own_authority)
 
     return await _change(visit, change, "The limit is lifted.")
 
 
-async def _one_of_mine(tx: Tx, visit: Visit, mine: Sequence[Own]) -> str:
-    """Return the id of the limit that the form names, if it is one on something of the visitor's."""
+async def _one_of_mine(tx: Tx, visit: Visit, mine: Sequence[Own]) -> Limit:
+    """Return the limit that the form names, if it is one on something of the visitor's."""
     limit_id, own = visit.form.one("limit"), {(one.per, one.id) for one in mine}
-    if not any(one.id == limit_id and (one.per, one.subject) in own for one in await budgets.limits_now(tx)):
-        raise NotFound("There is no such limit on anything of yours.")
-    return limit_id
+    for one in await budgets.limits_now(tx):
+        if one.id == limit_id and (one.per, one.subject) in own:
+            return one
+    raise NotFound("There is no such limit on anything of yours.")
 
 
 async def _change(visit: Visit, change: Callable[[Tx, Sequence[Own]], Awaitable[None]], done: str) -> Response:
@@ -105,7 +101,7 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
         measures=tuple(Choice(value=one.value, label=MEASURES[one], is_chosen=one == measure) for one in _MEASURES),
         amount=visit.form.one("amount") if problem else "",
         unit=visit.form.one("unit") if problem else "",
-        seconds=visit.form.one("seconds") if problem else "",
+        window=visit.form.one("window") if problem else "",
         problem=problem,
     )
     status = 400 if problem else 200
@@ -126,7 +122,7 @@ def _line(one: Used, moment: datetime, *, may_change: bool) -> OwnLimitLine:
         words=limit.words,
         of=inert_name(of),
         used=used_words(one),
-        amount=limit.amount,
+        amount=amount_typed(limit),
         share=share_used(one),
         frees=at(limit.frees(moment), now=moment) if limit.measure.has_window else None,
         may_change=may_change,

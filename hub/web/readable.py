@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from hub.web.money import minor_digits, money
+from hub.core.money import minor_digits, money
 
 Json = Any
 """Any JSON value."""

@@ -227,7 +227,7 @@ async def test_a_run_ends_when_its_time_is_over_and_another_begins(world: World)
 
     assert within == [State.SUCCEEDED, State.SUCCEEDED]
     assert (over.state, over.error_code, told.structured["retryable"]) == (State.DENIED, "run_over", False)
-    assert "600 seconds from its first call on for one run" in told.text
+    assert "10 minutes from its first call on for one run" in told.text
     assert "retry_after_seconds" not in told.structured
     assert (await world.call("item_get", {"id": 1}, run="r2")).state is State.SUCCEEDED
     assert (await world.call("item_get", {"id": 1})).state is State.SUCCEEDED, "a call that names no run has none"

@@ -147,7 +147,7 @@ def test_the_refusal_says_which_limit_and_when_it_frees() -> None:
 
     assert refused.frees_at == datetime(2026, 11, 22, tzinfo=UTC)
     assert refused.retry_after_seconds == 31
-    assert "5,000 EUR of money (minor units) in a day for one agent" in refused.message
+    assert "EUR\u00a050.00 of money in a day for one agent" in refused.message
     assert "frees at 2026-11-22 00:00:00Z, in 31 seconds" in refused.message
     assert limit.frees(at + timedelta(seconds=30)) == datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -46,7 +46,7 @@ async def test_an_administrator_sets_a_limit_and_lifts_it(world: World, ann: Vis
     await become(world, Role.ADMINISTRATOR)
     await ann.get("/limits")
 
-    await ann.submit("/limits", measure="calls", amount="1", seconds="86400", per="agent")
+    await ann.submit("/limits", measure="calls", amount="1", window="86400", per="agent")
     await ann.follow()
     assert "1 calls in a day for one agent" in ann.text
     assert "nothing yet" in ann.text
@@ -123,7 +123,7 @@ async def test_a_limit_takes_names_and_shows_them(world: World, ann: Visitor) ->
     await become(world, Role.ADMINISTRATOR)
     await ann.get("/limits")
 
-    await ann.submit("/limits", measure="calls", amount="0", seconds="86400", per="tool", of="item_get")
+    await ann.submit("/limits", measure="calls", amount="0", window="86400", per="tool", of="item_get")
     await ann.follow()
 
     assert (await world.call("item_get", {"id": 1})).state is State.DENIED
@@ -133,7 +133,7 @@ async def test_a_limit_takes_names_and_shows_them(world: World, ann: Visitor) ->
 async def test_a_limit_of_a_server_that_is_not_there_is_refused_with_those_that_are(world: World, ann: Visitor) -> None:
     await become(world, Role.ADMINISTRATOR)
     await ann.get("/limits")
-    typed = {"measure": "calls", "amount": "0", "seconds": "86400", "per": "server"}
+    typed = {"measure": "calls", "amount": "0", "window": "86400", "per": "server"}
 
     await ann.submit("/limits", **typed, of="everything-env")
     assert ann.page.status_code == 400
@@ -147,9 +147,9 @@ async def test_a_limit_of_a_server_that_is_not_there_is_refused_with_those_that_
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"measure": "calls", "amount": "many", "seconds": "60", "per": "agent"}, "whole numbers"),
-        ({"measure": "money", "amount": "1", "seconds": "60", "per": "agent"}, "have a unit"),
-        ({"measure": "calls", "amount": "1", "seconds": "60", "per": "planet"}, "Choose one"),
+        ({"measure": "calls", "amount": "many", "window": "60", "per": "agent"}, "whole numbers"),
+        ({"measure": "money", "amount": "1", "window": "60", "per": "agent"}, "have a unit"),
+        ({"measure": "calls", "amount": "1", "window": "60", "per": "planet"}, "Choose one"),
     ],
 )
 async def test_what_contradicts_itself_is_told(world: World, ann: Visitor, typed: dict[str, str], said: str) -> None:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from hub.core.money import money
 from hub.web.moments import at, span
-from hub.web.money import money
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 

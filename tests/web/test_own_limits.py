@@ -54,7 +54,7 @@ async def test_an_owner_without_any_role_sets_changes_and_lifts_a_limit_of_its_t
 ) -> None:
     tool_id = await own_tool(world)
     await rita.get(f"/limits/own?of={tool_id}")
-    await rita.submit("/limits/own", measure="calls", amount="1", seconds="86400")
+    await rita.submit("/limits/own", measure="calls", amount="1", window="1 day")
     await rita.follow()
     assert "upstream/item_get" in rita.text
     first = [(await world.call("item_get", {"id": 1})).state for _ in range(2)]
@@ -143,7 +143,7 @@ async def test_nothing_of_others_is_seen_limited_changed_or_lifted(world: World,
     assert "item_put" not in rita.text
     assert limit.words not in rita.text
 
-    new = [("of", theirs), ("measure", "calls"), ("amount", "0"), ("seconds", "60")]
+    new = [("of", theirs), ("measure", "calls"), ("amount", "0"), ("window", "60")]
     own = [("limit", limit.id), ("amount", "0")]
     unknown = [("limit", "lim_unknown"), ("amount", "0")]
     seen = [
@@ -172,9 +172,9 @@ async def test_whoever_owns_nothing_finds_nothing_and_no_way_there(ann: Visitor,
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"measure": "calls", "amount": "many", "seconds": "60"}, "whole numbers"),
-        ({"measure": "money", "amount": "1", "seconds": "60"}, "have a unit"),
-        ({"measure": "time", "amount": "1", "seconds": ""}, "Only a run has a time"),
+        ({"measure": "calls", "amount": "many", "window": "60"}, "whole numbers"),
+        ({"measure": "money", "amount": "1", "window": "60"}, "have a unit"),
+        ({"measure": "time", "amount": "1", "window": ""}, "Only a run has a time"),
     ],
 )
 async def test_what_contradicts_itself_is_told_and_what_was_typed_stays(

@@ -7,11 +7,11 @@ from web_gallery_sale import LONG, SALE_WORDS
 
 from connectors.sdk.preview import Change
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier
+from hub.core.money import money
 from hub.invocations.provenance import Origin, Trace
 from hub.web.comparison import Veil, compare_records, comparison, plain_fields
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
-from hub.web.money import money
 from hub.web.trace_words import trace_line
 from hub.web.views.approval import (
     ApprovalPage,

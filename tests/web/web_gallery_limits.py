@@ -12,10 +12,10 @@ from hub.web.views.own_limits import OwnLimitLine, OwnLimitsPage
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 MONEY = OwnLimitLine(
     id="lim_1",
-    words="500,000 EUR of money (minor units) in a day for this tool",
+    words="EUR\N{NO-BREAK SPACE}5,000.00 of money in a day for this tool",
     of=inert_name("tryton/sale_quote"),
     used="EUR 3,120.00 of EUR 5,000.00",
-    amount=500_000,
+    amount="5000.00",
     share=62,
     frees=at(NOW + timedelta(hours=10), now=NOW),
     may_change=True,
@@ -26,7 +26,7 @@ CALLS = replace(
     words="100 calls in an hour for one agent",
     of=inert_name("each agent"),
     used="100 of 100, most by invoice-assistant",
-    amount=100,
+    amount="100",
     share=100,
     may_change=False,
 )
@@ -36,7 +36,7 @@ AT_ONCE = replace(
     words="4 calls at the same time for this agent",
     of=inert_name("invoice-assistant"),
     used="nothing yet",
-    amount=4,
+    amount="4",
     share=0,
     frees=None,
 )
@@ -52,7 +52,7 @@ OWN_LIMITS = {
     "full": FULL,
     "none": replace(FULL, lines=()),
     "nothing-owned": OwnLimitsPage(lines=(), mine=(), measures=()),
-    "wrong": replace(FULL, amount="many", unit="EUR", seconds="60", problem="Amounts and seconds are whole numbers."),
+    "wrong": replace(FULL, amount="many", unit="EUR", window="60", problem="An amount of EUR is written like 1234.50."),
 }
 
 STOPPED = BrakesPage(
@@ -73,7 +73,7 @@ STOPPED = BrakesPage(
         ),
         LimitLine(
             id="lim_2",
-            words="600 seconds from its first call on for one run",
+            words="10 minutes from its first call on for one run",
             subject="each run",
             used="",
             share=0,

@@ -16,7 +16,8 @@ class OwnLimitLine:
     of: Inert
     used: str
     """How much, in words; of a limit of each, by what has used most."""
-    amount: int
+    amount: str
+    """As it would be typed."""
     share: int
     """How much of it is used, in hundredths, at most 100."""
     frees: At | None
@@ -33,5 +34,5 @@ class OwnLimitsPage:
     measures: tuple[Choice, ...]
     amount: str = ""
     unit: str = ""
-    seconds: str = ""
+    window: str = ""
     problem: str = ""

@@ -1,6 +1,10 @@
-"""Amounts of money in words: integers of minor units become figures with their currency."""
+"""Amounts of money: integers of minor units, and how people write them."""
 
+import re
 from typing import Final
+
+from hub.core.errors import InputError
+from hub.core.texts import shown
 
 _DECIMALS: Final = """
 0 BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF
@@ -12,6 +16,9 @@ _DECIMALS: Final = """
 3 BHD IQD JOD KWD LYD OMR TND
 4 CLF UYW
 """  # ISO 4217: how many decimals, then the currencies that have them
+
+
+_WRITTEN: Final = re.compile(r"(?P<whole>[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?:\.(?P<part>[0-9]{1,15}))?")
 
 
 def _decimals() -> dict[str, int]:
@@ -39,3 +46,20 @@ def money(minor: int, currency: str | None) -> str:
     whole, part = divmod(abs(minor), 10**digits)
     figures = f"{whole:,}" if digits == 0 else f"{whole:,}.{part:0{digits}d}"
     return f"{sign}{currency}\N{NO-BREAK SPACE}{figures}"
+
+
+def minor_units(written: str, currency: str) -> int:
+    """Return the minor units of what somebody wrote: `1,234.50` of EUR are 123450.
+
+    Raises:
+        InputError: it is no amount of `currency`; of one whose decimals are not known, whole minor units are written.
+    """
+    digits = minor_digits(currency)
+    said = _WRITTEN.fullmatch(written.strip())
+    if digits is None and (said is None or said["part"]):
+        unknown = "how many decimals it has is not known here"
+        raise InputError(f"Of {shown(currency)}, minor units are written as a whole number: {unknown}.")
+    if said is None or len(said["part"] or "") > (digits or 0):
+        example = "1234" if not digits else f"1234.{'50'.ljust(digits, '0')[:digits]}"
+        raise InputError(f"An amount of {currency} is written like {example}.")
+    return int(said["whole"].replace(",", "") + (said["part"] or "").ljust(digits or 0, "0"))
