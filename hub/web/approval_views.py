@@ -9,7 +9,8 @@ from hub.approvals import Choice, Question, Vote, Waiting, standing
 from hub.approvals.rules import asked_in, stages
 from hub.core.money import money
 from hub.dryrun import PlanPreview, PreviewRecord, TrackRecord
-from hub.invocations.states import DONE, State
+from hub.invocations.states import State
+from hub.invocations.undoing import TAKES_BACK
 from hub.invocations.values import Claims, Invocation
 from hub.policy import REQUESTER, Obligation
 from hub.web.catalog import tool_url
@@ -48,8 +49,6 @@ _ASKED_NOW: Final = Word(label="asked now", meaning="", tone="warn")
 _ASKED_LATER: Final = Word(label="asked later", meaning="")
 _NO_RECORD: Final = Word(label="no record yet", meaning="")
 _GOOD_SHARE: Final = 0.98
-_TAKES_BACK: Final = DONE - {State.DIVERGED}
-"""The states of an undo that leave what it undoes taken back; what came out otherwise is looked into."""
 _CLAIMS: Final = (
     ("Purpose", "purpose"),
     ("Rationale", "rationale"),
@@ -114,7 +113,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
 def standing_word(dossier: Dossier) -> Word:
     """Return where the dossier's invocation stands, an undo that has come true included."""
     undoing = dossier.undo.undone_by
-    is_taken_back = undoing is not None and undoing.state in _TAKES_BACK
+    is_taken_back = undoing is not None and undoing.state in TAKES_BACK
     return TAKEN_BACK_SINCE if is_taken_back else state_word(dossier.invocation)
 
 

@@ -8,7 +8,7 @@ from hub.core.errors import InputError
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, may
 from hub.invocations.queries import cancel, every_invocation, my_invocations
-from hub.invocations.undoing import Undo, undo
+from hub.invocations.undoing import Undo, taken_back_among, undo
 from hub.storage import now
 from hub.web.dossier import open_dossier
 from hub.web.invocation_views import invocation_line, invocation_page
@@ -27,9 +27,10 @@ async def show_invocations(visit: Visit) -> Response:
     found = await read(visit.runtime, visit.session.caller, after=after, limit=_PAGE)
     async with visit.runtime.database.reading() as tx:
         agents = await get_many(tx, [each.agent_id for each in found.items])
+        taken_back = await taken_back_among(tx, [each.id for each in found.items])
         at = await now(tx)
     page = InvocationsPage(
-        lines=tuple(invocation_line(each, agents, at) for each in found.items),
+        lines=tuple(invocation_line(each, agents, at, is_taken_back=each.id in taken_back) for each in found.items),
         more_url=_more(found.next_after, of_everybody=of_everybody),
         of_everybody=of_everybody,
         may_see_all=may(visit.person, Permission.SEE_AUDIT),

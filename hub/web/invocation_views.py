@@ -21,6 +21,7 @@ from hub.web.moments import At, at
 from hub.web.plan_views import progress_lines, state_word
 from hub.web.readable import readable
 from hub.web.side_by_side import member
+from hub.web.state_words import TAKEN_BACK_SINCE
 from hub.web.tool import json_text
 from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage
 from hub.web.wording import EFFECTS, TIERS, Word, undo_word
@@ -92,7 +93,9 @@ def _may_be_stopped(invocation: Invocation) -> bool:
     return invocation.state in CANCELLABLE or (is_plan_under_way and invocation.stop_reason is None)
 
 
-def invocation_line(invocation: Invocation, agents: Mapping[str, Principal], now: datetime) -> InvocationLine:
+def invocation_line(
+    invocation: Invocation, agents: Mapping[str, Principal], now: datetime, *, is_taken_back: bool
+) -> InvocationLine:
     """Return one invocation as a line of the list."""
     agent = agents.get(invocation.agent_id)
     return InvocationLine(
@@ -100,7 +103,7 @@ def invocation_line(invocation: Invocation, agents: Mapping[str, Principal], now
         id=invocation.id,
         tool=invocation.tool_name,
         tier=TIERS[invocation.tier],
-        state=state_word(invocation),
+        state=TAKEN_BACK_SINCE if is_taken_back else state_word(invocation),
         agent=inert_name(agent.display_name if agent else invocation.agent_id),
         asked=at(invocation.created_at, now=now),
     )

@@ -100,6 +100,9 @@ async def test_a_call_is_undone_from_its_page_and_both_pages_lead_to_each_other(
     assert f'href="{undo_page}"' in rita.html
     assert "<h2>Done, and taken back since</h2>" in rita.html
     assert f"{page}/undo" not in rita.html
+    await rita.get("/invocations")
+    assert rita.html.count("Done, and taken back since") == 1
+    assert rita.html.count("Done and verified") == 1
 
 
 async def test_a_conflict_shows_what_was_before_what_we_wrote_and_what_is_now(world: World, rita: Visitor) -> None:
@@ -112,6 +115,8 @@ async def test_a_conflict_shows_what_was_before_what_we_wrote_and_what_is_now(wo
 
     assert "Changed since, so nothing was undone" in rita.text
     assert "Quantity quantity items/1 10 9 7" in rita.text
+    await rita.get("/invocations")
+    assert "taken back since" not in rita.html
 
 
 async def test_what_nobody_has_proven_to_be_undone_is_called_unproven_in_both_places(
