@@ -1,11 +1,7 @@
 """Engines: how the hub connects to SQLite and to PostgreSQL."""
 
-from typing import Any, cast
-
 from sqlalchemy import URL, Connection, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from hub.storage import sqlite
 
@@ -18,14 +14,6 @@ def sqlite_engine(url: URL, busy_seconds: float) -> AsyncEngine:
         pool_use_lifo=True,  # the connection used last still has the pages in memory that the next statement needs
         hide_parameters=True,
     )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        cast("Any", connection).isolation_level = None  # we say BEGIN ourselves
-        cursor = connection.cursor()
-        for pragma in sqlite.PRAGMAS:
-            cursor.execute(pragma)
-        cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:

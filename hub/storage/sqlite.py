@@ -16,7 +16,7 @@ import aiosqlite
 AT_ONCE: Final = 256
 """Rows that come with the statement itself; of a longer result the rest comes when it is asked for."""
 
-PRAGMAS: Final = tuple(f"PRAGMA {each}" for each in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"))
+_PRAGMAS: Final = tuple(f"PRAGMA {each}" for each in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"))
 """What every connection is told first: commits are durable before they return."""
 
 T = TypeVar("T")
@@ -116,6 +116,15 @@ class Connection(aiosqlite.Connection):
             self._is_unclear = True
             raise
 
+    async def close(self) -> None:
+        """Close it and end its thread.
+
+        aiosqlite asks the thread twice. Whoever is cancelled in between, and SQLAlchemy then lets the thread end, would
+        leave a task behind that waits for it for ever.
+        """
+        if self._running:
+            await cast("Any", self).stop()  # which aiosqlite does not type, and which in an event loop is a future
+
     def cursor(self) -> Statement:  # type: ignore[override]  # a cursor that is there without a visit
         """Return a cursor."""
         return Statement(self)
@@ -144,14 +153,20 @@ class _LettingGo(sqlite3.Connection):
         super().close()
 
 
-def connect(file: str, **options: Any) -> Connection:  # noqa: ANN401  # what sqlite3 takes
-    """Return a connection to `file`, which opens once it is awaited."""
-    return Connection(lambda: sqlite3.connect(file, factory=_LettingGo, **options))
+def connect(file: str, *, timeout: float = 5, **_options: object) -> Connection:
+    """Return a connection to `file`, which opens once it is awaited; what else SQLAlchemy asks for, it is already."""
+    return Connection(lambda: connect_blocking(file, timeout=timeout))
 
 
-def connect_blocking(file: str, **options: Any) -> sqlite3.Connection:  # noqa: ANN401  # what sqlite3 takes
+def connect_blocking(file: str, *, timeout: float) -> sqlite3.Connection:
     """Return a connection to `file` for whoever has a thread to wait in; it begins nothing by itself."""
-    connection: sqlite3.Connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, **options)
-    for pragma in PRAGMAS:
-        connection.execute(pragma)
+    connection = sqlite3.connect(
+        file, timeout=timeout, factory=_LettingGo, isolation_level=None, check_same_thread=False
+    )
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+    except BaseException:
+        connection.close()
+        raise
     return connection

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -108,9 +109,9 @@ async def test_what_the_database_refuses_is_raised_and_the_connection_goes_on(
 
 async def test_a_lock_that_a_cancelled_task_gets_too_late_is_given_back(tmp_path: Path) -> None:
     file = str(tmp_path / "x.sqlite")
+    driver = await connect(file, timeout=10)
     holder = sqlite3.connect(file, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    driver = await connect(file, isolation_level=None, timeout=10)
     waiting = asyncio.create_task(driver.cursor().execute("BEGIN IMMEDIATE"))
     await asyncio.sleep(0)  # now the other thread has been asked
     waiting.cancel()
@@ -124,9 +125,26 @@ async def test_a_lock_that_a_cancelled_task_gets_too_late_is_given_back(tmp_path
     await driver.close()
 
 
+async def test_whoever_is_cancelled_again_and_again_leaves_no_task_behind(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    before = asyncio.all_tasks()
+
+    with anyio.CancelScope() as scope:  # which cancels whoever waits in it, as often as they wait
+        async with database.reading() as tx:
+            await tx.execute(text("SELECT 1"))
+            scope.cancel()
+            await tx.execute(text("SELECT 1"))
+    await database.close()
+
+    left = asyncio.all_tasks() - before
+    if left:
+        await asyncio.wait(left, timeout=5)
+    assert [task for task in left if not task.done()] == []
+
+
 async def test_a_connection_that_is_closed_keeps_no_lock_for_rows_that_nobody_read(tmp_path: Path) -> None:
     file = str(tmp_path / "x.sqlite")
-    driver = await connect(file, isolation_level=None)
+    driver = await connect(file)
     await driver.cursor().execute("BEGIN IMMEDIATE")
     unread = await driver.cursor().execute(NUMBERS.text, {"many": LONG})
 
