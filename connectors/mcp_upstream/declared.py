@@ -6,12 +6,12 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from connectors.sdk.declaration import COMMIT, Commit, Declared, Phases, read_declaration
+from connectors.sdk.declaration import COMMIT, OPERATION, Commit, Declared, Phases, read_declaration
 from connectors.sdk.errors import Conflict, ConnectorError, NotFound, Refused, Unavailable, Unknown, Unreadable
 from connectors.sdk.preview import Blast, Change, Precondition, Preview, SideEffect
 from connectors.sdk.run import Found, NotFoundYet, Observed, PhaseCall, PhaseResult, Previewed
 from connectors.sdk.spec import OperationSpec
-from connectors.sdk.vocabulary import Fidelity, Phase
+from connectors.sdk.vocabulary import Effect, Fidelity, Phase
 
 Json = Any
 """Any JSON value."""
@@ -41,9 +41,36 @@ def declarations(tools: Mapping[str, Mapping[str, Json]]) -> dict[str, Declared 
             found[name] = str(error)
             continue
         if declared is not None:
-            missing = sorted({*declared.phases.tools.values()} - tools.keys())
-            found[name] = f"it names tools that there are not: {', '.join(missing)}" if missing else declared
+            found[name] = _contradiction(declared, tool, tools) or declared
     return found
+
+
+def declared_effect(tool: Mapping[str, Json]) -> Json:
+    """Return the effect that a tool declares, None if it declares none; it may be anything."""
+    return _members(_members(tool.get("_meta")).get(OPERATION)).get("effect")
+
+
+def says_it_writes(hints: Json, effect: Json) -> bool:
+    """Return whether a tool says of itself that it changes something, by its annotations or the effect it declares.
+
+    That it destroys counts only where it does not say that it only reads: many servers send what is not said, too.
+    """
+    said = _members(hints)
+    if said.get("readOnlyHint") is not True and said.get("destructiveHint") is True:
+        return True
+    return said.get("readOnlyHint") is False or effect not in (None, Effect.READ.value)
+
+
+def _contradiction(declared: Declared, tool: Mapping[str, Json], tools: Mapping[str, Mapping[str, Json]]) -> str | None:
+    """Return why what a tool declares cannot be beside what it and the tools of its phases say of themselves."""
+    if missing := sorted({*declared.phases.tools.values()} - tools.keys()):
+        return f"it names tools that there are not: {', '.join(missing)}"
+    if declared.fields.get("effect") == Effect.READ.value and says_it_writes(tool.get("annotations"), None):
+        return "it declares that it only reads, and its annotations say that it changes something"
+    phases = {name: tools[name] for name in declared.phases.tools.values()}
+    if writes := sorted(n for n, one in phases.items() if says_it_writes(one.get("annotations"), declared_effect(one))):
+        return f"tools of its phases, which only read, say that they change something: {', '.join(writes)}"
+    return None
 
 
 def fields_of(declared: Declared, tool: Mapping[str, Json]) -> dict[str, Json]:

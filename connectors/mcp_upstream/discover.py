@@ -11,7 +11,7 @@ from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 from pydantic import ValidationError
 
 from connectors.mcp_upstream import serving
-from connectors.mcp_upstream.declared import declarations, fields_of
+from connectors.mcp_upstream.declared import declarations, declared_effect, fields_of, says_it_writes
 from connectors.mcp_upstream.keepable import drop_far_bounds, shown, unkeepable, unreadable
 from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.artefact import artefact_digest
@@ -238,7 +238,8 @@ def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mappin
     if problem := find_invalid_x_mcp_header(schema):
         raise ValueError(problem)
     # A hint may only raise: who says it writes is believed, who says it reads needs the owner's word.
-    is_read = theirs in owner.reads and hints.get("readOnlyHint") is not False
+    declares = declared_effect(tool)
+    is_read = theirs in owner.reads and not says_it_writes(hints, declares)
     title = str(tool.get("title") or hints.get("title") or ours.replace("_", " ").capitalize())
     return OperationSpec(
         name=ours,
@@ -254,6 +255,7 @@ def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mappin
             **manner,
             "headers": {token: list(path) for path, token in x_mcp_header_map(schema).items()},
             "hints": hints,
+            **({} if declares is None else {"declares": declares}),
             "refuses_definitely": theirs in owner.refuses_definitely,
         },
     )
@@ -277,6 +279,7 @@ def _declared_operation(
                 "tool": str(tool["name"]),
                 **manner,
                 "headers": {},
+                **({"hints": hints} if (hints := tool.get("annotations")) else {}),
                 "refuses_definitely": False,
                 "phases": said.phases.tools,
             },

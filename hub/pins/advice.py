@@ -34,7 +34,7 @@ class Sign(StrEnum):
     RENAMED = "renamed"
     """A tool that is gone had the very same text and arguments."""
     WRITES = "writes"
-    """The server says now that it changes something; its owner had said that it only reads."""
+    """The server says now that it changes something; it was accepted as one that only reads."""
     BROKEN = "broken"
     """What was accepted does not work any more, and is held back."""
 
@@ -141,7 +141,7 @@ def _on_name(operation: OperationSpec, others: Mapping[str, str]) -> Iterator[Ad
 
 def _on_hints(before: OperationSpec | None, after: OperationSpec) -> Iterator[Advice]:
     if before is not None and before.effect is Effect.READ and after.effect is not Effect.READ:
-        says = "Its owner had said that it only reads; the server says now that it changes something."
+        says = "It was accepted as one that only reads; the server says now that it changes something."
         yield Advice(operation=after.name, sign=Sign.WRITES, says=says)
 
 

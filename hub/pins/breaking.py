@@ -7,6 +7,7 @@ what a reference leads to counts like what stands in its place.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
+from connectors.mcp_upstream.declared import says_it_writes
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import SERVES, Effect
 
@@ -44,8 +45,8 @@ def breakage(before: ConnectorSpec, after: ConnectorSpec) -> dict[str, str]:
 
 
 def _why_broken(old: OperationSpec, new: OperationSpec) -> str | None:
-    if old.effect is Effect.READ and _says_it_writes(new):
-        return "The server says now that it changes something."
+    if why := _why_no_read(old, new) if old.effect is Effect.READ else _why_other_phases(old, new):
+        return why
     before, after = _bones(old.input_schema), _bones(new.input_schema)
     if {*after.get("required", ())} - {*before.get("required", ())}:
         return "The server needs another argument now."
@@ -61,9 +62,21 @@ def _why_broken(old: OperationSpec, new: OperationSpec) -> str | None:
     return None
 
 
-def _says_it_writes(operation: OperationSpec) -> bool:
-    hints = operation.binding.get("hints")
-    return isinstance(hints, dict) and cast("dict[str, Json]", hints).get("readOnlyHint") is False
+def _why_no_read(old: OperationSpec, new: OperationSpec) -> str | None:
+    """Return why what was accepted as a read is none; only what its own server declared one needs its word again."""
+    is_declared = "phases" in new.binding
+    if says_it_writes(new.binding.get("hints"), new.effect.value if is_declared else new.binding.get("declares")):
+        return "The server says now that it changes something."
+    if "phases" in old.binding and new.effect is not Effect.READ:
+        return "The server does not say any more that it only reads."
+    return None
+
+
+def _why_other_phases(old: OperationSpec, new: OperationSpec) -> str | None:
+    """Return why a write's previews and lookups are not what was accepted: they are sent without an approval."""
+    before, after = (cast("Mapping[str, Json]", one.binding.get("phases", {})) for one in (old, new))
+    other = [phase for phase in before if after.get(phase) != before[phase]]
+    return f"The server has another tool for its {other[0]} now." if other else None
 
 
 def _bones(schema: Json, *, has_names: bool = False) -> Json:

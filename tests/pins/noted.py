@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from hub.registry import Environment, NewConnection, create_connection, register
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 FIND = {"name": "find", "description": "Finds notes.", "inputSchema": TEXT}
 POST = {"name": "post", "description": "Posts a note.", "inputSchema": TEXT}
+OWNER = Owner(name="notes", reads=frozenset({"find"}))
 SCOPES = ALL_SCOPES | {"notes:read", "notes:write"}
 
 
@@ -59,9 +60,11 @@ class Notes:
 
 
 @asynccontextmanager
-async def connected(hub: WorkingHub, file: Path) -> AsyncGenerator[Notes]:
-    """Yield a server that was imported and connected as its owner wanted."""
-    await asyncio.to_thread(file.write_text, json.dumps([FIND, POST]))
+async def connected(
+    hub: WorkingHub, file: Path, owner: Owner = OWNER, tools: Sequence[dict[str, Any]] = (FIND, POST)
+) -> AsyncGenerator[Notes]:
+    """Yield a server of `tools` that was imported and connected as its owner wanted."""
+    await asyncio.to_thread(file.write_text, json.dumps(tools))
     with running("upstream.unruly", "http", "told", str(file)) as (_, port):
         url = f"http://127.0.0.1:{port}/mcp"
         new = NewConnection(
@@ -69,7 +72,7 @@ async def connected(hub: WorkingHub, file: Path) -> AsyncGenerator[Notes]:
         )
         async with hub.database.transaction() as tx:
             probe = await create_connection(tx, new, hub.authority)
-        found = await hub.runtime.executor.discover(Owner(name="notes", reads=frozenset({"find"})), probe)
+        found = await hub.runtime.executor.discover(owner, probe)
         assert isinstance(found, Discovery), found
         async with hub.database.transaction() as tx:
             await register_connector(tx, found.spec, hub.authority, owner_id=hub.people["owner"].id)
