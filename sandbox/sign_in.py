@@ -1,20 +1,19 @@
 """Signing in to a system: the headers that prove who the hub is, made from secrets that never leave the broker."""
 
 import base64
-import contextlib
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
 
 import anyio
 
 from connectors.sdk.auth import TOKEN_KINDS, AuthSpec
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.pointer import resolve
+from sandbox.redaction import Redaction
 from sandbox.tokens import Refused, Token, TokenRequest, token_in, token_request
 
 Json = Any
@@ -36,7 +35,6 @@ FRESH_SECONDS: Final = 60.0
 """A session that was used within this time is taken to be alive."""
 PAUSE_SECONDS: Final = 10.0
 """After a refused login nobody tries again for so long: systems lock accounts that guess."""
-_SHORTEST_REDACTED: Final = 8
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]+)\}")
@@ -54,33 +52,17 @@ class Proof:
     made_at: float = field(default_factory=time.monotonic)
     good_until: float | None = None
     """By the monotonic clock; None if nobody said when it ends."""
+    _redaction: Redaction = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_redaction", Redaction(self.headers.values()))
 
     def __repr__(self) -> str:
         return f"Proof({', '.join(sorted(self.headers))})"
 
     def redact(self, text: str) -> str:
         """Return `text` without the values of this proof: a system may echo what it was sent."""
-        parts = {part for value in self.headers.values() for part in _parts(value)}
-        for written in sorted({way for part in parts for way in _ways_to_write(part)}, key=len, reverse=True):
-            text = text.replace(written, "[redacted]")
-        return text
-
-
-def _parts(value: str) -> Iterator[str]:
-    """Yield what of a header's value nobody else may see: the value, and the secrets it is made of."""
-    scheme, _, token = value.rpartition(" ")
-    yield from (value, token)
-    if scheme.lower() == "basic":
-        with contextlib.suppress(ValueError):
-            shown = base64.b64decode(token, validate=True).decode()
-            yield from (shown, shown.partition(":")[2])
-
-
-def _ways_to_write(part: str) -> Iterator[str]:
-    """Yield `part` as it stands in a text, in JSON (where some escape slashes too) and in an address."""
-    if len(part) >= _SHORTEST_REDACTED:
-        in_json = json.dumps(part)[1:-1]
-        yield from (part, in_json, in_json.replace("/", "\\/"), quote(part, safe=""), quote_plus(part))
+        return self._redaction.of(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,70 @@
+"""What was shown to a system does not come back from it, whatever spelling it chooses."""
+
+import base64
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+
+from sandbox.redaction import Redaction
+
+TOKEN = "abcd+efgh/ijkl=="
+PASSWORD = 'päss/word "9\\\U0001f511'
+
+
+def in_json_escapes(text: str) -> str:
+    units = text.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it stands": lambda text: text,
+    "each character escaped": in_json_escapes,
+    "in upper case": lambda text: in_json_escapes(text).upper().replace("\\U", "\\u"),
+    "some characters escaped": lambda text: text.replace("+", "\\u002B").replace("=", "\\u003d").replace('"', '\\"'),
+    "one slash escaped": lambda text: json.dumps(text)[1:-1].replace("/", "\\/", 1),
+    "JSON within JSON": lambda text: json.dumps(json.dumps(text))[3:-3],
+    "escapes within JSON": lambda text: json.dumps(f'"{in_json_escapes(text)}"')[3:-3],
+    "in an address": lambda text: quote(text, safe=""),
+    "in an address, in lower case": lambda text: quote(text, safe="").replace("%2B", "%2b").replace("%2F", "%2f"),
+    "in an address, escaped": lambda text: in_json_escapes(quote(text, safe="")),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("secret", [TOKEN, PASSWORD], ids=["token", "password"])
+def test_a_secret_is_cut_out_in_every_spelling(secret: str, spelling: str) -> None:
+    echo = SPELLINGS[spelling](secret)
+
+    assert Redaction([secret]).of(f"you sent <{echo}> to us") == "you sent <[redacted]> to us"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_password_is_known_by_the_header_that_it_is_packed_into(spelling: str) -> None:
+    packed = base64.b64encode(f"clerk:{PASSWORD}".encode()).decode()
+    redaction = Redaction([f"Basic {packed}"])
+
+    for secret in (packed, PASSWORD, f"clerk:{PASSWORD}"):
+        assert redaction.of(f"<{SPELLINGS[spelling](secret)}>") == "<[redacted]>"
+
+
+def test_a_secret_of_several_lines_is_cut_out_whole_though_its_last_word_is_one_too() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----"
+
+    assert Redaction([key]).of(json.dumps({"key": key})) == '{"key": "[redacted]"}'
+
+
+def test_what_is_left_is_the_same_json() -> None:
+    said = {"a": f"\\{TOKEN}\\", "b": "C:\\u002B\\x", "c": [1.10, "100%", "\\/"], TOKEN: None}
+    text = json.dumps(said).replace("+", "\\u002b").replace("1.1", "1.10")
+
+    left = Redaction([TOKEN]).of(text)
+
+    assert json.loads(left) == {"a": "\\[redacted]\\", **{name: said[name] for name in "bc"}, "[redacted]": None}
+    assert "1.10" in left
+
+
+@pytest.mark.parametrize("text", ["clerks of all lands", "100% \\u0041 \\ \\u", "abcd+efgh/ijkl", "\\u002b"])
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert Redaction([TOKEN, "short"]).of(text) == text
