@@ -72,6 +72,12 @@ class Discovery:
     spec: ConnectorSpec
     refused: tuple[Refusal, ...]
 
+    @property
+    def tools(self) -> frozenset[str]:
+        """What the server calls its tools, those that were left out included."""
+        made = {str(one.binding["tool"]) for one in self.spec.operations if SERVES not in one.binding}
+        return frozenset(made | {one.tool for one in self.refused})
+
 
 def owner_of(spec: ConnectorSpec) -> Owner:
     """Return the owner's words with which `spec` was made of a server's."""

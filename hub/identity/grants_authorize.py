@@ -18,6 +18,10 @@ from hub.storage import Tx, now
 
 REQUEST_LIFETIME: Final = timedelta(minutes=10)
 MAX_STATE_LENGTH: Final = 2000
+_UNREGISTERED: Final = (
+    "This redirect_uri is not registered for the agent, letter by letter; only the port of http://127.0.0.1, http://[::1]"
+    " and http://localhost may differ."
+)
 TARGET_HINT: Final = "resource has to be the URL of one server of this hub that the client is allowed to use."
 
 
@@ -85,7 +89,7 @@ async def _destination(tx: Tx, query: AuthorizationQuery) -> tuple[Client, str] 
         return Unanswerable(message="No agent is registered here under this client_id.")
     redirect_uri = resolve_redirect_uri(client.redirect_uris, query.values.get("redirect_uri"))
     if redirect_uri is None:
-        return Unanswerable(message="This redirect_uri is not registered for the agent, letter by letter.")
+        return Unanswerable(message=_UNREGISTERED)
     return client, redirect_uri
 
 

@@ -7,8 +7,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 from hub.core.errors import InputError
 
 MAX_URI_LENGTH: Final = 2000
-_LOOPBACK_LITERALS: Final = {"127.0.0.1", "::1"}
-_LOOPBACK: Final = _LOOPBACK_LITERALS | {"localhost"}
+_LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 
 
 def check_redirect_uri(uri: str) -> None:
@@ -30,15 +29,15 @@ def check_redirect_uri(uri: str) -> None:
 def resolve_redirect_uri(registered: Collection[str], requested: str | None) -> str | None:
     """Return where to send the answer, or None if the request names no place that is registered.
 
-    Comparison is by character (OAuth 2.1 section 2.3.1). One exception: a native app that listens on a port of the
-    moment registers `http://127.0.0.1/path` or `http://[::1]/path` without port, and any port matches it (RFC 8252
-    section 7.3). A request without a redirect URI means the only one there is.
+    Comparison is by character (OAuth 2.1 section 2.3.1). One exception: a native app listens on a port of the moment,
+    so the port of `http://127.0.0.1`, `http://[::1]` and `http://localhost` may be any, whichever is registered (RFC
+    8252 section 7.3). A request without a redirect URI means the only one there is.
     """
     if requested is None:
         return next(iter(registered)) if len(registered) == 1 else None
-    if requested in registered or _without_loopback_port(requested) in registered:
-        return requested
-    return None
+    portless = _without_loopback_port(requested)
+    is_local = portless is not None and any(_without_loopback_port(one) == portless for one in registered)
+    return requested if is_local or requested in registered else None
 
 
 def answer_uri(redirect_uri: str, **parameters: str | None) -> str:
@@ -65,11 +64,13 @@ def _is_registrable(uri: str) -> bool:
 
 
 def _without_loopback_port(uri: str) -> str | None:
+    """Return a loopback URI as it is but for its port, or None if it is none, or is written in an unusual way."""
     parts = _split(uri)
-    if parts is None or parts.scheme != "http" or parts.hostname not in _LOOPBACK_LITERALS or parts.port is None:
+    if parts is None or parts.scheme != "http" or parts.hostname not in _LOOPBACK:
         return None
     bare = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return uri.replace(parts.netloc, bare, 1) if parts.netloc == f"{bare}:{parts.port}" else None
+    written = {bare, f"{bare}:{parts.port}"}
+    return uri.replace(parts.netloc, bare, 1) if parts.netloc in written else None
 
 
 def _split(uri: str) -> SplitResult | None:

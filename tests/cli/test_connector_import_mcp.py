@@ -70,6 +70,27 @@ def test_words_to_the_model_are_told_before_anything_is_published(toolhub: CliRu
     assert "speaks find: Its texts hold words to the model" in " ".join(shown.stdout.split())
 
 
+def test_a_read_that_the_server_does_not_have_is_no_import(toolhub: CliRunner, mcp_upstream: McpUpstream) -> None:
+    command = ["connector", "import", "mcp", mcp_upstream.url, "--name", "notes", "--register"]
+
+    mistyped = toolhub.invoke(app, [*command, "--reads", "add", "--reads", "lair"])
+    unlike = toolhub.invoke(app, [*command, "--reads", "xyzzy"])
+    left_out = toolhub.invoke(app, [*command, "--reads", "tree"])
+
+    assert (mistyped.exit_code, unlike.exit_code, left_out.exit_code) == (1, 1, 0)
+    assert "--reads lair: the server has no such tool. Did you mean liar?" in mistyped.stderr.replace("\n", " ")
+    assert "--reads xyzzy: the server has no such tool." in unlike.stderr.replace("\n", " ")
+    assert "Did you mean" not in unlike.stderr
+    assert "Published" not in mistyped.stdout + unlike.stdout
+
+
+def test_a_name_that_no_connector_may_have_is_said(toolhub: CliRunner) -> None:
+    told = toolhub.invoke(app, ["connector", "import", "mcp", "http://127.0.0.1:9/mcp", "--name", "Notes"])
+
+    assert told.exit_code == 1
+    assert "'Notes' cannot be a connector's name" in told.stderr.replace("\n", " ")
+
+
 def test_a_server_that_is_not_there_is_said(toolhub: CliRunner) -> None:
     told = toolhub.invoke(app, ["connector", "import", "mcp", "http://127.0.0.1:9/mcp", "--name", "notes"])
 

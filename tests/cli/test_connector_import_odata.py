@@ -118,3 +118,10 @@ def test_a_file_that_is_not_there_is_said(toolhub: CliRunner) -> None:
 
     assert told.exit_code == 1
     assert "cannot be read" in " ".join(told.stderr.split())
+
+
+def test_a_name_that_no_connector_may_have_is_said(toolhub: CliRunner) -> None:
+    told = toolhub.invoke(app, ["connector", "import", "odata", str(CSDL), "--name", "Shop"])
+
+    assert told.exit_code == 1
+    assert "'Shop' cannot be a connector's name" in told.stderr.replace("\n", " ")

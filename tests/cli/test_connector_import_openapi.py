@@ -62,3 +62,10 @@ def test_what_is_said_to_come_next_exposes_a_tool(tmp_path: Path) -> None:
     assert again.exit_code == 0, again.output
     assert re.search(r"exposed +1 ", again.stdout)
     assert "Nothing is exposed yet" not in again.stdout
+
+
+def test_a_name_that_no_connector_may_have_is_said() -> None:
+    told = imported("--name", "Objects")
+
+    assert told.exit_code == 1
+    assert "'Objects' cannot be a connector's name" in told.stderr.replace("\n", " ")

@@ -191,11 +191,47 @@ def test_a_request_without_redirect_uri_means_the_only_one() -> None:
     assert resolve_redirect_uri([], None) is None
 
 
-def test_a_loopback_uri_registered_with_its_port_means_that_port() -> None:
-    registered = ["http://127.0.0.1:8765/done", "http://[::1]/done"]
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_the_port_of_a_loopback_uri_may_be_any_whichever_is_registered(host: str) -> None:
+    for registered in (f"http://{host}:8765/done?a=1", f"http://{host}/done?a=1"):
+        for requested in (f"http://{host}:8765/done?a=1", f"http://{host}:49152/done?a=1", f"http://{host}/done?a=1"):
+            assert resolve_redirect_uri([registered], requested) == requested
 
-    assert resolve_redirect_uri(registered, "http://127.0.0.1:8766/done") is None
-    assert resolve_redirect_uri(registered, "http://[::1]:5000/done") == "http://[::1]:5000/done"
+
+@pytest.mark.parametrize(
+    "requested",
+    [
+        "http://127.0.0.1:49152/other",
+        "http://127.0.0.1:49152/done/",
+        "http://127.0.0.1:49152/done?x=1",
+        "http://127.0.0.1:49152/done#x",
+        "http://127.0.0.1:49152/DONE",
+        "http://127.0.0.1:49152",
+        "https://127.0.0.1:49152/done",
+        "HTTP://127.0.0.1:49152/done",
+        "http://127.0.0.1:/done",
+        "http://127.0.0.1:049152/done",
+        "http://127.0.0.1:491520/done",
+        "http://127.0.0.1:49\t152/done",
+        " http://127.0.0.1:49152/done",
+        "http://user@127.0.0.1:49152/done",
+        "http://127.0.0.1:49152@evil.example/done",
+        "http://127.0.0.1:49152\\@evil.example/done",
+        "http://127.0.0.1.evil.example:49152/done",
+        "http://127.0.0.2:49152/done",
+        "http://127.1:49152/done",
+        "http://localhost:49152/done",
+        "http://[::1]:49152/done",
+    ],
+)
+def test_of_a_loopback_uri_nothing_but_the_port_may_differ(requested: str) -> None:
+    assert resolve_redirect_uri(["http://127.0.0.1:8765/done"], requested) is None
+
+
+def test_the_port_of_any_other_host_may_not_differ() -> None:
+    for registered in ("https://agent.example/done", "https://agent.example:8443/done", "https://localhost:8443/done"):
+        assert resolve_redirect_uri([registered], "https://agent.example:9443/done") is None
+        assert resolve_redirect_uri([registered], "https://localhost:9443/done") is None
 
 
 def test_an_answer_keeps_the_query_that_the_redirect_uri_has() -> None:

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from oauth_hub import CALLBACK, PUBLIC_URL, Hub, challenge_of, query_of, request_id_in
+from oauth_hub import CALLBACK, PUBLIC_URL, Hub, challenge_of, error_in, query_of, request_id_in
 
 from hub.identity.accounts import suspend
 from hub.identity.sessions import cookie_name, open_session
@@ -60,6 +60,16 @@ async def test_a_native_app_may_listen_on_any_port_of_the_loopback_address(hub: 
     location = await hub.consent(await hub.ask(redirect_uri="http://127.0.0.1:49152/done"))
 
     assert location.startswith("http://127.0.0.1:49152/done?code=")
+
+
+async def test_a_code_that_went_to_one_port_is_not_redeemed_for_another(hub: Hub) -> None:
+    location = await hub.consent(await hub.ask(redirect_uri="http://127.0.0.1:49152/done"))
+    code = query_of(location)["code"]
+
+    refused = await hub.redeem(code, redirect_uri="http://127.0.0.1:49153/done")
+    redeemed = await hub.redeem(code, redirect_uri="http://127.0.0.1:49152/done")
+
+    assert (refused.status_code, error_in(refused), redeemed.status_code) == (400, "invalid_grant", 200)
 
 
 async def test_an_unknown_client_is_never_redirected(hub: Hub) -> None:

@@ -122,6 +122,15 @@ async def test_a_page_an_error_or_a_redirect_is_no_document_and_is_not_kept(outs
     assert (await outside.ask()).status_code == 303
 
 
+async def test_an_agent_on_a_persons_machine_listens_on_any_port_whichever_its_document_names(outside: Outside) -> None:
+    outside.web.put(URL, {**DOCUMENT, "redirect_uris": ["http://localhost:3118/done", "http://[::1]/done"]})
+
+    for uri in ("http://localhost:49152/done", "http://[::1]:49152/done"):
+        assert (await outside.hub.consent(await outside.ask(redirect_uri=uri))).startswith(f"{uri}?code=")
+    for uri in ("http://127.0.0.1:49152/done", "http://localhost:49152/other"):
+        assert (await outside.ask(redirect_uri=uri)).status_code == 400
+
+
 async def test_a_redirect_uri_that_its_document_does_not_name_is_never_followed(outside: Outside) -> None:
     answer = await outside.ask(redirect_uri="https://evil.example/callback")
 

@@ -102,6 +102,18 @@ async def test_a_client_that_registered_acts_for_a_person_within_the_operators_b
     assert metadata_of(hub.server)["registration_endpoint"] == f"{PUBLIC_URL}/oauth/register"
 
 
+async def test_a_client_that_registered_one_port_of_its_machine_may_listen_on_another(opened: Open) -> None:
+    hub = opened("open")
+    client_id = (await register(hub, redirect_uris=["http://127.0.0.1:3118/done"])).json()["client_id"]
+
+    asked = await hub.ask(client_id=client_id, redirect_uri="http://127.0.0.1:49152/done")
+    location = await hub.consent(asked)
+    elsewhere = await hub.ask(client_id=client_id, redirect_uri="http://127.0.0.1:49152/other")
+
+    assert location.startswith("http://127.0.0.1:49152/done?code=")
+    assert elsewhere.status_code == 400
+
+
 async def test_a_client_that_registered_never_acts_without_a_person(opened: Open) -> None:
     hub = opened("open")
     body = (await register(hub)).json()

@@ -15,6 +15,7 @@ from connectors.openapi.loading import Unreadable as UnreadableWords
 from connectors.openapi.report import report_of
 from connectors.sdk.auth import AuthSpec
 from hub.cli.connector.importing import name_of, show_import
+from hub.cli.connector.naming import checked_name
 from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.connector.secret import ask_fields
 from hub.cli.console import fail, run, settings
@@ -48,8 +49,8 @@ def odata(  # noqa: PLR0913  # one for each option of the command
     """
     is_address = source.startswith(("http://", "https://"))
     base_url = source.partition("?")[0].removesuffix(_METADATA).rstrip("/") if is_address else ""
-    chosen = name or name_of(urlsplit(base_url).path.rpartition("/")[2] or "odata" if is_address else Path(source).name)
-    importing = Importing(name=chosen[:32].rstrip("_"), base_url=base_url)
+    chosen = name_of(urlsplit(base_url).path.rpartition("/")[2] or "odata" if is_address else Path(source).name)
+    importing = Importing(name=checked_name(name or chosen[:32].rstrip("_")), base_url=base_url)
     try:
         words = OwnersWords() if owner is None else owners_words(read_document(owner.read_bytes()))
         content = _fetched(base_url, words.auth) if is_address else _file(source)

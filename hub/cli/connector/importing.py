@@ -21,6 +21,7 @@ from connectors.openapi import (
 )
 from connectors.openapi.report import report_of
 from connectors.sdk.names import normalised
+from hub.cli.connector.naming import checked_name
 from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.console import err, fail, out, run, settings
 
@@ -72,7 +73,7 @@ def openapi(  # noqa: PLR0913  # one for each option of the command
 
       toolhub connector import openapi billing.yaml --overlay billing.overlay.yaml --name billing --register
     """
-    compilation = _compiled(file, overlay or [], Importing(name=name or _name_of(file)))
+    compilation = _compiled(file, overlay or [], Importing(name=checked_name(name or _name_of(file))))
     came = report_of(compilation)
     if not came["operations"]:
         fail(f"{file} describes no operation, so there is nothing to import. Is it the whole document?")

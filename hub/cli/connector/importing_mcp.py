@@ -1,5 +1,6 @@
 """`toolhub connector import mcp`: another MCP server's tools become a connector, by the word of its owner."""
 
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from rich.table import Table
 from connectors.mcp_upstream import Discovery, Owner, before_discovery
 from connectors.sdk.auth import ApiKey, AuthSpec, Bearer, ClientCredentials, TokenExchange
 from connectors.sdk.harness import PlainHarness
+from hub.cli.connector.naming import checked_name
 from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.connector.secret import ask_fields
 from hub.cli.connector.trying import equipment
@@ -62,8 +64,9 @@ def mcp(  # noqa: PLR0913  # one for each option of the command
       toolhub connector import mcp https://notes.example/mcp --name notes --sign-in bearer --register
     """
     auth = _auth(sign_in, token_url, audience)
-    owner = Owner(name=name, auth=auth, reads=frozenset(reads or ()), vouches=vouch)
+    owner = Owner(name=checked_name(name), auth=auth, reads=frozenset(reads or ()), vouches=vouch)
     found = run(_discovered(owner, url, settings()))
+    _check_reads(owner.reads, found)
     _print(found)
     if register:
         changes, versions = run(publish_spec(settings(), found.spec, only_show=False, also=also or ()))
@@ -94,6 +97,13 @@ async def _discovered(owner: Owner, url: str, chosen: Settings) -> Discovery:
     if not isinstance(found, Discovery):
         fail(f"{url} cannot be imported: {found.message}")
     return found
+
+
+def _check_reads(reads: frozenset[str], found: Discovery) -> None:
+    """End the command if the owner speaks of a tool that is not there: the one that was meant would be a write."""
+    for name in sorted(reads - found.tools):
+        meant = get_close_matches(name, found.tools, n=1)
+        fail(f"--reads {name}: the server has no such tool." + (f" Did you mean {meant[0]}?" if meant else ""))
 
 
 def _print(found: Discovery) -> None:

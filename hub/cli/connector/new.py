@@ -1,6 +1,5 @@
 """`toolhub connector new`: a project for a connector, with a stand-in system, tests and a CI workflow."""
 
-import re
 import sys
 from importlib.metadata import version
 from keyword import iskeyword
@@ -10,10 +9,10 @@ from typing import Annotated, Final
 
 import typer
 
+from hub.cli.connector.naming import checked_name
 from hub.cli.console import fail, out
 
 _TEMPLATE: Final = Path(__file__).parent / "template"
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TAKEN: Final = sys.stdlib_module_names | {"connectors", "hub", "sandbox", "schemas", "tests"}
 """The project's package is called like the connector, and would hide these or be hidden by them."""
 
@@ -33,9 +32,7 @@ def new(
     from copier import run_copy  # noqa: PLC0415  # half a second that no other command needs
 
     target = folder or Path(name)
-    if _NAME.fullmatch(name) is None:
-        fail(f"{name!r} cannot be a connector's name: use lower case letters, digits and _, at most 32.")
-    if name in _TAKEN or iskeyword(name):
+    if checked_name(name) in _TAKEN or iskeyword(name):
         fail(f"{name!r} cannot be a connector's name: Python or the hub has a module or a word of that name already.")
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         fail(f"{target} is there already and no empty folder; choose another one.")
