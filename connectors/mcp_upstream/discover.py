@@ -1,7 +1,7 @@
 """Turning an MCP server's list of tools into a connector; nothing the server says can lower a tier."""
 
 from asyncio import sleep, timeout
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from glob import escape
@@ -20,10 +20,10 @@ from connectors.sdk.errors import NotFound, Refused, Unreadable
 from connectors.sdk.names import normalised
 from connectors.sdk.portable import bound_integers, drop_null, parts_of, reference_problem
 from connectors.sdk.rpc import tool_call
-from connectors.sdk.spec import AuthSpec, ConnectorSpec, OperationSpec, SafeRule
+from connectors.sdk.spec import AuthSpec, ConnectorSpec, OperationSpec, SafeRule, contradictions_between
 from connectors.sdk.vocabulary import SERVES, Effect, Phase, Tier
 from connectors.sdk.wire import Transport, WireRequest, WireResponse
-from schemas import SchemaInvalid, compile_schema, lint_input, lint_output
+from schemas import CompiledSchema, SchemaInvalid, compile_schema, lint_input, lint_output
 
 Json = Any
 """Any JSON value."""
@@ -110,7 +110,7 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
     tools, refused = _kept(await _tools(session))
     declared = declarations(tools) if owner.vouches else {}
     aside = _phase_tools(declared)
-    names = normalised([name for name in tools if name not in aside])
+    names = normalised([name for name in tools if name not in aside], serving.names(owner.name))
     manner = {"version": session.version, "opens_sessions": opens_sessions}
     operations: list[OperationSpec] = []
     for number, name in enumerate(sorted(names)):
@@ -125,6 +125,8 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
             refused.append(Refusal(tool=name, reason=str(error)[:500]))
         except (AttributeError, KeyError, RecursionError) as error:
             refused.append(Refusal(tool=name, reason=f"its schemas cannot be understood ({type(error).__name__})"))
+    operations, left_out = _consistent(operations)
+    refused += left_out
     beside = await serving.served(session, owner.name, manner)
     operations += beside.operations
     refused += [Refusal(tool=name, reason=why) for name, why in beside.left_out]
@@ -293,13 +295,38 @@ def _declared_operation(
     )
 
 
+def _consistent(operations: Sequence[OperationSpec]) -> tuple[list[OperationSpec], list[Refusal]]:
+    """Return the operations that can be beside each other, and why the others cannot: what undoes them is not there."""
+    why = dict(contradictions_between(operations))
+    undone_by: dict[str, list[str]] = {}
+    for one in operations:
+        if one.compensation is not None:
+            undone_by.setdefault(one.compensation.tool, []).append(one.name)
+    ahead = [*why]
+    while ahead:
+        gone = ahead.pop()
+        for name in undone_by.get(gone, ()):
+            if name not in why:
+                why[name] = f"{name} is undone by {gone}, which is left out"
+                ahead.append(name)
+    refused = [Refusal(tool=str(one.binding["tool"]), reason=why[one.name]) for one in operations if one.name in why]
+    return [one for one in operations if one.name not in why], refused
+
+
 def _fit(operation: OperationSpec) -> OperationSpec:
     """Return an operation that can be published: one tool that some client cannot read never keeps the others out."""
     findings = [*lint_input(operation.input_schema), *lint_output(operation.output_schema)]
     findings += [why] if (why := unkeepable(operation.model_dump(mode="json"))) else []
+    findings += [*_broken_by(operation)] if operation.examples and not findings else []
     if findings:
         raise ValueError("; ".join(findings))
     return operation
+
+
+def _broken_by(operation: OperationSpec) -> Iterator[str]:
+    schema = CompiledSchema(operation.input_schema)
+    for number, example in enumerate(operation.examples, start=1):
+        yield from (f"its example {number} breaks its schema: {why}" for _, why in schema.violations(dict(example)))
 
 
 def _phase_tools(declared: Mapping[str, Declared | str]) -> set[str]:

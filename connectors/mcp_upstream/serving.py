@@ -58,6 +58,15 @@ class Served:
     left_out: list[tuple[str, str]]
 
 
+def names(connector: str) -> frozenset[str]:
+    """Return what the operations of a connector are called that read what is no tool: no tool is called so."""
+    return frozenset(_name(kind, connector) for kind in METHODS)
+
+
+def _name(kind: str, connector: str) -> str:
+    return f"{connector}_{kind}"
+
+
 async def served(session: Session, connector: str, manner: Mapping[str, Json]) -> Served:
     """Return what the server says it offers beside tools.
 
@@ -93,7 +102,7 @@ def _kept(listed: Mapping[str, dict[str, Json]], left_out: list[tuple[str, str]]
 def _operation(kind: str, connector: str, manner: Mapping[str, Json], listed: Mapping[str, Json]) -> OperationSpec:
     title = f"{kind.capitalize()} of {connector}"
     return OperationSpec(
-        name=f"{connector}_{kind}",
+        name=_name(kind, connector),
         title=title,
         description=f"{title}, served as such: no tool.",
         effect=Effect.READ,

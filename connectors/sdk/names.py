@@ -2,24 +2,36 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from itertools import count
 
 _LONGEST = 48
 _VALID = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _RESERVED = "hub_"
 
 
-def normalised(names: Sequence[str]) -> dict[str, str]:
+def normalised(names: Sequence[str], reserved: Collection[str] = ()) -> dict[str, str]:
     """Return `{upstream's name: our name}`; ours differ from each other, and do not depend on the order of `names`.
 
-    A name that is valid as it is stays; others that fall together get a suffix made from the whole original.
+    A name that is valid as it is stays, unless it is `reserved`; others that fall together, with a reserved one, too,
+    get a suffix made from the whole original, and another one where somebody has that very name.
     """
     plain = {name: _plain(name) for name in names}
-    taken = list(plain.values())
-    return {
-        name: ours if name == ours or taken.count(ours) == 1 else f"{ours[: _LONGEST - 9]}_{_mark(name)}"
-        for name, ours in plain.items()
-    }
+    times = Counter(plain.values())
+    ours = {name: one for name, one in plain.items() if one not in reserved and (name == one or times[one] == 1)}
+    taken = {*ours.values(), *reserved}
+    for name in sorted(plain.keys() - ours.keys()):
+        ours[name] = next(one for one in _marked(plain[name], name) if one not in taken)
+        taken.add(ours[name])
+    return ours
+
+
+def _marked(plain: str, name: str) -> Iterator[str]:
+    """Yield names for what is called `name`; that somebody has taken one of them makes no other one likelier."""
+    yield f"{plain[: _LONGEST - 9]}_{_mark(name)}"
+    for number in count(2):
+        yield f"{plain[: _LONGEST - 9]}_{_mark(f'{number} {name}')}"
 
 
 def _plain(name: str) -> str:

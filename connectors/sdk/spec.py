@@ -1,7 +1,7 @@
 """The operation spec: the frozen form every kind of connector compiles to, which the registry stores and pins."""
 
 import json
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -285,7 +285,10 @@ class ConnectorSpec(_Spec):
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
-        problems = [*_contradictions_of_safety(self), *_contradictions_between(self.operations)]
+        problems = [*_contradictions_of_safety(self)]
+        if len({operation.name for operation in self.operations}) < len(self.operations):
+            problems.append("two operations have the same name")
+        problems += [problem for _, problem in contradictions_between(self.operations)]
         if problems:
             raise ValueError(f"{self.name}: {'; '.join(problems)}")
         return self
@@ -304,20 +307,20 @@ def _contradictions_of_safety(spec: ConnectorSpec) -> Iterator[str]:
             yield problem
 
 
-def _contradictions_between(operations: tuple[OperationSpec, ...]) -> Iterator[str]:
+def contradictions_between(operations: Sequence[OperationSpec]) -> Iterator[tuple[str, str]]:
+    """Yield the operations that cannot be beside the others, each with a reason: those whose undo is none."""
     by_name = {operation.name: operation for operation in operations}
-    if len(by_name) < len(operations):
-        yield "two operations have the same name"
     for operation in operations:
         if operation.compensation is None:
             continue
         undo = by_name.get(operation.compensation.tool)
         if undo is None or undo.effect is Effect.READ:
-            yield f"{operation.name} is undone by {operation.compensation.tool!r}, which is no write of this connector"
+            what = repr(operation.compensation.tool)
+            yield operation.name, f"{operation.name} is undone by {what}, which is no write of this connector"
             continue
         known, needed = undo.input_schema.get("properties", {}), undo.input_schema.get("required", [])
         clear = operation.compensation.clear
         for name in sorted({*operation.compensation.arguments, *filter(None, [clear])} - {*known}):
-            yield f"{operation.name} is undone by {undo.name}, which takes no argument {name!r}"
+            yield operation.name, f"{operation.name} is undone by {undo.name}, which takes no argument {name!r}"
         for name in sorted({*needed} - {*operation.compensation.arguments}):
-            yield f"{operation.name} is undone by {undo.name}, which needs the argument {name!r}"
+            yield operation.name, f"{operation.name} is undone by {undo.name}, which needs the argument {name!r}"
