@@ -9,6 +9,7 @@ governed read like any other: policy, limits, masks and record.
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
@@ -37,6 +38,8 @@ _MISLEADING: Final = re.compile(
     r"[\x00-\x1f\x7f-\x9f\\]|%(?:25)*(?:[01][0-9a-f]|7f|2[ef]|5c)|(?<![^/:;,=?#&+])\.{1,2}(?![^/:;,?#&])", re.IGNORECASE
 )
 """What a server may take for another address than it reads as: control characters, hidden separators, dots alone."""
+MOST_LISTENED_TO: Final = 64
+"""Resources that one stream of a client tells of."""
 _LONGEST: Final = 2000
 _MOST_EXPRESSIONS: Final = 8
 """Templates with more of them fit nothing."""
@@ -177,23 +180,37 @@ async def complete(asked: Call, question: Mapping[str, Json], runtime: Runtime) 
     return Read(invocation=invocation, names={}, connection=reader.connection.name)
 
 
-async def reader_asked(
+async def readers_asked(
     method: str, params: Mapping[str, Json], *, server: str, caller: Caller, runtime: Runtime
-) -> PublishedTool | None:
-    """Return what reads that which a request asks for beside tools, None: it asks for nothing that the caller sees."""
-    try:
+) -> list[PublishedTool]:
+    """Return what reads that which a request asks for beside tools, as far as the caller sees it, each once."""
+    found = dict[str, PublishedTool]()
+    for uri in _addresses(method, params):
+        with suppress(NotFound):
+            reader, _ = await find_resource(uri, server=server, caller=caller, runtime=runtime)
+            found[reader.name] = reader
+    with suppress(NotFound):
         match method, params:
-            case "resources/read" | "resources/subscribe", {"uri": str(uri)}:
-                return (await find_resource(uri, server=server, caller=caller, runtime=runtime))[0]
             case "prompts/get", {"name": str(name)}:
-                return (await _find_prompt(name, server, caller, runtime))[0]
+                return [(await _find_prompt(name, server, caller, runtime))[0]]
             case "completion/complete", {"ref": Mapping()}:
                 ref = cast("Mapping[str, Json]", params["ref"])
-                return (await _find_completer(ref, server, caller, runtime))[0]
+                return [(await _find_completer(ref, server, caller, runtime))[0]]
             case _:
-                return None
-    except NotFound:
-        return None
+                pass
+    return list(found.values())
+
+
+def _addresses(method: str, params: Mapping[str, Json]) -> list[str]:
+    """Return which resources a request is about, as far as it may name so many."""
+    match method, params:
+        case "resources/read" | "resources/subscribe", {"uri": str(uri)}:
+            return [uri]
+        case "subscriptions/listen", {"notifications": {"resourceSubscriptions": list()}}:
+            uris = cast("list[Json]", params["notifications"]["resourceSubscriptions"])
+            return [uri for uri in uris[:MOST_LISTENED_TO] if isinstance(uri, str)]
+        case _:
+            return []
 
 
 async def _find_prompt(name: str, server: str, caller: Caller, runtime: Runtime) -> tuple[PublishedTool, str]:

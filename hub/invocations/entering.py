@@ -53,13 +53,31 @@ async def enter(call: Call, runtime: Runtime) -> Entered | Invocation:
     return Entered(request=request, decision=decision)
 
 
+async def would_enter(call: Call, runtime: Runtime) -> bool:
+    """Return whether `call` would be let in as things are; asking takes nothing of a limit, and leaves no record."""
+    try:
+        request, decision = await understand(call, runtime)
+    except (NotFound, Forbidden, InputError):
+        return False
+    if isinstance(decision, Denied) or _breaks(request) is not None:
+        return False
+    tool, agent_id = request.tool, call.caller.actor.id
+    return not await runtime.brakes.stops(agent_id=agent_id, tool_id=tool.tool.id, connection_id=tool.connection.id)
+
+
 async def _stands_against(request: Request, runtime: Runtime) -> Refusal | None:
     """Return what stands against a call that policy would let pass: its owner's rules, a kill switch, a limit."""
-    if holds_marker(request.arguments):
-        return by_marker()
-    if broken := broken_rules(request.tool.tool.rules, request.arguments):
-        return by_rules(broken)
+    if broken := _breaks(request):
+        return broken
     if request.call.part is not None and request.tool.effect is not Effect.READ:
         return None  # its plan was let in; what stops its claim holds it back, and ends nothing
     braked = await admit(request, runtime)
     return None if braked is None else by_brakes(braked)
+
+
+def _breaks(request: Request) -> Refusal | None:
+    """Return which rule a call breaks by what it says: no markers, and what the tool's owner has set."""
+    if holds_marker(request.arguments):
+        return by_marker()
+    broken = broken_rules(request.tool.tool.rules, request.arguments)
+    return by_rules(broken) if broken else None

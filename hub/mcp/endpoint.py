@@ -27,7 +27,7 @@ from hub.identity.possession import (
 )
 from hub.identity.principals import Caller
 from hub.identity.resources import resource_of
-from hub.invocations.beside_tools import reader_asked
+from hub.invocations.beside_tools import readers_asked
 from hub.invocations.refuse import Attempt, record_attempt
 from hub.invocations.runtime import Runtime
 from hub.mcp import challenges
@@ -196,28 +196,29 @@ class Endpoint:
         """Decide a missing scope now: once the SDK serves the message, the status has gone out."""
         CALLED.set(None)
         try:
-            tool = await self._asked_for(peeked, known.server, known.caller)
+            tools = await self._asked_for(peeked, known.server, known.caller)
         except HubError:
             return  # unknown, invisible, held back, disabled: told as a result, by the call itself
-        if tool is None:
-            return
+        asked = {tool.name: (tool.connector.name, tool.name, tool.effect) for tool in tools}
         try:
-            scopes.require(known.caller, tool.connector.name, tool.name, tool.effect)
+            scopes.require_all(known.caller, list(asked.values()))
         except ScopeMissing as error:
-            attempt = Attempt(caller=known.caller, server=known.server, tool=tool.name, trace_id=known.trace_id)
-            await record_attempt(attempt, error, self._runtime)
+            lacking = [name for name, one in asked.items() if not scopes.covers(known.caller.scopes, *one)]
+            for name in lacking:
+                attempt = Attempt(caller=known.caller, server=known.server, tool=name, trace_id=known.trace_id)
+                await record_attempt(attempt, error, self._runtime)
             where = self._where(known.server, known.scheme)
             raise _TurnedAway(challenges.scope_missing(error, peeked.request_id, where)) from error
         if peeked.tool is not None:
-            CALLED.set(tool)
+            CALLED.set(tools[0])
 
-    async def _asked_for(self, peeked: Peeked, server: str, caller: Caller) -> PublishedTool | None:
+    async def _asked_for(self, peeked: Peeked, server: str, caller: Caller) -> list[PublishedTool]:
         """Return the tool that is called or, beside tools, what reads that which is asked for."""
         if peeked.tool is not None:
-            return await self._runtime.catalog.resolve(peeked.tool, server=server, caller=caller)
+            return [await self._runtime.catalog.resolve(peeked.tool, server=server, caller=caller)]
         if peeked.beside is None:
-            return None
-        return await reader_asked(*peeked.beside, server=server, caller=caller, runtime=self._runtime)
+            return []
+        return await readers_asked(*peeked.beside, server=server, caller=caller, runtime=self._runtime)
 
 
 def _is_streamed(request: Request, peeked: Peeked, session: ClientSession | None) -> bool:

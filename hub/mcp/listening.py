@@ -37,6 +37,7 @@ from pydantic import ConfigDict
 from connectors.mcp_upstream.serving import PROMPTS, RESOURCES
 from hub.core.errors import HubError, NotFound
 from hub.identity.authority import IDENTITY_CHANNEL
+from hub.invocations.beside_tools import MOST_LISTENED_TO
 from hub.invocations.handles import Handle, find_handle
 from hub.invocations.journal import channel_of
 from hub.invocations.runtime import Runtime
@@ -56,7 +57,6 @@ Json = Any
 Context = ServerRequestContext[Any, Any]
 
 MOST_TASKS: Final = 64
-MOST_RESOURCES: Final = 64
 LOOK_AGAIN_SECONDS: Final = 30.0
 """How often a stream looks without having heard anything: another process may have written to SQLite."""
 
@@ -229,8 +229,8 @@ def _uris(asked: SubscriptionFilter) -> tuple[str, ...]:
         MCPError: they are too many.
     """
     uris = tuple(dict.fromkeys(asked.resource_subscriptions or ()))
-    if len(uris) > MOST_RESOURCES:
-        raise MCPError(code=INVALID_PARAMS, message=f"One stream tells of {MOST_RESOURCES} resources at most.")
+    if len(uris) > MOST_LISTENED_TO:
+        raise MCPError(code=INVALID_PARAMS, message=f"One stream tells of {MOST_LISTENED_TO} resources at most.")
     return uris
 
 

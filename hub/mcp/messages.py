@@ -17,7 +17,9 @@ Json = Any
 LONGEST_BODY: Final = 1024 * 1024
 """A megabyte of arguments is more than any tool takes; files go elsewhere."""
 MOST_DIGITS: Final = 10
-_BESIDE_TOOLS: Final = frozenset({"resources/read", "resources/subscribe", "prompts/get", "completion/complete"})
+_BESIDE_TOOLS: Final = frozenset(
+    {"resources/read", "resources/subscribe", "subscriptions/listen", "prompts/get", "completion/complete"}
+)
 _NO_MESSAGE: Final = "Invalid request: send one JSON-RPC message, which is a request, a notification or an answer."
 
 
@@ -49,7 +51,7 @@ class Peeked:
     opens: Mapping[str, Json] | None = None
     """The capabilities of a client that opens a session."""
     beside: tuple[str, Mapping[str, Json]] | None = None
-    """The method and the parameters of a request that reads something beside tools."""
+    """The method and the parameters of a request that reads something beside tools, or listens to it."""
     answers: Mapping[str, Json] | None = None
     """The whole message, if it answers a question of ours."""
 

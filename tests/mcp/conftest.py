@@ -5,12 +5,13 @@ from collections.abc import AsyncGenerator
 import pytest
 from doors.agents import app, connect, http, hub
 from doors.askers import asker
+from doors.libraries import library
 from doors.outside import served
 from doors.working_hub import settle
 from settled import settled_by
 from starlette.applications import Starlette
 
-__all__ = ["app", "asker", "connect", "http", "hub"]
+__all__ = ["app", "asker", "connect", "http", "hub", "library"]
 
 sqlite_template, postgresql_template = settled_by(settle)
 

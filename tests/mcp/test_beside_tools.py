@@ -1,79 +1,33 @@
 """Resources, prompts and completions of federated servers on the hub's endpoint: governed reads under clear names."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 from doors.agents import ERAS, Connect
+from doors.libraries import SCOPES, connect_library, library_token, lists_also
 from doors.outside import entered
-from doors.working_hub import ALL_SCOPES, WorkingHub
+from doors.working_hub import WorkingHub
 from mcp.client.subscriptions import PromptsListChanged, ResourcesListChanged
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 from sqlalchemy import select
-from upstream.fixtures import running
 
-from connectors.mcp_upstream import Discovery, Owner
-from connectors.sdk.spec import OperationSpec
 from hub.audit import events_of
 from hub.identity.resources import EVERYTHING
 from hub.invocations.beside_tools import is_made_from
 from hub.invocations.invoke import invoke
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call, Client
-from hub.registry import (
-    Environment,
-    NewConnection,
-    create_connection,
-    disable_connection,
-    get_connection,
-    register_connector,
-)
-from hub.registry.differing import registered
+from hub.registry import disable_connection
 
 pytestmark = pytest.mark.anyio
-
-SCOPES = ALL_SCOPES | {"library:read", "archive:read"}
-OWNER = Owner(name="library", reads=frozenset({"quote"}))
-
-
-@pytest.fixture(scope="module")
-def library() -> Iterator[str]:
-    with running("upstream.library") as (_, port):
-        yield f"http://127.0.0.1:{port}/mcp"
 
 
 @pytest.fixture
 async def token(hub: WorkingHub, library: str) -> str:
     """A token for an agent that may read the library, which is connected."""
-    await connect_library(hub, library, "library")
-    agent = await hub.make_agent("reader", allowed=SCOPES, servers=frozenset({EVERYTHING}))
-    return await hub.token(of=agent, granted=SCOPES)
-
-
-async def connect_library(hub: WorkingHub, url: str, name: str) -> str:
-    """Connect a library under a name; return the connection's id."""
-    async with hub.database.transaction() as tx:
-        probe = NewConnection(
-            name=f"probe-{name}", connector="upstream", environment=Environment.DEV, base_url=url, prefix=f"{name[0]}_"
-        )
-        made = await create_connection(tx, probe, hub.authority)
-        await hub.runtime.vault.put(tx, made.id, {"token": "none"}, hub.authority)
-        there = await get_connection(tx, made.id)
-    found = await hub.runtime.executor.discover(Owner(name=name, reads=OWNER.reads), there)
-    assert isinstance(found, Discovery), found
-    async with hub.database.transaction() as tx:
-        await disable_connection(tx, made.id, hub.authority, reason="only for looking")
-        await register_connector(tx, found.spec, hub.authority)
-        new = NewConnection(
-            name=name,
-            connector=name,
-            environment=Environment.DEV,
-            base_url=url,
-            prefix="" if name == "library" else "a_",
-        )
-        return (await create_connection(tx, new, hub.authority)).id
+    return await library_token(hub, library)
 
 
 @ERAS
@@ -195,21 +149,6 @@ async def test_two_servers_with_the_same_names_take_nobodys_place(
     assert [str(one.uri) for one in page.contents] == ["library+book://dune/pages/1"]
     assert str(prompt.messages[1].content.resource.uri) == "library+book://1"  # type: ignore[union-attr]  # embedded
     assert completed.completion.values == ["dune"]
-
-
-async def lists_also(hub: WorkingHub, connector: str, more: dict[str, list[dict[str, str]]]) -> None:
-    """Let a server list more than it has, in these lists by their names."""
-    async with hub.database.transaction() as tx:
-        spec = await registered(tx, connector)
-        assert spec is not None
-        listed = [_listing_more(one, more) for one in spec.operations]
-        await register_connector(tx, spec.model_copy(update={"operations": tuple(listed)}), hub.authority)
-
-
-def _listing_more(operation: OperationSpec, more: dict[str, list[dict[str, str]]]) -> OperationSpec:
-    listed = operation.binding.get("listed", {})
-    longer = {name: [*listed[name], *more[name]] for name in listed.keys() & more.keys()}
-    return operation.model_copy(update={"binding": {**operation.binding, "listed": {**listed, **longer}}})
 
 
 async def test_no_server_takes_the_long_name_of_anothers(

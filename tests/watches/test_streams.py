@@ -1,6 +1,7 @@
 """One process listens to each federated server for all: what is told there reaches clients, and leads to a new look."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -218,17 +219,18 @@ async def test_a_disabled_connection_is_listened_to_no_more(hub: WorkingHub, new
 async def test_only_what_the_caller_sees_is_watched(hub: WorkingHub, newsy: str) -> None:
     connection_id = await connect_federated(hub, OWNER, newsy)
 
-    asked = [SPORTS, "file:///etc/passwd"]
+    asked, caller = [SPORTS, "file:///etc/passwd"], replace(hub.caller, scopes=SCOPES)
 
-    seen = await news_of(asked, server=EVERYTHING, caller=hub.caller, runtime=hub.runtime)
+    without_scope = await news_of(asked, server=EVERYTHING, caller=hub.caller, runtime=hub.runtime)
+    seen = await news_of(asked, server=EVERYTHING, caller=caller, runtime=hub.runtime)
     async with hub.database.transaction() as tx:
         wanted = await watches.wanted(tx)
         await disable_connection(tx, connection_id, hub.authority, reason="maintenance")
-    unseen = await news_of(asked, server=EVERYTHING, caller=hub.caller, runtime=hub.runtime)
+    unseen = await news_of(asked, server=EVERYTHING, caller=caller, runtime=hub.runtime)
 
     assert seen == {SPORTS: 0}
     assert wanted == {connection_id: frozenset({SPORTS})}
-    assert unseen == {}
+    assert without_scope == unseen == {}
 
 
 @BOTH_ENGINES
