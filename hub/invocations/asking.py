@@ -1,10 +1,9 @@
 """Asking a system without any effect: the connector's own check, its preview, and how the records stand now."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Final
 
 from connectors.sdk.errors import NotFound as UpstreamNotFound
-from connectors.sdk.preview import Change, Preview
+from connectors.sdk.preview import Preview
 from connectors.sdk.vocabulary import Fidelity
 from hub.dryrun import Records
 from hub.execution import CheckOutcome, Failed, Observed, Passage, Passed, Previewed, PreviewOutcome, Ran, Target
@@ -14,8 +13,10 @@ from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
 from hub.registry import PublishedTool, read_current
 
-Json = Any
-"""Any JSON value."""
+UNPREVIEWED: Final = Preview(
+    changes=(), fidelity=Fidelity.NONE, not_covered=("everything: this tool offers no preview",)
+)
+"""The preview of a tool that cannot say what it would do: what it would be given is all that anybody knows."""
 
 
 async def called_with(standing: Invocation, runtime: Runtime) -> PublishedTool:
@@ -52,20 +53,14 @@ async def ask_preview(standing: Invocation, tool: PublishedTool, runtime: Runtim
 async def unveiled(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
     """Run the tool's preview and return it as it is, secrets included.
 
-    A tool that offers none gets the honest minimum: its arguments, fidelity `none`.
+    A tool that offers none gets the honest minimum: nothing, fidelity `none`.
     """
     if tool.version.spec.fidelity is Fidelity.NONE:
         passage = Passage(transcript=(), sandbox_level="not run", latency_ms=0)
-        return Ran(outcome=Previewed(preview=unpreviewed(tool, standing.arguments)), passage=passage)
+        return Ran(outcome=Previewed(preview=UNPREVIEWED), passage=passage)
     target = Target(connector=tool.connector, operation=tool.version.spec, connection=tool.connection)
     arguments = opened(standing, runtime.keys)
     return await runtime.executor.preview(target, arguments, deadline_seconds=tool.version.spec.timeout_seconds)
-
-
-def unpreviewed(tool: PublishedTool, arguments: Mapping[str, Json]) -> Preview:
-    """Return the preview of a tool that cannot say what it would do: nothing but what it would be given."""
-    change = Change(target=f"{tool.connector.name}/{tool.version.spec.name}", effect=tool.effect, after=dict(arguments))
-    return Preview(changes=(change,), fidelity=Fidelity.NONE, not_covered=("everything: this tool offers no preview",))
 
 
 async def records_now(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Records:

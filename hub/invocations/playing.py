@@ -28,7 +28,7 @@ from hub.execution import (
     Target,
     Violation,
 )
-from hub.invocations.asking import unpreviewed
+from hub.invocations.asking import UNPREVIEWED
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
@@ -81,7 +81,9 @@ async def _play(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> 
     except ArgumentsInvalid as refusal:
         return Likeness.DIFFERENT, [f"It refuses the arguments: {refusal.message}"]
     if tool.operation.fidelity is Fidelity.NONE:
-        return _compared(then, Previewed(preview=unpreviewed(tool, arguments)))
+        if arguments != standing.arguments:
+            return Likeness.DIFFERENT, ["It would be given other arguments."]
+        return _compared(then, Previewed(preview=UNPREVIEWED))
     record = await _record_of(standing, then, runtime)
     if record is None:
         return Likeness.UNSURE, ["What the system answered is not on record, or not any more."]

@@ -14,6 +14,7 @@ from hub.core.errors import Conflict, NotFound, Unavailable
 from hub.identity.directory import agents_of
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Caller, PrincipalKind
+from hub.invocations.aftermath import with_aftermath
 from hub.invocations.journal import Step, channel_of, load, move, snapshot
 from hub.invocations.plan_progress import with_progress
 from hub.invocations.plan_steps import is_plan
@@ -33,7 +34,7 @@ LOOK_AGAIN_SECONDS = 0.5
 async def current(runtime: Runtime, invocation_id: str) -> Invocation:
     """Return how the invocation stands now; what has passed its deadline has expired, however late any timer is."""
     async with runtime.database.reading() as tx:
-        standing = await with_progress(tx, await load(tx, invocation_id))
+        standing = await with_aftermath(tx, await with_progress(tx, await load(tx, invocation_id)))
         is_overdue = standing.expires_at is not None and standing.expires_at <= await now(tx)
     if not is_overdue or standing.state not in {State.AWAITING_APPROVAL, State.APPROVED}:
         return standing

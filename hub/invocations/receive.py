@@ -9,6 +9,7 @@ from sqlalchemy import select
 from hub.approvals import was_asked
 from hub.audit import EventKind
 from hub.core.errors import IdempotencyMismatch
+from hub.invocations.aftermath import with_aftermath
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.envelope import outward
 from hub.invocations.journal import Step, load, record_event, snapshot
@@ -27,9 +28,9 @@ from hub.storage import Tx, insert_into, now
 REJECTED_BEFORE: Final = "rejected_before"
 """How a call is called on record that an approver had rejected."""
 REPEAT_WINDOW: Final = timedelta(minutes=10)
-"""Without a key and without a run, how long the same call is taken for a repeat."""
+"""Without a key and without a run, how long after it ended the same call is taken for a repeat."""
 KEY_KEPT: Final = timedelta(days=7)
-"""How long an explicit key, or the calls of one run, are remembered."""
+"""How long after it ended a call with an explicit key, or of a run, is remembered."""
 UNDO_KEPT: Final = timedelta(days=36_500)
 """What was undone stays undone: as good as for ever."""
 
@@ -98,17 +99,19 @@ async def _rejected_before(tx: Tx, request: Request) -> Invocation | None:
 
 
 async def _claim_key(tx: Tx, request: Request, row: NewRow) -> Invocation | None:
-    """Return the call this one repeats; or None, and the key now stands for `row`."""
+    """Return the call this one repeats; or None, and the key now stands for `row`.
+
+    What still waits or is under way is repeated however long that takes: its caller may only be asking for news.
+    """
     key = await _locked_key(tx, request, row)
     if key.invocation_id == row.id:
         return None
-    at = await now(tx)
-    if key.expires_at > at:
+    at, earlier = await now(tx), await load(tx, key.invocation_id)
+    if key.expires_at > at or not earlier.state.is_terminal or earlier.updated_at > at - _kept(request):
         if key.is_explicit and key.intent_digest != request.intent_digest:
             raise IdempotencyMismatch("This idempotency key was used for another request; take a new one.")
-        earlier = await with_progress(tx, await load(tx, key.invocation_id))
         if _may_be_joined(earlier):
-            return replace(earlier, repeats=True)
+            return replace(await with_aftermath(tx, await with_progress(tx, earlier)), repeats=True)
     key.invocation_id = row.id
     key.intent_digest = row.intent_digest
     key.expires_at = at + _kept(request)

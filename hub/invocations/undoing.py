@@ -3,12 +3,10 @@
 What must still hold when it is sent is in `hub.invocations.untouched`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
-
-from sqlalchemy import select
 
 from connectors.sdk.errors import Refused
 from connectors.sdk.spec import Compensation
@@ -24,8 +22,7 @@ from hub.invocations.journal import load
 from hub.invocations.queries import concerned, look_at
 from hub.invocations.request import undo_key
 from hub.invocations.runtime import Runtime
-from hub.invocations.states import DONE, State
-from hub.invocations.tables import InvocationRow, RepeatKeyRow
+from hub.invocations.tables import RepeatKeyRow
 from hub.invocations.untouched import of_connection
 from hub.invocations.values import Call, Claims, Invocation, Part
 from hub.registry import PublishedTool
@@ -34,8 +31,6 @@ from hub.storage import Tx, now
 Json = Any
 """Any JSON value."""
 
-TAKES_BACK: Final = DONE - {State.DIVERGED}
-"""The states of an undo that leave what it undoes taken back; what came out otherwise is looked into."""
 _MARK: Final = REDACTED[:-1].encode()
 """How every marker begins that stands for a secret on record."""
 
@@ -73,13 +68,6 @@ async def undo_offer(tx: Tx, original: Invocation, tool: PublishedTool) -> UndoO
         until=until,
         undone_by=await _undone_by(tx, original.id),
     )
-
-
-async def taken_back_among(tx: Tx, ids: Collection[str]) -> frozenset[str]:
-    """Return those of `ids` that an undo has taken back."""
-    has_come_true = InvocationRow.state.in_(sorted(state.value for state in TAKES_BACK))
-    query = select(InvocationRow.undoes).where(InvocationRow.undoes.in_(sorted(ids)), has_come_true)
-    return frozenset(one for one in await tx.scalars(query) if one is not None)
 
 
 async def offer_of(runtime: Runtime, caller: Caller, invocation_id: str) -> UndoOffer:

@@ -1,16 +1,18 @@
 """A dossier as the approval page and the inbox show it."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 from connectors.sdk.preview import Preview
+from connectors.sdk.vocabulary import Fidelity
 from hub.approvals import Choice, Question, Vote, Waiting, standing
 from hub.approvals.rules import asked_in, stages
 from hub.core.money import money
 from hub.dryrun import PlanPreview, PreviewRecord, TrackRecord
+from hub.invocations.aftermath import TAKES_BACK
 from hub.invocations.states import State
-from hub.invocations.undoing import TAKES_BACK
 from hub.invocations.values import Claims, Invocation
 from hub.policy import REQUESTER, Obligation
 from hub.web.catalog import tool_url
@@ -18,7 +20,7 @@ from hub.web.comparison import comparison, plain_fields
 from hub.web.dossier import Dossier
 from hub.web.field_words import arguments_words
 from hub.web.headlines import headline
-from hub.web.inert import inert, inert_name
+from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at, span
 from hub.web.plan_views import plan_box, state_word
 from hub.web.state_words import TAKEN_BACK_SINCE
@@ -48,6 +50,7 @@ _COMPLETE: Final = Word(label="complete", meaning="", tone="good")
 _ASKED_NOW: Final = Word(label="asked now", meaning="", tone="warn")
 _ASKED_LATER: Final = Word(label="asked later", meaning="")
 _NO_RECORD: Final = Word(label="no record yet", meaning="")
+_LONGEST_GIVEN: Final = 160
 _GOOD_SHARE: Final = 0.98
 _CLAIMS: Final = (
     ("Purpose", "purpose"),
@@ -280,4 +283,12 @@ def inbox_card(dossier: Dossier) -> InboxCard | None:
         expires=at(question.expires_at, now=dossier.at),
         progress=_progress(question),
         money=money_of(record.preview),
+        given=None if record.preview.changes else _given(dossier),
+        is_blind=record.preview.fidelity is Fidelity.NONE and not isinstance(record.preview, PlanPreview),
     )
+
+
+def _given(dossier: Dossier) -> Inert:
+    given = dossier.invocation.arguments.items()
+    told = ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in given)
+    return inert_name(told if len(told) <= _LONGEST_GIVEN else f"{told[:_LONGEST_GIVEN]}\N{HORIZONTAL ELLIPSIS}")

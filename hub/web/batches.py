@@ -11,11 +11,13 @@ from hub.core.errors import FreshLoginNeeded, InputError, Malformed, NotFound
 from hub.identity.principals import Principal
 from hub.invocations.batch import Decided, Item, vote_on_batch, waiting_together
 from hub.invocations.runtime import Runtime
-from hub.web.approval_views import inbox_card
-from hub.web.comparison import Comparison, comparison
+from hub.web.approval_views import inbox_card, undo_of
+from hub.web.comparison import Comparison, Field, comparison, plain_fields
 from hub.web.dossier import Dossier, open_dossier
+from hub.web.field_words import arguments_words
 from hub.web.views.approval import BatchLine, InboxCard
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
+from hub.web.wording import Word
 
 _TOLD = 5
 """How many items that were not counted are named in the notice."""
@@ -28,6 +30,9 @@ class BatchItem:
     value: str
     card: InboxCard
     changes: tuple[Comparison, ...]
+    argument_fields: tuple[Field, ...]
+    """What it would be given: shown where no preview shows what it would change."""
+    undo: Word
     targets: frozenset[str]
     """The records that it changes and that are there already."""
     same_as: InboxCard | None = None
@@ -109,7 +114,14 @@ def _item(question: Question, dossier: Dossier) -> BatchItem | None:
     changes = tuple(comparison(change, dossier.words) for change in record.preview.changes)
     targets = frozenset(change.target for change in record.preview.changes if change.before is not None)
     value = f"{question.invocation_id} {question.digest}"
-    return BatchItem(value=value, card=card, changes=changes, targets=targets)
+    return BatchItem(
+        value=value,
+        card=card,
+        changes=changes,
+        argument_fields=plain_fields(dossier.invocation.arguments, arguments_words(dossier.operation)),
+        undo=undo_of(dossier).reversal,
+        targets=targets,
+    )
 
 
 def _compared(items: Sequence[BatchItem]) -> Iterator[BatchItem]:

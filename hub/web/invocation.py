@@ -7,8 +7,9 @@ from starlette.responses import Response
 from hub.core.errors import InputError
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, may
+from hub.invocations.aftermath import taken_back_among
 from hub.invocations.queries import cancel, every_invocation, my_invocations
-from hub.invocations.undoing import Undo, taken_back_among, undo
+from hub.invocations.undoing import Undo, undo
 from hub.storage import now
 from hub.web.dossier import open_dossier
 from hub.web.invocation_views import invocation_line, invocation_page

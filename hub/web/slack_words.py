@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from connectors.sdk.preview import Preview
+from connectors.sdk.vocabulary import Fidelity
 from hub.approvals import Choice, Question
 from hub.approvals.mandates import people_of
 from hub.channels.slack import Tell
@@ -59,8 +61,13 @@ async def _told(tx: Tx, invocation: Invocation, question: Question, mask: Mask |
         changes=tuple(_change(comparison(change, words)) for change in preview.changes) if preview else (),
         state=f"{state.label}. {state.meaning}",
         votes=tuple(_vote(_CHOSE[vote.choice], people.get(vote.voter_id)) for vote in question.votes),
-        is_whole=not invocation.alarms and not isinstance(preview, PlanPreview),
+        is_whole=not invocation.alarms and not isinstance(preview, PlanPreview) and _is_seen(preview),
     )
+
+
+def _is_seen(preview: Preview | None) -> bool:
+    """Return whether anything is known of what would happen; else the arguments are all, and the page has them."""
+    return preview is not None and preview.fidelity is not Fidelity.NONE
 
 
 def _call(invocation: Invocation, tool: PublishedTool, people: dict[str, Principal]) -> Iterator[tuple[str, str]]:

@@ -22,14 +22,13 @@ TIERS: Final[Mapping[Tier, Word]] = {
     Tier.LOW: Word(label="Low", meaning="Reads only. Executes at once."),
     Tier.MEDIUM: Word(
         label="Medium",
-        meaning="A write to one record that can be taken back. It is previewed first and, where undo is proven, "
-        "carried out without asking.",
+        meaning="A write to one record that can be taken back. Where preview and undo are proven, it is carried "
+        "out without asking.",
         tone="info",
     ),
     Tier.HIGH: Word(
         label="High",
-        meaning="Money, many records, recipients outside, or hard to undo. It is previewed, and "
-        "another person must agree.",
+        meaning="Money, many records, recipients outside, or hard to undo. Another person must agree.",
         tone="warn",
     ),
     Tier.CRITICAL: Word(

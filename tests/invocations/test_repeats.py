@@ -9,11 +9,27 @@ from sqlalchemy import func, select, update
 from world import World
 
 from hub.core.errors import IdempotencyMismatch
+from hub.identity.principals import Caller
+from hub.invocations.envelope import envelope
+from hub.invocations.queries import current
+from hub.invocations.receive import KEY_KEPT, REPEAT_WINDOW
+from hub.invocations.resume import resume
+from hub.invocations.states import DONE, State
 from hub.invocations.tables import InvocationRow, RepeatKeyRow
+from hub.invocations.undoing import Undo, undo
+from hub.invocations.values import Invocation
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
 one_engine = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+async def age(world: World, invocation: Invocation, by: timedelta) -> None:
+    """Let an invocation be so old, and let it have moved so long ago."""
+    async with world.runtime.database.transaction() as tx:
+        at = await now(tx)
+        await tx.execute(update(InvocationRow).where(InvocationRow.id == invocation.id).values(updated_at=at - by))
+        await tx.execute(update(RepeatKeyRow).values(expires_at=at - timedelta(seconds=1)))
 
 
 async def count(world: World) -> int:
@@ -51,15 +67,61 @@ async def test_the_same_call_in_another_run_is_another_call(world: World) -> Non
 
 
 @one_engine
-async def test_without_a_run_the_same_call_is_a_repeat_for_ten_minutes_only(world: World) -> None:
-    first = await world.call("ticket_create", {"title": "Broken"})
-    async with world.runtime.database.transaction() as tx:
-        past = await now(tx) - timedelta(seconds=1)
-        await tx.execute(update(RepeatKeyRow).values(expires_at=past))
+@pytest.mark.parametrize(
+    ("known_by", "kept"),
+    [({}, REPEAT_WINDOW), ({"run": "r1"}, KEY_KEPT), ({"key": "k1"}, KEY_KEPT)],
+    ids=["alone", "in-a-run", "with-a-key"],
+)
+async def test_the_same_call_is_a_repeat_for_so_long_after_it_ended_and_then_no_more(
+    world: World, known_by: dict[str, str], kept: timedelta
+) -> None:
+    update_it = {"id": 1, "quantity": 90}
+    first = await world.call("item_update", update_it, **known_by)
+    await age(world, first, kept - timedelta(minutes=1))
+    assert (await world.call("item_update", update_it, **known_by)).id == first.id
 
-    later = await world.call("ticket_create", {"title": "Broken"})
+    await age(world, first, kept)
+    later = await world.call("item_update", update_it, **known_by)
 
     assert later.id != first.id
+    assert not later.repeats
+
+
+@one_engine
+@pytest.mark.parametrize("known_by", [{}, {"run": "r1"}, {"key": "k1"}], ids=["alone", "in-a-run", "with-a-key"])
+async def test_what_still_waits_is_repeated_however_long_it_does_and_its_effect_is_one(
+    world: World, known_by: dict[str, str]
+) -> None:
+    first = await world.call("ticket_create", {"title": "Broken"}, **known_by)
+    assert first.state is State.AWAITING_APPROVAL
+    await age(world, first, timedelta(days=30))
+
+    again = await world.call("ticket_create", {"title": "Broken"}, **known_by)
+    await world.vote(first, world.ann)
+    await resume(first.id, world.runtime)
+    done = await world.call("ticket_create", {"title": "Broken"}, **known_by)
+
+    assert {again.id, done.id} == {first.id}
+    assert done.state in DONE
+    assert len(world.upstream.store.effects()) == 1
+
+
+@one_engine
+async def test_a_repeat_of_what_was_taken_back_says_so_and_does_it_no_second_time(world: World) -> None:
+    first = await world.call("item_update", {"id": 1, "quantity": 90})
+    wanted = Undo(caller=Caller(actor=world.rita), invocation_id=first.id, reason="A slip.", trace_id="trace")
+    undone = await undo(wanted, world.runtime)
+    assert undone.state in DONE
+
+    again = await world.call("item_update", {"id": 1, "quantity": 90})
+    told = envelope(again, public_url="https://hub.example")
+
+    assert again.id == first.id
+    assert f"It has been taken back since, by invocation {undone.id}." in told.text
+    assert "an idempotency key of its own" in told.text
+    assert len(world.upstream.store.effects(1)) == 2
+    looked = await current(world.runtime, first.id)
+    assert f"taken back since, by invocation {undone.id}" in envelope(looked, public_url="https://hub.example").text
 
 
 @one_engine

@@ -6,33 +6,47 @@ from datetime import UTC, datetime, timedelta
 from web_gallery_approval import HOSTILE_CHANGE, INBOXES, TERM
 from web_gallery_tool import HOSTILE
 
+from connectors.sdk.vocabulary import Reversal
 from hub.web.batches import BatchItem, BatchPage
 from hub.web.broken_glass import BrokenGlassPage
-from hub.web.comparison import comparison
+from hub.web.comparison import comparison, plain_fields
 from hub.web.deputies import DeputiesPage, DeputyLine
 from hub.web.inert import inert_name
 from hub.web.moments import at
 from hub.web.trust import TrustLine, TrustPage, Vouching
 from hub.web.views.approval import InboxPage
-from hub.web.wording import Word
+from hub.web.wording import REVERSALS, Word
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 _CARDS = INBOXES["full"].cards
+_GIVEN = plain_fields({"id": "n1", "text": HOSTILE})
 _ITEMS = tuple(
-    BatchItem(value=f"inv_{number} digest", card=card, changes=(comparison(TERM),), targets=frozenset())
+    BatchItem(
+        value=f"inv_{number} digest",
+        card=card,
+        changes=(comparison(TERM),),
+        argument_fields=_GIVEN,
+        undo=REVERSALS[Reversal.EXACT],
+        targets=frozenset(),
+    )
     for number, card in enumerate(_CARDS)
 )
 _HOSTILE = BatchItem(
     value="inv_9 digest",
     card=replace(_CARDS[0], headline=inert_name(HOSTILE)),
     changes=(comparison(HOSTILE_CHANGE),),
+    argument_fields=_GIVEN,
+    undo=REVERSALS[Reversal.NONE],
     targets=frozenset({"parties/1"}),
+)
+_BLIND = replace(
+    _ITEMS[0], value="inv_7 digest", changes=(), card=replace(_CARDS[0], is_blind=True, given=inert_name(HOSTILE))
 )
 _SAME = replace(_HOSTILE, value="inv_8 digest", same_as=_HOSTILE.card)
 BATCHES = {
     "some": BatchPage(action="/approvals/together/shape", items=_ITEMS, currency="EUR"),
     "no-money": BatchPage(action="/approvals/together/shape", items=_ITEMS[:1], currency=""),
-    "hostile": BatchPage(action="/approvals/together/shape", items=(*_ITEMS, _HOSTILE, _SAME), currency="EUR"),
+    "hostile": BatchPage(action="/approvals/together/shape", items=(*_ITEMS, _HOSTILE, _SAME, _BLIND), currency="EUR"),
 }
 _MINE = DeputyLine(
     who="Grace Hopper",
@@ -41,7 +55,7 @@ _MINE = DeputyLine(
     ends=at(NOW + timedelta(days=6), now=NOW),
     end_url="/deputies/dep_1/end",
 )
-WAITING = {"some": InboxPage(cards=_CARDS), "none": InboxPage(cards=())}
+WAITING = {"some": InboxPage(cards=(*_CARDS, _BLIND.card)), "none": InboxPage(cards=())}
 _GLASS = BrokenGlassPage(
     card=_CARDS[0], action="/approvals/inv_1/broken-glass", digest="0" * 64, changes=(comparison(TERM),)
 )

@@ -22,6 +22,10 @@ class InboxCard:
     expires: At
     progress: str
     money: str = ""
+    given: Inert | None = None
+    """What it would be given, cut short, where no preview shows what it would change."""
+    is_blind: bool = False
+    """Whether it has no preview at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

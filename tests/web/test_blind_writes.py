@@ -1,0 +1,92 @@
+"""Writes without any preview: people read that nobody knows what they would change, and what they would be given."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from upstream.fixtures import McpUpstream
+from web_visitor import Visitor
+from world import World
+
+from connectors.mcp_upstream import Discovery, Owner
+from connectors.sdk.vocabulary import Effect, Fidelity, Tier
+from hub.invocations.resume import resume
+from hub.invocations.states import State
+from hub.invocations.values import Invocation
+from hub.registry import (
+    Environment,
+    NewConnection,
+    create_connection,
+    disable_connection,
+    get_connection,
+    register_connector,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def notes(world: World, mcp_upstream: McpUpstream) -> McpUpstream:
+    """A server of plain tools that say nothing of themselves, connected as `notes`."""
+    runtime, address = world.runtime, mcp_upstream.url
+    async with runtime.database.transaction() as tx:
+        probe = NewConnection(
+            name="probe", connector="upstream", environment=Environment.DEV, base_url=address, prefix="p_"
+        )
+        made = await create_connection(tx, probe, runtime.authority)
+        await runtime.vault.put(tx, made.id, {"token": "none"}, runtime.authority)
+        there = await get_connection(tx, made.id)
+    found = await runtime.executor.discover(Owner(name="notes"), there)
+    assert isinstance(found, Discovery), found
+    async with runtime.database.transaction() as tx:
+        await disable_connection(tx, made.id, runtime.authority, reason="only for looking")
+        await register_connector(tx, found.spec, runtime.authority)
+        new = NewConnection(name="notes", connector="notes", environment=Environment.DEV, base_url=address)
+        await create_connection(tx, new, runtime.authority)
+    return mcp_upstream
+
+
+async def asked_to_note(world: World, text: str) -> Invocation:
+    """Let the agent ask for a write of which its server says nothing."""
+    caller = replace(world.caller, scopes=frozenset({"notes:write"}))
+    asked = await world.call("liar", {"text": text}, caller=caller)
+    assert asked.state is State.AWAITING_APPROVAL, asked.error_message
+    return asked
+
+
+async def test_a_tool_that_says_nothing_of_itself_is_asked_about_with_what_it_would_be_given(
+    world: World, notes: McpUpstream, ann: Visitor
+) -> None:
+    asked = await asked_to_note(world, "hello there")
+    assert asked.preview is not None
+    assert (asked.effect, asked.tier, asked.preview.preview.fidelity) == (Effect.DELETE, Tier.HIGH, Fidelity.NONE)
+
+    await ann.get("/approvals")
+    assert "text: &#34;hello there&#34;" in ann.text
+    assert "No preview" in ann.text
+    await ann.get(f"/approvals/{asked.id}")
+
+    for words in ("Nobody knows what it would change", "What it would be given", "hello there", "Records Not known"):
+        assert words in ann.text, words
+    for claim in ("Changed record", "Removed record", "not there", "no amount is moved"):
+        assert claim not in ann.text, claim
+
+    await world.vote(asked, world.ann)
+    done = await resume(asked.id, world.runtime)
+    assert done.state is State.UNVERIFIABLE
+    assert [(effect.kind, effect.reference) for effect in notes.store.effects()] == [("liar", "hello there")]
+
+
+async def test_of_many_together_those_without_a_preview_are_chosen_by_hand_alone(
+    world: World, notes: McpUpstream, ann: Visitor
+) -> None:
+    assert notes.store.effects() == []
+    asked = [await asked_to_note(world, f"note {number}") for number in range(2)]
+    assert asked[0].question is not None
+
+    await ann.get(f"/approval-batches/{asked[0].question.shape}")
+
+    assert len(re.findall(r'name="item" value="inv_\w+ [0-9a-f]{64}"', ann.html)) == 2
+    assert not re.search(r'name="item" value="[^"]+" checked', ann.html)
+    for words in ("note 0", "note 1", "No preview", "Cannot be undone", "so it is not chosen"):
+        assert words in ann.text, words
