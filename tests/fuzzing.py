@@ -41,8 +41,24 @@ _PARTS = st.one_of(
     st.sampled_from([10, 300]).map(lambda depth: b'{"sub": ' * depth),
     st.binary(max_size=40),
 )
-jwts: Final = st.tuples(_PARTS, _PARTS, st.binary(max_size=64)).map(
-    lambda parts: ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+_SAID_IN_HEADERS: Final = st.one_of(values, st.sampled_from(["ES256", "none", "JWT", "at+jwt", "dpop+jwt"]))
+jwt_headers: Final = st.one_of(
+    st.lists(st.sampled_from(["alg", "kid", "typ", "jwk"]), max_size=4),
+    st.fixed_dictionaries(
+        {"alg": _SAID_IN_HEADERS},
+        optional=dict.fromkeys(("kid", "typ", "jwk", "crit", "b64", "cty"), _SAID_IN_HEADERS),
+    ),
+).map(lambda header: json.dumps(header).encode())
+"""What begins as the header of a JWT does: it has the right words in it, and in their places anything."""
+
+
+def in_form_of_a_jwt(*parts: bytes) -> str:
+    """Return parts as those of a JWT are written."""
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+jwts: Final = st.tuples(st.one_of(_PARTS, jwt_headers), _PARTS, st.binary(max_size=64)).map(
+    lambda parts: in_form_of_a_jwt(*parts)
 )
 """What has the form of a JWT and may be nothing else."""
 

@@ -24,6 +24,8 @@ SIGNING_ALGORITHMS: Final = frozenset({"ES256", "RS256", "PS256", "EdDSA", "Ed25
 """What an assertion may be signed with; which of them, its key decides."""
 
 _SMALLEST_RSA: Final = 2048
+_TEXTS: Final = ("alg", "kid", "typ")
+"""What a header says in texts, where it says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unproven:
-    """What stands in a JWT, whoever signed it."""
+    """What stands in a JWT, whoever signed it: two objects; the header names algorithm, key and type in text."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
@@ -52,10 +54,12 @@ def unproven(text: str, registry: jws.JWSRegistry | None = None) -> Unproven | N
         return None
     try:
         parts = jws.extract_compact(text.encode(), registry=registry)
-        header, claims = parts.headers(), json_object(parse_json(parts.payload))
+        header, claims = json_object(parts.headers()), json_object(parse_json(parts.payload))
     except (JoseError, ValueError, InputError, RecursionError):
         return None
-    return None if claims is None else Unproven(header=header, claims=claims)
+    if header is None or claims is None or not all(isinstance(header.get(name, ""), str) for name in _TEXTS):
+        return None
+    return Unproven(header=header, claims=claims)
 
 
 def claimed_client(text: str) -> str | None:
@@ -134,10 +138,10 @@ def algorithms_of(key: Key) -> list[str]:
 
 
 def _signed_claims(text: str, keys: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    try:
-        named = jws.extract_compact(text.encode()).headers().get("kid")
-    except (JoseError, ValueError):
+    said = unproven(text)
+    if said is None:
         return None
+    named = said.header.get("kid")
     for one in keys:
         if named is not None and one.get("kid") not in {None, named}:
             continue

@@ -110,7 +110,7 @@ async def read_foreign_token(link: IssuerLink, text: str, resource: str) -> Fore
         raise refused()
     header, claims = await _verified(link, text)
     types = _AT_JWT | _JWT if rules.takes_plain_jwt else _AT_JWT
-    if str(header.get("typ", "")).lower() not in types:
+    if header.get("typ", "").lower() not in types:
         raise refused()
     if (rules.audience or resource) not in _audiences(claims) or "nonce" in claims:
         raise refused()  # a nonce stands in ID tokens alone
@@ -141,7 +141,7 @@ async def read_identity_assertion(link: IssuerLink, text: str, audience: str) ->
         Unavailable: the issuer's keys cannot be read.
     """
     header, claims = await _verified(link, text)
-    if str(header.get("typ", "")).lower() not in _ID_JAG or _audiences(claims) != [audience]:
+    if header.get("typ", "").lower() not in _ID_JAG or _audiences(claims) != [audience]:
         raise refused()
     resource, scope = claims.get("resource"), claims.get("scope")
     if not isinstance(resource, str | None) or not isinstance(scope, str):
@@ -171,7 +171,7 @@ async def read_id_token(link: IssuerLink, text: str, *, nonce: str, at: datetime
     """
     header, claims = await _verified(link, text)
     ours, audiences = link.issuer.client_id, _audiences(claims)
-    if str(header.get("typ", "jwt")).lower() not in _JWT or claims.get("nonce") != nonce:
+    if header.get("typ", "jwt").lower() not in _JWT or claims.get("nonce") != nonce:
         raise refused()
     if ours not in audiences or claims.get("azp", ours) != ours or (len(audiences) > 1 and "azp" not in claims):
         raise refused()
@@ -196,9 +196,8 @@ async def _verified(link: IssuerLink, text: str) -> tuple[Mapping[str, Any], Map
     said = unproven(text)
     if said is None:
         raise refused()
-    key_id = said.header.get("kid")
     try:
-        key = await link.key(key_id if isinstance(key_id, str) else None)
+        key = await link.key(said.header.get("kid"))
         if key is None:
             raise refused()
         token = jwt.decode(text, key, algorithms=algorithms_of(key))

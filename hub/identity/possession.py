@@ -154,7 +154,7 @@ def _signed(text: str) -> tuple[Key, Mapping[str, Any]]:
     header = said.header
     try:
         key = import_key(json_object(header.get("jwk")) or {})
-        if str(header.get("typ", "")).lower() not in _TYPES:
+        if header.get("typ", "").lower() not in _TYPES:
             raise ProofRefused("The proof has to be of the type dpop+jwt.")
         if key.is_private:
             raise ProofRefused("The proof shows a secret or a private key; do not use that key again, make a new one.")

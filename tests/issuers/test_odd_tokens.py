@@ -1,4 +1,7 @@
-"""ID tokens that an issuer has signed and that are none: of any depth, any text and any type, each is refused alike."""
+"""ID tokens that an issuer has signed, or is said to have, and that are none: each is refused alike.
+
+They are of any depth, any text and any type.
+"""
 
 import json
 import time
@@ -6,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
+from fuzzing import EVERY_DAY, examples, in_form_of_a_jwt, jwt_headers
+from hypothesis import given
 from issuing import CLIENT, Issuing
 from joserfc import jws
 from test_issuer_keys import link_to
@@ -65,3 +70,13 @@ async def test_garbage_that_is_signed_is_no_token(issuer: Issuing, payload: byte
 @pytest.mark.parametrize("claims", CLAIMS.values(), ids=CLAIMS)
 async def test_a_claim_that_could_be_nobodys_is_refused(issuer: Issuing, claims: dict[str, Any]) -> None:
     assert await refused(issuer, token_with(issuer, claims))
+
+
+@given(header=jwt_headers)
+@examples(EVERY_DAY)
+async def test_whatever_an_issuer_is_said_to_have_signed_is_refused(issuer: Issuing, header: bytes) -> None:
+    link = link_to(issuer)
+    token = in_form_of_a_jwt(header, token_with(issuer, {}), b"signed")
+
+    with pytest.raises(Unauthenticated):
+        await read_id_token(link, token, nonce="n", at=datetime.now(UTC))

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hmac
+import json
 import secrets
 import time
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pytest
 from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
-from oauth_hub import PUBLIC_URL, RESOURCE, Hub, agent_of
+from oauth_hub import PUBLIC_URL, RESOURCE, Hub, agent_of, error_in
 
 from hub.core.errors import InputError
 from hub.identity.accounts import suspend
@@ -29,6 +30,14 @@ TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 NOT_PROVEN = 401
 TOO_LONG = f"e30.eyJzdWIiOiJ4In0.{'x' * 9000}"
 """An assertion of `x`, but for its length."""
+HEADERS = {
+    "a list": ["alg"],
+    "a text": "alg",
+    "an algorithm in a list": {"alg": ["ES256"]},
+    "a name in a list": {"alg": "ES256", "kid": ["k"]},
+    "a name in an object": {"alg": "ES256", "kid": {"k": 1}},
+    "a type that is none": {"alg": "ES256", "typ": None},
+}
 
 
 def encoded(data: bytes) -> str:
@@ -264,6 +273,19 @@ async def test_a_suspended_client_proves_nothing(signer: Signer) -> None:
         await suspend(tx, signer.client_id, "leaked", signer.hub.authority)
 
     assert (await signer.ask(signer.assertion())).status_code == NOT_PROVEN
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect"])
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+async def test_what_has_a_header_of_another_shape_is_no_assertion(signer: Signer, path: str, header: object) -> None:
+    claims = {"iss": signer.client_id, "sub": signer.client_id}
+    assertion = f"{encoded(json.dumps(header).encode())}.{encoded(json.dumps(claims).encode())}.AAAA"
+    form = {"client_assertion_type": TYPE, "client_assertion": assertion, "token": "x"}
+
+    answer = await signer.hub.http.post(path, data={"grant_type": "client_credentials", **form})
+
+    assert error_in(answer) == "invalid_request"
 
 
 @pytest.mark.parametrize("text", ["", "a.b", "a.b.c", "é.é.é", "e30.e30.", "eyJhbGciOiJub25lIn0.WzFd.", TOO_LONG])

@@ -156,6 +156,7 @@ async def test_a_proof_that_not_every_reader_can_read_is_refused(bound: Bound) -
 
     assert await bound.refuses(signed)
     assert await bound.refuses(base64.urlsafe_b64encode(deep).rstrip(b"=").decode() + ".e30.AAAA")
+    assert await bound.refuses(base64.urlsafe_b64encode(b'["alg"]').rstrip(b"=").decode() + ".e30.AAAA")
     assert await bound.refuses(bound.proof(jti="\ud800"))
 
 

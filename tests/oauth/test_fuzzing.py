@@ -1,18 +1,35 @@
 """Made-up requests at the authorization server: every answer is one of OAuth, and tells nothing of the inside."""
 
+import json
 from dataclasses import replace
 from typing import Any, Final
 
 import anyio
 import pytest
-from fuzzing import AT_LENGTH, EVERY_DAY, encoded, examples, header_values, is_sound, jwts, texts, values, whole
+from fuzzing import (
+    AT_LENGTH,
+    EVERY_DAY,
+    encoded,
+    examples,
+    header_values,
+    in_form_of_a_jwt,
+    is_sound,
+    jwt_headers,
+    jwts,
+    texts,
+    values,
+    whole,
+)
 from hypothesis import given
 from hypothesis import strategies as st
-from oauth_hub import CALLBACK, RESOURCE, Hub
+from joserfc.jwk import ECKey
+from oauth_hub import CALLBACK, PUBLIC_URL, RESOURCE, Hub
 from outside_clients import NEWCOMERS, Outside, at
 from sqlalchemy import delete
+from test_assertions import TYPE, keyed, public_set
 
 from hub.core.errors import Unauthenticated
+from hub.identity.clients import create_agent
 from hub.identity.tables import LoginBudgetRow
 
 Json = Any
@@ -111,6 +128,31 @@ async def test_whatever_a_browser_is_sent_with_is_answered_and_leads_nowhere_els
     assert is_sound(answer)
     leads = answer.headers.get("location", "/")
     assert leads.startswith(("/", "https://hub.example/", CALLBACK)), leads
+
+
+@pytest.fixture
+async def signer_id(hub: Hub) -> str:
+    async with hub.database.transaction() as tx:
+        new = keyed(hub.ada.id, public_set(ECKey.generate_key("P-256")))
+        return (await create_agent(tx, new, hub.authority)).id
+
+
+_ODD_CLAIMS: Final = st.dictionaries(st.sampled_from(["iss", "aud", "exp", "nbf", "iat", "jti"]), values, max_size=2)
+
+
+@given(path=st.sampled_from(_POSTED), header=jwt_headers, odd=_ODD_CLAIMS)
+@examples(EVERY_DAY)
+async def test_whatever_a_client_is_said_to_have_signed_is_refused(
+    hub: Hub, signer_id: str, path: str, header: bytes, odd: dict[str, Json]
+) -> None:
+    claims = {"iss": signer_id, "sub": signer_id, "aud": PUBLIC_URL, "jti": "1", "exp": 2**31, **odd}
+    assertion = in_form_of_a_jwt(header, json.dumps(claims).encode(), b"signed")
+    form = {"client_assertion_type": TYPE, "client_assertion": assertion, "token": "x"}
+
+    answer = await hub.http.post(path, data={"grant_type": "client_credentials", "resource": RESOURCE, **form})
+
+    assert is_sound(answer)
+    assert answer.status_code in {400, 401}
 
 
 METADATA: Final[dict[str, Json]] = {
