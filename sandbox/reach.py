@@ -67,8 +67,15 @@ class OutOfReach(Exception):
 
 
 async def look_up(host: str) -> Sequence[str]:
-    """Return the addresses that the machine's resolver knows for `host`."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    """Return the addresses that the machine's resolver knows for `host`.
+
+    Raises:
+        OSError: the name is not known, or none that can be asked for.
+    """
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # of an empty label, say, or of one with more than 63 letters
+        raise OSError(f"{host} is no name of a host") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

@@ -113,6 +113,11 @@ async def test_nothing_but_a_plain_https_address_is_asked(url: str) -> None:
         await Outbound(nobody).get(url)
 
 
+async def test_a_host_that_no_resolver_can_be_asked_for_is_not_asked() -> None:
+    with pytest.raises(NotFetched, match="cannot be asked"):
+        await Outbound(HERE).get("https://a..b.example/")
+
+
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]", "224.0.0.1", "[::ffff:169.254.169.254]"])
 async def test_metadata_services_and_their_like_are_out_of_reach(host: str) -> None:
     with pytest.raises(NotFetched, match="may not connect"):

@@ -6,15 +6,17 @@ from typing import Any
 import anyio
 import pytest
 from oauth_hub import CALLBACK, PUBLIC_URL, Hub, query_of, request_id_in
-from outside_clients import DOCUMENT, NEWCOMERS, URL, Outside, at
+from outside_clients import BY_KEY, DOCUMENT, NEWCOMERS, URL, Outside, at
 from sqlalchemy import func, select, update
 
 from hub.core.errors import InputError
+from hub.execution import Reach, judged_by
 from hub.identity.accounts import suspend
 from hub.identity.client_documents import LARGEST, register_document
 from hub.identity.clients import NewAgent, create_agent, find_client, limit_client
 from hub.identity.grants_consent import consent_question
 from hub.identity.tables import ClientDocumentRow, ClientRow, PrincipalRow
+from hub.outbound import Outbound
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +76,21 @@ async def test_where_every_public_host_is_admitted_only_public_addresses_are_ask
     async with hub.http:
         assert (await hub.ask(client_id=URL)).headers["location"].startswith(f"{PUBLIC_URL}/consent/")
     assert (outside.web.asked, outside.public.asked) == ([], [URL])
+
+
+@pytest.mark.parametrize("where", ["document", "keys"])
+async def test_a_host_that_no_resolver_can_be_asked_for_is_a_reason_to_refuse(outside: Outside, where: str) -> None:
+    nowhere = "https://a..b.example/x"
+    way = Outbound(judged_by(Reach(private_networks=())))
+    open_to_all = NEWCOMERS.model_copy(update={"documents_from": frozenset({"*", "agents.example.org"})})
+    outside.web.put(URL, {**DOCUMENT, **BY_KEY, "jwks_uri": nowhere})
+    hub = at(outside.hub, replace(outside.documents, public=way, newcomers=open_to_all), outside.cookie)
+
+    async with hub.http:
+        answer = await hub.ask(client_id=nowhere if where == "document" else URL)
+
+    assert answer.status_code == 400
+    assert "a..b.example cannot be asked" in answer.text
 
 
 @pytest.mark.parametrize(

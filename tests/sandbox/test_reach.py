@@ -116,6 +116,12 @@ async def test_a_name_without_an_address_is_not_known(found: tuple[str, ...]) ->
         await reach(*found).addresses("erp.example.com")
 
 
+@pytest.mark.parametrize("host", ["a..b.example", ".example.com", f"{'a' * 64}.example"])
+async def test_a_name_that_no_resolver_can_be_asked_for_is_not_known(host: str) -> None:
+    with pytest.raises(OSError, match="no name of a host"):
+        await Reach().addresses(host)
+
+
 @given(address=st.ip_addresses())
 async def test_what_a_public_name_reaches_is_global(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     try:
