@@ -21,7 +21,7 @@ from hub.invocations.invoke import invoke
 from hub.invocations.masking import answer_for
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Call, Invocation
-from hub.registry import PublishedTool
+from hub.registry import Connection, PublishedTool
 
 Json = Any
 """Any JSON value."""
@@ -110,16 +110,34 @@ def _of(kind: Kind, reader: PublishedTool) -> Iterator[Thing]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """What came of reading: how the read ended, and what is to be said in place of the server's own names."""
+class Addresses:
+    """How the addresses that one connection's server gives are published: `names` are of those that it lists."""
 
-    invocation: Invocation
-    names: Mapping[str, str]
     connection: str
+    names: Mapping[str, str]
 
     def outward(self, uri: str) -> str:
         """Return the published form of an address of that server."""
         return self.names.get(uri) or f"{self.connection}{RESOURCE.joint}{uri}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What came of reading: how the read ended, and what is to be said in place of the server's own addresses."""
+
+    invocation: Invocation
+    addresses: Addresses
+
+
+async def addresses_over(connection: Connection, *, server: str, caller: Caller, runtime: Runtime) -> Addresses:
+    """Return how `server` publishes to the caller what comes over a connection.
+
+    Raises:
+        NotFound: there is no such server, or the caller may not see it.
+    """
+    listed = await things(RESOURCE, server=server, caller=caller, runtime=runtime)
+    names = {one.own: one.name for one in listed if one.reader.connection.id == connection.id}
+    return Addresses(connection=connection.name, names=names)
 
 
 async def read_resource(asked: Call, uri: str, runtime: Runtime) -> Read:
@@ -130,10 +148,10 @@ async def read_resource(asked: Call, uri: str, runtime: Runtime) -> Read:
         HubError: whatever `invoke` raises.
     """
     reader, own = await find_resource(uri, server=asked.server, caller=asked.caller, runtime=runtime)
-    resources = await _seen(RESOURCE, asked, runtime)
     call = replace(asked, tool=reader.name, beside=RESOURCES, arguments={"uri": own})
-    names = {one.own: one.name for one in resources if one.reader.name == reader.name}
-    return Read(invocation=await _answered(call, runtime), names={**names, own: uri}, connection=reader.connection.name)
+    listed = await _addresses_beside(reader, asked, runtime)
+    addresses = replace(listed, names={**listed.names, own: uri})
+    return Read(invocation=await _answered(call, runtime), addresses=addresses)
 
 
 async def find_resource(uri: str, *, server: str, caller: Caller, runtime: Runtime) -> tuple[PublishedTool, str]:
@@ -156,13 +174,9 @@ async def get_prompt(asked: Call, name: str, arguments: Mapping[str, str] | None
     """
     reader, own = await _find_prompt(name, asked.server, asked.caller, runtime)
     given = {"name": own} if arguments is None else {"name": own, "arguments": dict(arguments)}
-    names = {
-        one.own: one.name
-        for one in await _seen(RESOURCE, asked, runtime)
-        if one.reader.connection.id == reader.connection.id
-    }
-    invocation = await _answered(replace(asked, tool=reader.name, beside=PROMPTS, arguments=given), runtime)
-    return Read(invocation=invocation, names=names, connection=reader.connection.name)
+    addresses = await _addresses_beside(reader, asked, runtime)
+    call = replace(asked, tool=reader.name, beside=PROMPTS, arguments=given)
+    return Read(invocation=await _answered(call, runtime), addresses=addresses)
 
 
 async def complete(asked: Call, question: Mapping[str, Json], runtime: Runtime) -> Read:
@@ -176,8 +190,8 @@ async def complete(asked: Call, question: Mapping[str, Json], runtime: Runtime) 
     reader, own = await _find_completer(ref, asked.server, asked.caller, runtime)
     arguments = {**question, "ref": {**ref, _completed(ref)[1]: own}}
     call = replace(asked, tool=reader.name, beside=COMPLETIONS, arguments=arguments)
-    invocation = await _answered(call, runtime)
-    return Read(invocation=invocation, names={}, connection=reader.connection.name)
+    addresses = Addresses(connection=reader.connection.name, names={})  # completions have none
+    return Read(invocation=await _answered(call, runtime), addresses=addresses)
 
 
 async def readers_asked(
@@ -237,8 +251,8 @@ def _completed(ref: Mapping[str, Json]) -> tuple[Kind, str]:
     return (PROMPT, "name") if ref.get("type") == "ref/prompt" else (TEMPLATE, "uri")
 
 
-async def _seen(kind: Kind, asked: Call, runtime: Runtime) -> list[Thing]:
-    return await things(kind, server=asked.server, caller=asked.caller, runtime=runtime)
+async def _addresses_beside(reader: PublishedTool, asked: Call, runtime: Runtime) -> Addresses:
+    return await addresses_over(reader.connection, server=asked.server, caller=asked.caller, runtime=runtime)
 
 
 async def _answered(call: Call, runtime: Runtime) -> Invocation:

@@ -33,6 +33,7 @@ from hub.invocations.beside_tools import (
     PROMPT,
     RESOURCE,
     TEMPLATE,
+    Addresses,
     Kind,
     Read,
     complete,
@@ -48,6 +49,7 @@ from hub.mcp.admission import Admitted, admitted
 from hub.mcp.asking import Params, questions_of, replies_in
 from hub.mcp.claims import claims_in
 from hub.mcp.confirming import not_ours
+from hub.mcp.retelling import renamed, retold
 
 Json = Any
 """Any JSON value."""
@@ -96,7 +98,7 @@ class BesideTools:
         if asked := questions_of(admitted(context), context, params, read.invocation, self._runtime.keys):
             return asked
         output = self._output(read)
-        contents = [_renamed(one, read) for one in output["contents"]]
+        contents = [renamed(one, read.addresses) for one in output["contents"]]
         return _checked(ReadResourceResult, {**output, "contents": contents, "ttlMs": 0, "cacheScope": "private"})
 
     async def get_prompt(
@@ -108,7 +110,9 @@ class BesideTools:
         if asked := questions_of(admitted(context), context, params, read.invocation, self._runtime.keys):
             return asked
         output = self._output(read)
-        return _checked(GetPromptResult, {**output, "messages": [_retold(one, read) for one in output["messages"]]})
+        return _checked(
+            GetPromptResult, {**output, "messages": [_retold(one, read.addresses) for one in output["messages"]]}
+        )
 
     async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
         """Complete one argument."""
@@ -203,26 +207,9 @@ def _checked(model: type[Model], output: Mapping[str, Json]) -> Model:
         raise MCPError(code=INTERNAL_ERROR, message=message) from error
 
 
-def _renamed(content: Json, read: Read) -> Json:
-    """Return a content of a resource with its address as it is published here."""
-    if not isinstance(content, dict) or not isinstance(uri := cast("dict[str, Json]", content).get("uri"), str):
-        return cast("Json", content)
-    return {**cast("dict[str, Json]", content), "uri": read.outward(uri)}
-
-
-def _retold(message: Json, read: Read) -> Json:
+def _retold(message: Json, addresses: Addresses) -> Json:
     """Return a message of a prompt with the addresses of resources in it as they are published here."""
     if not isinstance(message, dict):
         return message
     members = cast("dict[str, Json]", message)
-    return {**members, "content": retold(members.get("content"), read)}
-
-
-def retold(content: Json, read: Read) -> Json:
-    """Return a block of content with the addresses of resources in it as they are published here."""
-    if not isinstance(content, dict):
-        return content
-    block = cast("dict[str, Json]", content)
-    if block.get("type") == "resource_link":
-        return _renamed(block, read)
-    return {**block, "resource": _renamed(block.get("resource"), read)} if block.get("type") == "resource" else block
+    return {**members, "content": retold(members.get("content"), addresses)}

@@ -26,11 +26,12 @@ from hub.mcp.claims import claims_in, idempotency_key_in
 from hub.mcp.confirming import CONFIRM, Round, first_round, next_round, request_to_confirm, round_of, says
 from hub.mcp.finding import Asked, find, unwrapped
 from hub.mcp.hub_tool_descriptions import LONGEST_WAIT
-from hub.mcp.hub_tools import HUB_TOOLS
+from hub.mcp.hub_tools import HUB_TOOLS, Asker
 from hub.mcp.needing_tasks import refuse_without_tasks
 from hub.mcp.questioning import Questions
 from hub.mcp.relaying import Cancellations, Relay
 from hub.mcp.results import internal_error, refusal, result_of
+from hub.mcp.retelling import told_at
 from hub.mcp.search_tool_descriptions import FIND
 from hub.mcp.tasks import TaskDoor
 
@@ -59,7 +60,9 @@ def calling(runtime: Runtime, tasks: TaskDoor, questions: Questions) -> Handler:
         try:
             hub_tool = HUB_TOOLS.get(params.name)
             if hub_tool is not None:
-                return await hub_tool.answer(runtime, known.caller, params.arguments or {})
+                return await hub_tool.answer(
+                    runtime, Asker(caller=known.caller, server=known.server), params.arguments or {}
+                )
             if params.name == FIND.name:
                 return await find(runtime, known, params.arguments or {}, takes_tasks=abilities(context).takes_tasks)
             await refuse_without_tasks(runtime, known, context)
@@ -128,7 +131,7 @@ class _Answering:
         return await self._result(known, standing)
 
     async def _result(self, known: Admitted, invocation: Invocation) -> CallToolResult:
-        shown = await answer_for(known.caller, invocation, self._runtime)
+        shown = await told_at(known.server, known.caller, invocation, self._runtime)
         return result_of(envelope(shown, public_url=self._runtime.public_url))
 
 

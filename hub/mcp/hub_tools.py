@@ -8,7 +8,6 @@ from mcp_types import CallToolResult, Tool
 
 from hub.identity.principals import Caller
 from hub.invocations.envelope import STANDINGS, Status, envelope, outward, page_of
-from hub.invocations.masking import answer_for
 from hub.invocations.queries import cancel, get_invocation, my_invocations
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
@@ -16,6 +15,7 @@ from hub.invocations.values import Invocation
 from hub.keys import open_cursor, seal_cursor
 from hub.mcp.hub_tool_descriptions import CANCEL, GET, MINE
 from hub.mcp.results import answer
+from hub.mcp.retelling import told_at
 from hub.registry import canonical_under
 from schemas import CompiledSchema, compile_schema
 
@@ -24,7 +24,16 @@ Json = Any
 
 PAGE: Final = 50
 
-Answer = Callable[[Runtime, Caller, Mapping[str, Json]], Awaitable[CallToolResult]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks one of these tools, and at which server."""
+
+    caller: Caller
+    server: str
+
+
+Answer = Callable[[Runtime, Asker, Mapping[str, Json]], Awaitable[CallToolResult]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,30 +44,35 @@ class HubTool:
     arguments: CompiledSchema
     answers: Answer
 
-    async def answer(self, runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
+    async def answer(self, runtime: Runtime, asker: Asker, arguments: Mapping[str, Json]) -> CallToolResult:
         """Return what the tool says to `arguments`.
 
         Raises:
             ArgumentsInvalid: they break its schema.
             HubError: whatever the answer itself raises.
         """
-        return await self.answers(runtime, caller, canonical_under(self.arguments, arguments))
+        return await self.answers(runtime, asker, canonical_under(self.arguments, arguments))
 
 
-async def _get(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
+async def _get(runtime: Runtime, asker: Asker, arguments: Mapping[str, Json]) -> CallToolResult:
     seconds = arguments.get("wait_seconds", 0)
-    invocation = await get_invocation(runtime, caller, arguments["id"], wait_seconds=seconds)
-    standing = standing_of(await answer_for(caller, invocation, runtime), runtime.public_url)
+    invocation = await get_invocation(runtime, asker.caller, arguments["id"], wait_seconds=seconds)
+    return await _standing(runtime, asker, invocation)
+
+
+async def _cancel(runtime: Runtime, asker: Asker, arguments: Mapping[str, Json]) -> CallToolResult:
+    invocation = await cancel(runtime, asker.caller, arguments["id"], reason=arguments["reason"])
+    return await _standing(runtime, asker, invocation)
+
+
+async def _standing(runtime: Runtime, asker: Asker, invocation: Invocation) -> CallToolResult:
+    told = await told_at(asker.server, asker.caller, invocation, runtime)
+    standing = standing_of(told, runtime.public_url)
     return answer(standing, standing["message"])
 
 
-async def _cancel(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
-    invocation = await cancel(runtime, caller, arguments["id"], reason=arguments["reason"])
-    standing = standing_of(await answer_for(caller, invocation, runtime), runtime.public_url)
-    return answer(standing, standing["message"])
-
-
-async def _mine(runtime: Runtime, caller: Caller, arguments: Mapping[str, Json]) -> CallToolResult:
+async def _mine(runtime: Runtime, asker: Asker, arguments: Mapping[str, Json]) -> CallToolResult:
+    caller = asker.caller
     purpose = f"mcp-invocations:{caller.visible_key}"
     cursor, status = arguments.get("cursor"), arguments.get("status")
     after = None if cursor is None else open_cursor(runtime.keys, cursor, purpose=purpose)

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hub.core.errors import ArgumentsInvalid, HubError, ScopeMissing, Unavailable
 from hub.invocations.envelope import Envelope, Status
+from hub.mcp.retelling import RESULT
 
 Json = Any
 """Any JSON value."""
@@ -37,7 +38,7 @@ def _blocks_in(structured: Mapping[str, Json]) -> list[ContentBlock] | None:
 
     None if it is no such result, or not as the protocol has it.
     """
-    if "content" not in structured or structured.keys() - {"content", "structuredContent"}:
+    if "content" not in structured or structured.keys() - RESULT:
         return None
     try:
         return _BLOCKS.validate_python(structured["content"])

@@ -16,7 +16,6 @@ from hub.identity.authority import IDENTITY_CHANNEL
 from hub.identity.principals import Caller
 from hub.invocations.envelope import Status, envelope, outward
 from hub.invocations.journal import channel_of
-from hub.invocations.masking import answer_for
 from hub.invocations.queries import LOOK_AGAIN_SECONDS, get_invocation
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
@@ -24,6 +23,7 @@ from hub.mcp.admission import Admitted
 from hub.mcp.event_streams import EventStream, first_of
 from hub.mcp.marks import Mark
 from hub.mcp.results import nothing_on_record, result_of
+from hub.mcp.retelling import told_at
 from hub.mcp.streams import Streams
 
 Json = Any
@@ -69,7 +69,7 @@ class Resuming:
             standing = await self._standing(caller, mark)
             waited = time.time() - mark.began
             if standing is not None and not self._is_awaited(standing, waited):
-                shown = await answer_for(caller, standing, self._runtime)
+                shown = await told_at(known.server, caller, standing, self._runtime)
                 return result_of(envelope(shown, public_url=self._runtime.public_url))
             if standing is None and waited > self._runtime.answer_seconds + GRACE_SECONDS:
                 return nothing_on_record()

@@ -30,7 +30,6 @@ from hub.invocations.envelope import (
 )
 from hub.invocations.handles import Handle, find_handle, hand_out, note_answers, note_too_late
 from hub.invocations.late_questions import was_asked
-from hub.invocations.masking import answer_for
 from hub.invocations.queries import call_off_quietly, get_invocation
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import CANCELLABLE, State
@@ -40,6 +39,7 @@ from hub.mcp.admission import Admitted, admitted
 from hub.mcp.asking_later import Asking, AskingLater
 from hub.mcp.confirming import CONFIRM, request_to_confirm
 from hub.mcp.results import ended_result, result_of
+from hub.mcp.retelling import told_at
 
 Json = Any
 """Any JSON value."""
@@ -123,7 +123,7 @@ class TaskDoor:
         found = await self._look(known, handle)
         if found.asking is not None:
             await self._later.see_to(known, found.handle, found.asking)
-        task = replace(found, invocation=await answer_for(known.caller, found.invocation, self._runtime))
+        task = replace(found, invocation=await told_at(known.server, known.caller, found.invocation, self._runtime))
         return {**self._head(task, client), **self._rest(task, client)}
 
     async def _look(self, known: Admitted, handle: Handle) -> "_Task":

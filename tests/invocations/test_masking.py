@@ -12,6 +12,7 @@ from world import World
 from hub.approvals import Choice
 from hub.audit import events_of
 from hub.core.errors import ChangedSinceSeen, InputError
+from hub.identity.resources import EVERYTHING
 from hub.invocations import commit
 from hub.invocations.counter import CounterProposal, counter
 from hub.invocations.envelope import envelope
@@ -24,7 +25,7 @@ from hub.invocations.tables import InvocationRow
 from hub.invocations.undoing import Undo, undo
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
-from hub.mcp.hub_tools import HUB_TOOLS
+from hub.mcp.hub_tools import HUB_TOOLS, Asker
 from hub.registry import PublishedTool
 from hub.storage import Database
 
@@ -227,7 +228,8 @@ async def test_calling_a_call_off_shows_the_agent_no_more_than_looking_at_it(wor
     await counter(CounterProposal(ballot=ballot, arguments=other), world.runtime)
 
     arguments = {"id": asked.id, "reason": "never mind"}
-    told = await HUB_TOOLS["hub_invocation_cancel"].answer(world.runtime, world.caller, arguments)
+    asker = Asker(caller=world.caller, server=EVERYTHING)
+    told = await HUB_TOOLS["hub_invocation_cancel"].answer(world.runtime, asker, arguments)
 
     assert told.structured_content is not None
     assert told.structured_content["status"] == "cancelled"

@@ -21,6 +21,7 @@ from hub.core.canonical import digest
 from hub.core.errors import IdempotencyMismatch, InputError, Malformed
 from hub.core.redaction import REDACTED
 from hub.identity.principals import Caller, PrincipalKind
+from hub.identity.resources import EVERYTHING
 from hub.invocations.commit import commit
 from hub.invocations.counter import CounterProposal, counter
 from hub.invocations.envelope import envelope
@@ -30,7 +31,7 @@ from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
-from hub.mcp.hub_tools import HUB_TOOLS
+from hub.mcp.hub_tools import HUB_TOOLS, Asker
 from hub.storage import Database
 from hub.web import web_routes
 
@@ -191,7 +192,8 @@ async def test_the_agent_that_asked_gets_a_secret_answer_whole_and_its_user_with
     agent = secretive.caller
     user = Caller(actor=secretive.rita, scopes=frozenset())
 
-    told = await HUB_TOOLS["hub_invocation_get"].answer(secretive.runtime, agent, {"id": answered.id})
+    asker = Asker(caller=agent, server=EVERYTHING)
+    told = await HUB_TOOLS["hub_invocation_get"].answer(secretive.runtime, asker, {"id": answered.id})
 
     assert (told.structured_content or {})["result"]["name"] == "pencil"
     views = {who.actor.kind: await view_for(who, answered, secretive.runtime) for who in (agent, user)}
