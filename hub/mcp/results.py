@@ -6,7 +6,7 @@ the call again (wire).
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mcp_types import CallToolResult, ContentBlock, TextContent
 from pydantic import TypeAdapter, ValidationError
@@ -29,7 +29,9 @@ def result_of(envelope: Envelope) -> CallToolResult:
     said = [envelope.text] if envelope.text else []
     if (blocks := _blocks_in(envelope.structured)) is not None:
         content = [*blocks, *(TextContent(type="text", text=text) for text in said)]
-        return CallToolResult(content=content, structured_content=dict(envelope.structured), is_error=False)
+        own = envelope.structured.get("structuredContent")
+        structured = cast("Mapping[str, Json]", own) if isinstance(own, Mapping) else envelope.structured
+        return CallToolResult(content=content, structured_content=dict(structured), is_error=False)
     return _result(envelope.structured, as_text(envelope.structured), *said, is_error=False)
 
 

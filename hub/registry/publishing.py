@@ -86,5 +86,21 @@ def _schemas(version: ToolVersion) -> _Schemas:
     return _Schemas(
         input=CompiledSchema(version.spec.input_schema),
         output=CompiledSchema(version.spec.output_schema),
-        published_output=envelope_schema(version.spec.output_schema),
+        published_output=envelope_schema(_told_output(version.spec)),
     )
+
+
+def _told_output(operation: OperationSpec) -> Mapping[str, Json]:
+    """Return the schema of the structured content that clients get.
+
+    What a federated server answers stands on record with its content; its clients get both as the server gave them.
+    """
+    whole = operation.output_schema
+    parts: Mapping[str, Json] = whole.get("properties", {})
+    if "tool" not in operation.binding or {*parts} != {"structuredContent", "content"}:
+        return whole
+    own = parts["structuredContent"]
+    kinds = own.get("type", "object")
+    if kinds != "object" and "object" not in kinds:
+        return whole  # what is no object is told beside the content
+    return {**own, "$defs": whole["$defs"]} if "$defs" in whole else own
