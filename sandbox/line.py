@@ -97,6 +97,8 @@ class Outgoing:
     """Bytes of the answer's body, unpacked."""
     is_alone: bool = False
     """Open a connection for it alone, so that one kept alive and just closed is never mistaken for a lost answer."""
+    is_aside: bool = False
+    """It belongs to a request that has its place among the connections, and may not wait for another one."""
     progress: Progress = field(default_factory=Progress)
     reader: Reader | None = None
 
@@ -119,11 +121,13 @@ class Line:
         at = port or default
         self._kept = Kept(httpcore2.Origin(scheme.encode(), host.encode(), at), reach.addresses, most=most)
         self._alone = judged_pool(reach.addresses, most=most, kept=0)
+        self._aside = judged_pool(reach.addresses, most=most, kept=0)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._kept.close()
         await self._alone.aclose()
+        await self._aside.aclose()
 
     async def exchange(self, outgoing: Outgoing) -> Incoming:
         """Send a request and return the whole answer.
@@ -141,7 +145,7 @@ class Line:
             extensions={"timeout": {"connect": CONNECT_SECONDS}, "trace": outgoing.progress.follow},
         )
         try:
-            if outgoing.is_alone:
+            if outgoing.is_alone or outgoing.is_aside:
                 return await self._over_a_line_of_its_own(request, outgoing)
             async with self._kept.answering(request, seconds=CONNECT_SECONDS) as response:
                 return await _read(response, outgoing)
@@ -154,7 +158,8 @@ class Line:
             raise kind(f"The connection to the system failed ({type(error).__name__}).") from error
 
     async def _over_a_line_of_its_own(self, request: httpcore2.Request, outgoing: Outgoing) -> Incoming:
-        response = await self._alone.handle_async_request(request)
+        pool = self._aside if outgoing.is_aside else self._alone
+        response = await pool.handle_async_request(request)
         try:
             return await _read(response, outgoing)
         finally:

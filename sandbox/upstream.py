@@ -47,6 +47,8 @@ class Exchange:
     largest: int = LARGEST_ANSWER
     is_alone: bool = False
     """Open a connection for it alone, so that one kept alive and just closed is never mistaken for a lost answer."""
+    is_aside: bool = False
+    """It is said while another exchange is under way and holds its place, or after it: it waits for no place."""
     progress: Progress = field(default_factory=Progress)
     hear: Hear | None = None
     reader: Reader | None = None
@@ -176,6 +178,7 @@ class Upstream:
             body=request.content,
             largest=exchange.largest,
             is_alone=exchange.is_alone,
+            is_aside=exchange.is_aside,
             progress=exchange.progress,
             reader=exchange.reader,
         )

@@ -26,7 +26,9 @@ _LEAST: Final[Mapping[str, int]] = {"connections": 1, "calls_at_once": 1, "answe
 class ConnectionLimits:
     """The limits of one connection in each process of the hub.
 
-    `connections` are those kept open at the same time over HTTP; `calls_at_once` are under way, the others wait.
+    `connections` are those kept open at the same time over HTTP, by reads and by writes each; what the hub says to a
+    server while a call holds one (an answer, a cancellation) waits for none. `calls_at_once` are under way, the others
+    wait.
     An answer has at most `answer_bytes` over HTTP and pipes, and one of an MCP server never more than 4 MiB. A call
     ends after `call_seconds`, or earlier where its operation says so.
     """

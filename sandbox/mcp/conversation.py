@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from connectors.sdk.errors import Unavailable
 from sandbox.line import Dropped, NoAnswer, TooLarge
-from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, tells_of_change
+from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, numbered, tells_of_change
 from sandbox.mcp.http import LARGEST_ANSWER
 from sandbox.mcp.patience import MESSAGE, NONSENSE, REQUEST, Patience
 from sandbox.mcp.process import LineTooLong, Process
@@ -31,6 +31,8 @@ class _Waiting:
     """One request under way."""
 
     hearing: Hearing
+    is_call: bool
+    """Whether it does some work; one for news only stands open."""
     answer: asyncio.Future[tuple[dict[str, Json], int]]
 
 
@@ -93,8 +95,10 @@ class Conversation:
         await self._say({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return answer
 
-    async def ask(self, message: Mapping[str, Json], hearing: Hearing) -> tuple[dict[str, Json], int]:
-        """Return the answer to a request, and how many bytes it took.
+    async def ask(
+        self, message: Mapping[str, Json], hearing: Hearing, *, is_call: bool = True
+    ) -> tuple[dict[str, Json], int]:
+        """Return the answer to a request, and how many bytes it took; one for news `is_call` not.
 
         Raises:
             NoAnswer: there is none.
@@ -102,11 +106,12 @@ class Conversation:
         if self.is_over:
             raise Dropped("The program has ended.")
         number = next(self._ids)
-        waiting = _Waiting(hearing=hearing, answer=asyncio.get_running_loop().create_future())
+        answer = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(hearing=hearing, is_call=is_call, answer=answer)
         waiting.answer.add_done_callback(_heed)  # the program may end before anybody waits for the answer
         self._waiting[number] = waiting
         try:
-            await self._say(_numbered(message, number))
+            await self._say(numbered(message, number))
             return await waiting.answer
         except asyncio.CancelledError:
             self._later(self._take_back(number))
@@ -190,8 +195,8 @@ class Conversation:
         return True
 
     def _alone(self) -> Hearing:
-        """Return who may be asked: over one pair of pipes a question says not whose call it is about."""
-        listening = [one.hearing for one in self._waiting.values()]
+        """Return who may be asked and told: over one pair of pipes little says which call it is about."""
+        listening = [one.hearing for one in self._waiting.values() if one.is_call]
         return listening[0] if len(listening) == 1 else Hearing(None)
 
     def _about(self, message: Mapping[str, Json]) -> Hearing:
@@ -225,13 +230,3 @@ def _heed(answer: asyncio.Future[tuple[dict[str, Json], int]]) -> None:
     """Take note of how it ended, so that nobody has to."""
     if not answer.cancelled():
         answer.exception()
-
-
-def _numbered(message: Mapping[str, Json], number: int) -> dict[str, Json]:
-    """Return a request under an id of its own, which is the token of its progress, too."""
-    numbered = {**message, "id": number}
-    params = members(message.get("params"))
-    meta = members(params.get("_meta"))
-    if "progressToken" in meta:
-        numbered["params"] = {**params, "_meta": {**meta, "progressToken": number}}
-    return numbered

@@ -132,6 +132,16 @@ def is_answer(message: Mapping[str, Json]) -> bool:
     return "method" not in message and ("result" in message or "error" in message)
 
 
+def numbered(message: Mapping[str, Json], number: int) -> dict[str, Json]:
+    """Return a request under an id of its own, which is the token of its progress, too."""
+    under = {**message, "id": number}
+    params = members(message.get("params"))
+    meta = members(params.get("_meta"))
+    if "progressToken" in meta:
+        under["params"] = {**params, "_meta": {**meta, "progressToken": number}}
+    return under
+
+
 def members(value: Json) -> dict[str, Json]:
     """Return the members of a JSON object, none of anything else: a server may say anything."""
     return cast("dict[str, Json]", value) if isinstance(value, dict) else {}

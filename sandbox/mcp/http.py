@@ -17,7 +17,7 @@ from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.answers import media_type
 from sandbox.line import Dropped, NoAnswer
 from sandbox.mcp.events import Events
-from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, parsed, tells_of_change, unheard
+from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, numbered, parsed, tells_of_change, unheard
 from sandbox.mcp.standing import LARGEST_EVENT, NotOffered, Told, Wanted
 from sandbox.pace import Pace
 from sandbox.sign_in import Proof
@@ -48,7 +48,8 @@ WHO_ARE_YOU: Final[Mapping[str, Json]] = {
 _VERSION, _SESSION = "mcp-protocol-version", "mcp-session-id"
 _GONE: Final = 404
 _EVENTS: Final = "text/event-stream"
-_CANCEL_SECONDS: Final = 2.0
+_FAREWELL_SECONDS: Final = 2.0
+"""For so long the last word on a call or a session may take to leave."""
 _LARGEST_THANKS: Final = 64 * 1024
 """Bytes that a server may answer to an answer of ours."""
 _HEADERS: Final = {"content-type": "application/json", "accept": f"application/json, {_EVENTS}"}
@@ -160,7 +161,7 @@ class McpWay:
         number = next(self._ids)
         message = members(json.loads(exchange.request.body or "{}"))
         if "id" in message:
-            message["id"] = number
+            message = numbered(message, number)
         headers = {**exchange.request.headers, **session.headers}
         request = exchange.request.model_copy(update={"headers": headers, "body": json.dumps(message)})
         try:
@@ -217,23 +218,27 @@ class McpWay:
         """Answer what the server has asked while it works on `exchange`; what it says to that is read as nothing."""
         headers = {name: value for name, value in exchange.request.headers.items() if name in {_VERSION, _SESSION}}
         request = WireRequest(method="POST", path="", headers={**_HEADERS, **headers}, body=json.dumps(answer))
+        await self._say(request, exchange.proof)
+
+    async def _say(self, request: WireRequest, proof: Proof) -> None:
+        """Send what wants no answer, beside what is under way; whether the server hears that is its own affair."""
         with contextlib.suppress(NoAnswer, Unavailable):
-            await self._http.exchange(Exchange(request, exchange.proof, largest=_LARGEST_THANKS))
+            await self._http.exchange(Exchange(request, proof, largest=_LARGEST_THANKS, is_aside=True))
 
     def _take_back(self, number: int, proof: Proof, session: _Session) -> None:
-        """Tell the server that nobody waits for an answer any more; whether it hears that is its own affair."""
+        """Tell the server that nobody waits for an answer any more."""
         params = {"requestId": number, "reason": "Nobody waits for the answer any more."}
         message = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
-        task = asyncio.create_task(self._sent_off(message, session, proof))
+        headers = {**_HEADERS, **session.headers}
+        request = WireRequest(method="POST", path="", headers=headers, body=json.dumps(message))
+        task = asyncio.create_task(self._say_shortly(request, proof))
         self._farewells.add(task)
         task.add_done_callback(self._farewells.discard)
 
-    async def _sent_off(self, message: Mapping[str, Json], session: _Session, proof: Proof) -> None:
-        try:
-            async with asyncio.timeout(_CANCEL_SECONDS):
-                await self._posted(message, session.headers, proof)
-        except (TimeoutError, NoAnswer, Unavailable):
-            return  # nothing depends on it
+    async def _say_shortly(self, request: WireRequest, proof: Proof) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._say(request, proof)
 
 
 class _Answer:

@@ -85,7 +85,7 @@ class StdioWay:
         self._tell = wanted.tell
         try:
             if wanted.version >= MODERN:
-                asked = asyncio.ensure_future(running.ask(wanted.request(ABOUT_US), Hearing(None)))
+                asked = asyncio.ensure_future(running.ask(wanted.request(ABOUT_US), Hearing(None), is_call=False))
                 wanted.opened()
                 raise ended((await asked)[0])
             about = {"protocolVersion": wanted.version, "capabilities": {}, "clientInfo": CLIENT}

@@ -1,12 +1,15 @@
 """What a connection declares as its limits holds for its own calls, in number, size and time, and for no others."""
 
 import asyncio
+import json
 from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from execution_house import House
+from execution_house import House, order
 from federation_servers import OWNER, Federated, text_of, unruly_over_http
+from scripted_servers import OWNER as SCRIPTED
+from scripted_servers import USUAL, Asked, Scripted, events, result, usual
 
 from connectors.sdk.auth import AuthSpec
 from connectors.sdk.wire import WireRequest
@@ -24,6 +27,10 @@ WAYS = ("http", "stdio")
 async def limited(federated: Federated, stack: ExitStack, way: str, manner: str, **limits: int) -> House:
     """Return a house with a connection to an unruly server that declares `limits`."""
     url = stack.enter_context(unruly_over_http(manner)) if way == "http" else federated.over_stdio(manner)
+    return await _limited_at(federated, url, **limits)
+
+
+async def _limited_at(federated: Federated, url: str, **limits: int) -> House:
     house = await federated.connect(url)
     async with house.database.transaction() as tx:
         change = ConnectionChange(settings={"limits": limits})
@@ -130,6 +137,64 @@ async def test_a_way_has_as_many_connections_as_its_connection_declares(federate
 
     assert line._kept._places._value == 3
     assert OWNER.name == spec.name
+
+
+@pytest.mark.parametrize("session", ["", "s1"])
+async def test_a_server_that_asks_is_answered_though_calls_hold_all_connections(
+    federated: Federated, session: str
+) -> None:
+    asks = json.dumps({"jsonrpc": "2.0", "id": 77, "method": "ping"}).encode()
+    calls, both, replied = 0, asyncio.Event(), list[Asked]()
+
+    async def answer(asked: Asked) -> bytes:
+        nonlocal calls
+        if asked.message.get("id") == 77:
+            replied.append(asked)
+        if asked.method != "tools/call":
+            return usual(asked, session=session)
+        calls += 1
+        if calls == 2:
+            both.set()
+        await both.wait()
+        return events(asks, result(asked, USUAL["tools/call"]))
+
+    async with Scripted(answer).running() as url:
+        house = await _limited_at(federated, url, connections=1)
+        spec = await federated.discovered(house, SCRIPTED)
+        read, written = await asyncio.gather(
+            house.read(spec, "find", text="x"), house.commit(spec, "post", order(), text="x")
+        )
+
+    assert isinstance(read.outcome, Succeeded), read
+    assert isinstance(written.outcome, Succeeded), written
+    assert [one.message["result"] for one in replied] == [{}, {}]
+
+
+async def test_a_call_is_taken_back_though_another_holds_the_only_connection(federated: Federated) -> None:
+    begun, taken_back = asyncio.Event(), asyncio.Event()
+
+    async def answer(asked: Asked) -> bytes:
+        if asked.method == "notifications/cancelled":
+            taken_back.set()
+        if asked.method == "tools/call":
+            begun.set()
+            await taken_back.wait()
+        return usual(asked, session="s1")
+
+    async with Scripted(answer).running() as url:
+        house = await _limited_at(federated, url, connections=1)
+        spec = await federated.discovered(house, SCRIPTED)
+        first = asyncio.create_task(house.read(spec, "find", text="first"))
+        await begun.wait()
+        second = asyncio.create_task(house.read(spec, "find", text="second"))
+        async with federated.house.executor._upstreams.to(spec, house.connection) as way:
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert way._http._line._kept._places._waiters  # type: ignore[attr-defined]  # looked inside
+        first.cancel()
+        ran = await second
+
+    assert isinstance(ran.outcome, Succeeded), ran
 
 
 async def _no_secrets() -> dict[str, str]:

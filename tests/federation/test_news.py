@@ -1,19 +1,21 @@
 """What servers say of their own accord is heard on streams that stay open: over HTTP and pipes, in both eras."""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import pytest
 from execution_house import House
-from federation_servers import Federated, program, unruly_over_http
+from federation_servers import ME, Federated, program, unruly_over_http
 from upstream.fixtures import running
 
 from connectors.mcp_upstream import Owner
 from connectors.sdk.spec import ConnectorSpec
-from hub.execution import News, NoAnswer, NotOffered, Succeeded
+from hub.execution import Client, News, NoAnswer, NotOffered, Succeeded
 from sandbox.mcp.standing import Told, Wanted
+from sandbox.programs import Program
 from sandbox.sign_in import Proof
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +88,45 @@ async def test_an_older_program_is_subscribed_to_and_heard_over_its_pipes(federa
         told = await asyncio.wait_for(heard.get(), SECONDS)
 
     assert told["params"] == {"uri": "news://sports"}
+
+
+LOGGING: Final = """
+import json, sys
+TAKES = {"type": "object", "properties": {"text": {"type": "string"}}}
+ANSWERS = {
+    "server/discover": {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}, "logging": {}}},
+    "tools/list": {"tools": [{"name": "publish", "description": "Works.", "inputSchema": TAKES}]},
+    "tools/call": {"content": [], "resultType": "complete"},
+}
+def say(message):
+    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked["method"] == "subscriptions/listen":
+        say({"method": "notifications/tools/list_changed"})
+    elif "id" in asked:
+        if asked["method"] == "tools/call":
+            say({"method": "notifications/message", "params": {"level": "warning", "data": "half way"}})
+        say({"id": asked["id"], "result": ANSWERS[asked["method"]]})
+"""
+
+
+async def test_a_call_hears_the_log_of_its_program_while_the_hub_listens_for_news(federated: Federated) -> None:
+    logged = list[Mapping[str, Any]]()
+
+    async def hear(message: Mapping[str, Any]) -> None:
+        logged.append(message)
+
+    url = federated.allow("logging", Program(command=(sys.executable, "-c", LOGGING), user=ME))
+    house = await federated.connect(url)
+    spec = await federated.discovered(house, OWNER)
+    async with listening(house, spec, "2026-07-28") as heard:
+        await asyncio.wait_for(heard.get(), SECONDS)  # the program has read what it was asked to tell
+        target = house.target(spec, "publish")
+        ran = await house.executor.read(target, {}, deadline_seconds=SECONDS, client=Client(hear=hear))
+
+    assert isinstance(ran.outcome, Succeeded), ran
+    assert [one["params"]["data"] for one in logged] == ["half way"]
 
 
 async def test_a_server_that_keeps_no_streams_says_so(federated: Federated) -> None:

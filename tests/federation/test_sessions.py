@@ -1,14 +1,19 @@
 """The older protocol's sessions: opened once and kept, opened again when the server has forgotten them."""
 
+import asyncio
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from execution_house import order
 from federation_servers import Federated, text_of, unruly_over_http
+from scripted_servers import OWNER, USUAL, Asked, Scripted, events, result, usual
 from upstream.fixtures import running_mcp_upstream
 
 from connectors.mcp_upstream import Owner
-from hub.execution import Failed, Succeeded
+from hub.execution import Client, Failed, Succeeded
 
 pytestmark = pytest.mark.anyio
 
@@ -56,3 +61,34 @@ async def test_a_write_in_a_forgotten_session_was_not_done_and_is_not_sent_twice
     assert isinstance(done.outcome, Succeeded), done
     assert isinstance(refused.outcome, Failed), refused
     assert isinstance(again.outcome, Succeeded), again
+
+
+async def test_no_two_calls_under_way_in_a_session_have_the_same_token_of_progress(federated: Federated) -> None:
+    tokens, both, heard = list[object](), asyncio.Event(), list[Mapping[str, Any]]()
+
+    async def answer(asked: Asked) -> bytes:
+        if asked.method != "tools/call":
+            return usual(asked, session="s1")
+        token = asked.message["params"]["_meta"]["progressToken"]
+        tokens.append(token)
+        if len(tokens) == 2:
+            both.set()
+        await both.wait()
+        note = {"method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}
+        return events(json.dumps({"jsonrpc": "2.0", **note}).encode(), result(asked, USUAL["tools/call"]))
+
+    async def hear(message: Mapping[str, Any]) -> None:
+        heard.append(message)
+
+    async with Scripted(answer).running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        read = house.executor.read
+        target = house.target(spec, "find")
+        ran = await asyncio.gather(
+            *(read(target, {"text": "a"}, deadline_seconds=20, client=Client(hear=hear)) for _ in range(2))
+        )
+
+    assert all(isinstance(one.outcome, Succeeded) for one in ran), ran
+    assert len(set(tokens)) == 2
+    assert sorted(one["params"]["progressToken"] for one in heard) == sorted(tokens, key=str)
