@@ -26,6 +26,8 @@ _NO_SUCH_METHOD: Final = -32601
 _MOST: Final = 1000
 _MOST_PAGES: Final = 50
 _LONGEST: Final = 1023
+_LONGEST_KEY: Final = 2000
+"""Of an address, or a prompt's name: cut, it would name something else."""
 _TEXT: Final[dict[str, Json]] = {"type": "string", "maxLength": 4000}
 _OBJECT: Final[dict[str, Json]] = {"type": "object"}
 _INPUTS: Final[Mapping[str, dict[str, Json]]] = {
@@ -92,7 +94,9 @@ def _kept(listed: Mapping[str, dict[str, Json]], left_out: list[tuple[str, str]]
     """Return what can be kept of a list, in the order of its keys, and add to `left_out` what cannot."""
     kept = list[dict[str, Json]]()
     for name, one in sorted(listed.items()):
-        if why := unkeepable(one):
+        if len(name) > _LONGEST_KEY:
+            left_out.append((shown(name), f"its address or name is longer than {_LONGEST_KEY} characters"))
+        elif why := unkeepable(one):
             left_out.append((shown(name), why))
         else:
             kept.append(one)
@@ -128,7 +132,7 @@ async def _all(session: Session, method: str, member: str, key: str) -> dict[str
         items = page.get(member)
         for item in cast("list[Json]", items) if isinstance(items, list) else []:
             if isinstance(item, dict) and isinstance(named := cast("dict[str, Json]", item).get(key), str):
-                found[named] = dict(_told(cast("dict[str, Json]", item)))
+                found[named] = {**dict(_told(cast("dict[str, Json]", item))), key: named}
         if len(found) > _MOST:
             raise Unreadable(f"The MCP server lists more than {_MOST} {member}; have it list fewer.")
         cursor = page.get("nextCursor")

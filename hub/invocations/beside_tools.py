@@ -2,13 +2,15 @@
 
 A name is published as its server gave it, unless two connections offer the same on one hub server, or it begins as
 a connection's long names do: then it stands under its connection's name, `NAME+` before an address and `NAME.` before
-a prompt, and so nobody takes another's place. The long form is always understood, and before any other. Reading is a
-governed read like any other: policy, limits, masks and record.
+a prompt, and so nobody takes another's place. The long form is always understood, and before any other. A template
+stands under its own name only where nobody else lists anything that begins as it does, up to the colon; so an address
+without a connection's name is made from the templates of one connection alone. Reading is a governed read like any
+other: policy, limits, masks and record.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
@@ -96,8 +98,11 @@ async def things(kind: Kind, *, server: str, caller: Caller, runtime: Runtime) -
     found = [thing for reader in readers for thing in _of(kind, reader)]
     times = Counter(thing.own for thing in found)
     long = tuple({reader.connection.name + kind.joint for reader in readers})
+    several = _spaces_of_several(readers) if kind is TEMPLATE else frozenset[str]()
     named = [
-        replace(thing, name=thing.long_name) if times[thing.own] > 1 or thing.own.startswith(long) else thing
+        replace(thing, name=thing.long_name)
+        if times[thing.own] > 1 or thing.own.startswith(long) or (kind is TEMPLATE and _space(thing.own) in several)
+        else thing
         for thing in found
     ]
     return sorted(named, key=lambda thing: thing.name)
@@ -107,6 +112,22 @@ def _of(kind: Kind, reader: PublishedTool) -> Iterator[Thing]:
     for told in reader.operation.binding[LISTED].get(kind.listed, ()):
         own = str(told[kind.key])
         yield Thing(kind=kind, name=own, own=own, told=told, reader=reader)
+
+
+def _space(address: str) -> str:
+    """Return what every address begins with that is made from a template, up to the colon; empty: with anything."""
+    scheme, colon, _ = address.partition(":")
+    return "" if not colon or "{" in scheme else scheme.lower()
+
+
+def _spaces_of_several(readers: Iterable[PublishedTool]) -> frozenset[str]:
+    """Return the spaces in which more than one connection lists something, and the one that belongs to nobody."""
+    times = Counter(
+        space
+        for reader in readers
+        for space in {_space(one.own) for kind in (RESOURCE, TEMPLATE) for one in _of(kind, reader)}
+    )
+    return frozenset({"", *(space for space, count in times.items() if count > 1)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,16 +293,14 @@ def _matching(resources: list[Thing], templates: list[Thing], uri: str) -> tuple
     Raises:
         NotFound: nobody's, or it could be of several.
     """
-    found = dict[str, tuple[PublishedTool, str]]()
-    meant = {one.before for one in (*resources, *templates) if uri.startswith(one.before)}
-    able = [one for one in templates if one.before in meant] if meant else templates
+    everything = (*resources, *templates)
+    meant = {one.before for one in everything if uri.startswith(one.before)}
+    able = [one for one in templates if (one.before in meant if meant else one.name == one.own)]
     for one in able if len(uri) <= _LONGEST else ():
         own = uri.removeprefix(one.before)
         if is_made_from(one.own, own):
-            found[one.reader.connection.id] = (one.reader, own)
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if found:
+            return one.reader, own
+    if not meant and len({one.before for one in everything if _space(one.own) == _space(uri)}) > 1:
         raise NotFound(f"{shown(uri)} could be of several servers; put a connection's name and + before it.")
     raise NotFound(f"There is no resource {shown(uri)} here; list the resources to see which there are.")
 

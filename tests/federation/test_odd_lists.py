@@ -132,3 +132,27 @@ async def test_what_a_server_says_of_itself_keeps_nothing_out(federated: Federat
     seen = await found(federated, tools_list={"tools": [GOOD]}, server_discover=about)
 
     assert seen.spec.description.endswith("What it says of itself cannot be kept.")
+
+
+@pytest.mark.parametrize("length", [1024, 2000, 2001])
+async def test_an_address_or_a_prompts_name_is_kept_whole_or_left_out_with_the_reason(
+    federated: Federated, length: int
+) -> None:
+    uri, template, name = (start.ljust(length, "x") for start in ("book://", "book://{a}", "review"))
+
+    seen = await found(
+        federated,
+        tools_list={"tools": []},
+        resources_list={"resources": [{"uri": uri, "name": "n" * 1024}, {"uri": "book://1", "name": "one"}]},
+        resources_templates_list={"resourceTemplates": [{"uriTemplate": template, "name": "a"}]},
+        prompts_list={"prompts": [{"name": name}]},
+    )
+
+    listed = {kind: lists for one in seen.spec.operations for kind, lists in one.binding["listed"].items()}
+    kept = [one[key] for kind, key in KEYS.items() for one in listed[kind]]
+    is_kept = length <= 2000
+    assert kept == (["book://1", uri, template, name] if is_kept else ["book://1"])
+    assert ["longer than 2000" in one.reason for one in seen.refused] == ([] if is_kept else [True] * 3)
+
+
+KEYS: Final = {"resources": "uri", "templates": "uriTemplate", "prompts": "name"}

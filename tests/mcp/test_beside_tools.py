@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 from doors.agents import ERAS, Connect
-from doors.libraries import SCOPES, connect_library, library_token, lists_also
+from doors.libraries import SCOPES, connect_library, library_token, lists_alone, lists_also
 from doors.outside import entered
 from doors.working_hub import WorkingHub
 from mcp.client.subscriptions import PromptsListChanged, ResourcesListChanged
@@ -136,10 +136,9 @@ async def test_two_servers_with_the_same_names_take_nobodys_place(
         book = await client.read_resource("archive+book://1")
         prompt = await client.get_prompt("library.review", {"book": "dune"})
         page = await client.read_resource("library+book://dune/pages/1")
-        with pytest.raises(MCPError, match="There is no resource"):
-            await client.read_resource("book://1")
-        with pytest.raises(MCPError, match="several servers"):
-            await client.read_resource("book://dune/pages/1")
+        for uri in ("book://1", "book://dune/pages/1"):
+            with pytest.raises(MCPError, match="several servers"):
+                await client.read_resource(uri)
         reference = ResourceTemplateReference(uri="library+book://{book}/pages/{page}")
         completed = await client.complete(reference, {"name": "book", "value": "d"})
 
@@ -175,6 +174,68 @@ async def test_no_server_takes_the_long_name_of_anothers(
     async with hub.database.reading() as tx:
         asked = set(await tx.scalars(select(InvocationRow.tool_name)))
     assert asked == {"library_resources", "library_prompts"}
+
+
+@pytest.mark.parametrize("template", ["{+any}", "{any}://{+rest}", "b{+any}"])
+async def test_a_template_that_could_make_any_address_takes_none_and_stands_under_its_connections_name(
+    hub: WorkingHub, connect: Connect, token: str, library: str, template: str
+) -> None:
+    await connect_library(hub, library, "archive")
+    await lists_alone(hub, "archive", {"resources": [], "templates": [{"uriTemplate": template, "name": "Anything."}]})
+
+    async with connect(token=token) as client:
+        templates = [one.uri_template for one in (await client.list_resource_templates()).resource_templates]
+        page = await client.read_resource("book://emma/pages/7")
+        for uri in ("book://emma/pages", "secret://of/library"):
+            with pytest.raises(MCPError, match="There is no resource"):
+                await client.read_resource(uri)
+        await client.read_resource("archive+book://emma/pages/7")
+
+    assert templates == sorted([f"archive+{template}", "book://{book}/pages/{page}"])
+    assert [str(one.uri) for one in page.contents] == ["book://emma/pages/7"]
+    assert await readers(hub) == ["library_resources", "a_archive_resources"]
+
+
+@pytest.mark.parametrize("listed", [{"uriTemplate": "book://{+any}"}, {"uriTemplate": "BOOK://e{+rest}"}])
+async def test_templates_of_two_servers_that_begin_alike_both_stand_under_their_connections_names(
+    hub: WorkingHub, connect: Connect, token: str, library: str, listed: dict[str, str]
+) -> None:
+    await connect_library(hub, library, "archive")
+    await lists_alone(hub, "archive", {"resources": [], "templates": [{**listed, "name": "Anything."}]})
+
+    async with connect(token=token) as client:
+        templates = [one.uri_template for one in (await client.list_resource_templates()).resource_templates]
+        await client.read_resource("book://1")
+        await client.read_resource("library+book://emma/pages/7")
+        with pytest.raises(MCPError, match="several servers"):
+            await client.read_resource("book://emma/pages/7")
+
+    assert templates == [f"archive+{listed['uriTemplate']}", "library+book://{book}/pages/{page}"]
+    assert await readers(hub) == ["library_resources"] * 2
+
+
+async def test_an_address_of_a_server_that_lists_it_not_is_made_from_no_template_of_another(
+    hub: WorkingHub, connect: Connect, token: str, library: str
+) -> None:
+    await connect_library(hub, library, "archive")
+    await lists_alone(hub, "library", {"templates": []})
+    await lists_alone(
+        hub, "archive", {"resources": [], "templates": [{"uriTemplate": "book://{+any}", "name": "Anything."}]}
+    )
+
+    async with connect(token=token) as client:
+        await client.read_resource("book://1")
+        with pytest.raises(MCPError, match="several servers"):
+            await client.read_resource("book://3")
+
+    assert await readers(hub) == ["library_resources"]
+
+
+async def readers(hub: WorkingHub) -> list[str]:
+    """Return what read beside tools, in the order of the reads."""
+    async with hub.database.reading() as tx:
+        names = await tx.scalars(select(InvocationRow.tool_name).order_by(InvocationRow.created_at))
+        return [name for name in names if name.endswith("_resources")]
 
 
 async def test_a_server_that_is_disabled_offers_nothing_and_empties_no_other_list(
