@@ -43,7 +43,10 @@ class PinView(BaseModel):
 
 
 class FieldView(BaseModel):
-    """One field that is otherwise, by its JSON pointer; null: it is not there."""
+    """One field that is otherwise, by its JSON pointer; null: it is not there.
+
+    Where the items of a list have names, a name stands in the pointer in the place of the item's number.
+    """
 
     pointer: str
     before: Json
@@ -51,7 +54,7 @@ class FieldView(BaseModel):
 
 
 class DifferenceView(BaseModel):
-    """What is otherwise of one operation; an empty name: of the connector itself."""
+    """What is otherwise of one operation, and all of a new one; an empty name: of the connector itself."""
 
     operation: str
     kind: Kind

@@ -48,7 +48,7 @@ def show(change: Named) -> None:
         where = advice.operation or "the server itself"
         out.print(f"[yellow]{advice.sign.value}[/] {escape(where)}: {escape(advice.says)}", highlight=False)
     for each in found:
-        print_difference(each)
+        print_difference(each, longest=None)
     if one.state is State.WAITING:
         out.print(f"To accept exactly this: toolhub pins accept {one.id} --digest {one.digest}", soft_wrap=True)
 

@@ -16,6 +16,7 @@ Json = Any
 
 LONGEST: Final = 20_000
 """Characters looked at of one text."""
+_OVERLAP: Final = 1_000
 MOST_TEXTS: Final = 5_000
 """Texts looked at of one result."""
 HIDDEN: Final = "hidden-characters"
@@ -89,6 +90,18 @@ def addressed_in(value: Json) -> tuple[str, ...]:
     """Return the names of what is found in the texts and the names of a result, in their order; nothing: ordinary."""
     found = {name for text in islice(_texts(value), MOST_TEXTS) for name in addressed(text)}
     return tuple(name for name in (*PATTERNS, HIDDEN) if name in found)
+
+
+def addressed_anywhere(value: Json) -> tuple[str, ...]:
+    """Return the same of all that there is to read in `value`, however many texts, and however long they are."""
+    found = {name for text in _texts(value) for part in _parts(text) for name in addressed(part)}
+    return tuple(name for name in (*PATTERNS, HIDDEN) if name in found)
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield `text` in parts that are looked at as a whole; what stands where one ends stands in the next one, too."""
+    for start in range(0, max(1, len(text) - _OVERLAP), LONGEST - _OVERLAP):
+        yield text[start : start + LONGEST]
 
 
 def addressed(text: str) -> tuple[str, ...]:

@@ -4,17 +4,19 @@ Nothing here refuses anything. People decide; this points at what they would not
 """
 
 import re
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, cast
 
 from connectors.mcp_upstream.serving import LISTED
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
-from connectors.sdk.vocabulary import Effect
-from hub.core.addressing import HIDDEN, addressed_in
+from connectors.sdk.vocabulary import SERVES, Effect
+from hub.core.addressing import HIDDEN, addressed_anywhere
+from hub.core.texts import shown
 from hub.pins.breaking import breakage
+from hub.pins.likeness import SHORT, Others
+from hub.registry.names import HUB_TOOLS
 
 Json = Any
 """Any JSON value."""
@@ -70,9 +72,6 @@ _HIDING: Final[Mapping[str, re.Pattern[str]]] = {
     "characters that turn the direction of writing": re.compile(r"[\u202a-\u202e\u2066-\u2069]"),
     "characters that spell a text nobody sees": re.compile(r"[\U000e0020-\U000e007e]"),
 }
-_ALIKE: Final = str.maketrans({"0": "o", "1": "l", "3": "e", "5": "s", "i": "l", "_": None})
-_SHORT: Final = 8
-"""Names shorter than this are not compared letter by letter: too many of them differ by one."""
 
 
 def same_reading(one: ConnectorSpec, other: ConnectorSpec) -> bool:
@@ -86,57 +85,62 @@ def advice_on(before: ConnectorSpec, after: ConnectorSpec, others: Mapping[str, 
     now = {one.name: one for one in after.operations}
     changed = [one for one in after.operations if then.get(one.name) != one]
     found = list[Advice]()
+    known = Others({**dict.fromkeys(HUB_TOOLS, "the hub itself"), **others})
     for one in changed:
-        found += _on_texts(one, others)
-        found += _on_name(one, others) if one.name not in then else ()
-        found += _on_hints(then.get(one.name), one)
+        old = then.get(one.name)
+        found += _on_texts(one.name, _told(one), known)
+        found += _on_names(one, {*_called(old)} if old else (), known)
+        found += _on_hints(old, one)
     found += _renamed(then, now)
     if before.description != after.description:
-        found += _of_text("", after.description)
+        found += _on_texts("", after.description, known)
     for name, why in breakage(before, after).items():
         found.append(Advice(operation=name, sign=Sign.BROKEN, says=why))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def _told(operation: OperationSpec) -> dict[str, Json]:
     """Return everything of an operation that an agent may read."""
     named = {"title": operation.title, "description": operation.description}
     schemas = {"input": dict(operation.input_schema), "output": dict(operation.output_schema)}
-    return {**named, **schemas, "listed": operation.binding.get(LISTED), "hints": operation.binding.get("hints")}
+    beside = {"listed": operation.binding.get(LISTED), "hints": operation.binding.get("hints")}
+    return {**named, **schemas, **beside, "examples": operation.examples}
 
 
-def _on_texts(operation: OperationSpec, others: Mapping[str, str]) -> Iterator[Advice]:
-    told = _told(operation)
-    for sign in addressed_in(told):
+def _on_texts(operation: str, told: Json, others: Others) -> Iterator[Advice]:
+    for sign in addressed_anywhere(told):
         kind = Sign.HIDDEN if sign == HIDDEN else Sign.SPEAKS
         what = "hidden characters" if sign == HIDDEN else f"words to the model ({sign})"
-        yield Advice(operation=operation.name, sign=kind, says=f"Its texts hold {what}.")
+        yield Advice(operation=operation, sign=kind, says=f"Its texts hold {what}.")
     text = " ".join(_texts(told))
     for what, pattern in _HIDING.items():
         if pattern.search(text):
-            yield Advice(operation=operation.name, sign=Sign.HIDDEN, says=f"Its texts hold {what}.")
-    words = {*re.findall(r"[a-z][a-z0-9_]*", text.lower())}
-    for name in sorted(words & others.keys()):
-        if "_" in name or len(name) >= _SHORT:
-            says = f"Its texts speak of {name}, a tool of {others[name]}."
-            yield Advice(operation=operation.name, sign=Sign.MENTIONS, says=says)
+            yield Advice(operation=operation, sign=Sign.HIDDEN, says=f"Its texts hold {what}.")
+    for name in others.mentioned(text):
+        says = f"Its texts speak of {name}, a tool of {others.of[name]}."
+        yield Advice(operation=operation, sign=Sign.MENTIONS, says=says)
 
 
-def _of_text(operation: str, text: str) -> Iterator[Advice]:
-    for sign in addressed_in([text]):
-        says = f"What the server says of itself holds words to the model ({sign})."
-        yield Advice(operation=operation, sign=Sign.HIDDEN if sign == HIDDEN else Sign.SPEAKS, says=says)
+def _called(operation: OperationSpec) -> Iterator[tuple[str, bool]]:
+    """Yield what an operation and what it lists are called; and whether that is the name of a tool."""
+    yield operation.name, True
+    yield str(operation.binding.get("tool", operation.name)), SERVES not in operation.binding
+    yield operation.title, False
+    listed = cast("Mapping[str, list[Mapping[str, Json]]]", operation.binding.get(LISTED, {}))
+    for item in (item for items in listed.values() for item in items):
+        yield from ((str(item[key]), False) for key in ("name", "title") if key in item)
 
 
-def _on_name(operation: OperationSpec, others: Mapping[str, str]) -> Iterator[Advice]:
-    for other, connector in others.items():
-        if operation.name == other:
-            says = f"{connector} has a tool of the same name."
-        elif _look_alike(operation.name, other):
-            says = f"Its name looks like {other}, a tool of {connector}."
-        else:
-            continue
-        yield Advice(operation=operation.name, sign=Sign.SHADOWS, says=says)
+def _on_names(operation: OperationSpec, before: Container[tuple[str, bool]], others: Others) -> Iterator[Advice]:
+    for one in _called(operation):
+        name, is_name = one
+        for other in others.like(name, at_least=0 if is_name else SHORT) if one not in before else ():
+            if name == other:
+                says = f"{others.of[other]} has a tool of the same name."
+            else:
+                what = "Its name" if is_name else f"What it calls {shown(name)}"
+                says = f"{what} looks like {other}, a tool of {others.of[other]}."
+            yield Advice(operation=operation.name, sign=Sign.SHADOWS, says=says)
 
 
 def _on_hints(before: OperationSpec | None, after: OperationSpec) -> Iterator[Advice]:
@@ -153,24 +157,6 @@ def _renamed(then: Mapping[str, OperationSpec], now: Mapping[str, OperationSpec]
             if (old.description, old.input_schema) == (new.description, new.input_schema):
                 says = f"{old.name}, which is gone, had the same text and arguments: it may be the same tool."
                 yield Advice(operation=name, sign=Sign.RENAMED, says=says)
-
-
-def _look_alike(one: str, other: str) -> bool:
-    bare, others = (unicodedata.normalize("NFKC", name).casefold().translate(_ALIKE) for name in (one, other))
-    return bare == others or (min(len(bare), len(others)) >= _SHORT and _differ_by_one(bare, others))
-
-
-def _differ_by_one(one: str, other: str) -> bool:
-    """Return whether one letter more, less, other, or in its neighbour's place makes one of the other."""
-    if len(one) > len(other):
-        one, other = other, one
-    if len(other) - len(one) > 1:
-        return False
-    start = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
-    if len(one) < len(other):
-        return one[start:] == other[start + 1 :]
-    swapped = one[:start] + one[start + 1 : start + 2] + one[start : start + 1] + one[start + 2 :]
-    return one[start + 1 :] == other[start + 1 :] or swapped == other
 
 
 def _texts(value: Json) -> Iterator[str]:

@@ -8,6 +8,10 @@ from hub.core.errors import InputError
 from hub.registry.values import EVERYTHING, Environment
 
 HUB_PREFIX: Final = "hub_"
+HUB_TOOLS: Final = frozenset(
+    {"hub_invocation_get", "hub_invocation_cancel", "hub_invocations_mine", "hub_find_tools", "hub_call_tool"}
+)
+"""The hub's own tools, as agents call them."""
 _TOOL: Final = re.compile(TOOL_NAME)
 _PREFIX: Final = re.compile(r"(?:[a-z][a-z0-9_]{0,23})?")
 _PLACE: Final = re.compile(r"[a-z][a-z0-9-]{0,47}")

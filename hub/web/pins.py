@@ -16,15 +16,14 @@ from hub.pins import Change, Look, Sign, State
 from hub.registry import Connection
 from hub.registry.differing import Difference, differences
 from hub.storage import now
+from hub.web.changed_lines import changed_part
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
-from hub.web.promotion_views import changed_lines
 from hub.web.views.pins import AdviceLine, PinLine, PinPage, PinsPage, ServerLine
 from hub.web.visits import Shown, Visit, redirect_telling, show
 from hub.web.wording import Word
 
 _PAGE: Final = 30
-_MOST_CHANGES: Final = 200
 STATES: Final = {
     State.WAITING: Word(label="waits", meaning="It waits for the connector's owner.", tone="warn"),
     State.ACCEPTED: Word(label="accepted", meaning="Accepted: a release in use in dev from now on.", tone="good"),
@@ -92,6 +91,7 @@ async def _one(visit: Visit, *, problem: str = "") -> Response:
             await now(tx),
             may_decide=await pins.may_decide(tx, change, visit.person.id),
             decider=people.get(change.decided_by or ""),
+            changed_from=visit.request.query_params.get("from", ""),
             problem=problem,
         )
     status = 400 if problem else 200
@@ -133,10 +133,10 @@ def pin_page(  # noqa: PLR0913  # what one page shows
     *,
     may_decide: bool,
     decider: Principal | None = None,
+    changed_from: str = "",
     problem: str = "",
 ) -> PinPage:
     """Return one change as its page shows it."""
-    lines = tuple(changed_lines(changed))
     return PinPage(
         address=f"/pins/{change.id}",
         connector=change.connector,
@@ -150,8 +150,7 @@ def pin_page(  # noqa: PLR0913  # what one page shows
             )
             for one in change.advice
         ),
-        changed=lines[:_MOST_CHANGES],
-        hidden_changes=max(0, len(lines) - _MOST_CHANGES),
+        changed=changed_part(changed, f"/pins/{change.id}", changed_from),
         decided_by=None if decider is None else inert_name(decider.display_name),
         ended=at(change.ended_at, now=moment) if change.ended_at else None,
         reason=inert(change.reason) if change.reason else None,

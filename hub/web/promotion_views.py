@@ -1,21 +1,18 @@
 """A promotion in the words and lines of its page."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from hub.identity.principals import Principal
 from hub.promotions import Gate, Likeness, Promotion, Stand, State
-from hub.registry.differing import Difference, Kind
+from hub.registry.differing import Difference
+from hub.web.changed_lines import changed_part
 from hub.web.inert import Inert, inert, inert_name, inert_prose
 from hub.web.moments import at
-from hub.web.views.promotions import ChangedLine, GateLine, PlayedLine, PromotionLine, PromotionPage
+from hub.web.views.promotions import GateLine, PlayedLine, PromotionLine, PromotionPage
 from hub.web.wording import Word
-
-Json = Any
-"""Any JSON value."""
 
 STATES: Final = {
     State.ASKED: Word(label="waits", meaning="It waits for its gates and a decision.", tone="warn"),
@@ -41,8 +38,6 @@ _LIKENESS: Final = {
     Likeness.DIFFERENT: Word(label="otherwise", meaning="", tone="bad"),
     Likeness.UNSURE: Word(label="cannot be told", meaning="", tone="warn"),
 }
-_MOST_CHANGES: Final = 60
-_LONGEST: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +52,8 @@ class Seen:
     may_decide: bool
     may_revert: bool
     deciders: str
+    changed_from: str = ""
+    """From which line on, as the page's address has it."""
 
 
 def promotion_line(one: Promotion, moment: datetime) -> PromotionLine:
@@ -76,7 +73,6 @@ def promotion_page(one: Promotion, seen: Seen, *, problem: str = "") -> Promotio
     """Return a promotion as its page shows it to whoever looks."""
     needs_person = any(each.gate is Gate.PERSON for each in one.findings)
     played = one.rehearsal.played if one.rehearsal and seen.shows_calls else ()
-    lines = list(changed_lines(seen.changed))
     return PromotionPage(
         address=f"/promotions/{one.id}",
         connector=one.connector,
@@ -98,8 +94,7 @@ def promotion_page(one: Promotion, seen: Seen, *, problem: str = "") -> Promotio
             )
             for each in one.findings
         ),
-        changed=tuple(lines[:_MOST_CHANGES]),
-        hidden_changes=max(0, len(lines) - _MOST_CHANGES),
+        changed=changed_part(seen.changed, f"/promotions/{one.id}", seen.changed_from),
         played=tuple(
             PlayedLine(
                 invocation_id=each.invocation_id,
@@ -135,21 +130,3 @@ def _person(principal_id: str | None, people: Mapping[str, Principal]) -> Inert:
     if principal_id is None:
         return inert_name("the hub's console")
     return inert_name(people[principal_id].display_name if principal_id in people else principal_id)
-
-
-def changed_lines(found: Sequence[Difference]) -> Iterator[ChangedLine]:
-    """Yield what differs, field by field, as lines of a page."""
-    for one in found:
-        name = one.operation or "the connector itself"
-        if one.kind is not Kind.CHANGED:
-            sides = ("not offered", "offered") if one.kind is Kind.NEW else ("offered", "not offered")
-            yield ChangedLine(what=inert(name), before=inert(sides[0]), after=inert(sides[1]))
-        for field in one.fields:
-            before = "nothing" if field.is_absent_before else _text(field.before)
-            after = "nothing" if field.is_absent_after else _text(field.after)
-            yield ChangedLine(what=inert(f"{name}: {field.pointer}"), before=inert(before), after=inert(after))
-
-
-def _text(value: Json) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -166,6 +166,7 @@ async def _one(visit: Visit, *, problem: str = "") -> Response:
             may_decide=await promotions.may_decide(tx, promotion, rules, person.id),
             may_revert=promotion.state is State.IN_FORCE and (may_ask or may(person, Permission.STOP_THINGS)),
             deciders=rules.to(promotion.environment).deciders,
+            changed_from=visit.request.query_params.get("from", ""),
         )
     page = promotion_page(promotion, seen, problem=problem)
     title, status = f"{promotion.connector} {promotion.version}", 400 if problem else 200

@@ -63,11 +63,13 @@ def test_a_release_is_published_with_the_difference_field_by_field(toolhub: CliR
     published = toolhub.invoke(app, ["connector", "publish", second, "--json"])
     again = toolhub.invoke(app, ["connector", "publish", second])
 
-    assert json.loads(first.stdout) == {
-        "versions": 2,
-        "newer": None,
-        "differences": [{"operation": name, "kind": "new", "fields": []} for name in ("item_get", "steady")],
-    }
+    all_new = json.loads(first.stdout)
+    assert (all_new["versions"], all_new["newer"]) == (2, None)
+    assert [(one["operation"], one["kind"]) for one in all_new["differences"]] == [
+        ("item_get", "new"),
+        ("steady", "new"),
+    ]
+    assert {"pointer": "/effect", "after": "read"} in all_new["differences"][0]["fields"]
     assert "/input_schema/properties/id/maximum: 100 -> 200" in shown.stdout
     told = json.loads(published.stdout)
     assert told["versions"] == 2  # another code is another version of every tool

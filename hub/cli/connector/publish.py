@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -110,7 +111,7 @@ def _numbers(version: str) -> list[int]:
 def show_difference(spec: ConnectorSpec, found: Sequence[Difference], versions: int | None) -> None:
     """Print what a release changes field by field, and how many `versions` are new; None if none was published."""
     for one in found:
-        print_difference(one)
+        print_difference(one if one.kind is Kind.CHANGED else replace(one, fields=()))
     if (newer := newer_than(found)) is not None:
         out.print(
             f"[yellow]Older:[/] {spec.version} takes the place of {newer} in dev, which is newer.", highlight=False
@@ -121,20 +122,23 @@ def show_difference(spec: ConnectorSpec, found: Sequence[Difference], versions: 
         out.print(f"{spec.name} {spec.version} is published already; nothing would change.")
 
 
-def print_difference(found: Difference) -> None:
-    """Print what changes of one operation, field by field."""
+def print_difference(found: Difference, longest: int | None = _LONGEST_VALUE) -> None:
+    """Print what changes of one operation, field by field; of each value `longest` characters, None: all of it."""
     out.print(f"[{_COLOURS[found.kind]}]{found.kind.value}[/] {found.operation or 'the connector itself'}")
     for field in found.fields:
-        before, after = (
-            _side(field.before, is_absent=field.is_absent_before),
-            _side(field.after, is_absent=field.is_absent_after),
-        )
+        before = _side(field.before, longest, is_absent=field.is_absent_before)
+        after = _side(field.after, longest, is_absent=field.is_absent_after)
         out.print(f"    {escape(field.pointer)}: {escape(before)} -> {escape(after)}", highlight=False)
 
 
-def _side(value: Json, *, is_absent: bool) -> str:
-    text = "nothing" if is_absent else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+def _side(value: Json, longest: int | None, *, is_absent: bool) -> str:
+    text = "nothing" if is_absent else _visible(json.dumps(value, ensure_ascii=False))
+    return text if longest is None or len(text) <= longest else f"{text[:longest]}..."
+
+
+def _visible(text: str) -> str:
+    """Return JSON with escapes for what a terminal would not show, or be steered by."""
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 def _json(found: Difference) -> dict[str, Json]:

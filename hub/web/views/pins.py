@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hub.web.inert import Inert
 from hub.web.moments import At
-from hub.web.views.promotions import ChangedLine
+from hub.web.views.promotions import ChangedPart
 from hub.web.wording import Word
 
 
@@ -58,8 +58,7 @@ class PinPage:
     digest: str
     found: At
     advice: tuple[AdviceLine, ...]
-    changed: tuple[ChangedLine, ...]
-    hidden_changes: int
+    changed: ChangedPart
     decided_by: Inert | None
     ended: At | None
     reason: Inert | None

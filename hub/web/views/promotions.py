@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hub.web.inert import Inert
 from hub.web.moments import At
+from hub.web.text_difference import TextLine
 from hub.web.views.catalog import Choice
 from hub.web.wording import Word
 
@@ -66,11 +67,24 @@ class PlayedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedLine:
-    """One field, or one tool, that the release changes."""
+    """One field, or one tool, that the release changes; of a long text also line by line."""
 
     what: Inert
     before: Inert
     after: Inert
+    lines: tuple[TextLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedPart:
+    """Lines of what the release changes, `first` to `last` of `total`, and where the others are."""
+
+    lines: tuple[ChangedLine, ...]
+    first: int
+    last: int
+    total: int
+    start_url: str
+    next_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +104,7 @@ class PromotionPage:
     asked: At
     reason: Inert
     gates: tuple[GateLine, ...]
-    changed: tuple[ChangedLine, ...]
-    hidden_changes: int
+    changed: ChangedPart
     played: tuple[PlayedLine, ...]
     shows_calls: bool
     explanation: Inert | None
