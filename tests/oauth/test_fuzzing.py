@@ -23,14 +23,14 @@ from fuzzing import (
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey
-from oauth_hub import CALLBACK, PUBLIC_URL, RESOURCE, Hub
+from oauth_hub import CALLBACK, PUBLIC_URL, RESOURCE, Hub, agent_of
 from outside_clients import NEWCOMERS, Outside, at
 from sqlalchemy import delete
-from test_assertions import TYPE, keyed, public_set
 
 from hub.core.errors import Unauthenticated
-from hub.identity.clients import create_agent
+from hub.identity.clients import ClientAuthentication, create_agent
 from hub.identity.tables import LoginBudgetRow
+from hub.oauth.proof import ASSERTION_TYPE
 
 Json = Any
 
@@ -132,8 +132,9 @@ async def test_whatever_a_browser_is_sent_with_is_answered_and_leads_nowhere_els
 
 @pytest.fixture
 async def signer_id(hub: Hub) -> str:
+    keys = {"keys": [ECKey.generate_key("P-256").as_dict(private=False)]}
+    new = replace(agent_of(hub.ada.id, "signer", ClientAuthentication.KEY), jwks=keys)
     async with hub.database.transaction() as tx:
-        new = keyed(hub.ada.id, public_set(ECKey.generate_key("P-256")))
         return (await create_agent(tx, new, hub.authority)).id
 
 
@@ -147,7 +148,7 @@ async def test_whatever_a_client_is_said_to_have_signed_is_refused(
 ) -> None:
     claims = {"iss": signer_id, "sub": signer_id, "aud": PUBLIC_URL, "jti": "1", "exp": 2**31, **odd}
     assertion = in_form_of_a_jwt(header, json.dumps(claims).encode(), b"signed")
-    form = {"client_assertion_type": TYPE, "client_assertion": assertion, "token": "x"}
+    form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion, "token": "x"}
 
     answer = await hub.http.post(path, data={"grant_type": "client_credentials", "resource": RESOURCE, **form})
 
