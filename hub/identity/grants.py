@@ -156,9 +156,8 @@ async def issue(
 ) -> Issued:
     """Issue an access token under `grant` and, with it, a refresh token that may be used once."""
     at = await now(tx)
-    expires_at = at + ACCESS_TOKEN_LIFETIME
-    if grant.kind == EXCHANGED:  # it ends with the token that it was made from, to the second
-        expires_at = min(expires_at, grant.expires_at)
+    # What is over cannot be taken back: no token outlives its grant, and an exchanged one not what it was made from.
+    expires_at = min(at + ACCESS_TOKEN_LIFETIME, grant.expires_at)
     version = (await get(tx, grant.client_id)).agent_version
     unused = (ClientRow.principal_id == grant.client_id, ClientRow.is_newcomer, ClientRow.used_at.is_(None))
     await tx.execute(update(ClientRow).where(*unused).values(used_at=at))
@@ -244,7 +243,7 @@ async def _narrow(tx: Tx, which: ColumnElement[bool], scopes: frozenset[str], au
     """Narrow grants, and those that came of their tokens by exchange; what is left without any scope ends."""
     standing = (GrantRow.revoked_at.is_(None), GrantRow.expires_at > await now(tx))
     while True:  # one generation after the other, however many there are
-        rows = await tx.scalars(select(GrantRow).where(which, *standing).with_for_update())
+        rows = await tx.scalars(select(GrantRow).where(which, *standing))
         wider = [row for row in rows if not scopes.issuperset(row.scopes)]
         if not wider:
             return

@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from hub.audit import EventKind
 from hub.identity.clients import Client, ClientAuthentication
-from hub.identity.directory import get_many
 from hub.identity.grants import (
     ACCESS_TOKEN_LIFETIME,
     GRANT_LIFETIME,
@@ -110,7 +109,7 @@ async def _authorization_code(tx: Tx, server: AuthorizationServer, client: Clien
     mismatch = _mismatch(client, row, parameters)
     if mismatch is not None:
         return mismatch
-    if not await _still_allowed(tx, server, client, row.user_id, row.resource):
+    if await allowed_server(tx, server, client, row.resource) is None:
         return _refused(OAuthError.INVALID_GRANT, "What this code stood for is no longer allowed.")
     return await _redeem(tx, server, client, row)
 
@@ -171,7 +170,7 @@ async def _refresh_token(tx: Tx, server: AuthorizationServer, client: Client, pa
     if row.used_at is not None:
         await _reused(tx, server, client, grant.id, "refresh token")
         return _refused(OAuthError.INVALID_GRANT, "This refresh token was used before; the grant has been revoked.")
-    if not await _still_allowed(tx, server, client, grant.user_id, grant.resource):
+    if await allowed_server(tx, server, client, grant.resource) is None:
         return _refused(OAuthError.INVALID_GRANT, "What this token stood for is no longer allowed.")
     scopes = _other_key(client, grant) or _renewable(client, grant, parameters)
     if isinstance(scopes, Refused):
@@ -206,17 +205,6 @@ async def _reused(tx: Tx, server: AuthorizationServer, client: Client, grant_id:
     authority = server.authority(client.principal.id)
     await authority.record(tx, EventKind.TOKEN_REUSE_DETECTED, grant_id, client=client.principal.id, what=what)
     await revoke_grant(tx, grant_id, f"{what} used twice", authority)
-
-
-async def _still_allowed(
-    tx: Tx, server: AuthorizationServer, client: Client, user_id: str | None, resource: str
-) -> bool:
-    if await allowed_server(tx, server, client, resource) is None:
-        return False
-    if user_id is None:
-        return True
-    user = (await get_many(tx, [user_id])).get(user_id)
-    return user is not None and not user.is_suspended
 
 
 def _refused(error: OAuthError, description: str) -> Refused:

@@ -1,6 +1,7 @@
 """Codes and refresh tokens: each is good once, for one client, for what it was given for."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import anyio
 import httpx2
@@ -10,6 +11,7 @@ from sqlalchemy import update
 from starlette.applications import Starlette
 
 from hub.core.errors import Unauthenticated
+from hub.identity.access_tokens import read_access_token
 from hub.identity.accounts import resume, suspend
 from hub.identity.clients import (
     create_agent,
@@ -213,6 +215,30 @@ async def test_a_refresh_token_ends_by_disuse_and_with_its_grant(
         await tx.execute(update(table).values(expires_at=await now(tx)))
 
     assert error_in(await hub.refresh(first["refresh_token"])) == "invalid_grant"
+
+
+async def test_no_token_outlives_its_grant_which_could_not_be_ended_any_more(hub: Hub) -> None:
+    first = (await hub.redeem(await hub.code())).json()
+    async with hub.database.transaction() as tx:
+        ends_at = await now(tx) + timedelta(seconds=100)
+        await tx.execute(update(GrantRow).values(expires_at=ends_at))
+
+    last = (await hub.refresh(first["refresh_token"])).json()
+
+    assert last["expires_in"] <= 100
+    assert read_access_token(last["access_token"], hub.server.keys).expires_at <= ends_at
+
+
+async def test_once_the_agent_may_not_use_the_server_neither_a_code_nor_a_refresh_token_gives_anything(
+    hub: Hub,
+) -> None:
+    code, issued = await hub.code(), (await hub.redeem(await hub.code())).json()
+    scopes = frozenset({"tryton:read", "tryton:write"})
+    async with hub.database.transaction() as tx:
+        await limit_client(tx, hub.agent.id, scopes=scopes, servers=frozenset(), authority=hub.authority)
+
+    assert error_in(await hub.redeem(code)) == "invalid_grant"
+    assert error_in(await hub.refresh(issued["refresh_token"])) == "invalid_grant"
 
 
 async def test_a_refresh_gives_no_more_than_the_agent_may_have_by_now(hub: Hub) -> None:
