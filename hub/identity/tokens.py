@@ -20,7 +20,7 @@ from hub.identity.foreign_people import person_of
 from hub.identity.foreign_tokens import ForeignIssuers, ForeignToken, read_foreign_token
 from hub.identity.issuer_keys import IssuerLink
 from hub.identity.possession import Asked, Place, read_proof, use_proof
-from hub.identity.principals import Caller, Principal, PrincipalKind
+from hub.identity.principals import Caller, Principal
 from hub.identity.resources import may_use, server_of
 from hub.identity.secrets import hash_secret
 from hub.identity.tables import GrantRow
@@ -263,7 +263,7 @@ async def foreign_caller(tx: Tx, said: ForeignToken, resource: str, server: str 
     """
     name = said.rules.agents.get(said.client)
     actor = _in_good_standing(await find(tx, name) if name else None)
-    if actor.kind is PrincipalKind.USER or server is None or not may_use(actor.usable_servers, server):
+    if server is None or not may_use(actor.usable_servers, server):
         raise refused()
     if actor.needs_bound_tokens and said.key_thumbprint is None:
         raise refused()

@@ -18,9 +18,11 @@ from web.web_visitor import Visitor
 from world import PASSWORD, World, open_world, settle
 
 from hub.audit.tables import EventRow
+from hub.core.errors import Unauthenticated
 from hub.execution import Reach, judged_by
 from hub.identity import directory
 from hub.identity.accounts import set_groups, suspend
+from hub.identity.foreign_login import journey_in, set_out
 from hub.identity.foreign_people import link
 from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.issuer_keys import IssuerLink
@@ -98,6 +100,14 @@ async def sign_in(browser: Visitor, to: str = "/approvals", **changes: str | Non
 async def events_of(world: World, kind: str) -> int:
     async with world.runtime.database.reading() as tx:
         return len((await tx.scalars(select(EventRow.id).where(EventRow.kind == kind))).all())
+
+
+async def test_a_journey_to_one_issuer_does_not_end_at_another(keys: Keyring) -> None:
+    cookie = set_out("acme", to="/approvals").sealed(keys)
+
+    assert journey_in(cookie, keys, "acme").next == "/approvals"
+    with pytest.raises(Unauthenticated):
+        journey_in(cookie, keys, "globex")
 
 
 async def test_somebody_who_is_linked_signs_in_and_is_where_they_wanted_to_go(world: World, issuer: Issuing) -> None:

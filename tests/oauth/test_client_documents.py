@@ -5,8 +5,9 @@ from typing import Any
 
 import anyio
 import pytest
+from joserfc.jwk import ECKey
 from oauth_hub import CALLBACK, PUBLIC_URL, Hub, query_of, request_id_in
-from outside_clients import BY_KEY, DOCUMENT, NEWCOMERS, URL, Outside, at
+from outside_clients import BY_KEY, DOCUMENT, KEYS, NEWCOMERS, URL, Outside, at
 from sqlalchemy import func, select, update
 
 from hub.core.errors import InputError
@@ -76,6 +77,17 @@ async def test_where_every_public_host_is_admitted_only_public_addresses_are_ask
     async with hub.http:
         assert (await hub.ask(client_id=URL)).headers["location"].startswith(f"{PUBLIC_URL}/consent/")
     assert (outside.web.asked, outside.public.asked) == ([], [URL])
+
+
+async def test_keys_that_come_with_an_error_are_none(outside: Outside) -> None:
+    keys = {"keys": [ECKey.generate_key("P-256").as_dict(private=False)]}
+    outside.web.put(URL, {**DOCUMENT, **BY_KEY})
+    outside.public.put(KEYS, keys, status=404)
+    refused = await outside.ask()
+    outside.public.put(KEYS, keys)
+
+    assert refused.status_code == 400
+    assert (await outside.ask()).status_code == 303
 
 
 @pytest.mark.parametrize("where", ["document", "keys"])

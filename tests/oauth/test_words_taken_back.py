@@ -13,9 +13,10 @@ from sqlalchemy import text
 from test_exchange import Two, token_of, two
 
 from hub.core.errors import Unauthenticated
+from hub.identity.access_tokens import read_access_token
 from hub.identity.accounts import resume, suspend
 from hub.identity.clients import ClientProof, authenticate_client
-from hub.identity.grants import Issued, Refused
+from hub.identity.grants import Issued, Refused, revoke_grant
 from hub.identity.grants_consent import withdraw_consent
 from hub.identity.grants_exchange import ACCESS_TOKEN, TOKEN_EXCHANGE
 from hub.identity.grants_types import exchange
@@ -75,6 +76,12 @@ def redeeming(code: str) -> dict[str, str]:
     return {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER}
 
 
+async def revoked(hub: Hub, token: str) -> None:
+    form = {"token": token, "client_id": hub.agent.id, "client_secret": hub.secret}
+    assert (await hub.http.post("/oauth/revoke", data=form)).status_code == 200
+
+
+EXCHANGING: Final = {"grant_type": TOKEN_EXCHANGE, "subject_token_type": ACCESS_TOKEN}
 TAKEN_BACK: Final[dict[str, Change]] = {"withdrawn": withdraws, "suspended": is_suspended_and_comes_back}
 
 
@@ -126,17 +133,45 @@ async def test_an_answer_that_allows_less_narrows_what_a_code_gives_at_that_mome
 
 async def test_consent_withdrawn_while_a_token_is_exchanged_ends_the_exchanged_one(two: Two) -> None:
     await two.second.code()
-    form = {"grant_type": TOKEN_EXCHANGE, "subject_token_type": ACCESS_TOKEN}
-
     subject = await token_of(two.first)
     async with two.second.database.transaction() as tx:
-        issued = await asked(two.second, tx, {**form, "subject_token": subject})
+        issued = await asked(two.second, tx, {**EXCHANGING, "subject_token": subject})
         other = await begun(two.second, changed(two.second, withdraws))
     await other
 
     assert isinstance(issued, Issued)
     with pytest.raises(Unauthenticated):
         await two.second.caller(issued.access_token)
+
+
+async def test_a_token_revoked_while_it_is_exchanged_takes_the_exchanged_one_with_it(two: Two) -> None:
+    await two.second.code()
+    subject = await token_of(two.first)
+    async with two.second.database.transaction() as tx:
+        issued = await asked(two.second, tx, {**EXCHANGING, "subject_token": subject})
+        other = await begun(two.first, revoked(two.first, subject))
+    await other
+
+    assert isinstance(issued, Issued)
+    with pytest.raises(Unauthenticated):
+        await two.second.caller(issued.access_token)
+
+
+async def test_a_token_exchanged_while_it_is_revoked_gives_nothing(two: Two) -> None:
+    await two.second.code()
+    subject, answers = await token_of(two.first), list[Issued | Refused]()
+    grant_id = read_access_token(subject, two.first.server.keys).grant_id
+
+    async def exchanged() -> None:
+        async with two.second.database.transaction() as tx:
+            answers.append(await asked(two.second, tx, {**EXCHANGING, "subject_token": subject}))
+
+    async with two.first.database.transaction() as tx:
+        await revoke_grant(tx, grant_id, "revoked by its client", two.first.authority)
+        other = await begun(two.first, exchanged())
+    await other
+
+    assert [type(one) for one in answers] == [Refused]
 
 
 async def test_an_agent_comes_back_without_the_token_it_got_when_it_was_suspended(hub: Hub) -> None:
