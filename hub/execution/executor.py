@@ -111,7 +111,7 @@ class Executor:
                 tidying.cancel()
                 await asyncio.gather(tidying, return_exceptions=True)
                 await self._hosts.close()
-                await self._upstreams.close_idle(older_than=0)
+                await self._upstreams.close()
                 await self._databases.close_idle(older_than=0)
 
     async def start(self) -> None:
@@ -267,8 +267,8 @@ class Executor:
         """Return what the MCP server at `connection` offers, as a connector; only requests that meet it are sent."""
         spec = before_discovery(owner)
         try:
-            async with asyncio.timeout(DISCOVERY_SECONDS), self._upstreams.to(spec, connection) as upstream:
-                return await discover(Channel(upstream=upstream, spec=spec, kind=ChannelKind.READ), owner)
+            async with asyncio.timeout(DISCOVERY_SECONDS), self._upstreams.visiting(spec, connection) as way:
+                return await discover(Channel(upstream=way, spec=spec, kind=ChannelKind.READ), owner)
         except TimeoutError:
             return Unreachable(message=f"It did not list its tools within {DISCOVERY_SECONDS:g} seconds.")
         except (ConnectorError, BadBaseUrl, Stopped) as error:

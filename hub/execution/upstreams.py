@@ -1,5 +1,6 @@
 """Open ways to systems, one per connection and generation: kept while used, closed when idle or outdated."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from hub.registry import Connection, get_connection
 from hub.storage import Database
 from sandbox.judged import judged_pool
 from sandbox.mail import MailWay
-from sandbox.mcp import McpWay, StdioWay
+from sandbox.mcp import McpWay, StdioWay, Visit
 from sandbox.pace import Pace
 from sandbox.programs import STDIO, Program
 from sandbox.reach import PRIVATE, Address, Network, OutOfReach, Reach
@@ -85,6 +86,7 @@ class Upstreams:
         self.around: Around | None = None
         """What stands around each exchange; in a hub nothing does."""
         self._kept: dict[_Key, _Kept] = {}
+        self._leaving = set[asyncio.Task[None]]()
 
     @asynccontextmanager
     async def to(self, connector: ConnectorSpec, connection: Connection) -> AsyncGenerator[Way]:
@@ -110,6 +112,19 @@ class Upstreams:
             kept.idle_since = time.monotonic()
 
     @asynccontextmanager
+    async def visiting(self, connector: ConnectorSpec, connection: Connection) -> AsyncGenerator[Way]:
+        """Yield the way as `to` does, to meet the system there: what is opened for that ends with the block."""
+        async with self.to(connector, connection) as way:
+            if not isinstance(way, McpWay):
+                yield way
+                return
+            visit = Visit(way)
+            try:
+                yield visit
+            finally:
+                await visit.close()
+
+    @asynccontextmanager
     async def standing(self, connector: ConnectorSpec, connection: Connection) -> AsyncGenerator[McpWay | StdioWay]:
         """Yield a way to an MCP server to listen on: one of its own over HTTP, so that it takes no call's place.
 
@@ -126,7 +141,7 @@ class Upstreams:
             if isinstance(own, McpWay):
                 yield own
         finally:
-            await own.close()
+            await self._part_with(own)
 
     def _made(self, connector: ConnectorSpec, connection: Connection) -> Way:
         secrets, keep = partial(self.secret, connection), partial(self._keep, connection)
@@ -143,6 +158,11 @@ class Upstreams:
         way.on_change = lambda: self.changed.add(connection.id)
         return way
 
+    async def close(self) -> None:
+        """Close everything; servers have a moment for the end of their sessions, all the same one."""
+        await self.close_idle(older_than=0)
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
     async def close_idle(self, *, older_than: float) -> None:
         """Close what nobody has used for `older_than` seconds."""
         limit = time.monotonic() - older_than
@@ -151,7 +171,16 @@ class Upstreams:
     async def _close(self, is_over: Callable[[_Key, _Kept], bool]) -> None:
         over = [key for key, kept in self._kept.items() if kept.users == 0 and is_over(key, kept)]
         for kept in [self._kept.pop(key) for key in over]:
-            await kept.upstream.close()
+            await self._part_with(kept.upstream)
+
+    async def _part_with(self, way: Way) -> None:
+        """Close a way. One over HTTP ends its session first, and what the server makes of that holds nobody up."""
+        if not isinstance(way, McpWay):
+            await way.close()
+            return
+        leaving = asyncio.create_task(way.close())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
 
     async def secret(self, connection: Connection) -> Mapping[str, str]:
         """Return the credential of `connection`, opened now.

@@ -1,6 +1,6 @@
 """The ways to MCP servers: over streamable HTTP with kept sessions, and over the pipes of a process that is kept."""
 
-from sandbox.mcp.http import McpWay
+from sandbox.mcp.http import McpWay, Visit
 from sandbox.mcp.stdio import StdioWay
 
-__all__ = ["McpWay", "StdioWay"]
+__all__ = ["McpWay", "StdioWay", "Visit"]

@@ -18,7 +18,7 @@ from sandbox.answers import media_type
 from sandbox.line import Dropped, NoAnswer
 from sandbox.mcp.events import Events
 from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, numbered, parsed, tells_of_change, unheard
-from sandbox.mcp.standing import LARGEST_EVENT, NotOffered, Told, Wanted
+from sandbox.mcp.standing import LARGEST_EVENT, Told, Wanted, refused
 from sandbox.pace import Pace
 from sandbox.sign_in import Proof
 from sandbox.upstream import AnswerLost, Around, Exchange, Hear, Received, Upstream, plainly
@@ -26,6 +26,7 @@ from sandbox.upstream import AnswerLost, Around, Exchange, Hear, Received, Upstr
 Json = Any
 """Any JSON value."""
 
+LEGACY: Final = "2025-11-25"
 MODERN: Final = "2026-07-28"
 """From this protocol on, every request stands alone."""
 LARGEST_ANSWER: Final = 4 * 1024 * 1024
@@ -56,7 +57,7 @@ _HEADERS: Final = {"content-type": "application/json", "accept": f"application/j
 
 
 @dataclass(frozen=True, slots=True)
-class _Session:
+class Session:
     """What the older protocol's handshake came to; a server that keeps no sessions gives no id."""
 
     id: str | None
@@ -81,17 +82,27 @@ class McpWay:
         self.around: Around = plainly
         self.on_change: Callable[[], None] = unheard
         """Called whenever the server says that one of its lists has changed."""
-        self._session: _Session | None = None
+        self._session: Session | None = None
+        self._shown: Proof | None = None
+        """With what the session was used last: to end it, nobody signs in again."""
         self._opening = asyncio.Lock()
         self._ids = itertools.count(2)
         self._farewells = set[asyncio.Task[None]]()
 
     async def close(self) -> None:
-        """Close the connections; the server may forget the session when it likes."""
-        for farewell in list(self._farewells):
-            farewell.cancel()
-        await asyncio.gather(*self._farewells, return_exceptions=True)
-        await self._http.close()
+        """End the session, if the server takes that in at once, and close the connections."""
+        session, self._session = self._session, None
+        if session is not None and self._shown is not None:
+            self.end(session, self._shown)
+        try:
+            await asyncio.gather(*self._farewells, return_exceptions=True)
+        finally:
+            await self._http.close()
+
+    def end(self, session: Session, proof: Proof) -> None:
+        """Tell the server that a session is over (2025-11-25, basic/transports), and wait for nothing."""
+        if session.id is not None:
+            self._say_shortly(WireRequest(method="DELETE", path="", headers=session.headers), proof)
 
     async def exchange(self, exchange: Exchange) -> Received:
         """Send a request and return its answer, as `Upstream.exchange` says; always JSON, whatever it came as."""
@@ -123,12 +134,9 @@ class McpWay:
         told = Told(wanted, proof, lambda answer: self.reply(answer, exchange))
         exchange.reader = told
         received = await self._http.exchange(exchange)
-        status = received.response.status
-        if self.sign_in.has_lost(status):
+        if self.sign_in.has_lost(received.response.status):
             self.sign_in.forget(proof)
-        elif status < 500:  # noqa: PLR2004  # RFC 9110 section 15.6
-            raise NotOffered
-        raise Dropped(f"The server answers {status} instead of opening a stream.")
+        raise refused(request, received.response)
 
     def _listening(self, wanted: Wanted) -> WireRequest:
         message = wanted.request(ABOUT_US)
@@ -156,7 +164,7 @@ class McpWay:
                 received = await self._in_session(exchange, await self._opened(version, exchange.proof))
         return received
 
-    async def _in_session(self, exchange: Exchange, session: _Session) -> Received:
+    async def _in_session(self, exchange: Exchange, session: Session) -> Received:
         """Send a request within a session, under an id that no other request in it has."""
         number = next(self._ids)
         message = members(json.loads(exchange.request.body or "{}"))
@@ -171,13 +179,14 @@ class McpWay:
                 self._take_back(number, exchange.proof, session)
             raise
 
-    async def _opened(self, version: str, proof: Proof) -> _Session:
+    async def _opened(self, version: str, proof: Proof) -> Session:
         async with self._opening:  # whoever waited here finds it open
+            self._shown = proof
             if self._session is None:
                 self._session = await self._shaken_hands(version, proof)
             return self._session
 
-    async def _shaken_hands(self, version: str, proof: Proof) -> _Session:
+    async def _shaken_hands(self, version: str, proof: Proof) -> Session:
         about = {"protocolVersion": version, "capabilities": {}, "clientInfo": CLIENT}
         message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
         try:
@@ -185,9 +194,7 @@ class McpWay:
             result = members(parsed(received.response.body).get("result"))
             if received.response.status >= 400 or not result:  # noqa: PLR2004  # RFC 9110 section 15.5
                 raise Unavailable("The MCP server did not open a session. Nothing was sent.")
-            session = _Session(
-                received.response.headers.get(_SESSION), str(result.get("protocolVersion", version))[:32]
-            )
+            session = Session(received.response.headers.get(_SESSION), str(result.get("protocolVersion", version))[:32])
             await self._posted({"jsonrpc": "2.0", "method": "notifications/initialized"}, session.headers, proof)
         except NoAnswer as error:
             raise Unavailable(f"The MCP server did not open a session: {error} Nothing was sent.") from error
@@ -225,20 +232,52 @@ class McpWay:
         with contextlib.suppress(NoAnswer, Unavailable):
             await self._http.exchange(Exchange(request, proof, largest=_LARGEST_THANKS, is_aside=True))
 
-    def _take_back(self, number: int, proof: Proof, session: _Session) -> None:
+    def _take_back(self, number: int, proof: Proof, session: Session) -> None:
         """Tell the server that nobody waits for an answer any more."""
         params = {"requestId": number, "reason": "Nobody waits for the answer any more."}
         message = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
         headers = {**_HEADERS, **session.headers}
         request = WireRequest(method="POST", path="", headers=headers, body=json.dumps(message))
-        task = asyncio.create_task(self._say_shortly(request, proof))
+        self._say_shortly(request, proof)
+
+    def _say_shortly(self, request: WireRequest, proof: Proof) -> None:
+        async def say() -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await self._say(request, proof)
+
+        task = asyncio.create_task(say())
         self._farewells.add(task)
         task.add_done_callback(self._farewells.discard)
 
-    async def _say_shortly(self, request: WireRequest, proof: Proof) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL_SECONDS):
-                await self._say(request, proof)
+
+class Visit:
+    """The way to a server while a connector meets it: the sessions that it opens there by itself end with the visit."""
+
+    def __init__(self, way: McpWay) -> None:
+        self._way = way
+        self.sign_in, self.pace = way.sign_in, way.pace
+        self.around: Around = way.around
+        self.keeps_sessions = way.keeps_sessions
+        self._opened: list[tuple[Session, Proof]] = []
+
+    async def exchange(self, exchange: Exchange) -> Received:
+        """Carry an exchange on, and take note of a handshake."""
+        received = await self._way.exchange(exchange)
+        named = received.response.headers.get(_SESSION)
+        if named is not None and _SESSION not in exchange.request.headers:
+            version = members(parsed(received.response.body).get("result")).get("protocolVersion", LEGACY)
+            self._opened.append((Session(named, str(version)[:32]), exchange.proof))
+        return received
+
+    async def probe(self) -> int:
+        """Probe the server."""
+        return await self._way.probe()
+
+    async def close(self) -> None:
+        """End the sessions, and wait for nothing; the way stays open."""
+        for session, proof in self._opened:
+            self._way.end(session, proof)
 
 
 class _Answer:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.line import Dropped, NoAnswer
 from sandbox.mcp.events import Events
 from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, parsed, tells_of_change
@@ -20,6 +21,8 @@ _METHOD: Final = "subscriptions/listen"
 _UPDATED: Final = "notifications/resources/updated"
 _EVENTS: Final = "text/event-stream"
 _UNKNOWN: Final = frozenset({-32601, -32602})
+_NOT_ALLOWED, _NOT_ACCEPTABLE, _NOT_IMPLEMENTED, _NOT_FOUND = 405, 406, 501, 404
+_SESSION: Final = "mcp-session-id"
 
 Tell = Callable[[Mapping[str, Json]], None]
 """Takes one notification; it must be quick, and is called as often as the server speaks."""
@@ -65,6 +68,19 @@ def ended(message: Mapping[str, Json]) -> NoAnswer | NotOffered:
     if members(message.get("error")).get("code") in _UNKNOWN:
         return NotOffered()
     return Dropped("The server ended the stream.")
+
+
+def refused(request: WireRequest, response: WireResponse) -> NoAnswer | NotOffered:
+    """Return what it means that `response` opens no stream: there is none to be had, or not at the moment."""
+    answer = parsed(response.body)
+    if "error" in answer and isinstance(found := ended(answer), NotOffered):
+        return found
+    # a session may have ended, and an endpoint of the newer protocol has answered other requests at the same address
+    is_nowhere = response.status == _NOT_FOUND and request.method == "GET" and _SESSION not in request.headers
+    is_another = response.status < 300 and "error" not in answer  # noqa: PLR2004  # RFC 9110 section 15.3
+    if is_nowhere or is_another or response.status in {_NOT_ALLOWED, _NOT_ACCEPTABLE, _NOT_IMPLEMENTED}:
+        return NotOffered()
+    return Dropped(f"The server answers {response.status} instead of opening a stream.")
 
 
 @dataclass(slots=True)

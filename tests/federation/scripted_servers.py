@@ -46,9 +46,13 @@ class Scripted:
 
     answer: Answer
     seen: list[Asked] = field(default_factory=list[Asked])
+    _serving: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer what comes over one connection."""
+        self._serving.add(asyncio.create_task(self._serve(reader, writer)))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 asked = await _read(reader)
@@ -65,6 +69,9 @@ class Scripted:
         """Serve while the block lasts, and yield the endpoint."""
         async with await asyncio.start_server(self.serve, "127.0.0.1", 0) as server:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
+            for task in self._serving:
+                task.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked:

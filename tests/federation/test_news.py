@@ -1,6 +1,7 @@
 """What servers say of their own accord is heard on streams that stay open: over HTTP and pipes, in both eras."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,6 +10,8 @@ from typing import Any, Final
 import pytest
 from execution_house import House
 from federation_servers import ME, Federated, program, unruly_over_http
+from scripted_servers import OWNER as SCRIPTED
+from scripted_servers import Asked, Scripted, said, usual
 from upstream.fixtures import running
 
 from connectors.mcp_upstream import Owner
@@ -137,6 +140,42 @@ async def test_a_server_that_keeps_no_streams_says_so(federated: Federated) -> N
 
         with pytest.raises((NotOffered, NoAnswer)):
             await asyncio.wait_for(house.executor.listen(spec, house.connection, news), SECONDS)
+
+
+def _error(code: int) -> str:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": "no"}})
+
+
+@pytest.mark.parametrize(
+    ("session", "status", "body", "meaning"),
+    [
+        *(("", status, "", NoAnswer) for status in ("400", "401", "403", "404", "409", "429", "500", "503")),
+        *(("", status, "", NotOffered) for status in ("200", "405", "406", "501")),
+        *(("", status, _error(-32601), NotOffered) for status in ("200", "400", "404")),
+        *(("", status, _error(-32603), NoAnswer) for status in ("200", "400", "429")),
+        ("", "429", '{"error": "slow down"}', NoAnswer),
+        *(("s1", status, "", NoAnswer) for status in ("400", "401", "404", "429", "503")),
+        *(("s1", status, "", NotOffered) for status in ("200", "405")),
+        ("none", "404", "", NotOffered),
+        ("none", "429", "", NoAnswer),
+    ],
+)
+async def test_only_who_says_so_keeps_no_streams_and_others_are_asked_again(
+    federated: Federated, session: str, status: str, body: str, meaning: type[Exception]
+) -> None:
+    async def answer(asked: Asked) -> bytes:
+        if asked.verb == "GET" or asked.method == "subscriptions/listen":
+            return said(body.encode(), status=f"{status} Whatever")
+        told = usual(asked, session=session)
+        return told.replace(b"mcp-session-id: none\r\n", b"")
+
+    async with Scripted(answer).running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, SCRIPTED)
+        news = News(uris=(), tell=_nothing, opened=lambda: None)
+
+        with pytest.raises(meaning):
+            await house.executor.listen(spec, house.connection, news)
 
 
 async def test_a_flood_on_a_stream_ends_it() -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from execution_house import order
 from federation_servers import Federated, text_of, unruly_over_http
-from scripted_servers import OWNER, USUAL, Asked, Scripted, events, result, usual
+from scripted_servers import OWNER, USUAL, Asked, Scripted, events, result, said, usual
 from upstream.fixtures import running_mcp_upstream
 
 from connectors.mcp_upstream import Owner
-from hub.execution import Client, Failed, Succeeded
+from connectors.sdk.auth import AuthSpec
+from hub.execution import Client, Failed, News, Succeeded
+from hub.registry import ConnectionChange, change_connection
 
 pytestmark = pytest.mark.anyio
 
@@ -92,3 +94,68 @@ async def test_no_two_calls_under_way_in_a_session_have_the_same_token_of_progre
     assert all(isinstance(one.outcome, Succeeded) for one in ran), ran
     assert len(set(tokens)) == 2
     assert sorted(one["params"]["progressToken"] for one in heard) == sorted(tokens, key=str)
+
+
+class Keeping:
+    """What a server of the older protocol does that gives each handshake a session, and lets clients end them."""
+
+    def __init__(self, *, answers_the_end: bool = True) -> None:
+        self.opened: list[str] = []
+        self.ended: list[tuple[str, str]] = []
+        self.all_ended = asyncio.Event()
+        self.listened_to = asyncio.Event()
+        self._answers_the_end = answers_the_end
+
+    async def answer(self, asked: Asked) -> bytes:
+        """Answer one request."""
+        if asked.verb == "DELETE":
+            self.ended.append((asked.headers["mcp-session-id"], asked.headers.get("authorization", "")))
+            if len(self.ended) == len(self.opened):
+                self.all_ended.set()
+            if not self._answers_the_end:
+                await asyncio.Event().wait()
+            return said(b"", status="405 Method Not Allowed")
+        if asked.verb == "GET":
+            self.listened_to.set()
+            await asyncio.Event().wait()
+        if asked.method == "initialize":
+            self.opened.append(f"s{len(self.opened)}")
+        return usual(asked, session=self.opened[-1] if self.opened else "none")
+
+
+async def test_the_session_of_a_stream_ends_with_it(federated: Federated) -> None:
+    keeping = Keeping()
+    async with Scripted(keeping.answer).running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        news = News(uris=(), tell=lambda _message: None, opened=lambda: None)
+        listening = asyncio.create_task(house.executor.listen(spec, house.connection, news))
+        await keeping.listened_to.wait()
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await house.executor._upstreams.close()
+        await keeping.all_ended.wait()
+
+    assert sorted(session for session, _ in keeping.ended) == ["s0", "s1"] == keeping.opened
+
+
+@pytest.mark.parametrize("answers_the_end", [True, False])
+async def test_a_session_ends_when_its_connection_becomes_another_whatever_the_server_makes_of_it(
+    federated: Federated, *, answers_the_end: bool
+) -> None:
+    keeping = Keeping(answers_the_end=answers_the_end)
+    bearer = Owner(name="scripted", reads=OWNER.reads, auth=AuthSpec(kind="bearer", secret_fields=("token",)))
+    async with Scripted(keeping.answer).running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, bearer)
+        before = await house.read(spec, "find", text="x")
+        async with house.database.transaction() as tx:
+            change = ConnectionChange(settings={"limits": {"connections": 1}})
+            house.connection = await change_connection(tx, house.connection.id, change, house.authority)
+        reads = [await house.read(spec, "find", text="x") for _ in range(3)]
+        await house.executor._upstreams.close()
+        await keeping.all_ended.wait()
+
+    assert all(isinstance(ran.outcome, Succeeded) for ran in (before, *reads)), reads
+    assert keeping.opened == ["s0", "s1", "s2"]  # to list its tools, before the change and after it
+    assert sorted(keeping.ended) == [(session, "Bearer none") for session in keeping.opened]
