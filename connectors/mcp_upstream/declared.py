@@ -1,7 +1,7 @@
 """Tools of an MCP server that is a connector itself: what they declare, and their other phases as calls of tools."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -24,11 +24,13 @@ _LONGEST_REASON = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """The tool that carries a phase out, and what it is called with."""
+    """The tool that carries out a phase, and what it is called with."""
 
     tool: str
     arguments: Mapping[str, Json]
-    meta: Mapping[str, Json]
+    meta: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    headers: Mapping[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """The header that repeats an argument, with the path to it."""
 
 
 def declarations(tools: Mapping[str, Mapping[str, Json]]) -> dict[str, Declared | str]:
@@ -83,26 +85,40 @@ def fields_of(declared: Declared, tool: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def question(operation: OperationSpec, call: PhaseCall) -> Question | None:
-    """Return which tool to call for a phase of a declared operation, None if it has no such phase."""
-    phases = Phases.model_validate(operation.binding["phases"])
-    tool, arguments = str(operation.binding["tool"]), dict(call.arguments)
+    """Return which tool to call for a phase of an operation, None if there is none."""
+    own = Question(
+        tool=str(operation.binding["tool"]), arguments=dict(call.arguments), headers=operation.binding["headers"]
+    )
+    if call.phase is (Phase.READ if operation.effect is Effect.READ else Phase.COMMIT):
+        return own if call.phase is Phase.READ or not is_declared(operation) else replace(own, meta=_bound(call))
+    aside = Phases.model_validate(operation.binding["phases"]).tools.get(call.phase) if is_declared(operation) else None
+    if aside is None:
+        return None
+    headers = operation.binding.get("phase_headers", {}).get(call.phase, {})
+    return Question(tool=aside, arguments=_given(call), headers=headers)
+
+
+def is_declared(operation: OperationSpec) -> bool:
+    """Return whether its tool declares what it does."""
+    return "phases" in operation.binding
+
+
+def _bound(call: PhaseCall) -> dict[str, Json]:
+    commit = Commit(key=call.idempotency_key or "", guard=call.guard, before=call.before)
+    return {COMMIT: commit.model_dump(mode="json")}
+
+
+def _given(call: PhaseCall) -> dict[str, Json]:
+    """Return what the tool of a phase is given."""
+    arguments = dict(call.arguments)
     match call.phase:
-        case Phase.READ:
-            return Question(tool=tool, arguments=arguments, meta={})
-        case Phase.COMMIT:
-            commit = Commit(key=call.idempotency_key or "", guard=call.guard, before=call.before)
-            return Question(tool=tool, arguments=arguments, meta={COMMIT: commit.model_dump(mode="json")})
-        case Phase.PREVIEW if phases.preview:
-            return Question(tool=phases.preview, arguments=arguments, meta={})
-        case Phase.OBSERVE if phases.observe:
+        case Phase.OBSERVE:
             before = {target: dict(record) for target, record in call.before.items()}
-            asked = {"input": arguments, "output": call.output, "before": before}
-            return Question(tool=phases.observe, arguments=asked, meta={})
-        case Phase.LOOKUP if phases.lookup:
-            asked = {"input": arguments, "key": call.idempotency_key or ""}
-            return Question(tool=phases.lookup, arguments=asked, meta={})
+            return {"input": arguments, "output": call.output, "before": before}
+        case Phase.LOOKUP:
+            return {"input": arguments, "key": call.idempotency_key or ""}
         case _:
-            return None
+            return arguments
 
 
 def understood(operation: OperationSpec, phase: Phase, structured: Json) -> PhaseResult | None:
@@ -120,9 +136,10 @@ def understood(operation: OperationSpec, phase: Phase, structured: Json) -> Phas
         case Phase.OBSERVE:
             return Observed.model_validate({"records": members.get("records")})
         case Phase.LOOKUP:
-            if "found" not in members:
+            found = members.get("found", ...)
+            if found is not None and not isinstance(found, dict):
                 raise ValueError("a lookup says what it found, or null")
-            return NotFoundYet() if members["found"] is None else Found(output=members["found"])
+            return NotFoundYet() if found is None else Found(output=cast("dict[str, Json]", found))
         case _:
             return None
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from glob import escape
 from typing import Any, TypeGuard, cast
 
-from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 from pydantic import ValidationError
 
 from connectors.mcp_upstream import serving
 from connectors.mcp_upstream.declared import declarations, declared_effect, fields_of, says_it_writes
+from connectors.mcp_upstream.headers import repeated
 from connectors.mcp_upstream.keepable import drop_far_bounds, shown, unkeepable, unreadable
 from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.artefact import artefact_digest
@@ -120,7 +120,7 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
             if (said := declared.get(name)) is None:
                 operations.append(_fit(_operation(names[name], tools[name], owner, manner)))
             else:
-                operations.append(_fit(_declared_operation(names[name], tools[name], said, manner)))
+                operations.append(_fit(_declared_operation(names[name], name, tools, said, manner)))
         except (ValidationError, SchemaInvalid, ValueError, TypeError) as error:
             refused.append(Refusal(tool=name, reason=str(error)[:500]))
         except (AttributeError, KeyError, RecursionError) as error:
@@ -181,7 +181,7 @@ async def _tools(session: Session) -> dict[str, dict[str, Json]]:
             page = await session.ask(Call("tools/list", {} if cursor is None else {"cursor": cursor}))
         except RpcError as error:
             raise refusal(error, is_safe=True) from error
-        found = page.get("tools", [])
+        found = page.get("tools")
         if not _are_tools(found):
             raise Unreadable("The MCP server's list of tools holds something else; nothing of it can be used.")
         tools |= {str(tool.get("name", "")): tool for tool in found}
@@ -243,8 +243,6 @@ def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mappin
         raise ValueError("its annotations are not one object")  # noqa: TRY004  # what is wrong is what the server said
     hints = cast("dict[str, Json]", given)
     schema = _usable(tool.get("inputSchema"))
-    if problem := find_invalid_x_mcp_header(schema):
-        raise ValueError(problem)
     # A hint may only raise: who says it writes is believed, who says it reads needs the owner's word.
     declares = declared_effect(tool)
     is_read = theirs in owner.reads and not says_it_writes(hints, declares)
@@ -261,7 +259,7 @@ def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mappin
         binding={
             "tool": theirs,
             **manner,
-            "headers": {token: list(path) for path, token in x_mcp_header_map(schema).items()},
+            "headers": repeated(schema),
             "hints": hints,
             **({} if declares is None else {"declares": declares}),
             "refuses_definitely": theirs in owner.refuses_definitely,
@@ -270,26 +268,30 @@ def _operation(ours: str, tool: Mapping[str, Json], owner: Owner, manner: Mappin
 
 
 def _declared_operation(
-    ours: str, tool: Mapping[str, Json], said: Declared | str, manner: Mapping[str, Json]
+    ours: str, theirs: str, tools: Mapping[str, Mapping[str, Json]], said: Declared | str, manner: Mapping[str, Json]
 ) -> OperationSpec:
     """Return the operation that a tool declares itself to be; its owner vouches for that."""
     if isinstance(said, str):
         raise ValueError(said)  # noqa: TRY004  # what is wrong is what the server said
+    tool = tools[theirs]
+    schema = _usable(tool.get("inputSchema"))
+    aside = {phase: repeated(tools[named].get("inputSchema")) for phase, named in said.phases.tools.items()}
     title = str(tool.get("title") or ours.replace("_", " ").capitalize())
     return OperationSpec.model_validate(
         {
             "name": ours,
             "title": title[:120],
             "description": (str(tool.get("description") or "") or title)[:1023],
-            "input_schema": _usable(tool.get("inputSchema")),
+            "input_schema": schema,
             **fields_of(said, tool),
             "binding": {
-                "tool": str(tool["name"]),
+                "tool": theirs,
                 **manner,
-                "headers": {},
+                "headers": repeated(schema),
                 **({"hints": hints} if (hints := tool.get("annotations")) else {}),
                 "refuses_definitely": False,
                 "phases": said.phases.tools,
+                "phase_headers": {phase: found for phase, found in aside.items() if found},
             },
         }
     )

@@ -143,15 +143,18 @@ def _result(response: WireResponse, *, is_safe: bool) -> dict[str, Json]:
     """Return the result in `response`; a JSON-RPC error counts before a 4xx, which only repeats it, never a 5xx."""
     if response.status >= 500:  # noqa: PLR2004  # RFC 9110 section 15.6
         raise_for_status(response, is_safe=is_safe)
-    answer = _answer(response)
-    if answer is not None and isinstance(answer.get("error"), dict):
-        error = cast("dict[str, Json]", answer["error"])
-        said = str(error.get("message", ""))[:300]
-        raise RpcError(_code(error.get("code")), said, error.get("data"))
+    answer = _answer(response) or {}
+    error, result = answer.get("error"), answer.get("result")
+    unclear = Unreadable if is_safe else Unknown
+    if result is not None and (error is not None or response.status >= 400):  # noqa: PLR2004  # RFC 9110 section 15.5
+        raise unclear("The MCP server answered with a result and with an error at once.")
+    if isinstance(error, dict):
+        members = cast("dict[str, Json]", error)
+        raise RpcError(_code(members.get("code")), str(members.get("message", ""))[:300], members.get("data"))
     raise_for_status(response, is_safe=is_safe)
-    if answer is None or not isinstance(answer.get("result"), dict):
-        raise (Unreadable if is_safe else Unknown)("The MCP server gave no JSON-RPC answer to the request.")
-    return cast("dict[str, Json]", answer["result"])
+    if error is not None or not isinstance(result, dict):
+        raise unclear("The MCP server gave no JSON-RPC answer to the request.")
+    return cast("dict[str, Json]", result)
 
 
 def _code(given: Json) -> int:

@@ -1,14 +1,14 @@
 """Carrying out a federated tool: one `tools/call`, and what its answer proves."""
 
-from typing import Any, cast
-
-from mcp.shared.inbound import mcp_param_headers
+from typing import Any
 
 from connectors.mcp_upstream import serving
 from connectors.mcp_upstream.asking import asked, with_replies
-from connectors.mcp_upstream.declared import error_of, question, understood
+from connectors.mcp_upstream.declared import Question, error_of, is_declared, question, understood
+from connectors.mcp_upstream.headers import of_a_call
 from connectors.mcp_upstream.protocol import MODERN, Call, RpcError, Session, refusal
-from connectors.sdk.errors import ConnectorError, Refused, Unknown
+from connectors.mcp_upstream.results import ToolResult, tool_result, unfinished
+from connectors.sdk.errors import ConnectorError, Refused, Unknown, Unreadable
 from connectors.sdk.preview import Preview
 from connectors.sdk.run import (
     CONNECTOR_BROKEN,
@@ -27,8 +27,6 @@ from connectors.sdk.wire import Transport
 Json = Any
 """Any JSON value."""
 
-_LONGEST_REASON = 300
-
 
 async def carry_out(spec: ConnectorSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
     """Run the phase that `call` names of a tool that `discover` found."""
@@ -36,99 +34,79 @@ async def carry_out(spec: ConnectorSpec, call: PhaseCall, transport: Transport) 
         operation = spec.operation(call.operation)
     except KeyError:
         return Failed(code=UNKNOWN_OPERATION, message=f"{spec.name} has no operation {call.operation!r}.")
-    if SERVES in operation.binding:
-        return await _of_served(operation, call, transport)
-    if "phases" in operation.binding:
-        return await _of_declared(operation, call, transport)
-    return await _of_plain(operation, call, transport)
-
-
-async def _of_plain(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
-    """Run a phase of a tool that declares nothing of itself."""
-    is_read = operation.effect is Effect.READ
-    match call.phase:
-        case Phase.PREVIEW if not is_read:
-            nothing = "An MCP server cannot say what a call of its tool would change."
-            return Previewed(preview=Preview(changes=(), fidelity=Fidelity.NONE, not_covered=(nothing,)))
-        case Phase.READ | Phase.COMMIT if is_read is (call.phase is Phase.READ):
-            return await _answered(operation, call, transport)
-        case _:
-            return Failed(code=PHASE_MISSING, message=f"{call.operation} has no {call.phase}.")
+    try:
+        if SERVES in operation.binding:
+            return await _of_served(operation, call, transport)
+        return await _of_tool(operation, call, transport)
+    except ConnectorError as error:
+        return Failed(code=error.code, message=error.message)
 
 
 async def _of_served(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
     """Read what is no tool, under the protocol's own name for it."""
     if call.phase is not Phase.READ:
         return Failed(code=PHASE_MISSING, message=f"{call.operation} has no {call.phase}.")
-    try:
-        session = await _session(operation, transport)
-        result = await session.ask(with_replies(serving.asked(operation, call.arguments), call))
-    except RpcError as error:
-        return asked(error) or _refused(error, is_safe=True)
-    except ConnectorError as error:
-        return Failed(code=error.code, message=error.message)
-    return asked(result) or Done(output=serving.answered(result))
+    session = await _session(operation, transport)
+    answer = await _answer(session, with_replies(serving.asked(operation, call.arguments), call), call)
+    if not isinstance(answer, dict):
+        return answer
+    if problem := unfinished(answer):
+        raise Unreadable(f"The MCP server gave no answer. {problem}")
+    return Done(output=serving.answered(answer))
 
 
-async def _of_declared(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
-    asked = question(operation, call)
-    if asked is None:
+async def _of_tool(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
+    """Run a phase by the call of a tool: the operation's own, or the one that it declares for the phase."""
+    asks = question(operation, call)
+    is_write = operation.effect is not Effect.READ
+    if asks is None and is_write and call.phase is Phase.PREVIEW and not is_declared(operation):
+        nothing = "An MCP server cannot say what a call of its tool would change."
+        return Previewed(preview=Preview(changes=(), fidelity=Fidelity.NONE, not_covered=(nothing,)))
+    if asks is None:
         return Failed(code=PHASE_MISSING, message=f"{call.operation} has no {call.phase}.")
-    is_safe = call.phase is not Phase.COMMIT
-    tool_call = Call(
-        "tools/call",
-        {"name": asked.tool, "arguments": dict(asked.arguments)},
-        name=asked.tool,
-        meta=asked.meta,
-        is_safe=is_safe,
-    )
+    session = await _session(operation, transport)
+    answer = await _answer(session, _tool_call(asks, call, version=session.version), call)
+    if not isinstance(answer, dict):
+        return answer
+    result = tool_result(answer, is_safe=_is_safe(call))
+    if result.is_error:
+        raise _reported(operation, result, is_safe=_is_safe(call))
+    if not is_declared(operation):
+        return Done(output=result.output)
     try:
-        session = await _session(operation, transport)
-        structured = _structured(await session.ask(tool_call), is_safe=is_safe)
-        return understood(operation, call.phase, structured) or Done(output=structured)
-    except RpcError as error:
-        return _refused(error, is_safe=is_safe)
-    except ConnectorError as error:
-        return Failed(code=error.code, message=error.message)
+        return understood(operation, call.phase, result.structured) or Done(output=result.structured)
     except ValueError as error:
-        return Failed(code=CONNECTOR_BROKEN, message=f"{asked.tool} answers something else than declared: {error}")
+        return Failed(code=CONNECTOR_BROKEN, message=f"{asks.tool} answers something else than declared: {error}")
 
 
-def _structured(result: dict[str, Json], *, is_safe: bool) -> Json:
-    """Return what a declared tool answers.
+def _is_safe(call: PhaseCall) -> bool:
+    return call.phase is not Phase.COMMIT
+
+
+async def _answer(session: Session, made: Call, call: PhaseCall) -> dict[str, Json] | PhaseResult:
+    """Return the server's answer, or how the phase ends without one: it refuses, or it asks the client of a read.
 
     Raises:
-        ConnectorError: the error that it says it is; one that does not say so is unclear to a write.
+        ConnectorError: there is no answer.
     """
-    structured = result.get("structuredContent")
-    if result.get("isError"):
-        said = f"The tool reports an error: {_text(result.get('content'))}"
-        raise error_of(structured, is_safe=is_safe) or (Refused if is_safe else Unknown)(said)
-    return structured
-
-
-async def _answered(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
+    may_ask = call.phase is Phase.READ
     try:
-        return await _call_tool(operation, call, transport)
-    except ConnectorError as error:
-        return Failed(code=error.code, message=error.message)
-
-
-async def _call_tool(operation: OperationSpec, call: PhaseCall, transport: Transport) -> PhaseResult:
-    is_safe = operation.effect is Effect.READ
-    session = await _session(operation, transport)
-    try:
-        result = await session.ask(_tool_call(operation, call, is_safe=is_safe))
+        answer = await session.ask(made)
     except RpcError as error:
-        return (asked(error) if is_safe else None) or _refused(error, is_safe=is_safe)
-    if is_safe and (questions := asked(result)):
-        return questions
-    return Done(output=_output(operation, result, is_safe=is_safe))
+        return (asked(error) if may_ask else None) or _refused(error, is_safe=made.is_safe)
+    return (asked(answer) if may_ask and session.is_modern else None) or answer
 
 
 def _refused(error: RpcError, *, is_safe: bool) -> Failed:
     refused = refusal(error, is_safe=is_safe)
     return Failed(code=refused.code, message=refused.message, rpc_code=error.code)
+
+
+def _reported(operation: OperationSpec, result: ToolResult, *, is_safe: bool) -> ConnectorError:
+    """Return the error that a tool reports. It is definite, but no proof that nothing was done before it failed."""
+    said = error_of(result.structured, is_safe=is_safe) if is_declared(operation) else None
+    is_definite = is_safe or operation.binding["refuses_definitely"]
+    return said or (Refused if is_definite else Unknown)(f"The tool reports an error: {result.words}")
 
 
 async def _session(operation: OperationSpec, transport: Transport) -> Session:
@@ -141,40 +119,13 @@ async def _session(operation: OperationSpec, transport: Transport) -> Session:
         raise refusal(error, is_safe=True) from error
 
 
-def _tool_call(operation: OperationSpec, call: PhaseCall, *, is_safe: bool) -> Call:
-    name = str(operation.binding["tool"])
-    arguments = dict(call.arguments)
-    headers: dict[str, str] = {}
-    if operation.binding["version"] == MODERN:
-        declared = cast("dict[str, list[str]]", operation.binding["headers"])
-        paths = {tuple(path): token for token, path in declared.items()}
-        headers = {name.lower(): value for name, value in mcp_param_headers(paths, arguments).items()}
-    params = {"name": name, "arguments": arguments}
-    meta: dict[str, Json] = {"progressToken": 1} if call.is_heard else {}
-    if is_safe and call.replies.log_level is not None and operation.binding["version"] == MODERN:
+def _tool_call(asks: Question, call: PhaseCall, *, version: str) -> Call:
+    """Return the call of a tool; what its client can be asked and wants to hear goes along with a read alone."""
+    is_newer = version >= MODERN
+    repeated = of_a_call(asks.headers, asks.arguments) if is_newer else {}
+    meta = {**asks.meta, **({"progressToken": 1} if call.is_heard else {})}
+    if call.phase is Phase.READ and call.replies.log_level is not None and is_newer:
         meta["io.modelcontextprotocol/logLevel"] = call.replies.log_level
-    made = Call("tools/call", params, name=name, headers=headers, meta=meta, is_safe=is_safe)
-    return with_replies(made, call) if is_safe else made
-
-
-def _output(operation: OperationSpec, result: dict[str, Json], *, is_safe: bool) -> Json:
-    if result.get("resultType", "complete") != "complete":
-        what = "The tool asks for more input, which cannot be given here."
-        raise Refused(what) if is_safe else Unknown(what)
-    content = result.get("content", [])
-    if result.get("isError"):
-        # A definite answer of the tool, but no proof that it did nothing before it failed.
-        is_definite = is_safe or operation.binding["refuses_definitely"]
-        raise (Refused if is_definite else Unknown)(f"The tool reports an error: {_text(content)}")
-    output: dict[str, Json] = {"content": content}
-    if result.get("structuredContent") is not None:
-        output["structuredContent"] = result["structuredContent"]
-    return output
-
-
-def _text(content: Json) -> str:
-    """Return the words of an error; a server may say anything."""
-    blocks = cast("list[Json]", content) if isinstance(content, list) else []
-    said = [cast("dict[str, Json]", block) for block in blocks if isinstance(block, dict)]
-    texts = [str(block.get("text", "")) for block in said if block.get("type") == "text"]
-    return " ".join(texts)[:_LONGEST_REASON] or "it does not say which"
+    params = {"name": asks.tool, "arguments": dict(asks.arguments)}
+    made = Call("tools/call", params, name=asks.tool, headers=repeated, meta=meta, is_safe=_is_safe(call))
+    return with_replies(made, call) if call.phase is Phase.READ else made

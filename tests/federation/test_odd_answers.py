@@ -82,7 +82,7 @@ async def test_the_code_of_an_error_is_kept_of_a_read_if_it_is_one(
 
 
 @pytest.mark.parametrize("content", ["5", '["x"]', "null", '{"a": 1}'])
-async def test_content_of_another_shape_is_an_answer_that_the_tool_does_not_declare(
+async def test_content_of_another_shape_is_no_answer_of_a_tool(
     obliging: tuple[House, ConnectorSpec], content: str
 ) -> None:
     house, spec = obliging
@@ -90,7 +90,7 @@ async def test_content_of_another_shape_is_an_answer_that_the_tool_does_not_decl
     read = await house.read(spec, "find", text=f'"result": {{"content": {content}, "resultType": "complete"}}')
 
     assert isinstance(read.outcome, Failed), read
-    assert read.outcome.code == "output_invalid"
+    assert read.outcome.code == "upstream_unreadable"
 
 
 @pytest.mark.parametrize("has_sent", [False, True])
