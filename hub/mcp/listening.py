@@ -40,6 +40,7 @@ from hub.identity.authority import IDENTITY_CHANNEL
 from hub.invocations.beside_tools import MOST_LISTENED_TO
 from hub.invocations.handles import Handle, find_handle
 from hub.invocations.journal import channel_of
+from hub.invocations.resource_news import TOO_MANY
 from hub.invocations.runtime import Runtime
 from hub.mcp.abilities import Abilities, abilities, demand_tasks
 from hub.mcp.admission import Admitted, admitted
@@ -182,6 +183,8 @@ class Listening:
         found = await stream.outlook.look(
             caller, known.server, stream.uris, showing=self._showing, runtime=self._runtime
         )
+        if first and found.too_many:
+            raise MCPError(code=NOT_AVAILABLE, message=TOO_MANY)
         if first:
             stream.uris = tuple(stream.outlook.changed)  # of those that the caller sees it is agreed to tell
             return left

@@ -15,6 +15,8 @@ class Changes:
 
     lists: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
+    too_many: tuple[str, ...] = ()
+    """Which resources it does not tell of, because they are more than the hub listens to."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +48,8 @@ class Outlook:
             lists=tuple(
                 kind for kind in LISTS if kind in self.wanted and self.lists.get(kind, lists[kind]) != lists[kind]
             ),
-            uris=tuple(uri for uri, times in news.items() if self.changed.get(uri, times) != times),
+            uris=tuple(uri for uri, times in news.times.items() if self.changed.get(uri, times) != times),
+            too_many=news.too_many,
         )
-        self.lists, self.changed = lists, {**self.changed, **news}
+        self.lists, self.changed = lists, {**self.changed, **news.times}
         return found

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from hub.core.canonical import digest
 from hub.core.errors import HubError, NotFound
 from hub.core.texts import shown
-from hub.invocations.resource_news import news_of
+from hub.invocations.resource_news import TOO_MANY, News, news_of
 from hub.invocations.runtime import Runtime
 from hub.mcp.admission import Admitted, admitted
 from hub.mcp.beside_tools import NO_RESOURCE
@@ -36,16 +36,18 @@ class Subscribing:
         """Tell the client of a session from now on when a resource that it sees changes."""
         known, session, uri = admitted(context), _session(context), str(params.uri)
         try:
-            times = await news_of([uri], server=known.server, caller=known.caller, runtime=self._runtime)
+            news = await news_of([uri], server=known.server, caller=known.caller, runtime=self._runtime)
         except NotFound:
-            times = {}
+            news = News()
         except HubError as error:
             raise MCPError(code=NOT_AVAILABLE, message=error.message) from error
-        if uri not in times:
+        if news.too_many:
+            raise MCPError(code=NOT_AVAILABLE, message=TOO_MANY)
+        if uri not in news.times:
             message = f"There is no resource {shown(uri)} here that can be listened to; list the resources."
             raise MCPError(code=NO_RESOURCE, message=message, data={"uri": uri})
         async with self._runtime.database.transaction() as tx:
-            await self._keep(tx, known, session, uri, times[uri])
+            await self._keep(tx, known, session, uri, news.times[uri])
             await self._runtime.database.signal(tx, channel_of(session))
         return EmptyResult()
 

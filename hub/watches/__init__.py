@@ -2,6 +2,8 @@
 
 from hub.watches.keeping import (
     LIST_WORDS,
+    MOST,
+    MOST_OF_ONE,
     NEWS,
     WANTED,
     Watch,
@@ -18,6 +20,8 @@ from hub.watches.repeating import Repeats
 
 __all__ = [
     "LIST_WORDS",
+    "MOST",
+    "MOST_OF_ONE",
     "NEWS",
     "WANTED",
     "Repeats",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, distinct, func, or_, select, update
 
 from hub.core.canonical import digest
 from hub.registry.federated import federated_connections
@@ -24,8 +24,10 @@ LEASE: Final = timedelta(seconds=30)
 WANTED_FOR: Final = timedelta(minutes=2)
 """How long a watch lasts that nobody renews."""
 _FORGOTTEN_AFTER: Final = timedelta(hours=1)
-_MOST: Final = 1000
+MOST: Final = 1000
 """Resources of one connection that are watched at the same time."""
+MOST_OF_ONE: Final = 200
+"""Of those, how many for one principal: an agent, whoever it acts for."""
 _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -57,27 +59,40 @@ async def drop_streams(tx: Tx, holder: str) -> None:
     await tx.execute(update(UpstreamStreamRow).where(mine).values(held_until=_LONG_AGO))
 
 
-async def want(tx: Tx, database: Database, watches: Iterable[Watch]) -> dict[Watch, int]:
-    """Keep `watches` for two more minutes, and return how often each has changed; what is too many is left out."""
-    at, found = await now(tx), dict[Watch, int]()
-    for watch in sorted(set(watches)):
-        row = await tx.get(ResourceWatchRow, (watch.connection_id, _key(watch)))
-        if (row is None or row.wanted_until <= at) and await _is_full(tx, watch.connection_id, at):
-            continue
-        if row is None or row.wanted_until <= at:
+async def want(tx: Tx, database: Database, whose: str, watches: Iterable[Watch]) -> dict[Watch, int]:
+    """Keep what the principal `whose` wants to hear of for two more minutes, and return how often each has changed.
+
+    What is too many is left out: of `MOST_OF_ONE` for one principal, or of `MOST` for all, at one connection.
+    """
+    asked, at = sorted(set(watches)), await now(tx)
+    new = [watch for watch in asked if not await _is_kept(tx, whose, watch, at)]
+    for connection_id in sorted({watch.connection_id for watch in new}):
+        await database.lock(tx, f"watches:{connection_id}")  # who adds to them counts alone
+    found = dict[Watch, int]()
+    for watch in asked:
+        if watch in new:
+            if await _is_full(tx, whose, watch, at):
+                continue
             await database.signal(tx, WANTED)
-        fresh = {"connection_id": watch.connection_id, "uri_digest": _key(watch), "uri": watch.uri, "changed": 0}
-        insert = insert_into(tx, ResourceWatchRow).values(**fresh, wanted_until=at + WANTED_FOR)
-        longer = insert.on_conflict_do_update(
-            index_elements=["connection_id", "uri_digest"], set_={"wanted_until": at + WANTED_FOR}
-        )
+        key = {"connection_id": watch.connection_id, "uri_digest": _key(watch), "whose": whose}
+        insert = insert_into(tx, ResourceWatchRow).values(**key, uri=watch.uri, changed=0, wanted_until=at + WANTED_FOR)
+        longer = insert.on_conflict_do_update(index_elements=list(key), set_={"wanted_until": at + WANTED_FOR})
         found[watch] = await tx.scalar(longer.returning(ResourceWatchRow.changed)) or 0
     return found
 
 
-async def _is_full(tx: Tx, connection_id: str, at: datetime) -> bool:
-    mine = (ResourceWatchRow.connection_id == connection_id, ResourceWatchRow.wanted_until > at)
-    return (await tx.scalar(select(func.count()).where(*mine)) or 0) >= _MOST
+async def _is_kept(tx: Tx, whose: str, watch: Watch, at: datetime) -> bool:
+    row = await tx.get(ResourceWatchRow, (watch.connection_id, _key(watch), whose))
+    return row is not None and row.wanted_until > at
+
+
+async def _is_full(tx: Tx, whose: str, watch: Watch, at: datetime) -> bool:
+    """Return whether another watch would be one too many, for its principal or beside those of all."""
+    here = (ResourceWatchRow.connection_id == watch.connection_id, ResourceWatchRow.wanted_until > at)
+    others = select(func.count(distinct(ResourceWatchRow.uri_digest))).where(*here)
+    of_one = await tx.scalar(select(func.count()).where(*here, ResourceWatchRow.whose == whose)) or 0
+    of_all = await tx.scalar(others.where(ResourceWatchRow.uri_digest != _key(watch))) or 0
+    return of_one >= MOST_OF_ONE or of_all >= MOST
 
 
 async def wanted(tx: Tx) -> Mapping[str, frozenset[str]]:

@@ -35,6 +35,8 @@ class ResourceWatchRow(Base):
 
     connection_id: Mapped[str] = mapped_column(String(40), ForeignKey("connections.id"), primary_key=True)
     uri_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    whose: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """The principal that waits for it."""
     uri: Mapped[str] = mapped_column(Text)
     wanted_until: Mapped[datetime] = mapped_column(Moment)
     changed: Mapped[int] = mapped_column(BigInteger)

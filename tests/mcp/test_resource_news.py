@@ -6,10 +6,13 @@ import httpx2
 import pytest
 from doors.agents import BOTH_ENGINES
 from doors.libraries import SCOPES, connect_library, library_token
+from doors.older_clients import OlderClient
 from doors.outside import entered
 from doors.working_hub import ALL_SCOPES, WorkingHub
 from mcp.client.subscriptions import ResourceUpdated, ToolsListChanged
+from mcp.shared.exceptions import MCPError
 from questions import rules
+from starlette.applications import Starlette
 
 from hub import watches
 from hub.audit import events_of
@@ -127,3 +130,33 @@ async def test_what_policy_lets_nobody_read_is_not_agreed_to(hub: WorkingHub, ad
     assert not honored
     async with hub.database.reading() as tx:
         assert await watches.wanted(tx) == {}
+
+
+async def test_who_listens_to_as_much_as_one_agent_may_is_refused_more_and_others_are_not(
+    hub: WorkingHub, address: str, app: Starlette, token: str
+) -> None:
+    async with hub.database.transaction() as tx:
+        reader, found = await directory.find(tx, "reader"), await find_connection(tx, "library")
+        assert reader is not None
+        assert found is not None
+        many = [watches.Watch(found.id, f"book://{number}/pages/1") for number in range(watches.MOST_OF_ONE)]
+        await watches.want(tx, hub.database, reader.id, many)
+    older = OlderClient(app=app, token=token)
+    await older.open({})
+    other = await hub.make_agent("other", allowed=SCOPES, servers=frozenset({EVERYTHING}))
+
+    refused = await (await older.send("resources/subscribe", {"uri": BOOK})).told()
+    async with entered(address, token) as client:
+        with pytest.raises(MCPError, match="one agent listens to 200 at most"):
+            async with client.listen(resource_subscriptions=[BOOK]):
+                pass
+        async with client.listen(resource_subscriptions=[many[0].uri]) as stream:
+            kept = stream.honored.resource_subscriptions
+    async with (
+        entered(address, await hub.token(of=other, granted=SCOPES)) as client,
+        client.listen(resource_subscriptions=[BOOK]) as stream,
+    ):
+        honored = stream.honored.resource_subscriptions
+
+    assert "one agent listens to 200 at most" in refused["error"]["message"]
+    assert (kept, honored) == ([many[0].uri], [BOOK])

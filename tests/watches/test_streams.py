@@ -179,7 +179,7 @@ async def test_after_a_loss_the_stream_is_opened_again_and_everything_counts_as_
     connection_id = await connect_federated(hub, OWNER, newsy)
     token = await reader(hub)
     async with hub.database.transaction() as tx:
-        await watches.want(tx, hub.database, [Watch(connection_id, SPORTS)])
+        await watches.want(tx, hub.database, "agt_one", [Watch(connection_id, SPORTS)])
     streams = StandingStreams(hub.runtime)
     try:
         await streams.turn()
@@ -228,18 +228,18 @@ async def test_only_what_the_caller_sees_is_watched(hub: WorkingHub, newsy: str)
         await disable_connection(tx, connection_id, hub.authority, reason="maintenance")
     unseen = await news_of(asked, server=EVERYTHING, caller=caller, runtime=hub.runtime)
 
-    assert seen == {SPORTS: 0}
+    assert seen.times == {SPORTS: 0}
     assert wanted == {connection_id: frozenset({SPORTS})}
-    assert without_scope == unseen == {}
+    assert without_scope.times == unseen.times == {}
 
 
 @BOTH_ENGINES
 async def test_a_watch_that_nobody_renews_ends_and_news_is_counted(hub: WorkingHub, newsy: str) -> None:
     watch = Watch(await connect_federated(hub, OWNER, newsy), SPORTS)
     async with hub.database.transaction() as tx:
-        first = await watches.want(tx, hub.database, [watch])
+        first = await watches.want(tx, hub.database, "agt_one", [watch])
         await watches.tell_updated(tx, hub.database, watch.connection_id, [SPORTS, "news://weather"])
-        second = await watches.want(tx, hub.database, [watch])
+        second = await watches.want(tx, hub.database, "agt_one", [watch])
         wanted = await watches.wanted(tx)
         await tx.execute(update(ResourceWatchRow).values(wanted_until=await now(tx) - timedelta(hours=2)))
         unwanted = await watches.wanted(tx)
@@ -250,3 +250,18 @@ async def test_a_watch_that_nobody_renews_ends_and_news_is_counted(hub: WorkingH
     assert wanted == {watch.connection_id: frozenset({SPORTS})}
     assert unwanted == {}
     assert left == []
+
+
+@BOTH_ENGINES
+async def test_one_principal_fills_its_own_watches_of_a_connection_and_nobody_elses(
+    hub: WorkingHub, newsy: str
+) -> None:
+    connection_id = await connect_federated(hub, OWNER, newsy)
+    many = [Watch(connection_id, f"news://{number}") for number in range(watches.MOST_OF_ONE + 1)]
+    async with hub.database.transaction() as tx:
+        kept = await watches.want(tx, hub.database, "agt_greedy", many)
+        again = await watches.want(tx, hub.database, "agt_greedy", list(kept))
+        another = await watches.want(tx, hub.database, "agt_other", [Watch(connection_id, SPORTS), many[0]])
+
+    assert len(kept) == len(again) == watches.MOST_OF_ONE
+    assert len(another) == 2

@@ -1477,13 +1477,14 @@ def upgrade() -> None:
         "resource_watches",
         sa.Column("connection_id", sa.String(length=40), nullable=False),
         sa.Column("uri_digest", sa.String(length=64), nullable=False),
+        sa.Column("whose", sa.String(length=40), nullable=False),
         sa.Column("uri", sa.Text(), nullable=False),
         sa.Column("wanted_until", Moment(), nullable=False),
         sa.Column("changed", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"], ["connections.id"], name=op.f("fk_resource_watches_connection_id_connections")
         ),
-        sa.PrimaryKeyConstraint("connection_id", "uri_digest", name=op.f("pk_resource_watches")),
+        sa.PrimaryKeyConstraint("connection_id", "uri_digest", "whose", name=op.f("pk_resource_watches")),
     )
     with op.batch_alter_table("resource_watches", schema=None) as batch_op:
         batch_op.create_index("ix_resource_watches_wanted", ["wanted_until"], unique=False)
