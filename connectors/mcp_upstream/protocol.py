@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from mcp.shared.inbound import encode_header_value
 
-from connectors.sdk.errors import Refused, Unknown, Unreadable
+from connectors.sdk.errors import Refused, Unavailable, Unknown, Unreadable
 from connectors.sdk.rpc import tool_call
 from connectors.sdk.statuses import raise_for_status
 from connectors.sdk.wire import Transport, WireRequest, WireResponse
@@ -24,6 +24,8 @@ NOT_CARRIED_OUT = frozenset({-32700, -32600, -32601, -32020, -32021, -32022})
 Not -32602 (invalid parameters): tools raise it themselves, half way through.
 """
 
+NO_SUCH_SESSION = -32001
+"""With a 404: the server does not know the session, so it has not looked at the request. Alone it may mean anything."""
 LACKS_CAPABILITY = -32021
 """The error of a server that would have to ask what the client cannot be asked."""
 INTERNAL_ERROR = -32603
@@ -85,7 +87,13 @@ class Session:
             RpcError: the server answered with an error.
             ConnectorError: there is no answer, or none that can be read.
         """
-        return _result(await self.post(call), is_safe=call.is_safe)
+        response = await self.post(call)
+        try:
+            return _result(response, is_safe=call.is_safe)
+        except RpcError as error:
+            if self.is_modern or (response.status, error.code) != (404, NO_SUCH_SESSION):
+                raise
+            raise Unavailable("The MCP server knows no session of ours, so it did nothing.") from error
 
     async def post(self, call: "Call") -> WireResponse:
         """Send `call`."""

@@ -48,6 +48,7 @@ WHO_ARE_YOU: Final[Mapping[str, Json]] = {
 """What is asked to see whether anybody is there. Whoever knows only the older protocol says so, which is an answer."""
 _VERSION, _SESSION = "mcp-protocol-version", "mcp-session-id"
 _GONE: Final = 404
+_NO_SUCH_SESSION: Final = -32001
 _EVENTS: Final = "text/event-stream"
 _FAREWELL_SECONDS: Final = 2.0
 """For so long the last word on a call or a session may take to leave."""
@@ -160,7 +161,8 @@ class McpWay:
         if received.response.status == _GONE and session.id is not None:
             if self._session is session:
                 self._session = None
-            if not exchange.is_alone:  # it only reads
+            if not exchange.is_alone or _is_forgotten(received.response):  # it only reads, or nothing came of it
+                exchange.progress.has_begun = False
                 received = await self._in_session(exchange, await self._opened(version, exchange.proof))
         return received
 
@@ -213,12 +215,10 @@ class McpWay:
         async with reader.hearing:
             received = await self._http.exchange(replace(exchange, request=request, reader=reader, largest=largest))
         response = received.response
-        if media_type(response) != _EVENTS and number == 1:
-            return received
-        body = response.body if media_type(response) == _EVENTS else _renumbered(response.body, number)
-        told = WireResponse(
-            status=response.status, headers={**response.headers, "content-type": "application/json"}, body=body
-        )
+        if media_type(response) != _EVENTS:  # a page stays one
+            body = response.body if number == 1 else _renumbered(response.body, number)
+            return Received(response.model_copy(update={"body": body}), received.size)
+        told = response.model_copy(update={"headers": {**response.headers, "content-type": "application/json"}})
         return Received(told, received.size)
 
     async def reply(self, answer: Mapping[str, Json], exchange: Exchange) -> None:
@@ -317,6 +317,17 @@ class _Answer:
     def _is_ours(self, message: Mapping[str, Json]) -> bool:
         # an error about a request that could not be read has no id
         return message.get("id") == self._number or ("error" in message and message.get("id") is None)
+
+
+def _is_forgotten(response: WireResponse) -> bool:
+    """Return whether a 404 within a session says that the server no longer knows it, and so did nothing in it.
+
+    So the older protocol has it. An answer to the very request says so only by the code that servers have for that, and
+    a page comes from somebody on the way.
+    """
+    message = parsed(response.body)
+    is_about_the_request = message.get("id") == 1 and members(message.get("error")).get("code") != _NO_SUCH_SESSION
+    return not is_about_the_request and "html" not in media_type(response)
 
 
 def _renumbered(body: str, number: int) -> str:

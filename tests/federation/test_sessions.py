@@ -14,7 +14,7 @@ from upstream.fixtures import running_mcp_upstream
 
 from connectors.mcp_upstream import Owner
 from connectors.sdk.auth import AuthSpec
-from hub.execution import Client, Failed, News, Succeeded
+from hub.execution import Client, News, Succeeded
 from hub.registry import ConnectionChange, change_connection
 
 pytestmark = pytest.mark.anyio
@@ -49,20 +49,6 @@ async def test_a_read_finds_another_session_when_the_server_has_forgotten_the_on
         reads = [await house.read(spec, "echo", text=str(number)) for number in range(3)]
 
     assert [text_of(one.outcome) for one in reads if isinstance(one.outcome, Succeeded)] == ["0", "1", "2"]
-
-
-async def test_a_write_in_a_forgotten_session_was_not_done_and_is_not_sent_twice(federated: Federated) -> None:
-    with unruly_over_http("forgetful") as url:
-        house = await federated.connect(url)
-        spec = await federated.discovered(house, Owner(name="echo"))
-
-        done = await house.commit(spec, "echo", order(), text="one")
-        refused = await house.commit(spec, "echo", order(), text="two")
-        again = await house.commit(spec, "echo", order(), text="three")
-
-    assert isinstance(done.outcome, Succeeded), done
-    assert isinstance(refused.outcome, Failed), refused
-    assert isinstance(again.outcome, Succeeded), again
 
 
 async def test_no_two_calls_under_way_in_a_session_have_the_same_token_of_progress(federated: Federated) -> None:
