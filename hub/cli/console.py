@@ -5,7 +5,7 @@ import importlib
 import os
 import re
 import warnings
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from getpass import GetPassWarning
 from importlib.util import find_spec
 from json import JSONDecodeError
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Column
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from hub.core.errors import HubError
@@ -104,6 +105,11 @@ def has_no_tables(error: BaseException) -> bool:
     """Return whether `error` says that the database has no schema yet."""
     is_of_one = isinstance(error, OperationalError | ProgrammingError)
     return is_of_one and any(said in str(error) for said in ("no such table", "UndefinedTable"))
+
+
+def whole(head: str, values: Iterable[str]) -> Column:
+    """Return the column of a table in which no value is cut or broken, however narrow the terminal is."""
+    return Column(head, no_wrap=True, min_width=max(map(len, (head, *values))))
 
 
 def fail(message: str) -> NoReturn:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from hub import pins, registry
 from hub.cli.connector.publish import print_difference
-from hub.cli.console import fail, out, run, settings
+from hub.cli.console import fail, out, run, settings, whole
 from hub.core.errors import NotFound
 from hub.invocations.pinning import Seen, accepted_before, look_for
 from hub.invocations.runtime import Runtime
@@ -34,7 +34,7 @@ def list_them(*, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([as_document(one) for one in found], indent=2))
         return
-    table = Table("id", "connector", "state", "to look at twice", "found")
+    table = Table(whole("id", [one.id for one in found]), "connector", "state", "to look at twice", "found")
     for one in found:
         table.add_row(one.id, one.connector, one.state.value, str(len(one.advice)), f"{one.found_at:%Y-%m-%d %H:%M}")
     out.print(table)

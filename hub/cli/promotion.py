@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hub import promotions
-from hub.cli.console import fail, out, run, settings
+from hub.cli.console import fail, out, run, settings, whole
 from hub.core.errors import NotFound
 from hub.invocations.promoting import ask_for, ask_for_composite, check_gates
 from hub.invocations.runtime import Runtime
@@ -89,7 +89,7 @@ def list_them(
     if as_json:
         typer.echo(json.dumps([as_document(one) for one in found], indent=2))
         return
-    table = Table("id", "connector", "to", "release", "former", "state")
+    table = Table(whole("id", [one.id for one in found]), "connector", "to", "release", "former", "state")
     for one in found:
         versions = (one.version, one.former_version or "none")
         table.add_row(one.id, one.connector, one.environment.value, *versions, one.state.value.replace("_", " "))

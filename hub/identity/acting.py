@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 
 from hub.core.errors import NotFound
 from hub.identity.authority import Authority
 from hub.identity.directory import get_many
 from hub.identity.grants_consent import consents_of, withdraw_consent
 from hub.identity.principals import Principal
-from hub.identity.tables import GrantRow
+from hub.identity.tables import ConsentRow, GrantRow
 from hub.storage import Tx, now
 
 
@@ -47,6 +47,12 @@ async def acting_for(tx: Tx, user_id: str) -> list[Acting]:
     return sorted(found, key=lambda one: (one.agent.display_name, one.agent.id))
 
 
+async def is_anybody_acting_for(tx: Tx, user_id: str) -> bool:
+    """Return whether `acting_for` would name an agent."""
+    agreed = exists().where(ConsentRow.user_id == user_id, ConsentRow.withdrawn_at.is_(None))
+    return bool(await tx.scalar(select(agreed | exists().where(*_on_another_word(user_id, await now(tx))))))
+
+
 async def stop_acting(tx: Tx, user_id: str, agent_id: str, authority: Authority) -> Principal:
     """Take back all that an agent may do for a person, stop its tokens for them at once, and return the agent.
 
@@ -68,16 +74,20 @@ async def _consented(tx: Tx, user_id: str) -> list[tuple[str, Leave]]:
     return [(agent_id, leave) for (agent_id, _), leave in latest.items()]
 
 
-async def _granted(tx: Tx, user_id: str) -> list[tuple[str, Leave]]:
+def _on_another_word(user_id: str, moment: datetime) -> tuple[ColumnElement[bool], ...]:
     """Return what stands on another word than the person's own: an issuer's, or that of an agent which passed it on."""
+    return (
+        GrantRow.user_id == user_id,
+        or_(GrantRow.issuer.is_not(None), GrantRow.parent_id.is_not(None)),
+        GrantRow.revoked_at.is_(None),
+        GrantRow.expires_at > moment,
+    )
+
+
+async def _granted(tx: Tx, user_id: str) -> list[tuple[str, Leave]]:
     query = (
         select(GrantRow)
-        .where(
-            GrantRow.user_id == user_id,
-            or_(GrantRow.issuer.is_not(None), GrantRow.parent_id.is_not(None)),
-            GrantRow.revoked_at.is_(None),
-            GrantRow.expires_at > await now(tx),
-        )
+        .where(*_on_another_word(user_id, await now(tx)))
         .order_by(GrantRow.created_at.desc(), GrantRow.id)
     )
     rows = list(await tx.scalars(query))

@@ -53,7 +53,7 @@ async def show_acting(visit: Visit) -> Response:
     async with visit.runtime.database.reading() as tx:
         found, moment = await acting_for(tx, visit.person.id), await now(tx)
     page = ActingPage(lines=tuple(_line(visit, one, moment) for one in found))
-    return show(visit, Shown(template="acting.html", title="Agents that act for me", page=page))
+    return show(visit, Shown(template="acting.html", title="Agents that act for me", page=page, here="acting"))
 
 
 async def stop(visit: Visit) -> Response:

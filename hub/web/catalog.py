@@ -5,12 +5,12 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from hub.identity.permissions import Permission, demand
+from hub.identity.permissions import Permission, may
 from hub.registry import EVERYTHING, PublishedTool, Server
 from hub.registry.visibility import server_name
 from hub.web.inert import inert_name
 from hub.web.views.catalog import CatalogPage, Choice, ToolCard
-from hub.web.visits import Shown, Visit, show
+from hub.web.visits import Shown, Visit, redirect, show, viewer_of
 from hub.web.wording import EFFECTS, TIERS
 
 _PAGE: Final = 30
@@ -18,7 +18,8 @@ _PAGE: Final = 30
 
 async def show_catalog(visit: Visit) -> Response:
     """Show tools: all of a server's in the order of their names, or those that fit the words best."""
-    demand(visit.person, Permission.SEE_CATALOG)
+    if not may(visit.person, Permission.SEE_CATALOG):
+        return redirect(viewer_of(visit).first.url)  # where everybody comes in: to something of their own
     asked = visit.request.query_params
     catalog, caller = visit.runtime.catalog, visit.session.caller
     query = asked.get("q", "").strip()[:200]

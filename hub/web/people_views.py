@@ -19,6 +19,12 @@ from hub.web.wording import Word
 _ACTIVE: Final = Word(label="active", meaning="May act.", tone="good")
 _GOOD: Final = Word(label="good", meaning="The agent may prove itself by it.", tone="good")
 _ENDS_SOON: Final = Word(label="ends soon", meaning="No other one is good for longer.", tone="warn")
+_ROLES: Final = {
+    Role.ADMINISTRATOR: "makes accounts, agents, connections and servers, sets limits, proposes and publishes policy.",
+    Role.OPERATOR: "sees health and all that waits, settles writes in doubt, stops things, breaks the glass.",
+    Role.AUDITOR: "reads the log, everybody's calls and the rules, grants erasures; sees no tools by this role.",
+    Role.MEMBER: "sees tools and servers, and tries reads as oneself; what most people are, beside other roles, too.",
+}
 _SUSPENDED: Final = Word(label="suspended", meaning="Refused everywhere.", tone="bad")
 
 
@@ -163,7 +169,9 @@ def unknown_scopes(principal: Principal, known: Sequence[str]) -> tuple[str, ...
 
 def role_choices(chosen: frozenset[Role]) -> tuple[Choice, ...]:
     """Return the roles as options."""
-    return tuple(Choice(value=role.value, label=role.value, is_chosen=role in chosen) for role in Role)
+    return tuple(
+        Choice(value=role.value, label=role.value, is_chosen=role in chosen, meaning=_ROLES[role]) for role in Role
+    )
 
 
 def _owner(principal: Principal, owners: Mapping[str, Principal]) -> str:

@@ -10,30 +10,26 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub.web.inert import inert, inert_name
+from hub.web.menu import Entry
 
 STATIC: Final = files("hub.web") / "static"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """Who looks at the page: shown in the header, and what the navigation offers depends on it."""
+    """Who looks at the page: shown in the header, with what the menu offers them."""
 
     display_name: str
     csrf_token: str
-    waiting: int = 0
-    """Approvals that wait for this person."""
-    manages_accounts: bool = False
-    sees_policy: bool = False
-    stops_things: bool = False
-    owns_things: bool = False
-    """Whether it owns agents or tools, and so may limit them."""
+    menu: tuple[Entry, ...]
     has_slack: bool = False
     """Whether the hub has an app in Slack, so that accounts there can be linked."""
-    sees_health: bool = False
     sees_waiting: bool = False
-    sees_audit: bool = False
-    asks_erasure: bool = False
-    sees_metrics: bool = False
+
+    @property
+    def first(self) -> Entry:
+        """Where this person comes in."""
+        return self.menu[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

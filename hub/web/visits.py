@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from hub.budgets import owns_anything
 from hub.core.errors import Forbidden, HubError, NotFound
 from hub.core.tracing import trace_id_of
+from hub.identity.acting import is_anybody_acting_for
 from hub.identity.authority import Authority
 from hub.identity.known_browsers import mark_cookie_name
 from hub.identity.permissions import Permission, may
@@ -21,6 +22,7 @@ from hub.identity.sessions import WebSession, cookie_name, session_of, touch_ses
 from hub.invocations.runtime import Runtime
 from hub.web.forms import MAX_BODY, Form, check_address, check_origin, read_form
 from hub.web.headers import page_headers
+from hub.web.menu import menu_of
 from hub.web.notices import Desk, Notice
 from hub.web.problems import UNSEEN, problem_page
 from hub.web.rendering import Chrome, Viewer, render
@@ -72,6 +74,7 @@ class Visit(Guest):
     session: WebSession
     waiting: int = 0
     owns_things: bool = False
+    is_acted_for: bool = False
     has_slack: bool = False
 
     @property
@@ -176,6 +179,7 @@ class Doorway:
     async def _visit(self, guest: Guest, session: WebSession) -> Visit:
         async with self.runtime.database.reading() as tx:
             owns_things = await owns_anything(tx, session.principal.id)
+            is_acted_for = await is_anybody_acting_for(tx, session.principal.id)
         return Visit(
             request=guest.request,
             runtime=guest.runtime,
@@ -184,6 +188,7 @@ class Doorway:
             session=session,
             waiting=await self.waiting(self.runtime, session.principal),
             owns_things=owns_things,
+            is_acted_for=is_acted_for,
             has_slack=self.has_slack,
         )
 
@@ -219,17 +224,11 @@ def viewer_of(visit: Visit) -> Viewer:
     return Viewer(
         display_name=visit.person.display_name,
         csrf_token=visit.session.csrf_token,
-        waiting=visit.waiting,
-        manages_accounts=may(visit.person, Permission.MANAGE_ACCOUNTS),
-        sees_policy=may(visit.person, Permission.SEE_POLICY),
-        stops_things=may(visit.person, Permission.STOP_THINGS),
-        owns_things=visit.owns_things,
+        menu=menu_of(
+            visit.person, waiting=visit.waiting, owns_things=visit.owns_things, is_acted_for=visit.is_acted_for
+        ),
         has_slack=visit.has_slack,
-        sees_health=may(visit.person, Permission.SEE_HEALTH),
         sees_waiting=may(visit.person, Permission.SEE_WAITING),
-        sees_audit=may(visit.person, Permission.SEE_AUDIT),
-        asks_erasure=may(visit.person, Permission.ASK_ERASURE),
-        sees_metrics=may(visit.person, Permission.SEE_METRICS) or may(visit.person, Permission.MANAGE_COSTS),
     )
 
 

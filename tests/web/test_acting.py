@@ -70,6 +70,22 @@ async def test_nobody_acts_for_a_person_who_has_allowed_nothing(rita: Visitor) -
     assert "/stop" not in rita.html
 
 
+async def test_the_menu_leads_there_as_long_as_an_agent_may_act(world: World, rita: Visitor) -> None:
+    entry = '<a href="/acting">Agents that act for me'
+    await rita.get("/")
+    assert entry not in rita.html
+
+    await allow(world, rita, "upstream:read")
+    await rita.get("/")
+    assert entry in rita.html
+
+    await rita.get("/acting")
+    assert '<a href="/acting" aria-current="page">Agents that act for me' in rita.html
+    await rita.submit(f"/acting/{world.bot.id}/stop")
+    await rita.follow()
+    assert entry not in rita.html
+
+
 async def test_the_page_says_what_the_latest_answer_allows_and_no_earlier_one(world: World, rita: Visitor) -> None:
     await allow(world, rita, "upstream:read", "upstream:write")
     await rita.get("/acting")

@@ -24,7 +24,9 @@ from web_gallery_server import SERVER_LISTS, SERVER_PAGES
 from web_gallery_together import BATCHES, DEPUTIES, GLASS, TRUST, WAITING
 from web_gallery_tool import CATALOGS, CONNECTIONS, HOSTILE, NEW_CONNECTIONS, TOOLS
 
+from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.web.inert import inert, inert_name
+from hub.web.menu import menu_of
 from hub.web.moments import at
 from hub.web.rendering import Chrome, Viewer
 from hub.web.servers import UNAVAILABLE
@@ -57,20 +59,23 @@ from hub.web.wording import Word
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 SOON = NOW + timedelta(hours=3)
+EVERYBODY = Principal(
+    id="usr_grace",
+    kind=PrincipalKind.USER,
+    name="grace",
+    display_name="Grace Hopper",
+    groups=frozenset(),
+    roles=frozenset(Role),
+    owner_id=None,
+    is_suspended=False,
+)
+"""Somebody with every role, to whom the menu offers everything."""
 VIEWER = Viewer(
     display_name="Grace Hopper",
     csrf_token="csrf-example",
-    waiting=2,
-    manages_accounts=True,
-    sees_policy=True,
-    stops_things=True,
-    owns_things=True,
-    sees_health=True,
+    menu=menu_of(EVERYBODY, waiting=2, owns_things=True, is_acted_for=True),
     sees_waiting=True,
-    sees_audit=True,
     has_slack=True,
-    asks_erasure=True,
-    sees_metrics=True,
 )
 ACTIVE = Word(label="active", meaning="May sign in.", tone="good")
 SUSPENDED = Word(label="suspended", meaning="Refused everywhere.", tone="bad")

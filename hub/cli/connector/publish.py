@@ -128,7 +128,8 @@ def print_difference(found: Difference, longest: int | None = _LONGEST_VALUE) ->
     for field in found.fields:
         before = _side(field.before, longest, is_absent=field.is_absent_before)
         after = _side(field.after, longest, is_absent=field.is_absent_after)
-        out.print(f"    {escape(field.pointer)}: {escape(before)} -> {escape(after)}", highlight=False)
+        told = f"    {escape(field.pointer)}: {escape(before)} -> {escape(after)}"
+        out.print(told, highlight=False, soft_wrap=longest is None)
 
 
 def _side(value: Json, longest: int | None, *, is_absent: bool) -> str:

@@ -30,6 +30,7 @@ class Choice:
     value: str
     label: str
     is_chosen: bool = False
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
