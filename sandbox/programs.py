@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+NOBODY: Final = "nobody"
+"""Whose rights a program gets where the hub runs as root, unless the operator names somebody."""
 STDIO: Final = "stdio:"
 """How the base URL begins that leads to a program: `stdio:NAME`."""
 

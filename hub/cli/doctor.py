@@ -15,12 +15,13 @@ from rich.table import Column, Table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from hub.cli.allowed_programs import problem_with_program, program_user
 from hub.cli.console import out, run, settings, spelling
 from hub.core.errors import HubError, Unavailable
 from hub.identity.issuer_keys import IssuerLink
 from hub.invocations.runtime import confinement_here
 from hub.opening import open_database, open_keyring
-from hub.settings import Settings
+from hub.settings import Settings, StdioServerSettings
 from hub.storage.migrations import current, head
 from hub.wiring import external_issuers
 
@@ -64,7 +65,8 @@ async def _examine(chosen: Settings) -> list[Finding]:
         ("master key", "Put the right key back: TOOLHUB_MASTER_KEY, or its file from your backup.", _keys),
         ("confinement", "Needs Linux with Landlock and seccomp.", _confinement),
     ]
-    findings = [_python(), _spelling(), _channels(chosen), *[await _issuer(link) for link in external_issuers(chosen)]]
+    findings = [_python(), _spelling(), _channels(chosen), *map(_program, chosen.stdio_servers)]
+    findings += [await _issuer(link) for link in external_issuers(chosen)]
     findings.append(database := await _looked(chosen, "database", _SILENT, _database))
     if database.advice == _SILENT:
         others[0] = ("master key", "", _keys_unseen)
@@ -105,6 +107,14 @@ def _channels(chosen: Settings) -> Finding:
     if chosen.slack_token is not None:
         ways.append("in Slack")
     return Finding(what="channels", is_well=True, found=", ".join(ways))
+
+
+def _program(one: StdioServerSettings) -> Finding:
+    """Return whether a program could be started that connections may lead to; it is not."""
+    whom, problem = program_user(one), problem_with_program(one)
+    found = problem or f"{one.command[0]} can be started"
+    advice = "Correct it in TOOLHUB_STDIO_SERVERS, or let that user read and run it." if problem else ""
+    return Finding(what=f"program {one.name}", is_well=not problem, found=f"{found} (as {whom})", advice=advice)
 
 
 async def _issuer(link: IssuerLink) -> Finding:

@@ -14,7 +14,7 @@ from sandbox.line import Dropped, NoAnswer, TooLarge
 from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, numbered, tells_of_change
 from sandbox.mcp.http import LARGEST_ANSWER
 from sandbox.mcp.patience import MESSAGE, NONSENSE, REQUEST, Patience
-from sandbox.mcp.process import LineTooLong, Process
+from sandbox.mcp.process import WORD_SECONDS, LineTooLong, Process
 from sandbox.mcp.standing import Tell, is_news
 from sandbox.sign_in import Proof
 
@@ -47,6 +47,8 @@ class Conversation:
     tell: Tell
     since: float = field(default_factory=time.monotonic)
     is_over: bool = False
+    how: str = ""
+    """How the program ended, in sentences after a space, as soon as its keeper has said so."""
     has_answered: bool = False
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _waiting: dict[int, _Waiting] = field(default_factory=dict[int, _Waiting])
@@ -104,7 +106,7 @@ class Conversation:
             NoAnswer: there is none.
         """
         if self.is_over:
-            raise Dropped("The program has ended.")
+            raise Dropped(f"The program has ended.{self.how}")
         number = next(self._ids)
         answer = asyncio.get_running_loop().create_future()
         waiting = _Waiting(hearing=hearing, is_call=is_call, answer=answer)
@@ -125,7 +127,8 @@ class Conversation:
                 await self._seen_through(writing)
         except OSError as error:
             self._over()
-            raise Dropped("The program does not read what it is sent.") from error
+            await asyncio.wait({self._listening}, timeout=WORD_SECONDS)
+            raise Dropped(f"The program does not read what it is sent.{self.how}") from error
 
     async def _seen_through(self, writing: asyncio.Task[None]) -> None:
         try:
@@ -156,12 +159,16 @@ class Conversation:
                         why = "The program says more than it may that nobody asked for; it was ended."
                         self._give_up(NoAnswer(why))
                         break
+                else:
+                    self._over()
+                    self.how = await self.process.last_word()
         except LineTooLong:
             self._give_up(TooLarge(f"The answer is larger than {LARGEST_ANSWER} bytes."))
         finally:
             self._over()
             self.process.kill()
-            self._give_up(Dropped("The program ended, or said what nobody can read, before it gave an answer."))
+            why = "The program ended, or said what nobody can read, before it gave an answer."
+            self._give_up(Dropped(f"{why}{self.how}"))
 
     def _hear(self, line: bytes) -> float:
         """Take in one line, and return what it costs of the patience with the program; an answer costs nothing."""

@@ -1,8 +1,9 @@
 """The keeper of one foreign program: starts it, bounded and without the hub's secrets, and ends all of it with the hub.
 
 Started as `python -I -m sandbox.mcp.keeper IN OUT ERR` with its control socket as standard input; the numbers are the
-descriptors that become the program's standard ones. One line of JSON says what to start. When the hub closes the
-socket, by intention or because it was killed, every process that came of the program is killed, wherever it has hidden.
+descriptors that become the program's standard ones. One line of JSON says what to start, and one sentence comes back:
+why it could not be started, or how it ended by itself. When the hub closes the socket, by intention or because it was
+killed, every process that came of the program is killed, wherever it has hidden.
 
 Where the machine permits, the program gets a namespace of processes of its own: it cannot name its keeper or the hub,
 so it cannot kill either first, even with the same user's rights, and the kernel ends what is in it with its first
@@ -25,14 +26,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandbox import isolation, landlock
+from sandbox.programs import NOBODY
 
 Json = Any
 """Any JSON value."""
 
-NOBODY: Final = "nobody"
 _SET_NO_NEW_PRIVS, _DIE_WITH_PARENT, _ADOPT_ORPHANS, _SET_DUMPABLE = 38, 1, 36, 4
 _CHUNK: Final = 64 * 1024
 _NOT_STARTED: Final = 127
+_BY_SIGNAL: Final = 128
+"""Added to a signal's number, it is the code of who was ended by it, as shells have it."""
 _LIMITS: Final = ((resource.RLIMIT_NOFILE, 1024), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 1 << 30))
 _MEMORY: Final = 2 << 30
 """Bytes of data. The address space is not limited: some runtimes reserve more of it than they ever use."""
@@ -61,11 +64,12 @@ def main() -> None:
             os.close(keeping)
             if is_apart:
                 keeper = _stay_first(kept, keeper=os.getpid())
-            _become(json.loads(line), standard, keeper)
+            _begin(json.loads(line), standard, keeper, control)
         os._exit(_NOT_STARTED)
     for number in (*standard, kept):
         os.close(number)
-    _wait_for_end(control, woken, program)
+    if (status := _wait_for_end(control, woken, program)) is not None:
+        _say(control, _ended(status))  # after what it said of itself, if it could not be started
     with contextlib.suppress(ProcessLookupError):
         os.killpg(program, signal.SIGKILL)
     _end_all()
@@ -85,9 +89,10 @@ def _stay_first(kept: int, *, keeper: int) -> int:
         return keeper
     signal.set_wakeup_fd(-1)
     os.closerange(0, 65536)  # the hub is to see when the program says nothing more
-    while os.waitpid(-1, 0)[0] != program:
+    while (ended := os.waitpid(-1, 0))[0] != program:
         pass
-    os._exit(0)
+    code = os.waitstatus_to_exitcode(ended[1])
+    os._exit(code if code >= 0 else _BY_SIGNAL - code)
 
 
 def _wake_on_child() -> int:
@@ -99,19 +104,20 @@ def _wake_on_child() -> int:
     return readable
 
 
-def _wait_for_end(control: socket.socket, woken: int, program: int) -> None:
+def _wait_for_end(control: socket.socket, woken: int, program: int) -> int | None:
+    """Return how the program ended, as the kernel tells it, or None if the hub was quicker."""
     while True:
         readable, _, _ = select.select([control.fileno(), woken], [], [])
         if control.fileno() in readable:
-            return  # nothing is ever said here but that it is over
+            return None  # nothing is ever said here but that it is over
         os.read(woken, _CHUNK)
         while True:
             try:
-                ended, _ = os.waitpid(-1, os.WNOHANG)
+                ended, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                return None
             if ended == program:
-                return
+                return status
             if ended == 0:
                 break
 
@@ -136,14 +142,39 @@ def _children() -> list[int]:
     return [int(pid) for pid in found.split()]
 
 
-def _become(order: Mapping[str, Json], standard: Sequence[int], keeper: int) -> None:
+def _begin(order: Mapping[str, Json], standard: Sequence[int], keeper: int, control: socket.socket) -> None:
+    """Turn this process, just forked, into the program, or say why that cannot be."""
+    try:
+        _become(order, standard, keeper, control)
+    except KeyError:
+        _say(control, "There is no such user.")
+    except OSError as error:
+        what = "folder" if error.filename == order["folder"] else "command"
+        _say(control, f"Its {what} cannot be used: {error.strerror}.")
+
+
+def _say(control: socket.socket, sentence: str) -> None:
+    with contextlib.suppress(OSError):  # the hub need not be there to hear it
+        control.send(sentence.encode() + b"\n", socket.MSG_DONTWAIT)
+
+
+def _ended(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    by_signal = -code if code < 0 else code - _BY_SIGNAL
+    if not 0 < by_signal < signal.NSIG:
+        return f"It ended with code {code}."
+    return f"It was ended by signal {by_signal}."
+
+
+def _become(order: Mapping[str, Json], standard: Sequence[int], keeper: int, control: socket.socket) -> None:
     """Turn this process, just forked, into the program."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, descriptor in enumerate(standard):
         os.dup2(descriptor, number)
-    os.closerange(3, 65536)
+    os.closerange(3, control.fileno())
+    os.closerange(control.fileno() + 1, 65536)  # that one is closed when the program takes over
     _limit(is_alone=os.geteuid() == 0)
     _become_user(str(order["user"]))
     if _is_linux:

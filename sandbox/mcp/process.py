@@ -1,6 +1,7 @@
 """One running foreign program as the hub sees it: lines in, lines out, bounded; gone when it is closed."""
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -10,7 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final
 
-from sandbox.programs import Program
+from sandbox.programs import NOBODY, Program
 from sandbox.streams import Arriving
 
 Json = Any
@@ -18,6 +19,9 @@ Json = Any
 
 _CHUNK: Final = 64 * 1024
 _STOP_SECONDS: Final = 5.0
+WORD_SECONDS: Final = 1.0
+"""For the keeper to tell how a program ended that says nothing more; one that lives on is ended without a word."""
+_LONGEST_WORD: Final = 4096
 _ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 """Of the keeper. Nothing of the hub's own environment reaches it or the program."""
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
@@ -71,6 +75,7 @@ class Process:
             "hidden": [str(path) for path in program.hidden],
         }
         self._control.send(json.dumps(order).encode() + b"\n")
+        self._as_whom = f" It runs as the user {program.user or NOBODY}." if os.geteuid() == 0 else ""
         self._writing = list[asyncio.Task[None]]()
         self._is_within_a_line = False
 
@@ -143,6 +148,15 @@ class Process:
                     raise LineTooLong
         finally:
             transport.abort()
+
+    async def last_word(self) -> str:
+        """Return why the program could not be started or how it ended, after a space; empty if it lives on."""
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(WORD_SECONDS):
+                word = await asyncio.get_running_loop().sock_recv(self._control, _LONGEST_WORD)
+                sentence = word.decode(errors="replace").partition("\n")[0]
+                return sentence and f" {sentence}{self._as_whom}"
+        return ""
 
     def kill(self) -> None:
         """Have its keeper end the program and everything it has started, without waiting for that."""

@@ -52,6 +52,8 @@ class StdioWay:
         self._running: Conversation | None = None
         self._starting = asyncio.Lock()
         self._deaths = 0
+        self._how = ""
+        """How the last one ended."""
         self._start_at = 0.0
 
     @property
@@ -107,8 +109,10 @@ class StdioWay:
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 await running.ask(WHO_ARE_YOU, Hearing(None))
-        except (TimeoutError, NoAnswer) as error:
+        except TimeoutError as error:
             raise Unavailable("The program does not answer. Nothing was sent.") from error
+        except NoAnswer as error:
+            raise Unavailable(f"The program does not answer: {error} Nothing was sent.") from error
 
     async def _carried(self, exchange: Exchange) -> Received:
         message = members(json.loads(exchange.request.body or "{}"))
@@ -124,7 +128,7 @@ class StdioWay:
         if exchange.is_alone and not running.has_answered:  # a write waits until somebody is known to be there
             await self._ping(running)
         if running.is_over:
-            raise Unavailable("The program has ended. Nothing was sent.")
+            raise Unavailable(f"The program has ended.{running.how} Nothing was sent.")
         exchange.progress.begin()
         async with Hearing(exchange.hear) as hearing:
             answer, size = await running.ask(message, hearing)
@@ -141,12 +145,14 @@ class StdioWay:
             if self._running is not None:
                 await self._bury(self._running)
             if (pause := self._start_at - time.monotonic()) > 0:
-                raise Unavailable(f"The program died; it is started again in {pause:.0f} seconds. Nothing was sent.")
+                raise Unavailable(
+                    f"The program died; it is started again in {pause:.0f} seconds.{self._how} Nothing was sent."
+                )
             self._running = await self._started()
             return self._running
 
     async def _bury(self, dead: Conversation) -> None:
-        self._running = None
+        self._running, self._how = None, dead.how
         await dead.end("it has ended")
         self._deaths = 1 if time.monotonic() - dead.since > SETTLED_SECONDS else self._deaths + 1
         self._start_at = time.monotonic() + PAUSES[min(self._deaths - 1, len(PAUSES) - 1)]

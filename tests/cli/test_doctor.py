@@ -1,6 +1,8 @@
 """`toolhub doctor` looks without touching anything, and says for each finding what to do."""
 
 import json
+import os
+import pwd
 import shutil
 from pathlib import Path
 from typing import Any
@@ -82,3 +84,41 @@ def test_an_issuer_that_cannot_be_asked_is_told_with_what_to_check(home: Path, m
     assert "Acme cannot be asked" in found["found"]
     assert "TOOLHUB_ISSUERS" in found["advice"]
     assert not home.exists()
+
+
+def test_a_program_that_cannot_be_started_is_told_with_its_user(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    commands = {"well": ["/bin/sh"], "missing": ["/no/such/program"], "text": ["/etc/passwd"], "folder": ["/etc"]}
+    programs = [{"name": name, "command": command, "user": me} for name, command in commands.items()]
+    programs.append({"name": "nowhere", "command": ["/bin/sh"], "user": me, "folder": "/no/such"})
+    monkeypatch.setenv("TOOLHUB_STDIO_SERVERS", json.dumps(programs))
+
+    found = findings()
+
+    told = {name: found[f"program {name}"] for name in (*commands, "nowhere")}
+    assert {name: one["is_well"] for name, one in told.items()} == {**dict.fromkeys(told, False), "well": True}
+    assert told["missing"]["found"] == f"there is no /no/such/program that this user can see (as {me})"
+    assert told["text"]["found"] == f"/etc/passwd is nothing that this user may run (as {me})"
+    assert told["nowhere"]["found"] == f"its folder /no/such cannot be entered (as {me})"
+    assert "TOOLHUB_STDIO_SERVERS" in told["text"]["advice"]
+    assert not home.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs as somebody else")
+@pytest.mark.usefixtures("home")
+def test_a_program_is_looked_at_with_the_rights_it_would_run_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o700)
+    programs: list[dict[str, object]] = [{"name": "nobodys", "command": [str(own)]}]
+    programs += [{"name": name, "command": [str(own)], "user": name} for name in ("root", "no-such")]
+    monkeypatch.setenv("TOOLHUB_STDIO_SERVERS", json.dumps(programs))
+
+    found = findings()
+
+    assert found["program root"]["is_well"]
+    assert not found["program nobodys"]["is_well"]
+    assert found["program nobodys"]["found"].endswith("(as nobody)")
+    assert found["program no-such"]["found"] == "there is no user no-such (as no-such)"

@@ -61,6 +61,7 @@ def test_what_a_server_says_otherwise_is_looked_at_shown_whole_and_accepted(
     listed = json.loads(said("pins", "list", "--json"))
     monkeypatch.setattr(out, "width", 40)
     table = said("pins", "list")
+    monkeypatch.setattr(out, "width", 80)
     shown = said("pins", "show", change[0])
     said("pins", "refuse", change[0], "--digest", "0" * 64, "--reason", "no", code=1)
     accepted = said("pins", "accept", change[0], "--digest", listed[0]["digest"])

@@ -157,6 +157,37 @@ async def test_a_command_that_is_not_there_is_no_doubt_for_a_write(federated: Fe
     assert ran.outcome.code == "upstream_unavailable"
 
 
+@pytest.mark.parametrize(
+    ("allowed", "why"),
+    [
+        (Program(command=("/no/such/program",), user=ME), "Its command cannot be used: No such file or directory."),
+        (Program(command=("/etc/passwd",), user=ME), "Its command cannot be used: Permission denied."),
+        (Program(command=("/bin/sh",), user=ME, folder="/no/such"), "Its folder cannot be used: No such file or"),
+        (Program(command=("/bin/sh", "-c", "exit 7"), user=ME), "It ended with code 7."),
+        (Program(command=("/bin/sh", "-c", "kill -9 $$"), user=ME), "It was ended by signal 9."),
+    ],
+    ids=["missing", "no-program", "folder", "code", "signal"],
+)
+async def test_why_a_program_does_not_answer_is_said_each_time(
+    federated: Federated, allowed: Program, why: str
+) -> None:
+    house = await federated.connect(federated.allow("ill", allowed))
+
+    told = [(await federated.undiscovered(house)).message for _ in range(2)]
+
+    assert [why in one for one in told] == [True, True], told
+    assert ["It runs as the user" in one for one in told] == [os.geteuid() == 0] * 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs as somebody else")
+async def test_as_whom_a_program_runs_is_said_where_it_does_not_answer(federated: Federated) -> None:
+    unnamed = await federated.connect(federated.allow("unnamed", Program(command=("/bin/false",))))
+    unknown = await federated.connect(federated.allow("unknown", Program(command=("/bin/false",), user="no-such")))
+
+    assert "It ended with code 1. It runs as the user nobody." in (await federated.undiscovered(unnamed)).message
+    assert "There is no such user. It runs as the user no-such." in (await federated.undiscovered(unknown)).message
+
+
 async def test_a_program_that_dies_during_a_write_leaves_a_doubt(federated: Federated) -> None:
     house = await federated.connect(federated.over_stdio("crash"))
     spec = await federated.discovered(house, Owner(name="echo"))
