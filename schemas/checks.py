@@ -7,6 +7,7 @@ words every violation. A test holds both to the same verdict on schemas and valu
 from collections.abc import Callable, Mapping, Sized
 from typing import Any, Final, cast
 
+from schemas.bounds import count_steps
 from schemas.formats import FORMATS
 from schemas.patterns import compile_pattern
 from schemas.pointers import resolve_reference
@@ -21,13 +22,15 @@ class Unsupported(Exception):
     """The schema has a keyword that the fast path does not know; it is no error."""
 
 
-def compile_check(root: Mapping[str, Json]) -> Check:
-    """Return the function that says whether a value keeps `root`.
+def compile_checks(root: Mapping[str, Json]) -> Callable[[Json], Check]:
+    """Return what gives the function that says whether a value keeps a part of `root`, or `root` itself.
 
     Raises:
         Unsupported: it has a keyword that only jsonschema knows.
     """
-    return _Compiler(root).check_of(root)
+    compiler = _Compiler(root)
+    compiler.check_of(root)
+    return compiler.check_of
 
 
 def equal(one: Json, other: Json) -> bool:
@@ -120,8 +123,14 @@ class _Compiler:
         return tuple(self.check_of(schema) for schema in schemas)
 
     def reference(self, said: str, _schema: Mapping[str, Json]) -> Check:
-        """Make the check of `$ref`."""
-        return self.check_of(resolve_reference(self._root, said))
+        """Make the check of `$ref`; what leads to other parts more than once is what could take without end."""
+        check = self.check_of(resolve_reference(self._root, said))
+
+        def counted(value: Json) -> bool:
+            count_steps()
+            return check(value)
+
+        return counted
 
     def object_members(self, _said: Json, schema: Mapping[str, Json]) -> Check:
         """Make one check of `properties`, `additionalProperties` and `required` together."""

@@ -11,7 +11,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from schemas.checks import Check, Unsupported, compile_check
+from schemas.bounds import TooMuchWork, bounded, count_steps, size_problem
+from schemas.checks import Check, Unsupported, compile_checks
 from schemas.defaults import Fill, filler
 from schemas.formats import FORMATS
 from schemas.patterns import PatternUnusable, TooSlow, compile_pattern, is_simple
@@ -43,11 +44,27 @@ def _keep_pattern(_validator: object, pattern: str, value: Json, _schema: object
         yield ValidationError(f"does not match {pattern}")
 
 
-_Validator: Final = cast("type[Draft202012Validator]", extend(Draft202012Validator, {"pattern": _keep_pattern}))  # type: ignore[no-untyped-call]  # no types
+_STEPS_OF_A_KEYWORD: Final = 4
+"""jsonschema takes longer for one than the fast path for a reference."""
+
+
+def _counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
+    def check(*given: object) -> Any:  # noqa: ANN401  # jsonschema's own
+        count_steps(_STEPS_OF_A_KEYWORD)
+        return keyword(*given)
+
+    return check
+
+
+_KEYWORDS: Final = {
+    name: _counted(keyword) for name, keyword in ({**Draft202012Validator.VALIDATORS, "pattern": _keep_pattern}).items()
+}
+_Validator: Final = cast("type[Draft202012Validator]", extend(Draft202012Validator, _KEYWORDS))  # type: ignore[no-untyped-call]  # no types
 _CHECKER: Final = _format_checker()
 _NOTHING_TO_FETCH: Final[Registry[Json]] = Registry()
 """Knows no document and retrieves none: a reference out of the schema stays unresolved."""
 _TOO_DEEP: Final = Finding("", "is nested too deeply")
+_TOO_MUCH: Final = Finding("", "takes more steps to check against its schema than can be taken")
 _TOO_SLOW: Final = Finding("", "holds a text that takes too long to compare with the pattern it must match")
 
 
@@ -61,7 +78,7 @@ class CompiledSchema:
     def prepare(self) -> "CompiledSchema":
         """Prepare everything now, so that what cannot be prepared fails now, and return the schema itself."""
         self.is_valid(None)
-        self._fill(None)
+        self.with_defaults(None)
         return self
 
     @cached_property
@@ -70,68 +87,82 @@ class CompiledSchema:
         return validator_for(self.schema, _NOTHING_TO_FETCH.with_resource("", resource))
 
     @cached_property
-    def _check(self) -> Check:
-        return _quick(self.schema) or self._slow(self.schema)
+    def _checks(self) -> Callable[[Json], Check]:
+        """What gives the check of a part; where a rare keyword stands anywhere, all of them are jsonschema's."""
+        try:
+            return compile_checks(self.schema)
+        except Unsupported:
+            return self._slow
 
     @cached_property
-    def _fill(self) -> Fill:
-        return filler(self.schema, self._chooser)
+    def _check(self) -> Check:
+        return self._checks(self.schema)
+
+    @cached_property
+    def _fills(self) -> Callable[[Json], Fill]:
+        return filler(self.schema, self._checks)
 
     @property
     def is_quick(self) -> bool:
         """Whether verdicts take the fast path; a schema with rare keywords does not."""
-        return _quick(self.schema) is not None
+        return self._checks != self._slow
 
     def is_valid(self, value: Json) -> bool:
         """Return whether `value` keeps every rule."""
         try:
-            return self._check(value)
-        except (RecursionError, TooSlow):
+            with bounded():
+                return self._check(value)
+        except (RecursionError, TooSlow, TooMuchWork):
             return False
 
-    def violations(self, value: Json) -> list[Finding]:
-        """Return every rule that `value` breaks, in the order of where."""
+    def violations(self, value: Json, part: Mapping[str, Json] | None = None) -> list[Finding]:
+        """Return every rule that `value` breaks, in the order of where; of a `part` of the schema, if one is given."""
+        validator = self._validator if part is None else self._validator_of(part)
         try:
-            errors: Iterable[ValidationError] = self._validator.iter_errors(value)  # pyright: ignore[reportUnknownMemberType]  # partial stubs
-            return findings_of(errors)
+            errors: Iterable[ValidationError] = validator.iter_errors(value)  # pyright: ignore[reportUnknownMemberType]  # partial stubs
+            with bounded():
+                return findings_of(errors)
         except RecursionError:
             return [_TOO_DEEP]
         except TooSlow:
             return [_TOO_SLOW]
+        except TooMuchWork:
+            return [_TOO_MUCH]
 
-    def with_defaults(self, value: Json) -> Json:
+    def with_defaults(self, value: Json, part: Mapping[str, Json] | None = None) -> Json:
         """Return `value` with what it leaves out and the schema has a default for; `value` itself stays as it is.
 
+        With a `part` of the schema, `value` is what stands there.
+
         Raises:
-            SchemaInvalid: the defaults contain themselves without end.
+            SchemaInvalid: the defaults contain themselves without end, or make more of it than can be read.
         """
         try:
-            return self._fill(value)
+            with bounded():
+                return self._fills(self.schema if part is None else part)(value)
         except TooSlow:
             return value  # in which nothing fits, so that no choice between defaults can be made
         except RecursionError:
             raise SchemaInvalid("the defaults contain themselves without end") from None
+        except TooMuchWork:
+            raise SchemaInvalid("the defaults within its defaults make more of it than can be read") from None
 
-    def _chooser(self, branch: Json) -> Check:
-        if isinstance(branch, dict):
-            members = cast("dict[str, Json]", branch)
-            inner = {**members, "$defs": self.schema.get("$defs", {})}
-            if not any("$ref" in part and not _is_definition(part["$ref"]) for _, part in subschemas(inner)):
-                return _quick(inner) or self._slow(members)
-        return self._slow(branch)
+    def _slow(self, part: Json) -> Check:
+        return cast("Callable[[Json], bool]", self._validator_of(part).is_valid)  # pyright: ignore[reportUnknownMemberType]  # partial stubs
 
-    def _slow(self, schema: Json) -> Check:
-        validator = cast("Draft202012Validator", self._validator.evolve(schema=schema))  # pyright: ignore[reportUnknownMemberType]  # partial stubs
-        return cast("Callable[[Json], bool]", validator.is_valid)  # pyright: ignore[reportUnknownMemberType]  # partial stubs
+    def _validator_of(self, part: Json) -> Draft202012Validator:
+        return cast("Draft202012Validator", self._validator.evolve(schema=part))  # pyright: ignore[reportUnknownMemberType]  # partial stubs
 
 
 def compile_schema(schema: Mapping[str, Json]) -> CompiledSchema:
     """Return `schema` made ready to validate values. Nothing is ever fetched.
 
     Raises:
-        SchemaInvalid: it is no valid JSON Schema 2020-12, or a reference leads nowhere or out of it.
+        SchemaInvalid: it is no valid JSON Schema 2020-12, a reference leads nowhere or out of it, or it is too large.
     """
     try:
+        if problem := size_problem(schema):
+            raise SchemaInvalid(f"/: {problem}")
         _refuse_patterns(schema)
         Draft202012Validator.check_schema(dict(schema))
     except (RecursionError, OverflowError) as error:
@@ -166,14 +197,3 @@ def _refuse_patterns(schema: Mapping[str, Json]) -> None:
 def validator_for(schema: Mapping[str, Json], known: Registry[Json]) -> Draft202012Validator:
     """Return jsonschema's validator of `schema`, which may refer to what is `known` and to nothing else."""
     return _Validator(dict(schema), registry=known, format_checker=_CHECKER)
-
-
-def _quick(schema: Mapping[str, Json]) -> Check | None:
-    try:
-        return compile_check(schema)
-    except Unsupported:
-        return None
-
-
-def _is_definition(reference: str) -> bool:
-    return reference.startswith("#/$defs/")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, cast
 
+from schemas.bounds import count_steps
 from schemas.pointers import resolve_reference
 
 Json = Any
@@ -15,13 +16,13 @@ Chooser = Callable[[Mapping[str, Json]], IsValid]
 """Makes of a subschema the question whether a value keeps it; decides between the branches of a union."""
 
 
-def filler(schema: Mapping[str, Json], chooser: Chooser) -> Fill:
-    """Return the function that fills the defaults of `schema` into a value and returns the filled copy.
+def filler(schema: Mapping[str, Json], chooser: Chooser) -> Callable[[Json], Fill]:
+    """Return what gives the function that fills the defaults of a part of `schema` into a value, in a copy of it.
 
     Defaults are found in `properties` at any depth, through `$ref`, `items`, `prefixItems`, `additionalProperties`
     and `allOf`, and in the first branch of an `anyOf` or `oneOf` that the value keeps.
     """
-    return _Compiler(schema, chooser).fill_of(schema)
+    return _Compiler(schema, chooser).fill_of
 
 
 def _unchanged(value: Json) -> Json:
@@ -61,14 +62,16 @@ class _Compiler:
         if any(keyword in schema for keyword in ("items", "prefixItems")):
             fills.append(self._fill_array(schema))
         fills += [self._fill_union(schema[keyword]) for keyword in ("anyOf", "oneOf") if keyword in schema]
-        needed = [fill for fill in fills if fill is not _unchanged]
+        needed = [_counted(fill) for fill in fills if fill is not _unchanged]
         return _one_after_another(needed) if needed else _unchanged
 
     def _fill_object(self, schema: Mapping[str, Json]) -> Fill:
         properties: Mapping[str, Json] = schema.get("properties", {})
         fills = {name: self.fill_of(part) for name, part in properties.items()}
         defaults = {
-            name: default for name, part in properties.items() if (default := self._default_of(part)) is not ...
+            name: (default, _size(default))
+            for name, part in properties.items()
+            if (default := self._default_of(part)) is not ...
         }
         other = self.fill_of(schema.get("additionalProperties"))
         if not defaults and other is _unchanged and all(fill is _unchanged for fill in fills.values()):
@@ -79,8 +82,9 @@ class _Compiler:
                 return value
             given = cast("dict[str, Json]", value)
             filled = {name: fills.get(name, other)(member) for name, member in given.items()}
-            for name, default in defaults.items():
+            for name, (default, size) in defaults.items():
                 if name not in filled:
+                    count_steps(size)
                     filled[name] = fills[name](deepcopy(default))
             return filled
 
@@ -127,6 +131,21 @@ class _Compiler:
             seen.add(reference)
             schema = resolve_reference(self._root, reference)
         return ...
+
+
+def _counted(fill: Fill) -> Fill:
+    def counted(value: Json) -> Json:
+        count_steps()
+        return fill(value)
+
+    return counted
+
+
+def _size(value: Json) -> int:
+    """Return how many values `value` holds."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_size, cast("dict[str, Json]", value).values()))
+    return 1 + sum(map(_size, cast("list[Json]", value))) if isinstance(value, list) else 1
 
 
 def _one_after_another(fills: Sequence[Fill]) -> Fill:

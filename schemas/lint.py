@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, cast
 
+from schemas.bounds import bounded
 from schemas.compiled import CompiledSchema, SchemaInvalid, compile_schema
 from schemas.pointers import DanglingReference, pointer, resolve_reference
 from schemas.walking import Place, Schema, children, subschemas
@@ -80,23 +81,33 @@ def _bad_references(schema: Schema) -> Iterator[str]:
             except DanglingReference as error:
                 yield _at(place, str(error))
                 return
-    recursive = _recursion(schema, schema, ())
+    recursive = _Following(schema).recursion(schema, ())
     if recursive:
         yield f"/: {recursive} contains itself, which some clients read without end; bound its depth"
 
 
-def _recursion(root: Schema, part: Schema, through: Place) -> str | None:
-    """Return the reference by which a subschema that is in use contains itself, if one does."""
-    reference = part.get("$ref")
-    if reference is not None:
-        if reference in through or reference == "#":
-            return str(reference)
-        target = resolve_reference(root, reference)
-        found = _recursion(root, cast("Schema", target), (*through, reference)) if isinstance(target, dict) else None
-        if found:
-            return found
-    inner = (child for place, child in children(part) if place[0] not in {"$defs", "definitions"})
-    return next((found for child in inner if (found := _recursion(root, child, through))), None)
+class _Following:
+    """Follows the references of one schema; a part that has been left behind is not entered again."""
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._done = set[int]()
+
+    def recursion(self, part: Schema, through: Place) -> str | None:
+        """Return the reference by which a subschema that is in use contains itself, if one does."""
+        if id(part) in self._done:
+            return None
+        reference = part.get("$ref")
+        if reference is not None:
+            if reference in through or reference == "#":
+                return str(reference)
+            target = resolve_reference(self._root, reference)
+            if isinstance(target, dict) and (found := self.recursion(cast("Schema", target), (*through, reference))):
+                return found
+        inner = (child for place, child in children(part) if place[0] not in {"$defs", "definitions"})
+        found = next((found for child in inner if (found := self.recursion(child, through))), None)
+        self._done.add(id(part))
+        return found
 
 
 def _relies_on_null(part: Schema) -> bool:
@@ -125,15 +136,23 @@ def _noise(schema: Schema) -> list[str]:
 
 
 def _bad_defaults(schema: Schema) -> list[str]:
-    findings = list[str]()
-    for place, part in subschemas(schema):
-        if "default" in part:
-            rule = CompiledSchema({**part, "$defs": schema.get("$defs", {})})
-            findings += [
-                _at(place, f"the default breaks its own schema: {message}")
-                for _, message in rule.violations(part["default"])
-            ]
-    return findings
+    rule = CompiledSchema(schema)
+    with bounded():
+        return [
+            _at(place, message)
+            for place, part in subschemas(schema)
+            if "default" in part
+            for message in _wrong_with_default(part, rule)
+        ]
+
+
+def _wrong_with_default(part: Schema, rule: CompiledSchema) -> Iterator[str]:
+    found = rule.violations(part["default"], part)
+    yield from (f"the default breaks its own schema: {message}" for _, message in found)
+    try:
+        rule.with_defaults(part["default"], part)
+    except SchemaInvalid as error:
+        yield str(error)
 
 
 def _at(place: Place, message: str) -> str:

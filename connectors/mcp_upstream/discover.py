@@ -1,6 +1,6 @@
 """Turning an MCP server's list of tools into a connector; nothing the server says can lower a tier."""
 
-from asyncio import sleep, timeout
+from asyncio import timeout, to_thread
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ _MOST_LISTED = 12 * 1024 * 1024
 """Characters of everything that a server says while it is looked at: all of it is parsed, and most of it kept."""
 _LONGEST_INSTRUCTIONS = 4000
 _AT_A_TIME = 25
-"""Tools that are made ready before others get their turn: whoever lists thousands delays nobody else."""
+"""Tools that are made ready beside the loop before it is seen whether anybody still wants them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,26 +107,27 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
         Refused, Unreadable: it is there, but speaks no protocol that we know.
     """
     session, opens_sessions = await _meet(_Bounded(transport))
-    tools, refused = _kept(await _tools(session))
+    tools, refused = await to_thread(_kept, await _tools(session))
     declared = declarations(tools) if owner.vouches else {}
     aside = _phase_tools(declared)
     names = normalised([name for name in tools if name not in aside], serving.names(owner.name))
     manner = {"version": session.version, "opens_sessions": opens_sessions}
-    operations: list[OperationSpec] = []
-    for number, name in enumerate(sorted(names)):
-        if number % _AT_A_TIME == 0:
-            await sleep(0)
+
+    def made(name: str) -> OperationSpec | Refusal:
         try:
             if (said := declared.get(name)) is None:
-                operations.append(_fit(_operation(names[name], tools[name], owner, manner)))
-            else:
-                operations.append(_fit(_declared_operation(names[name], name, tools, said, manner)))
+                return _fit(_operation(names[name], tools[name], owner, manner))
+            return _fit(_declared_operation(names[name], name, tools, said, manner))
         except (ValidationError, SchemaInvalid, ValueError, TypeError) as error:
-            refused.append(Refusal(tool=name, reason=str(error)[:500]))
+            return Refusal(tool=name, reason=str(error)[:500])
         except (AttributeError, KeyError, RecursionError) as error:
-            refused.append(Refusal(tool=name, reason=f"its schemas cannot be understood ({type(error).__name__})"))
-    operations, left_out = _consistent(operations)
-    refused += left_out
+            return Refusal(tool=name, reason=f"its schemas cannot be understood ({type(error).__name__})")
+
+    ahead, ready = sorted(names), list[OperationSpec | Refusal]()
+    for at in range(0, len(ahead), _AT_A_TIME):  # in a thread: whoever lists thousands delays nobody else
+        ready += await to_thread(list, map(made, ahead[at : at + _AT_A_TIME]))
+    operations, left_out = _consistent([one for one in ready if isinstance(one, OperationSpec)])
+    refused += [*(one for one in ready if isinstance(one, Refusal)), *left_out]
     beside = await serving.served(session, owner.name, manner)
     operations += beside.operations
     refused += [Refusal(tool=name, reason=why) for name, why in beside.left_out]

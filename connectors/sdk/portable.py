@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from schemas.bounds import size_problem
 from schemas.pointers import DanglingReference, resolve_reference
 
 Json = Any
@@ -49,37 +50,50 @@ def parts_of(schema: dict[str, Json]) -> Iterator[dict[str, Json]]:
 
 
 def reference_problem(schema: Mapping[str, Json]) -> str | None:
-    """Return what is wrong with the references in `schema`: one leads nowhere, or a schema contains itself."""
+    """Return what is wrong with the references in `schema`: one leads nowhere, or a schema contains itself.
+
+    So is a schema that is too large with its references written out. Each part is looked at once, however often it is
+    referred to.
+    """
     try:
-        _follow(schema, schema, ())
+        _Following(schema).follow(schema, ())
+        return size_problem(schema)
     except DanglingReference as error:
         return str(error)
     except RecursionError:
         return "it is nested too deeply"
     except _ContainsItself as error:
         return f"{error} contains itself, which some clients cannot read; bound its depth"
-    return None
 
 
 class _ContainsItself(Exception):
     """A schema is part of itself."""
 
 
-def _follow(root: Mapping[str, Json], value: Json, path: tuple[str, ...]) -> None:
-    if isinstance(value, list):
-        for item in cast("list[Json]", value):
-            _follow(root, item, path)
-    if not isinstance(value, dict):
-        return
-    members = cast("dict[str, Json]", value)
-    reference = members.get("$ref")
-    if isinstance(reference, str):
-        if reference in path or reference == "#":
-            raise _ContainsItself(reference.removeprefix("#/$defs/"))
-        _follow(root, resolve_reference(root, reference), (*path, reference))
-    for name, member in members.items():
-        if name != "$defs":
-            _follow(root, member, path)
+class _Following:
+    """Follows the references of one schema; a part that has been left behind is not entered again."""
+
+    def __init__(self, root: Mapping[str, Json]) -> None:
+        self._root = root
+        self._done = set[int]()
+
+    def follow(self, value: Json, path: tuple[str, ...]) -> None:
+        """Follow every reference in `value`, which `path` led to."""
+        if isinstance(value, list):
+            for item in cast("list[Json]", value):
+                self.follow(item, path)
+        if not isinstance(value, dict) or id(cast("Json", value)) in self._done:
+            return
+        members = cast("dict[str, Json]", value)
+        reference = members.get("$ref")
+        if isinstance(reference, str):
+            if reference in path or reference == "#":
+                raise _ContainsItself(reference.removeprefix("#/$defs/"))
+            self.follow(resolve_reference(self._root, reference), (*path, reference))
+        for name, member in members.items():
+            if name != "$defs":
+                self.follow(member, path)
+        self._done.add(id(members))
 
 
 def _children(schema: Mapping[str, Json]) -> Iterator[dict[str, Json]]:

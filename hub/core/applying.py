@@ -61,11 +61,13 @@ def applying_to(schema: Schema) -> Applying | None:
 def _spread(schemas: Sequence[_Placed], dynamic: Mapping[str, list[Any]]) -> list[_Placed] | None:
     """Return `schemas` and all that they refer to or combine; None if a reference cannot be followed."""
     applying: list[_Placed] = []
+    known = set[int]()
     waiting = [placed for placed in schemas if is_object(placed[0])]
     while waiting:
         schema, resolver = _entered(*waiting.pop())
-        if any(schema is known for known, _ in applying):
+        if id(schema) in known:
             continue
+        known.add(id(schema))
         applying.append((schema, resolver))
         waiting += [(part, resolver) for part in _combined(schema) if is_object(part)]
         for keyword in ("$ref", "$dynamicRef"):

@@ -101,7 +101,11 @@ def _member(schema: Mapping[str, Json], step: str) -> Json:
 
 
 def _followed(root: Mapping[str, Json], schema: Mapping[str, Json]) -> Mapping[str, Json]:
+    seen = set[str]()
     while "$ref" in schema:
+        if schema["$ref"] in seen:
+            return {}
+        seen.add(schema["$ref"])
         try:
             schema = cast("Mapping[str, Json]", resolve_reference(root, schema["$ref"]))
         except DanglingReference:

@@ -13,6 +13,7 @@ from hub.audit import EventKind, events_of
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound, Quarantined
 from hub.identity.resources import EVERYTHING
 from hub.invocations.pinning import Seen, look_at_due, look_for
+from hub.invocations.states import State as ReadState
 from hub.pins import Sign, State
 from hub.pins.tables import PinLookRow
 from hub.registry import (
@@ -215,3 +216,17 @@ async def test_the_owners_words_are_read_from_what_was_registered(notes: Notes) 
     assert owner_of(spec).reads == {"find"}
     assert owner_of(spec).vouches is False
     assert connection.connector == "notes"
+
+
+async def test_a_tool_whose_schema_doubles_by_reference_is_left_out_and_holds_up_nothing(notes: Notes) -> None:
+    twice = {f"d{at}": {"allOf": [{"$ref": f"#/$defs/d{at + 1}"}] * 2} for at in range(60)}
+    schema = {"type": "object", "properties": {"text": {"$ref": "#/$defs/d0"}}, "$defs": {**twice, "d60": {}}}
+    taken = {"name": "take", "description": "Takes notes.", "inputSchema": schema}
+    given = {"name": "give", "description": "Gives notes.", "inputSchema": TEXT, "outputSchema": schema}
+    notes.says(FIND, POST, taken, given)
+
+    seen = await notes.look()
+
+    assert seen.change is not None
+    assert [one.name for one in seen.change.spec.operations] == ["find", "give", "post"]
+    assert (await notes.read("x")).state is ReadState.SUCCEEDED
