@@ -4,9 +4,8 @@ import asyncio
 
 from credentials import identity
 from crewai import Agent, Crew, Task
-from crewai_tools import MCPServerAdapter
 from drive_crewai import ScriptedModel
-from toolhub_clients.crewai import patient
+from toolhub_clients.crewai import patient_tools
 from turns import Turn, take_turns
 
 PATIENCE = 240.0
@@ -14,11 +13,9 @@ PATIENCE = 240.0
 
 def kick_off(turn: Turn) -> None:
     """Let one crew of one agent run."""
-    hub = {"url": turn.endpoint, "transport": "streamable-http", "auth": identity(turn)}
-    with MCPServerAdapter(hub) as tools:
+    with patient_tools(turn.endpoint, patience=PATIENCE, auth=identity(turn)) as tools:
         model = ScriptedModel(model="scripted", turn=turn)
-        waiting = patient(tools, patience=PATIENCE)
-        clerk = Agent(role="Clerk", goal="Do as told", backstory="Works in the warehouse", llm=model, tools=waiting)
+        clerk = Agent(role="Clerk", goal="Do as told", backstory="Works in the warehouse", llm=model, tools=tools)
         task = Task(description="Go on.", expected_output="What was done", agent=clerk)
         Crew(agents=[clerk], tasks=[task]).kickoff()
 

@@ -1,60 +1,54 @@
 """How a write ends: asked of the hub until it has or patience has; a look that fails is made again, never the write."""
 
-import ast
 import json
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from toolhub_clients.pending import WAITING
+from anyio import fail_after, move_on_after, sleep
+
+from toolhub_clients.pending import WAITING, Pending
 
 Json = Any
 
-LONGEST_LOOK: Final = 4
+LONGEST_HELD: Final = 4
+"""Seconds for which the hub holds a look until there is something to tell."""
+LONGEST_LOOK: Final = 15.0
+"""Seconds after which the answer to a look counts as lost."""
 LEAST_PAUSE: Final = 1.0
 
 
-def ended(look: Callable[[], str], said: str, *, patience: float, least_pause: float = LEAST_PAUSE) -> str:
-    """Return how a call has ended of which `said` was told, or what was told last.
+async def ended(
+    look: Callable[[], Awaitable[Mapping[str, Json]]],
+    pending: Pending,
+    *,
+    patience: float,
+    longest_look: float = LONGEST_LOOK,
+    least_pause: float = LEAST_PAUSE,
+) -> str:
+    """Return how a call has ended, or, after `patience` seconds, what was told of it last.
 
-    `look` returns what the hub says of it. Whatever it raises only means that nobody knows yet.
+    `look` returns what the hub says of it. Whatever it raises, and an answer that never comes, only mean that nobody
+    knows yet; so does an answer that is not about this call.
     """
-    until = time.monotonic() + patience
-    while True:
-        standing = _looked(look)
-        if standing is not None and standing.get("status") not in WAITING:
-            return _told(standing) or said
-        told = standing or {}
-        pause = max(least_pause, float(told.get("poll_after_seconds", 0)) - LONGEST_LOOK)
-        if time.monotonic() + pause > until:
-            return str(told.get("message") or said)
-        time.sleep(pause)
+    told, pause = pending.message, least_pause
+    with move_on_after(patience):
+        while True:
+            standing = await _looked(look, longest_look)
+            if standing.get("invocation_id") == pending.invocation_id:
+                if standing.get("status") not in WAITING:
+                    return _told(standing)
+                told = str(standing.get("message") or told)
+                pause = max(least_pause, float(standing.get("poll_after_seconds", 0)) - LONGEST_HELD)
+            await sleep(pause)
+    return told
 
 
-def standing_in(said: str) -> Mapping[str, Json]:
-    """Return what `hub_invocation_get` said, as the adapter hands it on: one text, or a list of texts written out."""
-    for text in _texts(said):
-        with suppress(ValueError):
-            found = json.loads(text)
-            if isinstance(found, dict):
-                return found
-    return {}
-
-
-def _looked(look: Callable[[], str]) -> Mapping[str, Json] | None:
+async def _looked(look: Callable[[], Awaitable[Mapping[str, Json]]], seconds: float) -> Mapping[str, Json]:
     try:
-        return standing_in(str(look()))
+        with fail_after(seconds):
+            return await look()
     except Exception:  # noqa: BLE001  # frameworks make a call again that raised, and this one is on record
-        return None
-
-
-def _texts(said: str) -> list[str]:
-    with suppress(ValueError, SyntaxError):
-        written = ast.literal_eval(said)
-        if isinstance(written, list):
-            return [str(text) for text in written]
-    return [said]
+        return {}
 
 
 def _told(standing: Mapping[str, Json]) -> str:

@@ -1,11 +1,11 @@
 """An interceptor for langchain-mcp-adapters: a write that waits for people interrupts the graph until it is resumed."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from langchain_mcp_adapters.interceptors import MCPToolCallRequest
-from langgraph.types import interrupt
+from langgraph.types import Command, Interrupt, interrupt
 
 from toolhub_clients.pending import pending_in
 
@@ -20,12 +20,16 @@ async def wait_for_people(
     A node that is resumed runs again from its beginning, so the call is made again: under the same key, by which the
     hub knows it for the same decision of the model.
     """
-    keyed = _under_its_key(request)
-    result = await handler(keyed)
-    while (pending := pending_in(getattr(result, "structuredContent", None))) is not None:
+    result = await handler(_under_its_key(request))
+    if (pending := pending_in(getattr(result, "structuredContent", None))) is None:
+        return result
+    while True:  # each resume before is answered here once more; the one after the last ends this run of the node
         interrupt(pending.as_json())
-        result = await handler(keyed)
-    return result
+
+
+def look_again(interrupts: Iterable[Interrupt]) -> Command:
+    """Return what resumes every write among `interrupts`, however many there are; any other is left alone."""
+    return Command(resume={one.id: "look" for one in interrupts if pending_in(one.value) is not None})
 
 
 def _under_its_key(request: MCPToolCallRequest) -> MCPToolCallRequest:
