@@ -14,6 +14,7 @@ from hub.audit import EventKind
 from hub.identity.principals import Caller
 from hub.invocations.callers import caller_of, requester_id, voters_excluded
 from hub.invocations.decisions import basis, on_record
+from hub.invocations.handles import outlast
 from hub.invocations.journal import Step, move
 from hub.invocations.reviewing import draw
 from hub.invocations.runtime import Runtime
@@ -95,6 +96,7 @@ async def ask(
             },
         )
         asked = await move(tx, runtime, previewed, step)
+        await outlast(tx, asked.id, expires_at)
         if agreed := decided(question):  # by votes on the preview before, which policy lets count
             return await move(tx, runtime, asked, agreed)
         await call_for(tx, question)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import token_urlsafe
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, select, update
 
@@ -12,6 +12,9 @@ from hub.identity.principals import Caller
 from hub.invocations.tables import TaskHandleRow
 from hub.invocations.values import Invocation
 from hub.storage import Tx, insert_into, now
+
+Json = Any
+"""Any JSON value."""
 
 LASTS: Final = timedelta(days=20)
 """How long a handle is good for, unless people may take longer. Its milliseconds fit the 32 bits some clients have."""
@@ -42,6 +45,8 @@ class Handle:
     id: str
     invocation_id: str
     created_at: datetime
+    updated_at: datetime
+    """When its client has last said something that it tells; what its invocation has come to since is not in it."""
     ends_at: datetime
     answered: frozenset[str]
     """The input requests that the client has answered. What it answered is no more than what it says."""
@@ -56,20 +61,22 @@ class Handle:
 
 
 async def hand_out(tx: Tx, caller: Caller, server: str, invocation: Invocation) -> Handle:
-    """Return the caller's handle of `invocation` at `server`: the one it has, or a new one."""
+    """Return the caller's handle of `invocation` at `server`: the one it has, or a new one if its time is over."""
     at = await now(tx)
     ends_at = max(at + LASTS, invocation.expires_at + AFTER_THE_END if invocation.expires_at else at)
-    new = insert_into(tx, TaskHandleRow).values(
-        id=f"task_{token_urlsafe(RANDOM_BYTES)}",
-        invocation_id=invocation.id,
-        bound_to=caller.visible_key,
-        server=server,
-        created_at=at,
-        ends_at=ends_at,
-        answered=[],
-        is_too_late=False,
-    )
-    await tx.execute(new.on_conflict_do_nothing())
+    fresh: dict[str, Json] = {
+        "id": f"task_{token_urlsafe(RANDOM_BYTES)}",
+        "created_at": at,
+        "updated_at": at,
+        "ends_at": ends_at,
+        "answered": [],
+        "is_too_late": False,
+        "ended": None,
+    }
+    whose = {"invocation_id": invocation.id, "bound_to": caller.visible_key, "server": server}
+    new = insert_into(tx, TaskHandleRow).values(**whose, **fresh)
+    is_over = TaskHandleRow.ends_at <= at
+    await tx.execute(new.on_conflict_do_update(index_elements=[*whose], set_=fresh, where=is_over))
     mine = (TaskHandleRow.invocation_id == invocation.id, *_of(caller, server))
     row = await tx.scalar(select(TaskHandleRow).where(*mine))
     assert row is not None  # noqa: S101  # it is there, ours or an earlier one
@@ -89,27 +96,44 @@ async def find_handle(tx: Tx, caller: Caller, server: str, handle_id: str) -> Ha
     return _handle(row)
 
 
+async def outlast(tx: Tx, invocation_id: str, until: datetime) -> None:
+    """Let the handles of an invocation last as long as people may take now, and the outcome can be fetched after."""
+    ends_at = until + AFTER_THE_END
+    shorter = (TaskHandleRow.invocation_id == invocation_id, TaskHandleRow.ends_at < ends_at)
+    await tx.execute(update(TaskHandleRow).where(*shorter).values(ends_at=ends_at))
+
+
 async def note_answers(tx: Tx, handle: Handle, keys: frozenset[str]) -> None:
     """Keep that the client has answered these input requests, so that it is not asked them again."""
     row = await tx.scalar(select(TaskHandleRow).where(TaskHandleRow.id == handle.id).with_for_update())
-    if row is not None:
+    if row is not None and not keys <= {*row.answered}:
         row.answered = sorted({*row.answered, *keys})
+        row.updated_at = await now(tx)
+
+
+async def note_replies(tx: Tx, handle: Handle) -> None:
+    """Keep that the client has just replied to what a system asks; the replies are kept with the questions."""
+    await _change(tx, handle)
 
 
 async def note_too_late(tx: Tx, handle: Handle) -> None:
     """Keep that the client wanted to call it off when it could no longer be."""
-    await tx.execute(update(TaskHandleRow).where(TaskHandleRow.id == handle.id).values(is_too_late=True))
+    await _change(tx, handle, is_too_late=True)
 
 
 async def end_handle(tx: Tx, handle: Handle, ended: Ended) -> None:
     """Keep what the task came to, in the place of what its invocation says."""
-    said = {"code": ended.code, "message": ended.message}
-    await tx.execute(update(TaskHandleRow).where(TaskHandleRow.id == handle.id).values(ended=said))
+    await _change(tx, handle, ended={"code": ended.code, "message": ended.message})
 
 
 async def forget_handles(tx: Tx) -> None:
     """Delete the handles whose time is over."""
     await tx.execute(delete(TaskHandleRow).where(TaskHandleRow.ends_at <= await now(tx)))
+
+
+async def _change(tx: Tx, handle: Handle, **changes: Json) -> None:
+    changed = {**changes, "updated_at": await now(tx)}
+    await tx.execute(update(TaskHandleRow).where(TaskHandleRow.id == handle.id).values(changed))
 
 
 def _of(caller: Caller, server: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -121,6 +145,7 @@ def _handle(row: TaskHandleRow) -> Handle:
         id=row.id,
         invocation_id=row.invocation_id,
         created_at=row.created_at,
+        updated_at=row.updated_at,
         ends_at=row.ends_at,
         answered=frozenset(row.answered),
         is_too_late=row.is_too_late,

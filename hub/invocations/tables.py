@@ -209,6 +209,7 @@ class TaskHandleRow(Base):
     """The pair of principals whose handle it is."""
     server: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
     ends_at: Mapped[datetime] = mapped_column(Moment)
     answered: Mapped[list[str]] = mapped_column(Json)
     is_too_late: Mapped[bool]

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from hub.core.errors import HubError, NotFound, Unavailable
-from hub.invocations.handles import CALLED_OFF, Ended, Handle
+from hub.invocations.handles import CALLED_OFF, Ended, Handle, note_replies
 from hub.invocations.invoke import invoke
 from hub.invocations.journal import channel_of
 from hub.invocations.late_questions import (
@@ -106,6 +106,8 @@ class AskingLater:
         async with self._runtime.database.transaction() as tx:
             replied = await take_replies(tx, asking.late, replies, self._runtime.keys)
             claimed = replied and await claim_round(tx, replied, self._lease, self._runtime.keys)
+            if replies.keys() - asking.late.replies.keys():
+                await note_replies(tx, handle)
             await self._runtime.database.signal(tx, channel_of(asking.late.invocation_id))
         if claimed:
             await self._runtime.tasks.within(0, self._make(known, handle, claimed))

@@ -147,7 +147,7 @@ class TaskDoor:
             "taskId": task.handle.id,
             "status": task.status_for(client),
             "createdAt": _instant(task.handle.created_at),
-            "lastUpdatedAt": _instant(max(task.invocation.updated_at, task.handle.created_at)),
+            "lastUpdatedAt": _instant(max(task.invocation.updated_at, task.handle.updated_at)),
             "ttlMs": task.handle.lasts_ms,
             "pollIntervalMs": (RUNNING_POLL_SECONDS if task.is_running else POLL_AFTER_SECONDS) * 1000,
         }

@@ -50,6 +50,7 @@ class TaskTold(Result):
     task_id: str = ""
     status: str = ""
     status_message: str | None = None
+    last_updated_at: str = ""
     ttl_ms: int | None = None
     poll_interval_ms: int = 0
     input_requests: dict[str, Any] | None = None

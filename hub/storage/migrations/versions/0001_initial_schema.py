@@ -1176,6 +1176,7 @@ def upgrade() -> None:
         sa.Column("bound_to", sa.String(length=96), nullable=False),
         sa.Column("server", sa.String(length=64), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
         sa.Column("ends_at", Moment(), nullable=False),
         sa.Column("answered", Json, nullable=False),
         sa.Column("is_too_late", sa.Boolean(), nullable=False),
