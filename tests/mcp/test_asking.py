@@ -5,10 +5,13 @@ from typing import Any, Final
 
 import httpx2
 import pytest
-from doors.askers import GREETS, ROUNDS, token_for
+from doors.askers import GREETS, OWNER, ROUNDS, SCOPES, token_for
+from doors.federated import connect_federated
+from doors.second_server import also_at_sales
 from doors.working_hub import WorkingHub
 from sqlalchemy import select
 
+from hub.identity.resources import EVERYTHING
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Asks
 from hub.mcp.abilities import without_pages
@@ -78,6 +81,24 @@ async def test_a_state_is_good_for_nobody_else_and_for_no_other_call(
     ]
 
     assert [one.get("error", {}).get("code") for one in answers] == [-32602] * 4
+
+
+async def test_a_state_is_good_at_no_other_server_that_has_the_same_tool(
+    hub: WorkingHub, http: httpx2.AsyncClient, asker: str
+) -> None:
+    connection_id = await connect_federated(hub, OWNER, asker)
+    await also_at_sales(hub, OWNER.name, ROUNDS, connection_id)
+    agent = await hub.make_agent("reader", allowed=SCOPES, servers=frozenset({EVERYTHING, "sales"}))
+    here = await hub.token(of=agent, granted=SCOPES)
+    there = await hub.token(of=agent, granted=SCOPES, server="sales")
+    state = (await call(http, here, ROUNDS, CAN_FILL_IN))["result"]["requestState"]
+
+    http.base_url = http.base_url.join("/servers/sales/")
+    asked = await call(http, there, ROUNDS, CAN_FILL_IN)
+    with_state = await call(http, there, ROUNDS, CAN_FILL_IN, requestState=state)
+
+    assert asked["result"]["resultType"] == "input_required"
+    assert with_state["error"]["code"] == -32602
 
 
 async def test_the_servers_own_state_stays_hidden_from_the_client(http: httpx2.AsyncClient, token: str) -> None:

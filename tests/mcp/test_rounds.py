@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from doors.agents import BOTH_ENGINES, Connect, open_door, opened
+from doors.second_server import also_at_sales
 from doors.tasking import confirm_first
 from doors.working_hub import PUBLIC_URL, WorkingHub
 from mcp import Client, MCPError
@@ -20,9 +21,11 @@ from mcp_types import (
     InputRequiredResult,
     InputResponses,
 )
+from upstream.connector import connector
 from world import MASTER_KEY
 
 from hub.approvals import Choice
+from hub.identity.resources import EVERYTHING
 from hub.invocations.queries import current
 from hub.invocations.states import State
 from hub.keys import Keyring
@@ -48,11 +51,16 @@ async def begin(client: Client) -> InputRequiredResult:
 
 
 async def go_on(
-    client: Client, state: str | None, answers: InputResponses | None = None, arguments: dict[str, Any] = TICKET
+    client: Client,
+    state: str | None,
+    answers: InputResponses | None = None,
+    *,
+    arguments: dict[str, Any] = TICKET,
+    tool: str = "ticket_create",
 ) -> CallToolResult | InputRequiredResult:
     """Make the call again with what the hub gave to take along."""
     return await client.session.call_tool(
-        "ticket_create", arguments, input_responses=answers, request_state=state, allow_input_required=True
+        tool, arguments, input_responses=answers, request_state=state, allow_input_required=True
     )
 
 
@@ -250,16 +258,33 @@ async def test_a_state_serves_nothing_but_the_call_it_was_made_for(hub: WorkingH
         assert state is not None
         refusals = [await refused(client, f"{state[:-4]}AAAA"), await refused(client, "made up")]
         refusals.append(await refused(client, state, {"title": "Something else"}))
+        refusals.append(await refused(client, state, tool="note_post"))
     async with connect(token=await hub.token(for_user=hub.people["owner"]), elicitation_callback=shrugs) as client:
         refusals.append(await refused(client, state))
     late = replace(hub.runtime, keys=await reopened(hub, seconds_later=STATE_SECONDS + 1))
     async with open_door(late) as door, opened(door, await hub.token()) as client:
         refusals.append(await refused(client, state))
 
-    assert refusals == [(INVALID_PARAMS, {"reason": "invalid_request_state"})] * 5
+    assert refusals == [(INVALID_PARAMS, {"reason": "invalid_request_state"})] * 6
 
 
-async def refused(client: Client, state: str, arguments: dict[str, Any] = TICKET) -> tuple[int, Any]:
+async def test_a_state_serves_at_no_other_server_that_has_the_same_tool(hub: WorkingHub, connect: Connect) -> None:
+    await confirm_first(hub)
+    await also_at_sales(hub, connector.spec.name, "ticket_create", hub.connection.id)
+    agent = await hub.make_agent("seller", servers=frozenset({EVERYTHING, "sales"}))
+    async with connect(token=await hub.token(of=agent), elicitation_callback=shrugs) as client:
+        state = (await begin(client)).request_state
+        assert state is not None
+    there = await hub.token(of=agent, server="sales")
+    async with connect(token=there, path="/servers/sales/mcp", elicitation_callback=shrugs) as client:
+        refusal = await refused(client, state)
+
+    assert refusal == (INVALID_PARAMS, {"reason": "invalid_request_state"})
+
+
+async def refused(
+    client: Client, state: str, arguments: dict[str, Any] = TICKET, *, tool: str = "ticket_create"
+) -> tuple[int, Any]:
     with pytest.raises(MCPError, match="Make the call without it") as error:
-        await go_on(client, state, arguments=arguments)
+        await go_on(client, state, arguments=arguments, tool=tool)
     return error.value.error.code, error.value.error.data

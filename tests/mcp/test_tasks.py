@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from doors.agents import BOTH_ENGINES, ERAS, Connect, open_door, opened
+from doors.second_server import also_at_sales
 from doors.tasking import WITH_TASKS, TaskTold, answer, call_off, confirm_first, invocation_of, look, start
 from doors.working_hub import PUBLIC_URL, WorkingHub
 from mcp import Client, MCPError
@@ -20,6 +21,7 @@ from mcp_types import (
     ElicitResult,
 )
 from sqlalchemy import select, update
+from upstream.connector import connector
 
 from hub.approvals import Choice
 from hub.identity.resources import EVERYTHING
@@ -28,7 +30,6 @@ from hub.invocations.queries import current
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow, TaskHandleRow
 from hub.mcp.abilities import TASKS
-from hub.registry import Environment, NewServer, Offer, create_server, publish
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -175,10 +176,7 @@ async def test_anothers_task_looks_like_one_that_never_was(hub: WorkingHub, conn
 async def test_a_task_is_found_at_the_server_where_it_was_made_and_nowhere_else(
     hub: WorkingHub, connect: Connect
 ) -> None:
-    async with hub.database.transaction() as tx:
-        await create_server(tx, NewServer(name="sales", environment=Environment.DEV, title="Sales"), hub.authority)
-        tool = await hub.tool(tx, "ticket_create")
-        await publish(tx, Offer(server="sales", tool_id=tool.id, connection_id=hub.connection.id), hub.authority)
+    await also_at_sales(hub, connector.spec.name, "ticket_create", hub.connection.id)
     agent = await hub.make_agent("seller", servers=frozenset({EVERYTHING, "sales"}))
     async with connect(token=await hub.token(of=agent), **WITH_TASKS) as client:
         task = await start(client, "ticket_create", TICKET)
