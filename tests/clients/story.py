@@ -96,6 +96,7 @@ async def loses_an_answer(stage: Stage) -> str:
     before = stage.effects
     stage.mishaps.lose_the_answer_of(RULER[0])
     first = await stage.play_into_a_mishap(RULER)
+    unanswered(first, "ruler", struck=stage.mishaps.struck.is_set())
     again = await stage.play(RULER)
     _expect("ruler" in again.last, f"{first.last} / {again.last}")
     _once(stage, before)
@@ -107,6 +108,7 @@ async def gives_up(stage: Stage) -> str:
     before = stage.effects
     stage.mishaps.withhold_the_answer_of(FEWER[0])
     first = await stage.play_into_a_mishap(FEWER, patience=PATIENCE)
+    unanswered(first, "pencil", struck=stage.mishaps.struck.is_set())
     again = await stage.play(FEWER)
     _expect("pencil" in again.last, f"{first.last} / {again.last}")
     _once(stage, before)
@@ -156,6 +158,16 @@ async def observe(stage: Stage) -> Observed:
         token="found from the 401" if found_its_way else "given in a header",
         cells=cells,
     )
+
+
+def unanswered(played: Played, answer: str, *, struck: bool) -> None:
+    """Make sure that what was to happen on the way did, and that the client saw nothing of the answer.
+
+    Raises:
+        Fell: one of both is not so; the step would show nothing.
+    """
+    _expect(struck, "nothing happened to the answer on its way")
+    _expect(answer not in "".join(played.shown), f"the answer arrived all the same: {played.last}")
 
 
 def _hanging(played: Played) -> str:

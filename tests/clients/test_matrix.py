@@ -6,14 +6,17 @@ to be what stands there.
 
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
-from clients.clients import CLIENTS
-from clients.stage import opened
-from clients.story import STEPS, observe
+from clients.clients import CLIENTS, Played
+from clients.mishaps import Mishaps
+from clients.stage import Fell, Stage, opened
+from clients.story import STEPS, gives_up, loses_an_answer, observe, unanswered
 from clients.table import SHORT, recorded, shown, table
 from hub.storage import Database
 
@@ -31,6 +34,29 @@ async def test_a_client_does_what_the_table_says_and_no_decision_of_its_model_ha
         seen = (await observe(stage)).as_json()
 
     assert seen == recorded()[name]
+
+
+@pytest.mark.more
+@pytest.mark.anyio
+@pytest.mark.parametrize("step", [loses_an_answer, gives_up])
+async def test_a_client_gets_through_no_step_whose_mishap_does_not_happen(
+    step: Callable[[Stage], Awaitable[str]], database: Database, tmp_path: Path
+) -> None:
+    async with opened(CLIENTS["langgraph"], database, tmp_path / "stage") as stage:
+        with pytest.raises(Fell, match="nothing happened to the answer"):
+            await step(replace(stage, mishaps=Mishaps(nothing_behind)))
+
+
+def test_a_client_that_saw_the_answer_all_the_same_gets_through_no_mishap() -> None:
+    saw = Played(offered=(), shown=("502", "the ruler is there"), raised=None)
+
+    unanswered(saw, "pencil", struck=True)
+    with pytest.raises(Fell, match="the answer arrived all the same: the ruler is there"):
+        unanswered(saw, "ruler", struck=True)
+
+
+async def nothing_behind(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer nothing: nobody's messages come this way."""
 
 
 def test_the_readme_shows_what_was_observed() -> None:
