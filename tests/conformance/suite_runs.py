@@ -62,6 +62,20 @@ class Run:
         return self.passed + self.tally.get("FAILURE", 0)
 
     @property
+    def scenarios(self) -> set[str]:
+        """The scenarios that were played."""
+        return {scenario for scenario, _ in self.checks}
+
+    @property
+    def skipped(self) -> set[str]:
+        """The scenarios of which the suite itself left something out."""
+        return {scenario for (scenario, _), one in self.checks.items() if one.status == "SKIPPED"}
+
+    def reaches(self, passed: int, counted: int) -> bool:
+        """Return whether at least so many checks passed, and at least so many were made."""
+        return self.passed >= passed and self.counted >= counted
+
+    @property
     def failures(self) -> dict[tuple[str, str], str]:
         """What failed, and why."""
         return {which: one.message for which, one in self.checks.items() if one.status == "FAILURE"}
@@ -105,8 +119,14 @@ async def _ran(*arguments: str, heed: Visit | None = None) -> Run:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    found = await asyncio.to_thread(_results, folder)
+    assert process.returncode is not None
+    return told(process.returncode, await asyncio.to_thread(_results, folder), said)
+
+
+def told(exit_code: int, found: Run, said: str) -> Run:
+    """Return what was found, if the suite ended as it does after that: with 1 if, and only if, something failed."""
     assert found.checks, said[-2000:]
+    assert exit_code == int(bool(found.failures)), f"it ended with {exit_code}:\n{said[-2000:]}"
     return found
 
 

@@ -33,6 +33,8 @@ TASKS = (
     "tasks-required-task-error",
     "tasks-mrtr-composition",
 )
+SKIPPED = {"tasks-status-notifications"}
+"""The suite says of it that it waits to be rewritten; our own tests look at that news."""
 SOON_SECONDS = 0.4
 """After this a call that is still under way becomes a task; what the scenarios call slow takes a second at least."""
 
@@ -41,7 +43,7 @@ SOON_SECONDS = 0.4
 async def test_the_upstream_does_what_the_suite_asks(everything: str, tmp_path: Path, revision: str) -> None:
     direct = await run(everything, revision, tmp_path / "direct")
 
-    assert (direct.passed, direct.counted) >= LEAST[revision], direct.failures
+    assert direct.reaches(*LEAST[revision]), direct.failures
 
 
 @BOTH
@@ -54,6 +56,9 @@ async def test_what_passes_directly_passes_through_the_hub(
     print(table(direct, through))  # noqa: T201  # the figures are what the run is for
     missed = lost(direct, through)
     assert not missed, "\n".join(f"{scenario}: {check}: {why}" for (scenario, check), why in sorted(missed.items()))
+    assert through.scenarios == direct.scenarios
+    assert direct.reaches(*LEAST[revision]), direct.failures
+    assert through.reaches(*LEAST[revision]), through.failures
 
 
 async def test_tasks_are_those_of_the_extension(everything: str, database: Database, tmp_path: Path) -> None:
@@ -62,7 +67,8 @@ async def test_tasks_are_those_of_the_extension(everything: str, database: Datab
 
     print(listed(found))  # noqa: T201  # see above
     assert not found.failures
-    assert {scenario for scenario, _ in found.checks} == set(TASKS)
+    assert found.scenarios == set(TASKS)
+    assert found.skipped == SKIPPED
 
 
 async def test_the_authorization_server_is_one(in_front: InFront, tmp_path: Path) -> None:
@@ -74,7 +80,7 @@ async def test_the_authorization_server_is_one(in_front: InFront, tmp_path: Path
 
     print(listed(found))  # noqa: T201  # see above
     assert {one.status for one in found.checks.values()} == {"SUCCESS"}, listed(found)
-    assert {scenario for scenario, _ in found.checks} == {
+    assert found.scenarios == {
         "authorization-server-metadata-endpoint",
         "authorization-code-grant",
     }
