@@ -5,6 +5,9 @@ It stands apart from the wiring because importing all that a hub can do takes lo
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
 
 from hub.keys import Keyring, load_master_key
 from hub.settings import Settings
@@ -19,6 +22,13 @@ def prepare_home(settings: Settings) -> None:
     """
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     check_url(settings.database)
+
+
+def missing_database(settings: Settings) -> Path | None:
+    """Return the file of the embedded database, if it is not there: who only looks must not make it."""
+    name = make_url(settings.database).database
+    file = Path(name) if settings.database.startswith("sqlite") and name else None
+    return None if file is None or file.exists() else file
 
 
 @asynccontextmanager

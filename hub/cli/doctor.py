@@ -6,13 +6,11 @@ import platform
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.cli.allowed_programs import problem_with_program, program_user
@@ -20,7 +18,7 @@ from hub.cli.console import out, run, settings, spelling
 from hub.core.errors import HubError, Unavailable
 from hub.identity.issuer_keys import IssuerLink
 from hub.invocations.runtime import confinement_here
-from hub.opening import open_database, open_keyring
+from hub.opening import missing_database, open_database, open_keyring
 from hub.settings import Settings, StdioServerSettings
 from hub.storage.migrations import current, head
 from hub.wiring import external_issuers
@@ -135,15 +133,8 @@ async def _issuer(link: IssuerLink) -> Finding:
     return Finding(what=what, is_well=True, found=f"{metadata.issuer} answers, with {count} keys")
 
 
-def _missing(chosen: Settings) -> Path | None:
-    """Return the file of the embedded database, if it is not there: looking must not make it."""
-    name = make_url(chosen.database).database
-    file = Path(name) if chosen.database.startswith("sqlite") and name else None
-    return None if file is None or file.exists() else file
-
-
 async def _database(chosen: Settings) -> Finding:
-    if file := _missing(chosen):
+    if file := missing_database(chosen):
         advice = "Start the hub: `toolhub serve` makes it. If there was one, check TOOLHUB_HOME and where you are."
         return Finding(what="database", is_well=False, found=f"there is no {file} yet", advice=advice)
     async with open_database(chosen) as database:
@@ -155,7 +146,7 @@ async def _database(chosen: Settings) -> Finding:
 
 
 async def _keys(chosen: Settings) -> Finding:
-    if _missing(chosen):
+    if missing_database(chosen):
         return Finding(what="master key", is_well=False, found="nothing to open yet", advice="First the database.")
     file = chosen.master_key_file
     if chosen.master_key is None and chosen.database.startswith("sqlite") and not file.exists():

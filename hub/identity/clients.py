@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 from hub.audit import EventKind
 from hub.core.errors import InputError, NotFound
 from hub.core.ids import new_id
+from hub.core.texts import shown
 from hub.identity.assertions import Assertion, check_keys, is_proven, thumbprint_of
 from hub.identity.authority import Authority
 from hub.identity.declarations import declare
@@ -370,7 +371,8 @@ def _keys_of(new: NewAgent) -> dict[str, Any] | None:
 
 
 def _check_bounds(scopes: frozenset[str], servers: frozenset[str]) -> None:
-    if not are_scopes(scopes):
-        raise InputError("A scope is {connector}:read, {connector}:write or tool:{name}.")
+    wrong = next((scope for scope in sorted(scopes) if not are_scopes(frozenset({scope}))), None)
+    if wrong is not None:
+        raise InputError(f"{shown(wrong)} is no scope; a scope is CONNECTOR:read, CONNECTOR:write or tool:NAME.")
     for server in servers:
         check_name(server)

@@ -26,6 +26,7 @@ async def issue_client_secret(visit: Visit) -> Response:
     view = NewSecretPage(
         name=agent.name,
         client_id=agent.id,
+        secret_id=secret.id,
         client_secret=secret.value,
         expires=f"{secret.expires_at.day} {secret.expires_at.strftime('%b %Y')}",
     )

@@ -77,6 +77,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         is_moving=not invocation.state.is_terminal and invocation.state is not State.AWAITING_APPROVAL,
         is_over=invocation.state.is_terminal,
         agent=inert_name(dossier.name_of(invocation.agent_id)),
+        is_suspended=agent is not None and agent.is_suspended,
         agent_owner=dossier.name_of(agent.owner_id) if agent and agent.owner_id else "",
         on_behalf_of=dossier.requester,
         asked=at(invocation.created_at, now=dossier.at),
@@ -273,10 +274,12 @@ def inbox_card(dossier: Dossier) -> InboxCard | None:
     if question is None or record is None or not question.is_open:
         return None
     told = headline(record.preview, title=dossier.operation.title, system=dossier.connection.name, words=dossier.words)
+    agent = dossier.people.get(invocation.agent_id)
     return InboxCard(
         url=f"/approvals/{invocation.id}",
         headline=inert_name(told),
         agent=inert_name(dossier.name_of(invocation.agent_id)),
+        is_suspended=agent is not None and agent.is_suspended,
         on_behalf_of=dossier.requester,
         tool=invocation.tool_name,
         tier=TIERS[invocation.tier],

@@ -68,6 +68,7 @@ from hub.web.visits import Shown, Visit, redirect_telling, show
 _PAGE: Final = 50
 _NOTICES: Final = {
     "agent": "The agent has been made. If it is to prove itself by a secret, issue one here.",
+    "nowhere": "The agent has been made, and no server is ticked: it can have no token until one is. Tick one here.",
     "group": "The group has been made.",
     "changed": "The change has been saved.",
     "passkeys": "The passkeys are removed, and every session has ended. A password makes a fresh login again.",
@@ -125,6 +126,8 @@ async def add_agent(visit: Visit) -> Response:
                 await register_document(tx, agent, document)
     except (InputError, Conflict) as error:
         return await _people(visit, problem_with="agent", problem=error.message)
+    if not agent.usable_servers:
+        return redirect_telling(visit, f"/people/{agent.id}", _NOTICES["nowhere"], tone="warn")
     return redirect_telling(visit, f"/people/{agent.id}", _NOTICES["agent"])
 
 

@@ -149,7 +149,9 @@ EVENTS: Final[Mapping[EventKind, Word]] = {
     EventKind.PLAN_UNDONE: Word(label="Taken back", meaning="", tone="neutral"),
     EventKind.PLAN_PARTIAL: Word(label="Ended in part", meaning="", tone="bad"),
     EventKind.BODIES_SENT: Word(label="Told in Slack, outside the hub", meaning="", tone="neutral"),
-    EventKind.BODIES_READ: Word(label="Looked into by somebody who takes no part in it", meaning="", tone="neutral"),
+    EventKind.BODIES_READ: Word(
+        label="Opened by somebody who neither asked for it nor decides about it", meaning="", tone="neutral"
+    ),
 }
 
 

@@ -106,3 +106,4 @@ def test_where_no_hub_has_run_the_list_has_what_is_installed(tmp_path: Path, mon
     assert told.exit_code == 0, told.output
     assert "tryton" in told.stdout
     assert "Connections none" in " ".join(told.stdout.split())
+    assert not (tmp_path / "nothing").exists()

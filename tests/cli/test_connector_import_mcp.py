@@ -39,6 +39,11 @@ def test_tools_are_found_named_and_published(toolhub: CliRunner, mcp_upstream: M
     assert "new tool version(s)" in published.stdout
     assert "0 new tool version(s)" in again.stdout
     assert mcp_upstream.store.effects() == []
+    described = toolhub.invoke(app, ["connector", "show", "notes"])
+    assert described.exit_code == 0, described.output
+    assert {"add", "liar"} <= set(described.stdout.split())
+    unknown = toolhub.invoke(app, ["connector", "show", "quotes"])
+    assert "There is no connector 'quotes'" in unknown.stderr.replace("\n", " ")
     checked = toolhub.invoke(app, ["connector", "check", "notes", "--on", mcp_upstream.url])
     assert "no example to try" in checked.stderr.replace("\n", " "), checked.exception
 

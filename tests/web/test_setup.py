@@ -1,6 +1,7 @@
 """The first administrator: an empty hub's one-time link, and what an administrator can then set up in the browser."""
 
 import base64
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -153,8 +154,34 @@ async def test_an_agents_secret_is_shown_once_and_works_nowhere_else(newcomer: V
 
     assert newcomer.page.status_code == 200
     assert "thc_" in newcomer.html
+    secret_id = re.search(r"<code>(sec_\w+)</code>", newcomer.html)
+    assert secret_id is not None
     assert newcomer.page.headers["cache-control"] == "no-store"
     assert "thc_" not in (await newcomer.get(person)).text
+    assert f"{person}/secrets/{secret_id[1]}/revoke" in newcomer.html
+
+
+async def test_an_agent_that_may_use_no_server_is_made_with_a_warning(newcomer: Visitor, empty_hub: Runtime) -> None:
+    await become_administrator(newcomer, empty_hub)
+
+    await newcomer.submit("/people/agents", name="bot", display_name="Bot", servers=[])
+    await newcomer.follow()
+    assert '<p class="callout warn" role="status">' in newcomer.html
+    assert "no server is ticked: it can have no token until one is" in newcomer.html
+
+    await newcomer.get("/people")
+    await newcomer.submit("/people/agents", name="bot2", display_name="Bot", servers="everything")
+    await newcomer.follow()
+    assert '<p class="callout good" role="status">' in newcomer.html
+
+
+async def test_a_scope_that_is_none_is_named(newcomer: Visitor, empty_hub: Runtime) -> None:
+    await become_administrator(newcomer, empty_hub)
+
+    await newcomer.submit("/people/agents", name="bot", display_name="Bot", scopes="crm:read crm.write tool:x")
+
+    assert newcomer.page.status_code == 400
+    assert "&#39;crm.write&#39; is no scope; a scope is CONNECTOR:read" in newcomer.html
 
 
 async def test_a_mistake_keeps_what_was_typed_and_says_what_to_do(newcomer: Visitor, empty_hub: Runtime) -> None:

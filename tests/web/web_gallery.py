@@ -298,7 +298,9 @@ def _administration() -> Iterator[Example]:
         PEOPLE,
         new_user=replace(PEOPLE.new_user, name="Grace", problem="There is an account with this name already."),
         new_agent=replace(
-            PEOPLE.new_agent, scopes="all", problem="A scope is {connector}:read, {connector}:write or tool:{name}."
+            PEOPLE.new_agent,
+            scopes="all",
+            problem="'all' is no scope; a scope is CONNECTOR:read, CONNECTOR:write or tool:NAME.",
         ),
         new_group=NewGroupForm(name="No Group", title="x", problem="The name 'No Group' will not do."),
     )
@@ -351,7 +353,11 @@ def _administration() -> Iterator[Example]:
         "new-secret",
         "new_secret.html",
         NewSecretPage(
-            name="invoice-assistant", client_id="agt_1", client_secret="thc_shown-once", expires="19 Feb 2027"
+            name="invoice-assistant",
+            client_id="agt_1",
+            secret_id="sec_1",
+            client_secret="thc_shown-once",
+            expires="19 Feb 2027",
         ),
         here="people",
     )

@@ -13,7 +13,7 @@ from hub import registry
 from hub.cli.connector.installed import installed
 from hub.cli.console import has_no_tables, out, run, settings
 from hub.core.errors import Unavailable
-from hub.opening import open_database
+from hub.opening import missing_database, open_database
 from hub.registry import Connection, Environment
 from hub.registry.using import get_release, releases_in_use
 from hub.settings import Settings
@@ -68,7 +68,9 @@ def _print(title: str, heads: list[str], rows: list[Any]) -> None:
 
 
 async def _here(chosen: Settings) -> _Here:
-    """Return what the hub of these settings has; one that has never run has nothing."""
+    """Return what the hub of these settings has; one that has never run has nothing, and is not begun by looking."""
+    if missing_database(chosen):
+        return _NOTHING
     try:
         async with open_database(chosen) as database, database.reading() as tx:
             published = [

@@ -22,6 +22,8 @@ class InboxCard:
     expires: At
     progress: str
     money: str = ""
+    is_suspended: bool = False
+    """Whether the agent is, so that nothing it proposed can be approved."""
     given: Inert | None = None
     """What it would be given, cut short, where no preview shows what it would change."""
     is_blind: bool = False
@@ -264,6 +266,8 @@ class ApprovalPage:
     digests: tuple[tuple[str, str], ...]
     decision: Decision | None
     traces: tuple[TraceLine, ...] = ()
+    is_suspended: bool = False
+    """Whether its agent is, so that it cannot be approved."""
     is_moving: bool = False
     """Whether it is decided and under way, so that the page keeps looking how it stands."""
     is_over: bool = False

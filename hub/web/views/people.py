@@ -137,6 +137,8 @@ class NewSecretPage:
 
     name: str
     client_id: str
+    secret_id: str
+    """By which it is revoked."""
     client_secret: str
     expires: str
 
