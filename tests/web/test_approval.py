@@ -13,7 +13,6 @@ from web_visitor import Visitor
 from world import PASSWORD, World
 
 from connectors.sdk.vocabulary import Tier
-from hub.identity.accounts import suspend
 from hub.identity.tables import SessionRow
 from hub.invocations.queries import current
 from hub.invocations.resume import resume
@@ -104,23 +103,6 @@ async def test_an_approval_lets_the_write_happen_once(world: World, ann: Visitor
     assert f'href="/invocations/{asked.id}">What came of it' in ann.html
     assert len(world.upstream.store.effects()) == 1
     assert page not in (await ann.get("/approvals")).text
-
-
-async def test_what_a_suspended_agent_proposed_says_so_before_somebody_decides(world: World, ann: Visitor) -> None:
-    asked, page = await asked_to_delete(world)
-    for path in ("/approvals", page):
-        await ann.get(path)
-        assert "suspended" not in ann.text
-    async with world.runtime.database.transaction() as tx:
-        await suspend(tx, world.bot.id, "strange behaviour", world.runtime.authority)
-
-    await ann.get("/approvals")
-    assert "Agent suspended" in ann.text
-    await ann.get(page)
-    assert "The agent is suspended, so this cannot be approved now." in ann.text
-    await ann.submit(page, decision="reject", reason="Its agent is suspended.")
-
-    assert await state_of(world, asked) is State.REJECTED
 
 
 async def test_a_rejection_needs_a_reason_and_ends_the_call(world: World, ann: Visitor) -> None:
