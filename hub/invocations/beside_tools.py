@@ -8,7 +8,7 @@ without a connection's name is made from the templates of one connection alone. 
 other: policy, limits, masks and record.
 """
 
-import re
+from asyncio import sleep
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -19,6 +19,7 @@ from connectors.mcp_upstream.serving import COMPLETIONS, LISTED, PROMPTS, RESOUR
 from hub.core.errors import NotFound
 from hub.core.texts import shown
 from hub.identity.principals import Caller
+from hub.invocations.addresses import LONGEST, Address
 from hub.invocations.invoke import invoke
 from hub.invocations.masking import answer_for
 from hub.invocations.runtime import Runtime
@@ -28,23 +29,10 @@ from hub.registry import Connection, PublishedTool
 Json = Any
 """Any JSON value."""
 
-_EXPRESSION: Final = re.compile(r"(\{[^{}]*\})")
-_FILLED: Final[Mapping[str, re.Pattern[str]]] = {
-    "+": re.compile(r".+"),
-    "#": re.compile(r".+"),
-    **dict.fromkeys("./;?&", re.compile(r"[^?#]*")),
-}
-"""What may stand for an expression, by its operator."""
-_PLAIN: Final = re.compile(r"[^/?#]+")
-_MISLEADING: Final = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\\]|%(?:25)*(?:[01][0-9a-f]|7f|2[ef]|5c)|(?<![^/:;,=?#&+])\.{1,2}(?![^/:;,?#&])", re.IGNORECASE
-)
-"""What a server may take for another address than it reads as: control characters, hidden separators, dots alone."""
 MOST_LISTENED_TO: Final = 64
 """Resources that one stream of a client tells of."""
-_LONGEST: Final = 2000
-_MOST_EXPRESSIONS: Final = 8
-"""Templates with more of them fit nothing."""
+_AT_A_TIME: Final = 100
+"""Templates that are compared before others get their turn: whoever lists thousands delays nobody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,15 +163,41 @@ async def read_resource(asked: Call, uri: str, runtime: Runtime) -> Read:
     return Read(invocation=await _answered(call, runtime), addresses=addresses)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """The resources and templates that a hub server offers one caller: what addresses are looked up in."""
+
+    resources: list[Thing]
+    templates: list[Thing]
+
+    async def find(self, uri: str) -> tuple[PublishedTool, str]:
+        """Return what reads the resource that is published as `uri`, and what its own server calls it.
+
+        Raises:
+            NotFound: there is none, or the caller may not see it, or two servers could be meant.
+        """
+        return _named(self.resources, uri) or await _matching(self.resources, self.templates, uri)
+
+
+async def offered(server: str, caller: Caller, runtime: Runtime) -> Offered:
+    """Return what `server` offers the caller under addresses.
+
+    Raises:
+        NotFound: there is no such server, or the caller may not see it.
+    """
+    return Offered(
+        resources=await things(RESOURCE, server=server, caller=caller, runtime=runtime),
+        templates=await things(TEMPLATE, server=server, caller=caller, runtime=runtime),
+    )
+
+
 async def find_resource(uri: str, *, server: str, caller: Caller, runtime: Runtime) -> tuple[PublishedTool, str]:
     """Return what reads the resource that `server` publishes as `uri`, and what its own server calls it.
 
     Raises:
         NotFound: there is none, or the caller may not see it, or two servers could be meant.
     """
-    resources = await things(RESOURCE, server=server, caller=caller, runtime=runtime)
-    templates = await things(TEMPLATE, server=server, caller=caller, runtime=runtime)
-    return _named(resources, uri) or _matching(resources, templates, uri)
+    return await (await offered(server, caller, runtime)).find(uri)
 
 
 async def get_prompt(asked: Call, name: str, arguments: Mapping[str, str] | None, runtime: Runtime) -> Read:
@@ -220,10 +234,13 @@ async def readers_asked(
 ) -> list[PublishedTool]:
     """Return what reads that which a request asks for beside tools, as far as the caller sees it, each once."""
     found = dict[str, PublishedTool]()
-    for uri in _addresses(method, params):
-        with suppress(NotFound):
-            reader, _ = await find_resource(uri, server=server, caller=caller, runtime=runtime)
-            found[reader.name] = reader
+    with suppress(NotFound):
+        if uris := _addresses(method, params):
+            there = await offered(server, caller, runtime)
+            for uri in uris:
+                with suppress(NotFound):
+                    reader, _ = await there.find(uri)
+                    found[reader.name] = reader
     with suppress(NotFound):
         match method, params:
             case "prompts/get", {"name": str(name)}:
@@ -287,7 +304,7 @@ def _named(found: list[Thing], name: str) -> tuple[PublishedTool, str] | None:
     return meant[0] if len(meant) == 1 else None
 
 
-def _matching(resources: list[Thing], templates: list[Thing], uri: str) -> tuple[PublishedTool, str]:
+async def _matching(resources: list[Thing], templates: list[Thing], uri: str) -> tuple[PublishedTool, str]:
     """Return whose template `uri` is made from, and what its server calls that.
 
     Raises:
@@ -296,41 +313,13 @@ def _matching(resources: list[Thing], templates: list[Thing], uri: str) -> tuple
     everything = (*resources, *templates)
     meant = {one.before for one in everything if uri.startswith(one.before)}
     able = [one for one in templates if (one.before in meant if meant else one.name == one.own)]
-    for one in able if len(uri) <= _LONGEST else ():
+    addresses = {own: Address(own) for own in {uri.removeprefix(one.before) for one in able}}
+    for number, one in enumerate(able if len(uri) <= LONGEST else ()):
+        if number % _AT_A_TIME == 0:
+            await sleep(0)
         own = uri.removeprefix(one.before)
-        if is_made_from(one.own, own):
+        if addresses[own].is_made_from(one.own):
             return one.reader, own
     if not meant and len({one.before for one in everything if _space(one.own) == _space(uri)}) > 1:
         raise NotFound(f"{shown(uri)} could be of several servers; put a connection's name and + before it.")
     raise NotFound(f"There is no resource {shown(uri)} here; list the resources to see which there are.")
-
-
-def is_made_from(template: str, uri: str) -> bool:
-    """Return whether `uri` looks made from a URI template, as far as servers use them. Source: RFC 6570.
-
-    Templates are foreign: the ends that each part can have are followed one part after the other, so that the time
-    grows with the length of the address times the number of parts, and never by trying every way to divide it.
-    """
-    parts = _EXPRESSION.split(template)
-    if len(parts) // 2 > _MOST_EXPRESSIONS or _MISLEADING.search(uri):
-        return False
-    ends = {0}
-    for number, part in enumerate(parts):
-        ends = _filled(part, uri, ends) if number % 2 else _literal(part, uri, ends)
-    return len(uri) in ends
-
-
-def _literal(part: str, uri: str, starts: set[int]) -> set[int]:
-    return {start + len(part) for start in starts if uri.startswith(part, start)}
-
-
-def _filled(expression: str, uri: str, starts: set[int]) -> set[int]:
-    """Return where an expression can end that begins at one of `starts`."""
-    allowed = _FILLED.get(expression[1:2], _PLAIN)
-    least = 1 if allowed.match("") is None else 0
-    ends, seen = set[int](), -1
-    for start in sorted(starts):
-        if start > seen and (run := allowed.match(uri, start)):  # within a run, later starts reach the same ends
-            ends.update(range(start + least, run.end() + 1))
-            seen = run.end()
-    return ends

@@ -8,7 +8,7 @@ from connectors.mcp_upstream.serving import RESOURCES
 from hub import watches
 from hub.core.errors import NotFound
 from hub.identity.principals import Caller
-from hub.invocations.beside_tools import find_resource
+from hub.invocations.beside_tools import offered
 from hub.invocations.entering import would_enter
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Call
@@ -38,10 +38,13 @@ async def news_of(uris: Iterable[str], *, server: str, caller: Caller, runtime: 
     Raises:
         NotFound: there is no such server, or the caller may not see it.
     """
-    found = dict[str, Watch]()
-    for uri in dict.fromkeys(uris):
+    wanted, found = dict.fromkeys(uris), dict[str, Watch]()
+    if not wanted:
+        return News()
+    there = await offered(server, caller, runtime)
+    for uri in wanted:
         try:
-            reader, own = await find_resource(uri, server=server, caller=caller, runtime=runtime)
+            reader, own = await there.find(uri)
         except NotFound:
             continue
         asked = Call(caller=caller, server=server, tool=reader.name, arguments={"uri": own}, trace_id="")

@@ -1,5 +1,6 @@
 """Resources, prompts and completions of federated servers on the hub's endpoint: governed reads under clear names."""
 
+import asyncio
 from typing import Any
 
 import httpx2
@@ -14,9 +15,13 @@ from mcp_types import PromptReference, ResourceTemplateReference
 from sqlalchemy import select
 
 from hub.audit import events_of
+from hub.core.errors import NotFound
+from hub.identity.directory import find
+from hub.identity.principals import Caller
 from hub.identity.resources import EVERYTHING
-from hub.invocations.beside_tools import is_made_from
+from hub.invocations.beside_tools import offered
 from hub.invocations.invoke import invoke
+from hub.invocations.resource_news import news_of
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Call, Client
 from hub.registry import disable_connection
@@ -280,52 +285,6 @@ async def test_who_makes_a_call_hears_how_far_it_has_come(hub: WorkingHub, token
     assert [(one["progress"], one["message"]) for one in heard] == [(1, "half way")]
 
 
-@pytest.mark.parametrize(
-    ("template", "uri", "fits"),
-    [
-        ("book://{id}", "book://7", True),
-        ("book://{id}", "book://7/8", False),
-        ("book://{id}", "book://", False),
-        ("book://{+path}", "book://7/8", True),
-        ("book://{id}{?page,size}", "book://7", True),
-        ("book://a.b", "book://axb", False),
-        ("book://{id}/x", "book://7/x?y=1", False),
-    ],
-)
-def test_an_address_fits_a_template_or_not(template: str, uri: str, fits: bool) -> None:  # noqa: FBT001  # a column
-    assert is_made_from(template, uri) is fits
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "book://..%2f..%2fetc/pages/7",
-        "book://../pages/7",
-        "book://./pages/7",
-        "book://emma/pages/..",
-        "book://a\nb/pages/7",
-        "book://a%00b/pages/7",
-        "book://a\\b/pages/7",
-        "book://a%5Cb/pages/7",
-        "book://%2e%2e/pages/7",
-        "book://%252e%252e/pages/7",
-    ],
-)
-def test_what_stands_in_a_template_is_one_plain_piece(uri: str) -> None:
-    assert is_made_from("book://{book}/pages/{page}", "book://emma.2/pages/..7")
-    assert not is_made_from("book://{book}/pages/{page}", uri)
-    assert not is_made_from("book://{+path}", uri)
-
-
-@pytest.mark.parametrize(
-    "template",
-    ["{+}" * 8 + "!", "{+}" * 12 + "!", "{a}x" * 8 + "!", "{/a}/" * 8 + "!", "{a}" * 8 + "!", "{" * 2000, "{a" * 2000],
-)
-@pytest.mark.parametrize("uri", ["x" * 2000, "/" * 2000, "x/" * 1000])
-def test_no_template_of_a_server_takes_long(template: str, uri: str) -> None:
-    assert not is_made_from(template, uri)
-
-
 @pytest.mark.parametrize("through", [None, "hub_call_tool"])
 @pytest.mark.parametrize("uri", ["book://1", "file:///etc/pages/shadow"])
 async def test_what_reads_beside_tools_cannot_be_called_as_a_tool(
@@ -361,3 +320,23 @@ async def test_a_client_hears_when_what_it_may_read_has_changed(
 
     assert heard == {ResourcesListChanged, PromptsListChanged}
     assert after > before
+
+
+async def test_an_address_compared_with_all_that_a_server_lists_keeps_nobody_waiting(
+    hub: WorkingHub, token: str
+) -> None:
+    assert token
+    templates = [{"uriTemplate": "{+a}x" * 8 + f"!{number:04d}x", "name": "Anything."} for number in range(1000)]
+    await lists_also(hub, "library", {"templates": templates})
+    async with hub.database.reading() as tx:
+        reader = await find(tx, "reader")
+    caller = Caller(actor=reader, on_behalf_of=hub.people["requester"], scopes=SCOPES, client_id=reader.id)
+    there = await offered(EVERYTHING, caller, hub.runtime)
+    reading, turns = asyncio.ensure_future(there.find(f"library+{'x' * 1990}")), 0
+    while not reading.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert isinstance(reading.exception(), NotFound)
+    assert turns >= 10
+    assert (await news_of([f"library+{'x' * 1990}"], server=EVERYTHING, caller=caller, runtime=hub.runtime)).times == {}
