@@ -26,7 +26,7 @@ from hub.invocations.handles import forget_handles
 from hub.invocations.journal import WORK
 from hub.invocations.late_questions import forget_questions
 from hub.invocations.listening_upstream import StandingStreams
-from hub.invocations.pinning import look_at_due
+from hub.invocations.pinning import Looks
 from hub.invocations.provenance import forget_values
 from hub.invocations.reminders import chase_due
 from hub.invocations.replay import Replay, replay
@@ -76,7 +76,7 @@ async def work(runtime: Runtime, notify: Notify, keeping: Keeping = USUAL) -> No
         group.create_task(keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: chase_due(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: watch(runtime), pause=WATCH_SECONDS))
-        group.create_task(keep(lambda: look_at_due(runtime), pause=PIN_SECONDS))
+        group.create_task(_look_at_servers(runtime))
         group.create_task(_listen_upstream(runtime))
         group.create_task(keep(lambda: look_after_connections(runtime), pause=LOOK_AGAIN_SECONDS))
 
@@ -111,6 +111,15 @@ async def _listen_upstream(runtime: Runtime) -> None:
                         await woken.wait()
     finally:
         await streams.close()
+
+
+async def _look_at_servers(runtime: Runtime) -> None:
+    """Begin the looks that are due, again and again; nobody waits for those under way."""
+    looks = Looks(runtime)
+    try:
+        await keep(looks.begin, pause=PIN_SECONDS)
+    finally:
+        await looks.close()
 
 
 async def continue_due(runtime: Runtime) -> int:

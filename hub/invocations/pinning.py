@@ -1,5 +1,7 @@
 """Looking at federated servers: what they say now is compared with what was accepted, and no more."""
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,12 +16,15 @@ from hub.execution import Unreachable
 from hub.identity.authority import Authority
 from hub.invocations.runtime import Runtime
 from hub.pins import Change, Looked
+from hub.registry import Connection
 from hub.registry.differing import registered
 from hub.registry.federated import tools_beside
 from hub.registry.stewardship import Stewards, require_steward
 from hub.storage import Tx
 
 _LOG: Final = structlog.get_logger(__name__)
+_AT_ONCE: Final = 32
+"""Servers that one process looks at beside each other; most of a look is waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +35,41 @@ class Seen:
     problem: str | None = None
 
 
-async def look_at_due(runtime: Runtime) -> int:
-    """Look at every federated server that is due, and return how many that were; no server spoils another's look."""
-    async with runtime.database.transaction() as tx:
-        due = await pins.take_looks(tx)
-    for connection_id in due:
+class Looks:
+    """The looks that one process has under way, beside each other: no server spoils or delays another's."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Begin none yet."""
+        self._runtime = runtime
+        self._under_way = dict[str, asyncio.Task[None]]()
+
+    async def begin(self) -> Mapping[str, asyncio.Task[None]]:
+        """Begin to look at the federated servers that are due, as far as there are places; return these looks."""
+        places = _AT_ONCE - len(self._under_way)
+        if places <= 0:
+            return {}
+        async with self._runtime.database.transaction() as tx:
+            due = await pins.take_looks(tx, places)
+        begun = {one: asyncio.create_task(self._look(one)) for one in due if one not in self._under_way}
+        self._under_way |= begun
+        return begun
+
+    async def close(self) -> None:
+        """End the looks that are under way; others take them up when their time is over."""
+        ending = [*self._under_way.values()]
+        for one in ending:
+            one.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    async def _look(self, connection_id: str) -> None:
         try:
-            await look(connection_id, runtime)
+            await look(connection_id, self._runtime)
         except Exception as error:  # noqa: BLE001  # what one server says must not end the looks at all others
             _LOG.exception("look_failed", connection=connection_id)
-            async with runtime.database.transaction() as tx:
+            async with self._runtime.database.transaction() as tx:
                 await pins.note_look(tx, connection_id, f"The hub could not look at it ({type(error).__name__}).")
-    return len(due)
+        finally:
+            del self._under_way[connection_id]
 
 
 async def look_for(connection_id: str, runtime: Runtime, authority: Authority) -> Seen:
@@ -85,19 +113,40 @@ async def look(connection_id: str, runtime: Runtime) -> Seen:
             await pins.note_look(tx, connection_id, found.message)
         return Seen(problem=found.message)
     spec = found.spec
+    async with runtime.database.reading() as tx:
+        in_use = await registry.spec_for(tx, connection)
+        others = await tools_beside(tx, connection.connector)
+    known = _Known(newest=newest, in_use=in_use, others=others)
+    # What a server lists may be long: comparing it keeps neither the loop nor the database.
+    looked = await asyncio.to_thread(_compared, connection, spec, known)
     async with runtime.database.transaction() as tx:
         await pins.note_look(tx, connection_id, None)
         await pins.hold_broken(tx, connection_id, spec, runtime.authority)
-        if pins.same_reading(spec, newest) or pins.same_reading(spec, await registry.spec_for(tx, connection)):
+        by_now = await registry.spec_for(tx, connection)
+        if looked is None or (by_now != in_use and pins.same_reading(spec, by_now)):
             await pins.settle(tx, connection_id)
             return Seen()
-        others = await tools_beside(tx, connection.connector)
-        looked = Looked(
-            connector=connection.connector,
-            connection_id=connection_id,
-            base=digest(newest.model_dump(mode="json")),
-            spec=spec,
-            advice=pins.advice_on(newest, spec, others),
-        )
         change = await pins.propose(tx, looked, runtime.authority)
     return Seen(change=change)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What a server's words are compared with: the newest release, the one in use, and other connectors' tools."""
+
+    newest: ConnectorSpec
+    in_use: ConnectorSpec
+    others: Mapping[str, str]
+
+
+def _compared(connection: Connection, says: ConnectorSpec, known: _Known) -> Looked | None:
+    """Return what differs; None: nothing that anybody would read or use."""
+    if pins.same_reading(says, known.newest) or pins.same_reading(says, known.in_use):
+        return None
+    return Looked(
+        connector=connection.connector,
+        connection_id=connection.id,
+        base=digest(known.newest.model_dump(mode="json")),
+        spec=says,
+        advice=pins.advice_on(known.newest, says, known.others),
+    )

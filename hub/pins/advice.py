@@ -7,12 +7,14 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final, cast
 
 from connectors.mcp_upstream.serving import LISTED
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import SERVES, Effect
 from hub.core.addressing import HIDDEN, addressed_anywhere
+from hub.core.canonical import digest
 from hub.core.texts import shown
 from hub.pins.breaking import breakage
 from hub.pins.likeness import SHORT, Others
@@ -72,6 +74,8 @@ _HIDING: Final[Mapping[str, re.Pattern[str]]] = {
     "characters that turn the direction of writing": re.compile(r"[\u202a-\u202e\u2066-\u2069]"),
     "characters that spell a text nobody sees": re.compile(r"[\U000e0020-\U000e007e]"),
 }
+_MOST: Final = 20
+"""Things of one kind that are said of one operation; who reads of twenty looks twice anyway."""
 
 
 def same_reading(one: ConnectorSpec, other: ConnectorSpec) -> bool:
@@ -89,7 +93,7 @@ def advice_on(before: ConnectorSpec, after: ConnectorSpec, others: Mapping[str, 
     for one in changed:
         old = then.get(one.name)
         found += _on_texts(one.name, _told(one), known)
-        found += _on_names(one, {*_called(old)} if old else (), known)
+        found += islice(_on_names(one, {*_called(old)} if old else (), known), _MOST)
         found += _on_hints(old, one)
     found += _renamed(then, now)
     if before.description != after.description:
@@ -116,7 +120,7 @@ def _on_texts(operation: str, told: Json, others: Others) -> Iterator[Advice]:
     for what, pattern in _HIDING.items():
         if pattern.search(text):
             yield Advice(operation=operation, sign=Sign.HIDDEN, says=f"Its texts hold {what}.")
-    for name in others.mentioned(text):
+    for name in others.mentioned(text)[:_MOST]:
         says = f"Its texts speak of {name}, a tool of {others.of[name]}."
         yield Advice(operation=operation, sign=Sign.MENTIONS, says=says)
 
@@ -150,13 +154,17 @@ def _on_hints(before: OperationSpec | None, after: OperationSpec) -> Iterator[Ad
 
 
 def _renamed(then: Mapping[str, OperationSpec], now: Mapping[str, OperationSpec]) -> Iterator[Advice]:
-    gone = [then[name] for name in sorted(then.keys() - now.keys())]
-    for name in sorted(now.keys() - then.keys()):
-        new = now[name]
-        for old in gone:
-            if (old.description, old.input_schema) == (new.description, new.input_schema):
-                says = f"{old.name}, which is gone, had the same text and arguments: it may be the same tool."
-                yield Advice(operation=name, sign=Sign.RENAMED, says=says)
+    gone = dict[str, list[str]]()
+    for name in sorted(then.keys() - now.keys()):
+        gone.setdefault(_reading(then[name]), []).append(name)
+    for name in sorted(now.keys() - then.keys()) if gone else ():
+        for old in gone.get(_reading(now[name]), ())[:_MOST]:
+            says = f"{old}, which is gone, had the same text and arguments: it may be the same tool."
+            yield Advice(operation=name, sign=Sign.RENAMED, says=says)
+
+
+def _reading(operation: OperationSpec) -> str:
+    return digest([operation.description, dict(operation.input_schema)])
 
 
 def _texts(value: Json) -> Iterator[str]:

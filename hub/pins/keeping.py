@@ -30,7 +30,6 @@ LOOK_EVERY: Final = timedelta(minutes=10)
 _PAUSE: Final = timedelta(minutes=1)
 """Between two looks at a server that says again and again that it has changed."""
 _LOOK_LASTS: Final = timedelta(minutes=2)
-_MOST_AT_ONCE: Final = 8
 _HELD_BACK: Final = "Its server has changed: "
 """How the reason begins for which a look holds a tool back."""
 _LONGEST_REASON: Final = 2000
@@ -50,8 +49,8 @@ class Looked:
     advice: tuple[Advice, ...]
 
 
-async def take_looks(tx: Tx) -> list[str]:
-    """Return the connections whose servers are to be looked at now, each to one process."""
+async def take_looks(tx: Tx, most: int) -> list[str]:
+    """Return at most so many connections whose servers are to be looked at now, each to one process."""
     at = await now(tx)
     federated = federated_connections()
     known = set(await tx.scalars(select(PinLookRow.connection_id)))
@@ -59,16 +58,19 @@ async def take_looks(tx: Tx) -> list[str]:
         fresh = {"connection_id": connection_id, "look_at": at + LOOK_EVERY}
         await tx.execute(insert_into(tx, PinLookRow).values(fresh).on_conflict_do_nothing())
     due = select(PinLookRow.connection_id).where(PinLookRow.look_at <= at, PinLookRow.connection_id.in_(federated))
-    first = due.order_by(PinLookRow.look_at).limit(_MOST_AT_ONCE)
+    first = due.order_by(PinLookRow.look_at).limit(most)
     taken = update(PinLookRow).where(PinLookRow.connection_id.in_(first), PinLookRow.look_at <= at)
     return list(await tx.scalars(taken.values(look_at=at + _LOOK_LASTS).returning(PinLookRow.connection_id)))
 
 
 async def hurry(tx: Tx, connection_id: str) -> None:
-    """Have a server looked at soon that says its lists have changed; at most once a minute."""
+    """Have a server looked at soon that says its lists have changed; at most once a minute.
+
+    One whose look is being put on record at this moment is left alone, so that two looks never wait for each other.
+    """
     at = await now(tx)
     later = (PinLookRow.connection_id == connection_id, PinLookRow.look_at > at + _PAUSE)
-    row = await tx.scalar(select(PinLookRow).where(*later).with_for_update())
+    row = await tx.scalar(select(PinLookRow).where(*later).with_for_update(skip_locked=True))
     if row is not None:
         row.look_at = at if row.looked_at is None else max(at, row.looked_at + _PAUSE)
         await tx.flush()

@@ -16,7 +16,8 @@ from hub.identity.authority import Authority
 from hub.identity.principals import Caller
 from hub.identity.resources import EVERYTHING
 from hub.invocations.invoke import invoke
-from hub.invocations.pinning import Seen, look
+from hub.invocations.pinning import Looks, Seen, look
+from hub.invocations.runtime import Runtime
 from hub.invocations.values import Call, Invocation
 from hub.registry import Environment, NewConnection, create_connection, register_connector
 
@@ -57,6 +58,13 @@ class Notes:
     def authority(self, name: str) -> Authority:
         """Return the authority of one of the people."""
         return Authority(database=self.hub.database, keys=self.hub.runtime.keys, by=self.hub.people[name].id)
+
+
+async def looked_at_due(runtime: Runtime) -> int:
+    """Look at every server that is due, as the worker does, until all looks have ended; return how many those were."""
+    begun = await Looks(runtime).begin()
+    await asyncio.gather(*begun.values())
+    return len(begun)
 
 
 @asynccontextmanager

@@ -1,5 +1,7 @@
 """What a reviewer is told to look at twice: texts to the model, hidden ones, names that mimic others, renames."""
 
+from collections import Counter
+
 import pytest
 
 from connectors.mcp_upstream.discover import Owner, _connector, _operation
@@ -156,3 +158,15 @@ def test_more_optional_arguments_and_other_words_break_nothing() -> None:
 
 def test_any_annotation_is_part_of_what_is_read() -> None:
     assert not same_reading(spec(POST), spec({**POST, "annotations": {"idempotentHint": True}}))
+
+
+def test_what_can_be_said_of_one_tool_again_and_again_is_said_some_times() -> None:
+    others = {f"sale_confirm_{number:04d}x": "tryton" for number in range(500)}
+    many = [{"name": f"tool_number_{number:04d}", "description": "Posts."} for number in range(60)]
+    speaks = {"name": "other", "description": "Posts after.", "inputSchema": {**TEXT, "title": " ".join(others)}}
+
+    found = advice_on(spec(*many[:30]), spec(*many[30:], speaks), others)
+
+    told = Counter((one.operation, one.sign) for one in found)
+    assert told["other", Sign.MENTIONS] == 20
+    assert {times for (_, sign), times in told.items() if sign is Sign.RENAMED} == {20}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from doors.agents import BOTH_ENGINES
 from doors.working_hub import ALL_SCOPES
-from pins.noted import FIND, POST, TEXT, Notes
+from pins.noted import FIND, POST, TEXT, Notes, looked_at_due
 from sqlalchemy import update
 from upstream.fixtures import running
 
@@ -21,7 +21,7 @@ from hub.audit import events_of
 from hub.core.errors import Conflict, Quarantined
 from hub.execution import Executor, Unreachable
 from hub.identity.principals import Caller
-from hub.invocations.pinning import Seen, look, look_at_due
+from hub.invocations.pinning import Seen, look
 from hub.invocations.provenance import addressing_tool
 from hub.invocations.states import State as ReadState
 from hub.pins import Change, State
@@ -181,7 +181,7 @@ async def test_a_look_at_one_server_lets_no_change_of_another_vanish(notes: Note
 
 async def test_what_one_server_says_otherwise_has_the_others_looked_at_soon(notes: Notes, other_url: str) -> None:
     other = await connect(notes, "other", other_url)
-    await look_at_due(notes.hub.runtime)
+    await looked_at_due(notes.hub.runtime)
     async with notes.hub.database.transaction() as tx:
         mine = PinLookRow.connection_id == other
         await tx.execute(update(PinLookRow).where(mine).values(looked_at=await now(tx) - timedelta(minutes=5)))
@@ -189,7 +189,7 @@ async def test_what_one_server_says_otherwise_has_the_others_looked_at_soon(note
 
     await notes.look()
 
-    assert await look_at_due(notes.hub.runtime) == 1
+    assert await looked_at_due(notes.hub.runtime) == 1
 
 
 async def test_no_word_that_nobody_has_accepted_reaches_callers(notes: Notes) -> None:
@@ -299,7 +299,7 @@ async def test_one_server_spoils_no_other_servers_look(
     notes: Notes, other_url: str, other_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = await connect(notes, "other", other_url)
-    await look_at_due(notes.hub.runtime)
+    await looked_at_due(notes.hub.runtime)
     changed = json.dumps([{**FIND, "description": "Finds any note."}, POST])
     await asyncio.to_thread(other_file.write_text, changed)
     async with notes.hub.database.transaction() as tx:
@@ -316,7 +316,7 @@ async def test_one_server_spoils_no_other_servers_look(
 
     monkeypatch.setattr(Executor, "discover", breaking)
 
-    await look_at_due(notes.hub.runtime)
+    await looked_at_due(notes.hub.runtime)
 
     async with notes.hub.database.reading() as tx:
         told, found = await pins.looks(tx), await pins.changes(tx)

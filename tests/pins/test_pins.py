@@ -1,10 +1,13 @@
 """What a federated server says otherwise waits for its owner; what was accepted goes on, or is held back."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 from doors.agents import BOTH_ENGINES
-from pins.noted import FIND, POST, TEXT, Notes
+from pins.noted import FIND, POST, TEXT, Notes, looked_at_due
 from sqlalchemy import update
 
 from connectors.mcp_upstream import owner_of
@@ -12,12 +15,15 @@ from hub import pins
 from hub.audit import EventKind, events_of
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound, Quarantined
 from hub.identity.resources import EVERYTHING
-from hub.invocations.pinning import Seen, look_at_due, look_for
+from hub.invocations.pinning import Looks, Seen, look_for
 from hub.invocations.states import State as ReadState
 from hub.pins import Sign, State
 from hub.pins.tables import PinLookRow
 from hub.registry import (
+    Environment,
+    NewConnection,
     change_connection,
+    create_connection,
     find_tool,
     get_connection,
 )
@@ -175,25 +181,25 @@ async def test_a_server_that_is_down_changes_nothing_but_what_is_said_of_it(note
 
 
 async def test_the_worker_looks_when_it_is_time_and_leaves_others_alone(notes: Notes) -> None:
-    first = await look_at_due(notes.hub.runtime)
+    first = await looked_at_due(notes.hub.runtime)
     async with notes.hub.database.transaction() as tx:
         await tx.execute(update(PinLookRow).values(look_at=await now(tx)))
 
-    second = await look_at_due(notes.hub.runtime)
-    third = await look_at_due(notes.hub.runtime)
+    second = await looked_at_due(notes.hub.runtime)
+    third = await looked_at_due(notes.hub.runtime)
 
     assert (first, second, third) == (0, 1, 0)
 
 
 async def test_a_server_that_says_that_it_has_changed_is_looked_at_soon_and_not_all_the_time(notes: Notes) -> None:
-    await look_at_due(notes.hub.runtime)
+    await looked_at_due(notes.hub.runtime)
     async with notes.hub.database.transaction() as tx:
         await tx.execute(update(PinLookRow).values(looked_at=await now(tx) - timedelta(minutes=5)))
 
     await notes.read("and it says so beside the answer")
-    first = await look_at_due(notes.hub.runtime)
+    first = await looked_at_due(notes.hub.runtime)
     await notes.read("and again")
-    second = await look_at_due(notes.hub.runtime)
+    second = await looked_at_due(notes.hub.runtime)
 
     assert (first, second) == (1, 0)
 
@@ -230,3 +236,51 @@ async def test_a_tool_whose_schema_doubles_by_reference_is_left_out_and_holds_up
     assert seen.change is not None
     assert [one.name for one in seen.change.spec.operations] == ["find", "give", "post"]
     assert (await notes.read("x")).state is ReadState.SUCCEEDED
+
+
+async def test_servers_that_never_answer_delay_no_look_at_another(notes: Notes) -> None:
+    async with mute_server() as url:
+        async with notes.hub.database.transaction() as tx:
+            for number in range(3):
+                new = NewConnection(
+                    name=f"mute{number}",
+                    connector="notes",
+                    environment=Environment.DEV,
+                    base_url=url,
+                    prefix=f"mute{number}_",
+                )
+                await create_connection(tx, new, notes.hub.authority)
+        looks = Looks(notes.hub.runtime)
+        assert not await looks.begin()  # those that are new are looked at later, and known from here on
+        notes.says({**FIND, "annotations": {"readOnlyHint": False}}, POST)
+        async with notes.hub.database.transaction() as tx:
+            mute = PinLookRow.connection_id != notes.connection_id
+            await tx.execute(update(PinLookRow).where(mute).values(look_at=await now(tx)))
+        waiting = await looks.begin()
+        async with notes.hub.database.transaction() as tx:
+            mine = PinLookRow.connection_id == notes.connection_id
+            await tx.execute(update(PinLookRow).where(mine).values(look_at=await now(tx)))
+
+        good = await looks.begin()
+        await asyncio.gather(*good.values())
+
+        assert [*good] == [notes.connection_id]
+        assert len(waiting) == 3
+        assert not any(one.done() for one in waiting.values())
+        with pytest.raises(Quarantined):
+            await notes.read("x")
+        await looks.close()
+    assert all(one.cancelled() for one in waiting.values())
+
+
+@asynccontextmanager
+async def mute_server() -> AsyncGenerator[str]:
+    """Yield the address of a server that takes whatever it is sent, and never answers."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
