@@ -33,6 +33,8 @@ class Mishaps:
         """How often the hub let one in."""
         self.keys: set[str] = set()
         """The idempotency keys of calls."""
+        self.resumed = 0
+        """How often a client asked for the rest of an answer that it had begun to hear."""
         self.paths: set[str] = set()
         self.protocols: set[str] = set()
         """The protocol versions that clients named in their headers."""
@@ -53,6 +55,7 @@ class Mishaps:
             await self._app(scope, receive, send)
             return
         self.paths.add(scope["path"])
+        self.resumed += any(name == b"last-event-id" for name, _ in scope["headers"])
         body, replay = await _read(scope, receive)
         tool = _called_in(body)
         if tool is None:

@@ -51,6 +51,7 @@ def test_a_client_that_saw_the_answer_all_the_same_gets_through_no_mishap() -> N
     saw = Played(offered=(), shown=("502", "the ruler is there"), raised=None)
 
     unanswered(saw, "pencil", struck=True)
+    unanswered(saw, "ruler", struck=True, resumed=True)
     with pytest.raises(Fell, match="the answer arrived all the same: the ruler is there"):
         unanswered(saw, "ruler", struck=True)
 
