@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from hub.core.errors import HubError, NotFound, Unavailable
-from hub.invocations.handles import CALLED_OFF, Ended, Handle, note_replies
+from hub.identity.principals import Caller
+from hub.invocations.handles import CALLED_OFF, Ended, Handle, find_handle, note_replies
 from hub.invocations.invoke import invoke
 from hub.invocations.journal import channel_of
 from hub.invocations.late_questions import (
@@ -34,6 +35,7 @@ from hub.invocations.values import Invocation
 from hub.mcp.abilities import Abilities
 from hub.mcp.admission import Admitted
 from hub.mcp.asking import questions_put, reply_to
+from hub.registry import PublishedTool
 
 Json = Any
 """Any JSON value."""
@@ -161,6 +163,20 @@ class AskingLater:
         tool = await self._runtime.catalog.resolve(call["tool"], server=call["server"], caller=known.caller)
         if tool.connection.id != late.connection_id:
             raise NotFound("What asked is published under this name no more; make the call again.")
+
+
+async def goes_on_with(task_id: str, *, server: str, caller: Caller, runtime: Runtime) -> list[PublishedTool]:
+    """Return the tool that a task goes on with once it is replied to; none, if it asks nothing.
+
+    Raises:
+        NotFound: the caller has no such task, or there is no such tool any more.
+    """
+    async with runtime.database.reading() as tx:
+        handle = await find_handle(tx, caller, server, task_id)
+        late = await find_late(tx, handle.invocation_id, runtime.keys)
+    if late is None:
+        return []
+    return [await runtime.catalog.resolve(late.call["tool"], server=late.call["server"], caller=caller)]
 
 
 def _suffix(late: Late) -> str:

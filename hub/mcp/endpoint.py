@@ -32,6 +32,7 @@ from hub.invocations.refuse import Attempt, record_attempt
 from hub.invocations.runtime import Runtime
 from hub.mcp import challenges
 from hub.mcp.admission import CALLED, Admitted
+from hub.mcp.asking_later import goes_on_with
 from hub.mcp.lines import Line
 from hub.mcp.marks import HEADER as LAST_EVENT
 from hub.mcp.marks import PROTOCOL, Marks, opened
@@ -213,9 +214,11 @@ class Endpoint:
             CALLED.set(tools[0])
 
     async def _asked_for(self, peeked: Peeked, server: str, caller: Caller) -> list[PublishedTool]:
-        """Return the tool that is called or, beside tools, what reads that which is asked for."""
+        """Return the tool that is called or goes on, or what reads that which is asked for beside tools."""
         if peeked.tool is not None:
             return [await self._runtime.catalog.resolve(peeked.tool, server=server, caller=caller)]
+        if peeked.replies_to is not None:
+            return await goes_on_with(peeked.replies_to, server=server, caller=caller, runtime=self._runtime)
         if peeked.beside is None:
             return []
         return await readers_asked(*peeked.beside, server=server, caller=caller, runtime=self._runtime)

@@ -52,6 +52,8 @@ class Peeked:
     """The capabilities of a client that opens a session."""
     beside: tuple[str, Mapping[str, Json]] | None = None
     """The method and the parameters of a request that reads something beside tools, or listens to it."""
+    replies_to: str | None = None
+    """The task whose questions a request replies to."""
     answers: Mapping[str, Json] | None = None
     """The whole message, if it answers a question of ours."""
 
@@ -96,6 +98,7 @@ async def peek(request: Request) -> Peeked:
         # MCP 2025-11-25, tools, error handling: what fails the schema of CallToolRequest is a protocol error
         message = "Invalid params: the arguments of a tool call have to be one JSON object."
         raise NotARequest(message, code=INVALID_PARAMS, request_id=request_id)
+    task = params.get("taskId") if envelope["method"] == "tasks/update" else None
     name, traceparent = called_in(params) if is_call else None, _member(params, "_meta").get("traceparent")
     return Peeked(
         body=body,
@@ -103,6 +106,7 @@ async def peek(request: Request) -> Peeked:
         tool=name if isinstance(name, str) else None,
         traceparent=traceparent if isinstance(traceparent, str) else None,
         wants_progress=is_call and "progressToken" in _member(params, "_meta"),
+        replies_to=task if isinstance(task, str) else None,
     )
 
 

@@ -19,6 +19,7 @@ from doors.asked_later import (
     left,
     let_pass,
     mark_personal,
+    reader,
     reads,
 )
 from doors.askers import BREAKS, GREETS, LACKS, ROUNDS, SEVERAL, token_for
@@ -156,6 +157,26 @@ async def test_nobody_else_can_reply(hub: WorkingHub, asker: str, token: str) ->
 
     assert refused["error"]["code"] == INVALID_PARAMS
     assert still["status"] == "input_required"
+
+
+async def test_who_replies_without_the_scope_of_the_tool_is_told_which_and_the_task_stays_open(
+    hub: WorkingHub, token: str
+) -> None:
+    narrow = await hub.token(of=(await reader(hub)).actor, granted=frozenset({"upstream:read"}))
+    async with desk(hub, token) as client:
+        task = await client.start(GREETS)
+        await client.until(task, "input_required")
+        refused = await Desk(client.http, narrow).update(task, user_name_1=ANN)
+        still = await client.look(task)
+        await client.update(task, user_name_1=ANN)
+        done = await client.until(task, "completed")
+
+    assert (refused["error"]["data"]["error"], refused["error"]["data"]["scope"]) == (
+        "insufficient_scope",
+        "asker:read",
+    )
+    assert still["status"] == "input_required"
+    assert "isError" not in done["result"] or not done["result"]["isError"]
 
 
 async def test_who_says_at_the_moment_that_it_cannot_be_asked_is_told_so_and_nothing_ends(
