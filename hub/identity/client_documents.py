@@ -26,7 +26,7 @@ from hub.core.canonical import parse_json
 from hub.core.errors import InputError, TooMany
 from hub.identity.assertions import json_object
 from hub.identity.authority import Authority
-from hub.identity.clients import NewAgent, begin_logins_anew, create_agent
+from hub.identity.clients import NewAgent, begin_logins_anew, create_agent, set_binding
 from hub.identity.declarations import declare
 from hub.identity.directory import find, is_plain
 from hub.identity.login_budgets import Charge, spend
@@ -255,7 +255,8 @@ async def _update(tx: Tx, row: ClientDocumentRow, said: Introduction, authority:
         await begin_logins_anew(tx, row.principal_id)
     client.authentication = said.authentication.value
     client.jwks = None if said.jwks is None else dict(said.jwks)
-    client.needs_bound_tokens |= said.needs_bound_tokens  # a document may be stricter, and takes nothing back
+    if said.needs_bound_tokens and not client.needs_bound_tokens:  # a document may be stricter, and takes nothing back
+        await set_binding(tx, row.principal_id, authority, is_needed=True)
     principal.display_name = said.name
     await tx.flush()
     await declare(tx, client, authority)

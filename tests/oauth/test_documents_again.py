@@ -8,7 +8,7 @@ from joserfc.jwk import ECKey
 from oauth_hub import CALLBACK, PUBLIC_URL, Hub, agent_of, error_in, query_of
 from outside_clients import BY_KEY, DOCUMENT, KEYS, NEWCOMERS, URL, Outside, at, grow_old
 
-from hub.core.errors import NotFound
+from hub.core.errors import NotFound, Unauthenticated
 from hub.identity.client_documents import register_document
 from hub.identity.clients import create_agent
 from hub.storage import now
@@ -134,3 +134,15 @@ async def test_a_login_under_way_survives_that_a_document_is_read_again(outside:
     assert (await outside.ask()).status_code == 303
 
     assert (await outside.hub.consent(waiting)).startswith(CALLBACK)
+
+
+async def test_a_document_that_asks_for_bound_tokens_stops_those_at_once_that_are_not(outside: Outside) -> None:
+    code = query_of(await outside.hub.consent(await outside.ask()))["code"]
+    token = (await outside.hub.redeem(code, client_id=URL, client_secret=None)).json()["access_token"]
+    await outside.hub.caller(token)
+    await grow_old(outside.hub)
+    outside.web.put(URL, {**DOCUMENT, "dpop_bound_access_tokens": True})
+    assert (await outside.ask()).status_code == 303
+
+    with pytest.raises(Unauthenticated):
+        await outside.hub.caller(token)
