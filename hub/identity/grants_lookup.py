@@ -8,6 +8,7 @@ from hub.identity.access_tokens import AccessToken, UnknownKey, read_access_toke
 from hub.identity.clients import Client
 from hub.identity.directory import get_many
 from hub.identity.grants import AuthorizationServer, revoke_grant
+from hub.identity.grants_authorize import allowed_server
 from hub.identity.principals import PrincipalKind
 from hub.identity.resources import may_use, server_of
 from hub.identity.secrets import hash_secret
@@ -38,7 +39,7 @@ async def live_token(tx: Tx, server: AuthorizationServer, asking: Client, value:
     A client may ask about its own tokens, and a service about access tokens for the servers it may use itself.
     """
     said = await readable_token(server, value)
-    found = await _live_refresh(tx, value) if said is None else await live_access(tx, server, said)
+    found = await _live_refresh(tx, server, asking, value) if said is None else await live_access(tx, server, said)
     if found is None or not _may_know(server, asking, found):
         return None
     return found
@@ -93,7 +94,7 @@ async def live_access(tx: Tx, server: AuthorizationServer, said: AccessToken) ->
     )
 
 
-async def _live_refresh(tx: Tx, value: str) -> LiveToken | None:
+async def _live_refresh(tx: Tx, server: AuthorizationServer, asking: Client, value: str) -> LiveToken | None:
     row = await tx.get(RefreshTokenRow, hash_secret(value))
     grant = await tx.get(GrantRow, row.grant_id) if row is not None else None
     if row is None or grant is None or row.used_at is not None or grant.revoked_at is not None:
@@ -102,11 +103,16 @@ async def _live_refresh(tx: Tx, value: str) -> LiveToken | None:
     people = await get_many(tx, [one for one in (grant.client_id, grant.user_id) if one is not None])
     if expires_at <= await now(tx) or any(one.is_suspended for one in people.values()):
         return None
+    scopes = frozenset(grant.scopes) & asking.principal.allowed_scopes
+    if grant.client_id != asking.principal.id or not scopes:
+        return None
+    if await allowed_server(tx, server, asking, grant.resource) is None:  # it would give nothing any more
+        return None
     return LiveToken(
         id=None,
         client_id=grant.client_id,
         user_id=grant.user_id,
-        scopes=frozenset(grant.scopes) & people[grant.client_id].allowed_scopes,
+        scopes=scopes,
         resource=grant.resource,
         issued_at=row.created_at,
         expires_at=expires_at,

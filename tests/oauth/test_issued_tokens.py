@@ -256,3 +256,14 @@ async def test_who_proves_nothing_or_sends_no_token_is_told_so(hub: Hub, what: s
     assert error_in(await hub.http.post(f"/oauth/{what}?token=x", data={})) == "invalid_request"
     assert (await hub.http.get(f"/oauth/{what}")).status_code == 405
     assert (await hub.http.options(f"/oauth/{what}")).status_code == 204
+
+
+@pytest.mark.parametrize("lost", ["servers", "scopes"])
+async def test_a_refresh_token_that_gives_nothing_any_more_is_not_good(hub: Hub, lost: str) -> None:
+    _, refresh = await tokens(hub)
+    left = {"scopes": frozenset({"tryton:read"}), "servers": frozenset({"sales"}), lost: frozenset[str]()}
+    async with hub.database.transaction() as tx:
+        await limit_client(tx, hub.agent.id, **left, authority=hub.authority)
+
+    assert (await post(hub, "introspect", token=refresh)).json() == {"active": False}
+    assert (await hub.refresh(refresh)).status_code == 400
