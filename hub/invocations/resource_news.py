@@ -31,9 +31,8 @@ class News:
 async def news_of(uris: Iterable[str], *, server: str, caller: Caller, runtime: Runtime) -> News:
     """Return how often each resource, by its published address, has been said to change; ask again within a minute.
 
-    What `caller` could not read at `server` now is left out. A number
-    that differs from the one before is news, whatever the numbers are; `hub.watches.NEWS` is signalled, in every
-    process.
+    What `caller` could not read at `server` now is left out. A number that differs from the one before is news,
+    whatever the numbers are; `hub.watches.NEWS` is signalled, in every process.
 
     Raises:
         NotFound: there is no such server, or the caller may not see it.

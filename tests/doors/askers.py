@@ -34,6 +34,6 @@ def asker() -> Iterator[str]:
 async def token_for(hub: WorkingHub, asker: str, name: str, *, connect: bool = False) -> str:
     """Return a token of a new agent; the server that asks is connected first, if it has not been."""
     if connect:
-        await connect_federated(hub, OWNER, asker)
+        await connect_federated(hub.runtime, OWNER, asker)
     agent = await hub.make_agent(name, allowed=SCOPES, servers=frozenset({EVERYTHING}))
     return await hub.token(of=agent, granted=SCOPES)

@@ -74,7 +74,7 @@ async def payer(hub: WorkingHub, request: pytest.FixtureRequest) -> AsyncGenerat
 
     server = Scripted(answer)
     async with server.running() as url:
-        await connect_federated(hub, Owner(name="payer", vouches=True), url)
+        await connect_federated(hub.runtime, Owner(name="payer", vouches=True), url)
         yield server
 
 

@@ -86,7 +86,7 @@ async def test_a_state_is_good_for_nobody_else_and_for_no_other_call(
 async def test_a_state_is_good_at_no_other_server_that_has_the_same_tool(
     hub: WorkingHub, http: httpx2.AsyncClient, asker: str
 ) -> None:
-    connection_id = await connect_federated(hub, OWNER, asker)
+    connection_id = await connect_federated(hub.runtime, OWNER, asker)
     await also_at_sales(hub, OWNER.name, ROUNDS, connection_id)
     agent = await hub.make_agent("reader", allowed=SCOPES, servers=frozenset({EVERYTHING, "sales"}))
     here = await hub.token(of=agent, granted=SCOPES)

@@ -20,7 +20,7 @@ OWNER = Owner(name="notes", reads=frozenset({"add", "chatty"}))
 @pytest.fixture
 async def token(hub: WorkingHub, mcp_upstream: McpUpstream) -> str:
     """A token of an agent that may read from the server, which is connected."""
-    await connect_federated(hub, OWNER, mcp_upstream.url)
+    await connect_federated(hub.runtime, OWNER, mcp_upstream.url)
     scopes = ALL_SCOPES | {"notes:read", "notes:write"}
     agent = await hub.make_agent("reader", allowed=scopes, servers=frozenset({EVERYTHING}))
     return await hub.token(of=agent, granted=scopes)

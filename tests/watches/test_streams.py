@@ -76,7 +76,7 @@ async def told(client: Client, hub: WorkingHub, connection_id: str, uri: str) ->
 async def test_what_a_server_tells_of_a_resource_reaches_a_client_through_whoever_listens(
     hub: WorkingHub, address: str, newsy: str
 ) -> None:
-    connection_id = await connect_federated(hub, OWNER, newsy)
+    connection_id = await connect_federated(hub.runtime, OWNER, newsy)
     token = await reader(hub)
     elsewhere, here = StandingStreams(hub.runtime), StandingStreams(hub.runtime)
     try:
@@ -98,7 +98,7 @@ async def test_what_a_server_tells_of_a_resource_reaches_a_client_through_whoeve
 async def test_what_a_server_says_of_its_lists_reaches_clients_though_nothing_is_new_and_what_is_too_often_later_once(
     hub: WorkingHub, address: str, newsy: str
 ) -> None:
-    connection_id = await connect_federated(hub, OWNER, newsy)
+    connection_id = await connect_federated(hub.runtime, OWNER, newsy)
     token = await reader(hub)
     streams = StandingStreams(hub.runtime, repeats=lambda: Repeats(at_once=1, every_seconds=1.0))
     try:
@@ -133,7 +133,7 @@ def test_a_servers_words_are_repeated_ten_times_at_once_and_then_every_ten_secon
 async def test_a_changed_list_is_looked_at_without_waiting_for_the_timer(
     hub: WorkingHub, address: str, newsy: str
 ) -> None:
-    connection_id = await connect_federated(hub, OWNER, newsy)
+    connection_id = await connect_federated(hub.runtime, OWNER, newsy)
     token = await reader(hub)
     async with hub.database.transaction() as tx:
         later = await now(tx) + timedelta(hours=5)
@@ -160,7 +160,7 @@ async def test_a_changed_list_is_looked_at_without_waiting_for_the_timer(
 
 @BOTH_ENGINES
 async def test_the_stream_of_a_process_that_was_killed_is_taken_over_and_only_then(hub: WorkingHub, newsy: str) -> None:
-    connection_id = await connect_federated(hub, OWNER, newsy)
+    connection_id = await connect_federated(hub.runtime, OWNER, newsy)
     async with hub.database.transaction() as tx:
         killed = await watches.take_streams(tx, "killed")
         renewed = await watches.take_streams(tx, "killed")
@@ -176,7 +176,7 @@ async def test_the_stream_of_a_process_that_was_killed_is_taken_over_and_only_th
 async def test_after_a_loss_the_stream_is_opened_again_and_everything_counts_as_changed(
     hub: WorkingHub, address: str, newsy: str
 ) -> None:
-    connection_id = await connect_federated(hub, OWNER, newsy)
+    connection_id = await connect_federated(hub.runtime, OWNER, newsy)
     token = await reader(hub)
     async with hub.database.transaction() as tx:
         await watches.want(tx, hub.database, "agt_one", [Watch(connection_id, SPORTS)])
@@ -192,7 +192,7 @@ async def test_after_a_loss_the_stream_is_opened_again_and_everything_counts_as_
 
 
 async def test_who_ends_lets_others_listen_at_once(hub: WorkingHub, newsy: str) -> None:
-    await connect_federated(hub, OWNER, newsy)
+    await connect_federated(hub.runtime, OWNER, newsy)
     first, second = StandingStreams(hub.runtime), StandingStreams(hub.runtime)
 
     opened = [await first.turn(), await second.turn()]
@@ -204,7 +204,7 @@ async def test_who_ends_lets_others_listen_at_once(hub: WorkingHub, newsy: str) 
 
 
 async def test_a_disabled_connection_is_listened_to_no_more(hub: WorkingHub, newsy: str) -> None:
-    connection_id = await connect_federated(hub, OWNER, newsy)
+    connection_id = await connect_federated(hub.runtime, OWNER, newsy)
     streams = StandingStreams(hub.runtime)
 
     before = await streams.turn()
@@ -217,7 +217,7 @@ async def test_a_disabled_connection_is_listened_to_no_more(hub: WorkingHub, new
 
 
 async def test_only_what_the_caller_sees_is_watched(hub: WorkingHub, newsy: str) -> None:
-    connection_id = await connect_federated(hub, OWNER, newsy)
+    connection_id = await connect_federated(hub.runtime, OWNER, newsy)
 
     asked, caller = [SPORTS, "file:///etc/passwd"], replace(hub.caller, scopes=SCOPES)
 
@@ -235,7 +235,7 @@ async def test_only_what_the_caller_sees_is_watched(hub: WorkingHub, newsy: str)
 
 @BOTH_ENGINES
 async def test_a_watch_that_nobody_renews_ends_and_news_is_counted(hub: WorkingHub, newsy: str) -> None:
-    watch = Watch(await connect_federated(hub, OWNER, newsy), SPORTS)
+    watch = Watch(await connect_federated(hub.runtime, OWNER, newsy), SPORTS)
     async with hub.database.transaction() as tx:
         first = await watches.want(tx, hub.database, "agt_one", [watch])
         await watches.tell_updated(tx, hub.database, watch.connection_id, [SPORTS, "news://weather"])
@@ -256,7 +256,7 @@ async def test_a_watch_that_nobody_renews_ends_and_news_is_counted(hub: WorkingH
 async def test_one_principal_fills_its_own_watches_of_a_connection_and_nobody_elses(
     hub: WorkingHub, newsy: str
 ) -> None:
-    connection_id = await connect_federated(hub, OWNER, newsy)
+    connection_id = await connect_federated(hub.runtime, OWNER, newsy)
     many = [Watch(connection_id, f"news://{number}") for number in range(watches.MOST_OF_ONE + 1)]
     async with hub.database.transaction() as tx:
         kept = await watches.want(tx, hub.database, "agt_greedy", many)

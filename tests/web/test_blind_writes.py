@@ -4,23 +4,16 @@ import re
 from dataclasses import replace
 
 import pytest
+from doors.federated import connect_federated
 from upstream.fixtures import McpUpstream
 from web_visitor import Visitor
 from world import World
 
-from connectors.mcp_upstream import Discovery, Owner
+from connectors.mcp_upstream import Owner
 from connectors.sdk.vocabulary import Effect, Fidelity, Tier
 from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
-from hub.registry import (
-    Environment,
-    NewConnection,
-    create_connection,
-    disable_connection,
-    get_connection,
-    register_connector,
-)
 
 pytestmark = pytest.mark.anyio
 
@@ -28,21 +21,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def notes(world: World, mcp_upstream: McpUpstream) -> McpUpstream:
     """A server of plain tools that say nothing of themselves, connected as `notes`."""
-    runtime, address = world.runtime, mcp_upstream.url
-    async with runtime.database.transaction() as tx:
-        probe = NewConnection(
-            name="probe", connector="upstream", environment=Environment.DEV, base_url=address, prefix="p_"
-        )
-        made = await create_connection(tx, probe, runtime.authority)
-        await runtime.vault.put(tx, made.id, {"token": "none"}, runtime.authority)
-        there = await get_connection(tx, made.id)
-    found = await runtime.executor.discover(Owner(name="notes"), there)
-    assert isinstance(found, Discovery), found
-    async with runtime.database.transaction() as tx:
-        await disable_connection(tx, made.id, runtime.authority, reason="only for looking")
-        await register_connector(tx, found.spec, runtime.authority)
-        new = NewConnection(name="notes", connector="notes", environment=Environment.DEV, base_url=address)
-        await create_connection(tx, new, runtime.authority)
+    await connect_federated(world.runtime, Owner(name="notes"), mcp_upstream.url)
     return mcp_upstream
 
 
