@@ -14,6 +14,7 @@ from connectors.sdk.vocabulary import Effect, Fidelity, Tier
 from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.web.slack_words import telling
 
 pytestmark = pytest.mark.anyio
 
@@ -69,3 +70,14 @@ async def test_of_many_together_those_without_a_preview_are_chosen_by_hand_alone
     assert not re.search(r'name="item" value="[^"]+" checked', ann.html)
     for words in ("note 0", "note 1", "No preview", "Cannot be undone", "so it is not chosen"):
         assert words in ann.text, words
+
+
+async def test_slack_tells_of_it_and_leaves_the_decision_to_the_page(world: World, notes: McpUpstream) -> None:
+    assert notes.store.effects() == []
+    asked = await asked_to_note(world, "hello there")
+    assert asked.question is not None
+
+    async with world.runtime.database.reading() as tx:
+        told = await telling(world.runtime)(tx, world.ann, asked, asked.question)
+
+    assert not told.is_whole
