@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import json
 import socket
-from typing import Any, Final
+from typing import Any
 
 import uvicorn
 from mcp.server.lowlevel import Server
@@ -13,8 +13,6 @@ from starlette.types import ASGIApp
 
 from upstream.server import until_alone
 
-_LONGEST_SECONDS: Final = 3600
-
 
 async def listen(app: ASGIApp) -> None:
     """Serve `app` on a port of this machine, and print `{"port": ...}` for the starter."""
@@ -22,7 +20,7 @@ async def listen(app: ASGIApp) -> None:
         runner = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1))
         print(json.dumps({"port": listener.getsockname()[1]}), flush=True)  # noqa: T201  # the starter reads it
         serving = asyncio.ensure_future(runner.serve([listener]))
-        await until_alone(_LONGEST_SECONDS)
+        await until_alone()
         runner.should_exit = True
         await serving
 

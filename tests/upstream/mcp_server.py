@@ -22,7 +22,7 @@ from mcp.shared.exceptions import MCPError
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from upstream.server import until_alone
+from upstream.server import LONGEST_SECONDS, until_alone
 from upstream.store import Store
 
 Json = Any
@@ -159,7 +159,7 @@ def main() -> None:
     """Serve until standard input ends or the time is up."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", type=Path, required=True, help="the SQLite file of effects")
-    parser.add_argument("--seconds", type=float, default=900, help="the longest it may run")
+    parser.add_argument("--seconds", type=float, default=LONGEST_SECONDS, help="the longest it may run")
     parser.add_argument("--era", choices=["both", "legacy"], default="both", help="which protocols it speaks")
     parser.add_argument("--sessions", action="store_true", help="keep sessions (older protocol)")
     parser.add_argument("--sse", action="store_true", help="answer with server-sent events")

@@ -20,6 +20,7 @@ from upstream.records import Records
 from upstream.store import Planned, Received, Store
 
 LARGEST_BODY = 1_000_000
+LONGEST_SECONDS = 7200.0  # a server that many tests share outlives every run of all of them
 JSON = {"content-type": "application/json"}
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 302: "Found"}
 
@@ -154,7 +155,7 @@ _FIXED: dict[Fault, Answer | bytes] = {
 }
 
 
-async def until_alone(seconds: float) -> None:
+async def until_alone(seconds: float = LONGEST_SECONDS) -> None:
     """Return when standard input ends, which it does when whoever started this process is gone, or after `seconds`.
 
     What is no pipe and no terminal says nothing of anybody; then the time alone counts.
@@ -186,7 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", type=Path, required=True, help="the SQLite file of records and effects")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--seconds", type=float, default=900, help="the longest it may run")
+    parser.add_argument("--seconds", type=float, default=LONGEST_SECONDS, help="the longest it may run")
     parser.add_argument("--example", action="store_true", help="put item 7, ten pencils, on the shelf")
     parser.add_argument("--token", help="refuse requests without this bearer token")
     asyncio.run(_main(parser.parse_args()))

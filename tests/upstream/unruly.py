@@ -228,7 +228,7 @@ async def over_http(manner: str) -> None:
     """Serve HTTP/1.1 on a free port of this machine."""
     server = await asyncio.start_server(lambda reader, writer: _serve(reader, writer, manner), "127.0.0.1", 0)
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)  # noqa: T201  # the starter reads it
-    await until_alone(900)
+    await until_alone()
     os._exit(0)
 
 
