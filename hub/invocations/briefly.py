@@ -17,7 +17,7 @@ _UNDER_WAY: Final = {
     State.COMMITTING: "Being checked once more; nothing has been sent.",
 }
 _SENT: Final = "Sent; the answer is awaited."
-_IN_DOUBT: Final = "Sent, and the answer was lost: the hub or an operator is finding out whether it happened."
+_IN_DOUBT: Final = "Sent, and no answer tells whether it was done: the hub or an operator is finding out."
 
 
 def briefly(invocation: Invocation) -> str:

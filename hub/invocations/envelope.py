@@ -244,7 +244,7 @@ def _waiting(invocation: Invocation, url: str) -> str:
         return _under_way(invocation, ask)
     if invocation.state is State.IN_DOUBT:
         return (
-            f"It was sent, and the system's answer was lost: it may or may not have happened (invocation "
+            f"It was sent, and no answer tells whether it was done: it may or may not have happened (invocation "
             f"{invocation.id}). The hub or an operator is finding out. {ask}"
         )
     if invocation.state is State.APPROVED and invocation.error_code in _FOR_NOW:

@@ -1,9 +1,10 @@
 """Resolving a doubt by people: when no system can say whether a write happened, somebody goes and looks."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from connectors.sdk.vocabulary import Tier
 from hub.audit import EventKind
@@ -32,6 +33,43 @@ class Resolution:
     operator: Principal
     has_happened: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one operator has put on record already."""
+
+    operator_id: str
+    has_happened: bool
+    reason: str
+    at: datetime
+
+
+async def count_doubts(tx: Tx) -> int:
+    """Return how many invocations are in doubt."""
+    query = select(func.count()).select_from(InvocationRow).where(InvocationRow.state == State.IN_DOUBT.value)
+    return await tx.scalar(query) or 0
+
+
+async def findings_on(tx: Tx, invocation_id: str) -> tuple[Finding, ...]:
+    """Return what operators have put on record of an invocation, the earliest first."""
+    query = select(FindingRow).where(FindingRow.invocation_id == invocation_id)
+    return tuple(
+        Finding(operator_id=row.operator_id, has_happened=row.has_happened, reason=row.reason, at=row.found_at)
+        for row in await tx.scalars(query.order_by(FindingRow.found_at, FindingRow.operator_id))
+    )
+
+
+async def may_settle(tx: Tx, operator: Principal, standing: Invocation) -> bool:
+    """Return whether somebody may say what became of an invocation in doubt: an operator who takes no part in it."""
+    if standing.state is not State.IN_DOUBT or not may(operator, Permission.RESOLVE_DOUBTS):
+        return False
+    return operator.id not in voters_excluded(await caller_of(tx, standing))
+
+
+def operators_needed(standing: Invocation) -> int:
+    """Return how many operators must find the same: two for a critical write, else one."""
+    return 2 if standing.tier is Tier.CRITICAL else 1
 
 
 async def doubtful(runtime: Runtime, *, limit: int = 100) -> list[Invocation]:
@@ -93,13 +131,12 @@ async def _record(tx: Tx, resolution: Resolution, reason: str) -> int:
 
 
 def _step(standing: Invocation, resolution: Resolution, agreeing: int) -> Step:
-    needed = 2 if standing.tier is Tier.CRITICAL else 1
     facts = {"has_happened": resolution.has_happened, "operator": resolution.operator.id, "agreeing": agreeing}
     changes: dict[str, str | None] = {"error_code": None, "error_message": None}
     if not resolution.has_happened:
         changes = {"error_code": NOT_DONE, "error_message": "An operator looked: it did not happen."}
     return Step(
-        to=State.RESOLVED_BY_HUMAN if agreeing >= needed else State.IN_DOUBT,
+        to=State.RESOLVED_BY_HUMAN if agreeing >= operators_needed(standing) else State.IN_DOUBT,
         event=EventKind.COMMIT_RESOLVED,
         facts=facts,
         private={"reason": resolution.reason},

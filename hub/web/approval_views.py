@@ -19,7 +19,6 @@ from hub.web.catalog import tool_url
 from hub.web.comparison import comparison, plain_fields
 from hub.web.dossier import Dossier
 from hub.web.field_words import arguments_words
-from hub.web.headlines import headline
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at, span
 from hub.web.plan_views import plan_box, state_word
@@ -69,9 +68,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
     return ApprovalPage(
         invocation_id=invocation.id,
         invocation_url=f"/invocations/{invocation.id}",
-        headline=inert_name(
-            headline(preview, title=dossier.operation.title, system=dossier.connection.name, words=dossier.words)
-        ),
+        headline=inert_name(dossier.headline),
         state=standing_word(dossier),
         is_open=_is_open(dossier, question),
         is_moving=not invocation.state.is_terminal and invocation.state is not State.AWAITING_APPROVAL,
@@ -273,11 +270,10 @@ def inbox_card(dossier: Dossier) -> InboxCard | None:
     question, record = invocation.question, invocation.preview
     if question is None or record is None or not question.is_open:
         return None
-    told = headline(record.preview, title=dossier.operation.title, system=dossier.connection.name, words=dossier.words)
     agent = dossier.people.get(invocation.agent_id)
     return InboxCard(
         url=f"/approvals/{invocation.id}",
-        headline=inert_name(told),
+        headline=inert_name(dossier.headline),
         agent=inert_name(dossier.name_of(invocation.agent_id)),
         is_suspended=agent is not None and agent.is_suspended,
         on_behalf_of=dossier.requester,

@@ -19,6 +19,7 @@ from hub.invocations.values import Invocation
 from hub.registry import Connection, read_current
 from hub.storage import now
 from hub.web.field_words import FieldWords, words_of
+from hub.web.headlines import headline
 from hub.web.visits import Visit
 
 
@@ -55,6 +56,13 @@ class Dossier:
     def words(self) -> FieldWords:
         """What the fields of its records and arguments are called."""
         return words_of(self.operation)
+
+    @property
+    def headline(self) -> str:
+        """What committing it would do, in one sentence."""
+        record = self.invocation.preview
+        preview = None if record is None else record.preview
+        return headline(preview, title=self.operation.title, system=self.connection.name, words=self.words)
 
     @property
     def requester(self) -> str:

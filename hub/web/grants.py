@@ -18,7 +18,6 @@ from hub.registry import read_current
 from hub.standing import Limit, StandingGrant
 from hub.storage import now
 from hub.web.dossier import Dossier, open_dossier
-from hub.web.headlines import headline
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.views.grants import GrantCard, GrantsPage, LimitField, NewGrantPage
@@ -105,9 +104,7 @@ async def _new_page(visit: Visit) -> NewGrantPage:
     return NewGrantPage(
         action=f"/approvals/{invocation.id}/standing-grant",
         back_url=f"/approvals/{invocation.id}",
-        headline=inert_name(
-            headline(preview, title=dossier.operation.title, system=dossier.connection.name, words=dossier.words)
-        ),
+        headline=inert_name(dossier.headline),
         agent=inert_name(dossier.name_of(invocation.agent_id)),
         tool=invocation.tool_name,
         group=" and ".join(one.whom for one in invocation.question.obligations),

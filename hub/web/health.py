@@ -10,10 +10,12 @@ from hub import audit, outbox
 from hub.audit import Checkpoint
 from hub.budgets import Outage, outages_now
 from hub.channels import webhooks
-from hub.identity.permissions import Permission, demand
+from hub.identity.permissions import Permission, demand, may
+from hub.invocations.resolve import count_doubts
 from hub.outbox import Message
 from hub.registry import Connection, reading
 from hub.storage import now
+from hub.web.doubts import PATH
 from hub.web.servers import UNAVAILABLE, connection_state
 from hub.web.views.operations import HealthLine, HealthPage
 from hub.web.visits import Shown, Visit, show
@@ -37,10 +39,12 @@ async def show_health(visit: Visit) -> Response:
         lost = await outbox.given_up(tx)
         outages = {one.connection_id: one for one in await outages_now(tx)}
         gone = [one.name for one in await webhooks.disabled(tx)]
+        doubts = await count_doubts(tx)
     engine = "SQLite" if runtime.database.is_sqlite else "PostgreSQL"
     lines = (
         HealthLine(part="Database", state=_WELL, detail=f"{engine} answers in {milliseconds} ms."),
         _audit_line(checkpoint),
+        _doubts_line(doubts, is_operator=may(visit.person, Permission.RESOLVE_DOUBTS)),
         _outbox_line([message for message, _ in lost]),
         *(_webhook_line(name) for name in gone),
         *(_connection_line(connection, outages.get(connection.id)) for connection in connections),
@@ -53,6 +57,15 @@ async def show_health(visit: Visit) -> Response:
 def _audit_line(checkpoint: Checkpoint | None) -> HealthLine:
     detail = f"{checkpoint.size:,} events are under a signed checkpoint." if checkpoint else "No checkpoint yet."
     return HealthLine(part="Audit log", state=_WELL if checkpoint else _ILL, detail=detail)
+
+
+def _doubts_line(count: int, *, is_operator: bool) -> HealthLine:
+    if not count:
+        return HealthLine(part="Writes in doubt", state=_WELL, detail="There are none.")
+    who = "You settle them" if is_operator else "Operators settle them"
+    whether = "1 was sent, and whether it was" if count == 1 else f"{count:,} were sent, and whether they were"
+    detail = f"{whether} done is not known. {who}, once somebody has looked in the system."
+    return HealthLine(part="Writes in doubt", state=_ILL, detail=detail, url=PATH if is_operator else "")
 
 
 def _outbox_line(lost: Sequence[Message]) -> HealthLine:

@@ -9,6 +9,7 @@ from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, may
 from hub.invocations.aftermath import taken_back_among
 from hub.invocations.queries import cancel, every_invocation, my_invocations
+from hub.invocations.resolve import may_settle
 from hub.invocations.undoing import Undo, undo
 from hub.storage import now
 from hub.web.dossier import open_dossier
@@ -52,7 +53,8 @@ async def show_invocation(visit: Visit) -> Response:
     dossier = await open_dossier(visit, visit.request.path_params["invocation_id"])
     async with visit.runtime.database.reading() as tx:
         events = await read_timeline(tx, dossier, visit.runtime.keys)
-    page = invocation_page(dossier, events)
+        is_theirs = await may_settle(tx, visit.person, dossier.invocation)
+    page = invocation_page(dossier, events, may_settle=is_theirs)
     shown = Shown(template="invocation.html", title=page.state.label, page=page, here="invocations")
     return show(visit, shown)
 

@@ -15,7 +15,6 @@ from hub.web.catalog import tool_url
 from hub.web.comparison import comparison, plain_fields
 from hub.web.dossier import Dossier
 from hub.web.field_words import FieldWords, arguments_words
-from hub.web.headlines import headline
 from hub.web.inert import inert, inert_name
 from hub.web.moments import At, at
 from hub.web.plan_views import progress_lines, state_word
@@ -32,9 +31,18 @@ _VERDICTS: Final = {
     State.UNVERIFIABLE: Word(label="could not be compared", meaning="", tone="warn"),
 }
 
+_UNKNOWN_YET: Final = frozenset({State.SENT, State.RESENDING, State.IN_DOUBT})
+_BEFORE_SENDING: Final = frozenset({State.AWAITING_APPROVAL, State.APPROVED, State.COMMITTING})
+_NOTHING_CHANGED: Final = frozenset(
+    {State.REJECTED, State.EXPIRED, State.CANCELLED, State.STALE, State.NOT_APPLIED, State.FAILED, State.DENIED}
+)
 
-def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> InvocationPage:
-    """Return one invocation in full; its answer is shown to those whose call it is, not to those who approved it."""
+
+def invocation_page(dossier: Dossier, events: tuple[EventLine, ...], *, may_settle: bool) -> InvocationPage:
+    """Return one invocation in full; its answer is shown to those whose call it is, not to those who approved it.
+
+    `may_settle` is whether the visitor may say what became of it.
+    """
     invocation = dossier.invocation
     state = invocation.state
     has_answer = dossier.is_mine and (state in DONE or state is State.SUCCEEDED)
@@ -43,7 +51,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
     answer = redact(invocation.output or {}, dossier.operation.output_schema)
     return InvocationPage(
         id=invocation.id,
-        headline=inert_name(_headline(dossier)),
+        headline=inert_name(dossier.headline),
         state=standing_word(dossier),
         tool=invocation.tool_name,
         tool_url=tool_url(invocation.server, invocation.tool_name),
@@ -70,12 +78,14 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         masked=", ".join(invocation.masked),
         argument_fields=plain_fields(invocation.arguments, arguments_words(dossier.operation)),
         changes=tuple(comparison(change, words) for change in preview.preview.changes) if preview else (),
+        previewed=_previewed(state),
         claims=claim_lines(invocation.claims),
         claimed_by=dossier.person_asking,
         digests=digest_lines(invocation),
         events=events,
         approval_url=f"/approvals/{invocation.id}" if invocation.question else "",
         cancel_url=f"/invocations/{invocation.id}/cancel" if dossier.is_mine and _may_be_stopped(invocation) else "",
+        doubt_url=f"/doubts/{invocation.id}" if may_settle else "",
         undo_url=f"/invocations/{invocation.id}/undo" if dossier.undo.is_open and dossier.may_act else "",
         undo_until=at(dossier.undo.until, now=dossier.at) if dossier.undo.until else None,
         undo_word=undo_word(dossier.operation.reversal, is_proven=dossier.undo_proven),
@@ -86,6 +96,14 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...]) -> Invocati
         steps=progress_lines(invocation),
         plan_url=f"/invocations/{invocation.part.plan_id}" if invocation.part else "",
     )
+
+
+def _previewed(state: State) -> str:
+    if state in _UNKNOWN_YET:
+        return "as previewed; whether it was done is not known"
+    if state in _BEFORE_SENDING:
+        return "as previewed; not carried out yet"
+    return "as previewed; it was not carried out" if state in _NOTHING_CHANGED else "as previewed"
 
 
 def _may_be_stopped(invocation: Invocation) -> bool:
@@ -131,16 +149,6 @@ def _as_read(name: str, noted: str) -> str:
     if value is None:
         return "nothing"
     return readable(name, value, None) or "empty text"
-
-
-def _headline(dossier: Dossier) -> str:
-    record = dossier.invocation.preview
-    return headline(
-        record.preview if record else None,
-        title=dossier.operation.title,
-        system=dossier.connection.name,
-        words=dossier.words,
-    )
 
 
 def _expires(dossier: Dossier) -> At | None:

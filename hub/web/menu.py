@@ -16,8 +16,13 @@ class Entry:
     count: int = 0
 
 
-def menu_of(person: Principal, *, waiting: int, owns_things: bool, is_acted_for: bool) -> tuple[Entry, ...]:
-    """Return what somebody may open, in its order; the first is where they come in."""
+def menu_of(
+    person: Principal, *, waiting: int, doubts: int, owns_things: bool, is_acted_for: bool
+) -> tuple[Entry, ...]:
+    """Return what somebody may open, in its order; the first is where they come in.
+
+    `waiting` and `doubts` are how many questions and writes in doubt wait for them.
+    """
 
     def allows(*permissions: Permission) -> bool:
         return any(may(person, one) for one in permissions)
@@ -39,6 +44,6 @@ def menu_of(person: Principal, *, waiting: int, owns_things: bool, is_acted_for:
             allows(Permission.SEE_METRICS, Permission.MANAGE_COSTS),
             Entry(key="metrics", url="/metrics", label="Metrics"),
         ),
-        (allows(Permission.SEE_HEALTH), Entry(key="health", url="/health", label="Health")),
+        (allows(Permission.SEE_HEALTH), Entry(key="health", url="/health", label="Health", count=doubts)),
     )
     return tuple(entry for is_open, entry in places if is_open)

@@ -55,14 +55,16 @@ STATES: Final[Mapping[State, Word]] = {
     ),
     State.IN_DOUBT: Word(
         label="In doubt",
-        meaning="It was sent and the answer was lost: it may or may not have happened. The hub or an operator is "
-        "finding out.",
+        meaning="It was sent, and no answer tells whether it was done: it may or may not have happened. The hub or an "
+        "operator is finding out.",
         tone="bad",
     ),
     State.NOT_APPLIED: Word(
         label="Did not arrive", meaning="It turned out that the system never carried it out.", tone="neutral"
     ),
-    State.FAILED: Word(label="Failed", meaning="The system definitely refused it. Nothing was changed.", tone="bad"),
+    State.FAILED: Word(
+        label="Failed", meaning="The system refused it, or could not be reached. Nothing was changed.", tone="bad"
+    ),
     State.COMMITTED: Word(label="Done", meaning="The system has carried it out.", tone="good"),
     State.VERIFIED: Word(
         label="Done and verified",
@@ -127,7 +129,7 @@ EVENTS: Final[Mapping[EventKind, Word]] = {
     EventKind.COMMIT_SENT: Word(label="Sent to the system", meaning="", tone="info"),
     EventKind.COMMIT_RESENDING: Word(label="To be sent again", meaning="", tone="warn"),
     EventKind.COMMIT_COMMITTED: Word(label="Carried out", meaning="", tone="good"),
-    EventKind.COMMIT_FAILED: Word(label="Refused by the system", meaning="", tone="bad"),
+    EventKind.COMMIT_FAILED: Word(label="Not carried out", meaning="", tone="bad"),
     EventKind.COMMIT_IN_DOUBT: Word(label="In doubt", meaning="", tone="bad"),
     EventKind.COMMIT_NOT_APPLIED: Word(label="Found not to have arrived", meaning="", tone="neutral"),
     EventKind.COMMIT_VERIFIED: Word(label="Read back and verified", meaning="", tone="good"),

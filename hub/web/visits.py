@@ -19,6 +19,7 @@ from hub.identity.known_browsers import mark_cookie_name
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal
 from hub.identity.sessions import WebSession, cookie_name, session_of, touch_session
+from hub.invocations.resolve import count_doubts
 from hub.invocations.runtime import Runtime
 from hub.web.forms import MAX_BODY, Form, check_address, check_origin, read_form
 from hub.web.headers import page_headers
@@ -73,6 +74,7 @@ class Visit(Guest):
 
     session: WebSession
     waiting: int = 0
+    doubts: int = 0
     owns_things: bool = False
     is_acted_for: bool = False
     has_slack: bool = False
@@ -180,6 +182,7 @@ class Doorway:
         async with self.runtime.database.reading() as tx:
             owns_things = await owns_anything(tx, session.principal.id)
             is_acted_for = await is_anybody_acting_for(tx, session.principal.id)
+            doubts = await count_doubts(tx) if may(session.principal, Permission.RESOLVE_DOUBTS) else 0
         return Visit(
             request=guest.request,
             runtime=guest.runtime,
@@ -187,6 +190,7 @@ class Doorway:
             trace_id=guest.trace_id,
             session=session,
             waiting=await self.waiting(self.runtime, session.principal),
+            doubts=doubts,
             owns_things=owns_things,
             is_acted_for=is_acted_for,
             has_slack=self.has_slack,
@@ -225,7 +229,11 @@ def viewer_of(visit: Visit) -> Viewer:
         display_name=visit.person.display_name,
         csrf_token=visit.session.csrf_token,
         menu=menu_of(
-            visit.person, waiting=visit.waiting, owns_things=visit.owns_things, is_acted_for=visit.is_acted_for
+            visit.person,
+            waiting=visit.waiting,
+            doubts=visit.doubts,
+            owns_things=visit.owns_things,
+            is_acted_for=visit.is_acted_for,
         ),
         has_slack=visit.has_slack,
         sees_waiting=may(visit.person, Permission.SEE_WAITING),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from web_gallery_acting import ACTING
 from web_gallery_approval import APPROVALS, INBOXES
 from web_gallery_audit import LOGS
+from web_gallery_doubts import DOUBT_LISTS, DOUBTS
 from web_gallery_erasures import ERASURES
 from web_gallery_grants import GRANTS, NEW_GRANTS, REVIEWS
 from web_gallery_identities import identity_pages
@@ -73,7 +74,7 @@ EVERYBODY = Principal(
 VIEWER = Viewer(
     display_name="Grace Hopper",
     csrf_token="csrf-example",
-    menu=menu_of(EVERYBODY, waiting=2, owns_things=True, is_acted_for=True),
+    menu=menu_of(EVERYBODY, waiting=2, doubts=1, owns_things=True, is_acted_for=True),
     sees_waiting=True,
     has_slack=True,
 )
@@ -258,6 +259,8 @@ def _governed() -> Iterator[Example]:
         ("broken-glass", "broken_glass.html", "approvals", GLASS),
         ("trust", "trust.html", "tools", TRUST),
         ("waiting", "waiting.html", "health", WAITING),
+        ("doubts", "doubts.html", "health", DOUBT_LISTS),
+        ("doubt", "doubt.html", "health", DOUBTS),
         ("invocations", "invocations.html", "invocations", INVOCATION_LISTS),
         ("invocation", "invocation.html", "invocations", INVOCATIONS | PLANS_BEGUN),
         ("servers", "servers.html", "servers", SERVER_LISTS),

@@ -60,6 +60,7 @@ DONE = InvocationPage(
     argument_fields=plain_fields({"party_id": 7, "term": "60 days net", "from": "2026-12-01"}),
     outcome_fields=plain_fields({"id": 7, "customer_payment_term": "60 days net"}),
     changes=(comparison(TERM),),
+    previewed="as previewed",
     claims=HIGH.claims,
     digests=HIGH.digests,
     events=(
@@ -118,6 +119,8 @@ INVOCATIONS = {
     "in-doubt": replace(
         DONE,
         state=IN_DOUBT,
+        previewed="as previewed; whether it was done is not known",
+        doubt_url="/doubts/inv_1",
         outcome=None,
         verification=None,
         error=inert("Tryton closed the connection before it answered."),

@@ -89,6 +89,8 @@ class InvocationPage:
     argument_fields: tuple[Field, ...]
     outcome_fields: tuple[Field, ...]
     changes: tuple[Comparison, ...]
+    previewed: str
+    """Whether what was previewed is what was done, as far as that is known."""
     claims: tuple[Claim, ...]
     digests: tuple[tuple[str, str], ...]
     events: tuple[EventLine, ...]
@@ -96,6 +98,8 @@ class InvocationPage:
     """The person whose words the claims are; empty: the agent's."""
     approval_url: str = ""
     cancel_url: str = ""
+    doubt_url: str = ""
+    """Where an operator says what became of it; empty for everybody else, and once it is known."""
     undo_url: str = ""
     undo_until: At | None = None
     undo_word: Word | None = None

@@ -1,0 +1,73 @@
+"""Writes in doubt and the page on which one is settled, as typed examples."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from web_gallery_approval import HOSTILE_CHANGE, TERM
+from web_gallery_tool import HOSTILE
+
+from connectors.sdk.vocabulary import Tier, UpstreamClass
+from hub.web.comparison import comparison, plain_fields
+from hub.web.doubts import DoubtCard, DoubtPage, DoubtsPage, FoundLine
+from hub.web.inert import inert, inert_name
+from hub.web.moments import at
+from hub.web.wording import TIERS, UPSTREAM_CLASSES, Word
+
+NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+_CARD = DoubtCard(
+    url="/doubts/inv_1",
+    headline=inert_name("Send notes_post in Notes"),
+    agent=inert_name("Invoice assistant"),
+    on_behalf_of="Olive Owner",
+    tool="notes_post",
+    system=inert_name("Notes"),
+    tier=TIERS[Tier.HIGH],
+    sent=at(NOW - timedelta(minutes=12), now=NOW),
+    why=inert("The tool reports an error: it broke."),
+    upstream_class=UPSTREAM_CLASSES[UpstreamClass.D],
+)
+_HOSTILE_CARD = replace(
+    _CARD,
+    headline=inert_name(HOSTILE),
+    agent=inert_name(HOSTILE),
+    on_behalf_of=HOSTILE,
+    system=inert_name(HOSTILE),
+    why=inert(HOSTILE),
+)
+_FOUND = FoundLine(
+    who="Omar Operator",
+    what=Word(label="it was done", meaning="", tone="good"),
+    reason=inert("The note is on the board, posted at 13:48."),
+    at=at(NOW - timedelta(minutes=2), now=NOW),
+)
+_DOUBT = DoubtPage(
+    id="inv_1",
+    card=_CARD,
+    invocation_url="/invocations/inv_1",
+    reference="inv_1.1",
+    changes=(),
+    argument_fields=plain_fields({"text": "Back at noon"}),
+    found=(),
+    needed=1,
+    action="/doubts/inv_1",
+)
+DOUBT_LISTS = {
+    "none": DoubtsPage(cards=()),
+    "some": DoubtsPage(cards=(_CARD, replace(_CARD, url="/doubts/inv_2", why=None))),
+    "many": DoubtsPage(cards=(_CARD,) * 100, is_cut=True),
+    "hostile": DoubtsPage(cards=(_HOSTILE_CARD,)),
+}
+DOUBTS = {
+    "blind": _DOUBT,
+    "previewed": replace(_DOUBT, changes=(comparison(TERM),)),
+    "critical": replace(_DOUBT, card=replace(_CARD, tier=TIERS[Tier.CRITICAL]), found=(_FOUND,), needed=2),
+    "refused": replace(_DOUBT, reason="I looked.", problem="You have said the opposite before."),
+    "own": replace(_DOUBT, action=""),
+    "hostile": replace(
+        _DOUBT,
+        card=_HOSTILE_CARD,
+        changes=(comparison(HOSTILE_CHANGE),),
+        argument_fields=plain_fields({"text": HOSTILE}),
+        found=(replace(_FOUND, who=HOSTILE, reason=inert(HOSTILE)),),
+    ),
+}
