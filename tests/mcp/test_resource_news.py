@@ -12,6 +12,7 @@ from doors.working_hub import ALL_SCOPES, WorkingHub
 from mcp.client.subscriptions import ResourceUpdated, ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from questions import rules
+from sqlalchemy import update
 from starlette.applications import Starlette
 
 from hub import watches
@@ -21,12 +22,16 @@ from hub.bundles import Publication, publish_bundle
 from hub.identity import directory
 from hub.identity.clients import limit_client
 from hub.identity.resources import EVERYTHING
+from hub.identity.tables import GrantRow
 from hub.registry import find_connection
 
 pytestmark = pytest.mark.anyio
 
 BOOK = "book://1"
 PAGE = "book://emma/pages/7"
+TOOLS = ("note_post", "item_put", "item_get")
+"""Held back one by one, with news after each: once that is told, no look from before is under way, and had the news
+been told, it would stand between two of them."""
 FORBID = '@id("no-books") forbid (principal, action == Action::"propose", resource in ToolClass::"library");'
 
 
@@ -58,6 +63,12 @@ async def scopes(hub: WorkingHub, scopes: frozenset[str]) -> None:
         await limit_client(tx, reader.id, scopes=scopes, servers=everything, authority=hub.authority)
 
 
+async def grants(hub: WorkingHub, scopes: frozenset[str]) -> None:
+    async with hub.database.transaction() as tx:
+        await tx.execute(update(GrantRow).values(scopes=sorted(scopes)))
+        await hub.authority.outdate_callers(tx)
+
+
 async def switch(hub: WorkingHub, *, is_on: bool) -> None:
     async with hub.database.transaction() as tx:
         if is_on:
@@ -70,6 +81,7 @@ Change = Callable[[WorkingHub], Awaitable[None]]
 TAKEN_AND_GIVEN: dict[str, tuple[Change, Change]] = {
     "policy": (lambda hub: policy(hub, FORBID), lambda hub: policy(hub, "")),
     "scopes": (lambda hub: scopes(hub, ALL_SCOPES), lambda hub: scopes(hub, SCOPES)),
+    "grant": (lambda hub: grants(hub, ALL_SCOPES), lambda hub: grants(hub, SCOPES)),
     "kill switch": (lambda hub: switch(hub, is_on=True), lambda hub: switch(hub, is_on=False)),
 }
 
@@ -88,15 +100,40 @@ async def test_news_is_told_while_the_resource_could_be_read_and_what_was_missed
         await tell(hub, BOOK)
         heard.append(await anext(events))
         await take(hub)
-        await tell(hub, BOOK)
-        for name in ("note_post", "item_put"):  # had the news been told, it would stand between these two
+        for name in TOOLS:
             await hub.hold_back(name)
             heard.append(await anext(events))
+            await tell(hub, BOOK)
         await give(hub)
         await tell(hub)
         heard.append(await anext(events))
 
-    assert heard == [ResourceUpdated(uri=BOOK), ToolsListChanged(), ToolsListChanged(), ResourceUpdated(uri=BOOK)]
+    assert heard == [ResourceUpdated(uri=BOOK), *[ToolsListChanged()] * len(TOOLS), ResourceUpdated(uri=BOOK)]
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize(("take", "give"), TAKEN_AND_GIVEN.values(), ids=TAKEN_AND_GIVEN)
+async def test_the_stream_of_an_older_session_tells_no_more_than_could_be_read_either(
+    hub: WorkingHub, app: Starlette, token: str, take: Change, give: Change
+) -> None:
+    client, heard = OlderClient(app=app, token=token), list[object]()
+    await client.open({})
+    await client.send("resources/subscribe", {"uri": BOOK})
+    async with client.listening() as news:
+        await news.is_begun.wait()
+        await tell(hub, BOOK)
+        heard.append((await news.told())["method"])
+        await take(hub)
+        for name in TOOLS:
+            await hub.hold_back(name)
+            heard.append((await news.told())["method"])
+            await tell(hub, BOOK)
+        await give(hub)
+        await tell(hub)
+        heard.append((await news.told())["method"])
+
+    lists, updated = "notifications/tools/list_changed", "notifications/resources/updated"
+    assert heard == [updated, *[lists] * len(TOOLS), updated]
 
 
 @pytest.mark.usefixtures("token")
