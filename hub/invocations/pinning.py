@@ -23,8 +23,12 @@ from hub.registry.stewardship import Stewards, require_steward
 from hub.storage import Tx
 
 _LOG: Final = structlog.get_logger(__name__)
-_AT_ONCE: Final = 32
-"""Servers that one process looks at beside each other; most of a look is waiting."""
+IN_ONE_TURN: Final = 32
+"""Servers that one process begins to look at in one turn; most of a look is waiting."""
+IN_ALL: Final = 128
+"""Looks that one process has under way: those of more turns than a server can take that does not answer. So it costs
+the others no more than one that answers, which is a place in one turn.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ class Looks:
 
     async def begin(self) -> Mapping[str, asyncio.Task[None]]:
         """Begin to look at the federated servers that are due, as far as there are places; return these looks."""
-        places = _AT_ONCE - len(self._under_way)
+        places = min(IN_ONE_TURN, IN_ALL - len(self._under_way))
         if places <= 0:
             return {}
         async with self._runtime.database.transaction() as tx:

@@ -14,8 +14,9 @@ from connectors.mcp_upstream import owner_of
 from hub import pins
 from hub.audit import EventKind, events_of
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound, Quarantined
+from hub.execution.executor import DISCOVERY_SECONDS
 from hub.identity.resources import EVERYTHING
-from hub.invocations.pinning import Looks, Seen, look_for
+from hub.invocations.pinning import IN_ALL, IN_ONE_TURN, Looks, Seen, look_for
 from hub.invocations.states import State as ReadState
 from hub.pins import Sign, State
 from hub.pins.tables import PinLookRow
@@ -30,6 +31,7 @@ from hub.registry import (
 from hub.registry.connecting import ConnectionChange
 from hub.registry.differing import registered
 from hub.storage import now
+from hub.worker import PIN_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -239,9 +241,10 @@ async def test_a_tool_whose_schema_doubles_by_reference_is_left_out_and_holds_up
 
 
 async def test_servers_that_never_answer_delay_no_look_at_another(notes: Notes) -> None:
+    at_once = 2 * IN_ONE_TURN
     async with mute_server() as url:
         async with notes.hub.database.transaction() as tx:
-            for number in range(3):
+            for number in range(at_once):
                 new = NewConnection(
                     name=f"mute{number}",
                     connector="notes",
@@ -256,7 +259,7 @@ async def test_servers_that_never_answer_delay_no_look_at_another(notes: Notes) 
         async with notes.hub.database.transaction() as tx:
             mute = PinLookRow.connection_id != notes.connection_id
             await tx.execute(update(PinLookRow).where(mute).values(look_at=await now(tx)))
-        waiting = await looks.begin()
+        waiting = [*(await looks.begin()).values(), *(await looks.begin()).values()]
         async with notes.hub.database.transaction() as tx:
             mine = PinLookRow.connection_id == notes.connection_id
             await tx.execute(update(PinLookRow).where(mine).values(look_at=await now(tx)))
@@ -265,12 +268,16 @@ async def test_servers_that_never_answer_delay_no_look_at_another(notes: Notes) 
         await asyncio.gather(*good.values())
 
         assert [*good] == [notes.connection_id]
-        assert len(waiting) == 3
-        assert not any(one.done() for one in waiting.values())
+        assert len(waiting) == at_once
+        assert not any(one.done() for one in waiting)
         with pytest.raises(Quarantined):
             await notes.read("x")
         await looks.close()
-    assert all(one.cancelled() for one in waiting.values())
+    assert all(one.cancelled() for one in waiting)
+
+
+def test_a_server_that_does_not_answer_is_looked_at_for_fewer_turns_than_there_are_places_for() -> None:
+    assert DISCOVERY_SECONDS / PIN_SECONDS + 1 <= IN_ALL / IN_ONE_TURN
 
 
 @asynccontextmanager
