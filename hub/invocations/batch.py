@@ -50,11 +50,13 @@ async def vote_on_batch(ballot: Ballot, items: Sequence[Item], limit: Limit, run
         FreshLoginNeeded: a rule wants a younger login; nothing more was counted.
         InputError: there are no items, too many, or the same one twice, or they are not of one batch.
     """
-    if not 0 < len(items) <= MOST_ITEMS or len({one.invocation_id for one in items}) != len(items):
-        raise InputError(f"Choose from 1 to {MOST_ITEMS} different items.")
+    if not items:
+        raise InputError("Nothing is chosen. Choose what you decide about. Nothing was decided.")
+    if len(items) > MOST_ITEMS or len({one.invocation_id for one in items}) != len(items):
+        raise InputError(f"Choose at most {MOST_ITEMS} different items. Nothing was decided.")
     seen = await _seen(items, runtime)
     if len({question.shape for question in seen.values()}) > 1:
-        raise InputError("These are not of one batch. Decide them one by one.")
+        raise InputError("These are not of one batch. Decide them one by one. Nothing was decided.")
     beyond = {found: limit.beyond(question.summary) for found, question in seen.items()}
     return [await _decide(ballot, one, beyond.get(one.digest, UNSEEN), runtime) for one in items]
 

@@ -15,6 +15,7 @@ from hub.web.approval_views import inbox_card, undo_of
 from hub.web.comparison import Comparison, Field, comparison, plain_fields
 from hub.web.dossier import Dossier, open_dossier
 from hub.web.field_words import arguments_words
+from hub.web.forms import Form
 from hub.web.views.approval import BatchLine, InboxCard
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
 from hub.web.wording import Word
@@ -37,6 +38,8 @@ class BatchItem:
     """The records that it changes and that are there already."""
     same_as: InboxCard | None = None
     """The first item above it that changes one of these records, too."""
+    is_chosen: bool = False
+    """Whether it is ticked as the page opens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,11 @@ class BatchPage:
     action: str
     items: tuple[BatchItem, ...]
     currency: str
+    rows: str = ""
+    money: str = ""
+    reason: str = ""
+    problem: str = ""
+    """What stood against the decision; what was typed and ticked for it is kept."""
 
 
 async def batch_lines(visit: Visit) -> tuple[BatchLine, ...]:
@@ -62,19 +70,22 @@ async def batch_lines(visit: Visit) -> tuple[BatchLine, ...]:
 
 async def show_batch(visit: Visit) -> Response:
     """Show the questions of one batch; looking decides nothing."""
-    batch = await _batch(visit.runtime, visit.person, visit.request.path_params["shape"])
-    dossiers = [await open_dossier(visit, one.invocation_id) for one in batch]
-    items = [item for one, dossier in zip(batch, dossiers, strict=True) if (item := _item(one, dossier))]
-    page = BatchPage(
-        action=_url(batch[0]),
-        items=tuple(_compared(items)),
-        currency=next((str(found) for one in batch if (found := one.summary["blast"]["currency"])), ""),
-    )
-    return show(visit, Shown(template="batch.html", title="Decide together", page=page, here="approvals"))
+    return _shown(visit, await _page(visit))
 
 
 async def submit_batch(visit: Visit) -> Response:
     """Count the visitor's vote on each item that was chosen, and tell what came of them."""
+    try:
+        decided = await _voted(visit)
+    except FreshLoginNeeded:
+        return redirect(f"/fresh-login?next={visit.request.url.path}")
+    except InputError as error:
+        return _shown(visit, _kept(await _page(visit), visit.form, problem=error.message), status=400)
+    refused = [one for one in decided if one.state is None]
+    return redirect_telling(visit, "/approvals", _told(decided), tone="warn" if refused else "good")
+
+
+async def _voted(visit: Visit) -> list[Decided]:
     form = visit.form
     ballot = Ballot(
         invocation_id="",  # each item brings its own, with its own digest
@@ -85,12 +96,36 @@ async def submit_batch(visit: Visit) -> Response:
         authenticated_at=visit.session.authenticated_at,
     )
     items = [_chosen(value) for value in form.all("item")]
-    try:
-        decided = await vote_on_batch(ballot, items, _limit(visit), visit.runtime)
-    except FreshLoginNeeded:
-        return redirect(f"/fresh-login?next={visit.request.url.path}")
-    refused = [one for one in decided if one.state is None]
-    return redirect_telling(visit, "/approvals", _told(decided), tone="warn" if refused else "good")
+    return await vote_on_batch(ballot, items, _limit(visit), visit.runtime)
+
+
+async def _page(visit: Visit) -> BatchPage:
+    batch = await _batch(visit.runtime, visit.person, visit.request.path_params["shape"])
+    dossiers = [await open_dossier(visit, one.invocation_id) for one in batch]
+    items = [item for one, dossier in zip(batch, dossiers, strict=True) if (item := _item(one, dossier))]
+    return BatchPage(
+        action=_url(batch[0]),
+        items=tuple(_compared(items)),
+        currency=next((str(found) for one in batch if (found := one.summary["blast"]["currency"])), ""),
+    )
+
+
+def _kept(page: BatchPage, form: Form, *, problem: str) -> BatchPage:
+    """Return the page with what was typed and ticked, and what stood against it."""
+    ticked = frozenset(form.all("item"))
+    return replace(
+        page,
+        items=tuple(replace(item, is_chosen=item.value in ticked) for item in page.items),
+        rows=form.one("rows"),
+        money=form.one("money_minor"),
+        reason=form.one("reason"),
+        problem=problem,
+    )
+
+
+def _shown(visit: Visit, page: BatchPage, *, status: int = 200) -> Response:
+    shown = Shown(template="batch.html", title="Decide together", page=page, here="approvals", status=status)
+    return show(visit, shown)
 
 
 async def _batch(runtime: Runtime, person: Principal, shape: str) -> list[Question]:
@@ -125,10 +160,13 @@ def _item(question: Question, dossier: Dossier) -> BatchItem | None:
 
 
 def _compared(items: Sequence[BatchItem]) -> Iterator[BatchItem]:
-    """Yield the items; each that changes a record after another one says so, since it may find it changed by then."""
+    """Yield the items; each that changes a record after another one says so, since it may find it changed by then.
+
+    Such a one is for its voter to choose, and so is one of which nobody knows what it would change.
+    """
     for number, item in enumerate(items):
         same = next((one.card for one in items[:number] if one.targets & item.targets), None)
-        yield replace(item, same_as=same)
+        yield replace(item, same_as=same, is_chosen=same is None and not item.card.is_blind)
 
 
 def _choice(pressed: str) -> Choice:

@@ -70,3 +70,33 @@ async def test_two_new_records_are_not_the_same(world: World, ann: Visitor) -> N
     await ann.get(f"/approval-batches/{asked[0].question.shape}")
 
     assert "the same record" not in ann.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ({"item": [], "decision": "approve"}, "Nothing is chosen."),
+        ({"rows": "many", "decision": "approve"}, "Write a limit as a whole number."),
+        ({"rows": "1"}, "Press Approve or Reject."),
+    ],
+    ids=("nothing-ticked", "no-number", "no-button"),
+)
+async def test_what_stands_against_a_decision_is_told_on_its_page_which_keeps_what_was_typed(
+    world: World, ann: Visitor, typed: dict[str, str | list[str]], told: str
+) -> None:
+    asked = [await world.call("ticket_create", {"title": f"ticket {number}"}) for number in range(2)]
+    assert asked[0].question is not None
+    page = f"/approval-batches/{asked[0].question.shape}"
+    await ann.get(page)
+    ticked = [value for name, value in ann.form(page).fields if name == "item"][1:]
+
+    await ann.submit(page, **{"item": ticked, "reason": "as agreed", **typed})
+
+    assert ann.page.status_code == 400
+    assert ann.html.count('role="alert"') == 1
+    assert told in ann.text
+    kept = ann.form(page).fields
+    assert ("reason", "as agreed") in kept
+    assert ("rows", typed.get("rows", "")) in kept
+    assert [value for name, value in kept if name == "item"] == typed.get("item", ticked)
+    assert {(await current(world.runtime, one.id)).state for one in asked} == {State.AWAITING_APPROVAL}

@@ -68,7 +68,7 @@ async def test_of_many_together_those_without_a_preview_are_chosen_by_hand_alone
 
     assert len(re.findall(r'name="item" value="inv_\w+ [0-9a-f]{64}"', ann.html)) == 2
     assert not re.search(r'name="item" value="[^"]+" checked', ann.html)
-    for words in ("note 0", "note 1", "No preview", "Cannot be undone", "so it is not chosen"):
+    for words in ("note 0", "note 1", "No preview", "Cannot be undone", "so it is for you to tick"):
         assert words in ann.text, words
 
 

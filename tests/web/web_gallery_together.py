@@ -28,6 +28,7 @@ _ITEMS = tuple(
         argument_fields=_GIVEN,
         undo=REVERSALS[Reversal.EXACT],
         targets=frozenset(),
+        is_chosen=True,
     )
     for number, card in enumerate(_CARDS)
 )
@@ -40,12 +41,24 @@ _HOSTILE = BatchItem(
     targets=frozenset({"parties/1"}),
 )
 _BLIND = replace(
-    _ITEMS[0], value="inv_7 digest", changes=(), card=replace(_CARDS[0], is_blind=True, given=inert_name(HOSTILE))
+    _ITEMS[0],
+    value="inv_7 digest",
+    is_chosen=False,
+    changes=(),
+    card=replace(_CARDS[0], is_blind=True, given=inert_name(HOSTILE)),
 )
 _SAME = replace(_HOSTILE, value="inv_8 digest", same_as=_HOSTILE.card)
 BATCHES = {
     "some": BatchPage(action="/approvals/together/shape", items=_ITEMS, currency="EUR"),
     "no-money": BatchPage(action="/approvals/together/shape", items=_ITEMS[:1], currency=""),
+    "refused": BatchPage(
+        action="/approvals/together/shape",
+        items=(_BLIND, replace(_BLIND, value="inv_6 digest")),
+        currency="",
+        rows="5",
+        reason="as agreed",
+        problem="Nothing is chosen. Choose what you decide about. Nothing was decided.",
+    ),
     "hostile": BatchPage(action="/approvals/together/shape", items=(*_ITEMS, _HOSTILE, _SAME, _BLIND), currency="EUR"),
 }
 _MINE = DeputyLine(
