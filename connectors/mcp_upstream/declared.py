@@ -121,13 +121,15 @@ def _given(call: PhaseCall) -> dict[str, Json]:
             return arguments
 
 
-def understood(operation: OperationSpec, phase: Phase, structured: Json) -> PhaseResult | None:
-    """Return what the answer of a phase that only reads says; None for an answer of the operation itself.
+def understood(operation: OperationSpec, phase: Phase, structured: Json) -> PhaseResult:
+    """Return what the tool of a phase says in its structured content.
 
     Raises:
         ValueError: it is not what the phase answers.
     """
-    members = _members(structured)
+    if not isinstance(structured, dict):
+        raise ValueError("its structured content is no object")  # noqa: TRY004  # what is wrong is what was answered
+    members = cast("Mapping[str, Json]", structured)
     match phase:
         case Phase.PREVIEW:
             preview = Preview.model_validate(_known(members))
@@ -135,13 +137,11 @@ def understood(operation: OperationSpec, phase: Phase, structured: Json) -> Phas
             return Previewed(preview=preview.model_copy(update={"fidelity": fidelity}))
         case Phase.OBSERVE:
             return Observed.model_validate({"records": members.get("records")})
-        case Phase.LOOKUP:
+        case _:
             found = members.get("found", ...)
             if found is not None and not isinstance(found, dict):
                 raise ValueError("a lookup says what it found, or null")
             return NotFoundYet() if found is None else Found(output=cast("dict[str, Json]", found))
-        case _:
-            return None
 
 
 def _known(preview: Mapping[str, Json]) -> dict[str, Json]:

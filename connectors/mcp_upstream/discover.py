@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from glob import escape
 from typing import Any, TypeGuard, cast
 
-from pydantic import ValidationError
-
 from connectors.mcp_upstream import serving
 from connectors.mcp_upstream.declared import declarations, declared_effect, fields_of, says_it_writes
 from connectors.mcp_upstream.headers import repeated
@@ -17,6 +15,7 @@ from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, Rp
 from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.declaration import Declared
 from connectors.sdk.errors import NotFound, Refused, Unreadable
+from connectors.sdk.faults import first_fault
 from connectors.sdk.names import normalised
 from connectors.sdk.portable import bound_integers, drop_null, parts_of, reference_problem
 from connectors.sdk.rpc import tool_call
@@ -118,8 +117,8 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
             if (said := declared.get(name)) is None:
                 return _fit(_operation(names[name], tools[name], owner, manner))
             return _fit(_declared_operation(names[name], name, tools, said, manner))
-        except (ValidationError, SchemaInvalid, ValueError, TypeError) as error:
-            return Refusal(tool=name, reason=str(error)[:500])
+        except (SchemaInvalid, ValueError, TypeError) as error:
+            return Refusal(tool=name, reason=first_fault(error)[:500])
         except (AttributeError, KeyError, RecursionError) as error:
             return Refusal(tool=name, reason=f"its schemas cannot be understood ({type(error).__name__})")
 

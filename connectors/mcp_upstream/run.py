@@ -9,6 +9,7 @@ from connectors.mcp_upstream.headers import of_a_call
 from connectors.mcp_upstream.protocol import MODERN, Call, RpcError, Session, refusal
 from connectors.mcp_upstream.results import ToolResult, tool_result, unfinished
 from connectors.sdk.errors import ConnectorError, Refused, Unknown, Unreadable
+from connectors.sdk.faults import first_fault
 from connectors.sdk.preview import Preview
 from connectors.sdk.run import (
     CONNECTOR_BROKEN,
@@ -73,10 +74,25 @@ async def _of_tool(operation: OperationSpec, call: PhaseCall, transport: Transpo
         raise _reported(operation, result, is_safe=_is_safe(call))
     if not is_declared(operation):
         return Done(output=result.output)
-    try:
-        return understood(operation, call.phase, result.structured) or Done(output=result.structured)
-    except ValueError as error:
-        return Failed(code=CONNECTOR_BROKEN, message=f"{asks.tool} answers something else than declared: {error}")
+    return _declared_answer(operation, asks.tool, call.phase, result.structured)
+
+
+def _declared_answer(operation: OperationSpec, tool: str, phase: Phase, structured: Json) -> PhaseResult:
+    """Return what the answer of a tool that declares what it does says, or that it says nothing of the kind."""
+    nothing = "answered without structured content" if structured is None else None
+    match phase:
+        case Phase.READ if nothing:
+            raise Unreadable(f"{tool} {nothing}.")
+        case Phase.READ | Phase.COMMIT:
+            return Done(output=structured, findings=(f"{tool} {nothing}.",) if nothing else ())
+        case _:
+            try:
+                said = nothing or understood(operation, phase, structured)
+            except ValueError as error:
+                said = f"answered something else than declared: {first_fault(error)}"
+    if not isinstance(said, str):
+        return said
+    return Failed(code=CONNECTOR_BROKEN, message=f"{tool}, which {operation.name} names for its {phase}, {said}.")
 
 
 def _is_safe(call: PhaseCall) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.sdk.auth import AuthSpec, Basic, Bearer
+from connectors.sdk.faults import first_fault
 from connectors.sdk.vocabulary import Effect, Tier
 
 Json = Any
@@ -58,5 +59,4 @@ def owners_words(said: Mapping[str, Json]) -> OwnersWords:
     try:
         return OwnersWords.model_validate(said)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BadWord(f"{'/'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise BadWord(first_fault(error)) from error

@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.openapi.document import HUB, Object
+from connectors.sdk.faults import first_fault
 from connectors.sdk.spec import Idempotency
 from connectors.sdk.vocabulary import Effect, Reversal, Tier
 
@@ -121,8 +122,7 @@ def owners_word(said: Json) -> OwnersWord:
     try:
         return OwnersWord.model_validate(said)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BadWord(f"{HUB}: {'/'.join(map(str, first['loc'])) or 'it'}: {first['msg']}") from error
+        raise BadWord(f"{HUB}: {first_fault(error)}") from error
 
 
 def without_owners_words(root: Mapping[str, Json]) -> tuple[Object, int]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.context import Context
+from connectors.sdk.faults import first_fault
 from connectors.sdk.operations import AnyOperation, Read, ReadOptions, Write, WriteOptions
 from connectors.sdk.protocols import GraphQL, JsonRpc, XmlRpc
 from connectors.sdk.resource import Resource, ResourceOptions, resource_of
@@ -93,7 +94,7 @@ class Connector:
         try:
             return ConnectorSpec.model_validate(declared)
         except ValidationError as error:
-            raise BadDeclaration(str(error)) from error
+            raise BadDeclaration(f"{self.name}: {first_fault(error)}") from error
 
     def _declared(self) -> dict[str, Any]:
         module, _, _ = self.entry.partition(":")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from connectors.sdk.errors import Accepted, ConnectorError, Refused, Unknown, Unreadable
+from connectors.sdk.faults import first_fault
 from connectors.sdk.protocols import Answered, Garbled, GraphQL, JsonRpc, XmlRpc
 from connectors.sdk.statuses import raise_for_status
 from connectors.sdk.vocabulary import Phase, UpstreamClass
@@ -294,9 +295,7 @@ class Context:
         try:
             return TypeAdapter(returns).validate_python(answer)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = "/".join(str(step) for step in first["loc"])
-            message = f"The system's answer is not what the connector expects: {where or 'it'}: {first['msg']}."
+            message = f"The system's answer is not what the connector expects: {first_fault(error)}."
             raise (
                 Unreadable(message) if self._about.is_safe(request) else Accepted(message, to_jsonable_python(answer))
             ) from error

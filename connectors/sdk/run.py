@@ -9,6 +9,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from connectors.sdk.connector import Connector
 from connectors.sdk.context import Circumstances, Context, Receipt
 from connectors.sdk.errors import Accepted, ConnectorError, Unknown
+from connectors.sdk.faults import first_fault
 from connectors.sdk.operations import AnyOperation, Read, Write
 from connectors.sdk.preview import Preview
 from connectors.sdk.signature import parameters_of
@@ -231,7 +232,7 @@ async def _with_arguments(
     try:
         parsed = operation.signature.arguments.model_validate(dict(call.arguments))
     except ValidationError as error:
-        raise _Stopped(ARGUMENTS_INVALID, f"{call.operation}: {_first(error)}") from error
+        raise _Stopped(ARGUMENTS_INVALID, f"{call.operation}: {first_fault(error)}") from error
     values = {name: getattr(parsed, name) for name in parsed.model_fields_set}
     parameters = parameters_of(function)
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
@@ -267,7 +268,7 @@ def _failed(error: Exception, call: PhaseCall) -> Failed:
         case ConnectorError():
             return Failed(code=error.code, message=error.message)
         case ValidationError():
-            what = f"a value breaks its type: {_first(error)}"
+            what = f"a value breaks its type: {first_fault(error)}"
         case _:
             what = f"its code raised {type(error).__name__}"
     return Failed(code=CONNECTOR_BROKEN, message=f"{call.operation} is broken ({call.phase}): {what}.")
@@ -292,8 +293,3 @@ def _circumstances(connector: Connector, spec: OperationSpec, call: PhaseCall) -
         unprocessed=connector.unprocessed,
         has_twin=call.has_twin and call.phase is Phase.PREVIEW,
     )
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'/'.join(str(step) for step in first['loc']) or 'it'}: {first['msg']}"

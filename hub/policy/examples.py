@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from connectors.sdk.faults import first_fault
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 from hub.core.canonical import parse_json
 from hub.core.errors import Malformed
@@ -82,7 +83,7 @@ class Example(BaseModel):
             stored["preview"] = None if preview is None else _changed(base["preview"], preview)
             return Facts.from_json(stored)
         except (ValidationError, TypeError, KeyError) as error:
-            raise BundleInvalid(f"Example {self.example!r}: these are no facts: {error}") from error
+            raise BundleInvalid(f"Example {self.example!r}: these are no facts: {first_fault(error)}") from error
 
     def failure(self, decision: Decision) -> str | None:
         """Return in which way `decision` is not what this example expects, or None."""
@@ -110,7 +111,7 @@ def _read(place: Place, block: str) -> Example:
     try:
         read = Example.model_validate(parse_json(block))
     except (Malformed, ValidationError) as error:
-        told = f"The example in {place} cannot be read: {error}"
+        told = f"The example in {place} cannot be read: {first_fault(error)}"
         raise BundleInvalid(told, faults=(Fault(message=told, place=place),)) from error
     try:
         read.situation()

@@ -26,6 +26,7 @@ from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from connectors.sdk.faults import first_fault
 from connectors.sdk.vocabulary import Tier
 from hub.core.canonical import parse_json
 from hub.core.errors import Malformed
@@ -126,7 +127,7 @@ def _read(place: Place, block: str) -> History:
     try:
         return History.model_validate(parse_json(block))
     except (Malformed, ValidationError) as error:
-        raise _wrong(f"The history in {place} cannot be read: {error}", place) from error
+        raise _wrong(f"The history in {place} cannot be read: {first_fault(error)}", place) from error
 
 
 def _wrong(message: str, place: Place) -> BundleInvalid:

@@ -197,6 +197,72 @@ async def test_a_lookup_that_finds_what_is_no_answer_of_the_tool_finds_nothing_o
     assert isinstance(looked.outcome, Unknown), looked
 
 
+NOT_DECLARED: Final[dict[str, tuple[Json, dict[str, str]]]] = {
+    "text alone": (
+        {"content": [{"type": "text", "text": "would pay"}]},
+        dict.fromkeys(("see", *PHASES.values()), "answered without structured content."),
+    ),
+    "an empty object": (
+        {"content": [], "structuredContent": {}},
+        {
+            "see": "/paid: is required",
+            "pay_preview": "answered something else than declared: changes: Field required.",
+            "pay_observe": "answered something else than declared: records: Input should be a valid dictionary.",
+            "pay_lookup": "answered something else than declared: a lookup says what it found, or null.",
+        },
+    ),
+    "a list": (
+        {"content": [], "structuredContent": []},
+        {
+            "see": "/: ",
+            **dict.fromkeys(
+                PHASES.values(), "answered something else than declared: its structured content is no object."
+            ),
+        },
+    ),
+    "a guess": (
+        {"content": [], "structuredContent": {"changes": [{"target": "x", "effect": "guess"}], "records": {"x": 1}}},
+        {
+            "pay_preview": "answered something else than declared: changes/0/effect: Input should be 'read',",
+            "pay_observe": "answered something else than declared: records/x: Input should be a valid dictionary.",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "says"), NOT_DECLARED.values(), ids=NOT_DECLARED)
+async def test_what_is_wrong_with_a_declared_answer_is_said_in_words_of_the_hub(
+    obliging: tuple[House, ConnectorSpec], answer: Json, says: dict[str, str]
+) -> None:
+    house, spec = obliging
+    arguments = {"text": json.dumps({"result": answer})}
+    pay = house.target(spec, "pay")
+    outcomes: dict[str, Json] = {
+        "see": (await house.read(spec, "see", **arguments)).outcome,
+        "pay_preview": (await house.preview(spec, "pay", **arguments)).outcome,
+        "pay_lookup": (await house.executor.look_up(pay, arguments, idempotency_key="k")).outcome,
+        "pay_observe": (await house.executor.observe(pay, arguments, before={}, output=None)).outcome,
+    }
+
+    for tool, words in says.items():
+        told = outcomes[tool].message
+        assert words in told
+        assert "pydantic" not in told
+        assert "validation error" not in told
+        assert tool == "see" or told.startswith(f"{tool}, which pay names for its {tool.removeprefix('pay_')}, ")
+
+
+async def test_a_declared_write_that_answers_text_alone_is_done_and_says_what_was_missing(
+    obliging: tuple[House, ConnectorSpec],
+) -> None:
+    house, spec = obliging
+
+    wrote = await house.commit(spec, "pay", order(), text=json.dumps({"result": {"content": []}}))
+
+    assert isinstance(wrote.outcome, Succeeded), wrote
+    assert wrote.outcome.findings[0] == "pay answered without structured content."
+
+
 async def test_the_doubt_says_why(obliging: tuple[House, ConnectorSpec]) -> None:
     house, spec = obliging
 

@@ -96,6 +96,16 @@ async def test_an_example_that_is_none_keeps_no_other_tool_from_being_accepted()
     assert "example 1" in found.refused[0].reason
 
 
+async def test_a_declaration_that_cannot_be_read_is_refused_in_words_of_the_hub() -> None:
+    huge = tool("post", effect="update", tier="huge")
+
+    found = await Listing(tools=[tool("find"), huge]).found(LIBRARY)
+
+    assert [one.name for one in found.spec.operations] == ["find"]
+    assert found.refused[0].reason.startswith("tier: Input should be 'low', ")
+    assert "pydantic" not in found.refused[0].reason
+
+
 async def test_a_read_that_says_it_writes_is_held_back_whatever_others_are_called(notes: Notes) -> None:
     others = [{**POST, "name": name} for name in (*FALLING_TOGETHER, "notes_resources")]
     notes.says({**FIND, "annotations": {"readOnlyHint": False}}, POST, *others)

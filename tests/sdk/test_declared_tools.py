@@ -39,7 +39,7 @@ def test_a_tool_that_declares_nothing_is_an_ordinary_one() -> None:
 
 @pytest.mark.parametrize("answer", [None, "changed", [], {"changes": "all"}, {"changes": ["one"]}, {"blast": 7}])
 def test_a_preview_that_is_none_is_refused_and_breaks_nothing(answer: object) -> None:
-    with pytest.raises(ValueError, match="validation error"):
+    with pytest.raises(ValueError, match=r"changes|blast|no object"):
         understood(upstream.spec.operation("item_update"), Phase.PREVIEW, answer)
 
 
