@@ -54,7 +54,7 @@ _DOUBT = DoubtPage(
 DOUBT_LISTS = {
     "none": DoubtsPage(cards=()),
     "some": DoubtsPage(cards=(_CARD, replace(_CARD, url="/doubts/inv_2", why=None))),
-    "many": DoubtsPage(cards=(_CARD,) * 100, is_cut=True),
+    "cut": DoubtsPage(cards=(_CARD,) * 3, is_cut=True),
     "hostile": DoubtsPage(cards=(_HOSTILE_CARD,)),
 }
 DOUBTS = {
