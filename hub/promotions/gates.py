@@ -58,18 +58,29 @@ async def _badge(tx: Tx, release: Release) -> tuple[Stand, str]:
     if is_of_composites(release):
         return Stand.HOLDS, NO_CODE
     badge = await badge_for(tx, release.spec)
-    how = f"`toolhub connector check {release.connector} --keep`"
+    how, counts, where = _trying(release)
     if badge is None:
         return Stand.OPEN, f"The contract kit has not tried exactly this release: {how}."
     failed = sorted({line.operation for line in badge.lines if line.verdict is BadgeVerdict.FAILED})
     if failed:
         return Stand.FAILS, f"Lines failed about {', '.join(failed)}."
-    passed = [line for line in badge.lines if (line.verdict, line.grade) == (BadgeVerdict.PASSED, Grade.LIVE)]
+    passed = [line for line in badge.lines if line.verdict is BadgeVerdict.PASSED and line.grade is counts]
     tried = {line.operation for line in passed}
     untried = [one.name for one in release.spec.operations if one.effect is not Effect.READ and one.name not in tried]
     if untried:
-        return Stand.OPEN, f"Nothing of {', '.join(untried)} has passed on the system itself: {how}."
-    return Stand.HOLDS, f"{len(passed)} lines passed live on {badge.system}, and none failed."
+        return Stand.OPEN, f"Nothing of {', '.join(untried)} has passed {where}: {how}."
+    return Stand.HOLDS, f"{len(passed)} lines passed {where}, {badge.system}, and none failed."
+
+
+def _trying(release: Release) -> tuple[str, Grade, str]:
+    """Return how a release is tried, which grade opens its gate, and where that is in words.
+
+    What stands behind a federated server is never ours to try: of such a release no line can be live.
+    """
+    check = f"toolhub connector check {release.connector}"
+    if release.spec.rpc == "mcp":
+        return f"`{check} --on URL --examples FILE --keep`", Grade.ELSEWHERE, "through its server"
+    return f"`{check} --on HARNESS --keep`", Grade.LIVE, "on the system itself"
 
 
 async def _replay(tx: Tx, row: PromotionRow, release: Release) -> tuple[Stand, str]:

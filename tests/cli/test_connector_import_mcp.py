@@ -44,8 +44,69 @@ def test_tools_are_found_named_and_published(toolhub: CliRunner, mcp_upstream: M
     assert {"add", "liar"} <= set(described.stdout.split())
     unknown = toolhub.invoke(app, ["connector", "show", "quotes"])
     assert "There is no connector 'quotes'" in unknown.stderr.replace("\n", " ")
-    checked = toolhub.invoke(app, ["connector", "check", "notes", "--on", mcp_upstream.url])
-    assert "no example to try" in checked.stderr.replace("\n", " "), checked.exception
+
+
+def test_what_was_imported_is_tried_with_examples_from_a_file(
+    toolhub: CliRunner, mcp_upstream: McpUpstream, tmp_path: Path
+) -> None:
+    file = tmp_path / "examples.json"
+    file.write_text(json.dumps({"add": [{"a": 1, "b": 2}], "notes_post": [{"text": "hello"}]}))
+    imported = ["connector", "import", "mcp", mcp_upstream.url, "--name", "notes", "--reads", "add", "--register"]
+    assert toolhub.invoke(app, imported).exit_code == 0
+    check = ["connector", "check", "notes", "--on", mcp_upstream.url]
+
+    without = toolhub.invoke(app, check)
+    found = toolhub.invoke(app, [*check, "--examples", str(file), "--keep", "--json"])
+
+    assert without.exit_code == 1
+    assert "name a file of them by --examples" in " ".join(without.stderr.split())
+    assert found.exit_code == 0, found.output
+    badge = json.loads(found.stdout)
+    passed = {line["operation"] for line in badge["lines"] if line["verdict"] == "passed"}
+    assert (badge["is_clean"], passed) == (True, {"add", "notes_post"})
+    assert {line["grade"] for line in badge["lines"]} == {"elsewhere"}
+    assert {"liar", "fail_after"} <= set(badge["untried"])
+    assert mcp_upstream.store.effects() != []
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[]", "has no examples: Input should be an object"),
+        ("{", "has no examples: Invalid JSON"),
+        ('{"add": {"a": 1}}', "has no examples at add: Input should be a"),
+        ('{"add": [7]}', "has no examples at add.0: Input should be an object"),
+        ('{"ad": [{"a": 1}]}', "notes has no operation ad, of which"),
+        ("{}", "has no example to try"),
+        (None, "cannot be read"),
+    ],
+    ids=["no object", "no JSON", "no list", "no arguments", "no such operation", "empty", "no file"],
+)
+def test_examples_that_cannot_be_used_are_said(
+    toolhub: CliRunner, mcp_upstream: McpUpstream, tmp_path: Path, content: str | None, says: str
+) -> None:
+    file = tmp_path / "examples.json"
+    if content is not None:
+        file.write_text(content)
+    imported = ["connector", "import", "mcp", mcp_upstream.url, "--name", "notes", "--reads", "add", "--register"]
+    toolhub.invoke(app, imported)
+
+    told = toolhub.invoke(app, ["connector", "check", "notes", "--on", mcp_upstream.url, "--examples", str(file)])
+
+    assert told.exit_code == 1
+    assert says in " ".join(told.stderr.split())
+    assert mcp_upstream.store.effects() == []
+
+
+def test_a_harness_has_cases_of_its_own(toolhub: CliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "examples.json"
+    file.write_text("{}")
+    check = ["connector", "check", "upstream.connector:connector", "--on", "upstream.harness:opened_briefly"]
+
+    told = toolhub.invoke(app, [*check, "--examples", str(file)])
+
+    assert told.exit_code == 1
+    assert "A harness has cases of its own" in " ".join(told.stderr.split())
 
 
 def test_a_server_that_wants_a_credential_is_shown_one_that_is_asked_for(

@@ -41,6 +41,8 @@ pytestmark = pytest.mark.anyio
 SPEC: ConnectorSpec = connector.spec.model_copy(update={"version": "1.1.0", "description": "Better described."})
 WRITES = [one.name for one in SPEC.operations if one.effect is not Effect.READ]
 LIVE = (BadgeVerdict.PASSED, Grade.LIVE)
+ELSEWHERE = (BadgeVerdict.PASSED, Grade.ELSEWHERE)
+FEDERATED: ConnectorSpec = SPEC.model_copy(update={"version": "1.2.0", "rpc": "mcp"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,13 @@ class Row:
         assert one.gate is gate
         return one
 
-    async def badge(self, otherwise: Mapping[str, tuple[BadgeVerdict, Grade]], *, without: Sequence[str] = ()) -> None:
+    async def badge(
+        self,
+        otherwise: Mapping[str, tuple[BadgeVerdict, Grade]],
+        *,
+        without: Sequence[str] = (),
+        spec: ConnectorSpec = SPEC,
+    ) -> None:
         """Keep a badge in which each write has passed live, unless it is left out or came out `otherwise`."""
         tried = [name for name in WRITES if name not in without]
         lines = [
@@ -80,12 +88,12 @@ class Row:
             for verdict, grade in [otherwise.get(name, LIVE)]
         ]
         found = Badge(
-            connector=SPEC.name,
-            version=SPEC.version,
-            artefact_digest=SPEC.artefact_digest,
+            connector=spec.name,
+            version=spec.version,
+            artefact_digest=spec.artefact_digest,
             system="a system for tests",
             checked_at=datetime(2026, 11, 1, tzinfo=UTC),
-            covers={name: proof_digest(SPEC, SPEC.operation(name)) for name in tried},
+            covers={name: proof_digest(spec, spec.operation(name)) for name in tried},
             lines=lines,
         )
         async with self.database.transaction() as tx:
@@ -181,8 +189,29 @@ async def test_a_badge_is_of_exactly_this_release_and_of_every_write_on_the_syst
     assert (failed.stand, failed.reason) == (Stand.FAILS, "Lines failed about item_put, note_post.")
     assert (all_live.stand, all_live.reason) == (
         Stand.HOLDS,
-        f"{len(WRITES)} lines passed live on a system for tests, and none failed.",
+        f"{len(WRITES)} lines passed on the system itself, a system for tests, and none failed.",
     )
+
+
+async def test_a_federated_release_is_tried_through_its_server_and_never_on_the_system_itself(row: Row) -> None:
+    async with row.database.transaction() as tx:
+        await register_connector(tx, FEDERATED, row.authority)
+        release = await newest_release(tx, "upstream")
+    await row.badge(dict.fromkeys(WRITES, ELSEWHERE), spec=FEDERATED)
+    tried = await row.found(Gate.BADGE, release_id=release.id)
+    await row.badge(dict.fromkeys(WRITES, ELSEWHERE), without=["item_put"], spec=FEDERATED)
+    one_untried = await row.found(Gate.BADGE, release_id=release.id)
+    await row.badge(dict.fromkeys(WRITES, ELSEWHERE))
+    own_code = await row.found(Gate.BADGE)
+
+    assert (tried.stand, tried.reason) == (
+        Stand.HOLDS,
+        f"{len(WRITES)} lines passed through its server, a system for tests, and none failed.",
+    )
+    missing_one, _, how = one_untried.reason.partition(": ")
+    assert (one_untried.stand, missing_one) == (Stand.OPEN, "Nothing of item_put has passed through its server")
+    assert how == "`toolhub connector check upstream --on URL --examples FILE --keep`."
+    assert own_code.stand is Stand.OPEN
 
 
 async def test_recorded_calls_come_out_the_same_or_somebody_explains_it(row: Row) -> None:

@@ -23,6 +23,7 @@ def check(  # noqa: PLR0913  # one for each option of the command
     name: Annotated[str, typer.Argument(help="An installed or imported connector's name, or module:name.")],
     *,
     on: Annotated[str | None, typer.Option(help="The test system: its harness (module:name), or its base URL.")] = None,
+    examples: Annotated[Path | None, typer.Option(help="JSON: a list of arguments for each operation to try.")] = None,
     recording: Annotated[Path | None, typer.Option(help="Try it on what `record` has written.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Show the badge in this hub's catalog.")] = False,
     send: Annotated[str | None, typer.Option(help="Report what was found to the hub at this address.")] = None,
@@ -42,6 +43,8 @@ def check(  # noqa: PLR0913  # one for each option of the command
 
       toolhub connector check acme_crm --on http://127.0.0.1:8700
 
+      toolhub connector check notes --on https://notes-test.example.com/mcp --examples notes.json --keep
+
       toolhub connector check acme_crm --recording acme.json --json
 
       toolhub connector check acme_crm --on acme_crm.harness:opened --send https://hub.example.com
@@ -54,7 +57,7 @@ def check(  # noqa: PLR0913  # one for each option of the command
     if recording is not None:
         badge = run(check_recorded(spec, _read(recording), equipment(chosen)))
     else:
-        badge = run(_check_live(spec, on, chosen))
+        badge = run(_check_live(spec, on, examples, chosen))
     if keep:
         run(_keep(chosen, badge))
         err.print(f"[green]Kept[/] the badge of {badge.connector} {badge.version} in this hub's catalog.")
@@ -63,8 +66,8 @@ def check(  # noqa: PLR0913  # one for each option of the command
     show_badge(badge, spec, as_json=as_json)
 
 
-async def _check_live(spec: ConnectorSpec, on: str | None, chosen: Settings) -> Badge:
-    async with opened_harness(spec, on) as opened:
+async def _check_live(spec: ConnectorSpec, on: str | None, examples: Path | None, chosen: Settings) -> Badge:
+    async with opened_harness(spec, on, examples) as opened:
         return await check_live(spec, opened, equipment(chosen))
 
 

@@ -18,6 +18,7 @@ def record(
     file: Annotated[Path, typer.Argument(help="Where to write the recording.")],
     *,
     on: Annotated[str, typer.Option(help="The test system: its harness (module:name), or its base URL.")],
+    examples: Annotated[Path | None, typer.Option(help="JSON: a list of arguments for each operation to try.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the badge as JSON.")] = False,
 ) -> None:
     """Check a connector on a test system and keep what it answered, so that `check --recording` can do without it.
@@ -31,7 +32,7 @@ def record(
     spec = spec_called(name, chosen)
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
         fail(f"{file} cannot be written. Nothing was tried; choose a file in a folder that is there.")
-    recorded = run(_record(spec, on, chosen))
+    recorded = run(_record(spec, on, examples, chosen))
     try:
         file.write_text(recorded.recording.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as error:
@@ -40,6 +41,6 @@ def record(
     show_badge(recorded.badge, spec, as_json=as_json)
 
 
-async def _record(spec: ConnectorSpec, on: str, chosen: Settings) -> Recorded:
-    async with opened_harness(spec, on) as opened:
+async def _record(spec: ConnectorSpec, on: str, examples: Path | None, chosen: Settings) -> Recorded:
+    async with opened_harness(spec, on, examples) as opened:
         return await check_and_record(spec, opened, equipment(chosen))

@@ -3,12 +3,13 @@
 import importlib
 import json
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +30,7 @@ from hub.wiring import reach_of
 Json = Any
 """Any JSON value."""
 
+_EXAMPLES: Final = TypeAdapter(dict[str, list[Mapping[str, Json]]])
 _COLOURS = {
     BadgeVerdict.PASSED: "green",
     BadgeVerdict.FAILED: "bold red",
@@ -39,18 +41,41 @@ _COLOURS = {
 
 
 @asynccontextmanager
-async def opened_harness(spec: ConnectorSpec, on: str | None) -> AsyncGenerator[Harness]:
-    """Yield the harness `on` (module:name), or one that knows the address `on` and the connector's examples alone."""
+async def opened_harness(spec: ConnectorSpec, on: str | None, examples: Path | None = None) -> AsyncGenerator[Harness]:
+    """Yield the harness `on` (module:name), or one that knows the address `on` and examples alone.
+
+    The examples are those of the file `examples` where it has any of an operation, else the connector's own.
+    """
     if on is None:
         fail("Say which system to try it on: --on module:name for its harness, or --on with its base URL.")
     if "://" in on:
-        cases = [Case(operation=one.name, arguments=example) for one in spec.operations for example in one.examples[:1]]
+        own: dict[str, Sequence[Mapping[str, Json]]] = {one.name: one.examples[:1] for one in spec.operations}
+        chosen = own | ({} if examples is None else _read_examples(examples, spec))
+        cases = [Case(operation=name, arguments=given) for name, several in chosen.items() for given in several]
         if not cases:
-            fail(f"{spec.name} has no example to try: give its operations examples, or write a harness.")
+            fail(f"{spec.name} has no example to try: name a file of them by --examples, or write a harness.")
         yield PlainHarness(system=on, base_url=on, secret=ask_secret(spec), cases=cases)
     else:
+        if examples is not None:
+            fail("A harness has cases of its own: give --examples with an address, or neither.")
         async with _found(on)() as opened:
             yield opened
+
+
+def _read_examples(file: Path, spec: ConnectorSpec) -> dict[str, Sequence[Mapping[str, Json]]]:
+    """Return the examples of a file: an object with a list of arguments for each operation's name."""
+    try:
+        told = _EXAMPLES.validate_json(file.read_bytes())
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}.")
+    except ValidationError as error:
+        where = ".".join(str(one) for one in error.errors()[0]["loc"])
+        at = f" at {where}" if where else ""
+        fail(f'{file} has no examples{at}: {error.errors()[0]["msg"]}. Write {{"an_operation": [{{its arguments}}]}}.')
+    unknown = sorted(told.keys() - {one.name for one in spec.operations})
+    if unknown:
+        fail(f"{spec.name} has no operation {', '.join(unknown)}, of which {file} has examples.")
+    return {**told}
 
 
 def spec_called(name: str, chosen: Settings) -> ConnectorSpec:
@@ -121,7 +146,9 @@ def _print(badge: Badge, untried: Sequence[str]) -> None:
     failed = [line for line in badge.lines if line.verdict is BadgeVerdict.FAILED]
     if untried:
         names = ", ".join(untried)
-        out.print(f"[yellow]Not tried:[/] {names}. Give them examples, or cases in a harness.", highlight=False)
+        out.print(
+            f"[yellow]Not tried:[/] {names}. Give them examples (--examples), or cases in a harness.", highlight=False
+        )
     out.print("[green]No line failed.[/]" if badge.is_clean else f"[bold red]{len(failed)} line(s) failed:[/]")
     for line in failed:
         told = f"  {line.operation}, {PROMISES[line.promise]}: {line.reason}"
