@@ -62,7 +62,14 @@ def test_everybody_waits_as_long_as_the_system_asks() -> None:
     assert waits(pace, 100 + LONGEST_HOLD_SECONDS) == [0]
 
 
-@pytest.mark.parametrize("said", ["", "soon", "-5", "1.5", "\u0661", "Mon, 99 Foo 2026"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("", "soon", "-5", "1.5", "\u0661", "Mon, 99 Foo 2026"),
+        f"Mon, {'9' * 30} Jan 2026 00:00:00 GMT",
+        f"Mon, 5 Jan 2026 00:00:00 +{'9' * 30}",
+    ],
+)
 def test_what_is_no_time_asks_for_nothing(said: str) -> None:
     assert asked_to_wait(busy(said)) is None
 
