@@ -35,6 +35,7 @@ from hub.execution.overhearing import Heard
 from hub.execution.runs import NOT_RUN, News
 from hub.execution.upstreams import judged_by, reach
 from sandbox.line import NoAnswer
+from sandbox.mcp.resuming import NotNow
 from sandbox.mcp.standing import NotOffered
 from sandbox.programs import Program
 from sandbox.reach import Reach
@@ -59,6 +60,7 @@ __all__ = [
     "LookUpOutcome",
     "News",
     "NoAnswer",
+    "NotNow",
     "NotOffered",
     "ObserveOutcome",
     "Observed",

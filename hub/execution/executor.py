@@ -248,6 +248,7 @@ class Executor:
 
         Raises:
             NotOffered: it tells nothing of its own accord.
+            NotNow: it cannot be listened to, and says for how long.
             NoAnswer, ConnectorError: it cannot be listened to any more, or could not.
         """
         met = (one.binding["version"] for one in connector.operations if "version" in one.binding)

@@ -2,7 +2,8 @@
 
 Who holds a stream is a lease in the database, so any process takes over from one that was killed. Should two listen
 for a moment, each notes the same. A stream that was lost is opened again after a pause, and then everything counts as
-changed, for nobody heard what was said meanwhile. A server that keeps no streams is asked again now and then.
+changed, for nobody heard what was said meanwhile; one that its server goes on with was not lost. A server that keeps no
+streams is asked again now and then, one that wants to be left alone when it says.
 
 That one of its lists has changed leads to a look at it, and is repeated to clients, so often and no more.
 """
@@ -21,7 +22,7 @@ from connectors.sdk.spec import ConnectorSpec
 from hub import pins, registry, watches
 from hub.core.errors import HubError
 from hub.core.ids import new_id
-from hub.execution import News, NoAnswer, NotOffered
+from hub.execution import News, NoAnswer, NotNow, NotOffered
 from hub.invocations.runtime import Runtime
 from hub.registry import Connection
 
@@ -99,21 +100,23 @@ class _Stream:
             pause = await self._until_lost()
             losses = 1 if time.monotonic() - began > SETTLED_SECONDS else losses + 1
             self._was_lost = self._was_lost or self.opened.is_set()
-            await asyncio.sleep(pause or PAUSES[min(losses - 1, len(PAUSES) - 1)])
+            await asyncio.sleep(max(pause, PAUSES[min(losses - 1, len(PAUSES) - 1)]))
 
-    async def _until_lost(self) -> float | None:
-        """Listen until that ends; return for how many seconds to wait then, None for the usual pause."""
+    async def _until_lost(self) -> float:
+        """Listen until that ends; return for how many seconds to wait then at least."""
         news = News(uris=sorted(self.place.uris), tell=self.tell, opened=self._has_opened)
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
                 await self.runtime.executor.listen(self.place.spec, self.place.connection, news)
         except NotOffered:
             return NOT_OFFERED_SECONDS
+        except NotNow as error:
+            return error.seconds
         except (NoAnswer, ConnectorError, HubError, TimeoutError):
-            return None  # its calls say so, too, and the hub looks after connections that fail
+            return 0.0  # its calls say so, too, and the hub looks after connections that fail
         except Exception:  # noqa: BLE001  # whatever a server says, listening to it goes on
             _LOG.exception("listening_failed", connection=self.place.connection.id)
-        return None
+        return 0.0
 
     async def _write_down(self) -> None:
         while True:

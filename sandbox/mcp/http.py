@@ -16,12 +16,13 @@ from connectors.sdk.errors import Unavailable
 from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.answers import media_type
 from sandbox.line import Dropped, NoAnswer
-from sandbox.mcp.events import Events
+from sandbox.mcp.events import MEDIA_TYPE, Events, is_stream
 from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, numbered, parsed, tells_of_change, unheard
+from sandbox.mcp.resuming import NotNow, Resuming, Stream, turned_away
 from sandbox.mcp.standing import LARGEST_EVENT, Told, Wanted, refused
 from sandbox.pace import Pace
 from sandbox.sign_in import Proof
-from sandbox.upstream import AnswerLost, Around, Exchange, Hear, Received, Upstream, plainly
+from sandbox.upstream import AnswerLost, Around, Exchange, Received, Upstream, plainly
 
 Json = Any
 """Any JSON value."""
@@ -46,15 +47,19 @@ WHO_ARE_YOU: Final[Mapping[str, Json]] = {
     "params": {"_meta": ABOUT_US},
 }
 """What is asked to see whether anybody is there. Whoever knows only the older protocol says so, which is an answer."""
-_VERSION, _SESSION = "mcp-protocol-version", "mcp-session-id"
-_GONE: Final = 404
+_PING: Final[Mapping[str, Json]] = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+SESSION: Final = "mcp-session-id"
+"""The header that names a session of the older protocol."""
+_VERSION: Final = "mcp-protocol-version"
+_GONE, _BAD = 404, 400
 _NO_SUCH_SESSION: Final = -32001
-_EVENTS: Final = "text/event-stream"
+_PING_SECONDS: Final = 5.0
+"""How long an answer that is there already waits to be understood."""
 _FAREWELL_SECONDS: Final = 2.0
 """For so long the last word on a call or a session may take to leave."""
 _LARGEST_THANKS: Final = 64 * 1024
 """Bytes that a server may answer to an answer of ours."""
-_HEADERS: Final = {"content-type": "application/json", "accept": f"application/json, {_EVENTS}"}
+_HEADERS: Final = {"content-type": "application/json", "accept": f"application/json, {MEDIA_TYPE}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Session:
     @property
     def headers(self) -> dict[str, str]:
         """The headers that every request in it carries."""
-        named = {} if self.id is None else {_SESSION: self.id}
+        named = {} if self.id is None else {SESSION: self.id}
         return {_VERSION: self.version, **named}
 
 
@@ -126,15 +131,25 @@ class McpWay:
 
         Raises:
             NotOffered: the server keeps no such streams.
+            NotNow: it is over, or could not be opened, and the server says when to ask again.
             NoAnswer: it is over, or could not be opened.
             Unavailable: the server cannot be signed in to, or opens no session.
         """
         proof = await self.sign_in.proof(fresh=True)
-        request = self._listening(wanted) if wanted.version >= MODERN else await self._subscribed(wanted, proof)
-        exchange = Exchange(request, proof, largest=LARGEST_EVENT, is_alone=True)
-        told = Told(wanted, proof, lambda answer: self.reply(answer, exchange))
-        exchange.reader = told
-        received = await self._http.exchange(exchange)
+        try:
+            request = self._listening(wanted) if wanted.version >= MODERN else await self._subscribed(wanted, proof)
+        except Unavailable as error:
+            if isinstance(error.__cause__, NotNow):
+                raise error.__cause__ from None
+            raise
+        told = Told(wanted, proof, lambda answer: self.reply(answer, request, told.proof))
+        exchange = Exchange(request, proof, largest=LARGEST_EVENT, is_alone=True, reader=told)
+        try:
+            received = await self._heard_out(exchange, told)
+        except Dropped as error:
+            if (seconds := told.events.retry_seconds) is None:
+                raise
+            raise NotNow(str(error), seconds) from error
         if self.sign_in.has_lost(received.response.status):
             self.sign_in.forget(proof)
         raise refused(request, received.response)
@@ -149,22 +164,50 @@ class McpWay:
         for message in wanted.subscriptions():
             request = WireRequest(method="POST", path="", headers=_HEADERS, body=json.dumps(message))
             await self._in_session(Exchange(request, proof), session)
-        return WireRequest(method="GET", path="", headers=_plain({"accept": _EVENTS, **session.headers}))
+        return WireRequest(method="GET", path="", headers=_plain({"accept": MEDIA_TYPE, **session.headers}))
 
     async def _carried(self, exchange: Exchange) -> Received:
         request = exchange.request
         version = request.headers.get(_VERSION)
-        if version is None or version >= MODERN or _SESSION in request.headers:
+        if version is None or version >= MODERN or SESSION in request.headers:
             return await self._read(exchange, 1)
+        received, has_session = await self._carried_in(version, exchange)
+        if has_session or (exchange.is_alone and not _is_forgotten(received.response)):
+            return received
+        exchange.progress.has_begun = False  # it only reads, or nothing came of it
+        received, has_session = await self._carried_in(version, exchange)
+        if not has_session and _is_forgotten(received.response):
+            exchange.progress.has_begun = False
+            raise Unavailable("The MCP server knows none of the sessions that it opens, so it did nothing.")
+        return received
+
+    async def _carried_in(self, version: str, exchange: Exchange) -> tuple[Received, bool]:
+        """Send a request in the session there is; return the answer, and whether the server still knows the session."""
         session = await self._opened(version, exchange.proof)
         received = await self._in_session(exchange, session)
-        if received.response.status == _GONE and session.id is not None:
-            if self._session is session:
-                self._session = None
-            if not exchange.is_alone or _is_forgotten(received.response):  # it only reads, or nothing came of it
-                exchange.progress.has_begun = False
-                received = await self._in_session(exchange, await self._opened(version, exchange.proof))
-        return received
+        status = received.response.status
+        is_over = status == _GONE or (status == _BAD and await self._is_unknown(session, exchange, received.response))
+        if not is_over or session.id is None:
+            return received, True
+        if self._session is session:
+            self._session = None
+        return received, False
+
+    async def _is_unknown(self, session: Session, exchange: Exchange, response: WireResponse) -> bool:
+        """Return whether a 400 is how the server says that it does not know the session, as many do in place of 404.
+
+        Its words differ from server to server, and most 400s are about a request. So the server is asked what asks for
+        nothing: where that is refused just so, by no answer to it, no request was looked at.
+        """
+        if session.id is None or not _is_forgotten(response):
+            return False
+        ping = WireRequest(method="POST", path="", headers=_HEADERS, body=json.dumps(_PING))
+        asked = Exchange(ping, exchange.proof, largest=_LARGEST_THANKS, is_aside=True)
+        with contextlib.suppress(NoAnswer, Unavailable, TimeoutError):
+            async with asyncio.timeout(_PING_SECONDS):
+                answer = (await self._in_session(asked, session)).response
+            return answer.status in {_GONE, _BAD} and _is_forgotten(answer)
+        return False
 
     async def _in_session(self, exchange: Exchange, session: Session) -> Received:
         """Send a request within a session, under an id that no other request in it has."""
@@ -195,8 +238,9 @@ class McpWay:
             received = await self._posted(message, {}, proof)
             result = members(parsed(received.response.body).get("result"))
             if received.response.status >= 400 or not result:  # noqa: PLR2004  # RFC 9110 section 15.5
-                raise Unavailable("The MCP server did not open a session. Nothing was sent.")
-            session = Session(received.response.headers.get(_SESSION), str(result.get("protocolVersion", version))[:32])
+                self.pace.heed(received.response)
+                raise turned_away(received.response, "a session")
+            session = Session(received.response.headers.get(SESSION), str(result.get("protocolVersion", version))[:32])
             await self._posted({"jsonrpc": "2.0", "method": "notifications/initialized"}, session.headers, proof)
         except NoAnswer as error:
             raise Unavailable(f"The MCP server did not open a session: {error} Nothing was sent.") from error
@@ -213,19 +257,24 @@ class McpWay:
         request = exchange.request.model_copy(update={"headers": _plain(exchange.request.headers)})
         largest = min(exchange.largest, LARGEST_ANSWER)
         async with reader.hearing:
-            received = await self._http.exchange(replace(exchange, request=request, reader=reader, largest=largest))
+            asked = replace(exchange, request=request, reader=reader, largest=largest)
+            received = await self._heard_out(asked, reader)
         response = received.response
-        if media_type(response) != _EVENTS:  # a page stays one
+        if media_type(response) != MEDIA_TYPE:  # a page stays one
             body = response.body if number == 1 else _renumbered(response.body, number)
             return Received(response.model_copy(update={"body": body}), received.size)
         told = response.model_copy(update={"headers": {**response.headers, "content-type": "application/json"}})
         return Received(told, received.size)
 
-    async def reply(self, answer: Mapping[str, Json], exchange: Exchange) -> None:
-        """Answer what the server has asked while it works on `exchange`; what it says to that is read as nothing."""
-        headers = {name: value for name, value in exchange.request.headers.items() if name in {_VERSION, _SESSION}}
-        request = WireRequest(method="POST", path="", headers={**_HEADERS, **headers}, body=json.dumps(answer))
-        await self._say(request, exchange.proof)
+    async def _heard_out(self, exchange: Exchange, stream: Stream) -> Received:
+        named = _named(exchange.request)
+        goes_on = _VERSION in named and named[_VERSION] < MODERN
+        return await Resuming(http=self._http, stream=stream, named=named if goes_on else {}).heard_out(exchange)
+
+    async def reply(self, answer: Mapping[str, Json], request: WireRequest, proof: Proof) -> None:
+        """Answer what the server has asked while it works on `request`; what it says to that is read as nothing."""
+        headers = {**_HEADERS, **_named(request)}
+        await self._say(WireRequest(method="POST", path="", headers=headers, body=json.dumps(answer)), proof)
 
     async def _say(self, request: WireRequest, proof: Proof) -> None:
         """Send what wants no answer, beside what is under way; whether the server hears that is its own affair."""
@@ -251,63 +300,31 @@ class McpWay:
         task.add_done_callback(self._farewells.discard)
 
 
-class Visit:
-    """The way to a server while a connector meets it: the sessions that it opens there by itself end with the visit."""
-
-    def __init__(self, way: McpWay) -> None:
-        self._way = way
-        self.sign_in, self.pace = way.sign_in, way.pace
-        self.around: Around = way.around
-        self.keeps_sessions = way.keeps_sessions
-        self._opened: list[tuple[Session, Proof]] = []
-
-    async def exchange(self, exchange: Exchange) -> Received:
-        """Carry an exchange on, and take note of a handshake."""
-        received = await self._way.exchange(exchange)
-        named = received.response.headers.get(_SESSION)
-        if named is not None and _SESSION not in exchange.request.headers:
-            version = members(parsed(received.response.body).get("result")).get("protocolVersion", LEGACY)
-            self._opened.append((Session(named, str(version)[:32]), exchange.proof))
-        return received
-
-    async def probe(self) -> int:
-        """Probe the server."""
-        return await self._way.probe()
-
-    async def close(self) -> None:
-        """End the sessions, and wait for nothing; the way stays open."""
-        for session, proof in self._opened:
-            self._way.end(session, proof)
-
-
 class _Answer:
     """Reads an event stream up to the answer to one request."""
 
     def __init__(self, way: McpWay, exchange: Exchange, number: int) -> None:
-        hear: Hear | None = exchange.hear
+        self.proof = exchange.proof
+        self.hearing = Hearing(exchange.hear)
+        self.events = Events(min(exchange.largest, LARGEST_ANSWER))
         self._way = way
-        self._exchange = exchange
+        self._request = exchange.request
         self._number = number
-        self.hearing = Hearing(hear)
-        self._events = Events(min(exchange.largest, LARGEST_ANSWER))
 
     def reads(self, status: int, headers: Mapping[str, str]) -> bool:
         """Return whether it is an event stream."""
         del status
-        is_stream = headers.get("content-type", "").partition(";")[0].strip().lower() == _EVENTS
-        if is_stream and headers.get("content-encoding", "identity").lower() != "identity":
-            raise Dropped("The answer is packed, which was not asked for.")
-        return is_stream
+        return is_stream(headers)
 
     async def take(self, chunk: bytes) -> bytes | None:
         """Return the answer once it is there; pass on and answer what the server says before."""
-        for text in self._events.feed(chunk):
-            message = parsed(self._exchange.proof.redact(text))
+        for text in self.events.feed(chunk):
+            message = parsed(self.proof.redact(text))
             if is_answer(message) and self._is_ours(message):
                 return json.dumps({**message, "id": 1 if message.get("id") is not None else None}).encode()
             if is_request(message):
                 if (answer := await self.hearing.answer(message)) is not None:
-                    await self._way.reply(answer, self._exchange)
+                    await self._way.reply(answer, self._request, self.proof)
             elif tells_of_change(message):
                 self._way.on_change()
             elif "method" in message:
@@ -320,10 +337,10 @@ class _Answer:
 
 
 def _is_forgotten(response: WireResponse) -> bool:
-    """Return whether a 404 within a session says that the server no longer knows it, and so did nothing in it.
+    """Return whether a 404 or 400 within a session may say that the server does not know it, and so did nothing in it.
 
-    So the older protocol has it. An answer to the very request says so only by the code that servers have for that, and
-    a page comes from somebody on the way.
+    So the older protocol has it of 404. An answer to the very request says so only by the code that servers have for
+    that, and a page comes from somebody on the way.
     """
     message = parsed(response.body)
     is_about_the_request = message.get("id") == 1 and members(message.get("error")).get("code") != _NO_SUCH_SESSION
@@ -336,6 +353,11 @@ def _renumbered(body: str, number: int) -> str:
     if message.get("id") == number:
         return json.dumps({**message, "id": 1})
     return json.dumps({**message, "id": "another"}) if message.get("id") == 1 else body
+
+
+def _named(request: WireRequest) -> dict[str, str]:
+    """Return the headers of a request that say in which protocol and session it is."""
+    return {name: value for name, value in request.headers.items() if name in {_VERSION, SESSION}}
 
 
 def _plain(headers: Mapping[str, str]) -> dict[str, str]:

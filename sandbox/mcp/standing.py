@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connectors.sdk.wire import WireRequest, WireResponse
-from sandbox.line import Dropped, NoAnswer
-from sandbox.mcp.events import Events
+from sandbox.line import NoAnswer
+from sandbox.mcp.events import Events, is_stream
 from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, parsed, tells_of_change
 from sandbox.mcp.patience import MESSAGE, REQUEST, Patience
+from sandbox.mcp.resuming import turned_away
 from sandbox.sign_in import Proof
 
 Json = Any
@@ -19,7 +20,6 @@ LARGEST_EVENT: Final = 256 * 1024
 """Bytes of one event of news, and of what comes between two of them."""
 _METHOD: Final = "subscriptions/listen"
 _UPDATED: Final = "notifications/resources/updated"
-_EVENTS: Final = "text/event-stream"
 _UNKNOWN: Final = frozenset({-32601, -32602})
 _NOT_ALLOWED, _NOT_ACCEPTABLE, _NOT_IMPLEMENTED, _NOT_FOUND = 405, 406, 501, 404
 _SESSION: Final = "mcp-session-id"
@@ -67,7 +67,7 @@ def ended(message: Mapping[str, Json]) -> NoAnswer | NotOffered:
     """Return what the answer to a request for a stream means: it is over, or there is none to be had."""
     if members(message.get("error")).get("code") in _UNKNOWN:
         return NotOffered()
-    return Dropped("The server ended the stream.")
+    return NoAnswer("The server ended the stream.")
 
 
 def refused(request: WireRequest, response: WireResponse) -> NoAnswer | NotOffered:
@@ -80,7 +80,7 @@ def refused(request: WireRequest, response: WireResponse) -> NoAnswer | NotOffer
     is_another = response.status < 300 and "error" not in answer  # noqa: PLR2004  # RFC 9110 section 15.3
     if is_nowhere or is_another or response.status in {_NOT_ALLOWED, _NOT_ACCEPTABLE, _NOT_IMPLEMENTED}:
         return NotOffered()
-    return Dropped(f"The server answers {response.status} instead of opening a stream.")
+    return turned_away(response)
 
 
 @dataclass(slots=True)
@@ -90,17 +90,15 @@ class Told:
     wanted: Wanted
     proof: Proof
     reply: Callable[[Mapping[str, Json]], Any]
-    has_begun: bool = False
-    _events: Events = field(default_factory=lambda: Events(LARGEST_EVENT))
+    events: Events = field(default_factory=lambda: Events(LARGEST_EVENT))
     _patience: Patience = field(default_factory=Patience)
 
     def reads(self, status: int, headers: Mapping[str, str]) -> bool:
         """Return whether it is the stream that was asked for."""
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        self.has_begun = status < 300 and kind == _EVENTS and "content-encoding" not in headers  # noqa: PLR2004  # RFC 9110 section 15.3
-        if self.has_begun:
+        has_begun = status < 300 and is_stream(headers)  # noqa: PLR2004  # RFC 9110 section 15.3
+        if has_begun:
             self.wanted.opened()
-        return self.has_begun
+        return has_begun
 
     async def take(self, chunk: bytes) -> bytes | None:
         """Tell what is news, and return nothing: such a stream has no answer.
@@ -109,8 +107,8 @@ class Told:
             NoAnswer: it has ended, or says more than it may.
             NotOffered: the server says on it that there is none.
         """
-        for text in self._events.feed(chunk):
-            self._events.renew()
+        for text in self.events.feed(chunk):
+            self.events.renew()
             message = parsed(self.proof.redact(text))
             if not self._patience.bears(REQUEST if is_request(message) else MESSAGE, len(text), at=time.monotonic()):
                 raise NoAnswer("The server says more than it may on a stream of news.")

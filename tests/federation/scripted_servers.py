@@ -21,6 +21,8 @@ USUAL: Final[Mapping[str, Json]] = {
     "tools/call": {"content": [{"type": "text", "text": "done"}], "resultType": "complete"},
 }
 """What a server answers that does nothing special."""
+HANGS_UP: Final = "connection: close\r\n"
+"""The header of an answer after which the server closes the connection, whether the answer was whole or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,11 @@ class Scripted:
             while True:
                 asked = await _read(reader)
                 self.seen.append(asked)
-                writer.write(await self.answer(asked))
+                answer = await self.answer(asked)
+                writer.write(answer)
                 await writer.drain()
+                if HANGS_UP.encode() in answer:
+                    return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -69,6 +74,7 @@ class Scripted:
         """Serve while the block lasts, and yield the endpoint."""
         async with await asyncio.start_server(self.serve, "127.0.0.1", 0) as server:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
+            server.close()
             for task in self._serving:
                 task.cancel()
             await asyncio.gather(*self._serving, return_exceptions=True)

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from execution_house import Permits, order
 from federation_servers import Federated
-from scripted_servers import USUAL, Asked, Scripted, result, said, usual
+from scripted_servers import HANGS_UP, OWNER, USUAL, Asked, Scripted, result, said, usual
 
 from connectors.mcp_upstream import Owner
 from hub.execution import Failed, Succeeded, Unknown
@@ -19,22 +19,24 @@ pytestmark = pytest.mark.anyio
 class Forgetful:
     """A server of the older protocol that forgets its session when `forgets` says so, and `says` so of requests in it.
 
-    `done` are the calls that it has carried out.
+    `done` are the calls that it has carried out. `alive` is what it answers to a ping of whoever it says so to.
     """
 
     says: bytes
     forgets: Callable[[int], bool]
     opens: bool = True
+    alive: bytes = b""
     number: int = 0
     done: list[str] = field(default_factory=list[str])
 
     async def answer(self, asked: Asked) -> bytes:
         """Answer one request."""
-        if asked.method != "tools/call":
+        if asked.method not in {"tools/call", "ping"}:
             is_known = self.opens or asked.method != "initialize"
             return usual(asked, session=str(self.number)) if is_known else said(b"", status="503 Service Unavailable")
         if asked.headers["mcp-session-id"] != str(self.number) or self.forgets(len(self.done)):
-            return self.says.replace(b"OURS", str(asked.message["id"]).rjust(4).encode())
+            said_so = self.alive or self.says if asked.method == "ping" else self.says
+            return said_so.replace(b"OURS", str(asked.message["id"]).rjust(4).encode())
         self.done.append(asked.message["params"]["arguments"]["text"])
         return said(result(asked, USUAL["tools/call"]))
 
@@ -44,18 +46,46 @@ def gone(body: bytes, kind: str = "application/json") -> bytes:
     return said(body, kind, status="404 Not Found")
 
 
+def bad(body: bytes, kind: str = "application/json") -> bytes:
+    """Return a 400, as `gone` returns a 404."""
+    return said(body, kind, status="400 Bad Request")
+
+
+REFUSED: Final = {
+    "no words, 400": bad(b""),
+    "plain words, 400": bad(b"Bad Request: No valid session ID provided", "text/plain"),
+    "other words, 400": bad("\u4f1a\u8bdd\u4e0d\u5b58\u5728".encode(), "text/plain; charset=utf-8"),
+    "an error of nothing, 400": bad(
+        b'{"jsonrpc": "2.0", "error": {"code": -32000, "message": "Bad Request: Server not initialized"}, "id": null}'
+    ),
+    "an error by name, 400": bad(b'{"jsonrpc": "2.0", "id": "server-error", "error": {"code": -32600, "message": ""}}'),
+}
+"""How servers refuse a session that they do not know, and other requests as well."""
 UNKNOWN_SESSION: Final = {
     "no words": gone(b""),
     "plain words": gone(b"session not found", "text/plain"),
     "an error of nothing": gone(b'{"jsonrpc": "2.0", "id": null, "error": {"code": -32001, "message": "no session"}}'),
     "an error by name": gone(b'{"jsonrpc": "2.0", "id": "server-error", "error": {"code": -32600, "message": "no"}}'),
     "an error of the request": gone(b'{"jsonrpc": "2.0", "error": {"code": -32001, "message": "no"}, "id":OURS}'),
+    **REFUSED,
 }
 SOMETHING_ELSE: Final = {
     "another error": gone(b'{"jsonrpc": "2.0", "error": {"code": -32602, "message": "no"}, "id":OURS}'),
     "a result": gone(b'{"jsonrpc": "2.0", "result": {"content": []}, "id":OURS}'),
     "a page": gone(b"<p>Not found</p>", "text/html"),
+    "another error, 400": bad(b'{"jsonrpc": "2.0", "error": {"code": -32602, "message": "no"}, "id":OURS}'),
+    "a result, 400": bad(b'{"jsonrpc": "2.0", "result": {"content": []}, "id":OURS}'),
+    "a page, 400": bad(b"<p>Bad request</p>", "text/html"),
 }
+ALIVE: Final = {
+    "a result": said(b'{"jsonrpc": "2.0", "result": {}, "id":OURS}'),
+    "an error of it": said(b'{"jsonrpc": "2.0", "error": {"code": -32601, "message": "no"}, "id":OURS}'),
+    "a refusal of it": bad(b'{"jsonrpc": "2.0", "error": {"code": -32601, "message": "no"}, "id":OURS}'),
+    "a page": bad(b"<p>Bad request</p>", "text/html"),
+    "another status": said(b"", status="503 Service Unavailable"),
+    "nothing": b"HTTP/1.1 400 Bad Request\r\n" + HANGS_UP.encode(),
+}
+"""What says to a ping that the session may be there yet."""
 
 
 @pytest.mark.parametrize("says", UNKNOWN_SESSION.values(), ids=UNKNOWN_SESSION)
@@ -117,4 +147,59 @@ async def test_another_answer_of_the_kind_is_no_reason_to_send_a_write_again(fed
         wrote = await house.commit(spec, "post", order(), text="two")
 
     assert isinstance(wrote.outcome, Unknown), wrote
-    assert sum(one.method == "tools/call" for one in scripted.seen) == 2
+    methods = [one.method for one in scripted.seen]
+    assert (methods.count("tools/call"), methods.count("ping")) == (2, 0)
+
+
+@pytest.mark.parametrize("says", REFUSED.values(), ids=REFUSED)
+async def test_a_read_in_a_session_that_is_refused_finds_another(federated: Federated, says: bytes) -> None:
+    server = Forgetful(says, forgets=lambda _done: False)
+    async with Scripted(server.answer).running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        await house.read(spec, "find", text="one")
+
+        server.number += 1
+        read = await house.read(spec, "find", text="two")
+
+    assert isinstance(read.outcome, Succeeded), read
+    assert server.done == ["one", "two"]
+
+
+@pytest.mark.parametrize("alive", ALIVE.values(), ids=ALIVE)
+async def test_what_is_refused_in_a_session_that_may_be_there_yet_is_not_sent_again(
+    federated: Federated, alive: bytes
+) -> None:
+    server = Forgetful(REFUSED["plain words, 400"], forgets=lambda done: done == 1, alive=alive)
+    scripted = Scripted(server.answer)
+    async with scripted.running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        await house.commit(spec, "post", order(), text="one")
+
+        wrote = await house.commit(spec, "post", order(), text="two")
+        read = await house.read(spec, "find", text="three")
+
+    assert isinstance(wrote.outcome, Failed), wrote
+    assert wrote.outcome.code == "upstream_refused"
+    assert isinstance(read.outcome, Failed), read
+    methods = [one.method for one in scripted.seen]
+    assert methods.count("tools/call") == 3
+    assert methods.count("initialize") == 2  # to be met, and for all calls
+
+
+async def test_a_refusal_where_there_are_no_sessions_is_one_of_the_request(federated: Federated) -> None:
+    async def answer(asked: Asked) -> bytes:
+        if asked.method == "tools/call":
+            return REFUSED["an error of nothing, 400"]
+        return usual(asked, session="none").replace(b"mcp-session-id: none\r\n", b"")
+
+    scripted = Scripted(answer)
+    async with scripted.running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        wrote = await house.commit(spec, "post", order(), text="one")
+
+    assert isinstance(wrote.outcome, Unknown), wrote
+    methods = [one.method for one in scripted.seen]
+    assert (methods.count("tools/call"), methods.count("ping")) == (1, 0)

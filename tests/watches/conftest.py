@@ -1,6 +1,8 @@
 """Gives the tests of watches a hub with its door for agents open, and a server that tells of changes."""
 
+import sys
 from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
 
 import pytest
 from doors.agents import app, connect, http, hub
@@ -9,6 +11,8 @@ from doors.working_hub import settle
 from settled import settled_by
 from starlette.applications import Starlette
 from upstream.fixtures import running
+
+sys.path.append(str(Path(__file__).parent.parent / "federation"))  # its scripted servers
 
 __all__ = ["app", "connect", "http", "hub"]
 

@@ -1,6 +1,7 @@
 """One process listens to each federated server for all: what is told there reaches clients, and leads to a new look."""
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -12,6 +13,9 @@ from doors.outside import entered
 from doors.working_hub import ALL_SCOPES, WorkingHub
 from mcp import Client
 from mcp.client.subscriptions import ResourceUpdated, ToolsListChanged
+from scripted_servers import OWNER as SCRIPTED
+from scripted_servers import Asked, Scripted, usual
+from scripted_servers import said as answered
 from sqlalchemy import select, update
 
 from connectors.mcp_upstream import Owner
@@ -265,3 +269,26 @@ async def test_one_principal_fills_its_own_watches_of_a_connection_and_nobody_el
 
     assert len(kept) == len(again) == watches.MOST_OF_ONE
     assert len(another) == 2
+
+
+async def test_a_server_is_left_alone_as_long_as_it_says_before_it_is_asked_for_a_stream_again(hub: WorkingHub) -> None:
+    asked, again = list[float](), asyncio.Event()
+
+    async def answer(one: Asked) -> bytes:
+        if one.method != "subscriptions/listen":
+            return usual(one)
+        asked.append(time.monotonic())
+        if len(asked) > 1:
+            again.set()
+        return answered(b"", status="503 Service Unavailable", headers="retry-after: 3\r\n")
+
+    async with Scripted(answer).running() as url:
+        await connect_federated(hub.runtime, SCRIPTED, url)
+        streams = StandingStreams(hub.runtime)
+        try:
+            await streams.turn()
+            await asyncio.wait_for(again.wait(), 60)
+        finally:
+            await streams.close()
+
+    assert asked[1] - asked[0] >= 3.0  # and not after the second that is usual
