@@ -78,10 +78,7 @@ def _any_spelling(char: str) -> str:
 def _in_json(char: str) -> list[str]:
     """Return the patterns of `char` in JSON: as it stands, and escaped."""
     units = char.encode("utf-16-be").hex()
-    in_units = "".join(rf"\\{{1,8}}u{_in_any_case(units[at : at + 4])}" for at in range(0, len(units), 4))
+    digits = [f"[{digit}{digit.upper()}]" for digit in units]
+    in_units = "".join(rf"\\{{1,8}}u{''.join(digits[at : at + 4])}" for at in range(0, len(digits), 4))
     short = [rf"\\{{1,8}}{re.escape(_ESCAPES[char])}"] if char in _ESCAPES else []
     return [re.escape(char), in_units, *short]
-
-
-def _in_any_case(digits: str) -> str:
-    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)

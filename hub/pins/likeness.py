@@ -34,7 +34,7 @@ class Others:
         self._near = dict[str, list[str]]()
         self._joined = dict[str, list[str]]()
         self._longest = max((len(_bare(name)) for name in of), default=0)
-        for name in sorted(of):
+        for name in of:
             bare = _bare(name)
             self._bare.setdefault(bare, []).append(name)
             if len(bare) >= SHORT:
@@ -85,13 +85,12 @@ def _shortened(name: str) -> Iterator[str]:
 
 
 def _differ_by_one(one: str, other: str) -> bool:
-    """Return whether one letter more, less, other, or in its neighbour's place makes one of the other."""
-    if len(one) > len(other):
-        one, other = other, one
-    if len(other) - len(one) > 1:
-        return False
-    start = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
-    if len(one) < len(other):
-        return one[start:] == other[start + 1 :]
+    """Return whether one letter more, less, other, or in its neighbour's place makes one of the other.
+
+    They are known to agree without a letter of one of them, or of each; so of two lengths they differ by one.
+    """
+    if len(one) != len(other):
+        return True
+    start = next((at for at, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1]), len(one))
     swapped = one[:start] + one[start + 1 : start + 2] + one[start : start + 1] + one[start + 2 :]
     return one[start + 1 :] == other[start + 1 :] or swapped == other

@@ -25,9 +25,12 @@ _LONG_LIST: Final = 200
 
 
 def changed_part(found: Sequence[Difference], address: str, start: str = "") -> ChangedPart:
-    """Return the lines of what differs from line `start` on, counted from 0, and where the others are."""
+    """Return the lines of what differs from line `start` on, counted from 0, and where the others are.
+
+    Where there is no such line, or not any more, they begin with the first.
+    """
     told = [*_told(found)]
-    first = int(start) if _PLACE.fullmatch(start) else 0
+    first = int(start) if _PLACE.fullmatch(start) and int(start) < len(told) else 0
     lines, characters = list[ChangedLine](), 0
     for name, one in told[first:]:
         line, length = _line(name, one)
@@ -38,7 +41,7 @@ def changed_part(found: Sequence[Difference], address: str, start: str = "") -> 
     after = first + len(lines)
     return ChangedPart(
         lines=tuple(lines),
-        first=min(first + 1, after),
+        first=first + 1,
         last=after,
         total=len(told),
         start_url=f"{address}#changed" if first else "",

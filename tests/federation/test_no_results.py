@@ -11,7 +11,9 @@ from federation_servers import ME, Federated
 from scripted_servers import Asked, Scripted, result, said, usual
 
 from connectors.mcp_upstream import Owner
+from connectors.mcp_upstream.results import tool_result
 from connectors.sdk.declaration import OPERATION
+from connectors.sdk.errors import Unknown as UnknownError
 from connectors.sdk.spec import ConnectorSpec
 from hub.execution import Asks, Failed, Observed, Previewed, Succeeded, Unknown
 from sandbox.programs import Program
@@ -273,3 +275,38 @@ async def test_the_doubt_says_why(obliging: tuple[House, ConnectorSpec]) -> None
     assert "asks for more input" in asked.outcome.message
     assert isinstance(task.outcome, Unknown)
     assert "a task to wait for" in task.outcome.message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "it does not say which"),
+        ("paid", "it does not say which"),
+        ([{"type": "text"}], "it does not say which"),
+        (
+            [7, {"type": "image", "text": "x"}, {"type": "text", "text": "No"}, {"type": "text", "text": "money."}],
+            "No money.",
+        ),
+        ([{"type": "text", "text": "a" * 301}], "a" * 300),
+    ],
+)
+def test_an_error_of_a_tool_is_told_by_its_texts(content: Json, words: str) -> None:
+    assert tool_result({"content": content, "isError": True}, is_safe=False).words == words
+
+
+@pytest.mark.parametrize(
+    ("answer", "output"),
+    [
+        ({"structuredContent": {"paid": 1}}, {"content": [], "structuredContent": {"paid": 1}}),
+        ({"content": []}, {"content": []}),
+        ({"content": [], "task": "t1"}, {"content": []}),
+        ({"content": [], "task": {"name": "t1"}}, {"content": []}),
+    ],
+)
+def test_a_result_is_told_as_its_tool_gave_it(answer: Json, output: Json) -> None:
+    assert tool_result(answer, is_safe=False).output == output
+
+
+def test_a_kind_that_nobody_knows_is_named_no_longer_than_it_takes_to_know_it() -> None:
+    with pytest.raises(UnknownError, match=f": '{'x' * 40}'"):
+        tool_result({"resultType": "x" * 41, "content": []}, is_safe=False)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.invocations.addresses import Address
+from hub.invocations.addresses import LONGEST, Address
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,20 @@ def test_what_stands_in_a_template_is_one_plain_piece(uri: str) -> None:
     assert Address("book://emma.2/pages/..7").is_made_from("book://{book}/pages/{page}")
     assert not Address(uri).is_made_from("book://{book}/pages/{page}")
     assert not Address(uri).is_made_from("book://{+path}")
+    assert not Address(uri).is_made_from("{+any}")
+
+
+@pytest.mark.parametrize("template", ["book://{+path}", "{+any}"])
+def test_an_address_that_is_longer_than_any_listed_one_may_be_fits_nothing(template: str) -> None:
+    longest = "book://".ljust(LONGEST, "7")
+
+    assert Address(longest).is_made_from(template)
+    assert not Address(f"{longest}7").is_made_from(template)
+
+
+def test_a_template_of_more_expressions_than_servers_use_fits_nothing() -> None:
+    assert Address("book://7").is_made_from("book://{id}" + "{?a}" * 7)
+    assert not Address("book://7").is_made_from("book://{id}" + "{?a}" * 8)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,9 @@ def test_ordinary_texts_are_left_alone() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["sale_confirm", "sale_conflrm", "sa1e_confirm", "saleconfirm", "sale_confirrm"])
+@pytest.mark.parametrize(
+    "name", ["sale_confirm", "sale_conflrm", "sa1e_confirm", "saleconfirm", "sale_confirrm", "refund", "re_fund"]
+)
 def test_a_name_that_is_or_looks_like_anothers_is_told(name: str) -> None:
     assert Sign.SHADOWS in signs(spec(FIND), spec(FIND, {"name": name}))[name]
 
@@ -78,10 +80,37 @@ def test_a_name_that_is_only_related_is_not(name: str) -> None:
     assert Sign.SHADOWS not in signs(spec(FIND), spec(FIND, {"name": name})).get(name, set())
 
 
+def test_a_sentence_says_what_is_called_like_which_tool() -> None:
+    after = spec(FIND, {"name": "refund"}, {"name": "sale_conf1rm", "title": "Sale, confirm"})
+
+    assert [one.says for one in advice_on(spec(FIND), after, OTHERS) if one.sign is Sign.SHADOWS] == [
+        "billing has a tool of the same name.",
+        "Its name looks like sale_confirm, a tool of tryton.",
+        "What it calls 'Sale, confirm' looks like sale_confirm, a tool of tryton.",
+    ]
+
+
 def test_a_tool_that_came_back_under_another_name_is_told() -> None:
     found = signs(spec(FIND, POST), spec(FIND, {**POST, "name": "publish"}))
 
     assert found == {"publish": {Sign.RENAMED}, "post": {Sign.BROKEN}}
+
+
+def test_a_tool_that_is_still_there_came_back_under_no_other_name() -> None:
+    other = {**POST, "name": "publish"}
+
+    assert signs(spec(POST), spec(POST, other)) == {}
+    assert signs(spec(POST, other), spec(POST)) == {"publish": {Sign.BROKEN}}
+    assert signs(spec(POST, other), spec({**POST, "title": "Post"})) == {"publish": {Sign.BROKEN}}
+
+
+def test_tools_that_came_back_are_told_by_their_names() -> None:
+    gone, come = ([{**POST, "name": f"{one}_{number}"} for number in range(9)] for one in ("old", "new"))
+
+    found = [one for one in advice_on(spec(*gone), spec(*come), {}) if one.sign is Sign.RENAMED]
+
+    assert [one.operation for one in found] == [f"new_{number}" for number in range(9) for _ in gone]
+    assert [one.says.partition(",")[0] for one in found] == [f"old_{number}" for number in range(9)] * 9
 
 
 def test_what_the_server_says_of_itself_is_scanned_and_part_of_what_is_read() -> None:
@@ -164,9 +193,11 @@ def test_what_can_be_said_of_one_tool_again_and_again_is_said_some_times() -> No
     others = {f"sale_confirm_{number:04d}x": "tryton" for number in range(500)}
     many = [{"name": f"tool_number_{number:04d}", "description": "Posts."} for number in range(60)]
     speaks = {"name": "other", "description": "Posts after.", "inputSchema": {**TEXT, "title": " ".join(others)}}
+    mimics = {"name": "callmeback", "description": "Calls."}
+    others |= {f"call{'_' * number}me_back": "phone" for number in range(30)}
 
-    found = advice_on(spec(*many[:30]), spec(*many[30:], speaks), others)
+    found = advice_on(spec(*many[:30]), spec(*many[30:], speaks, mimics), others)
 
     told = Counter((one.operation, one.sign) for one in found)
-    assert told["other", Sign.MENTIONS] == 20
+    assert told["other", Sign.MENTIONS] == told["callmeback", Sign.SHADOWS] == 20
     assert {times for (_, sign), times in told.items() if sign is Sign.RENAMED} == {20}

@@ -54,9 +54,16 @@ async def test_everything_is_shown_of_a_new_tool() -> None:
     assert found["extra/effect"] == (None, "delete")
     assert found["extra/input_schema"][1]["properties"]["text"]["description"] == SECRET
     assert found["extra/binding"][1]["hints"] == {"openWorldHint": True}
+    assert "extra/examples" not in found
     assert lines["extra"] == ("not offered", "offered")
     assert lines["extra: /description"] == ("nothing", f'"{SECRET}"')
     assert SECRET in lines["extra: /input_schema"][1]
+
+
+async def test_a_tool_that_is_gone_is_a_line() -> None:
+    before = await Listing(tools=[GOOD, {**GOOD, "name": "other"}]).spec(OWNER)
+
+    assert page(before, await Listing(tools=[GOOD]).spec(OWNER))["other"] == ("offered", "not offered")
 
 
 async def test_everything_is_shown_of_the_first_prompts_one_by_one() -> None:
@@ -102,6 +109,29 @@ def test_of_long_lists_without_names_only_what_differs_is_shown() -> None:
     assert (shown(line.before), shown(line.after)) == ('["value-0"]', f'["{SECRET}"]')
 
 
+@pytest.mark.parametrize("key", ["uri", "uriTemplate", "name"])
+def test_items_are_told_by_what_names_all_of_them(key: str) -> None:
+    a, b, c = ({key: one, "name": one if key == "name" else "same", "size": 1} for one in "abc")
+
+    assert [one.pointer for one in fields("/list", [a, b], [a, {**b, "size": 2}])] == ["/list/b/size"]
+    assert [one.pointer for one in fields("/list", [a, b], [b, c])] == ["/list/a", "/list/c"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, []),
+        ([{"name": "a"}], None),
+        ([{"name": "a"}], ["a"]),
+        ([{"name": 1}], [{"name": 2}]),
+        ([{"name": "a", "size": 1}, {"name": "a"}], [{"name": "a", "size": 2}, {"name": "a"}]),
+    ],
+)
+def test_what_has_no_names_is_told_whole(before: Any, after: Any) -> None:  # noqa: ANN401  # any JSON
+    for sides in ((before, after), (after, before)):
+        assert [(one.pointer, one.before, one.after) for one in fields("/list", *sides)] == [("/list", *sides)]
+
+
 def test_another_order_is_a_difference() -> None:
     names, values = [{"name": "a"}, {"name": "b"}], [f"value-{number}" for number in range(100)]
     for one in (names, values):
@@ -121,7 +151,7 @@ async def test_the_lines_of_many_differences_are_shown_part_by_part() -> None:
     while True:
         part = changed_part(found, "/pins/pin_1", start)
         seen += [shown(line.what) for line in part.lines]
-        assert (part.last, part.total) == (len(seen), 250)
+        assert (part.first, part.last, part.total) == (len(seen) - len(part.lines) + 1, len(seen), 250)
         if not part.next_url:
             break
         start = part.next_url.removeprefix("/pins/pin_1?from=").removesuffix("#changed")
@@ -130,13 +160,14 @@ async def test_the_lines_of_many_differences_are_shown_part_by_part() -> None:
     assert part.start_url == "/pins/pin_1#changed"
 
 
-@pytest.mark.parametrize("start", ["-1", "x", "9" * 400, "٣", "250"])
-def test_a_start_that_is_none_shows_no_more_than_there_is(start: str) -> None:
+@pytest.mark.parametrize("start", ["-1", "x", "9" * 400, "٣", "1", "250"])
+def test_a_start_that_is_none_shows_the_first(start: str) -> None:
     field = FieldChange(pointer="/title", before="A", after="B")
 
     part = changed_part([Difference(operation="good", kind=Kind.CHANGED, fields=(field,))], "/pins/pin_1", start)
 
-    assert len(part.lines) <= part.total == 1
+    assert (len(part.lines), part.first, part.last, part.total) == (1, 1, 1, 1)
+    assert (part.start_url, part.next_url) == ("", "")
 
 
 def test_a_part_ends_early_where_values_are_very_long_and_says_what_is_left_out() -> None:

@@ -128,3 +128,44 @@ def test_names_are_alike_by_one_letter_in_any_place_or_two_in_each_others() -> N
     assert [name for name in like if known.like(name, at_least=0)] == like
     assert not any(known.like(name, at_least=0) for name in ("crm_invoice_payed", "crm_invoice", "invoice_pay_crm"))
     assert known.like("x" * 5000, at_least=0) == []
+
+
+@pytest.mark.parametrize("like", ["cl0se", "c1ose", "clos3", "clo5e", "CLOSE", "_clo-se"])
+def test_a_short_name_is_like_another_that_only_looks_like_it(like: str) -> None:
+    known = Others({"close": "shop"})
+
+    assert known.like(like, at_least=0) == ["close"]
+    assert known.like(f"{like}d", at_least=0) == []
+    assert known.like(like, at_least=6) == []
+
+
+def test_short_names_are_not_compared_letter_by_letter() -> None:
+    known = Others({"invoice": "crm", "contacts": "crm"})
+
+    assert known.like("invoices", at_least=0) == []
+    assert known.like("contact", at_least=0) == []
+    assert known.like("contracts", at_least=0) == known.like("comtacts", at_least=0) == ["contacts"]
+
+
+def test_names_in_which_a_letter_stands_far_from_its_place_are_not_alike() -> None:
+    assert Others({"crm_invoice_pay": "crm"}).like("rm_invoice_payc", at_least=0) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Use look_up.", "First LOOK_UP!", "the wikisearch", "of contacts", "payBills", "pay-bills"]
+)
+def test_a_text_speaks_of_a_tool_by_its_name(text: str) -> None:
+    known = Others(dict.fromkeys(["look_up", "wikisearch", "contacts", "pay_bills"], "crm"))
+
+    assert len(known.mentioned(text)) == 1
+
+
+def test_an_ordinary_word_speaks_of_no_tool_whose_name_reads_so_without_its_joints() -> None:
+    assert Others({"over_view": "crm", "invoice": "crm"}).mentioned("An overview of an invoice.") == []
+
+
+def test_what_is_alike_or_spoken_of_is_told_in_one_order() -> None:
+    names = [f"call{'_' * number}me_back" for number in range(9)]
+    known = Others(dict.fromkeys(names, "crm"))
+
+    assert known.like("callmeback", at_least=0) == known.mentioned("callMeBack") == sorted(names)

@@ -3,8 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from doors.federated import connect_federated
 from sqlalchemy import select, update
+from upstream.fixtures import McpUpstream
 
+from connectors.mcp_upstream import Owner
 from connectors.sdk.wire import WireRequest
 from hub import promotions
 from hub.core.errors import Conflict
@@ -12,10 +15,11 @@ from hub.dryrun.tables import PreviewRow
 from hub.erasures import USUAL, retain
 from hub.execution import Heard
 from hub.invocations.asking import called_with
-from hub.invocations.playing import play, sealed_exchanges
+from hub.invocations.playing import as_released, play, sealed_exchanges
 from hub.invocations.promoting import check_gates, play_since
 from hub.invocations.tables import InvocationRow
 from hub.promotions import Gate, Likeness, Stand, State
+from hub.registry import newest_release, register_connector
 from hub.storage import now
 from promotions.stage import LATER, Stage
 
@@ -130,3 +134,33 @@ async def test_answers_are_kept_encrypted_and_forgotten_after_a_time(stage: Stag
     assert sealed is not None
     assert b"pencil" not in sealed
     assert (kept, forgotten) == (sealed, None)
+
+
+@pytest.mark.parametrize(
+    ("members", "likeness", "reasons"),
+    [
+        ({}, Likeness.SAME, ()),
+        ({"loud": {"type": "boolean", "default": True}}, Likeness.DIFFERENT, ("It would be given other arguments.",)),
+        ({"loud": {"type": "boolean"}}, Likeness.SAME, ()),
+    ],
+    ids=["the same", "a default", "more"],
+)
+async def test_a_write_without_a_preview_comes_out_the_same_if_it_is_given_the_same(
+    stage: Stage, mcp_upstream: McpUpstream, members: dict[str, object], likeness: Likeness, reasons: tuple[str, ...]
+) -> None:
+    world, runtime = stage.world, stage.world.runtime
+    await connect_federated(runtime, Owner(name="notes"), mcp_upstream.url)
+    caller = replace(world.caller, scopes=frozenset({"notes:write"}))
+    recorded = await world.call("liar", {"text": "Back at noon"}, caller=caller)
+    tool = await called_with(recorded, runtime)
+    takes = {**tool.operation.input_schema, "properties": {**tool.operation.input_schema["properties"], **members}}
+    operation = tool.operation.model_copy(update={"input_schema": takes})
+    spec = tool.connector.model_copy(update={"operations": (operation,)})
+    async with runtime.database.transaction() as tx:
+        await register_connector(tx, spec, runtime.authority)
+        later = as_released(tool, await newest_release(tx, "notes"))
+    assert later is not None
+
+    played = await play(recorded, later, runtime)
+
+    assert (played.likeness, played.reasons) == (likeness, reasons)

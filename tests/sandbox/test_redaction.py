@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -11,6 +11,8 @@ from sandbox.redaction import Redaction
 
 TOKEN = "abcd+efgh/ijkl=="
 PASSWORD = 'päss/word "9\\\U0001f511'
+PHRASE = "correct horse battery"
+CHINESE = "天地玄黃宇宙洪荒"
 
 
 def in_json_escapes(text: str) -> str:
@@ -29,11 +31,13 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "in an address": lambda text: quote(text, safe=""),
     "in an address, in lower case": lambda text: quote(text, safe="").replace("%2B", "%2b").replace("%2F", "%2f"),
     "in an address, escaped": lambda text: in_json_escapes(quote(text, safe="")),
+    "in a form": quote_plus,
+    "in a form, escaped": lambda text: in_json_escapes(quote_plus(text)),
 }
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize("secret", [TOKEN, PASSWORD], ids=["token", "password"])
+@pytest.mark.parametrize("secret", [TOKEN, PASSWORD, PHRASE, CHINESE], ids=["token", "password", "phrase", "chinese"])
 def test_a_secret_is_cut_out_in_every_spelling(secret: str, spelling: str) -> None:
     echo = SPELLINGS[spelling](secret)
 
@@ -47,6 +51,13 @@ def test_a_password_is_known_by_the_header_that_it_is_packed_into(spelling: str)
 
     for secret in (packed, PASSWORD, f"clerk:{PASSWORD}"):
         assert redaction.of(f"<{SPELLINGS[spelling](secret)}>") == "<[redacted]>"
+
+
+@pytest.mark.parametrize("char", '"\\/\b\f\n\r\t')
+def test_what_json_escapes_by_a_letter_is_known_by_it(char: str) -> None:
+    echo = json.dumps({"a": f"front{char}back"}).replace("/", "\\/")
+
+    assert Redaction([f"front{char}back"]).of(echo) == '{"a": "[redacted]"}'
 
 
 def test_a_secret_of_several_lines_is_cut_out_whole_though_its_last_word_is_one_too() -> None:
@@ -65,6 +76,20 @@ def test_what_is_left_is_the_same_json() -> None:
     assert "1.10" in left
 
 
-@pytest.mark.parametrize("text", ["clerks of all lands", "100% \\u0041 \\ \\u", "abcd+efgh/ijkl", "\\u002b"])
+@pytest.mark.parametrize(
+    "text",
+    ["clerks of all lands, in short", "100% \\u0041 \\ \\u", "abcd+efgh/ijkl", "\\u002b", f"{'+' * len(TOKEN)}%"],
+)
 def test_what_is_no_secret_stays(text: str) -> None:
-    assert Redaction([TOKEN, "short"]).of(text) == text
+    assert Redaction([TOKEN, "short", ""]).of(text) == text
+
+
+def test_what_is_no_shorter_than_a_secret_may_be_is_one() -> None:
+    assert Redaction(["7letter", "8letters"]).of("7letter, 8letters") == "7letter, [redacted]"
+
+
+def test_what_is_almost_a_long_secret_is_followed_in_one_way() -> None:
+    """Each letter that could be read in two ways would double them, and this would never end."""
+    almost = TOKEN * 5
+
+    assert Redaction([f"{almost}9"]).of(f"{almost}8%") == f"{almost}8%"
