@@ -17,6 +17,7 @@ from hub.approvals import Ballot, Choice, Counter, Question, Vote, Waiting
 from hub.approvals.rules import stages
 from hub.core.errors import Conflict, Forbidden, NotFound
 from hub.dryrun import PreviewRecord, TrackRecord
+from hub.identity import directory
 from hub.identity.principals import Principal
 from hub.invocations.counter import CounterProposal, counter
 from hub.invocations.looking import note_looks
@@ -119,6 +120,7 @@ class ApprovalView(Summary):
     obligations: list[ObligationView]
     votes: list[VoteView]
     counter_proposals: list[CounterView]
+    is_agent_suspended: bool = Field(description="Whether its agent is, so that it can only be rejected.")
     may_vote: bool = Field(description="Whether the caller's vote would be counted, apart from the age of its login.")
 
 
@@ -159,12 +161,7 @@ async def list_waiting(runtime: RuntimeParameter, _acting: WaitingReader) -> Inb
 @router.get("/{invocation_id}", operation_id="getApproval", summary="All that is known about one question")
 async def get_approval(runtime: RuntimeParameter, acting: Person, invocation_id: Id) -> ApprovalView:
     """Return a question to whoever is asked, has voted, or takes part in the call, and an open one to operators."""
-    invocation, question, preview = await _asked(runtime, acting, invocation_id)
-    async with runtime.database.reading() as tx:
-        track = await dryrun.track_record(tx, invocation.tool_id)
-        may_vote = question.is_open and await _may_vote(tx, question, acting.principal)
-    seen = _Seen(may_vote=may_vote, invocation=invocation_view(invocation, runtime), preview=preview, track=track)
-    return _view(seen, invocation, question)
+    return await shown_to(acting, invocation_id, runtime)
 
 
 @router.post("/{invocation_id}/votes", operation_id="castVote", summary="Vote", status_code=201)
@@ -214,6 +211,24 @@ async def propose_instead(
     return await answer_alike(keyed, acting, runtime, InvocationView, propose)
 
 
+async def shown_to(acting: Acting, invocation_id: str, runtime: Runtime) -> ApprovalView:
+    """Return a question with all that is known about it, as the caller may see it; that it was shown is on record.
+
+    Raises:
+        NotFound: there is none, or the caller may not look at it.
+    """
+    invocation, question, preview = await _asked(runtime, acting, invocation_id)
+    async with runtime.database.reading() as tx:
+        seen = _Seen(
+            invocation=invocation_view(invocation, runtime),
+            preview=preview,
+            track=await dryrun.track_record(tx, invocation.tool_id),
+            is_agent_suspended=(await directory.get(tx, invocation.agent_id)).is_suspended,
+            may_vote=question.is_open and await _may_vote(tx, question, acting.principal),
+        )
+    return _view(seen, invocation, question)
+
+
 def _keyed(key: str | None, operation: str, invocation_id: str, body: Body) -> Keyed:
     """Return the request as the ledger knows it; a second time it is refused by the digest or as a second vote."""
     payload = {"invocation": invocation_id, **body.model_dump(mode="json")}
@@ -241,6 +256,7 @@ class _Seen(BaseModel):
     invocation: InvocationView
     preview: PreviewRecord
     track: TrackRecord
+    is_agent_suspended: bool
     may_vote: bool
 
 
@@ -310,6 +326,7 @@ def _view(seen: _Seen, invocation: Invocation, question: Question) -> ApprovalVi
         ],
         votes=[_vote(one) for one in question.votes],
         counter_proposals=[_counter(one) for one in invocation.counters],
+        is_agent_suspended=seen.is_agent_suspended,
         may_vote=seen.may_vote,
     )
 

@@ -1,13 +1,13 @@
 """Batches: questions of the same shape that wait for the caller, and one decision about several of them."""
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from hub.api.access import Person, RuntimeParameter
+from hub.api.approvals import ApprovalView, shown_to
 from hub.api.bodies import Body
 from hub.api.repeats import IdempotencyKey, Keyed, answer_alike
 from hub.approvals import Ballot, Choice, Limit
@@ -17,21 +17,12 @@ from hub.invocations.batch import MOST_ITEMS, Decided, Item, vote_on_batch, wait
 router = APIRouter(prefix="/approval-batches", tags=["approvals"])
 
 
-class BatchItemView(BaseModel):
-    """One question of a batch; `GET /approvals/{invocation_id}` tells all about it."""
-
-    invocation_id: str
-    digest: str
-    summary: dict[str, Any]
-    expires_at: datetime
-
-
 class BatchView(BaseModel):
     """Questions of the same agent, tool version, connection, obligations and changed fields."""
 
     shape: str
     stage: int
-    items: list[BatchItemView]
+    items: list[ApprovalView]
 
 
 class BatchList(BaseModel):
@@ -88,15 +79,7 @@ async def list_batches(runtime: RuntimeParameter, acting: Person) -> BatchList:
             BatchView(
                 shape=batch[0].shape,
                 stage=batch[0].stage,
-                items=[
-                    BatchItemView(
-                        invocation_id=one.invocation_id,
-                        digest=one.digest,
-                        summary=dict(one.summary),
-                        expires_at=one.expires_at,
-                    )
-                    for one in batch
-                ],
+                items=[await shown_to(acting, one.invocation_id, runtime) for one in batch],
             )
             for batch in found
         ]

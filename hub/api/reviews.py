@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from connectors.sdk.preview import Preview
 from hub.api.access import GlassBreaker, Person, RuntimeParameter
 from hub.api.bodies import Body, Id
 from hub.api.invocations import InvocationView
@@ -17,6 +18,7 @@ from hub.identity.permissions import Permission, may
 from hub.invocations.break_glass import Breaking, break_glass
 from hub.invocations.looking import note_looks
 from hub.invocations.masking import as_seen_by
+from hub.invocations.queries import look_at
 from hub.invocations.reviewing import LONGEST_REASON, Remark, remark, see_review, waiting_for
 from hub.invocations.trust import Looked, bonds_of_agent, restore, trust_of
 from hub.reviews import Review, ReviewKind, Verdict
@@ -42,8 +44,15 @@ class ReviewView(BaseModel):
     reviewed_at: datetime | None
 
 
+class WholeReviewView(ReviewView):
+    """A review with the write it is about, and what was known of that before it went."""
+
+    invocation: InvocationView
+    preview: Preview | None
+
+
 class Reviews(BaseModel):
-    """The reviews that wait for the caller, broken glass first."""
+    """The reviews that wait for the caller, broken glass first; each tells by itself what it is about."""
 
     items: list[ReviewView]
 
@@ -123,10 +132,18 @@ async def list_reviews(runtime: RuntimeParameter, acting: Person) -> Reviews:
 
 
 @router.get("/reviews/{review_id}", operation_id="getReview", summary="One review")
-async def get_review(runtime: RuntimeParameter, acting: Person, review_id: Id) -> ReviewView:
-    """Return a review to whoever may do it."""
+async def get_review(runtime: RuntimeParameter, acting: Person, review_id: Id) -> WholeReviewView:
+    """Return a review to whoever may do it, with the write, as far as policy lets the caller see it."""
     async with runtime.database.reading() as tx:
-        return _view(await see_review(tx, review_id, acting.principal))
+        review = await see_review(tx, review_id, acting.principal)
+    looked_at = await look_at(runtime, acting.caller, review.invocation_id)
+    await note_looks(acting.caller, [looked_at], acting.authority(runtime), runtime)
+    seen = await as_seen_by(acting.caller, looked_at, runtime)
+    return WholeReviewView(
+        **_view(review).model_dump(),
+        invocation=invocation_view(seen, runtime).model_copy(update={"result": None}),  # it is theirs whose call it is
+        preview=seen.preview and seen.preview.preview,
+    )
 
 
 @router.put("/reviews/{review_id}/verdict", operation_id="concludeReview", summary="Say whether it was right")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, or_, select, true
 
 from connectors.sdk.vocabulary import Effect
-from hub import approvals
+from hub import approvals, reviews
 from hub.audit import EventKind
 from hub.core.errors import Conflict, NotFound, Unavailable
 from hub.identity.directory import agents_of
@@ -86,7 +86,7 @@ async def wait_while(
 
 
 async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
-    """Return an invocation that is the caller's business, or that operators or auditors may look at.
+    """Return an invocation that is the caller's business, or that operators, auditors or its reviewers may look at.
 
     Raises:
         NotFound: there is none, or the caller may not look at it.
@@ -98,7 +98,17 @@ async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invoc
 
 async def _overseen(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
     standing = await current(runtime, invocation_id)
-    return standing if _is_watched(caller, standing) else await concerned(runtime, caller, invocation_id)
+    if _is_watched(caller, standing) or await _is_reviewed_by(runtime, caller, standing):
+        return standing
+    return await concerned(runtime, caller, invocation_id)
+
+
+async def _is_reviewed_by(runtime: Runtime, caller: Caller, standing: Invocation) -> bool:
+    """Return whether it went without anybody's approval and is for the caller to review."""
+    if standing.approved_by not in {ApprovedBy.POLICY, ApprovedBy.NOBODY}:
+        return False
+    async with runtime.database.reading() as tx:
+        return await reviews.is_reviewer(tx, standing.id, caller.actor)
 
 
 async def concerned(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:

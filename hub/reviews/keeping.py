@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from hub.core.errors import Conflict, NotFound
 from hub.core.ids import new_id
 from hub.identity.directory import is_plain
+from hub.identity.principals import Principal
 from hub.reviews.tables import LookRow, ReviewRow
 from hub.reviews.values import Look, NewReview, Review, ReviewKind, Verdict
 from hub.storage import Tx, now
@@ -62,6 +63,12 @@ async def review_of_approval(tx: Tx, approval_digest: str) -> Review | None:
     query = select(ReviewRow).where(ReviewRow.approval_digest == approval_digest)
     row = await tx.scalar(query.execution_options(populate_existing=True))
     return None if row is None else _review(row)
+
+
+async def is_reviewer(tx: Tx, invocation_id: str, person: Principal) -> bool:
+    """Return whether a write waits for this person to review it, or did."""
+    about = (ReviewRow.invocation_id == invocation_id, ReviewRow.opened_at.is_not(None))
+    return any(_review(row).is_for(person) for row in await tx.scalars(select(ReviewRow).where(*about)))
 
 
 async def open_reviews(tx: Tx, *, limit: int = 500) -> list[Review]:

@@ -35,6 +35,7 @@ class ReviewRow(Base):
     __table_args__ = (
         Index("ix_reviews_waiting", "verdict", "opened_at"),
         Index("ix_reviews_breaker", "breaker_id", "verdict"),
+        Index("ix_reviews_invocation", "invocation_id"),
         Index("ix_reviews_record", "agent_id", "tool_id", "verdict"),
     )
 

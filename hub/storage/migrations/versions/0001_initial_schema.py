@@ -666,6 +666,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("reviews", schema=None) as batch_op:
         batch_op.create_index("ix_reviews_breaker", ["breaker_id", "verdict"], unique=False)
+        batch_op.create_index("ix_reviews_invocation", ["invocation_id"], unique=False)
         batch_op.create_index("ix_reviews_record", ["agent_id", "tool_id", "verdict"], unique=False)
         batch_op.create_index("ix_reviews_waiting", ["verdict", "opened_at"], unique=False)
 
@@ -1726,6 +1727,7 @@ def downgrade() -> None:
     with op.batch_alter_table("reviews", schema=None) as batch_op:
         batch_op.drop_index("ix_reviews_waiting")
         batch_op.drop_index("ix_reviews_record")
+        batch_op.drop_index("ix_reviews_invocation")
         batch_op.drop_index("ix_reviews_breaker")
 
     op.drop_table("reviews")

@@ -1,0 +1,42 @@
+"""A connector for the notes of the test upstream whose writes are told to somebody: what happens beside a change."""
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, Field
+
+from connectors.sdk import AuthSpec, Connector, Context, Effect, Preview, SafeRule, SideEffect, Tier
+
+Text = Annotated[str, Field(min_length=1, max_length=80)]
+ATTACHED: Final = "what is attached"
+
+connector = Connector(
+    "mailing",
+    version="1.0.0",
+    description="Notes of the test upstream, of which somebody is told.",
+    auth=AuthSpec(kind="bearer", secret_fields=("token",)),
+    safe=[SafeRule(method="GET")],
+)
+
+
+class Note(BaseModel):
+    """A line of text."""
+
+    id: int
+    text: str
+
+
+@connector.write(
+    "letter_send", effect=Effect.SEND, tier=Tier.HIGH, examples=[{"text": "hello", "recipient": "ann@example.org"}]
+)
+async def letter_send(context: Context, text: Text, recipient: Text) -> Note:
+    """Post a note and send a letter about it."""
+    del recipient
+    return await context.post("/notes", {"text": text}, Note)
+
+
+@letter_send.preview
+async def _(context: Context, text: Text, recipient: Text) -> Preview:
+    del context
+    told = [SideEffect(kind="letter", recipient=recipient)]
+    unseen = [ATTACHED] if "attached" in text else []
+    return Preview.send("notes", {"text": text}, unknown=["id"], side_effects=told, not_covered=unseen)
