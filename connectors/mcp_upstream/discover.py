@@ -43,7 +43,7 @@ class Owner:
     """What the owner of the connector says of the server; tools are named as the server names them.
 
     `reads` are the tools that are known to change nothing: only with the owner's word is a tool a read.
-    `refuses_definitely` are the writes whose error results mean that nothing was done; of others that is not known.
+    `refuses_definitely` are the writes that do nothing when they refuse; of others that is not known.
     """
 
     name: str

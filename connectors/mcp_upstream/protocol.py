@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from mcp.shared.inbound import encode_header_value
 
@@ -18,10 +18,11 @@ Json = Any
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
 
-NOT_CARRIED_OUT = frozenset({-32700, -32600, -32601, -32020, -32021, -32022})
-"""Errors a server gives before it reaches a tool: unreadable, invalid, no such method, headers, capability, version.
+NOT_REACHED = frozenset({-32700, -32600, -32601, -32020, -32021, -32022})
+"""Errors that servers give before they reach a tool: unreadable, invalid, no method, headers, capability, version.
 
-Not -32602 (invalid parameters): tools raise it themselves, half way through.
+Tools may raise them, too, at whatever point, and the SDKs answer with the tool's own code. Not -32602 and -32603: with
+those the SDKs themselves answer when a tool has done its work and what it gave does not fit its schema.
 """
 
 NO_SUCH_SESSION = -32001
@@ -148,10 +149,14 @@ class Call:
 
 
 def _result(response: WireResponse, *, is_safe: bool) -> dict[str, Json]:
-    """Return the result in `response`; a JSON-RPC error counts before a 4xx, which only repeats it, never a 5xx."""
+    """Return the result in `response`; a JSON-RPC error counts before a 4xx, which only repeats it, never a 5xx.
+
+    A 4xx refuses a write only where nothing in it speaks JSON-RPC: it comes from somebody before the server's tools.
+    """
     if response.status >= 500:  # noqa: PLR2004  # RFC 9110 section 15.6
         raise_for_status(response, is_safe=is_safe)
-    answer = _answer(response) or {}
+    messages = list(_messages(response))
+    answer = next(filter(_is_answer, messages), dict[str, Json]())
     error, result = answer.get("error"), answer.get("result")
     unclear = Unreadable if is_safe else Unknown
     if result is not None and (error is not None or response.status >= 400):  # noqa: PLR2004  # RFC 9110 section 15.5
@@ -159,7 +164,8 @@ def _result(response: WireResponse, *, is_safe: bool) -> dict[str, Json]:
     if isinstance(error, dict):
         members = cast("dict[str, Json]", error)
         raise RpcError(_code(members.get("code")), str(members.get("message", ""))[:300], members.get("data"))
-    raise_for_status(response, is_safe=is_safe)
+    if is_safe or not any(map(_speaks_rpc, messages)):
+        raise_for_status(response, is_safe=is_safe)
     if error is not None or not isinstance(result, dict):
         raise unclear("The MCP server gave no JSON-RPC answer to the request.")
     return cast("dict[str, Json]", result)
@@ -171,20 +177,29 @@ def _code(given: Json) -> int:
     return given if is_code else INTERNAL_ERROR
 
 
-def _answer(response: WireResponse) -> dict[str, Json] | None:
+def _messages(response: WireResponse) -> Iterator[Json]:
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    texts = _events(response.body) if media_type == "text/event-stream" else iter([response.body])
-    for text in texts:
+    for text in _events(response.body) if media_type == "text/event-stream" else [response.body]:
         try:
-            message = json.loads(text)
+            yield json.loads(text)
         except (ValueError, RecursionError):
             continue
-        if isinstance(message, dict) and {"result", "error"} & set(cast("dict[str, Json]", message)):
-            answer = cast("dict[str, Json]", message)
-            # An error about a request that could not be read has no id.
-            if answer.get("id") == 1 or ("error" in answer and answer.get("id") is None):
-                return answer
-    return None
+
+
+def _is_answer(message: Json) -> TypeGuard[dict[str, Json]]:
+    """Return whether a message answers our request; an error about one that could not be read has no id."""
+    if not isinstance(message, dict):
+        return False
+    told = cast("dict[str, Json]", message)
+    return bool({"result", "error"} & set(told)) and (
+        told.get("id") == 1 or ("error" in told and told.get("id") is None)
+    )
+
+
+def _speaks_rpc(message: Json) -> bool:
+    """Return whether what was answered is JSON-RPC, to whatever, or a batch: the server's own words, not a proxy's."""
+    told = cast("dict[str, Json]", message) if isinstance(message, dict) else {}
+    return isinstance(message, list) or bool({"jsonrpc", "result"} & set(told)) or isinstance(told.get("error"), dict)
 
 
 def _events(body: str) -> Iterator[str]:
@@ -195,7 +210,7 @@ def _events(body: str) -> Iterator[str]:
             yield "\n".join(lines)
 
 
-def refusal(error: RpcError, *, is_safe: bool) -> Refused | Unknown:
-    """Return what `error` proves: that nothing was done, where the request reads or no tool was reached."""
+def refusal(error: RpcError, *, is_safe: bool, is_vouched: bool = False) -> Refused | Unknown:
+    """Return what `error` proves: of a write nothing, unless its owner vouches that it refuses definitely."""
     said = f"The MCP server answered with error {error.code}: {error.message}"
-    return Refused(said) if is_safe or error.code in NOT_CARRIED_OUT else Unknown(said)
+    return Refused(said) if is_safe or (is_vouched and error.code in NOT_REACHED) else Unknown(said)

@@ -66,7 +66,8 @@ async def _of_tool(operation: OperationSpec, call: PhaseCall, transport: Transpo
     if asks is None:
         return Failed(code=PHASE_MISSING, message=f"{call.operation} has no {call.phase}.")
     session = await _session(operation, transport)
-    answer = await _answer(session, _tool_call(asks, call, version=session.version), call)
+    is_vouched = bool(operation.binding["refuses_definitely"])
+    answer = await _answer(session, _tool_call(asks, call, version=session.version), call, is_vouched=is_vouched)
     if not isinstance(answer, dict):
         return answer
     result = tool_result(answer, is_safe=_is_safe(call))
@@ -99,7 +100,9 @@ def _is_safe(call: PhaseCall) -> bool:
     return call.phase is not Phase.COMMIT
 
 
-async def _answer(session: Session, made: Call, call: PhaseCall) -> dict[str, Json] | PhaseResult:
+async def _answer(
+    session: Session, made: Call, call: PhaseCall, *, is_vouched: bool = False
+) -> dict[str, Json] | PhaseResult:
     """Return the server's answer, or how the phase ends without one: it refuses, or it asks the client of a read.
 
     Raises:
@@ -109,12 +112,12 @@ async def _answer(session: Session, made: Call, call: PhaseCall) -> dict[str, Js
     try:
         answer = await session.ask(made)
     except RpcError as error:
-        return (asked(error) if may_ask else None) or _refused(error, is_safe=made.is_safe)
+        return (asked(error) if may_ask else None) or _refused(error, is_safe=made.is_safe, is_vouched=is_vouched)
     return (asked(answer) if may_ask and session.is_modern else None) or answer
 
 
-def _refused(error: RpcError, *, is_safe: bool) -> Failed:
-    refused = refusal(error, is_safe=is_safe)
+def _refused(error: RpcError, *, is_safe: bool, is_vouched: bool) -> Failed:
+    refused = refusal(error, is_safe=is_safe, is_vouched=is_vouched)
     return Failed(code=refused.code, message=refused.message, rpc_code=error.code)
 
 

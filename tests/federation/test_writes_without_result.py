@@ -1,5 +1,6 @@
 """A governed write whose server answers with no result of its tool: approved, sent once, and IN_DOUBT for good."""
 
+import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import timedelta
@@ -45,6 +46,7 @@ TOOLS: Final[list[dict[str, Json]]] = [
     {"name": "pay", "description": "Pays.", "inputSchema": OBJECT, "outputSchema": OBJECT}
     | {"_meta": {OPERATION: DECLARED}},
 ]
+REFUSES: Final = "no such method"
 ANSWERS: Final[dict[str, Json]] = {
     "it asks": {"resultType": "input_required", "inputRequests": {}, "requestState": "half-way"},
     "a task": {"resultType": "task", "task": {"taskId": "t1", "status": "working"}},
@@ -68,7 +70,8 @@ async def payer(hub: WorkingHub, request: pytest.FixtureRequest) -> AsyncGenerat
                 return said(result(asked, {"tools": TOOLS}))
             case "tools/call":
                 given = asked.message["params"]["arguments"]
-                return said(result(asked, ANSWERS[given.get("input", given)["text"]]))
+                text = given.get("input", given)["text"]
+                return refused(asked) if text == REFUSES else said(result(asked, ANSWERS[text]))
             case _:
                 return usual(asked, session="one" if request.param == "older" else "")
 
@@ -100,6 +103,12 @@ async def looked_for(hub: WorkingHub, doubtful: Invocation) -> Invocation:
     return await resume(doubtful.id, hub.runtime)
 
 
+def refused(asked: Asked) -> bytes:
+    """Return the error of a tool that has done its work, under a code that says that there is no such tool."""
+    error = {"code": -32601, "message": "booked, and not confirmed"}
+    return said(json.dumps({"jsonrpc": "2.0", "id": asked.message["id"], "error": error}).encode())
+
+
 def calls(server: Scripted, tool: str) -> int:
     """Return how often a tool was called."""
     asked = [one.message["params"] for one in server.seen if one.method == "tools/call"]
@@ -125,4 +134,16 @@ async def test_a_write_that_says_what_it_did_is_done(hub: WorkingHub, payer: Scr
     done = await written(hub, tool, "done")
 
     assert done.state is State.UNVERIFIABLE, done.error_message
+    assert calls(payer, tool) == 1
+
+
+@pytest.mark.parametrize("tool", ["post", "pay"])
+async def test_a_write_that_was_answered_with_an_error_is_not_done_again(
+    hub: WorkingHub, payer: Scripted, tool: str
+) -> None:
+    left = await written(hub, tool, REFUSES)
+    again = await written(hub, tool, REFUSES)
+
+    assert left.state is State.IN_DOUBT, left.error_message
+    assert again.id == left.id
     assert calls(payer, tool) == 1
