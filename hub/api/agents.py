@@ -12,7 +12,7 @@ from hub.api.access import AccountManager, Acting, Person, RuntimeParameter
 from hub.api.bodies import Body, Id, Why
 from hub.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page, seal, unseal
 from hub.core.errors import InputError, NotFound
-from hub.identity import accounts, client_documents, clients, declarations, directory, expiring
+from hub.identity import accounts, client_documents, clients, declarations, directory, expiring, owners
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.runtime import Runtime
@@ -86,7 +86,7 @@ class NewAgentBody(Limits):
     kind: Literal["agent", "service"] = "agent"
     name: str = Field(max_length=64, examples=["sales-assistant"])
     display_name: str = Field(max_length=120, examples=["Sales assistant"])
-    owner_id: str = Field(max_length=40, description="The user who answers for it.")
+    owner_id: str | None = Field(default=None, max_length=40, description="Who answers for it; the caller unless said.")
     redirect_uris: list[str] = Field(default=[], max_length=20, examples=[["http://127.0.0.1/callback"]])
     is_public: bool = Field(default=False, description="It cannot keep a secret and proves itself by PKCE alone.")
     jwks: KeySet | None = Field(default=None, description="It proves itself by one of these keys, and gets no secret.")
@@ -151,6 +151,12 @@ class Binding(Body):
     """Whether only tokens count that are bound to a key of the agent's own."""
 
     needs_bound_tokens: bool
+
+
+class OwnerBody(Body):
+    """Who answers for an agent."""
+
+    owner_id: str = Field(max_length=40, description="A user who is not suspended.")
 
 
 class SecretLifetime(Body):
@@ -257,6 +263,13 @@ async def set_binding(runtime: RuntimeParameter, acting: AccountManager, agent_i
         return view(await clients.set_binding(tx, agent_id, authority, is_needed=wanted.needs_bound_tokens))
 
 
+@router.put("/{agent_id}/owner", operation_id="setAgentOwner", summary="Give an agent to another owner")
+async def set_owner(runtime: RuntimeParameter, acting: AccountManager, agent_id: Id, wanted: OwnerBody) -> AgentView:
+    """Give an agent to another owner, who from then on decides none of what it asks for nobody, waiting or not."""
+    async with runtime.database.transaction() as tx:
+        return view(await owners.give_client(tx, agent_id, wanted.owner_id, acting.authority(runtime)))
+
+
 @router.get("/{agent_id}/secrets", operation_id="listAgentSecrets", summary="Which secrets an agent has")
 async def list_secrets(runtime: RuntimeParameter, acting: Person, agent_id: Id) -> HeldSecrets:
     """Return the secrets that are good now, without their values, to the agent's owner or an administrator."""
@@ -332,7 +345,7 @@ async def _create(tx: Tx, wanted: NewAgentBody, acting: Acting, runtime: Runtime
         service = clients.NewService(
             name=wanted.name,
             display_name=wanted.display_name,
-            owner_id=wanted.owner_id,
+            owner_id=wanted.owner_id or acting.principal.id,
             allowed_scopes=wanted.allowed_scopes,
             allowed_servers=wanted.allowed_servers,
             authentication=wanted.authentication(),
@@ -343,7 +356,7 @@ async def _create(tx: Tx, wanted: NewAgentBody, acting: Acting, runtime: Runtime
     agent = clients.NewAgent(
         name=wanted.name,
         display_name=wanted.display_name,
-        owner_id=wanted.owner_id,
+        owner_id=wanted.owner_id or acting.principal.id,
         allowed_scopes=wanted.allowed_scopes,
         allowed_servers=wanted.allowed_servers,
         redirect_uris=tuple(wanted.redirect_uris),

@@ -8,6 +8,7 @@ from hub.approvals.deputies import stands_in_for
 from hub.approvals.rules import asked_in
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
 from hub.identity.principals import Principal
+from hub.identity.tables import PrincipalRow
 from hub.policy import REQUESTER, Obligation
 from hub.policy.obligations import CONFIRMATION_STAGE
 from hub.storage import Tx, database_now
@@ -27,7 +28,7 @@ async def waiting_for(tx: Tx, voter: Principal, *, limit: int = 100) -> list[str
             found.append(row.invocation_id)
             continue
         asked = asked_in([Obligation.from_json(one) for one in row.obligations], row.stage)
-        taken = {*row.excluded, *counted.get(row.digest, ())}
+        taken = {*row.excluded, row.owner_id, *counted.get(row.digest, ())}
         if voter.id not in taken and _is_asked((one for one in people if one.id not in taken), asked):
             found.append(row.invocation_id)
     return list(dict.fromkeys(found))
@@ -40,7 +41,7 @@ async def all_waiting(tx: Tx, *, limit: int = 100) -> list[str]:
     return list(await tx.scalars(query.order_by(QuestionRow.expires_at, QuestionRow.digest).limit(limit)))
 
 
-def _asked(people: Sequence[Principal], limit: int) -> Select[str, str, list[str], list[object], int]:
+def _asked(people: Sequence[Principal], limit: int) -> Select[str, str, list[str], list[object], int, str | None]:
     groups = {group for one in people for group in one.groups}
     is_mine = and_(StageRow.group_name == REQUESTER, QuestionRow.confirmer_id == people[0].id)
     return (
@@ -50,8 +51,10 @@ def _asked(people: Sequence[Principal], limit: int) -> Select[str, str, list[str
             QuestionRow.excluded,
             QuestionRow.obligations,
             StageRow.stage,
+            PrincipalRow.owner_id,
         )
         .join(StageRow, StageRow.digest == QuestionRow.digest)
+        .outerjoin(PrincipalRow, PrincipalRow.id == QuestionRow.owned_agent_id)
         .where(
             or_(StageRow.group_name.in_(sorted(groups)), is_mine),
             StageRow.is_open,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Exists, exists, select, update
+from sqlalchemy import Exists, Select, exists, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from connectors.sdk.vocabulary import Tier
@@ -15,6 +15,7 @@ from hub.approvals.rules import Choice, Standing, Vote, Waiting, asked_in, asks_
 from hub.approvals.tables import QuestionRow, StageRow, VoteRow
 from hub.core.canonical import digest
 from hub.core.ids import new_id
+from hub.identity.tables import PrincipalRow
 from hub.policy import Obligation
 from hub.storage import Tx, now
 
@@ -69,6 +70,7 @@ class Question:
     obligations: tuple[Obligation, ...]
     summary: Mapping[str, Json]
     excluded: frozenset[str]
+    """Who may not decide it: those who could not when it was asked, and who owns the agent by now."""
     confirmer_id: str | None
     """Who confirms it, where the requester is asked."""
     opened_at: datetime
@@ -124,6 +126,8 @@ class Asked:
     revision: int
     excluded: frozenset[str]
     shape: str
+    owned_agent_id: str | None = None
+    """The agent, where it asks for nobody: its call is its owner's, whoever that is while people decide."""
     confirmer_id: str | None = None
 
 
@@ -142,6 +146,7 @@ async def open_question(tx: Tx, asked: Asked, terms: Terms) -> Question:
             obligations=[one.as_json() for one in terms.obligations],
             summary=dict(terms.summary),
             excluded=sorted(asked.excluded),
+            owned_agent_id=asked.owned_agent_id,
             confirmer_id=asked.confirmer_id if asks_requester(terms.obligations) else None,
             opened_at=opened_at,
             expires_at=terms.expires_at,
@@ -215,19 +220,27 @@ def was_asked(invocation_id: InstrumentedAttribute[str]) -> Exists:
 
 async def latest(tx: Tx, invocation_id: str) -> Question | None:
     """Return the newest question asked about the invocation."""
-    query = select(QuestionRow).where(QuestionRow.invocation_id == invocation_id)
-    newest = query.order_by(QuestionRow.revision.desc()).limit(1)
-    row = await tx.scalar(newest.execution_options(populate_existing=True))
-    return None if row is None else await _question(tx, row)
+    query = _with_owner().where(QuestionRow.invocation_id == invocation_id)
+    return await _first(tx, query.order_by(QuestionRow.revision.desc()).limit(1))
 
 
 async def by_digest(tx: Tx, approval_digest: str) -> Question | None:
     """Return the question with this approval digest."""
-    row = await tx.get(QuestionRow, approval_digest)
-    return None if row is None else await _question(tx, row)
+    return await _first(tx, _with_owner().where(QuestionRow.digest == approval_digest))
 
 
-async def _question(tx: Tx, row: QuestionRow) -> Question:
+def _with_owner() -> Select[QuestionRow, str | None]:
+    """Return the query for questions, each with who owns its agent now where that agent asks for nobody."""
+    its_agent = PrincipalRow.id == QuestionRow.owned_agent_id
+    return select(QuestionRow, PrincipalRow.owner_id).outerjoin(PrincipalRow, its_agent)
+
+
+async def _first(tx: Tx, query: Select[QuestionRow, str | None]) -> Question | None:
+    found = (await tx.execute(query.execution_options(populate_existing=True))).first()
+    return None if found is None else await _question(tx, *found)
+
+
+async def _question(tx: Tx, row: QuestionRow, owner_id: str | None) -> Question:
     votes = await tx.scalars(select(VoteRow).where(VoteRow.digest == row.digest).order_by(VoteRow.cast_at, VoteRow.id))
     return Question(
         digest=row.digest,
@@ -238,7 +251,7 @@ async def _question(tx: Tx, row: QuestionRow) -> Question:
         terms=row.terms,
         obligations=tuple(Obligation.from_json(one) for one in row.obligations),
         summary=row.summary,
-        excluded=frozenset(row.excluded),
+        excluded=frozenset(row.excluded if owner_id is None else (*row.excluded, owner_id)),
         confirmer_id=row.confirmer_id,
         opened_at=row.opened_at,
         expires_at=row.expires_at,

@@ -24,6 +24,8 @@ class QuestionRow(Base):
     obligations: Mapped[list[Any]] = mapped_column(Json)
     summary: Mapped[dict[str, Any]] = mapped_column(Json)
     excluded: Mapped[list[str]] = mapped_column(Json)
+    owned_agent_id: Mapped[str | None] = mapped_column(String(40))
+    """The agent that asks for nobody, so that whoever is its owner may not decide it; NULL: it asks for somebody."""
     confirmer_id: Mapped[str | None] = mapped_column(String(40))
     """Who confirms it, where the requester is asked; NULL: nobody does."""
     opened_at: Mapped[datetime] = mapped_column(Moment)

@@ -15,8 +15,9 @@ from hub.core.texts import shown
 from hub.identity.assertions import Assertion, check_keys, is_proven, thumbprint_of
 from hub.identity.authority import Authority
 from hub.identity.declarations import declare
-from hub.identity.directory import get, get_many, is_plain
+from hub.identity.directory import get, is_plain
 from hub.identity.enrolment import check_name, enrol
+from hub.identity.owners import check_owner
 from hub.identity.principals import Principal, PrincipalKind
 from hub.identity.redirects import check_redirect_uri
 from hub.identity.scopes import are_scopes
@@ -332,9 +333,7 @@ async def _register(tx: Tx, kind: PrincipalKind, new: NewAgent, authority: Autho
     keys = _keys_of(new)
     for uri in new.redirect_uris:
         check_redirect_uri(uri)
-    owner = (await get_many(tx, [new.owner_id])).get(new.owner_id)
-    if owner is None or owner.kind is not PrincipalKind.USER or owner.is_suspended:
-        raise InputError(f"The owner of {new.name!r} has to be a user who is not suspended.")
+    await check_owner(tx, new.owner_id, of=new.name)
     client_id = await enrol(tx, kind=kind, name=new.name, display_name=new.display_name, owner_id=new.owner_id)
     row = ClientRow(
         principal_id=client_id,

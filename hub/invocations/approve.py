@@ -117,6 +117,7 @@ def _asked(previewed: Invocation, caller: Caller, terms: Terms) -> Asked:
         revision=previewed.revision,
         excluded=voters_excluded(caller) | authors(previewed.counters),
         shape=shape,
+        owned_agent_id=previewed.agent_id if previewed.on_behalf_of_id is None else None,
         confirmer_id=requester_id(caller),
     )
 

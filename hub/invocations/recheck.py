@@ -187,10 +187,15 @@ async def _of_voters(
     votes = [
         replace(vote, groups=await _groups_now(tx, _as_cast(vote, people), claimed, tool, runtime))
         for vote in question.votes
-        if people_of(vote) <= people.keys()
+        if people_of(vote) <= people.keys() and _takes_no_part(vote, question)
     ]
     still = approvals.standing(_to_be_met(claimed, question.obligations), votes)
     return [] if isinstance(still, approvals.Granted) else ["somebody who approved it may no longer do so"]
+
+
+def _takes_no_part(vote: Vote, question: Question) -> bool:
+    """Return whether nobody behind a vote owns the agent by now, or else is its requester, who confirms its own."""
+    return REQUESTER in vote.groups or not people_of(vote) & question.excluded
 
 
 def _to_be_met(claimed: Invocation, asked: Sequence[Obligation]) -> Sequence[Obligation]:

@@ -34,11 +34,13 @@ from hub.identity.directory import get, get_many, page
 from hub.identity.expiring import held_secrets
 from hub.identity.foreign_people import identities_of
 from hub.identity.invitations import invite, open_until
+from hub.identity.owners import owner_named
 from hub.identity.passkeys import passkeys_of, remove_all
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.registry import EVERYTHING, allowable_servers, check_servers, connector_scopes
 from hub.storage import Tx, now
+from hub.web.forms import Form
 from hub.web.inert import inert_name
 from hub.web.invitations import show_link
 from hub.web.moments import at
@@ -55,7 +57,6 @@ from hub.web.people_views import (
     unknown_scopes,
     version_lines,
 )
-from hub.web.views.catalog import Choice
 from hub.web.views.people import (
     GroupLine,
     NewAgentForm,
@@ -105,21 +106,10 @@ async def add_user(visit: Visit) -> Response:
 async def add_agent(visit: Visit) -> Response:
     """Make an agent and show its first secret, once."""
     demand(visit.person, Permission.MANAGE_ACCOUNTS)
-    form = visit.form
-    document = form.one("document_url").strip()
-    is_public = bool(document) or bool(form.one("is_public"))
-    new = NewAgent(
-        name=form.one("name").strip(),
-        display_name=form.one("display_name").strip(),
-        owner_id=form.one("owner"),
-        allowed_scopes=frozenset(form.one("scopes").split()),
-        allowed_servers=frozenset(form.all("servers")),
-        redirect_uris=tuple(form.one("redirect_uris").split()),
-        authentication=ClientAuthentication.NONE if is_public else ClientAuthentication.SECRET,
-        needs_bound_tokens=bool(form.one("needs_bound_tokens")),
-    )
+    document = visit.form.one("document_url").strip()
     try:
         async with visit.runtime.database.transaction() as tx:
+            new = _agent_typed(visit.form, await owner_named(tx, visit.form.one("owner")))
             await check_servers(tx, new.allowed_servers)
             agent = await create_agent(tx, new, visit.own_authority)
             if document:
@@ -129,6 +119,20 @@ async def add_agent(visit: Visit) -> Response:
     if not agent.usable_servers:
         return redirect_telling(visit, f"/people/{agent.id}", _NOTICES["nowhere"], tone="warn")
     return redirect_telling(visit, f"/people/{agent.id}", _NOTICES["agent"])
+
+
+def _agent_typed(form: Form, owner_id: str) -> NewAgent:
+    is_public = bool(form.one("document_url").strip() or form.one("is_public"))
+    return NewAgent(
+        name=form.one("name").strip(),
+        display_name=form.one("display_name").strip(),
+        owner_id=owner_id,
+        allowed_scopes=frozenset(form.one("scopes").split()),
+        allowed_servers=frozenset(form.all("servers")),
+        redirect_uris=tuple(form.one("redirect_uris").split()),
+        authentication=ClientAuthentication.NONE if is_public else ClientAuthentication.SECRET,
+        needs_bound_tokens=bool(form.one("needs_bound_tokens")),
+    )
 
 
 async def add_group(visit: Visit) -> Response:
@@ -274,7 +278,7 @@ async def _change(visit: Visit, change: Callable[[Tx, str, Authority], Awaitable
 
 async def _people(visit: Visit, *, problem_with: str = "", problem: str = "") -> Response:
     async with visit.runtime.database.reading() as tx:
-        view = await _people_page(tx, after=visit.request.query_params.get("after"))
+        view = await _people_page(tx, visit.person, after=visit.request.query_params.get("after"))
     match problem_with:
         case "user":
             view = replace(view, new_user=_typed_user(visit, view.new_user, problem))
@@ -288,7 +292,7 @@ async def _people(visit: Visit, *, problem_with: str = "", problem: str = "") ->
     return show(visit, _shown("people.html", "People and agents", view, problem=problem))
 
 
-async def _people_page(tx: Tx, *, after: str | None) -> PeoplePage:
+async def _people_page(tx: Tx, viewer: Principal, *, after: str | None) -> PeoplePage:
     users = await page(tx, kind=PrincipalKind.USER, after=after, limit=_PAGE)
     clients = [
         client
@@ -306,11 +310,7 @@ async def _people_page(tx: Tx, *, after: str | None) -> PeoplePage:
         new_agent=NewAgentForm(
             servers=server_choices(await allowable_servers(tx), frozenset({EVERYTHING})),
             known_scopes=tuple(await connector_scopes(tx)),
-            owners=tuple(
-                Choice(value=user.id, label=f"{user.display_name} ({user.name})")
-                for user in users
-                if not user.is_suspended
-            ),
+            owner=viewer.name,
         ),
         new_group=NewGroupForm(),
         more_url=f"/people?after={last}" if last else "",
@@ -385,7 +385,7 @@ def _typed_user(visit: Visit, empty: NewUserForm, problem: str) -> NewUserForm:
 def _typed_agent(visit: Visit, empty: NewAgentForm, problem: str) -> NewAgentForm:
     form = visit.form
     return NewAgentForm(
-        owners=tuple(replace(each, is_chosen=each.value == form.one("owner")) for each in empty.owners),
+        owner=form.one("owner"),
         name=form.one("name"),
         display_name=form.one("display_name"),
         scopes=form.one("scopes"),

@@ -187,6 +187,7 @@ def _people(door: Doorway) -> list[Route]:
         Route(f"{one}/invitation", door.private(people.invite_person), methods=["POST"]),
         Route(f"{one}/passkeys/remove", door.private(people.remove_passkeys), methods=["POST"]),
         Route(f"{one}/redirects", door.private(people.change_redirects), methods=["POST"]),
+        Route(f"{one}/owner", door.private(owning.own_agent), methods=["POST"]),
         Route(f"{one}/binding", door.private(people.change_binding), methods=["POST"]),
         Route(f"{one}/identities", door.private(identities.link_identity), methods=["POST"]),
         Route(f"{one}/identities/{{issuer}}/unlink", door.private(identities.unlink_identity), methods=["POST"]),

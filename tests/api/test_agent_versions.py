@@ -28,3 +28,18 @@ async def test_strangers_neither_state_nor_see_anything(hub: WorkingHub, log_in:
 
     assert is_problem(stated, 404, "not_found")
     assert is_problem(seen, 404, "not_found")
+
+
+async def test_an_agent_is_its_makers_and_then_whoevers_it_is_given_to(hub: WorkingHub, log_in: LogIn) -> None:
+    administrator, owner = await log_in("administrator"), await log_in("owner")
+
+    made = await administrator.send("POST", "/agents", {"name": "mine", "display_name": "Mine"})
+    agent = made.json()["agent"]
+    given = await administrator.send("PUT", f"/agents/{agent['id']}/owner", {"owner_id": hub.people["owner"].id})
+
+    assert made.status_code == 201, made.text
+    assert agent["owner_id"] == hub.people["administrator"].id
+    assert given.json()["owner_id"] == hub.people["owner"].id
+    assert (await owner.get(f"/agents/{agent['id']}")).status_code == 200
+    nobody = await administrator.send("PUT", f"/agents/{agent['id']}/owner", {"owner_id": hub.agent.id})
+    assert is_problem(nobody, 400, "input_invalid")

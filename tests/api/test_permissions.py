@@ -109,6 +109,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "getAgentRedirects": ADMINISTRATOR,  # and its owner
     "setAgentRedirects": ADMINISTRATOR,
     "setAgentBinding": ADMINISTRATOR,
+    "setAgentOwner": ADMINISTRATOR,
     "listNewcomers": ADMINISTRATOR,
     "acceptNewcomer": ADMINISTRATOR,
     "setAgentLimits": ADMINISTRATOR,
@@ -259,6 +260,7 @@ async def requests(hub: WorkingHub) -> list[Request]:
         "stateAgent": {"model": "m-4"},
         "setAgentRedirects": {"redirect_uris": ["http://127.0.0.1/callback"]},
         "setAgentBinding": {"needs_bound_tokens": True},
+        "setAgentOwner": {"owner_id": hub.people["owner"].id},
         "issueAgentSecret": {"days": 1},
         "setAgentKeys": {"keys": [PUBLIC_KEY]},
         "suspendAgent": WHY,

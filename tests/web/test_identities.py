@@ -75,7 +75,7 @@ async def test_a_subject_that_is_somebody_already_is_refused_in_words(world: Wor
 
 async def test_an_agent_is_registered_by_its_document_before_it_comes(world: World, root: Visitor) -> None:
     await root.get("/people")
-    wanted = {"name": "traveller", "display_name": "Traveller", "owner": world.ann.id}
+    wanted = {"name": "traveller", "display_name": "Traveller", "owner": "ann"}
 
     await root.submit("/people/agents", **wanted, document_url="http://agents.example.org/client.json")
     assert "A metadata document has an https URL" in root.text

@@ -158,7 +158,7 @@ PEOPLE = PeoplePage(
         GroupLine(name="controllers", title=inert_name("Controllers")),
     ),
     new_user=NewUserForm(groups=GROUPS, roles=ROLES),
-    new_agent=NewAgentForm(owners=(Choice(value="usr_1", label="Olive Owner (olive)"),), servers=AGENT_SERVERS),
+    new_agent=NewAgentForm(owner="grace", servers=AGENT_SERVERS),
     new_group=NewGroupForm(),
 )
 PERSON = PersonPage(

@@ -57,7 +57,8 @@ class NewUserForm:
 class NewAgentForm:
     """What was typed to make an agent, and what stood against it."""
 
-    owners: tuple[Choice, ...]
+    owner: str
+    """An account name; whose it is unless somebody else is chosen."""
     servers: tuple[Choice, ...]
     name: str = ""
     display_name: str = ""

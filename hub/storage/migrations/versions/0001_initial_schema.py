@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("obligations", Json, nullable=False),
         sa.Column("summary", Json, nullable=False),
         sa.Column("excluded", Json, nullable=False),
+        sa.Column("owned_agent_id", sa.String(length=40), nullable=True),
         sa.Column("confirmer_id", sa.String(length=40), nullable=True),
         sa.Column("opened_at", Moment(), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
