@@ -7,8 +7,9 @@ import base64
 import hashlib
 import hmac
 import secrets
+import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
@@ -44,8 +45,12 @@ class Journey:
     person_id: str | None = None
 
     def sealed(self, keys: Keyring) -> str:
-        """Return what the browser keeps meanwhile; it cannot read it."""
-        return keys.seal(asdict(self), purpose=_PURPOSE, seconds=JOURNEY_SECONDS)
+        """Return what the browser keeps meanwhile; it cannot read it.
+
+        What an application asks for (`next`) can be long, and no cookie may be.
+        """
+        packed = base64.b85encode(zlib.compress(self.next.encode(), 9)).decode()
+        return keys.seal(asdict(replace(self, next=packed)), purpose=_PURPOSE, seconds=JOURNEY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +86,7 @@ def journey_in(cookie: str | None, keys: Keyring, issuer: str) -> Journey:
         raise Unauthenticated(_AGAIN) from error
     if found.issuer != issuer:
         raise Unauthenticated(_AGAIN)
-    return found
+    return replace(found, next=zlib.decompress(base64.b85decode(found.next)).decode())
 
 
 async def address_of(link: IssuerLink, journey: Journey, redirect_uri: str) -> str:

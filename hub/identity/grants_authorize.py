@@ -34,6 +34,15 @@ class AuthorizationQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """Nothing stands against asking a person; nothing is on record."""
+
+    values: Mapping[str, str]
+    client: Client
+    redirect_uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """The request is on record; a person answers it at the consent page."""
 
@@ -63,22 +72,30 @@ class _Problem:
 async def begin_authorization(
     tx: Tx, server: AuthorizationServer, query: AuthorizationQuery
 ) -> Asked | TurnedBack | Unanswerable:
-    """Check a request to the authorization endpoint and, if it is sound, put it on record."""
+    """Check a request to the authorization endpoint and, if it is sound, put it on record: for somebody known here."""
+    checked = await check_authorization(tx, server, query)
+    return await _ask(tx, server, checked) if isinstance(checked, Sound) else checked
+
+
+async def check_authorization(
+    tx: Tx, server: AuthorizationServer, query: AuthorizationQuery
+) -> Sound | TurnedBack | Unanswerable:
+    """Check a request to the authorization endpoint; anybody may send as many as they like."""
     destination = await _destination(tx, query)
     if isinstance(destination, Unanswerable):
         return destination
     client, redirect_uri = destination
     problem = _malformed(query) or await _beyond(tx, server, query.values, client)
-    if problem is not None:
-        location = answer_uri(
-            redirect_uri,
-            error=problem.error.value,
-            error_description=problem.description,
-            state=query.values.get("state"),
-            iss=server.issuer,
-        )
-        return TurnedBack(location=location)
-    return await _ask(tx, server, query.values, (client, redirect_uri))
+    if problem is None:
+        return Sound(values=query.values, client=client, redirect_uri=redirect_uri)
+    location = answer_uri(
+        redirect_uri,
+        error=problem.error.value,
+        error_description=problem.description,
+        state=query.values.get("state"),
+        iss=server.issuer,
+    )
+    return TurnedBack(location=location)
 
 
 async def _destination(tx: Tx, query: AuthorizationQuery) -> tuple[Client, str] | Unanswerable:
@@ -136,16 +153,14 @@ async def allowed_server(tx: Tx, server: AuthorizationServer, client: Client, re
     return name if await server.is_server(tx, name) else None
 
 
-async def _ask(
-    tx: Tx, server: AuthorizationServer, values: Mapping[str, str], destination: tuple[Client, str]
-) -> Asked:
-    client, redirect_uri = destination
+async def _ask(tx: Tx, server: AuthorizationServer, sound: Sound) -> Asked:
+    client, values = sound.client, sound.values
     resource = values["resource"]
     row = AuthorizationRequestRow(
         id=new_id("azr"),
         issuer=server.issuer,
         client_id=client.principal.id,
-        redirect_uri=redirect_uri,
+        redirect_uri=sound.redirect_uri,
         state=values.get("state"),
         code_challenge=values["code_challenge"],
         scopes=sorted(scopes_within(values.get("scope"), client.principal.allowed_scopes)),

@@ -1,8 +1,11 @@
-"""The authorization endpoint: check the request, keep it, and show the person to the login or the consent page."""
+"""The authorization endpoint: check the request, and show the person to the login, or keep it for the consent page.
+
+Nothing is kept for strangers: the address of the request goes with them to the login, and from there back here.
+"""
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -10,12 +13,22 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from hub.core.errors import HubError, InputError, Malformed, TooMany
 from hub.identity.client_documents import read_document, stale_client
 from hub.identity.grants import AuthorizationServer
-from hub.identity.grants_authorize import Asked, AuthorizationQuery, TurnedBack, begin_authorization
+from hub.identity.grants_authorize import (
+    Asked,
+    AuthorizationQuery,
+    Sound,
+    TurnedBack,
+    Unanswerable,
+    begin_authorization,
+    check_authorization,
+)
 from hub.identity.login_budgets import charges_for_documents
-from hub.identity.sessions import cookie_name, session_of
+from hub.identity.sessions import WebSession, cookie_name, session_of
 from hub.oauth.parameters import Unreadable, query_of
 
 PRIVATE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "Referrer-Policy": "no-referrer"}
+_OF_QUERIES: Final = "!$&'()*+,/:;=?@%"
+"""What stands in a query as it is (RFC 3986 section 3.4); some browsers send more."""
 _STATUS: Final[Mapping[type[HubError], int]] = {InputError: 400, Malformed: 400, TooMany: 429}
 
 
@@ -32,20 +45,32 @@ async def authorize(server: AuthorizationServer, request: Request) -> Response:
 async def _begun(server: AuthorizationServer, request: Request) -> Response:
     parameters = query_of(request)
     query = AuthorizationQuery(values=parameters.values, repeated=parameters.repeated)
-    if not await _is_met(server, request, parameters.values.get("client_id", "")):
-        return _to_the_login(server, f"{request.url.path}?{request.url.query}")
-    async with server.database.transaction() as tx:
-        outcome = await begin_authorization(tx, server, query)
-    match outcome:
+    async with server.database.reading() as tx:
+        session = await session_of(tx, request.cookies.get(cookie_name(server.public_url)))
+    if not await _is_met(server, session, parameters.values.get("client_id", "")):
+        return _to_the_login(server, request)
+    match await _outcome(server, session, query):
+        case Sound():
+            return _to_the_login(server, request)
         case Asked(request_id=request_id):
-            return await _to_the_person(server, request, f"/consent/{request_id}")
+            return RedirectResponse(f"{server.issuer}/consent/{request_id}", status_code=303, headers=PRIVATE)
         case TurnedBack(location=location):
             return RedirectResponse(location, status_code=303, headers=PRIVATE)
-        case _:
-            return _page(outcome.message, status=400)
+        case Unanswerable(message=message):
+            return _page(message, status=400)
 
 
-async def _is_met(server: AuthorizationServer, request: Request, client_id: str) -> bool:
+async def _outcome(
+    server: AuthorizationServer, session: WebSession | None, query: AuthorizationQuery
+) -> Sound | Asked | TurnedBack | Unanswerable:
+    if session is None:
+        async with server.database.reading() as tx:
+            return await check_authorization(tx, server, query)
+    async with server.database.transaction() as tx:
+        return await begin_authorization(tx, server, query)
+
+
+async def _is_met(server: AuthorizationServer, session: WebSession | None, client_id: str) -> bool:
     """Have what a client's metadata document says on record; False if somebody has to log in first.
 
     Nobody from the street makes the hub ask others: a document is read for somebody who is known here.
@@ -58,7 +83,6 @@ async def _is_met(server: AuthorizationServer, request: Request, client_id: str)
         return True
     async with server.database.reading() as tx:
         stale = await stale_client(tx, server.documents, client_id)
-        session = await session_of(tx, request.cookies.get(cookie_name(server.public_url)))
     if stale is None:
         return True
     if session is None:
@@ -70,16 +94,11 @@ async def _is_met(server: AuthorizationServer, request: Request, client_id: str)
     return True
 
 
-async def _to_the_person(server: AuthorizationServer, request: Request, page: str) -> Response:
-    async with server.database.reading() as tx:
-        session = await session_of(tx, request.cookies.get(cookie_name(server.public_url)))
-    if session is None:
-        return _to_the_login(server, page)
-    return RedirectResponse(server.issuer + page, status_code=303, headers=PRIVATE)
-
-
-def _to_the_login(server: AuthorizationServer, then: str) -> Response:
-    return RedirectResponse(f"{server.issuer}/login?{urlencode({'next': then})}", status_code=303, headers=PRIVATE)
+def _to_the_login(server: AuthorizationServer, request: Request) -> Response:
+    """Show somebody to the login, which leads back here, with the request as it came."""
+    query = quote(request.scope["query_string"], safe=_OF_QUERIES)
+    target = urlencode({"next": f"{request.url.path}?{query}"})
+    return RedirectResponse(f"{server.issuer}/login?{target}", status_code=303, headers=PRIVATE)
 
 
 def _page(message: str, *, status: int) -> Response:

@@ -3,6 +3,8 @@
 The ways there are links: they change nothing here, and a form could not lead to another site under the pages' policy.
 """
 
+from typing import Final
+
 from starlette.responses import RedirectResponse, Response
 
 from hub.audit import EventKind
@@ -20,8 +22,10 @@ from hub.web.login import login_form, with_session
 from hub.web.views.entry import LoginPage
 from hub.web.visits import Guest, Visit, redirect
 
-COOKIE = "hub_journey"
-_PATH = "/login"
+COOKIE: Final = "hub_journey"
+LONGEST_COOKIE: Final = 4096
+"""Its name and value together: browsers drop longer ones (RFC 6265 section 6.1)."""
+_PATH: Final = "/login"
 
 
 async def go_to_issuer(guest: Guest) -> Response:
@@ -75,7 +79,9 @@ def _by(authority: Authority, person: Principal) -> Authority:
 
 
 async def _go(guest: Guest, journey: Journey) -> Response:
-    link = _link(guest)
+    link, kept = _link(guest), journey.sealed(guest.runtime.keys)
+    if len(f"{COOKIE}={kept}") > LONGEST_COOKIE:
+        return _too_long(guest, link)
     try:
         address = await address_of(link, journey, _back(guest, link))
     except Unavailable as error:
@@ -84,7 +90,7 @@ async def _go(guest: Guest, journey: Journey) -> Response:
     response = RedirectResponse(address, status_code=303, headers=headers)
     response.set_cookie(
         COOKIE,
-        journey.sealed(guest.runtime.keys),
+        kept,
         max_age=JOURNEY_SECONDS,
         path=_PATH,
         secure=guest.is_secure,
@@ -92,6 +98,14 @@ async def _go(guest: Guest, journey: Journey) -> Response:
         samesite="lax",
     )
     return response
+
+
+def _too_long(guest: Guest, link: IssuerLink) -> Response:
+    problem = (
+        f"What you were on the way to cannot be kept while you are at {link.issuer.title}: its address is too long. "
+    )
+    then = "Sign in there now, and open it once more when you are back."
+    return login_form(guest, LoginPage(form_token="", next="/", problem=problem + then), status=400)
 
 
 def _refused(guest: Guest, problem: str, *, status: int) -> Response:

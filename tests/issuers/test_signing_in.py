@@ -1,11 +1,13 @@
 """Signing in at an external issuer: the way there and back, who may enter, and everything that is turned away."""
 
+import base64
+import hashlib
 import re
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx2
 import pytest
@@ -25,6 +27,7 @@ from hub.identity.accounts import set_groups, suspend
 from hub.identity.foreign_login import journey_in, set_out
 from hub.identity.foreign_people import link
 from hub.identity.foreign_tokens import ForeignIssuers
+from hub.identity.grants_authorize import MAX_STATE_LENGTH
 from hub.identity.issuer_keys import IssuerLink
 from hub.identity.issuers import Issuer
 from hub.identity.sessions import session_of
@@ -32,6 +35,7 @@ from hub.keys import Keyring
 from hub.outbound import Outbound
 from hub.storage import Database, now
 from hub.web import web_routes
+from hub.web.signing_in import COOKIE, LONGEST_COOKIE
 
 pytestmark = pytest.mark.anyio
 
@@ -259,6 +263,30 @@ async def test_nobody_is_sent_elsewhere_after_a_login(world: World, issuer: Issu
     await linked(world, issuer)
     async with browser_at(world) as browser:
         assert (await sign_in(browser, to="//evil.example")).headers["location"] == "/"
+
+
+async def test_a_long_request_of_an_application_is_kept_meanwhile_and_one_that_is_too_long_is_told(
+    world: World, issuer: Issuing
+) -> None:
+    await linked(world, issuer)
+    scopes = "+".join(f"connector{number}%3Aread+connector{number}%3Awrite" for number in range(150))
+    long = f"/oauth/authorize?state={random_letters(MAX_STATE_LENGTH // 2)}&scope={scopes}"
+    async with browser_at(world) as browser:
+        await browser.get(f"/login/acme?{urlencode({'next': long})}")
+        cookie = browser.page.headers["set-cookie"].partition(";")[0]
+        back = await sign_in(browser, to=quote(long))
+
+        refused = await browser.get(f"/login/acme?{urlencode({'next': long + random_letters(2 * MAX_STATE_LENGTH)})}")
+
+        assert len(cookie) <= LONGEST_COOKIE
+        assert back.headers["location"] == long
+        assert (refused.status_code, COOKIE in refused.headers["set-cookie"]) == (400, False)
+        assert "cannot be kept while you are at Acme" in browser.text
+
+
+def random_letters(count: int) -> str:
+    """Return what does not get shorter by packing: as applications make up, and the same in every run."""
+    return base64.urlsafe_b64encode(hashlib.shake_256(b"state").digest(count)).decode()[:count]
 
 
 async def test_an_issuer_that_nobody_named_is_no_way_in(world: World) -> None:

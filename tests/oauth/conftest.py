@@ -1,7 +1,8 @@
-"""A small hub with an authorization server, an agent and a person, spoken to over HTTP."""
+"""A small hub with an authorization server, an agent and a person, spoken to over HTTP from that person's browser."""
 
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -15,7 +16,7 @@ from hub.identity.directory import get
 from hub.identity.enrolment import enrol
 from hub.identity.grants import AuthorizationServer
 from hub.identity.principals import PrincipalKind
-from hub.identity.sessions import open_session
+from hub.identity.sessions import cookie_name, open_session
 from hub.identity.tokens import TokenVerifier
 from hub.keys import Keyring
 from hub.oauth.routes import routes_of
@@ -38,11 +39,12 @@ async def hub(database: Database, keys: Keyring) -> AsyncIterator[Hub]:
         ada_id = await enrol(tx, kind=PrincipalKind.USER, name="ada", display_name="Ada")
         agent = await create_agent(tx, agent_of(ada_id, "clerk"), authority)
         secret = await issue_secret(tx, agent.id, authority)
-        ada = await get(tx, ada_id)
+        ada, cookie = await get(tx, ada_id), await open_session(tx, ada_id)
     server = AuthorizationServer(database=database, keys=keys, public_url=PUBLIC_URL, is_server=is_published)
     verifier = TokenVerifier(database, keys, PUBLIC_URL)
     transport = httpx2.ASGITransport(app=Starlette(routes=routes_of(server)))
-    async with verifier.listening(), httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
+    http = httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL, cookies={cookie_name(PUBLIC_URL): cookie})
+    async with verifier.listening(), http:
         yield Hub(
             server=server,
             verifier=verifier,
@@ -52,6 +54,14 @@ async def hub(database: Database, keys: Keyring) -> AsyncIterator[Hub]:
             secret=secret.value,
             authority=authority,
         )
+
+
+@pytest.fixture
+async def stranger(hub: Hub) -> AsyncIterator[Hub]:
+    """The same hub, seen by a browser in which nobody is logged in."""
+    transport = httpx2.ASGITransport(app=Starlette(routes=routes_of(hub.server)))
+    async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
+        yield replace(hub, http=http)
 
 
 @pytest.fixture

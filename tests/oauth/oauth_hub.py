@@ -44,7 +44,7 @@ class Hub:
         return self.server.database
 
     async def ask(self, **changes: str | None) -> httpx2.Response:
-        """Send a browser to the authorization endpoint; a change of None leaves a parameter out."""
+        """Send the browser to the authorization endpoint; a change of None leaves a parameter out."""
         usual = {
             "response_type": "code",
             "client_id": self.agent.id,
@@ -117,9 +117,7 @@ def query_of(url: str) -> dict[str, str]:
 
 def request_id_in(asked: httpx2.Response) -> str:
     assert asked.status_code == 303, asked.text
-    location = urlsplit(asked.headers["location"])
-    page = query_of(asked.headers["location"])["next"] if location.path == "/login" else location.path
-    return page.removeprefix("/consent/")
+    return urlsplit(asked.headers["location"]).path.removeprefix("/consent/")
 
 
 def agent_of(owner_id: str, name: str, authentication: ClientAuthentication = ClientAuthentication.SECRET) -> NewAgent:

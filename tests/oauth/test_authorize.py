@@ -4,25 +4,66 @@ from urllib.parse import urlsplit
 
 import pytest
 from oauth_hub import CALLBACK, PUBLIC_URL, Hub, challenge_of, error_in, query_of, request_id_in
+from sqlalchemy import func, select
+from starlette.requests import Request
 
 from hub.identity.accounts import suspend
-from hub.identity.sessions import cookie_name, open_session
+from hub.identity.sessions import local_path
+from hub.identity.tables import AuthorizationRequestRow
+from hub.oauth.authorize import authorize
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_somebody_who_is_not_logged_in_is_sent_to_the_login_and_then_to_the_consent_page(hub: Hub) -> None:
-    asked = await hub.ask()
+async def requests_kept(hub: Hub) -> int:
+    async with hub.database.reading() as tx:
+        return await tx.scalar(select(func.count()).select_from(AuthorizationRequestRow)) or 0
 
-    location = asked.headers["location"]
-    assert location.startswith(f"{PUBLIC_URL}/login?next=%2Fconsent%2Fazr_")
-    assert asked.headers["cache-control"] == "no-store"
+
+async def test_a_stranger_is_sent_to_the_login_and_from_there_back_with_the_same_request(
+    hub: Hub, stranger: Hub
+) -> None:
+    state = "a b+c%25&x=\u00e9"
+    sent = await stranger.ask(state=state)
+
+    login = urlsplit(sent.headers["location"])
+    then = query_of(sent.headers["location"])["next"]
+    assert (sent.status_code, login.path, sent.headers["cache-control"]) == (303, "/login", "no-store")
+    assert local_path(then) == then
+    location = await hub.consent(await hub.http.get(then))
+    assert (location.startswith(f"{CALLBACK}?code="), query_of(location)["state"]) == (True, state)
+
+
+async def test_nothing_is_kept_for_strangers_however_much_they_ask_for(hub: Hub, stranger: Hub) -> None:
+    for number in range(5):
+        await stranger.ask(state=str(number))
+    of_strangers = await requests_kept(hub)
+    await hub.ask()
+
+    assert (of_strangers, await requests_kept(hub)) == (0, 1)
+
+
+async def test_what_is_wrong_with_a_request_is_told_before_anybody_logs_in(stranger: Hub) -> None:
+    told = await stranger.ask(scope="nonsense")
+    nowhere = await stranger.ask(redirect_uri="https://evil.example/callback")
+
+    assert query_of(told.headers["location"])["error"] == "invalid_scope"
+    assert (nowhere.status_code, "location" in nowhere.headers) == (400, False)
+
+
+async def test_the_way_to_the_login_holds_nothing_that_a_path_must_not(hub: Hub) -> None:
+    asked = (await hub.ask()).request.url.query + b'&odd=\\\xc3\xa9"<> #'
+    scope = {"type": "http", "method": "GET", "path": "/oauth/authorize", "query_string": asked, "headers": []}
+
+    sent = await authorize(hub.server, Request(scope))
+
+    then = query_of(sent.headers["location"])["next"]
+    assert local_path(then) == then
+    assert query_of(then)["odd"] == '\\é"<> #'
 
 
 async def test_somebody_who_is_logged_in_is_sent_to_the_consent_page_and_never_straight_back(hub: Hub) -> None:
     await hub.code()  # Ada has agreed to exactly this before
-    async with hub.database.transaction() as tx:
-        hub.http.cookies.set(cookie_name(PUBLIC_URL), await open_session(tx, hub.ada.id))
 
     asked = await hub.ask()
 

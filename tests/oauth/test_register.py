@@ -54,7 +54,7 @@ async def opened(hub: Hub) -> AsyncIterator[Open]:
         documents = ClientDocuments(outbound=outbound, public=outbound, newcomers=terms(registration))
         server = replace(hub.server, documents=documents)
         transport = httpx2.ASGITransport(app=Starlette(routes=routes_of(server)), client=("192.0.2.7", 4711))
-        http = httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL)
+        http = httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL, cookies=hub.http.cookies)
         clients.append(http)
         return replace(hub, server=server, http=http)
 

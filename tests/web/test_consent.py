@@ -64,6 +64,19 @@ async def test_the_page_says_who_asks_for_what_and_where_it_leads(world: World, 
     assert policy.endswith("form-action 'self' http://127.0.0.1:8765")
 
 
+async def test_who_has_to_log_in_first_comes_to_the_same_question(world: World, rita: Visitor) -> None:
+    await rita.get("/approvals")
+    await rita.submit("/logout")
+    await rita.get(await asked_for_consent(world, rita))
+    await rita.submit("/login", name="rita", password=PASSWORD)
+
+    back = await rita.follow()
+    await rita.follow()
+
+    assert str(back.request.url).startswith(f"{world.runtime.public_url}/oauth/authorize?")
+    assert "Bot asks to act for you" in rita.text
+
+
 async def test_allowing_sends_the_agent_a_code_for_what_was_left_ticked(world: World, rita: Visitor) -> None:
     page = await asked_for_consent(world, rita)
     await rita.get(page)
