@@ -16,7 +16,7 @@ from mcp.client.subscriptions import ResourceUpdated, ToolsListChanged
 from scripted_servers import OWNER as SCRIPTED
 from scripted_servers import Asked, Scripted, usual
 from scripted_servers import said as answered
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from connectors.mcp_upstream import Owner
 from hub import watches
@@ -292,3 +292,21 @@ async def test_a_server_is_left_alone_as_long_as_it_says_before_it_is_asked_for_
             await streams.close()
 
     assert asked[1] - asked[0] >= 3.0  # and not after the second that is usual
+
+
+@BOTH_ENGINES
+async def test_calls_at_the_same_moment_get_no_more_than_one_principal_may_have(hub: WorkingHub, newsy: str) -> None:
+    connection_id = await connect_federated(hub.runtime, OWNER, newsy)
+    each = watches.MOST_OF_ONE // 2 - 10
+
+    async def wanting(number: int) -> int:
+        many = [Watch(connection_id, f"news://{number}/{one}") for one in range(each)]
+        async with hub.database.transaction() as tx:
+            return len(await watches.want(tx, hub.database, "agt_greedy", many))
+
+    got = await asyncio.gather(*(wanting(number) for number in range(5)))
+
+    async with hub.database.reading() as tx:
+        kept = await tx.scalar(select(func.count()).select_from(ResourceWatchRow))
+    assert sorted(got) == [0, 0, 20, each, each]
+    assert kept == watches.MOST_OF_ONE
