@@ -1,12 +1,34 @@
-"""What is wrong with a value that was checked: in words for people and agents, without what it holds."""
+"""What is wrong with a value that was checked: in words of JSON for people and agents, without what it holds."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
+
+_LIST, _OBJECT = "Input should be a JSON list, in square brackets", "Input should be a JSON object, in curly brackets"
+_IN_JSON: Final = {
+    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), _LIST),
+    **dict.fromkeys(("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"), _OBJECT),
+}
+"""What is said of the kinds that JSON has, in the place of Python's names for them."""
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong, and where: names of members and numbers of items."""
+
+    where: tuple[int | str, ...]
+    what: str
+
+
+def faults(error: ValidationError) -> Iterator[Fault]:
+    """Yield everything that is wrong."""
+    for one in error.errors(include_url=False, include_input=False, include_context=False):
+        yield Fault(one["loc"], _IN_JSON.get(one["type"], one["msg"].removeprefix("Value error, ")))
 
 
 def first_fault(error: Exception) -> str:
     """Return what is wrong; of the many things that may be wrong with a model's value, the first one and where."""
     if not isinstance(error, ValidationError):
         return str(error)
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = "/".join(str(step) for step in first["loc"])
-    return f"{where or 'it'}: {first['msg'].removeprefix('Value error, ')}"
+    first = next(faults(error))
+    return f"{'/'.join(map(str, first.where)) or 'it'}: {first.what}"

@@ -7,6 +7,7 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
+from connectors.sdk.faults import faults
 from hub.cli.console import fail, out, run, settings
 from hub.core.canonical import parse_json
 from hub.core.errors import HubError
@@ -59,7 +60,7 @@ def _read(file: Path) -> Declaration:
     except HubError as error:
         fail(f"{file}: {error.message}")
     except ValidationError as error:
-        lines = [f"/{'/'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        lines = [f"/{'/'.join(map(str, one.where))}: {one.what}" for one in faults(error)]
         fail(f"{file} is no declaration of a composite tool:\n  " + "\n  ".join(lines))
 
 

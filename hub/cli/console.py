@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Column
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from connectors.sdk.faults import faults
 from hub.core.errors import HubError
 from hub.settings import Settings, misspelt
 
@@ -38,7 +39,7 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        _refuse([_said(one["loc"], one["msg"].removeprefix("Value error, ")) for one in error.errors()])
+        _refuse([_said(one.where, one.what) for one in faults(error)])
     except SettingsError as error:
         _refuse([_no_json(error)])
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
+from connectors.sdk.faults import faults
 from hub import registry
 from hub.cli.console import fail, out, run, settings
 from hub.core.canonical import parse_json
@@ -95,7 +96,7 @@ def _read(file: Path) -> ServerDefinition:
     except HubError as error:
         fail(f"{file}: {error.message}")
     except ValidationError as error:
-        lines = [f"/{'/'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        lines = [f"/{'/'.join(map(str, one.where))}: {one.what}" for one in faults(error)]
         fail(f"{file} is no definition of a server:\n  " + "\n  ".join(lines))
 
 

@@ -62,6 +62,7 @@ _JOINED: Final = (
     "This call repeats an earlier one and was not carried out again; if it is meant once more, give it an idempotency "
     "key of its own."
 )
+_KEYED: Final = "It was carried out once, under the idempotency key of this call."
 _RUNNING = Standing(status=Status.RUNNING, task="working", is_error=False)
 _DONE = Standing(status=Status.DONE, task="completed", is_error=False)
 _FAILED = Standing(status=Status.FAILED, task="completed", is_error=True)
@@ -191,9 +192,10 @@ def _done(invocation: Invocation) -> str:
     hidden = _masked(invocation) + _erased(invocation)
     if invocation.state not in DONE | {State.RESOLVED_BY_HUMAN}:
         return hidden.strip()
-    joined = f" {_JOINED}" if invocation.repeats else ""
+    joined = f" {_KEYED if invocation.is_keyed else _JOINED}" if invocation.repeats else ""
     if invocation.taken_back_by:
         joined += f" It has been taken back since, by invocation {invocation.taken_back_by}."
+        joined += " What is meant once more needs another key." if invocation.is_keyed else ""
     notes = f" Note: {'; '.join(invocation.findings)}" if invocation.findings else ""
     return f"Done, and on record as invocation {invocation.id}.{joined}{notes}{hidden}{_revised(invocation)}"
 

@@ -111,7 +111,8 @@ async def _claim_key(tx: Tx, request: Request, row: NewRow) -> Invocation | None
         if key.is_explicit and key.intent_digest != request.intent_digest:
             raise IdempotencyMismatch("This idempotency key was used for another request; take a new one.")
         if _may_be_joined(earlier):
-            return replace(await with_aftermath(tx, await with_progress(tx, earlier)), repeats=True)
+            told = await with_aftermath(tx, await with_progress(tx, earlier))
+            return replace(told, repeats=True, is_keyed=key.is_explicit)
     key.invocation_id = row.id
     key.intent_digest = row.intent_digest
     key.expires_at = at + _kept(request)

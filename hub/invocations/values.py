@@ -209,6 +209,8 @@ class Invocation:
     """Of a read that its system did not answer yet: what it asks first. It is told once, and not kept here."""
     repeats: bool = False
     """This answer joins an earlier call instead of starting a new one."""
+    is_keyed: bool = False
+    """It does so by a key that its caller gave both: whoever does that knows that it is the same call."""
     taken_back_by: str = ""
     """The undo that has taken it back since; told where somebody looks, and not kept here."""
 

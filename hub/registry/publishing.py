@@ -59,8 +59,8 @@ def published(parts: Parts) -> PublishedTool:
 def annotations(operation: OperationSpec, tier: Tier) -> Annotations:
     """Return MCP's hints for an operation that is of `tier`.
 
-    Destructive is what deletes, sends, needs an approval anyway, or overwrites without an exact way back. Calling a
-    creation again creates again; an update or a deletion leaves what it left before.
+    Destructive is what deletes, sends, needs an approval anyway, or overwrites without an exact way back. Idempotent,
+    beside reads, is what its connector declares to be so by nature: the hub recognises a repeat for some time only.
     """
     effect = operation.effect
     is_read = effect is Effect.READ
@@ -69,7 +69,7 @@ def annotations(operation: OperationSpec, tier: Tier) -> Annotations:
     return Annotations(
         read_only=is_read,
         destructive=not is_read and (overwrites or destroys),
-        idempotent=is_read or (effect in {Effect.UPDATE, Effect.DELETE} and not operation.repeatable),
+        idempotent=is_read or (operation.idempotency is not None and operation.idempotency.kind == "natural"),
         open_world=effect is Effect.SEND,
     )
 

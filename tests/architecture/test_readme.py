@@ -1,5 +1,6 @@
 """The README tells the truth: settings and their defaults, commands, tools and addresses are those of the hub."""
 
+import json
 import re
 import shlex
 from pathlib import PurePath
@@ -13,6 +14,7 @@ from hub.cli import command_line
 from hub.identity.clients import AUTHENTICATION_METHODS
 from hub.identity.grants_types import GRANT_TYPES
 from hub.mcp.hub_tools import HUB_TOOLS
+from hub.registry import ServerDefinition
 from hub.settings import Settings
 
 app = command_line()
@@ -59,6 +61,20 @@ def test_every_command_shown_is_one_of_the_hub(place: str, words: str) -> None:
             break
         assert word in command.commands, f"{place}: toolhub {words}"
         command = command.commands[word]
+
+
+def test_the_server_that_it_declares_can_be_declared() -> None:
+    shown = re.search(r"^```json file=desk\.json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+    assert shown is not None
+    assert [one.published_name for one in ServerDefinition.model_validate_json(shown[1]).tools] == ["search", "add"]
+
+
+def test_the_program_that_it_allows_can_be_allowed() -> None:
+    shown = re.search(r"`TOOLHUB_STDIO_SERVERS` allows it[^`]*`([^`]+)`", TEXT)
+
+    assert shown is not None
+    assert Settings.model_validate({"stdio_servers": json.loads(shown[1])}).stdio_servers[0].name == "notes"
 
 
 def test_the_hub_offers_the_ways_to_a_token_that_it_names() -> None:

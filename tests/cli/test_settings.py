@@ -85,6 +85,14 @@ def test_issuers_have_different_names_and_show_no_secret(tmp_path: Path) -> None
         ),
         ("ISSUERS", "acme", "TOOLHUB_ISSUERS is no valid JSON: Expecting value at line 1, column 1."),
         ("WEBHOOKS", '[{"name": "ops"}]', "TOOLHUB_WEBHOOKS, at 0/url: Field required"),
+        (
+            "STDIO_SERVERS",
+            '[{"name": "notes", "command": "/usr/bin/notes"}]',
+            "TOOLHUB_STDIO_SERVERS, at 0/command: Input should be a JSON list",
+        ),
+        ("STDIO_SERVERS", '["notes"]', "TOOLHUB_STDIO_SERVERS, at 0: Input should be a JSON object"),
+        ("PRIVATE_NETWORKS", '"10.0.0.0/8"', "TOOLHUB_PRIVATE_NETWORKS: Input should be a JSON list"),
+        ("PRIVATE_NETWORKS", "10.0.0.0/8", "TOOLHUB_PRIVATE_NETWORKS: Input should be a JSON list"),
         ("PORT", "abc", "TOOLHUB_PORT: Input should be a valid integer"),
         ("PUBLIC_URL", "http://hub.example.org", "TOOLHUB_PUBLIC_URL must begin with https://"),
         (

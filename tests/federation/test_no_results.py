@@ -209,7 +209,7 @@ NOT_DECLARED: Final[dict[str, tuple[Json, dict[str, str]]]] = {
         {
             "see": "/paid: is required",
             "pay_preview": "answered something else than declared: changes: Field required.",
-            "pay_observe": "answered something else than declared: records: Input should be a valid dictionary.",
+            "pay_observe": "answered something else than declared: records: Input should be a JSON object,",
             "pay_lookup": "answered something else than declared: a lookup says what it found, or null.",
         },
     ),
@@ -226,7 +226,7 @@ NOT_DECLARED: Final[dict[str, tuple[Json, dict[str, str]]]] = {
         {"content": [], "structuredContent": {"changes": [{"target": "x", "effect": "guess"}], "records": {"x": 1}}},
         {
             "pay_preview": "answered something else than declared: changes/0/effect: Input should be 'read',",
-            "pay_observe": "answered something else than declared: records/x: Input should be a valid dictionary.",
+            "pay_observe": "answered something else than declared: records/x: Input should be a JSON object,",
         },
     ),
 }

@@ -125,6 +125,32 @@ async def test_a_repeat_of_what_was_taken_back_says_so_and_does_it_no_second_tim
 
 
 @one_engine
+async def test_who_gives_a_key_is_not_told_to_give_one(world: World) -> None:
+    first = await world.call("item_update", {"id": 1, "quantity": 90}, key="k1")
+
+    again = await world.call("item_update", {"id": 1, "quantity": 90}, key="k1")
+    told = envelope(again, public_url="https://hub.example").text
+
+    assert again.repeats
+    assert told.endswith(f"invocation {first.id}. It was carried out once, under the idempotency key of this call.")
+
+
+@one_engine
+async def test_what_was_taken_back_under_a_key_is_done_again_under_another(world: World) -> None:
+    first = await world.call("item_update", {"id": 1, "quantity": 90}, key="k1")
+    wanted = Undo(caller=Caller(actor=world.rita), invocation_id=first.id, reason="A slip.", trace_id="trace")
+    assert (await undo(wanted, world.runtime)).state in DONE
+
+    told = envelope(
+        await world.call("item_update", {"id": 1, "quantity": 90}, key="k1"), public_url="https://hub.example"
+    )
+    anew = await world.call("item_update", {"id": 1, "quantity": 90}, key="k2")
+
+    assert told.text.endswith("What is meant once more needs another key.")
+    assert anew.id != first.id
+
+
+@one_engine
 async def test_an_idempotency_key_cannot_be_used_for_another_request(world: World) -> None:
     await world.call("ticket_create", {"title": "Broken"}, key="k1")
 

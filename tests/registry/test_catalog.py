@@ -299,7 +299,13 @@ async def test_hints_never_say_less_than_the_effect(database: Database, authorit
     await register(
         database,
         authority,
-        crm(operation(), write("deal_new", effect="create"), write("deal_drop", effect="delete", tier="high")),
+        crm(
+            operation(),
+            write("deal_new", effect="create"),
+            write("deal_drop", effect="delete", tier="high"),
+            write("deal_pay", upstream_class="A", idempotency={"kind": "header", "name": "Idempotency-Key"}),
+            write("deal_number", effect="create", upstream_class="A", idempotency={"kind": "natural"}),
+        ),
     )
     await connect(database, authority)
     hints = {
@@ -308,7 +314,9 @@ async def test_hints_never_say_less_than_the_effect(database: Database, authorit
 
     assert (hints["deal_get"].read_only, hints["deal_get"].destructive) == (True, False)
     assert (hints["deal_new"].destructive, hints["deal_new"].idempotent) == (False, False)
-    assert (hints["deal_drop"].destructive, hints["deal_drop"].idempotent) == (True, True)
+    assert (hints["deal_drop"].destructive, hints["deal_drop"].idempotent) == (True, False)
+    assert not hints["deal_pay"].idempotent, "another call has another key, and another effect"
+    assert hints["deal_number"].idempotent, "the same request twice has the effect of one"
 
 
 async def test_who_asks_while_it_is_read_anew_waits_for_what_is_new(
