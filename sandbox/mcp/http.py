@@ -236,11 +236,8 @@ class McpWay:
         message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
         try:
             received = await self._posted(message, {}, proof)
-            result = members(parsed(received.response.body).get("result"))
-            if received.response.status >= 400 or not result:  # noqa: PLR2004  # RFC 9110 section 15.5
-                self.pace.heed(received.response)
-                raise turned_away(received.response, "a session")
-            session = Session(received.response.headers.get(SESSION), str(result.get("protocolVersion", version))[:32])
+            self.pace.heed(received.response)
+            session = _session_in(received.response, version)
             await self._posted({"jsonrpc": "2.0", "method": "notifications/initialized"}, session.headers, proof)
         except NoAnswer as error:
             raise Unavailable(f"The MCP server did not open a session: {error} Nothing was sent.") from error
@@ -334,6 +331,21 @@ class _Answer:
     def _is_ours(self, message: Mapping[str, Json]) -> bool:
         # an error about a request that could not be read has no id
         return message.get("id") == self._number or ("error" in message and message.get("id") is None)
+
+
+def _session_in(response: WireResponse, version: str) -> Session:
+    """Return the session that the answer to a handshake in `version` opens.
+
+    Raises:
+        NoAnswer: it opens none.
+    """
+    result = members(parsed(response.body).get("result"))
+    if response.status >= 400 or not result:  # noqa: PLR2004  # RFC 9110 section 15.5
+        raise turned_away(response, "a session")
+    session = Session(response.headers.get(SESSION), str(result.get("protocolVersion", version))[:32])
+    if not all(value.isascii() and value.isprintable() for value in session.headers.values()):
+        raise NoAnswer("No header can carry how it names the session or the protocol.")
+    return session
 
 
 def _is_forgotten(response: WireResponse) -> bool:

@@ -27,7 +27,8 @@ MOST_FAILURES: Final = 3
 """So often in a row a server may be lost or busy when it is asked to go on."""
 _FITS: Final = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?")
 """The ids that a header carries as they are."""
-_BUSY: Final = frozenset({429, 502, 503, 504})
+_NOT_YET: Final = frozenset({409, 429, 502, 503, 504})
+"""By 409 some say that they have not noticed yet that the connection before is gone."""
 _LARGEST_REFUSAL: Final = 64 * 1024
 _LEFT: Final = "The server left the stream before its answer"
 
@@ -136,7 +137,7 @@ class Resuming:
     def _refusal(self, response: WireResponse) -> Dropped:
         if self.http.sign_in.has_lost(response.status):
             self.http.sign_in.forget(self.stream.proof)
-        elif response.status not in _BUSY:
+        elif response.status not in _NOT_YET:
             return _Refused(f"It does not go on with it ({response.status}).")
         return turned_away(response)
 

@@ -195,7 +195,11 @@ async def test_a_server_that_does_not_go_on_is_not_asked_to_again(federated: Fed
     assert (len(server.calls) - calls, len(server.asked) - asked) == (2, 2)  # a read is asked again
 
 
-@pytest.mark.parametrize("answer", [LOST, said(b"", status="429 Too Many Requests")], ids=["lost", "busy"])
+@pytest.mark.parametrize(
+    "answer",
+    [LOST, said(b"", status="429 Too Many Requests"), said(b"", status="409 Conflict")],
+    ids=["lost", "busy", "not yet"],
+)
 async def test_a_server_that_is_not_there_to_go_on_is_given_up_soon(federated: Federated, answer: bytes) -> None:
     server = Leaving(stream(b"id: e1\nretry: 0\n\n"), lambda _times, _answer: answer)
 

@@ -14,7 +14,7 @@ from upstream.fixtures import running_mcp_upstream
 
 from connectors.mcp_upstream import Owner
 from connectors.sdk.auth import AuthSpec
-from hub.execution import Client, News, Succeeded
+from hub.execution import Client, Failed, News, Succeeded
 from hub.registry import ConnectionChange, change_connection
 
 pytestmark = pytest.mark.anyio
@@ -80,6 +80,56 @@ async def test_no_two_calls_under_way_in_a_session_have_the_same_token_of_progre
     assert all(isinstance(one.outcome, Succeeded) for one in ran), ran
     assert len(set(tokens)) == 2
     assert sorted(one["params"]["progressToken"] for one in heard) == sorted(tokens, key=str)
+
+
+@pytest.mark.parametrize(
+    ("version", "session"), [("2025-11-25\u00e9", "s1"), ("2025-11-25\r\nx-more: 1", "s1"), ("2025-11-25", "s\u00e9")]
+)
+async def test_a_session_that_no_header_can_name_is_not_opened_and_leaves_no_doubt(
+    federated: Federated, version: str, session: str
+) -> None:
+    opened = list[str]()
+
+    async def answer(asked: Asked) -> bytes:
+        if asked.method != "initialize":
+            return usual(asked, session="s1")
+        opened.append(asked.method)
+        if len(opened) == 1:
+            return usual(asked, session="s1")
+        about = result(asked, {**USUAL["initialize"], "protocolVersion": version})
+        return said(about, headers="mcp-session-id: NAMED\r\n").replace(b"NAMED", session.encode())
+
+    scripted = Scripted(answer)
+    async with scripted.running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        wrote = await house.commit(spec, "post", order(), text="x")
+
+    assert isinstance(wrote.outcome, Failed), wrote
+    assert wrote.outcome.code == "upstream_unavailable"
+    assert "No header can carry" in wrote.outcome.message
+    assert not any(one.method == "tools/call" for one in scripted.seen)
+
+
+async def test_a_server_that_opens_no_session_for_now_is_not_asked_for_one_before_it_says(federated: Federated) -> None:
+    opened = list[str]()
+
+    async def answer(asked: Asked) -> bytes:
+        if asked.method == "initialize":
+            opened.append(asked.method)
+        if len(opened) > 1:
+            return said(b"", status="503 Service Unavailable", headers="retry-after: 60\r\n")
+        return usual(asked, session="s1")
+
+    async with Scripted(answer).running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        wrote = [(await house.commit(spec, "post", order(), text="x")).outcome for _ in range(2)]
+
+    assert all(isinstance(one, Failed) and one.code == "upstream_unavailable" for one in wrote), wrote
+    assert isinstance(wrote[1], Failed)
+    assert "try again in" in wrote[1].message
+    assert len(opened) == 2  # to be met, and for the first call
 
 
 class Keeping:
