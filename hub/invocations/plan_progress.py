@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from connectors.sdk.vocabulary import Effect
 from hub.dryrun import PlannedStep
-from hub.invocations.envelope import Status, outward
+from hub.invocations.aftermath import may_be_undone, taken_back_by, undos_among, undos_of, was_carried_out
 from hub.invocations.journal import load
 from hub.invocations.plan_steps import planned_steps
 from hub.invocations.states import State
@@ -28,17 +28,17 @@ class Turn:
     @property
     def undo(self) -> Invocation | None:
         """The newest call that takes it back itself."""
-        return None if self.call is None else next(reversed(_undos_of(self.call, self.undoing)), None)
+        return None if self.call is None else next(reversed(undos_among(self.call, self.undoing)), None)
 
     @property
     def is_done(self) -> bool:
         """Whether it was carried out, whatever became of it then."""
-        return self.call is not None and self.call.state.is_terminal and outward(self.call).status is Status.DONE
+        return self.call is not None and was_carried_out(self.call)
 
     @property
     def is_taken_back(self) -> bool:
         """Whether it was undone, its records were found as they had been before, and that was not undone in turn."""
-        return self.call is not None and is_taken_back(self.call, self.undoing)
+        return self.call is not None and bool(taken_back_by(self.call, self.undoing))
 
     @property
     def stands(self) -> bool:
@@ -48,7 +48,7 @@ class Turn:
     @property
     def may_be_undone(self) -> bool:
         """Whether something has undone it, or may have, and that was not undone in turn."""
-        return self.call is not None and _may_be_undone(self.call, self.undoing)
+        return self.call is not None and may_be_undone(self.call, self.undoing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,37 +98,9 @@ Move = Begin | Await | Stop | TakeBack | Finish
 async def children_of(tx: Tx, plan_id: str) -> list[Invocation]:
     """Return the calls that carry out the writes of a plan, all that takes these back, and so on; oldest first."""
     writes = (InvocationRow.part_of == plan_id, InvocationRow.effect != Effect.READ.value)
-    found = set(await tx.scalars(select(InvocationRow.id).where(*writes)))
-    newest = found
-    while newest:  # people may undo a step, or an undo, by calls of their own
-        newest = set(await tx.scalars(select(InvocationRow.id).where(InvocationRow.undoes.in_(newest)))) - found
-        found |= newest
-    return [await load(tx, one) for one in sorted(found)]
-
-
-def is_taken_back(call: Invocation, among: Sequence[Invocation]) -> bool:
-    """Return whether one of `among` has undone `call` for certain: it left the records as they were, and stands."""
-    return any(has_restored(undo) and not _may_be_undone(undo, among) for undo in _undos_of(call, among))
-
-
-def _may_be_undone(call: Invocation, among: Sequence[Invocation]) -> bool:
-    return any(_may_have_happened(undo) and not is_taken_back(undo, among) for undo in _undos_of(call, among))
-
-
-def _undos_of(call: Invocation, among: Sequence[Invocation]) -> list[Invocation]:
-    return [one for one in among if one.undoes == call.id]
-
-
-def has_restored(undo: Invocation) -> bool:
-    """Return whether an undo was carried out, and its records were not found to be others than they had been before."""
-    is_done = undo.state.is_terminal and outward(undo).status is Status.DONE
-    return is_done and undo.state is not State.DIVERGED
-
-
-def _may_have_happened(undo: Invocation) -> bool:
-    if undo.state.is_terminal:
-        return outward(undo).status is Status.DONE
-    return undo.sent_at is not None
+    made = sorted(await tx.scalars(select(InvocationRow.id).where(*writes)))
+    found = [await load(tx, one) for one in made] + await undos_of(tx, made)  # people may undo a step, too
+    return sorted({one.id: one for one in found}.values(), key=lambda one: one.id)
 
 
 async def turns_of(tx: Tx, plan: Invocation) -> list[Turn]:
@@ -145,7 +117,7 @@ async def turns_of(tx: Tx, plan: Invocation) -> list[Turn]:
 
 
 def _undoing(call: Invocation | None, children: Sequence[Invocation]) -> tuple[Invocation, ...]:
-    direct = [] if call is None else _undos_of(call, children)
+    direct = [] if call is None else undos_among(call, children)
     return (*direct, *(further for undo in direct for further in _undoing(undo, children)))
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import update
 from hub.audit import EventKind
 from hub.core.errors import Conflict, HubError, NotFound, Unavailable
 from hub.identity.principals import Caller
+from hub.invocations.aftermath import has_restored
 from hub.invocations.braking import Stopped, refuse_stopped
 from hub.invocations.callers import caller_of
 from hub.invocations.envelope import STEP_IN_DOUBT
@@ -27,7 +28,6 @@ from hub.invocations.plan_progress import (
     Stop,
     TakeBack,
     Turn,
-    has_restored,
     next_move,
     turns_of,
 )

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from hub.approvals import was_asked
 from hub.audit import EventKind
 from hub.core.errors import IdempotencyMismatch
-from hub.invocations.aftermath import with_aftermath
+from hub.invocations.aftermath import came_to_nothing, with_aftermath
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.envelope import outward
 from hub.invocations.journal import Step, load, record_event, snapshot
@@ -110,9 +110,9 @@ async def _claim_key(tx: Tx, request: Request, row: NewRow) -> Invocation | None
     if key.expires_at > at or not earlier.state.is_terminal or earlier.updated_at > at - _kept(request):
         if key.is_explicit and key.intent_digest != request.intent_digest:
             raise IdempotencyMismatch("This idempotency key was used for another request; take a new one.")
+        earlier = await with_aftermath(tx, await with_progress(tx, earlier))
         if _may_be_joined(earlier):
-            told = await with_aftermath(tx, await with_progress(tx, earlier))
-            return replace(told, repeats=True, is_keyed=key.is_explicit)
+            return replace(earlier, repeats=True, is_keyed=key.is_explicit)
     key.invocation_id = row.id
     key.intent_digest = row.intent_digest
     key.expires_at = at + _kept(request)
@@ -140,13 +140,15 @@ def _has_key(request: Request) -> bool:
 
 
 def _may_be_joined(earlier: Invocation) -> bool:
-    """Return whether a repeat is answered with `earlier`; an undo that came to nothing may be tried again.
+    """Return whether a repeat is answered with `earlier`; what is told that it may be tried again is tried again.
 
-    A step of a plan is called once, whatever came of it.
+    So is an undo that came to nothing. A step of a plan is called once, whatever came of it.
     """
     if earlier.part is not None and earlier.undoes is None:
         return True
-    return earlier.state in JOINABLE and (earlier.undoes is None or not outward(earlier).is_error)
+    if earlier.undoes is not None and came_to_nothing(earlier):
+        return False
+    return earlier.state in JOINABLE and not outward(earlier).retryable
 
 
 def _kept(request: Request) -> timedelta:

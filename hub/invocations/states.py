@@ -105,6 +105,7 @@ JOINABLE: Final = frozenset(State) - {
     State.DENIED,
     State.PREVIEW_FAILED,
     State.FAILED,
+    State.NOT_APPLIED,
     State.REJECTED,
     State.EXPIRED,
     State.CANCELLED,

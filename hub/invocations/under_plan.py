@@ -15,10 +15,11 @@ from hub.audit import EventKind
 from hub.core.canonical import canonical_json, digest
 from hub.core.errors import HubError
 from hub.dryrun import PlannedStep, preview_digest
+from hub.invocations.aftermath import taken_back_by
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.envelope import Status, outward
 from hub.invocations.journal import Step, hold, load, move
-from hub.invocations.plan_progress import children_of, is_taken_back
+from hub.invocations.plan_progress import children_of
 from hub.invocations.plan_steps import planned_steps
 from hub.invocations.refuse import Refusal
 from hub.invocations.runtime import Runtime
@@ -111,7 +112,7 @@ async def _against_undo(tx: Tx, plan: Invocation, step: Invocation) -> list[str]
 
 
 def _stands(step: Invocation, children: list[Invocation]) -> bool:
-    return outward(step).status is Status.DONE and not is_taken_back(step, children)
+    return outward(step).status is Status.DONE and not taken_back_by(step, children)
 
 
 async def _against_step(tx: Tx, plan: Invocation, step: Invocation, tool: PublishedTool, runtime: Runtime) -> list[str]:

@@ -15,6 +15,7 @@ from hub.core.canonical import canonical_json
 from hub.core.errors import Conflict
 from hub.core.redaction import REDACTED
 from hub.identity.principals import Caller, PrincipalKind
+from hub.invocations.aftermath import came_to_nothing, with_aftermath
 from hub.invocations.asking import called_with
 from hub.invocations.envelope import Status, outward
 from hub.invocations.invoke import invoke
@@ -40,7 +41,7 @@ class UndoOffer:
     """Whether an invocation can be undone, and how far.
 
     `refusal` says why it cannot, and is empty when it can. `kind` is `exact` only where the contract kit has proven
-    it. `undone_by` is the newest undo that came to something, or still may.
+    it. `undone_by` is the newest undo that came to something, or still may, and was not taken back in turn.
     """
 
     refusal: str
@@ -178,8 +179,8 @@ def _arguments(original: Invocation, tool: PublishedTool) -> Mapping[str, Json]:
 
 async def _undone_by(tx: Tx, original_id: str) -> Invocation | None:
     key = await tx.get(RepeatKeyRow, undo_key(original_id), populate_existing=True)
-    undoing = await load(tx, key.invocation_id) if key else None
-    return None if undoing is None or outward(undoing).is_error else undoing
+    undoing = await with_aftermath(tx, await load(tx, key.invocation_id)) if key else None
+    return None if undoing is None or came_to_nothing(undoing) else undoing
 
 
 async def _with_scopes(caller: Caller, server: str, tool: str, runtime: Runtime) -> Caller:

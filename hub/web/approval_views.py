@@ -11,7 +11,7 @@ from hub.approvals import Choice, Question, Vote, Waiting, standing
 from hub.approvals.rules import asked_in, stages
 from hub.core.money import money
 from hub.dryrun import PlanPreview, PreviewRecord, TrackRecord
-from hub.invocations.aftermath import TAKES_BACK
+from hub.invocations.aftermath import has_restored
 from hub.invocations.states import State
 from hub.invocations.values import Claims, Invocation
 from hub.policy import REQUESTER, Obligation
@@ -114,7 +114,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
 def standing_word(dossier: Dossier) -> Word:
     """Return where the dossier's invocation stands, an undo that has come true included."""
     undoing = dossier.undo.undone_by
-    is_taken_back = undoing is not None and undoing.state in TAKES_BACK
+    is_taken_back = undoing is not None and has_restored(undoing)
     return TAKEN_BACK_SINCE if is_taken_back else state_word(dossier.invocation)
 
 

@@ -29,7 +29,7 @@ async def show_invocations(visit: Visit) -> Response:
     found = await read(visit.runtime, visit.session.caller, after=after, limit=_PAGE)
     async with visit.runtime.database.reading() as tx:
         agents = await get_many(tx, [each.agent_id for each in found.items])
-        taken_back = await taken_back_among(tx, [each.id for each in found.items])
+        taken_back = await taken_back_among(tx, found.items)
         at = await now(tx)
     page = InvocationsPage(
         lines=tuple(invocation_line(each, agents, at, is_taken_back=each.id in taken_back) for each in found.items),

@@ -128,7 +128,9 @@ async def test_class_c_that_is_not_found_counts_as_not_applied_only_after_the_qu
 
     assert early.state is State.IN_DOUBT
     assert late.state is State.NOT_APPLIED
+    assert envelope(late, public_url="http://hub").structured["retryable"] is True
     assert world.upstream.store.effects() == []
+    assert (await world.call("ticket_create", {"title": "The pencil broke"})).state is State.AWAITING_APPROVAL
 
 
 @pytest.mark.parametrize("fault", [Fault.DROP_AFTER, Fault.DROP_BEFORE])
@@ -188,6 +190,21 @@ async def test_an_operator_settles_what_no_system_can_tell(world: World, *, has_
     assert envelope(settled_one, public_url="http://hub").is_error is not has_happened
     with pytest.raises(Conflict):
         await resolve(finding(lost, omar, has_happened=not has_happened), world.runtime)
+
+
+@pytest.mark.parametrize("has_happened", [True, False])
+async def test_what_an_operator_found_not_done_is_tried_anew_and_what_was_done_is_not(
+    world: World, *, has_happened: bool
+) -> None:
+    ready = await approved(world, "note_post", {"text": "Back at noon"})
+    world.upstream.store.plan_fault(Fault.DROP_AFTER if has_happened else Fault.DROP_BEFORE, method="POST")
+    lost = await resume(ready.id, world.runtime)
+    assert (await world.call("note_post", {"text": "Back at noon"})).id == lost.id
+    await resolve(finding(lost, await operator(world, "omar"), has_happened=has_happened), world.runtime)
+
+    again = await world.call("note_post", {"text": "Back at noon"})
+
+    assert (again.id == lost.id) is has_happened
 
 
 async def test_a_critical_doubt_needs_two_operators_who_agree(world: World) -> None:

@@ -15,7 +15,8 @@ from connectors.sdk.vocabulary import Reversal
 from hub.audit import events_of
 from hub.core.errors import Conflict, NotFound
 from hub.identity.principals import Caller, Principal
-from hub.invocations.queries import look_at
+from hub.invocations.envelope import envelope
+from hub.invocations.queries import current, look_at
 from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
@@ -98,7 +99,39 @@ async def test_an_undo_is_undone_by_another_one(world: World) -> None:
 
     assert again.state is State.VERIFIED
     assert quantity_in(world) == 9
-    assert (await undone(world, done)).id == taken_back.id
+    assert (await undone(world, taken_back)).id == again.id
+
+
+async def test_what_stands_again_is_undone_anew_and_once(world: World) -> None:
+    before = quantity_in(world)
+    done = await world.call("item_update", {"id": 1, "quantity": 9})
+    first = await undone(world, done)
+    await undone(world, first)
+    standing = await current(world.runtime, done.id)
+    assert standing.taken_back_by == ""
+    assert "taken back" not in envelope(standing, public_url="http://hub").text
+    assert (await offered(world, done)).is_open
+
+    asked = await asyncio.gather(*(undone(world, done) for _ in range(3)))
+
+    (second,) = {one.id for one in asked}
+    assert second != first.id
+    assert quantity_in(world) == before
+    assert len(world.upstream.store.effects()) == 4
+    assert (await current(world.runtime, done.id)).taken_back_by == second
+    assert (await undone(world, done)).id == second
+
+
+@ONE_ENGINE
+async def test_an_undo_that_an_operator_found_done_takes_back_and_one_found_not_done_does_not(world: World) -> None:
+    done = await world.call("item_update", {"id": 1, "quantity": 9})
+    taken_back = await undone(world, done)
+
+    for found, by in ((None, taken_back.id), ("found_not_done", "")):
+        settled = {"state": State.RESOLVED_BY_HUMAN.value, "error_code": found}
+        async with world.runtime.database.transaction() as tx:
+            await tx.execute(update(InvocationRow).where(InvocationRow.id == taken_back.id).values(settled))
+        assert (await current(world.runtime, done.id)).taken_back_by == by
 
 
 @ONE_ENGINE
