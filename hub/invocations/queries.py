@@ -134,11 +134,12 @@ async def concerned(runtime: Runtime, caller: Caller, invocation_id: str) -> Inv
 
 
 def _is_watched(caller: Caller, standing: Invocation) -> bool:
-    """Return whether operators may look: at what waits, is under way or went without approval."""
+    """Return whether operators may look: at what waits, is or was in doubt, is under way or went without approval."""
     if not may(caller.actor, Permission.SEE_WAITING) or standing.effect is Effect.READ:
         return False
     is_open = standing.question is not None and not standing.state.is_terminal
-    return is_open or standing.state is State.IN_DOUBT or standing.approved_by is ApprovedBy.NOBODY
+    was_in_doubt = standing.state in {State.IN_DOUBT, State.RESOLVED_BY_HUMAN}
+    return is_open or was_in_doubt or standing.approved_by is ApprovedBy.NOBODY
 
 
 async def cancel(runtime: Runtime, caller: Caller, invocation_id: str, *, reason: str) -> Invocation:

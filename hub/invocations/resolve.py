@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import func, select
 
@@ -19,6 +19,9 @@ from hub.invocations.states import State
 from hub.invocations.tables import FindingRow, InvocationRow
 from hub.invocations.values import Invocation
 from hub.storage import Tx, now
+
+Json = Any
+"""Any JSON value."""
 
 LONGEST_REASON: Final = 2000
 NOT_DONE: Final = "found_not_done"
@@ -131,7 +134,12 @@ async def _record(tx: Tx, resolution: Resolution, reason: str) -> int:
 
 
 def _step(standing: Invocation, resolution: Resolution, agreeing: int) -> Step:
-    facts = {"has_happened": resolution.has_happened, "operator": resolution.operator.id, "agreeing": agreeing}
+    facts: dict[str, Json] = {
+        "has_happened": resolution.has_happened,
+        "operator": resolution.operator.id,
+        "agreeing": agreeing,
+        "reason": resolution.reason.strip(),
+    }
     changes: dict[str, str | None] = {"error_code": None, "error_message": None}
     if not resolution.has_happened:
         changes = {"error_code": NOT_DONE, "error_message": "An operator looked: it did not happen."}
@@ -139,7 +147,6 @@ def _step(standing: Invocation, resolution: Resolution, agreeing: int) -> Step:
         to=State.RESOLVED_BY_HUMAN if agreeing >= operators_needed(standing) else State.IN_DOUBT,
         event=EventKind.COMMIT_RESOLVED,
         facts=facts,
-        private={"reason": resolution.reason},
         changes=changes,
         by=resolution.operator.id,
     )

@@ -10,7 +10,7 @@ from hub.invocations.states import State
 from hub.invocations.values import Invocation, StepProgress, StepStatus
 from hub.web.comparison import comparison
 from hub.web.inert import inert, inert_name
-from hub.web.state_words import PLAN_TAKEN_BACK, PLAN_UNDER_WAY, STATES
+from hub.web.state_words import FOUND_NOT_DONE, PLAN_TAKEN_BACK, PLAN_UNDER_WAY, STATES
 from hub.web.views.plan import ArgumentLine, PlanBox, PlannedLine, ProgressLine
 from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Word
 
@@ -120,6 +120,8 @@ def _progress(one: StepProgress) -> ProgressLine:
 
 def state_word(invocation: Invocation) -> Word:
     """Return where an invocation stands; a plan under way sends nothing itself, its steps do."""
+    if invocation.state is State.RESOLVED_BY_HUMAN and invocation.error_code is not None:
+        return FOUND_NOT_DONE
     if invocation.state is not State.SENT or not planned_steps(invocation):
         return STATES[invocation.state]
     return PLAN_UNDER_WAY if invocation.stop_reason is None else PLAN_TAKEN_BACK

@@ -83,9 +83,9 @@ STATES: Final[Mapping[State, Word]] = {
         tone="warn",
     ),
     State.RESOLVED_BY_HUMAN: Word(
-        label="Settled by a person",
-        meaning="A person found out what had happened and put it on record.",
-        tone="neutral",
+        label="Done, as a person found",
+        meaning="No answer told whether it was done. A person looked in the system, and put on record that it was.",
+        tone="good",
     ),
     State.UNDONE: Word(
         label="Taken back",
@@ -101,6 +101,12 @@ STATES: Final[Mapping[State, Word]] = {
     ),
 }
 
+FOUND_NOT_DONE: Final = Word(
+    label="Not done, as a person found",
+    meaning="No answer told whether it was done. A person looked in the system, and put on record that it was not.",
+    tone="neutral",
+)
+"""Of what people settled so: the state is the same, and says which of both with its error code."""
 PLAN_UNDER_WAY: Final = Word(
     label="Being carried out", meaning="Its steps are carried out one after the other.", tone="warn"
 )
@@ -177,6 +183,13 @@ UNCOUNTED: Final[Mapping[str, str]] = {
 def vote_word(kind: EventKind, choice: str) -> Word:
     """Return the words for a vote and what it was for."""
     return VOTES.get((kind, choice)) or EVENTS[kind]
+
+
+def found_word(*, was_done: bool) -> Word:
+    """Return the words for what an operator found of a write in doubt."""
+    return Word(
+        label="Found done" if was_done else "Found not done", meaning="", tone="good" if was_done else "neutral"
+    )
 
 
 def event_word(kind: EventKind) -> Word:

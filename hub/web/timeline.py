@@ -14,7 +14,7 @@ from hub.storage import Tx
 from hub.web.dossier import Dossier
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at
-from hub.web.state_words import UNCOUNTED, event_word, vote_word
+from hub.web.state_words import UNCOUNTED, event_word, found_word, vote_word
 from hub.web.views.invocation import EventLine
 from hub.web.wording import Word
 
@@ -55,7 +55,7 @@ _ACTIONS: Final[Mapping[str, str]] = {
     "break_glass": "going without approval",
 }
 _GIVEN_BY: Final = {"grant": "under a standing grant", "nobody": "by nobody who was asked"}
-_PEOPLE: Final = ("by", "voter", "voters", "in_place_of", "giver")
+_PEOPLE: Final = ("by", "operator", "voter", "voters", "in_place_of", "giver")
 """Facts that name people by their ids."""
 
 
@@ -105,6 +105,8 @@ def _decision(said: Mapping[str, Json]) -> str:
 
 def _word(kind: EventKind, facts: dict[str, Json]) -> Word:
     """Return the words for an event; take out of `facts` what they say, and put in words why a vote did not count."""
+    if kind is EventKind.COMMIT_RESOLVED:
+        return found_word(was_done=bool(facts.pop("has_happened", False)))
     if kind not in {EventKind.VOTE_CAST, EventKind.VOTE_REFUSED}:
         return event_word(kind)
     if kind is EventKind.VOTE_REFUSED and facts.get("code") in UNCOUNTED:
