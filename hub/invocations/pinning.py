@@ -116,22 +116,14 @@ async def look(connection_id: str, runtime: Runtime) -> Seen:
         async with runtime.database.transaction() as tx:
             await pins.note_look(tx, connection_id, found.message)
         return Seen(problem=found.message)
-    spec = found.spec
-    async with runtime.database.reading() as tx:
-        in_use = await registry.spec_for(tx, connection)
-        others = await tools_beside(tx, connection.connector)
-    known = _Known(newest=newest, in_use=in_use, others=others)
-    # What a server lists may be long: comparing it keeps neither the loop nor the database.
-    looked = await asyncio.to_thread(_compared, connection, spec, known)
-    async with runtime.database.transaction() as tx:
-        await pins.note_look(tx, connection_id, None)
-        await pins.hold_broken(tx, connection_id, spec, runtime.authority)
-        by_now = await registry.spec_for(tx, connection)
-        if looked is None or (by_now != in_use and pins.same_reading(spec, by_now)):
-            await pins.settle(tx, connection_id)
-            return Seen()
-        change = await pins.propose(tx, looked, runtime.authority)
-    return Seen(change=change)
+    while True:
+        known = await _known(connection, newest, runtime)
+        # What a server lists may be long: comparing it keeps neither the loop nor the database.
+        compared = await asyncio.to_thread(_compared, connection, found.spec, known)
+        async with runtime.database.transaction() as tx:
+            if await registry.release_id_for(tx, connection) == known.release_id:
+                return await _noted(tx, connection_id, compared, runtime.authority)
+        # Another release has come into use there meanwhile, which is what its server is to be compared with.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,17 +132,48 @@ class _Known:
 
     newest: ConnectorSpec
     in_use: ConnectorSpec
+    release_id: str | None
+    """Of the one in use."""
     others: Mapping[str, str]
 
 
-def _compared(connection: Connection, says: ConnectorSpec, known: _Known) -> Looked | None:
-    """Return what differs; None: nothing that anybody would read or use."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """What a server does no more as it is in use, and what of its words waits for its owner.
+
+    None: nothing that anybody would read or use is different.
+    """
+
+    broken: Mapping[str, str]
+    looked: Looked | None
+
+
+async def _known(connection: Connection, newest: ConnectorSpec, runtime: Runtime) -> _Known:
+    async with runtime.database.reading() as tx:
+        release_id = await registry.release_id_for(tx, connection)  # first: what comes into use later is found out
+        in_use = await registry.spec_for(tx, connection)
+        others = await tools_beside(tx, connection.connector)
+    return _Known(newest=newest, in_use=in_use, release_id=release_id, others=others)
+
+
+async def _noted(tx: Tx, connection_id: str, compared: _Compared, authority: Authority) -> Seen:
+    await pins.note_look(tx, connection_id, None)
+    await pins.hold(tx, connection_id, compared.broken, authority)
+    if compared.looked is None:
+        await pins.settle(tx, connection_id)
+        return Seen()
+    return Seen(change=await pins.propose(tx, compared.looked, authority))
+
+
+def _compared(connection: Connection, says: ConnectorSpec, known: _Known) -> _Compared:
+    broken = pins.breakage(known.in_use, says)
     if pins.same_reading(says, known.newest) or pins.same_reading(says, known.in_use):
-        return None
-    return Looked(
+        return _Compared(broken=broken, looked=None)
+    looked = Looked(
         connector=connection.connector,
         connection_id=connection.id,
         base=digest(known.newest.model_dump(mode="json")),
         spec=says,
         advice=pins.advice_on(known.newest, says, known.others),
     )
+    return _Compared(broken=broken, looked=looked)

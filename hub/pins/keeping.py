@@ -1,5 +1,7 @@
 """Pins on record: looks that are due, and changes that wait for an owner, accepted or refused; each with an event."""
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -116,13 +118,12 @@ async def propose(tx: Tx, looked: Looked, authority: Authority) -> Change | None
     return _change(row)
 
 
-async def hold_broken(tx: Tx, connection_id: str, says: ConnectorSpec, authority: Authority) -> None:
+async def hold(tx: Tx, connection_id: str, broken: Mapping[str, str], authority: Authority) -> None:
     """Hold back, over this connection alone, what its server does not do any more as the release in use there has it.
 
-    What it does again is let go.
+    `broken` is the `breakage` of that. What the server does again is let go.
     """
-    in_use = await spec_for(tx, await get_connection(tx, connection_id))
-    held = {name: f"{_HELD_BACK}{why}" for name, why in breakage(in_use, says).items()}
+    held = {name: f"{_HELD_BACK}{why}" for name, why in broken.items()}
     await hold_back(tx, connection_id, held, authority)
 
 
@@ -150,7 +151,9 @@ async def accept(tx: Tx, change_id: str, seen: str, authority: Authority) -> Cha
     if _difference(_release_of(row), base.digest) != row.digest:
         raise Conflict("Another release was registered since; look at the server again, then at what differs.")
     await register_connector(tx, says, authority)
-    await hold_broken(tx, row.connection_id, says, authority)
+    in_use = await spec_for(tx, await get_connection(tx, row.connection_id))
+    broken = await asyncio.to_thread(breakage, in_use, says)  # where there are thousands of tools, it takes seconds
+    await hold(tx, row.connection_id, broken, authority)
     await _hurry_others(tx, row)
     return await _ended(tx, row, State.ACCEPTED, None, authority)
 

@@ -68,7 +68,15 @@ from hub.registry.serving import (
     unpublish,
 )
 from hub.registry.stewardship import CATALOG_CHANNEL, Stewards, require_steward
-from hub.registry.using import Release, get_release, newest_release, release_in_use, releases_in_use, spec_for
+from hub.registry.using import (
+    Release,
+    get_release,
+    newest_release,
+    release_id_for,
+    release_in_use,
+    releases_in_use,
+    spec_for,
+)
 from hub.registry.values import (
     EVERYTHING,
     MOST_LISTED,
@@ -168,6 +176,7 @@ __all__ = [
     "register_connector",
     "reject_proposal",
     "release",
+    "release_id_for",
     "release_in_use",
     "releases_in_use",
     "rename_entry",

@@ -106,6 +106,15 @@ async def newest_release(tx: Tx, connector: str) -> Release:
     return await get_release(tx, row.release_id)
 
 
+async def release_id_for(tx: Tx, connection: Connection) -> str | None:
+    """Return the id of the release that a connection's calls are made with, without reading what stands in it."""
+    used = await tx.get(ReleaseInUseRow, (connection.connector, connection.environment), populate_existing=True)
+    if used is not None:
+        return used.release_id
+    newest = await tx.get(ConnectorRow, connection.connector, populate_existing=True)
+    return None if newest is None else newest.release_id
+
+
 async def spec_for(tx: Tx, connection: Connection) -> ConnectorSpec:
     """Return the connector as a connection's calls are made with it; the newest one as long as none is in use there."""
     used = await release_in_use(tx, connection.connector, connection.environment)

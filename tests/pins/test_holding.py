@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dawdling import first_reader_of
 from doors.agents import BOTH_ENGINES
 from doors.working_hub import ALL_SCOPES
 from pins.noted import FIND, POST, TEXT, Notes, looked_at_due
@@ -165,6 +166,24 @@ async def test_what_is_as_it_was_accepted_again_is_let_go(notes: Notes) -> None:
 
     assert await states(notes) == [State.REPLACED]
     assert await notes.description() == "Finds notes."
+
+
+async def test_what_comes_into_use_while_a_server_is_looked_at_is_what_it_is_compared_with(notes: Notes) -> None:
+    schema = {**TEXT, "properties": {"text": {"type": "string", "maxLength": 50}}}
+    notes.says({**FIND, "inputSchema": schema}, POST)
+    change = (await notes.look()).change
+    with pytest.raises(Quarantined, match="something else as 'text'"):
+        await notes.read("x")
+
+    with first_reader_of(notes.hub.database, "tools") as held:
+        looking = asyncio.create_task(notes.look())
+        await held.has_read.wait()  # what was in use until now
+        await accept(notes, change)
+        held.may_go.set()
+        seen = await looking
+
+    assert seen == Seen()
+    assert (await notes.read("x")).state is ReadState.SUCCEEDED
 
 
 async def test_a_look_at_one_server_lets_no_change_of_another_vanish(notes: Notes, other_url: str) -> None:
