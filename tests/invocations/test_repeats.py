@@ -121,7 +121,23 @@ async def test_a_repeat_of_what_was_taken_back_says_so_and_does_it_no_second_tim
     assert "an idempotency key of its own" in told.text
     assert len(world.upstream.store.effects(1)) == 2
     looked = await current(world.runtime, first.id)
-    assert f"taken back since, by invocation {undone.id}" in envelope(looked, public_url="https://hub.example").text
+    seen = envelope(looked, public_url="https://hub.example").text
+    assert f"taken back since, by invocation {undone.id}" in seen
+    assert "idempotency key" not in seen
+
+
+@one_engine
+async def test_an_undo_that_waits_or_came_to_nothing_or_to_something_else_has_taken_nothing_back(world: World) -> None:
+    first = await world.call("item_update", {"id": 1, "quantity": 90})
+    wanted = Undo(caller=Caller(actor=world.rita), invocation_id=first.id, reason="A slip.", trace_id="trace")
+    undone = await undo(wanted, world.runtime)
+
+    for state in (State.AWAITING_APPROVAL, State.STALE, State.IN_DOUBT, State.FAILED, State.DIVERGED):
+        async with world.runtime.database.transaction() as tx:
+            await tx.execute(update(InvocationRow).where(InvocationRow.id == undone.id).values(state=state.value))
+        again = await world.call("item_update", {"id": 1, "quantity": 90})
+
+        assert (again.id, again.taken_back_by) == (first.id, "")
 
 
 @one_engine
