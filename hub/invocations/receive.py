@@ -106,8 +106,8 @@ async def _claim_key(tx: Tx, request: Request, row: NewRow) -> Invocation | None
     key = await _locked_key(tx, request, row)
     if key.invocation_id == row.id:
         return None
-    at, earlier = await now(tx), await load(tx, key.invocation_id)
-    if key.expires_at > at or not earlier.state.is_terminal or earlier.updated_at > at - _kept(request):
+    earlier = await load(tx, key.invocation_id)
+    if not earlier.state.is_terminal or earlier.updated_at > await now(tx) - _kept(request):
         if key.is_explicit and key.intent_digest != request.intent_digest:
             raise IdempotencyMismatch("This idempotency key was used for another request; take a new one.")
         earlier = await with_aftermath(tx, await with_progress(tx, earlier))
@@ -115,7 +115,6 @@ async def _claim_key(tx: Tx, request: Request, row: NewRow) -> Invocation | None
             return replace(earlier, repeats=True, is_keyed=key.is_explicit)
     key.invocation_id = row.id
     key.intent_digest = row.intent_digest
-    key.expires_at = at + _kept(request)
     return None
 
 
@@ -126,7 +125,6 @@ async def _locked_key(tx: Tx, request: Request, row: NewRow) -> RepeatKeyRow:
         "invocation_id": row.id,
         "intent_digest": row.intent_digest,
         "is_explicit": request.call.idempotency_key is not None,
-        "expires_at": await now(tx) + _kept(request),
     }
     await tx.execute(insert_into(tx, RepeatKeyRow).values(fresh).on_conflict_do_nothing())
     query = select(RepeatKeyRow).where(RepeatKeyRow.key == request.repeat_key).with_for_update()

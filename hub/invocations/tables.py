@@ -195,7 +195,6 @@ class RepeatKeyRow(Base):
     invocation_id: Mapped[str] = mapped_column(String(40))
     intent_digest: Mapped[str] = mapped_column(String(64))
     is_explicit: Mapped[bool]
-    expires_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class TaskHandleRow(Base):

@@ -15,7 +15,7 @@ from hub.invocations.queries import current
 from hub.invocations.receive import KEY_KEPT, REPEAT_WINDOW
 from hub.invocations.resume import resume
 from hub.invocations.states import DONE, State
-from hub.invocations.tables import InvocationRow, RepeatKeyRow
+from hub.invocations.tables import InvocationRow
 from hub.invocations.undoing import Undo, undo
 from hub.invocations.values import Invocation
 from hub.storage import now
@@ -29,7 +29,6 @@ async def age(world: World, invocation: Invocation, by: timedelta) -> None:
     async with world.runtime.database.transaction() as tx:
         at = await now(tx)
         await tx.execute(update(InvocationRow).where(InvocationRow.id == invocation.id).values(updated_at=at - by))
-        await tx.execute(update(RepeatKeyRow).values(expires_at=at - timedelta(seconds=1)))
 
 
 async def count(world: World) -> int:

@@ -65,6 +65,10 @@ async def test_a_declared_read_that_declares_nothing_any_more_is_held_back() -> 
     assert "not say any more" in (await held(OURS, [LOOK], [silent, PAY, SHOW]))["look_up"]
 
 
+async def test_a_declared_read_that_says_other_words_is_still_one() -> None:
+    assert await held(OURS, [LOOK], [{**LOOK, "description": "Other words."}, PAY, SHOW]) == {}
+
+
 @pytest.mark.parametrize("owner", [OURS, THEIRS], ids=["vouched for", "not vouched for"])
 @pytest.mark.parametrize(
     "says",

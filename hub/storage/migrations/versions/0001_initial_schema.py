@@ -640,7 +640,6 @@ def upgrade() -> None:
         sa.Column("invocation_id", sa.String(length=40), nullable=False),
         sa.Column("intent_digest", sa.String(length=64), nullable=False),
         sa.Column("is_explicit", sa.Boolean(), nullable=False),
-        sa.Column("expires_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_repeat_keys")),
     )
     op.create_table(
