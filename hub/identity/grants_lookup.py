@@ -95,6 +95,7 @@ async def live_access(tx: Tx, server: AuthorizationServer, said: AccessToken) ->
 
 
 async def _live_refresh(tx: Tx, server: AuthorizationServer, asking: Client, value: str) -> LiveToken | None:
+    """Return what a refresh token of the asking client stands for now, or None: over, no good, or another client's."""
     row = await tx.get(RefreshTokenRow, hash_secret(value))
     grant = await tx.get(GrantRow, row.grant_id) if row is not None else None
     if row is None or grant is None or row.used_at is not None or grant.revoked_at is not None:
@@ -124,10 +125,4 @@ def _may_know(server: AuthorizationServer, asking: Client, found: LiveToken) -> 
     if found.client_id == principal.id:
         return True
     name = server_of(found.resource, server.public_url)
-    is_access_token = found.id is not None
-    return (
-        is_access_token
-        and principal.kind is PrincipalKind.SERVICE
-        and name is not None
-        and may_use(principal.usable_servers, name)
-    )
+    return principal.kind is PrincipalKind.SERVICE and name is not None and may_use(principal.usable_servers, name)

@@ -239,7 +239,13 @@ async def test_a_service_is_told_of_access_tokens_for_the_servers_it_may_use(hub
     told = []
     for name, servers in (("gateway", {"sales"}), ("stranger", {"hidden"})):
         async with hub.database.transaction() as tx:
-            new = NewService(name=name, display_name=name, owner_id=hub.ada.id, allowed_servers=frozenset(servers))
+            new = NewService(
+                name=name,
+                display_name=name,
+                owner_id=hub.ada.id,
+                allowed_scopes=hub.agent.allowed_scopes,
+                allowed_servers=frozenset(servers),
+            )
             service = await create_service(tx, new, hub.authority)
             secret = await issue_secret(tx, service.id, hub.authority)
         for token in (access_token, refresh_token):
