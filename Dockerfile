@@ -17,6 +17,6 @@ WORKDIR /var/lib/toolhub
 USER 10001
 EXPOSE 8420
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8420/.well-known/oauth-authorization-server', timeout=2)"]
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8420/readyz', timeout=2)"]
 ENTRYPOINT ["toolhub"]
 CMD ["serve"]

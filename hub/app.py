@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 
-from hub.api import create_api
+from hub.api import Probes, create_api
 from hub.erasures import USUAL, Keeping
 from hub.invocations.runtime import Runtime
 from hub.mcp import mcp_door
@@ -54,6 +54,7 @@ def create_app(runtime: Runtime, notify: Notify, slack: SlackDoor | None = None,
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: lost(runtime)})
     app.state.end_streams = door.end_streams
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_own_names(runtime.public_url), www_redirect=False)
+    app.add_middleware(Probes, database=runtime.database)  # in front of the names: machines know an address alone
     return app
 
 

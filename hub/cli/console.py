@@ -30,6 +30,9 @@ _A_SETTING = re.compile(
 )
 """How settings are called in what the settings say of each other: at the beginning, or by a name no sentence has."""
 
+_LONGEST_WORD = 10
+"""Of a word in a table that much stays in one line, however narrow the terminal is."""
+
 out = Console()
 err = Console(stderr=True)
 
@@ -111,6 +114,12 @@ def has_no_tables(error: BaseException) -> bool:
 def whole(head: str, values: Iterable[str]) -> Column:
     """Return the column of a table in which no value is cut or broken, however narrow the terminal is."""
     return Column(head, no_wrap=True, min_width=max(map(len, (head, *values))))
+
+
+def folding(head: str, values: Iterable[str] = ()) -> Column:
+    """Return the column of a table in which nothing is cut: words stay whole where there is room, else fold."""
+    longest = max(len(word) for text in (head, *values) for word in text.split() or [""])
+    return Column(head, overflow="fold", min_width=min(longest, _LONGEST_WORD))
 
 
 def fail(message: str) -> NoReturn:

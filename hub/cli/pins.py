@@ -9,7 +9,7 @@ from rich.table import Table
 
 from hub import pins, registry
 from hub.cli.connector.publish import print_difference
-from hub.cli.console import fail, out, run, settings, whole
+from hub.cli.console import fail, folding, out, run, settings, whole
 from hub.core.errors import NotFound
 from hub.invocations.pinning import Seen, accepted_before, look_for
 from hub.invocations.runtime import Runtime
@@ -34,9 +34,12 @@ def list_them(*, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([as_document(one) for one in found], indent=2))
         return
-    table = Table(whole("id", [one.id for one in found]), "connector", "state", "to look at twice", "found")
-    for one in found:
-        table.add_row(one.id, one.connector, one.state.value, str(len(one.advice)), f"{one.found_at:%Y-%m-%d %H:%M}")
+    rows = [(one.connector, one.state.value, str(len(one.advice)), f"{one.found_at:%Y-%m-%d %H:%M}") for one in found]
+    heads = ("connector", "state", "to look at twice", "found")
+    columns = [folding(head, [row[number] for row in rows]) for number, head in enumerate(heads)]
+    table = Table(whole("id", [one.id for one in found]), *columns)
+    for one, row in zip(found, rows, strict=True):
+        table.add_row(one.id, *row)
     out.print(table)
 
 

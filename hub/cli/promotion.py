@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hub import promotions
-from hub.cli.console import fail, out, run, settings, whole
+from hub.cli.console import fail, folding, out, run, settings, whole
 from hub.core.errors import NotFound
 from hub.invocations.promoting import ask_for, ask_for_composite, check_gates
 from hub.invocations.runtime import Runtime
@@ -89,11 +89,18 @@ def list_them(
     if as_json:
         typer.echo(json.dumps([as_document(one) for one in found], indent=2))
         return
-    table = Table(whole("id", [one.id for one in found]), "connector", "to", "release", "former", "state")
-    for one in found:
-        versions = (one.version, one.former_version or "none")
-        table.add_row(one.id, one.connector, one.environment.value, *versions, one.state.value.replace("_", " "))
+    rows = [_row(one) for one in found]
+    heads = ("connector", "to", "release", "state")
+    columns = [folding(head, [row[number] for row in rows]) for number, head in enumerate(heads)]
+    table = Table(whole("id", [one.id for one in found]), *columns)
+    for one, row in zip(found, rows, strict=True):
+        table.add_row(one.id, *row)
     out.print(table)
+
+
+def _row(one: Promotion) -> tuple[str, ...]:
+    release = f"{one.release_name}, not {one.former_name}" if one.former_name else one.release_name
+    return one.connector, one.environment.value, release, one.state.value.replace("_", " ")
 
 
 @promotion_app.command()
@@ -202,8 +209,8 @@ def _show(one: Promotion, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(as_document(one), indent=2))
         return
-    former = one.former_version or "nothing"
-    title = f"{one.id}: {one.connector} {one.version} instead of {former} in {one.environment.value}"
+    former = one.former_name or "nothing"
+    title = f"{one.id}: {one.connector} {one.release_name} instead of {former} in {one.environment.value}"
     table = Table("gate", "stands", "why", title=f"{title} ({one.state.value.replace('_', ' ')})")
     for each in one.findings:
         table.add_row(each.gate.value, f"[{_COLOURS[each.stand]}]{each.stand.value}[/]", escape(each.reason))

@@ -220,6 +220,7 @@ async def promotion_of(tx: Tx, row: PromotionRow) -> Promotion:
         version=release.version,
         former_release_id=row.former_release_id,
         former_version=None if former is None else former.version,
+        former_digest=None if former is None else former.digest,
         state=State(row.state),
         reason=row.reason,
         asked_by=row.asked_by,

@@ -175,6 +175,10 @@ class Rules:
         return self.prod if environment is Environment.PROD else self.staging
 
 
+_SHORT: Final = 8
+"""How many characters of a digest tell two releases apart for a person."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
     """One wish that a release be used in an environment, and what became of it."""
@@ -187,6 +191,7 @@ class Promotion:
     version: str
     former_release_id: str | None
     former_version: str | None
+    former_digest: str | None
     state: State
     reason: str
     asked_by: str | None
@@ -200,6 +205,16 @@ class Promotion:
     decided_why: str | None
     ended_at: datetime | None
     ended_why: str | None
+
+    @property
+    def release_name(self) -> str:
+        """Return the release as lists show it: two releases may have the same version, and never the same digest."""
+        return f"{self.version} {self.release_digest[:_SHORT]}"
+
+    @property
+    def former_name(self) -> str | None:
+        """Return what it replaces as lists show it."""
+        return f"{self.former_version} {self.former_digest[:_SHORT]}" if self.former_digest else None
 
     @property
     def digest(self) -> str:

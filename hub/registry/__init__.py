@@ -1,7 +1,7 @@
 """What can be called: connectors, connections, tools, versions, servers."""
 
 from hub.registry.arguments import canonical_arguments, canonical_under
-from hub.registry.badge_values import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Origin, Promise, Source
+from hub.registry.badge_values import GRADES, PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Origin, Promise, Source
 from hub.registry.badges import badge_for, claim_for, keep_badge
 from hub.registry.catalog import Catalog
 from hub.registry.composites import ENTRY as COMPOSITE
@@ -97,6 +97,7 @@ __all__ = [
     "CATALOG_CHANNEL",
     "COMPOSITE",
     "EVERYTHING",
+    "GRADES",
     "MOST_LISTED",
     "PROMISES",
     "TWIN",

@@ -64,6 +64,14 @@ class Grade(StrEnum):
     ELSEWHERE = "elsewhere"
 
 
+GRADES: Final = {
+    Grade.LIVE: "on the system itself",
+    Grade.RECORDED: "on a recording",
+    Grade.ELSEWHERE: "through a server whose code may change unseen",
+}
+"""The grades in words, as people read them wherever a badge is shown."""
+
+
 class Source(StrEnum):
     """Who ran the kit. What an owner only reports is shown, apart, and proves nothing: nobody here saw it run."""
 

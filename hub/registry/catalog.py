@@ -61,10 +61,12 @@ class Catalog:
             Quarantined: it is held back until its owner has looked.
             Unavailable: its connection is disabled.
         """
-        sight = self._sight(caller)
-        shelf = (await self._latest()).shelf(server_name(server, self.default), sight)
-        entry = shelf.entries.get(name)
-        return callable_tool(entry if entry is None or entry.serves == beside else None, name, sight)
+        sight, snapshot = self._sight(caller), await self._latest()
+        on = server_name(server, self.default)
+        entry = snapshot.shelf(on, sight).entries.get(name)
+        if entry is None or entry.serves != beside or not entry.is_visible(sight):
+            raise unknown_tool(name, is_listed=_lists_all(snapshot, on, sight))
+        return callable_tool(entry, name, sight)
 
     async def operation(self, version_id: str) -> OperationSpec:
         """Return what a version of a tool declares, current or not.
@@ -122,12 +124,7 @@ class Catalog:
         Raises:
             NotFound: there is no such server, or the caller may not see it.
         """
-        sight, snapshot = self._sight(caller), await self._latest()
-        name = server_name(server, self.default)
-        shelf, known = snapshot.shelf(name, sight), snapshot.servers.get(name)
-        if known is None or known.listing is Listing.AUTOMATIC:
-            return len(shelf.offered(sight)) <= MOST_LISTED
-        return known.listing is Listing.ALL
+        return _lists_all(await self._latest(), server_name(server, self.default), self._sight(caller))
 
     async def beside_tools(self, kind: str, *, server: str, caller: Caller) -> list[PublishedTool]:
         """Return what `server` offers of `kind` beside tools, one for each connection, in the order of their names.
@@ -240,3 +237,10 @@ class Catalog:
             self._index = Index()
         self._index.follow(snapshot)
         return self._index
+
+
+def _lists_all(snapshot: Snapshot, server: str, sight: Sight) -> bool:
+    shelf, known = snapshot.shelf(server, sight), snapshot.servers.get(server)
+    if known is None or known.listing is Listing.AUTOMATIC:
+        return len(shelf.offered(sight)) <= MOST_LISTED
+    return known.listing is Listing.ALL

@@ -110,6 +110,7 @@ def callable_tool(entry: Entry | None, name: str, sight: Sight) -> PublishedTool
     return tool
 
 
-def unknown_tool(name: str) -> NotFound:
-    """Return the error for a tool that does not exist or that the caller may not see."""
-    return NotFound(f"There is no tool {shown(name)} here; list the tools to see which there are.")
+def unknown_tool(name: str, *, is_listed: bool = True) -> NotFound:
+    """Return the error for a tool that does not exist or that the caller may not see, where tools are listed or not."""
+    find = "list the tools to see which there are" if is_listed else "search for what you need with hub_find_tools"
+    return NotFound(f"There is no tool {shown(name)} here; {find}.")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from hub.registry import PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, PublishedTool, Source
+from hub.registry import GRADES, PROMISES, Badge, BadgeLine, BadgeVerdict, PublishedTool, Source
 from hub.web.inert import Inert, inert_name, inert_prose
 from hub.web.moments import At, at
 from hub.web.wording import Word
@@ -18,13 +18,6 @@ VERDICTS: Final = {
         label="not provable from a recording", meaning="Only the system itself could show whether it holds."
     ),
 }
-GRADES: Final = {
-    Grade.LIVE: "on the system itself",
-    Grade.RECORDED: "on a recording",
-    Grade.ELSEWHERE: "through a server whose code may change unseen",
-}
-
-
 SOURCES: Final = {
     Source.HERE: "run here",
     Source.RUNNER: "run and signed by the runner",

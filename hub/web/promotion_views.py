@@ -62,8 +62,8 @@ def promotion_line(one: Promotion, moment: datetime) -> PromotionLine:
         url=f"/promotions/{one.id}",
         connector=one.connector,
         environment=one.environment.value,
-        version=one.version,
-        former=one.former_version or "nothing",
+        version=one.release_name,
+        former=one.former_name or "nothing",
         state=STATES[one.state],
         asked=at(one.asked_at, now=moment),
     )

@@ -215,8 +215,10 @@ async def test_a_server_that_offers_a_search_lists_that_and_answers_calls_by_nam
     async with connect(mode=mode) as client:
         page = await client.list_tools()
         direct = await client.call_tool("item_get", {"id": 1})
+        unknown = await client.call_tool("item_grab", {"id": 1})
 
     assert [tool.name for tool in page.tools] == [*HUB_TOOLS, *SEARCH]
+    assert "There is no tool 'item_grab' here; search for what you need with hub_find_tools." in text_of(unknown)
     assert page.next_cursor is None
     assert not direct.is_error
 

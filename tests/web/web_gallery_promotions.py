@@ -19,6 +19,7 @@ ASKED = Promotion(
     release_digest="5c" * 32,
     version="1.4.0",
     former_release_id="rel_1",
+    former_digest="5d" * 32,
     former_version="1.3.2",
     state=State.ASKED,
     reason="Addresses keep their building's name now.",
@@ -104,6 +105,7 @@ FIRST = replace(
     ASKED,
     former_release_id=None,
     former_version=None,
+    former_digest=None,
     rehearsal=Rehearsal(release_id="rel_2", former_release_id=None, writes=12, played=()),
     findings=(
         Finding(gate=Gate.PATH, stand=Stand.HOLDS, reason="It is in use in staging, and nothing of it was withdrawn."),

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
-from hub.registry import PROMISES, BadgeVerdict, Grade, Promise, Source
-from hub.web.badge import GRADES, SOURCES, VERDICTS, BadgeLineShown, BadgeShown
+from hub.registry import GRADES, PROMISES, BadgeVerdict, Grade, Promise, Source
+from hub.web.badge import SOURCES, VERDICTS, BadgeLineShown, BadgeShown
 from hub.web.inert import inert, inert_name, inert_prose
 from hub.web.moments import at
 from hub.web.new_connection import NewConnectionPage

@@ -15,7 +15,7 @@ from hub.cli.connector.naming import checked_name
 from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.connector.secret import ask_fields
 from hub.cli.connector.trying import equipment
-from hub.cli.console import fail, out, run, settings
+from hub.cli.console import fail, folding, out, run, settings
 from hub.invocations.proving.laboratory import open_laboratory
 from hub.pins import advice_on
 from hub.settings import Settings
@@ -107,7 +107,9 @@ def _check_reads(reads: frozenset[str], found: Discovery) -> None:
 
 
 def _print(found: Discovery) -> None:
-    table = Table("tool", "there", "effect", "tier", "class", "preview", "undo", title=found.spec.title)
+    names = [one.name for one in found.spec.operations]
+    heads = ("there", "effect", "tier", "class", "preview", "undo")
+    table = Table(folding("tool", names), *map(folding, heads), title=found.spec.title)
     for one in found.spec.operations:
         row = (one.effect, one.tier, one.upstream_class, one.fidelity, one.reversal)
         table.add_row(one.name, escape(str(one.binding["tool"])), *(value.value for value in row))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub import registry
 from hub.cli.connector.installed import installed
-from hub.cli.console import has_no_tables, out, run, settings
+from hub.cli.console import folding, has_no_tables, out, run, settings
 from hub.core.errors import Unavailable
 from hub.opening import missing_database, open_database
 from hub.registry import Connection, Environment
@@ -61,7 +61,8 @@ def _print(title: str, heads: list[str], rows: list[Any]) -> None:
     if not rows:
         out.print(f"[bold]{title}[/]\n  none")
         return
-    table = Table(*heads, title=title, title_justify="left")
+    columns = [folding(head, [row[number] for row in rows]) for number, head in enumerate(heads)]
+    table = Table(*columns, title=title, title_justify="left")
     for row in rows:
         table.add_row(*map(escape, row))
     out.print(table)

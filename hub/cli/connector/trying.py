@@ -22,7 +22,7 @@ from hub.cli.console import fail, has_no_tables, out, run
 from hub.core.errors import Unavailable
 from hub.invocations.proving.laboratory import Equipment
 from hub.opening import open_database
-from hub.registry import PROMISES, Badge, BadgeVerdict
+from hub.registry import GRADES, PROMISES, Badge, BadgeVerdict
 from hub.registry.differing import registered
 from hub.settings import Settings
 from hub.wiring import reach_of
@@ -141,7 +141,7 @@ def _print(badge: Badge, untried: Sequence[str]) -> None:
     table = Table("operation", "check", "found", "how", title=f"{badge.connector} {badge.version} on {badge.system}")
     for line in badge.lines:
         verdict = f"[{_COLOURS[line.verdict]}]{line.verdict.value}[/]"
-        table.add_row(line.operation, PROMISES[line.promise], verdict, escape(f"{line.grade.value}: {line.reason}"))
+        table.add_row(line.operation, PROMISES[line.promise], verdict, escape(f"{GRADES[line.grade]}: {line.reason}"))
     out.print(table)
     failed = [line for line in badge.lines if line.verdict is BadgeVerdict.FAILED]
     if untried:
