@@ -52,6 +52,20 @@ def declared_effect(tool: Mapping[str, Json]) -> Json:
     return _members(_members(tool.get("_meta")).get(OPERATION)).get("effect")
 
 
+def is_effect_assumed(operation: OperationSpec) -> bool:
+    """Return whether the effect of an operation is the worst that its tool leaves possible, and nothing it says."""
+    if is_declared(operation) or "hints" not in operation.binding:
+        return False
+    said = operation.binding["hints"]
+    match operation.effect:
+        case Effect.DELETE:
+            return said.get("destructiveHint") is not True
+        case Effect.SEND:
+            return said.get("openWorldHint") is not True
+        case _:
+            return False
+
+
 def says_it_writes(hints: Json, effect: Json) -> bool:
     """Return whether a tool says of itself that it changes something, by its annotations or the effect it declares.
 

@@ -1,6 +1,6 @@
 """Standing grants: an approver's permission in advance for more writes of one kind, with a budget that burns down."""
 
-from hub.standing.covering import Case, is_single_vote, why_not
+from hub.standing.covering import Case, can_stand_for, is_single_vote, why_not
 from hub.standing.keeping import Agency, get_grant, grants_of, open_grants_for, put_grant, revoke_grant, revoke_like
 from hub.standing.spending import Spending, has_spent, is_good_now, return_unsent, spend, spending_of
 from hub.standing.values import Limit, NewStandingGrant, StandingGrant, read_limit
@@ -12,6 +12,7 @@ __all__ = [
     "NewStandingGrant",
     "Spending",
     "StandingGrant",
+    "can_stand_for",
     "get_grant",
     "grants_of",
     "has_spent",

@@ -43,6 +43,11 @@ def is_single_vote(obligations: Sequence[Obligation]) -> bool:
     return len(obligations) == 1 and obligations[0].count == 1 and not obligations[0].is_confirmation
 
 
+def can_stand_for(obligations: Sequence[Obligation], *, tier: Tier, fidelity: Fidelity) -> bool:
+    """Return whether any standing grant can stand for what is asked about such a write."""
+    return tier is not Tier.CRITICAL and is_single_vote(obligations) and fidelity.rank >= LEAST_FIDELITY.rank
+
+
 def why_not(grant: StandingGrant, case: Case) -> str:
     """Return in words why `grant` does not stand for the vote that `case` asks for; empty if it does.
 

@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from connectors.sdk.preview import Change, Preview
-from hub import approvals, dryrun, promotions
+from hub import approvals, dryrun, promotions, standing
 from hub.approvals import Ballot, Choice, Question
 from hub.approvals.rules import login_is_fresh
 from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded, InputError, Malformed, NotFound
+from hub.dryrun import PlanPreview
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
 from hub.invocations.masking import mask_for
@@ -177,6 +178,7 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
         in_place_of=mandate.counts_as.display_name if mandate.for_id else "",
         needs_fresh_login=_fresh_words(visit, dossier, question),
         confirms=question.awaits_requester,
+        grant_url=_grant_url(visit.person, dossier, question),
     )
     return replace(page, decision=decision, counter=counter_form(dossier.invocation, question))
 
@@ -197,6 +199,18 @@ def _why_not(person: Principal, dossier: Dossier, question: Question) -> str:
     if any(cast.voter_id == person.id for cast in question.votes):
         return "You have voted. Other people still have to."
     return ""
+
+
+def _grant_url(person: Principal, dossier: Dossier, question: Question) -> str:
+    """Return where calls like this can be allowed in advance; the grant itself is checked again where it is given."""
+    invocation = dossier.invocation
+    agent, record = dossier.people.get(invocation.agent_id), invocation.preview
+    owns_agent = agent is not None and agent.owner_id == person.id
+    if record is None or isinstance(record.preview, PlanPreview) or question.awaits_requester or owns_agent:
+        return ""
+    fidelity = record.preview.fidelity
+    can_stand = standing.can_stand_for(question.obligations, tier=invocation.tier, fidelity=fidelity)
+    return f"/approvals/{invocation.id}/standing-grant" if can_stand else ""
 
 
 def _fresh_words(visit: Visit, dossier: Dossier, question: Question) -> str:

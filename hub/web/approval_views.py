@@ -39,7 +39,7 @@ from hub.web.views.approval import (
     Undo,
     VoteLine,
 )
-from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Tone, Word, undo_word
+from hub.web.wording import FIDELITIES, REVERSALS, TIERS, Tone, Word, effect_word, undo_word
 
 _APPROVED: Final = Word(label="approved", meaning="", tone="good")
 _REJECTED: Final = Word(label="rejected", meaning="", tone="bad")
@@ -83,7 +83,7 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         tool_title=inert_name(dossier.operation.title),
         tool_url=tool_url(invocation.server, invocation.tool_name),
         tier=TIERS[invocation.tier],
-        effect=EFFECTS[invocation.effect],
+        effect=effect_word(dossier.operation),
         system=inert_name(dossier.connection.name),
         environment=invocation.environment,
         changes=tuple(comparison(change, dossier.words) for change in preview.changes),

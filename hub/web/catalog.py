@@ -11,7 +11,7 @@ from hub.registry.visibility import server_name
 from hub.web.inert import inert_name
 from hub.web.views.catalog import CatalogPage, Choice, ToolCard
 from hub.web.visits import Shown, Visit, redirect, show, viewer_of
-from hub.web.wording import EFFECTS, TIERS
+from hub.web.wording import TIERS, effect_word
 
 _PAGE: Final = 30
 
@@ -52,7 +52,7 @@ def _card(tool: PublishedTool, server: str) -> ToolCard:
         title=inert_name(tool.title),
         description=inert_name(tool.description.partition("\n")[0]),
         tier=TIERS[tool.tier],
-        effect=EFFECTS[tool.effect],
+        effect=effect_word(tool.operation),
         connector=tool.connector.title,
         connection=tool.connection.name,
         environment=tool.environment.value,

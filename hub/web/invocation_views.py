@@ -23,7 +23,7 @@ from hub.web.side_by_side import member
 from hub.web.state_words import TAKEN_BACK_SINCE
 from hub.web.tool import json_text
 from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage
-from hub.web.wording import EFFECTS, TIERS, Word, undo_word
+from hub.web.wording import TIERS, Word, effect_word, undo_word
 
 _VERDICTS: Final = {
     State.VERIFIED: Word(label="as the preview said", meaning="", tone="good"),
@@ -58,7 +58,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...], *, may_sett
         server=invocation.server,
         environment=invocation.environment,
         tier=TIERS[invocation.tier],
-        effect=EFFECTS[invocation.effect],
+        effect=effect_word(dossier.operation),
         agent=inert_name(dossier.name_of(invocation.agent_id)),
         on_behalf_of=dossier.requester,
         asked=at(invocation.created_at, now=dossier.at),

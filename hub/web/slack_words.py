@@ -84,7 +84,8 @@ def _call(invocation: Invocation, tool: PublishedTool, people: dict[str, Princip
 
 def _effect(record: PreviewRecord, tool: PublishedTool) -> Iterator[tuple[str, str]]:
     preview = record.preview
-    rows = f"{preview.blast.rows} record{'' if preview.blast.rows == 1 else 's'}"
+    is_blind = not _is_seen(preview) and not isinstance(preview, PlanPreview)
+    rows = "not known" if is_blind else f"{preview.blast.rows} record{'' if preview.blast.rows == 1 else 's'}"
     yield "Reach", " · ".join(one for one in (rows, money_of(preview)) if one)
     yield "Preview", FIDELITIES[preview.fidelity].label
     yield "Undo", undo_word(tool.operation.reversal, is_proven=tool.undo_proven).label

@@ -20,7 +20,7 @@ from hub.web.schema_words import schema_fields
 from hub.web.trust import answers_for
 from hub.web.views.catalog import ConditionLine, StepLine, ToolPage, VersionLine
 from hub.web.visits import Shown, Visit, show
-from hub.web.wording import EFFECTS, FIDELITIES, TIERS, UPSTREAM_CLASSES, undo_word
+from hub.web.wording import FIDELITIES, TIERS, UPSTREAM_CLASSES, effect_word, undo_word
 
 Json = Any
 """Any JSON value."""
@@ -98,7 +98,7 @@ def _page(tool: PublishedTool, versions: Sequence[ToolVersion], *, server: str, 
         tier_reason=inert(_tier_reason(tool)),
         conditions=tuple(_conditions(tool)),
         steps=tuple(_steps(tool)),
-        effect=EFFECTS[tool.effect],
+        effect=effect_word(operation),
         reversal=undo_word(operation.reversal, is_proven=tool.undo_proven),
         residue=tuple(inert_prose(item) for item in operation.residue),
         undo_tool=operation.compensation.tool if operation.compensation else "",

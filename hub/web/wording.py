@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from connectors.mcp_upstream.declared import is_effect_assumed
+from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
 
 Tone = Literal["neutral", "good", "info", "warn", "bad"]
@@ -48,6 +50,27 @@ EFFECTS: Final[Mapping[Effect, Word]] = {
         label="Sends", meaning="It makes something leave the system, a message or a payment.", tone="warn"
     ),
 }
+
+ASSUMED_EFFECTS: Final[Mapping[Effect, Word]] = {
+    Effect.DELETE: Word(
+        label="Not known; treated as a deletion",
+        meaning="Its server does not say what it does, so it counts as something that removes records.",
+        tone="bad",
+    ),
+    Effect.SEND: Word(
+        label="Not known; treated as sending",
+        meaning="Its server does not say whether anything leaves the system, so it counts as something that sends.",
+        tone="warn",
+    ),
+}
+"""Of the effect that is only assumed, since nothing better is known."""
+
+
+def effect_word(operation: OperationSpec) -> Word:
+    """Return what a tool does, as far as that is known and not only assumed."""
+    is_assumed = is_effect_assumed(operation)
+    return (ASSUMED_EFFECTS if is_assumed else EFFECTS)[operation.effect]
+
 
 FIDELITIES: Final[Mapping[Fidelity, Word]] = {
     Fidelity.NONE: Word(

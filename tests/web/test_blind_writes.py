@@ -10,13 +10,18 @@ from web_visitor import Visitor
 from world import World
 
 from connectors.mcp_upstream import Owner
+from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Tier
 from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.web.slack_words import telling
+from hub.web.wording import effect_word
 
 pytestmark = pytest.mark.anyio
+
+KNOWN = ("Not known; treated as a deletion", "the tool be called with exactly what is shown here, once")
+UNKNOWN = ("the preview names no amount", "Deletes", "would do anything else", "Allow calls like this")
 
 
 @pytest.fixture
@@ -46,15 +51,54 @@ async def test_a_tool_that_says_nothing_of_itself_is_asked_about_with_what_it_wo
     assert "No preview" in ann.text
     await ann.get(f"/approvals/{asked.id}")
 
-    for words in ("Nobody knows what it would change", "What it would be given", "hello there", "Records Not known"):
+    for words in (
+        "Nobody knows what it would change",
+        "What it would be given",
+        "hello there",
+        "Records Not known",
+        *KNOWN,
+    ):
         assert words in ann.text, words
-    for claim in ("Changed record", "Removed record", "not there", "no amount is moved"):
+    for claim in ("Changed record", "Removed record", "not there", *UNKNOWN):
         assert claim not in ann.text, claim
 
+    for page in ("/servers/everything/tools/liar", f"/invocations/{asked.id}"):
+        await ann.get(page)
+        assert KNOWN[0] in ann.text
+        assert "Deletes" not in ann.text
     await world.vote(asked, world.ann)
     done = await resume(asked.id, world.runtime)
     assert done.state is State.UNVERIFIABLE
     assert [(effect.kind, effect.reference) for effect in notes.store.effects()] == [("liar", "hello there")]
+
+
+@pytest.mark.parametrize(
+    ("effect", "hints", "label"),
+    [
+        (Effect.DELETE, {}, "Not known; treated as a deletion"),
+        (Effect.DELETE, {"destructiveHint": True}, "Deletes"),
+        (Effect.SEND, {"destructiveHint": False}, "Not known; treated as sending"),
+        (Effect.SEND, {"destructiveHint": False, "openWorldHint": True}, "Sends"),
+        (Effect.UPDATE, {"destructiveHint": False, "openWorldHint": False}, "Changes"),
+        (Effect.DELETE, None, "Deletes"),
+    ],
+    ids=("says-nothing", "destroys", "destroys-nothing", "sends", "changes", "no-federated-tool"),
+)
+def test_an_effect_that_a_server_does_not_tell_is_called_assumed(
+    effect: Effect, hints: dict[str, bool] | None, label: str
+) -> None:
+    operation = OperationSpec(
+        name="letter_send",
+        title="Letter",
+        description="Send a letter.",
+        effect=effect,
+        tier=Tier.HIGH,
+        input_schema={"type": "object", "properties": {}},
+        output_schema={"type": "object", "properties": {}},
+        binding={} if hints is None else {"hints": hints},
+    )
+
+    assert effect_word(operation).label == label
 
 
 async def test_of_many_together_those_without_a_preview_are_chosen_by_hand_alone(
@@ -81,3 +125,4 @@ async def test_slack_tells_of_it_and_leaves_the_decision_to_the_page(world: Worl
         told = await telling(world.runtime)(tx, world.ann, asked, asked.question)
 
     assert not told.is_whole
+    assert ("Reach", "not known") in told.facts

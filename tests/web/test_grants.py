@@ -8,6 +8,7 @@ from web_visitor import Visitor
 from world import World
 
 from hub.bundles import Publication, publish_bundle
+from hub.identity.owners import give_client
 from hub.invocations.states import DONE, State
 from hub.invocations.values import Invocation
 
@@ -44,6 +45,24 @@ async def test_an_approver_allows_calls_like_a_question_and_takes_that_back(worl
     await ann.follow()
     assert "it was revoked" in ann.html
     assert (await put(world, 43)).state is State.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize("why_not", ["owns-the-agent", "two-votes"])
+async def test_what_would_be_refused_is_not_offered(world: World, ann: Visitor, why_not: str) -> None:
+    if why_not == "two-votes":
+        text = rules('@require("approvers:2")\n@ttl("PT24H")')
+        async with world.runtime.database.transaction() as tx:
+            publication = Publication(environment="dev", text=text, by=None)
+            await publish_bundle(tx, world.runtime.database, world.runtime.keys, publication)
+    asked = await put(world, 40)
+    if why_not == "owns-the-agent":
+        async with world.runtime.database.transaction() as tx:
+            await give_client(tx, world.bot.id, world.ann.id, world.runtime.authority)
+
+    await ann.get(f"/approvals/{asked.id}")
+
+    assert f'action="/approvals/{asked.id}"' in ann.html
+    assert "standing-grant" not in ann.html
 
 
 async def test_a_reviewer_says_whether_what_went_by_itself_was_right(world: World, ann: Visitor) -> None:

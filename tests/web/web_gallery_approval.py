@@ -34,7 +34,7 @@ from hub.web.views.approval import (
     Undo,
     VoteLine,
 )
-from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Word
+from hub.web.wording import ASSUMED_EFFECTS, EFFECTS, FIDELITIES, REVERSALS, TIERS, Word
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 HOSTILE = "<script>alert('x')</script> \u202egnp.exe \u200bpay\u0440al " + "long" * 600
@@ -148,7 +148,7 @@ HIGH = ApprovalPage(
     arguments=inert('{\n  "party_id": 7,\n  "payment_term": "60 days net"\n}'),
     argument_fields=plain_fields({"party_id": 7, "term": "60 days net", "from": "2026-12-01"}),
     digests=(("Approval", "5be1" * 16), ("Preview", "90ac" * 16), ("Intent", "77fe" * 16)),
-    decision=Decision(action="/approvals/inv_01kb2x9m5q7n3", digest="5be1" * 16),
+    decision=Decision(action="/approvals/inv_01kb2x9m5q7n3", digest="5be1" * 16, grant_url="/approvals/inv_1/grant"),
     traces=tuple(
         trace_line(one)
         for one in (
@@ -258,6 +258,7 @@ CONFIRMATION = replace(
     ),
     decision=Decision(action="/approvals/inv_01kb2x9m5q7n3", digest="5be1" * 16, confirms=True),
 )
+_BLIND = replace(HIGH, changes=(), sureness=_NO_TRACK, undo=Undo(reversal=REVERSALS[Reversal.NONE]), claims=())
 APPROVALS = {
     "high": HIGH,
     "confirmation": CONFIRMATION,
@@ -340,7 +341,7 @@ APPROVALS = {
         decision=None,
         why_no_decision="Nobody decided in time. It can no longer be carried out.",
     ),
-    "blind": replace(HIGH, changes=(), sureness=_NO_TRACK, undo=Undo(reversal=REVERSALS[Reversal.NONE]), claims=()),
+    "blind": replace(_BLIND, effect=ASSUMED_EFFECTS[Effect.DELETE]),
     "created": replace(
         HIGH,
         changes=(

@@ -178,6 +178,8 @@ class Decision:
     """In words, when the decision will ask for the password; empty when it will not."""
     confirms: bool = False
     """Whether it is done for the viewer, who is asked before anybody else."""
+    grant_url: str = ""
+    """Where the viewer may allow calls like this in advance; empty where no standing grant can stand for the vote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
