@@ -1,6 +1,7 @@
 """Deciding on a promotion: what puts a release in use, or takes it back, in the one transaction that checks it all."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,7 +18,7 @@ from hub.promotions.composite_gates import brought, is_of_composites, owners_of
 from hub.promotions.gates import findings, missing
 from hub.promotions.keeping import checked_reason, end, held, may_ask, promotion_of, waiting
 from hub.promotions.tables import PromotionRow
-from hub.promotions.values import Gate, Promotion, Rules, State, Terms
+from hub.promotions.values import Finding, Gate, Promotion, Rules, Stand, State, Terms
 from hub.registry import Environment, get_release, release_in_use
 from hub.registry.carrying import register_restored
 from hub.registry.reading import connector_owner
@@ -66,6 +67,8 @@ async def put_in_force(tx: Tx, promotion_id: str, decision: Decision, rules: Rul
     await put_in_use(tx, release, environment)
     row.state, row.decided_by, row.decided_at = State.IN_FORCE.value, authority.by, await now(tx)
     row.decided_why = decision.reason.strip()
+    found = await _with_word(tx, found, Stand.HOLDS, "has looked at all of it and agrees.", authority)
+    row.findings = [one.as_json() for one in found]
     await tx.flush()
     facts = {"connector": row.connector, "environment": row.environment, "release": release.digest}
     gates = [f"{one.gate.value}: {one.stand.value}" for one in found]
@@ -85,7 +88,10 @@ async def reject(tx: Tx, promotion_id: str, decision: Decision, rules: Rules, au
     """
     row = await waiting(tx, promotion_id)
     await _require_decider(tx, row, rules.to(Environment(row.environment)), authority, decision.authenticated_at)
-    return await end(tx, row, State.REJECTED, checked_reason(decision.reason, what="why not"), authority)
+    why_not = checked_reason(decision.reason, what="why not")
+    found = (await promotion_of(tx, row)).findings
+    row.findings = [one.as_json() for one in await _with_word(tx, found, Stand.FAILS, "does not agree.", authority)]
+    return await end(tx, row, State.REJECTED, why_not, authority)
 
 
 async def revert(tx: Tx, promotion_id: str, why: str, authority: Authority) -> Promotion:
@@ -143,6 +149,12 @@ async def _require_decider(
         raise Forbidden("You asked for it, explained it, published it, or own the connector; somebody else decides.")
     if authenticated_at is None or await now(tx) - authenticated_at > FRESH:
         raise FreshLoginNeeded("Deciding on a promotion needs a fresh login. Enter your password again, then decide.")
+
+
+async def _with_word(tx: Tx, found: Sequence[Finding], stand: Stand, says: str, authority: Authority) -> list[Finding]:
+    """Return the gates with what the second person has said, where one is asked."""
+    who = "The hub's console" if authority.by is None else (await get(tx, authority.by)).display_name
+    return [replace(one, stand=stand, reason=f"{who} {says}") if one.gate is Gate.PERSON else one for one in found]
 
 
 async def _replace_former(tx: Tx, row: PromotionRow, authority: Authority) -> None:

@@ -104,13 +104,15 @@ async def explain(tx: Tx, promotion_id: str, explanation: str, rules: Rules, aut
     """Put on record why recorded calls come out otherwise, in words of one who then does not decide; return it.
 
     Raises:
-        Conflict: it does not wait any more, or nothing has been played yet.
+        Conflict: it does not wait any more, nothing has been played yet, or nothing is played for its environment.
         Forbidden: it is neither the connector's owner nor an administrator.
         InputError: there are no words, or too many.
         NotFound: there is no such promotion.
     """
     row = await waiting(tx, promotion_id)
     await require_asker(tx, row.connector, authority)
+    if Gate.REPLAY not in rules.to(Environment(row.environment)).gates:
+        raise Conflict(f"No recorded calls are compared for {row.environment}, so there is nothing to explain.")
     if row.rehearsal is None:
         raise Conflict("There is nothing to explain yet: check the gates first.")
     row.explanation = checked_reason(explanation, what="why the calls come out otherwise")

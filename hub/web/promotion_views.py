@@ -113,11 +113,17 @@ def promotion_page(one: Promotion, seen: Seen, *, problem: str = "") -> Promotio
         ended_why=inert(one.ended_why) if one.ended_why else None,
         waits=one.state is State.ASKED,
         may_ask=seen.may_ask,
+        may_explain=seen.may_ask and _can_be_explained(one),
         may_decide=seen.may_decide if needs_person else seen.may_ask,
         may_revert=seen.may_revert,
         why_not=_why_not(seen.deciders, needs_person=needs_person),
         problem=problem,
     )
+
+
+def _can_be_explained(one: Promotion) -> bool:
+    """Return whether there is a gate for words: the one that compares calls, once they have been played."""
+    return one.rehearsal is not None and any(each.gate is Gate.REPLAY for each in one.findings)
 
 
 def _why_not(deciders: str, *, needs_person: bool) -> str:

@@ -66,6 +66,8 @@ async def test_the_second_person_puts_it_in_use_with_a_form(stage: Stage, visito
     await visitor.follow()
 
     assert await state(stage, asked) is State.IN_FORCE
+    assert "holds Ann has looked at all of it and agrees." in visitor.text
+    assert "open Somebody of approvers decides" not in visitor.text
     assert "The release is in use there from now on." in visitor.text
 
 
@@ -194,6 +196,36 @@ async def test_of_the_first_release_nobody_is_asked_to_explain_what_differs(stag
     await visitor.submit(f"{where}/explanation", reason="It was tried in staging.")
     await visitor.follow()
     assert "It was tried in staging." in visitor.text
+
+
+async def test_of_an_environment_whose_gates_compare_no_calls_nobody_is_asked_to_explain(
+    stage: Stage, visitor: Visitor
+) -> None:
+    await stage.release(DOCUMENTED)
+    async with stage.world.runtime.database.transaction() as tx:
+        await take_out_of_use(tx, "upstream", Environment.STAGING)
+    asked = await stage.ask(Environment.STAGING)
+    await visitor.log_in("rita", PASSWORD)
+    where = f"/promotions/{asked.id}"
+
+    await visitor.get(where)
+
+    assert f"{where}/checks" in visitor.html
+    assert f"{where}/explanation" not in visitor.html
+    token = [field for field in visitor.form(f"{where}/checks").fields if field[0] == "csrf_token"]
+    await visitor.post(f"{where}/explanation", [*token, ("reason", "It is the first.")])
+    assert "No recorded calls are compared for staging, so there is nothing to explain." in visitor.text
+
+
+async def test_a_refusal_stands_at_the_gate_of_the_second_person(stage: Stage, visitor: Visitor) -> None:
+    asked = await ready(stage)
+    await visitor.log_in("ann", PASSWORD)
+    await visitor.get(f"/promotions/{asked.id}")
+
+    await visitor.submit(f"/promotions/{asked.id}/decision", choice="reject", reason="Not yet.")
+    await visitor.follow()
+
+    assert "fails Ann does not agree." in visitor.text
 
 
 async def test_who_may_ask_for_nothing_gets_no_form(stage: Stage) -> None:

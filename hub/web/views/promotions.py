@@ -115,6 +115,8 @@ class PromotionPage:
     ended_why: Inert | None
     waits: bool
     may_ask: bool
+    may_explain: bool
+    """Whether the viewer's word can open the gate that compares calls."""
     may_decide: bool
     may_revert: bool
     why_not: str = ""
