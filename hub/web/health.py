@@ -16,7 +16,7 @@ from hub.outbox import Message
 from hub.registry import Connection, reading
 from hub.storage import now
 from hub.web.doubts import PATH
-from hub.web.servers import UNAVAILABLE, connection_state
+from hub.web.servers import connection_state
 from hub.web.views.operations import HealthLine, HealthPage
 from hub.web.visits import Shown, Visit, show
 from hub.web.wording import Word
@@ -49,7 +49,7 @@ async def show_health(visit: Visit) -> Response:
         *(_webhook_line(name) for name in gone),
         *(_connection_line(connection, outages.get(connection.id)) for connection in connections),
     )
-    overall = _ILL if any(line.state in {_ILL, UNAVAILABLE} for line in lines) else _WELL
+    overall = _ILL if any(line.state.tone in {"warn", "bad"} for line in lines) else _WELL
     page = HealthPage(overall=overall, lines=lines)
     return show(visit, Shown(template="health.html", title="Health", page=page, here="health"))
 

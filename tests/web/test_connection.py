@@ -147,6 +147,20 @@ async def test_an_outage_stands_on_every_page_of_the_connection_and_a_look_now_e
     assert await kinds_by(world, world.ann.id) == ["connection.tried", "connection.tried", "connection.restored"]
 
 
+async def test_health_is_not_well_where_a_connection_is_failing(world: World, root: Visitor) -> None:
+    await root.get("/health")
+    before = root.text
+    break_down(world)
+    await fail(world, times=2)
+
+    await root.get("/health")
+
+    assert "Every part that was looked at is well." in before or "No checkpoint yet" in before
+    assert "failing" in root.text
+    assert "Every part that was looked at is well." not in root.text
+    assert "At least one part needs a look." in root.text
+
+
 async def test_a_look_after_too_few_failures_marks_nothing_and_one_that_succeeds_forgets_them(
     world: World, root: Visitor
 ) -> None:
