@@ -7,7 +7,7 @@ from typing import Any, TypeGuard, cast
 
 from mcp.shared.inbound import encode_header_value
 
-from connectors.sdk.errors import Refused, Unavailable, Unknown, Unreadable
+from connectors.sdk.errors import Refused, Unknown, Unreadable
 from connectors.sdk.rpc import tool_call
 from connectors.sdk.statuses import raise_for_status
 from connectors.sdk.wire import Transport, WireRequest, WireResponse
@@ -25,8 +25,6 @@ Tools may raise them, too, at whatever point, and the SDKs answer with the tool'
 those the SDKs themselves answer when a tool has done its work and what it gave does not fit its schema.
 """
 
-NO_SUCH_SESSION = -32001
-"""With a 404: the server does not know the session, so it has not looked at the request. Alone it may mean anything."""
 LACKS_CAPABILITY = -32021
 """The error of a server that would have to ask what the client cannot be asked."""
 INTERNAL_ERROR = -32603
@@ -88,13 +86,7 @@ class Session:
             RpcError: the server answered with an error.
             ConnectorError: there is no answer, or none that can be read.
         """
-        response = await self.post(call)
-        try:
-            return _result(response, is_safe=call.is_safe)
-        except RpcError as error:
-            if self.is_modern or (response.status, error.code) != (404, NO_SUCH_SESSION):
-                raise
-            raise Unavailable("The MCP server knows no session of ours, so it did nothing.") from error
+        return _result(await self.post(call), is_safe=call.is_safe)
 
     async def post(self, call: "Call") -> WireResponse:
         """Send `call`."""
@@ -182,7 +174,9 @@ def _messages(response: WireResponse) -> Iterator[Json]:
     for text in _events(response.body) if media_type == "text/event-stream" else [response.body]:
         try:
             yield json.loads(text)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            yield []  # a batch of whatever it says
+        except ValueError:
             continue
 
 

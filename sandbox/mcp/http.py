@@ -18,6 +18,7 @@ from sandbox.answers import media_type
 from sandbox.line import Dropped, NoAnswer
 from sandbox.mcp.events import MEDIA_TYPE, Events, is_stream
 from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, numbered, parsed, tells_of_change, unheard
+from sandbox.mcp.refusals import may_refuse_a_session
 from sandbox.mcp.resuming import NotNow, Resuming, Stream, turned_away
 from sandbox.mcp.standing import LARGEST_EVENT, Told, Wanted, refused
 from sandbox.pace import Pace
@@ -51,8 +52,7 @@ _PING: Final[Mapping[str, Json]] = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 SESSION: Final = "mcp-session-id"
 """The header that names a session of the older protocol."""
 _VERSION: Final = "mcp-protocol-version"
-_GONE, _BAD = 404, 400
-_NO_SUCH_SESSION: Final = -32001
+_GONE: Final = 404
 _PING_SECONDS: Final = 5.0
 """How long an answer that is there already waits to be understood."""
 _FAREWELL_SECONDS: Final = 2.0
@@ -171,42 +171,45 @@ class McpWay:
         version = request.headers.get(_VERSION)
         if version is None or version >= MODERN or SESSION in request.headers:
             return await self._read(exchange, 1)
-        received, has_session = await self._carried_in(version, exchange)
-        if has_session or (exchange.is_alone and not _is_forgotten(received.response)):
+        received, is_over = await self._carried_in(version, exchange)
+        if not is_over:
             return received
         exchange.progress.has_begun = False  # it only reads, or nothing came of it
-        received, has_session = await self._carried_in(version, exchange)
-        if not has_session and _is_forgotten(received.response):
+        received, is_over = await self._carried_in(version, exchange)
+        if is_over and may_refuse_a_session(received.response):
             exchange.progress.has_begun = False
             raise Unavailable("The MCP server knows none of the sessions that it opens, so it did nothing.")
         return received
 
     async def _carried_in(self, version: str, exchange: Exchange) -> tuple[Received, bool]:
-        """Send a request in the session there is; return the answer, and whether the server still knows the session."""
+        """Send a request in the session there is; return the answer, and whether another session may do better.
+
+        A 404 ends the session, so the older protocol has it. That nothing was done in it is another question, which
+        reads do not ask.
+        """
         session = await self._opened(version, exchange.proof)
         received = await self._in_session(exchange, session)
-        status = received.response.status
-        is_over = status == _GONE or (status == _BAD and await self._is_unknown(session, exchange, received.response))
-        if not is_over or session.id is None:
-            return received, True
-        if self._session is session:
+        if session.id is None:
+            return received, False
+        is_gone = received.response.status == _GONE
+        is_over = (is_gone and not exchange.is_alone) or await self._is_unknown(session, exchange, received.response)
+        if (is_gone or is_over) and self._session is session:
             self._session = None
-        return received, False
+        return received, is_over
 
     async def _is_unknown(self, session: Session, exchange: Exchange, response: WireResponse) -> bool:
-        """Return whether a 400 is how the server says that it does not know the session, as many do in place of 404.
+        """Return whether a refusal is how the server says that it does not know the session.
 
-        Its words differ from server to server, and most 400s are about a request. So the server is asked what asks for
+        Its words differ from server to server, and other refusals have the same. So the server is asked what asks for
         nothing: where that is refused just so, by no answer to it, no request was looked at.
         """
-        if session.id is None or not _is_forgotten(response):
+        if not may_refuse_a_session(response):
             return False
         ping = WireRequest(method="POST", path="", headers=_HEADERS, body=json.dumps(_PING))
         asked = Exchange(ping, exchange.proof, largest=_LARGEST_THANKS, is_aside=True)
         with contextlib.suppress(NoAnswer, Unavailable, TimeoutError):
             async with asyncio.timeout(_PING_SECONDS):
-                answer = (await self._in_session(asked, session)).response
-            return answer.status in {_GONE, _BAD} and _is_forgotten(answer)
+                return may_refuse_a_session((await self._in_session(asked, session)).response)
         return False
 
     async def _in_session(self, exchange: Exchange, session: Session) -> Received:
@@ -346,17 +349,6 @@ def _session_in(response: WireResponse, version: str) -> Session:
     if not all(value.isascii() and value.isprintable() for value in session.headers.values()):
         raise NoAnswer("No header can carry how it names the session or the protocol.")
     return session
-
-
-def _is_forgotten(response: WireResponse) -> bool:
-    """Return whether a 404 or 400 within a session may say that the server does not know it, and so did nothing in it.
-
-    So the older protocol has it of 404. An answer to the very request says so only by the code that servers have for
-    that, and a page comes from somebody on the way.
-    """
-    message = parsed(response.body)
-    is_about_the_request = message.get("id") == 1 and members(message.get("error")).get("code") != _NO_SUCH_SESSION
-    return not is_about_the_request and "html" not in media_type(response)
 
 
 def _renumbered(body: str, number: int) -> str:

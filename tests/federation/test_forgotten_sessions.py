@@ -67,9 +67,20 @@ UNKNOWN_SESSION: Final = {
     "an error of nothing": gone(b'{"jsonrpc": "2.0", "id": null, "error": {"code": -32001, "message": "no session"}}'),
     "an error by name": gone(b'{"jsonrpc": "2.0", "id": "server-error", "error": {"code": -32600, "message": "no"}}'),
     "an error of the request": gone(b'{"jsonrpc": "2.0", "error": {"code": -32001, "message": "no"}, "id":OURS}'),
+    "an exception": gone(b'{"jsonRpcError": {"code": -32603, "message": "Session not found: 1"}, "cause": null}'),
+    "a problem": gone(b'{"title": "Not Found", "detail": "There is no such session."}', "application/problem+json"),
+    "a text of JSON": gone(b'"Session not found"'),
     **REFUSED,
 }
 SOMETHING_ELSE: Final = {
+    "a result by name": gone(b'{"jsonrpc": "2.0", "id": "OURS", "result": {"content": []}}'),
+    "a result of nothing": gone(b'{"jsonrpc": "2.0", "id": null, "result": {"content": []}}'),
+    "an error by the name of the request": gone(b'{"jsonrpc": "2.0", "id": "OURS", "error": {"code": -32001}}'),
+    "a list": gone(b'[{"jsonrpc": "2.0", "id":OURS, "result": {"content": []}}]'),
+    "what is too deep to be read": gone(b"[" * 20000),
+    "an internal error of nothing": gone(
+        b'{"jsonrpc": "2.0", "id": null, "error": {"code": -32603, "message": "lost"}}'
+    ),
     "another error": gone(b'{"jsonrpc": "2.0", "error": {"code": -32602, "message": "no"}, "id":OURS}'),
     "a result": gone(b'{"jsonrpc": "2.0", "result": {"content": []}, "id":OURS}'),
     "a page": gone(b"<p>Not found</p>", "text/html"),
@@ -149,6 +160,39 @@ async def test_another_answer_of_the_kind_is_no_reason_to_send_a_write_again(fed
     assert isinstance(wrote.outcome, Unknown), wrote
     methods = [one.method for one in scripted.seen]
     assert (methods.count("tools/call"), methods.count("ping")) == (2, 0)
+
+
+@pytest.mark.parametrize("says", UNKNOWN_SESSION.values(), ids=UNKNOWN_SESSION)
+async def test_nothing_is_sent_again_where_a_ping_finds_the_session(federated: Federated, says: bytes) -> None:
+    server = Forgetful(says, forgets=lambda done: done == 1, alive=ALIVE["a result"])
+    scripted = Scripted(server.answer)
+    async with scripted.running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, Owner(name="echo"))
+        await house.commit(spec, "post", order(), text="one")
+
+        wrote = await house.commit(spec, "post", order(), text="two")
+
+    assert isinstance(wrote.outcome, (Failed, Unknown)), wrote
+    methods = [one.method for one in scripted.seen]
+    assert (methods.count("tools/call"), methods.count("ping")) == (2, 1)
+
+
+async def test_any_404_ends_a_session_for_reads_and_for_what_comes_next(federated: Federated) -> None:
+    server = Forgetful(SOMETHING_ELSE["a page"], forgets=lambda _done: False)
+    async with Scripted(server.answer).running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        await house.commit(spec, "post", order(), text="one")
+
+        server.number += 1
+        wrote = [(await house.commit(spec, "post", order(), text=text)).outcome for text in ("two", "three")]
+        server.number += 1
+        read = await house.read(spec, "find", text="four")
+
+    assert [type(one) for one in wrote] == [Unknown, Succeeded]
+    assert isinstance(read.outcome, Succeeded), read
+    assert server.done == ["one", "three", "four"]
 
 
 @pytest.mark.parametrize("says", REFUSED.values(), ids=REFUSED)
