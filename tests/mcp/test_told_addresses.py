@@ -1,6 +1,7 @@
 """Addresses in what tools answer: told as they are published here, and read from the server that gave them."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,13 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from sqlalchemy import select
 
+from hub.identity.directory import get
+from hub.identity.principals import Caller
+from hub.identity.resources import EVERYTHING
 from hub.invocations.beside_tools import Addresses
+from hub.invocations.journal import load
 from hub.invocations.tables import InvocationRow
-from hub.mcp.retelling import retold
+from hub.mcp.retelling import retold, told_at
 
 Json = Any
 
@@ -108,3 +113,33 @@ ADDRESSES = Addresses(connection="library", names={"book://2": "book://2"})
 )
 def test_links_and_embedded_resources_are_retold_and_nothing_else_is(block: Json, told: Json) -> None:
     assert retold(block, ADDRESSES) == told
+
+
+LINK, ITS_LINK = ({"type": "resource_link", "uri": uri} for uri in ("page://1", "library+page://1"))
+EMBEDDED, ITS_EMBEDDED = ({"type": "resource", "resource": one} for one in (LINK, ITS_LINK))
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ({"content": [LINK]}, {"content": [ITS_LINK]}),
+        ({"content": [EMBEDDED]}, {"content": [ITS_EMBEDDED]}),
+        ({"content": [LINK], "structuredContent": {"a": 1}}, {"content": [ITS_LINK], "structuredContent": {"a": 1}}),
+        ({"content": [LINK], "id": 7}, {"content": [LINK], "id": 7}),
+        ({"content": 7}, {"content": 7}),
+        (None, None),
+    ],
+)
+async def test_only_what_may_be_the_result_of_a_federated_tool_is_retold(
+    hub: WorkingHub, connect: Connect, token: str, output: Json, told: Json
+) -> None:
+    async with connect(token=token) as client:
+        await client.call_tool(*CALL)
+    async with hub.database.reading() as tx:
+        called = (await tx.scalars(select(InvocationRow.id))).one()
+        standing = await load(tx, called)
+        caller = Caller(actor=await get(tx, standing.agent_id))
+
+    seen = await told_at(EVERYTHING, caller, replace(standing, output=output), hub.runtime)
+
+    assert seen.output == told
