@@ -4,18 +4,16 @@ Only keywords whose meaning is reproduced exactly are here; a schema with any ot
 words every violation. A test holds both to the same verdict on schemas and values made at random.
 """
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from schemas.bounds import count_steps
-from schemas.formats import FORMATS
+from schemas.leaves import LEAVES, Check, anything
 from schemas.patterns import compile_pattern
 from schemas.pointers import resolve_reference
 
 Json = Any
 """Any JSON value."""
-
-Check = Callable[[Json], bool]
 
 
 class Unsupported(Exception):
@@ -33,58 +31,11 @@ def compile_checks(root: Mapping[str, Json]) -> Callable[[Json], Check]:
     return compiler.check_of
 
 
-def equal(one: Json, other: Json) -> bool:
-    """Return whether two JSON values are equal: 1 and 1.0 are, 1 and true are not."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list) and isinstance(other, list):
-        mine, theirs = cast("list[Json]", one), cast("list[Json]", other)
-        return len(mine) == len(theirs) and all(map(equal, mine, theirs))
-    if isinstance(one, dict) and isinstance(other, dict):
-        mine_too, theirs_too = cast("dict[str, Json]", one), cast("dict[str, Json]", other)
-        return mine_too.keys() == theirs_too.keys() and all(equal(mine_too[key], theirs_too[key]) for key in mine_too)
-    return bool(one == other)
-
-
-def _is_integer(value: Json) -> bool:
-    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
-
-
-def _is_number(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-_TYPES: Final[Mapping[str, Check]] = {
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "string": lambda value: isinstance(value, str),
-    "integer": _is_integer,
-    "number": _is_number,
-    "boolean": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
-}
-
-_SILENT: Final = frozenset(
-    {
-        "$comment",
-        "$defs",
-        "$schema",
-        "contentEncoding",
-        "contentMediaType",
-        "default",
-        "definitions",
-        "deprecated",
-        "description",
-        "examples",
-        "readOnly",
-        "title",
-        "writeOnly",
-    }
+_SILENT: Final = frozenset({"$comment", "$defs", "$schema"})
+_RARE: Final = frozenset(
+    {"contains", "dependentRequired", "dependentSchemas", "if", "unevaluatedItems", "unevaluatedProperties"}
 )
-
-
-def _anything(_value: Json) -> bool:
-    return True
+"""What jsonschema alone checks. Every other keyword that is not known here says nothing about values."""
 
 
 class _Compiler:
@@ -97,7 +48,7 @@ class _Compiler:
     def check_of(self, schema: Json) -> Check:
         """Return the function for one subschema."""
         if isinstance(schema, bool):
-            return _anything if schema else lambda _value: False
+            return anything if schema else lambda _value: False
         members = cast("dict[str, Json]", schema)
         key = id(members)
         if key not in self._known:
@@ -106,17 +57,14 @@ class _Compiler:
         return self._known[key]
 
     def _made(self, schema: Mapping[str, Json]) -> Check:
-        checks = list[Check]()
+        makers = dict[Maker, Json]()  # by what makes it: some keywords are one check together
         for keyword, said in schema.items():
-            if keyword in _SILENT or keyword.startswith("x-"):
-                continue
-            maker = _KEYWORDS.get(keyword)
-            if maker is None:
+            if keyword in _RARE or (keyword.startswith("$") and keyword not in _SILENT and keyword not in _KEYWORDS):
                 raise Unsupported(keyword)
-            check = maker(self, said, schema)
-            if check is not _anything:
-                checks.append(check)
-        return _all(checks)
+            if keyword in _KEYWORDS:
+                makers.setdefault(_KEYWORDS[keyword], said)
+        checks = [maker(self, said, schema) for maker, said in makers.items()]
+        return _all([check for check in checks if check is not anything])
 
     def checks_of(self, schemas: list[Json]) -> tuple[Check, ...]:
         """Return the functions for several subschemas."""
@@ -133,23 +81,46 @@ class _Compiler:
         return counted
 
     def object_members(self, _said: Json, schema: Mapping[str, Json]) -> Check:
-        """Make one check of `properties`, `additionalProperties` and `required` together."""
-        if "patternProperties" in schema:
-            raise Unsupported("patternProperties")
+        """Make one check of `properties`, `patternProperties`, `additionalProperties` and `required` together."""
         known = {name: self.check_of(part) for name, part in schema.get("properties", {}).items()}
+        named: Mapping[str, Json] = schema.get("patternProperties", {})
+        patterned: _Patterned = [
+            (compile_pattern(pattern).is_in, self.check_of(part)) for pattern, part in named.items()
+        ]
         other = self.check_of(schema.get("additionalProperties", True))
         needed = tuple(schema.get("required", ()))
+        if patterned:
+            return lambda value: (
+                not isinstance(value, dict)
+                or (
+                    _has(cast("dict[str, Json]", value), needed)
+                    and _members_fit(cast("dict[str, Json]", value), known, patterned, other)
+                )
+            )
 
         def check(value: Json) -> bool:
             if not isinstance(value, dict):
                 return True
             members = cast("dict[str, Json]", value)
+            count_steps(len(members) + len(needed))
             for name in needed:
                 if name not in members:
                     return False
             return all(known.get(name, other)(member) for name, member in members.items())
 
         return check
+
+    def member_names(self, said: Json, _schema: Mapping[str, Json]) -> Check:
+        """Make the check of `propertyNames`."""
+        check = self.check_of(said)
+
+        def named(value: Json) -> bool:
+            if not isinstance(value, dict):
+                return True
+            count_steps(len(cast("dict[str, Json]", value)))
+            return all(map(check, cast("dict[str, Json]", value)))
+
+        return named
 
     def array_items(self, _said: Json, schema: Mapping[str, Json]) -> Check:
         """Make one check of `prefixItems` and `items` together."""
@@ -160,6 +131,7 @@ class _Compiler:
             if not isinstance(value, list):
                 return True
             items = cast("list[Json]", value)
+            count_steps(len(items))
             heads = all(each(item) for each, item in zip(first, items, strict=False))
             return heads and all(map(other, items[len(first) :]))
 
@@ -167,17 +139,33 @@ class _Compiler:
 
     def all_of(self, said: list[Json], _schema: Mapping[str, Json]) -> Check:
         """Make the check of `allOf`."""
-        return _all(list(self.checks_of(said)))
+        checks = self.checks_of(said)
+
+        def check(value: Json) -> bool:
+            count_steps(len(checks))
+            return all(each(value) for each in checks)
+
+        return check
 
     def any_of(self, said: list[Json], _schema: Mapping[str, Json]) -> Check:
         """Make the check of `anyOf`."""
         checks = self.checks_of(said)
-        return lambda value: any(check(value) for check in checks)
+
+        def check(value: Json) -> bool:
+            count_steps(len(checks))
+            return any(each(value) for each in checks)
+
+        return check
 
     def one_of(self, said: list[Json], _schema: Mapping[str, Json]) -> Check:
         """Make the check of `oneOf`."""
         checks = self.checks_of(said)
-        return lambda value: sum(check(value) for check in checks) == 1
+
+        def check(value: Json) -> bool:
+            count_steps(len(checks))
+            return sum(each(value) for each in checks) == 1
+
+        return check
 
     def negation(self, said: Json, _schema: Mapping[str, Json]) -> Check:
         """Make the check of `not`."""
@@ -185,13 +173,14 @@ class _Compiler:
         return lambda value: not check(value)
 
 
+_Patterned = list[tuple[Callable[[str], bool], Check]]
 Maker = Callable[[_Compiler, Json, Mapping[str, Json]], Check]
 
 
 def _all(checks: list[Check]) -> Check:
     match checks:
         case []:
-            return _anything
+            return anything
         case [only]:
             return only
         case [one, other]:
@@ -201,75 +190,39 @@ def _all(checks: list[Check]) -> Check:
             return lambda value: all(check(value) for check in several)
 
 
-def _types(said: str | list[str]) -> Check:
-    if isinstance(said, str):
-        return _TYPES[said]
-    checks = tuple(_TYPES[name] for name in said)
-    return lambda value: any(check(value) for check in checks)
+def _has(members: Mapping[str, Json], needed: tuple[str, ...]) -> bool:
+    count_steps(len(needed))
+    return all(name in members for name in needed)
 
 
-def _enum(said: list[Json]) -> Check:
-    texts = frozenset(each for each in said if isinstance(each, str))
-    others = tuple(each for each in said if not isinstance(each, str))
-    return lambda value: value in texts if isinstance(value, str) else any(equal(value, each) for each in others)
+def _members_fit(members: Mapping[str, Json], known: Mapping[str, Check], patterned: _Patterned, other: Check) -> bool:
+    """Return whether each member keeps what is said of its name, and of the patterns that its name matches."""
+    count_steps(len(members))
+    for name, member in members.items():
+        meant = [check for is_in, check in patterned if is_in(name)]
+        if name in known:
+            meant.append(known[name])
+        if not all(check(member) for check in meant or [other]):
+            return False
+    return True
 
 
-def _pattern(said: str) -> Check:
-    is_in = compile_pattern(said).is_in
-    return lambda value: not isinstance(value, str) or is_in(value)
-
-
-def _format(said: str) -> Check:
-    keeps = FORMATS.get(said)
-    return _anything if keeps is None else lambda value: not isinstance(value, str) or keeps(value)
-
-
-def _number(keeps: Callable[[Json, Json], bool]) -> Maker:
-    def make(_compiler: _Compiler, said: Json, _schema: Mapping[str, Json]) -> Check:
-        return lambda value: not _is_number(value) or keeps(value, said)
-
-    return make
-
-
-def _length(kind: type[Sized], keeps: Callable[[int, int], bool]) -> Maker:
-    def make(_compiler: _Compiler, said: int, _schema: Mapping[str, Json]) -> Check:
-        return lambda value: not isinstance(value, kind) or keeps(len(value), said)
-
-    return make
-
-
-def _at_least(value: Json, bound: Json) -> bool:
-    return bool(value >= bound)
-
-
-def _at_most(value: Json, bound: Json) -> bool:
-    return bool(value <= bound)
+def _leaf(make: Callable[[Json], Check]) -> Maker:
+    return lambda _compiler, said, _schema: make(said)
 
 
 _KEYWORDS: Final[Mapping[str, Maker]] = {
+    **{name: _leaf(make) for name, make in LEAVES.items()},
     "$ref": _Compiler.reference,
     "additionalProperties": _Compiler.object_members,
     "allOf": _Compiler.all_of,
     "anyOf": _Compiler.any_of,
-    "const": lambda _compiler, said, _schema: lambda value: equal(value, said),
-    "enum": lambda _compiler, said, _schema: _enum(said),
-    "exclusiveMaximum": _number(lambda value, bound: bool(value < bound)),
-    "exclusiveMinimum": _number(lambda value, bound: bool(value > bound)),
-    "format": lambda _compiler, said, _schema: _format(said),
     "items": _Compiler.array_items,
-    "maxItems": _length(list, _at_most),
-    "maxLength": _length(str, _at_most),
-    "maxProperties": _length(dict, _at_most),
-    "maximum": _number(_at_most),
-    "minItems": _length(list, _at_least),
-    "minLength": _length(str, _at_least),
-    "minProperties": _length(dict, _at_least),
-    "minimum": _number(_at_least),
     "not": _Compiler.negation,
     "oneOf": _Compiler.one_of,
-    "pattern": lambda _compiler, said, _schema: _pattern(said),
+    "patternProperties": _Compiler.object_members,
     "prefixItems": _Compiler.array_items,
     "properties": _Compiler.object_members,
+    "propertyNames": _Compiler.member_names,
     "required": _Compiler.object_members,
-    "type": lambda _compiler, said, _schema: _types(said),
 }

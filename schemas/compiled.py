@@ -1,21 +1,22 @@
 """A JSON Schema made ready once, to validate many values: a quick verdict, every violation, and defaults."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any, Final, cast
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError
-from jsonschema.validators import extend  # pyright: ignore[reportUnknownVariableType]  # no types
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from schemas.bounds import TooMuchWork, bounded, count_steps, size_problem
-from schemas.checks import Check, Unsupported, compile_checks
+from schemas.bounds import Bounded, TooMuchWork, size_problem
+from schemas.checks import Unsupported, compile_checks
 from schemas.defaults import Fill, filler
-from schemas.formats import FORMATS
-from schemas.patterns import PatternUnusable, TooSlow, compile_pattern, is_simple
+from schemas.keywords import schema_problem, validator_for, without_dialect
+from schemas.leaves import Check
+from schemas.patterns import LARGEST, PatternUnusable, compile_pattern
 from schemas.pointers import DanglingReference, pointer, resolve_reference
 from schemas.walking import subschemas
 from schemas.wording import Finding, findings_of
@@ -28,44 +29,12 @@ class SchemaInvalid(ValueError):
     """The schema itself cannot be used; the message says where and why."""
 
 
-def _format_checker() -> FormatChecker:
-    checker = FormatChecker(formats=())
-    for name, keeps in FORMATS.items():
-        checker.checks(name)(_for_texts(keeps))
-    return checker
-
-
-def _for_texts(keeps: Callable[[str], bool]) -> Callable[[object], bool]:
-    return lambda value: not isinstance(value, str) or keeps(value)
-
-
-def _keep_pattern(_validator: object, pattern: str, value: Json, _schema: object) -> Iterator[ValidationError]:
-    if isinstance(value, str) and not compile_pattern(pattern).is_in(value):
-        yield ValidationError(f"does not match {pattern}")
-
-
-_STEPS_OF_A_KEYWORD: Final = 4
-"""jsonschema takes longer for one than the fast path for a reference."""
-
-
-def _counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
-    def check(*given: object) -> Any:  # noqa: ANN401  # jsonschema's own
-        count_steps(_STEPS_OF_A_KEYWORD)
-        return keyword(*given)
-
-    return check
-
-
-_KEYWORDS: Final = {
-    name: _counted(keyword) for name, keyword in ({**Draft202012Validator.VALIDATORS, "pattern": _keep_pattern}).items()
-}
-_Validator: Final = cast("type[Draft202012Validator]", extend(Draft202012Validator, _KEYWORDS))  # type: ignore[no-untyped-call]  # no types
-_CHECKER: Final = _format_checker()
 _NOTHING_TO_FETCH: Final[Registry[Json]] = Registry()
 """Knows no document and retrieves none: a reference out of the schema stays unresolved."""
+_STEPS_OF_A_PATTERN: Final = 100
+"""Pieces that reading a pattern costs at least as much as."""
 _TOO_DEEP: Final = Finding("", "is nested too deeply")
 _TOO_MUCH: Final = Finding("", "takes more steps to check against its schema than can be taken")
-_TOO_SLOW: Final = Finding("", "holds a text that takes too long to compare with the pattern it must match")
 
 
 class CompiledSchema:
@@ -83,7 +52,7 @@ class CompiledSchema:
 
     @cached_property
     def _validator(self) -> Draft202012Validator:
-        resource = DRAFT202012.create_resource(dict(self.schema))
+        resource = DRAFT202012.create_resource(without_dialect(self.schema))
         return validator_for(self.schema, _NOTHING_TO_FETCH.with_resource("", resource))
 
     @cached_property
@@ -110,9 +79,9 @@ class CompiledSchema:
     def is_valid(self, value: Json) -> bool:
         """Return whether `value` keeps every rule."""
         try:
-            with bounded():
+            with Bounded(value):
                 return self._check(value)
-        except (RecursionError, TooSlow, TooMuchWork):
+        except (RecursionError, TooMuchWork):
             return False
 
     def violations(self, value: Json, part: Mapping[str, Json] | None = None) -> list[Finding]:
@@ -120,12 +89,10 @@ class CompiledSchema:
         validator = self._validator if part is None else self._validator_of(part)
         try:
             errors: Iterable[ValidationError] = validator.iter_errors(value)  # pyright: ignore[reportUnknownMemberType]  # partial stubs
-            with bounded():
+            with Bounded():
                 return findings_of(errors)
         except RecursionError:
             return [_TOO_DEEP]
-        except TooSlow:
-            return [_TOO_SLOW]
         except TooMuchWork:
             return [_TOO_MUCH]
 
@@ -138,10 +105,8 @@ class CompiledSchema:
             SchemaInvalid: the defaults contain themselves without end, or make more of it than can be read.
         """
         try:
-            with bounded():
+            with Bounded(value):
                 return self._fills(self.schema if part is None else part)(value)
-        except TooSlow:
-            return value  # in which nothing fits, so that no choice between defaults can be made
         except RecursionError:
             raise SchemaInvalid("the defaults contain themselves without end") from None
         except TooMuchWork:
@@ -151,7 +116,8 @@ class CompiledSchema:
         return cast("Callable[[Json], bool]", self._validator_of(part).is_valid)  # pyright: ignore[reportUnknownMemberType]  # partial stubs
 
     def _validator_of(self, part: Json) -> Draft202012Validator:
-        return cast("Draft202012Validator", self._validator.evolve(schema=part))  # pyright: ignore[reportUnknownMemberType]  # partial stubs
+        evolved = self._validator.evolve(schema=without_dialect(part))  # pyright: ignore[reportUnknownMemberType]  # partial stubs
+        return cast("Draft202012Validator", evolved)
 
 
 def compile_schema(schema: Mapping[str, Json]) -> CompiledSchema:
@@ -163,37 +129,43 @@ def compile_schema(schema: Mapping[str, Json]) -> CompiledSchema:
     try:
         if problem := size_problem(schema):
             raise SchemaInvalid(f"/: {problem}")
-        _refuse_patterns(schema)
-        Draft202012Validator.check_schema(dict(schema))
+        if broken := schema_problem(schema):
+            raise SchemaInvalid(f"{broken.pointer or '/'}: {broken.message}")
+        _refuse_parts(schema)
+        return CompiledSchema(schema).prepare()
     except (RecursionError, OverflowError) as error:
         raise SchemaInvalid("/: it, or a pattern in it, is larger or deeper than can be read") from error
-    except SchemaError as error:
-        raise SchemaInvalid(f"{pointer(error.absolute_path) or '/'}: {error.message}") from error
-    for place, part in subschemas(schema):
-        try:
-            if "$ref" in part:
-                resolve_reference(schema, part["$ref"])
-        except DanglingReference as error:
-            raise SchemaInvalid(f"{pointer(place) or '/'}: {error}") from error
-    try:
-        return CompiledSchema(schema).prepare()
-    except (Unresolvable, RecursionError) as error:
+    except Unresolvable as error:
         raise SchemaInvalid(f"/: {error}") from error
 
 
-def _refuse_patterns(schema: Mapping[str, Json]) -> None:
-    for place, part in subschemas(schema):
-        try:
-            if isinstance(part.get("pattern"), str):
-                compile_pattern(part["pattern"])
-        except PatternUnusable as error:
-            raise SchemaInvalid(f"{pointer(place) or '/'}: {error}") from error
-        named = part.get("patternProperties")
-        for pattern in cast("dict[str, Json]", named) if isinstance(named, dict) else ():
-            if not is_simple(pattern):  # jsonschema reads these by itself
-                raise SchemaInvalid(f"{pointer(place) or '/'}: name properties by a pattern without nested repetitions")
+def _refuse_parts(schema: Mapping[str, Json]) -> None:
+    parts = list(subschemas(schema))
+    places, patterns = {id(part) for _, part in parts}, set[str]()
+    for place, part in parts:
+        named = part.get("patternProperties", {})
+        patterns |= {*named, *([part["pattern"]] if "pattern" in part else [])}
+        if problem := _problem_of(part, schema, places, patterns):
+            raise SchemaInvalid(f"{pointer(place) or '/'}: {problem}")
+    if any("patternProperties" in part for _, part in parts) and any(
+        "unevaluatedProperties" in part for _, part in parts
+    ):
+        raise SchemaInvalid("/: write additionalProperties instead of unevaluatedProperties beside patternProperties")
 
 
-def validator_for(schema: Mapping[str, Json], known: Registry[Json]) -> Draft202012Validator:
-    """Return jsonschema's validator of `schema`, which may refer to what is `known` and to nothing else."""
-    return _Validator(dict(schema), registry=known, format_checker=_CHECKER)
+def _problem_of(
+    part: Mapping[str, Json], root: Mapping[str, Json], places: AbstractSet[int], patterns: AbstractSet[str]
+) -> str | None:
+    """Return what makes a part unfit to be followed or compared, where all `patterns` up to it are known."""
+    if part is not root and "$schema" in part:
+        return "only a whole schema says by $schema what it is"
+    try:
+        if "$ref" in part:
+            target = resolve_reference(root, part["$ref"])
+            if not isinstance(target, bool) and id(target) not in places:
+                return f"{part['$ref']!r} leads to where no schema stands; define it under '$defs'"
+        if sum(_STEPS_OF_A_PATTERN + compile_pattern(pattern).size for pattern in patterns) > LARGEST:
+            return f"its patterns stand for more than {LARGEST} pieces together"
+    except (DanglingReference, PatternUnusable) as error:
+        return str(error)
+    return None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, cast
 
-from schemas.bounds import count_steps
+from schemas.bounds import count_steps, size_of
 from schemas.pointers import resolve_reference
 
 Json = Any
@@ -69,7 +69,7 @@ class _Compiler:
         properties: Mapping[str, Json] = schema.get("properties", {})
         fills = {name: self.fill_of(part) for name, part in properties.items()}
         defaults = {
-            name: (default, _size(default))
+            name: (default, size_of(default))
             for name, part in properties.items()
             if (default := self._default_of(part)) is not ...
         }
@@ -139,13 +139,6 @@ def _counted(fill: Fill) -> Fill:
         return fill(value)
 
     return counted
-
-
-def _size(value: Json) -> int:
-    """Return how many values `value` holds."""
-    if isinstance(value, dict):
-        return 1 + sum(map(_size, cast("dict[str, Json]", value).values()))
-    return 1 + sum(map(_size, cast("list[Json]", value))) if isinstance(value, list) else 1
 
 
 def _one_after_another(fills: Sequence[Fill]) -> Fill:

@@ -1,6 +1,7 @@
 """The output schema that clients see: the tool's own, or the hub's envelope for a call that is pending or refused."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from schemas.walking import LISTED, NAMED, SINGLE
@@ -31,31 +32,48 @@ ENVELOPE: Final[Mapping[str, Json]] = {
 
 
 def envelope_schema(own: Mapping[str, Json]) -> dict[str, Json]:
-    """Return the schema "an object that is as `own` says, or the hub's envelope".
+    """Return the schema "an object that is as `own` says, or the hub's envelope"."""
+    branch, definitions = placed(own, "/anyOf/0")
+    return {"type": "object", "anyOf": [branch, ENVELOPE], **definitions}
 
-    Definitions stay where references expect them, at the root, where some clients alone look for them; a reference to
-    another place in `own` is led to where that place is now.
+
+def placed(own: Mapping[str, Json], place: str) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Return `own` as it stands at `place` (a JSON pointer) of another schema, and what belongs at the root of that.
+
+    Definitions stay where references expect them, at the root, where some clients alone look for them; those of older
+    dialects are led there. A reference to another place in `own` is led to where that place is now.
     """
-    branch = {key: member for key, member in own.items() if key not in {"$schema", "$defs"}}
-    merged: dict[str, Json] = {"type": "object", "anyOf": [_moved(branch), ENVELOPE]}
-    if "$defs" in own:
-        merged["$defs"] = {name: _moved(definition) for name, definition in own["$defs"].items()}
-    return merged
+    root = _current(own)
+    inner = {key: member for key, member in root.items() if key not in {"$schema", "$defs"}}
+    moved = _moved(inner, place)
+    return moved, {"$defs": _moved(root, place)["$defs"]} if "$defs" in root else {}
 
 
-def _moved(schema: Json) -> Json:
+def _current(own: Mapping[str, Json]) -> dict[str, Json]:
+    """Return `own` with its definitions under "$defs", where it has them under the older name alone."""
+    root = dict(own)
+    if "$defs" in root or not isinstance(root.get("definitions"), dict):
+        return root
+    root["$defs"] = root.pop("definitions")
+    return cast("dict[str, Json]", _led(root, lambda said: re.sub("^#/definitions/", "#/$defs/", said)))
+
+
+def _moved(schema: Json, place: str) -> Json:
+    return _led(schema, lambda said: said if said.startswith("#/$defs/") else f"#{place}{said[1:]}")
+
+
+def _led(schema: Json, lead: Callable[[str], str]) -> Json:
+    """Return a schema with each of its references as `lead` has it."""
     if not isinstance(schema, dict):
         return schema
-    moved = dict(cast("dict[str, Json]", schema))
-    for keyword, member in moved.items():
+    led = dict(cast("dict[str, Json]", schema))
+    for keyword, member in led.items():
         if keyword in NAMED:
-            moved[keyword] = {name: _moved(child) for name, child in member.items()}
+            led[keyword] = {name: _led(child, lead) for name, child in member.items()}
         elif keyword in LISTED:
-            moved[keyword] = [_moved(child) for child in member]
+            led[keyword] = [_led(child, lead) for child in member]
         elif keyword in SINGLE:
-            moved[keyword] = _moved(member)
-        elif keyword == "$ref" and member != "#" and not member.startswith("#/$defs/"):
-            moved[keyword] = f"#/anyOf/0{member[1:]}"
-        elif keyword == "$ref" and member == "#":
-            moved[keyword] = "#/anyOf/0"
-    return moved
+            led[keyword] = _led(member, lead)
+        elif keyword == "$ref":
+            led[keyword] = lead(member)
+    return led

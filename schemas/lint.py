@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, cast
 
-from schemas.bounds import bounded
+from schemas.bounds import Bounded
 from schemas.compiled import CompiledSchema, SchemaInvalid, compile_schema
 from schemas.pointers import DanglingReference, pointer, resolve_reference
 from schemas.walking import Place, Schema, children, subschemas
@@ -137,7 +137,7 @@ def _noise(schema: Schema) -> list[str]:
 
 def _bad_defaults(schema: Schema) -> list[str]:
     rule = CompiledSchema(schema)
-    with bounded():
+    with Bounded():
         return [
             _at(place, message)
             for place, part in subschemas(schema)

@@ -10,7 +10,7 @@ from jsonschema.exceptions import ValidationError
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from schemas.compiled import validator_for
+from schemas.keywords import validator_for, without_dialect
 from schemas.wording import Finding, findings_of
 
 Json = Any
@@ -41,5 +41,4 @@ def _together() -> Registry[Json]:
 
 
 def _resource(name: str) -> Resource[Json]:
-    # With "$schema" jsonschema would go on with its own validator instead of ours.
-    return DRAFT202012.create_resource({key: said for key, said in document(name).items() if key != "$schema"})
+    return DRAFT202012.create_resource(without_dialect(document(name)))

@@ -1,15 +1,19 @@
 """What a violation is called: one sentence for whoever has to mend the value, without repeating the value."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final, NamedTuple, cast
 
 from jsonschema.exceptions import ValidationError
 
+from schemas.bounds import count_steps
+from schemas.patterns import compile_pattern
 from schemas.pointers import pointer
 
 Json = Any
 """Any JSON value."""
 
+_MOST: Final = 1000
 _SHOWN: Final = 12
 _LONGEST: Final = 60
 
@@ -22,19 +26,26 @@ class Finding(NamedTuple):
 
 
 def findings_of(errors: Iterable[ValidationError]) -> list[Finding]:
-    """Return every broken rule, in the order of where, each once."""
-    return sorted({finding for error in errors for finding in _findings(error)})
+    """Return every broken rule (of a thousand and more, some), in the order of where, each once."""
+    return sorted(set(islice((finding for error in errors for finding in _findings(error)), _MOST)))
+
+
+def others_of(members: Mapping[str, Json], schema: Mapping[str, Json]) -> list[str]:
+    """Return the names in `members` that `schema` says nothing of, by name or by pattern."""
+    known: Mapping[str, Json] = schema.get("properties", {})
+    patterns = [compile_pattern(pattern) for pattern in schema.get("patternProperties", ())]
+    count_steps(len(members))
+    return [name for name in members if name not in known and not any(each.is_in(name) for each in patterns)]
 
 
 def _findings(error: ValidationError) -> Iterator[Finding]:
     place, said = tuple(error.absolute_path), _members(error.schema)
     match error.validator:
         case "required":
-            missing = [name for name in said["required"] if name not in _members(error.instance)]
-            yield from (Finding(pointer((*place, name)), "is required") for name in missing)
+            yield Finding(pointer(place), "is required")
         case "additionalProperties" if said["additionalProperties"] is False:
             known = [str(name) for name in _members(said.get("properties", {}))]
-            strange = [name for name in _members(error.instance) if name not in known]
+            strange = others_of(_members(error.instance), said)
             yield from (
                 Finding(pointer((*place, name[:_LONGEST])), f"is not known here; {_one_of(known)}") for name in strange
             )

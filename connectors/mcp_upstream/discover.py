@@ -10,7 +10,7 @@ from typing import Any, TypeGuard, cast
 from connectors.mcp_upstream import serving
 from connectors.mcp_upstream.declared import declarations, declared_effect, fields_of, says_it_writes
 from connectors.mcp_upstream.headers import repeated
-from connectors.mcp_upstream.keepable import drop_far_bounds, shown, unkeepable, unreadable
+from connectors.mcp_upstream.keepable import drop_far_bounds, drop_patterns, shown, unkeepable, unreadable
 from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.declaration import Declared
@@ -22,7 +22,7 @@ from connectors.sdk.rpc import tool_call
 from connectors.sdk.spec import AuthSpec, ConnectorSpec, OperationSpec, SafeRule, contradictions_between
 from connectors.sdk.vocabulary import SERVES, Effect, Phase, Tier
 from connectors.sdk.wire import Transport, WireRequest, WireResponse
-from schemas import CompiledSchema, SchemaInvalid, compile_schema, lint_input, lint_output
+from schemas import CompiledSchema, SchemaInvalid, compile_schema, lint_input, lint_output, placed
 
 Json = Any
 """Any JSON value."""
@@ -361,6 +361,7 @@ def _usable(schema: Json) -> dict[str, Json]:
         if part.get("default", ...) is None:
             del part["default"]
     drop_far_bounds(usable)
+    drop_patterns(usable)
     bound_integers(usable)
     compile_schema(usable)
     return usable
@@ -372,15 +373,15 @@ def _output(schema: Json) -> dict[str, Json]:
     if isinstance(schema, dict) and reference_problem(cast("dict[str, Json]", schema)) is None:
         structured = deepcopy(cast("dict[str, Json]", schema))
         drop_far_bounds(structured)
+        drop_patterns(structured)
         compile_schema(structured)
-    definitions = structured.pop("$defs", None)
-    structured.pop("$schema", None)
-    output: dict[str, Json] = {
+    inner, definitions = placed(structured, "/properties/structuredContent")
+    return {
         "type": "object",
         "properties": {
-            "structuredContent": structured,
+            "structuredContent": inner,
             "content": {"type": "array", "items": {"type": "object"}},
         },
         "required": ["content"],
+        **definitions,
     }
-    return output if definitions is None else {**output, "$defs": definitions}

@@ -7,7 +7,8 @@ from iregexp_check import check
 from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathError, JSONPathNodeList
 from jsonpath_rfc9535.function_extensions import ExpressionType, FilterFunction
 
-from schemas.patterns import Pattern, PatternUnusable, TooSlow
+from schemas.bounds import Bounded, TooMuchWork
+from schemas.patterns import PatternUnusable, compile_pattern
 
 Json = Any
 """Any JSON value."""
@@ -22,7 +23,7 @@ class BadTarget(ValueError):
 
 
 class _Bounded(FilterFunction):
-    """`search` or `match`, with a bounded time for each text."""
+    """`search` or `match`, read in one pass."""
 
     def __init__(self, form: str) -> None:
         self._form = form
@@ -42,11 +43,9 @@ class _Bounded(FilterFunction):
         if not isinstance(text, str) or not isinstance(pattern, str) or not check(pattern):
             return False
         try:
-            return Pattern(self._form.format(pattern)).is_in(text)
+            return compile_pattern(self._form.format(pattern)).is_in(text)
         except PatternUnusable:
             return False
-        except TooSlow as error:
-            raise BadTarget(f"the pattern {pattern[:60]!r} takes too long: write a plainer one.") from error
 
 
 _ENVIRONMENT: Final = JSONPathEnvironment()
@@ -66,6 +65,9 @@ def selected(expression: str, document: Json) -> JSONPathNodeList:
     if outside.count("..") > 1 or ".." in inside or "$" in plain[1:]:
         raise BadTarget("it has '..' more than once or within a filter, or '$' within one: say plainly where it is.")
     try:
-        return _ENVIRONMENT.find(expression, document)
+        with Bounded(document):
+            return _ENVIRONMENT.find(expression, document)
+    except TooMuchWork as error:
+        raise BadTarget("its patterns take too long in this document: write plainer ones.") from error
     except (JSONPathError, RecursionError) as error:
         raise BadTarget(str(error) or "it is nested too deep.") from error

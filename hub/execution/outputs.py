@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from connectors.sdk.spec import OperationSpec
 from hub.core.canonical import SAFE_INTEGER
-from schemas import CompiledSchema, compile_schema
+from schemas import CompiledSchema
 
 Json = Any
 """Any JSON value."""
@@ -32,7 +32,16 @@ class OutputSchemas:
         self._compiled: OrderedDict[int, tuple[OperationSpec, CompiledSchema]] = OrderedDict()
 
     def violations(self, operation: OperationSpec, output: Json) -> tuple[str, ...]:
-        """Return how `output` breaks the schema of `operation`, the first few."""
+        """Return how `output` breaks the schema of `operation`, the first few.
+
+        An answer has come, and is put on record whatever checking it runs into: that is a finding like any other.
+        """
+        try:
+            return self._found(operation, output)
+        except Exception as error:  # noqa: BLE001  # see above
+            return (f"/: it cannot be checked against its schema ({type(error).__name__})",)
+
+    def _found(self, operation: OperationSpec, output: Json) -> tuple[str, ...]:
         schema = self._of(operation)
         if schema.is_valid(output):  # many times faster than wording what is wrong, and nearly always enough
             return ()
@@ -42,7 +51,7 @@ class OutputSchemas:
     def _of(self, operation: OperationSpec) -> CompiledSchema:
         known = self._compiled.get(id(operation))
         if known is None:
-            known = self._compiled[id(operation)] = (operation, compile_schema(operation.output_schema))
+            known = self._compiled[id(operation)] = (operation, CompiledSchema(operation.output_schema))
             if len(self._compiled) > _MOST_SCHEMAS:
                 self._compiled.popitem(last=False)
         return known[1]

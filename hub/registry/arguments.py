@@ -7,7 +7,8 @@ from typing import Any, Final, cast
 from hub.core.canonical import SAFE_INTEGER
 from hub.core.errors import ArgumentsInvalid, Violation
 from hub.registry.values import PublishedTool
-from schemas import CompiledSchema, Finding
+from schemas import CompiledSchema, Finding, SchemaInvalid
+from schemas.bounds import Bounded
 from schemas.pointers import pointer
 
 Json = Any
@@ -35,13 +36,17 @@ def canonical_under(schema: CompiledSchema, arguments: Json) -> dict[str, Json]:
         ArgumentsInvalid: they break `schema`; the error names every violation.
     """
     value = one_way({} if arguments is None else arguments)
-    if not schema.is_valid(value):
-        value = _without_idle_nulls(schema, value)
-    _refuse_violations(schema, value)
-    filled = schema.with_defaults(value)
-    if filled != value:
-        _refuse_violations(schema, filled)
-    return cast("dict[str, Json]", filled)
+    with Bounded(value):
+        if not schema.is_valid(value):
+            value = _without_idle_nulls(schema, value)
+        _refuse_violations(schema, value)
+        try:
+            filled = schema.with_defaults(value)
+        except SchemaInvalid as error:
+            raise ArgumentsInvalid([Violation(pointer="", message=str(error))]) from error
+        if filled != value:
+            _refuse_violations(schema, filled)
+        return cast("dict[str, Json]", filled)
 
 
 def one_way(value: Json) -> Json:

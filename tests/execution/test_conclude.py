@@ -1,6 +1,6 @@
 """What may be said of a run, as a table: the connector's word against the broker's record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from execution_house import ITEMS
@@ -158,6 +158,16 @@ def test_a_committed_write_whose_answer_cannot_be_kept_is_a_success_that_can() -
     assert isinstance(outcome, Succeeded)
     assert outcome.output == {"id": 5, "name": "a\ufffdb\ufffd", "quantity": str(2**60), "version": None}
     assert len(outcome.findings) >= 3
+
+
+def test_a_committed_write_is_a_success_whatever_checking_its_answer_runs_into() -> None:
+    committed = evidence(Done(output=ITEM), ACCEPTED)
+    unread = committed.target.operation.model_copy(update={"output_schema": {"pattern": "(?=x)", "$ref": 5}})
+    target = replace(committed.target, operation=unread)
+
+    assert isinstance(done := conclude.commit(replace(committed, target=target)), Succeeded)
+    assert "cannot be checked against its schema" in done.findings[0]
+    assert isinstance(conclude.read(replace(committed, target=target)), Failed)
 
 
 @pytest.mark.parametrize(

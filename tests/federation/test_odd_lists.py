@@ -11,6 +11,7 @@ from federation_servers import Federated
 
 from connectors.mcp_upstream import Discovery, Owner
 from hub.core.canonical import digest
+from schemas import compile_schema, envelope_schema, lint_output
 
 pytestmark = pytest.mark.anyio
 
@@ -42,6 +43,8 @@ ODD: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "deep hints": ({"annotations": {"x": nested(300)}}, "deeper"),
     "a deep schema": (schema(enum=nested(300)), "deeper"),
     "a deep answer": ({"outputSchema": {"type": "object", "enum": nested(300)}}, "deeper"),
+    "a pattern of names that takes more than one pass": (schema(patternProperties={"(a)\\1": {}}), "one pass"),
+    "a part where nobody looks": (schema(**{"$ref": "#/properties/a/x-a", "x-a": {"type": "none"}}), "no schema"),
     "arguments in a list": ({"inputSchema": {"type": "object", "properties": []}}, "understood"),
 }
 
@@ -88,6 +91,68 @@ async def test_a_tool_that_cannot_be_kept_is_left_out_alone(
 
     assert "good" in [one.name for one in seen.spec.operations]
     assert [why in one.reason for one in seen.refused] == [True]
+
+
+POINT: Final = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
+REFERRING: Final[dict[str, dict[str, Any]]] = {
+    "another property": {"properties": {"start": POINT, "end": {"$ref": "#/properties/start"}}},
+    "definitions": {
+        "properties": {"end": {"$ref": "#/definitions/Point"}},
+        "definitions": {
+            "Point": {**POINT, "properties": {"x": {"$ref": "#/definitions/Long"}}},
+            "Long": {"type": "number"},
+        },
+    },
+    "definitions of both names": {
+        "properties": {"end": {"$ref": "#/$defs/Point"}},
+        "$defs": {"Point": {"$ref": "#/definitions/Point"}},
+        "definitions": {"Point": POINT},
+    },
+    "a part of a definition": {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "properties": {"end": {"$ref": "#/$defs/Line/properties/end"}},
+        "$defs": {"Line": {"properties": {"start": {"$ref": "#/$defs/Point"}, "end": POINT}}, "Point": POINT},
+    },
+}
+
+
+@pytest.mark.parametrize("schema", REFERRING.values(), ids=REFERRING)
+async def test_every_reference_of_an_output_schema_holds_where_the_schema_is_now(
+    federated: Federated, schema: dict[str, Any]
+) -> None:
+    tool = {**GOOD, "outputSchema": {"type": "object", **schema}}
+
+    seen = await found(federated, tools_list={"tools": [tool]})
+
+    assert seen.refused == ()
+    own = seen.spec.operations[0].output_schema
+    far = {"content": [], "structuredContent": {"end": {"x": "far"}}}
+    for shown in (own, envelope_schema(own)):  # as it is kept, and as clients see it
+        assert lint_output(shown) == []
+        assert compile_schema(shown).is_valid({"content": [], "structuredContent": {"end": {"x": 1}}})
+    assert [place for place, _ in compile_schema(own).violations(far)] == ["/structuredContent/end/x"]
+
+
+async def test_an_output_schema_that_contains_itself_is_left_away_as_no_client_could_read_it(
+    federated: Federated,
+) -> None:
+    tree = {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}}
+
+    seen = await found(federated, tools_list={"tools": [{**GOOD, "outputSchema": tree}]})
+
+    assert seen.refused == ()
+    assert seen.spec.operations[0].output_schema["properties"]["structuredContent"] == {"type": "object"}
+
+
+async def test_a_pattern_that_takes_more_than_one_pass_is_left_away_and_the_tool_is_kept(federated: Federated) -> None:
+    asked = {"type": "object", "properties": {"word": {"type": "string", "pattern": r"^(?=.*\d)(?=.*[a-z]).{8,}$"}}}
+
+    seen = await found(federated, tools_list={"tools": [{**GOOD, "inputSchema": asked, "outputSchema": asked}]})
+
+    tool = seen.spec.operations[0]
+    assert seen.refused == ()
+    assert tool.input_schema["properties"] == {"word": {"type": "string"}}
+    assert tool.output_schema["properties"]["structuredContent"]["properties"] == {"word": {"type": "string"}}
 
 
 async def test_a_bound_that_keeps_nothing_out_is_left_away_and_the_tool_is_kept(federated: Federated) -> None:

@@ -340,7 +340,7 @@ def test_what_an_overlay_changes_changes_the_digest() -> None:
 BOMBS = {
     "a filter that walks everything again for each node": "$..[?count($..*) > 0]",
     "descendants of descendants": "$" + "..*" * 12,
-    "a pattern that backtracks": "$..[?search(@, '(a|aa)+b')]",
+    "a long pattern for many long texts": f"$.b[?search(@, '[ab]*a{'[ab]' * 200}c')]",
     "a root again for each node": "$..[?@.a == $.b]",
     "a very long expression": "$" + ".a" * 100_000,
     "deep brackets": "$[?" + "(" * 490 + "@" + ")" * 490 + "]",
@@ -349,10 +349,18 @@ BOMBS = {
 
 @pytest.mark.parametrize("target", BOMBS.values(), ids=BOMBS)
 def test_an_expression_that_would_take_for_ever_is_refused(target: str) -> None:
-    document = {"a": {str(number): {"b": "a" * 40 + "!"} for number in range(400)}}
+    document = {"a": {str(number): {"b": "a" * 40 + "!"} for number in range(400)}, "b": ["ab" * 5000] * 200}
 
     with pytest.raises(BadOverlay, match="Action 1"):
         applied(document, {"target": target, "update": {"x": 1}})
+
+
+def test_a_pattern_that_a_backtracking_reader_never_ends_with_ends() -> None:
+    document = {"a": {str(number): {"b": "a" * 400 + "!"} for number in range(400)}}
+    wild, other = ({"target": f"$.a[?search(@.b, '{one}')]", "update": {"x": 1}} for one in ("(a|aa)+b", "(a|aa)+!"))
+
+    assert applied(document, wild) == document
+    assert applied(document, other)["a"]["7"]["x"] == 1
 
 
 def test_actions_that_double_the_document_each_time_are_refused() -> None:
