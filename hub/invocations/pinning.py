@@ -19,6 +19,7 @@ from hub.pins import Change, Looked
 from hub.registry import Connection
 from hub.registry.differing import registered
 from hub.registry.federated import tools_beside
+from hub.registry.numbering import numbered
 from hub.registry.stewardship import Stewards, require_steward
 from hub.storage import Tx
 
@@ -173,7 +174,7 @@ def _compared(connection: Connection, says: ConnectorSpec, known: _Known) -> _Co
         connector=connection.connector,
         connection_id=connection.id,
         base=digest(known.newest.model_dump(mode="json")),
-        spec=says,
+        spec=numbered(says, known.newest),
         advice=pins.advice_on(known.newest, says, known.others),
     )
     return _Compared(broken=broken, looked=looked)

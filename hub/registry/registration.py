@@ -12,8 +12,10 @@ from hub.core.errors import Conflict, Forbidden
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
 from hub.registry.composites import PREFIX, is_composite
+from hub.registry.differing import registered
 from hub.registry.digests import passport_digest, version_digest
 from hub.registry.linting import refuse_unfit
+from hub.registry.numbering import numbered
 from hub.registry.offering import offer_tools
 from hub.registry.reading import version_of
 from hub.registry.stewardship import Stewards, Touched, checked_owner, outdate_catalog, require_steward
@@ -83,14 +85,15 @@ async def require_registrar(tx: Tx, spec: ConnectorSpec, authority: Authority) -
 async def _register(
     tx: Tx, spec: ConnectorSpec, authority: Authority, owner_id: str | None, also: Collection[Environment]
 ) -> list[ToolVersion]:
-    row = await tx.get(ConnectorRow, spec.name)
-    release_digest = digest(spec.model_dump(mode="json"))
     wanted = {*_at_once(spec), *also}
-    if row is not None and await _is_in_use(tx, row, release_digest, wanted):
+    if await _is_in_use(tx, numbered(spec, await registered(tx, spec.name)), wanted):
         return []
     refuse_unfit(spec)
     # First, because it also makes registrations wait for each other.
     await outdate_catalog(tx, authority, Touched(connectors=frozenset({spec.name})))
+    spec = numbered(spec, await registered(tx, spec.name))
+    release_digest = digest(spec.model_dump(mode="json"))
+    row = await tx.get(ConnectorRow, spec.name, populate_existing=True)
     if row is None:
         owner = await checked_owner(tx, owner_id) or authority.by
         row = ConnectorRow(name=spec.name, owner_id=owner, registered_at=await now(tx))
@@ -126,13 +129,15 @@ def _at_once(spec: ConnectorSpec) -> frozenset[Environment]:
     return frozenset() if is_elsewhere else frozenset({Environment.DEV})
 
 
-async def _is_in_use(
-    tx: Tx, connector: ConnectorRow, release_digest: str, environments: Collection[Environment]
-) -> bool:
+async def _is_in_use(tx: Tx, spec: ConnectorSpec, environments: Collection[Environment]) -> bool:
     """Return whether the very same was registered last, and is in use in all of `environments`."""
+    connector = await tx.get(ConnectorRow, spec.name)
+    if connector is None:
+        return False
     newest = await tx.scalar(select(ReleaseRow.digest).where(ReleaseRow.id == connector.release_id))
     used = await releases_in_use(tx, connector.name)
-    return newest == release_digest and all(used.get(one) == connector.release_id for one in environments)
+    is_same = newest == digest(spec.model_dump(mode="json"))
+    return is_same and all(used.get(one) == connector.release_id for one in environments)
 
 
 async def _refuse_beyond(

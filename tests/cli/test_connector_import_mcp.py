@@ -38,6 +38,9 @@ def test_tools_are_found_named_and_published(toolhub: CliRunner, mcp_upstream: M
     assert "high" in lines["liar"]
     assert "new tool version(s)" in published.stdout
     assert "0 new tool version(s)" in again.stdout
+    otherwise = toolhub.invoke(app, [*command, "--reads", "liar", "--register"])
+    assert "Published notes 1.0.1" in otherwise.stdout
+    assert "Older" not in otherwise.stdout
     assert mcp_upstream.store.effects() == []
     described = toolhub.invoke(app, ["connector", "show", "notes"])
     assert described.exit_code == 0, described.output

@@ -27,6 +27,7 @@ from hub.registry import (
     create_connection,
     find_tool,
     get_connection,
+    newest_release,
 )
 from hub.registry.connecting import ConnectionChange
 from hub.registry.differing import registered
@@ -73,6 +74,11 @@ async def test_accepted_words_are_a_release_in_use_in_dev(notes: Notes) -> None:
     assert accepted.state is State.ACCEPTED
     assert await notes.description() == "Finds any note."
     assert settled == Seen()
+    async with notes.hub.database.reading() as tx:
+        release = await newest_release(tx, "notes")
+        told = {str(event.facts["release"]) for event in await events_of(tx, change.id)}
+    assert (change.spec.version, release.version) == ("1.0.1", "1.0.1")
+    assert told == {release.digest}
 
 
 async def test_refused_words_are_not_shown_again_until_there_are_others(notes: Notes) -> None:

@@ -52,6 +52,33 @@ async def test_registering_the_same_connector_again_makes_no_version_and_no_even
     assert sorted(before) == ["connector.registered", "tool.version_published", "tool.version_published"]
 
 
+async def test_each_release_of_a_federated_server_has_a_version_of_its_own_that_grows(
+    database: Database, authority: Authority
+) -> None:
+    other = write(description="Change a deal, please.")
+    versions_after = list[str]()
+    for spec in (
+        crm(rpc="mcp"),
+        crm(operation(), other, rpc="mcp"),
+        crm(operation(), other, rpc="mcp"),  # the same again
+        crm(rpc="mcp"),  # and back to what it said first
+        crm(rpc="mcp", version="2.0.0", title="Deals"),
+    ):
+        await register(database, authority, spec)
+        async with database.reading() as tx:
+            versions_after += [one.version for one in await connectors(tx)]
+
+    assert versions_after == ["1.0.0", "1.0.1", "1.0.1", "1.0.2", "2.0.0"]
+
+
+async def test_who_writes_a_connector_numbers_its_releases(database: Database, authority: Authority) -> None:
+    await register(database, authority)
+    await register(database, authority, crm(operation(), write(description="Change a deal, please.")))
+
+    async with database.reading() as tx:
+        assert [one.version for one in await connectors(tx)] == ["1.0.0"]
+
+
 async def test_a_changed_operation_makes_a_new_version_and_the_old_one_stays(
     database: Database, authority: Authority
 ) -> None:

@@ -50,7 +50,7 @@ async def test_the_owner_asks_and_sees_the_gates_and_what_differs(stage: Stage, 
 
     assert "upstream 2.0.0 in prod" in visitor.text
     assert "The contract kit has not tried exactly this release" in visitor.text
-    assert "<code>toolhub connector check upstream --keep</code>" in visitor.html
+    assert "<code>toolhub connector check upstream --on HARNESS --keep</code>" in visitor.html
     assert "items/1: quantity would become something else" in visitor.text
     assert "note_post offered not offered" in visitor.text
     assert "Somebody of approvers decides" in visitor.text

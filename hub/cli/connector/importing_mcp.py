@@ -11,13 +11,17 @@ from rich.table import Table
 from connectors.mcp_upstream import Discovery, Owner, before_discovery
 from connectors.sdk.auth import ApiKey, AuthSpec, Bearer, ClientCredentials, TokenExchange
 from connectors.sdk.harness import PlainHarness
+from connectors.sdk.spec import ConnectorSpec
 from hub.cli.connector.naming import checked_name
 from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.connector.secret import ask_fields
 from hub.cli.connector.trying import equipment
 from hub.cli.console import fail, folding, out, run, settings
 from hub.invocations.proving.laboratory import open_laboratory
+from hub.opening import open_database
 from hub.pins import advice_on
+from hub.registry.differing import registered
+from hub.registry.numbering import numbered
 from hub.settings import Settings
 
 
@@ -69,8 +73,9 @@ def mcp(  # noqa: PLR0913  # one for each option of the command
     _check_reads(owner.reads, found)
     _print(found)
     if register:
-        changes, versions = run(publish_spec(settings(), found.spec, only_show=False, also=also or ()))
-        show_difference(found.spec, changes, versions)
+        spec = run(_numbered(settings(), found.spec))
+        changes, versions = run(publish_spec(settings(), spec, only_show=False, also=also or ()))
+        show_difference(spec, changes, versions)
 
 
 def _auth(sign_in: SignIn, token_url: str, audience: str) -> AuthSpec:
@@ -97,6 +102,12 @@ async def _discovered(owner: Owner, url: str, chosen: Settings) -> Discovery:
     if not isinstance(found, Discovery):
         fail(f"{url} cannot be imported: {found.message}")
     return found
+
+
+async def _numbered(chosen: Settings, spec: ConnectorSpec) -> ConnectorSpec:
+    """Return what was found under the version with which it is registered."""
+    async with open_database(chosen) as database, database.reading() as tx:
+        return numbered(spec, await registered(tx, spec.name))
 
 
 def _check_reads(reads: frozenset[str], found: Discovery) -> None:
