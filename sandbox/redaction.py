@@ -8,12 +8,18 @@ import base64
 import contextlib
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 from urllib.parse import quote, quote_plus
 
 _REDACTED: Final = "[redacted]"
 _SHORTEST: Final = 8
 """Characters; what is shorter stands in many a text by chance."""
+_MOST_PARTS: Final = 32
+"""Of one header: each is looked for in all that arrives, and some headers are made of what the system said."""
+_BETWEEN: Final = re.compile(r"[\s,;]+")
+_NAMED: Final = re.compile(r"[:=]+")
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 _ESCAPES: Final = {'"': '"', "\\": "\\", "/": "/", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
 """What JSON escapes by a backslash and a letter (RFC 8259 section 7); a text within a text has more backslashes."""
 
@@ -21,8 +27,10 @@ _ESCAPES: Final = {'"': '"', "\\": "\\", "/": "/", "\b": "b", "\f": "f", "\n": "
 class Redaction:
     """The values that must not come back from where they were shown."""
 
-    def __init__(self, values: Iterable[str]) -> None:
-        parts = {part for value in values for part in _parts(value) if len(part) >= _SHORTEST}
+    def __init__(self, headers: Iterable[str], secrets: Iterable[str] = ()) -> None:
+        """Take the values of headers, which hold secrets, and secrets as they are."""
+        of_headers = (part for value in headers for part in islice(_parts(value), _MOST_PARTS))
+        parts = {part for part in (*secrets, *of_headers) if len(part) >= _SHORTEST}
         self._parts = [_Part(part) for part in sorted(parts, key=len, reverse=True)]  # one may be in another
 
     def of(self, text: str) -> str:
@@ -55,12 +63,31 @@ class _Part:
 
 def _parts(value: str) -> Iterator[str]:
     """Yield what of a header's value nobody else may see: the value, and the secrets it is made of."""
-    scheme, _, token = value.rpartition(" ")
-    yield from (value, token)
-    if scheme.lower() == "basic":
-        with contextlib.suppress(ValueError):
-            shown = base64.b64decode(token, validate=True).decode()
-            yield from (shown, shown.partition(":")[2])
+    packed = [value, *_after_schemes(value)]
+    yield from packed
+    for one in packed:
+        if (shown := _unpacked(one)) is not None:
+            yield from (shown, *_after_names(shown))
+
+
+def _after_schemes(value: str) -> Iterator[str]:
+    """Yield what stands last in a header, and what follows each name in it: of `Token token=x`, `token=x` and `x`."""
+    *others, last = _BETWEEN.split(value)
+    yield last
+    for one in (last, *others):
+        yield from _after_names(one)
+
+
+def _after_names(value: str) -> Iterator[str]:
+    return (value[name.end() :] for name in _NAMED.finditer(value))
+
+
+def _unpacked(value: str) -> str | None:
+    """Return the text that base64 of either alphabet holds, None if it is none."""
+    bare = value.rstrip("=").translate(_URL_SAFE)
+    with contextlib.suppress(ValueError):
+        return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True).decode()
+    return None
 
 
 def _any_spelling(char: str) -> str:

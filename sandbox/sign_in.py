@@ -31,6 +31,8 @@ Ask = Callable[[TokenRequest], Awaitable[tuple[int, bytes]]]
 Keep = Callable[[str, str], Awaitable[None]]
 """Keeps the refresh token (second) that the system gave in place of the one it was shown (first)."""
 
+NAMES: Final = frozenset({"username", "login", "client_id", "issuer", "subject", "key_id", "tenant", "database", "db"})
+"""Fields of a credential that say who somebody is, or where: records hold the same, and nobody gets in by them."""
 FRESH_SECONDS: Final = 60.0
 """A session that was used within this time is taken to be alive."""
 PAUSE_SECONDS: Final = 10.0
@@ -49,13 +51,15 @@ class Proof:
     """Headers that prove who the hub is. Its `repr` shows their names alone."""
 
     headers: Mapping[str, str]
+    secrets: frozenset[str] = frozenset()
+    """What else may not come back: what they are made of, as the owner entered it or the system gave it."""
     made_at: float = field(default_factory=time.monotonic)
     good_until: float | None = None
     """By the monotonic clock; None if nobody said when it ends."""
     _redaction: Redaction = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_redaction", Redaction(self.headers.values()))
+        object.__setattr__(self, "_redaction", Redaction(self.headers.values(), self.secrets))
 
     def __repr__(self) -> str:
         return f"Proof({', '.join(sorted(self.headers))})"
@@ -133,23 +137,24 @@ class SignIn:
             self._proof = None
 
     async def _made(self) -> Proof:
-        proof = await self._proven()
-        if not self._auth.headers:
-            return proof
+        if self._auth.kind == "none" and not self._auth.headers:
+            return Proof(headers={})
         secret = await self._opened()
+        proof = await self._proven(secret)
         further = {name: _filled(value, lambda field: secret[field]) for name, value in self._auth.headers.items()}
-        return replace(proof, headers={**_sendable(further).headers, **proof.headers})
+        hidden = {value for name, value in secret.items() if name not in NAMES}
+        return replace(proof, headers={**_sendable(further).headers, **proof.headers}, secrets=proof.secrets | hidden)
 
-    async def _proven(self) -> Proof:
+    async def _proven(self, secret: Mapping[str, str]) -> Proof:
         match self._auth.kind:
             case "none":
                 return Proof(headers={})
             case "session_login":
-                return await self._session(await self._opened())
+                return await self._session(secret)
             case "client_credentials" | "refresh_token" | "jwt_bearer" | "token_exchange":
-                return await self._token(await self._opened())
+                return await self._token(secret)
             case _:
-                return _sendable(self._static(await self._opened()))
+                return _sendable(self._static(secret))
 
     async def _opened(self) -> Mapping[str, str]:
         secret = await self._secrets()
@@ -175,14 +180,17 @@ class SignIn:
         body = _filled(json.loads(parameters["body"]), lambda name: secret[name])
         try:
             said = json.loads(await self._ways.post(parameters.get("path", ""), json.dumps(body).encode()))
-            credentials = _filled(parameters["credentials"], lambda name: _part(name, secret, said))
+            named = _PLACEHOLDER.findall(parameters["credentials"])
+            parts = {name: _part(name, secret, said) for name in named}
         except (SignInRefused, ValueError, LookupError) as error:
             self._refused_at = time.monotonic()
             raise Unavailable("The system did not let the hub sign in; check the connection's credential.") from error
         self._refused_at = None
         name, scheme = parameters.get("header", "authorization").lower(), parameters.get("scheme", "Bearer")
-        encoded = credentials if parameters.get("encoding") == "plain" else _base64(str(credentials))
-        return _sendable({name: f"{scheme} {encoded}".strip()})
+        credentials = str(_filled(parameters["credentials"], parts.__getitem__))
+        encoded = credentials if parameters.get("encoding") == "plain" else _base64(credentials)
+        given = frozenset(value for where, value in parts.items() if where.startswith("/"))
+        return replace(_sendable({name: f"{scheme} {encoded}".strip()}), secrets=given)
 
     async def _token(self, secret: Mapping[str, str]) -> Proof:
         """Fetch an access token; a refresh token that takes the place of the one used is kept before it is needed."""
@@ -200,7 +208,10 @@ class SignIn:
         shown = secret.get("refresh_token")  # other grants are given one as well, and have no use for it
         if shown is not None and token.refresh_token not in {None, shown}:
             await self._rotate(shown, str(token.refresh_token))
-        return replace(proof, made_at=made_at, good_until=None if token.seconds is None else made_at + token.seconds)
+        given = frozenset({token.refresh_token or ""})
+        return replace(
+            proof, secrets=given, made_at=made_at, good_until=None if token.seconds is None else made_at + token.seconds
+        )
 
     async def _granted(self, secret: Mapping[str, str]) -> tuple[Token, Mapping[str, str]]:
         """Return a token, and the credential that it was given for: another process may have renewed it meanwhile."""

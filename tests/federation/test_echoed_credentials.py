@@ -10,7 +10,7 @@ from federation_servers import ME, Federated
 from scripted_servers import USUAL, Asked, Scripted, events, result, said, usual
 
 from connectors.mcp_upstream import Owner
-from connectors.sdk.auth import AuthSpec
+from connectors.sdk.auth import ApiKey, AuthSpec
 from hub.execution import Client, Failed, Succeeded
 from sandbox.mcp.standing import Told, Wanted
 from sandbox.programs import Program
@@ -18,6 +18,14 @@ from sandbox.sign_in import Proof
 
 pytestmark = pytest.mark.anyio
 
+KEY: Final = "s3cr3t-key-0123456789abcdef"
+WAYS: Final = {
+    "a cookie": ApiKey(header="cookie", prefix="session="),
+    "a parameter": ApiKey(header="authorization", prefix="Token token="),
+    "a prefix": ApiKey(prefix="v1-"),
+    "a header of two parts": AuthSpec().with_header("x-auth", "hub:{key}"),
+    "a quoted parameter": AuthSpec().with_header("x-auth", 'Key key="{key}"'),
+}
 TOKEN: Final = "c2Vj+cmV0/dG9rZW4+8888=="
 BEARER: Final = AuthSpec(kind="bearer", secret_fields=("token",))
 OWNER: Final = Owner(name="scripted", reads=frozenset({"find"}), auth=BEARER)
@@ -102,3 +110,23 @@ async def test_a_program_answers_without_it(federated: Federated) -> None:
 
     assert isinstance(ran.outcome, Succeeded), ran
     assert ran.outcome.output["content"] == [{"type": "text", "text": "[redacted]"}]
+
+
+@pytest.mark.parametrize("auth", WAYS.values(), ids=WAYS)
+async def test_a_key_comes_back_neither_in_its_header_nor_alone(federated: Federated, auth: AuthSpec) -> None:
+    async def answer(asked: Asked) -> bytes:
+        if asked.method != "tools/call":
+            return usual(asked)
+        shown = next(value for value in asked.headers.values() if KEY in value)
+        text = f"{shown} was sent, and {KEY} may not do this"
+        return said(result(asked, {**USUAL["tools/call"], "content": [{"type": "text", "text": text}]}))
+
+    async with Scripted(answer).running() as url:
+        house = await federated.connect(url)
+        await house.connect(url, {"key": KEY})
+        spec = await federated.discovered(house, Owner(name="scripted", reads=frozenset({"find"}), auth=auth))
+        ran = await house.read(spec, "find", text="a")
+
+    assert isinstance(ran.outcome, Succeeded), ran
+    assert KEY not in repr(ran)
+    assert ran.outcome.output["content"][0]["text"] == "[redacted] was sent, and [redacted] may not do this"

@@ -93,3 +93,48 @@ def test_what_is_almost_a_long_secret_is_followed_in_one_way() -> None:
     almost = TOKEN * 5
 
     assert Redaction([f"{almost}9"]).of(f"{almost}8%") == f"{almost}8%"
+
+
+KEY = "s3cr3t-key-0123456789abcdef"
+MADE_OF_KEYS = {
+    "a cookie": f"session={KEY}",
+    "two cookies": f"session={KEY}; csrf=another-value",
+    "a parameter": f"Token token={KEY}",
+    "a list of parameters": f"Digest key={KEY}, more=yes",
+    "two parts": f"hub:{KEY}",
+    "a scheme": f"Token {KEY}",
+    "packed under a scheme of its own": "Session " + base64.b64encode(f"clerk:7:{KEY}".encode()).decode(),
+    "packed for addresses": "Session " + base64.urlsafe_b64encode(f"ÿ~?:{KEY}".encode()).decode().rstrip("="),
+    "packed as a parameter": "Token token=" + base64.b64encode(f"clerk:{KEY}".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("header", MADE_OF_KEYS.values(), ids=MADE_OF_KEYS)
+def test_a_key_is_known_by_the_header_that_it_stands_in(header: str, spelling: str) -> None:
+    assert Redaction([header]).of(f"<{SPELLINGS[spelling](KEY)}>") == "<[redacted]>"
+
+
+def test_what_names_a_key_in_a_header_is_no_secret() -> None:
+    packed = base64.b64encode(f"accounting:{KEY}".encode()).decode()
+    redaction = Redaction([f"X-Accounting-Token accounting_key={KEY}; other_cookie=yes", f"Session {packed}"])
+
+    assert redaction.of("X-Accounting-Token, accounting_key, other_cookie, accounting") == (
+        "X-Accounting-Token, accounting_key, other_cookie, accounting"
+    )
+
+
+def test_a_secret_is_cut_out_whole_and_its_words_are_not() -> None:
+    redaction = Redaction([], ["rosebuds of accounting: everything"])
+
+    assert redaction.of("rosebuds of accounting: everything") == "[redacted]"
+    assert redaction.of("rosebuds, accounting, everything") == "rosebuds, accounting, everything"
+
+
+def test_a_header_of_many_parts_is_not_looked_for_in_all_of_them() -> None:
+    looked_for = [f"part{number:04}" for number in range(1000)]
+
+    left = Redaction([";".join(f"a={one}" for one in looked_for)]).of(" ".join(looked_for))
+
+    assert "part0001" not in left
+    assert "part0900" in left

@@ -351,3 +351,33 @@ def test_what_a_system_echoes_in_another_spelling_is_cut_out_too() -> None:
         assert "[redacted]" in said
         assert not any(part in said for part in (echo, "abc", "word", shown[:10]))
     assert proof.redact("clerks of all lands") == "clerks of all lands"
+
+
+@pytest.mark.parametrize(
+    ("auth", "secret"),
+    [
+        (Bearer(), {"token": "s3cret-token"}),
+        (Bearer().with_header("x-key", 'key="{key}"'), {"token": "another-token", "key": "s3cret-token"}),
+        (AuthSpec(kind="api_key", secret_fields=("key",), parameters={"prefix": "v1-"}), {"key": "s3cret-token"}),
+        (
+            AuthSpec(kind="basic", secret_fields=("username", "password")),
+            {"username": "accounting", "password": "s3cret-token"},
+        ),
+    ],
+)
+async def test_a_proof_knows_its_secrets_as_they_were_given_and_no_names(
+    auth: AuthSpec, secret: dict[str, str], server: Server
+) -> None:
+    way = upstream_at(server.base_url, auth, **secret)
+
+    proof = await way.sign_in.proof()
+
+    assert proof.redact("s3cret-token of accounting") == "[redacted] of accounting"
+    await way.close()
+
+
+async def test_a_session_knows_the_password_and_what_the_system_gave(way: Upstream, erp: Erp) -> None:
+    proof = await way.sign_in.proof()
+
+    assert proof.redact(f"{erp.session}, token-1, {PASSWORD}") == "[redacted], token-1, [redacted]"
+    assert proof.secrets == {PASSWORD, "7", "token-1"}
