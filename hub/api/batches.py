@@ -18,7 +18,7 @@ router = APIRouter(prefix="/approval-batches", tags=["approvals"])
 
 
 class BatchView(BaseModel):
-    """Questions of the same agent, tool version, connection, obligations and changed fields."""
+    """Questions of the same agent, tool version, connection, obligations, changed fields and kinds of side effects."""
 
     shape: str
     stage: int

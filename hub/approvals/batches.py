@@ -45,7 +45,7 @@ class Limit:
 
 
 def shape_of(kind: Kind, terms: Terms) -> str:
-    """Return what is equal for the questions of one batch: their kind, what they ask for, and which fields change."""
+    """Return what is equal for the questions of one batch: kind, terms, which fields change, what else happens."""
     return digest(
         {
             "agent": kind.agent_id,
@@ -56,6 +56,7 @@ def shape_of(kind: Kind, terms: Terms) -> str:
             "policy_digest": terms.policy_digest,
             "obligations": [one.as_json() for one in terms.obligations],
             "changes": sorted({_changed(change) for change in terms.summary["changes"]}),
+            "side_effects": sorted({f"{one['kind']} {one['reversal']}" for one in terms.summary["side_effects"]}),
         }
     )
 

@@ -98,17 +98,15 @@ async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invoc
 
 async def _overseen(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
     standing = await current(runtime, invocation_id)
-    if _is_watched(caller, standing) or await _is_reviewed_by(runtime, caller, standing):
+    if _is_watched(caller, standing):
         return standing
-    return await concerned(runtime, caller, invocation_id)
-
-
-async def _is_reviewed_by(runtime: Runtime, caller: Caller, standing: Invocation) -> bool:
-    """Return whether it went without anybody's approval and is for the caller to review."""
-    if standing.approved_by not in {ApprovedBy.POLICY, ApprovedBy.NOBODY}:
-        return False
-    async with runtime.database.reading() as tx:
-        return await reviews.is_reviewer(tx, standing.id, caller.actor)
+    try:
+        return await concerned(runtime, caller, invocation_id)
+    except NotFound:
+        async with runtime.database.reading() as tx:
+            if await reviews.is_reviewer(tx, invocation_id, caller.actor):
+                return standing
+        raise
 
 
 async def concerned(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:

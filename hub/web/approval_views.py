@@ -5,41 +5,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
-from connectors.sdk.preview import Preview
 from connectors.sdk.vocabulary import Fidelity
 from hub.approvals import Choice, Question, Vote, Waiting, standing
 from hub.approvals.rules import asked_in, stages
-from hub.core.money import money
-from hub.dryrun import PlanPreview, PreviewRecord, TrackRecord
+from hub.dryrun import PlanPreview, PreviewRecord
 from hub.invocations.aftermath import has_restored
 from hub.invocations.states import State
 from hub.invocations.values import Claims, Invocation
 from hub.policy import REQUESTER, Obligation
 from hub.web.catalog import tool_url
-from hub.web.comparison import comparison, plain_fields
 from hub.web.dossier import Dossier
-from hub.web.field_words import arguments_words
+from hub.web.grounds import grounds_of, money_of
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at, span
-from hub.web.plan_views import plan_box, state_word
+from hub.web.plan_views import state_word
 from hub.web.state_words import TAKEN_BACK_SINCE
 from hub.web.tool import json_text
 from hub.web.trace_words import trace_lines
-from hub.web.views.approval import (
-    ApprovalPage,
-    Claim,
-    Guard,
-    InboxCard,
-    Quorum,
-    Reach,
-    RuleLine,
-    SideLine,
-    StageLine,
-    Sureness,
-    Undo,
-    VoteLine,
-)
-from hub.web.wording import FIDELITIES, REVERSALS, TIERS, Tone, Word, effect_word, undo_word
+from hub.web.views.approval import ApprovalPage, Claim, InboxCard, Quorum, StageLine, VoteLine
+from hub.web.views.grounds import RuleLine
+from hub.web.wording import TIERS, Word, effect_word
 
 _APPROVED: Final = Word(label="approved", meaning="", tone="good")
 _REJECTED: Final = Word(label="rejected", meaning="", tone="bad")
@@ -48,9 +33,7 @@ _DECLINED: Final = Word(label="declined", meaning="", tone="bad")
 _COMPLETE: Final = Word(label="complete", meaning="", tone="good")
 _ASKED_NOW: Final = Word(label="asked now", meaning="", tone="warn")
 _ASKED_LATER: Final = Word(label="asked later", meaning="")
-_NO_RECORD: Final = Word(label="no record yet", meaning="")
 _LONGEST_GIVEN: Final = 160
-_GOOD_SHARE: Final = 0.98
 _CLAIMS: Final = (
     ("Purpose", "purpose"),
     ("Rationale", "rationale"),
@@ -63,7 +46,7 @@ _CLAIMS: Final = (
 
 def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -> ApprovalPage:
     """Return the page about `question`, without the form: whether there is one depends on who looks."""
-    invocation, preview = dossier.invocation, record.preview
+    invocation = dossier.invocation
     agent = dossier.people.get(invocation.agent_id)
     return ApprovalPage(
         invocation_id=invocation.id,
@@ -74,7 +57,6 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         is_moving=not invocation.state.is_terminal and invocation.state is not State.AWAITING_APPROVAL,
         is_over=invocation.state.is_terminal,
         agent=inert_name(dossier.name_of(invocation.agent_id)),
-        is_suspended=agent is not None and agent.is_suspended,
         agent_owner=dossier.name_of(agent.owner_id) if agent and agent.owner_id else "",
         on_behalf_of=dossier.requester,
         asked=at(invocation.created_at, now=dossier.at),
@@ -86,15 +68,8 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         effect=effect_word(dossier.operation),
         system=inert_name(dossier.connection.name),
         environment=invocation.environment,
-        changes=tuple(comparison(change, dossier.words) for change in preview.changes),
-        plan=plan_box(preview.steps) if isinstance(preview, PlanPreview) else None,
-        reach=_reach(preview),
-        side_effects=_side_effects(preview),
-        sureness=_sureness(dossier, record),
-        undo=undo_of(dossier),
+        grounds=grounds_of(dossier, record),
         rules=_rules(question),
-        alarms=alarm_lines(invocation),
-        masked=", ".join(invocation.masked),
         stages=tuple(_stages(question)),
         lacking=tuple(one.told for one in invocation.lacking),
         votes=tuple(vote_line(vote, dossier) for vote in question.votes),
@@ -104,7 +79,6 @@ def approval_page(dossier: Dossier, record: PreviewRecord, question: Question) -
         claims=claim_lines(invocation.claims),
         claimed_by=dossier.person_asking,
         arguments=json_text(dict(invocation.arguments)),
-        argument_fields=plain_fields(invocation.arguments, arguments_words(dossier.operation)),
         digests=digest_lines(invocation),
         decision=None,
         traces=trace_lines(invocation),
@@ -116,24 +90,6 @@ def standing_word(dossier: Dossier) -> Word:
     undoing = dossier.undo.undone_by
     is_taken_back = undoing is not None and has_restored(undoing)
     return TAKEN_BACK_SINCE if is_taken_back else state_word(dossier.invocation)
-
-
-def undo_of(dossier: Dossier) -> Undo:
-    """Return whether and how the write can be taken back, as its tool declares it and the contract kit has found."""
-    operation = dossier.operation
-    compensation = operation.compensation
-    window = compensation.window_seconds if compensation else None
-    return Undo(
-        reversal=undo_word(operation.reversal, is_proven=dossier.undo_proven),
-        tool=compensation.tool if compensation else "",
-        window=span(timedelta(seconds=window)) if window else "",
-        residue=tuple(inert(item) for item in operation.residue),
-    )
-
-
-def alarm_lines(invocation: Invocation) -> tuple[RuleLine, ...]:
-    """Return which rules of policy found the call unusual, and why."""
-    return tuple(RuleLine(why=inert_name(one["why"]), rule_id=one["rule"]) for one in invocation.alarms)
 
 
 def claim_lines(claims: Claims) -> tuple[Claim, ...]:
@@ -167,56 +123,6 @@ def vote_line(vote: Vote, dossier: Dossier) -> VoteLine:
         in_place_of=dossier.name_of(vote.for_id) if vote.for_id else "",
         is_carried=vote.carried_from is not None,
     )
-
-
-def money_of(preview: Preview) -> str:
-    """Return the money that moves, as people write it; empty when none does."""
-    blast = preview.blast
-    return money(blast.money_minor, blast.currency) if blast.money_minor is not None else ""
-
-
-def _reach(preview: Preview) -> Reach:
-    return Reach(rows=preview.blast.rows, money=money_of(preview), parties=preview.blast.parties)
-
-
-def _side_effects(preview: Preview) -> tuple[SideLine, ...]:
-    return tuple(
-        SideLine(kind=inert(each.kind), recipient=inert(each.recipient), reversal=REVERSALS[each.reversal])
-        for each in preview.side_effects
-    )
-
-
-def _sureness(dossier: Dossier, record: PreviewRecord) -> Sureness:
-    preview, track = record.preview, dossier.track
-    return Sureness(
-        fidelity=FIDELITIES[preview.fidelity],
-        rank=preview.fidelity.rank,
-        observed=at(record.observed_at, now=dossier.at),
-        copied=None if preview.copied_at is None else at(preview.copied_at, now=dossier.at),
-        track=_track_sentence(track),
-        track_word=_track_word(track),
-        not_covered=tuple(inert(line) for line in preview.not_covered),
-        guards=tuple(
-            Guard(target=inert_name(guard.target), is_strong=guard.strength == "strong")
-            for guard in preview.preconditions
-        ),
-    )
-
-
-def _track_sentence(track: TrackRecord) -> str:
-    if track.judged == 0:
-        return "No preview of this tool has been compared with what was then written."
-    if track.judged == 1:
-        return f"The one preview of this tool that was compared {'matched' if track.matched else 'did not match'}."
-    return f"{track.matched} of the last {track.judged} previews of this tool matched what was then written."
-
-
-def _track_word(track: TrackRecord) -> Word:
-    if track.judged == 0:
-        return _NO_RECORD
-    share = track.matched / track.judged
-    tone: Tone = "good" if share == 1 else "warn" if share >= _GOOD_SHARE else "bad"
-    return Word(label=f"{int(share * 1000) / 10:g} % matched", meaning="", tone=tone)
 
 
 def _rules(question: Question) -> tuple[RuleLine, ...]:

@@ -7,18 +7,18 @@ from starlette.responses import Response
 
 from hub import approvals
 from hub.approvals import Ballot, Choice, Limit, Question
+from hub.core.canonical import digest
 from hub.core.errors import FreshLoginNeeded, InputError, Malformed, NotFound
 from hub.identity.principals import Principal
 from hub.invocations.batch import Decided, Item, vote_on_batch, waiting_together
 from hub.invocations.runtime import Runtime
-from hub.web.approval_views import inbox_card, undo_of
-from hub.web.comparison import Comparison, Field, comparison, plain_fields
+from hub.web.approval_views import inbox_card
 from hub.web.dossier import Dossier, open_dossier
-from hub.web.field_words import arguments_words
 from hub.web.forms import Form
+from hub.web.grounds import grounds_of
 from hub.web.views.approval import BatchLine, InboxCard
+from hub.web.views.grounds import Grounds
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
-from hub.web.wording import Word
 
 _TOLD = 5
 """How many items that were not counted are named in the notice."""
@@ -26,18 +26,17 @@ _TOLD = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchItem:
-    """One question of a batch: what would change, and what is posted when it is chosen."""
+    """One question of a batch: what it rests on, and what is posted when it is chosen."""
 
     value: str
     card: InboxCard
-    changes: tuple[Comparison, ...]
-    argument_fields: tuple[Field, ...]
-    """What it would be given: shown where no preview shows what it would change."""
-    undo: Word
+    grounds: Grounds
     targets: frozenset[str]
     """The records that it changes and that are there already."""
     same_as: InboxCard | None = None
     """The first item above it that changes one of these records, too."""
+    why_not: str = ""
+    """Why it is for the viewer to choose, in a sentence; empty: nothing speaks against it by itself."""
     is_chosen: bool = False
     """Whether it is ticked as the page opens."""
 
@@ -105,7 +104,7 @@ async def _page(visit: Visit) -> BatchPage:
     items = [item for one, dossier in zip(batch, dossiers, strict=True) if (item := _item(one, dossier))]
     return BatchPage(
         action=_url(batch[0]),
-        items=tuple(_compared(items)),
+        items=tuple(_compared(items, batch)),
         currency=next((str(found) for one in batch if (found := one.summary["blast"]["currency"])), ""),
     )
 
@@ -146,27 +145,45 @@ def _item(question: Question, dossier: Dossier) -> BatchItem | None:
     shown = dossier.invocation.question  # as its viewer may see it: what tells questions apart is the digest
     if card is None or record is None or shown is None or shown.digest != question.digest:
         return None
-    changes = tuple(comparison(change, dossier.words) for change in record.preview.changes)
-    targets = frozenset(change.target for change in record.preview.changes if change.before is not None)
-    value = f"{question.invocation_id} {question.digest}"
     return BatchItem(
-        value=value,
+        value=f"{question.invocation_id} {question.digest}",
         card=card,
-        changes=changes,
-        argument_fields=plain_fields(dossier.invocation.arguments, arguments_words(dossier.operation)),
-        undo=undo_of(dossier).reversal,
-        targets=targets,
+        grounds=grounds_of(dossier, record),
+        targets=frozenset(change.target for change in record.preview.changes if change.before is not None),
     )
 
 
-def _compared(items: Sequence[BatchItem]) -> Iterator[BatchItem]:
+def _compared(items: Sequence[BatchItem], batch: Sequence[Question]) -> Iterator[BatchItem]:
     """Yield the items; each that changes a record after another one says so, since it may find it changed by then.
 
-    Such a one is for its voter to choose, and so is one of which nobody knows what it would change.
+    Such a one is for its voter to choose, and so is one that anything speaks against, or that does beside its changes
+    what others of the batch do not.
     """
+    are_alike = len({digest(one.summary["side_effects"]) for one in batch}) == 1  # as they are: markers look all alike
     for number, item in enumerate(items):
         same = next((one.card for one in items[:number] if one.targets & item.targets), None)
-        yield replace(item, same_as=same, is_chosen=same is None and not item.card.is_blind)
+        against = [*_against(item.grounds), *_unlike(item.grounds, items, are_alike=are_alike)]
+        why_not = f"{' and '.join(against).capitalize()}, so it is for you to tick." if against else ""
+        yield replace(item, same_as=same, why_not=why_not, is_chosen=same is None and not why_not)
+
+
+def _against(grounds: Grounds) -> Iterator[str]:
+    if grounds.is_suspended:
+        yield "its agent is suspended"
+    if grounds.alarms:
+        yield "a rule found it unusual"
+    if grounds.is_blind:
+        yield "nobody knows what it would change"
+    blind = [str(step.number) for step in grounds.plan.steps if step.is_blind] if grounds.plan else []
+    if blind:
+        yield f"nobody knows what step {', '.join(blind)} of it would change"
+
+
+def _unlike(grounds: Grounds, items: Sequence[BatchItem], *, are_alike: bool) -> Iterator[str]:
+    if grounds.side_effects and not are_alike:
+        yield "what happens beside its changes is not the same in all of these"
+    if grounds.sureness.not_covered and len({one.grounds.sureness.not_covered for one in items}) > 1:
+        yield "what cannot be previewed of it is not the same in all of these"
 
 
 def _choice(pressed: str) -> Choice:

@@ -9,9 +9,10 @@ from hub.identity.permissions import Permission, demand
 from hub.invocations.break_glass import Breaking, break_glass
 from hub.reviews import unreviewed_glass
 from hub.web.approval_views import inbox_card
-from hub.web.comparison import Comparison, comparison
 from hub.web.dossier import open_dossier
+from hub.web.grounds import grounds_of
 from hub.web.views.approval import InboxCard
+from hub.web.views.grounds import Grounds
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
 
 _DONE = "It goes without its approval. Whoever answers for it is told, and somebody else reviews what you did."
@@ -24,7 +25,7 @@ class BrokenGlassPage:
     card: InboxCard
     action: str
     digest: str
-    changes: tuple[Comparison, ...]
+    grounds: Grounds
     waits_for: str = ""
     """The review of what this operator let go before, which must come first; empty when there is none."""
     reason: str = ""
@@ -70,7 +71,7 @@ async def _shown(visit: Visit, *, problem: str = "", status: int = 200) -> Respo
         card=card,
         action=f"/approvals/{dossier.invocation.id}/broken-glass",
         digest=question.digest,
-        changes=tuple(comparison(change, dossier.words) for change in record.preview.changes),
+        grounds=grounds_of(dossier, record),
         waits_for=waits_for or "",
         reason=visit.form.one("reason"),
         problem=problem,

@@ -10,11 +10,12 @@ from hub.core.redaction import redact
 from hub.identity.principals import Principal
 from hub.invocations.states import CANCELLABLE, DONE, State
 from hub.invocations.values import Invocation
-from hub.web.approval_views import alarm_lines, claim_lines, digest_lines, standing_word, undo_of
+from hub.web.approval_views import claim_lines, digest_lines, standing_word
 from hub.web.catalog import tool_url
 from hub.web.comparison import comparison, plain_fields
 from hub.web.dossier import Dossier
 from hub.web.field_words import FieldWords, arguments_words
+from hub.web.grounds import alarm_lines, undo_of
 from hub.web.inert import inert, inert_name
 from hub.web.moments import At, at
 from hub.web.plan_views import progress_lines, state_word

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
+from connectors.sdk.vocabulary import Fidelity
 from hub.dryrun import PlannedStep
 from hub.invocations.plan_steps import planned_steps
 from hub.invocations.states import State
@@ -50,6 +51,8 @@ def _planned(step: PlannedStep, steps: tuple[PlannedStep, ...]) -> PlannedLine:
         undo=REVERSALS[step.reversal],
         arguments=tuple(_argument(name, value, step, numbers) for name, value in step.arguments.items()),
         changes=tuple(comparison(change) for change in step.preview.changes) if step.is_previewed else (),
+        is_blind=not step.is_read and step.preview.fidelity is Fidelity.NONE,
+        is_in_turn=not step.is_previewed,
         why_no_preview=inert(step.why_contract) if step.why_contract else None,
         answer=tuple(_answered(step.answer, "")) if step.is_read else (),
         read_url=f"/invocations/{step.read_by}" if step.is_read else "",

@@ -18,9 +18,9 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
 from hub.registry import PublishedTool, read_current
 from hub.storage import Tx, now
-from hub.web.approval_views import money_of
 from hub.web.comparison import Comparison, Field, Shown, comparison
 from hub.web.field_words import words_of
+from hub.web.grounds import money_of
 from hub.web.headlines import headline
 from hub.web.inert import Inert, Kind, inert
 from hub.web.moments import at

@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from doors.mailing import asked_to_send, connect_mailing
 from questions import add_person, ask_by
 from sqlalchemy import update
+from upstream.mailing import NOBODY
 from world import World
 
 from hub.approvals import Ballot, Choice, Limit
@@ -55,6 +57,14 @@ async def test_questions_of_the_same_shape_are_one_batch_and_others_are_not(worl
 
     assert await batches(world, world.ann) == [{one.id for one in alike}]
     assert await batches(world, world.carl) == []
+
+
+async def test_what_does_other_things_beside_its_changes_is_of_another_batch(world: World) -> None:
+    await connect_mailing(world)
+    told = [await asked_to_send(world, "hello", to) for to in ("ann@example.org", "rita@example.org")]
+    quiet = [await asked_to_send(world, text, NOBODY) for text in ("hello", "goodbye")]
+
+    assert await batches(world, world.ann) == [{one.id for one in alike} for alike in (told, quiet)]
 
 
 async def test_one_decision_is_a_vote_on_each_item_with_its_own_digest(world: World) -> None:

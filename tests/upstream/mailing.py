@@ -8,6 +8,7 @@ from connectors.sdk import AuthSpec, Connector, Context, Effect, Preview, SafeRu
 
 Text = Annotated[str, Field(min_length=1, max_length=80)]
 ATTACHED: Final = "what is attached"
+NOBODY: Final = "nobody"
 
 connector = Connector(
     "mailing",
@@ -37,6 +38,6 @@ async def letter_send(context: Context, text: Text, recipient: Text) -> Note:
 @letter_send.preview
 async def _(context: Context, text: Text, recipient: Text) -> Preview:
     del context
-    told = [SideEffect(kind="letter", recipient=recipient)]
+    told = [] if recipient == NOBODY else [SideEffect(kind="letter", recipient=recipient)]
     unseen = [ATTACHED] if "attached" in text else []
     return Preview.send("notes", {"text": text}, unknown=["id"], side_effects=told, not_covered=unseen)

@@ -1,15 +1,17 @@
 """Typed examples of the inbox and of the approval page in all its states."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
+from web_gallery_grounds import BLIND, HOSTILE, HOSTILE_GROUNDS, NOW, ORDINARY, UNUSUAL
 from web_gallery_sale import LONG, SALE_WORDS
 
 from connectors.sdk.preview import Change
-from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier
+from connectors.sdk.vocabulary import Effect, Tier
 from hub.core.money import money
 from hub.invocations.provenance import Origin, Trace
-from hub.web.comparison import Veil, compare_records, comparison, plain_fields
+from hub.web.comparison import Veil, compare_records, comparison
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.trace_words import trace_line
@@ -20,88 +22,22 @@ from hub.web.views.approval import (
     CounterLine,
     Decision,
     Difference,
-    Guard,
     InboxCard,
     InboxPage,
     Quorum,
-    Reach,
     ReleaseLine,
     Revised,
-    RuleLine,
-    SideLine,
     StageLine,
-    Sureness,
-    Undo,
     VoteLine,
 )
-from hub.web.wording import ASSUMED_EFFECTS, EFFECTS, FIDELITIES, REVERSALS, TIERS, Word
+from hub.web.views.grounds import RuleLine
+from hub.web.wording import ASSUMED_EFFECTS, EFFECTS, TIERS, Word
 
-NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
-HOSTILE = "<script>alert('x')</script> \u202egnp.exe \u200bpay\u0440al " + "long" * 600
 WAITING = Word(label="Waiting for approval", meaning="Nothing has been written.", tone="warn")
 _FRESH = "each with a login younger than 10 minutes"
 _NOW = Word(label="asked now", meaning="", tone="warn")
 APPROVED = Word(label="approved", meaning="", tone="good")
 REJECTED = Word(label="rejected", meaning="", tone="bad")
-TERM = Change(
-    target="party.party/7",
-    effect=Effect.UPDATE,
-    before={
-        "name": "Dagobert Trading Ltd",
-        "customer_payment_term": "10 days net",
-        "credit_limit_minor": 500000,
-        "currency": "EUR",
-        "language": "English",
-        "code": "C-0007",
-        "active": True,
-    },
-    after={
-        "name": "Dagobert Trading Ltd",
-        "customer_payment_term": "60 days net",
-        "credit_limit_minor": 750000,
-        "currency": "EUR",
-        "language": "English",
-        "code": "C-0007",
-        "active": True,
-    },
-)
-INVOICE = Change(
-    target="account.invoice/3",
-    effect=Effect.UPDATE,
-    before={
-        "state": "draft",
-        "number": None,
-        "invoice_date": None,
-        "total_minor": 1234550,
-        "currency": "EUR",
-        "party": "Dagobert Trading Ltd",
-        "tax_id": "DE123456789",
-    },
-    after={
-        "state": "posted",
-        "number": None,
-        "invoice_date": "2026-11-21",
-        "total_minor": 1234550,
-        "currency": "EUR",
-        "party": "Dagobert Trading Ltd",
-        "tax_id": "DE123456789",
-    },
-    unknown=("number",),
-    sensitive=("tax_id",),
-)
-HOSTILE_CHANGE = Change(
-    target="party/\u202e7",
-    effect=Effect.UPDATE,
-    before={"note": "harmless", "a.b": 1, "a": {"b": 2}, "limit": "1", "gone": "x", "list": [1, 2]},
-    after={
-        "note": HOSTILE,
-        "a.b": 1,
-        "a": {"b": 3},
-        "limit": 1,
-        "list": [1, {"deep": ["</td>", ""]}],
-        "<b>new</b>": None,
-    },
-)
 HIGH = ApprovalPage(
     invocation_id="inv_01kb2x9m5q7n3",
     invocation_url="/invocations/inv_01kb2x9m5q7n3",
@@ -120,23 +56,8 @@ HIGH = ApprovalPage(
     effect=EFFECTS[Effect.UPDATE],
     system=inert_name("Tryton (demo)"),
     environment="dev",
-    changes=(comparison(TERM),),
-    reach=Reach(rows=1, money="", parties=1),
-    side_effects=(),
-    sureness=Sureness(
-        fidelity=FIDELITIES[Fidelity.SIMULATED],
-        rank=2,
-        observed=at(NOW - timedelta(minutes=12), now=NOW),
-        copied=None,
-        track="497 of the last 500 previews of this tool matched what was written.",
-        track_word=Word(label="99.4 % matched", meaning="", tone="good"),
-        not_covered=(inert("What Tryton's own rules add or refuse when the record is saved"),),
-        guards=(Guard(target=inert_name("party.party/7"), is_strong=True),),
-    ),
-    undo=Undo(reversal=REVERSALS[Reversal.EXACT], tool="party_payment_term_set", window="30 days"),
+    grounds=ORDINARY,
     rules=(RuleLine(why=inert("Writes of tier high need one person who did not ask for them."), rule_id="tier-high"),),
-    alarms=(),
-    masked="",
     stages=(StageLine(number=1, word=_NOW, quorums=(Quorum(group="approvers", needed=1, given=0),)),),
     votes=(),
     expires=at(NOW + timedelta(hours=23, minutes=48), now=NOW),
@@ -146,7 +67,6 @@ HIGH = ApprovalPage(
         Claim(label="Confidence", text=inert("0.9")),
     ),
     arguments=inert('{\n  "party_id": 7,\n  "payment_term": "60 days net"\n}'),
-    argument_fields=plain_fields({"party_id": 7, "term": "60 days net", "from": "2026-12-01"}),
     digests=(("Approval", "5be1" * 16), ("Preview", "90ac" * 16), ("Intent", "77fe" * 16)),
     decision=Decision(action="/approvals/inv_01kb2x9m5q7n3", digest="5be1" * 16, grant_url="/approvals/inv_1/grant"),
     traces=tuple(
@@ -166,32 +86,7 @@ CRITICAL = replace(
     tool="invoice_post",
     tool_title=inert_name("Post an invoice"),
     tier=TIERS[Tier.CRITICAL],
-    changes=(comparison(INVOICE),),
-    reach=Reach(rows=1, money=money(1234550, "EUR"), parties=1),
-    sureness=replace(HIGH.sureness, guards=(Guard(target=inert_name("account.invoice/3"), is_strong=True),)),
-    side_effects=(
-        SideLine(
-            kind=inert("Posting in the general ledger"),
-            recipient=inert("fiscal year 2026, journal REV"),
-            reversal=REVERSALS[Reversal.NONE],
-        ),
-    ),
-    undo=Undo(
-        reversal=REVERSALS[Reversal.PARTIAL], tool="invoice_credit", residue=(inert("the invoice number stays used"),)
-    ),
-    alarms=(
-        RuleLine(
-            why=inert(
-                "It moves more than ten times as much money as its agent ever has with this tool within 90 days."
-            ),
-            rule_id="jump-in-amounts",
-        ),
-        RuleLine(
-            why=inert("A result that its agent has read in this run speaks to the model that reads it."),
-            rule_id="spoken-to",
-        ),
-    ),
-    masked="personal, salary",
+    grounds=UNUSUAL,
     rules=(
         RuleLine(
             why=inert("Posting cannot be taken back; two people from different groups agree, each just logged in."),
@@ -236,15 +131,6 @@ CRITICAL = replace(
         needs_fresh_login="You will be asked for your password, because your login is older than 10 minutes.",
     ),
 )
-_NO_TRACK = replace(
-    HIGH.sureness,
-    fidelity=FIDELITIES[Fidelity.NONE],
-    rank=0,
-    track="Nothing has been carried out with this tool yet.",
-    track_word=Word(label="no record yet", meaning=""),
-    guards=(),
-    not_covered=(inert("Everything: this connector offers no preview"),),
-)
 CONFIRMATION = replace(
     HIGH,
     rules=(RuleLine(why=inert_name("Whoever it is done for agrees first."), rule_id="payment-terms"),),
@@ -258,12 +144,18 @@ CONFIRMATION = replace(
     ),
     decision=Decision(action="/approvals/inv_01kb2x9m5q7n3", digest="5be1" * 16, confirms=True),
 )
-_BLIND = replace(HIGH, changes=(), sureness=_NO_TRACK, undo=Undo(reversal=REVERSALS[Reversal.NONE]), claims=())
+
+
+def resting_on(page: ApprovalPage, **known: Any) -> ApprovalPage:  # noqa: ANN401  # what an example has otherwise
+    """Return the page with other grounds."""
+    return replace(page, grounds=replace(page.grounds, **known))
+
+
 APPROVALS = {
     "high": HIGH,
     "confirmation": CONFIRMATION,
     "critical": CRITICAL,
-    "long": replace(HIGH, changes=(comparison(LONG, SALE_WORDS),)),
+    "long": resting_on(HIGH, changes=(comparison(LONG, SALE_WORDS),)),
     "changed": replace(
         HIGH,
         has_changed=True,
@@ -341,8 +233,9 @@ APPROVALS = {
         decision=None,
         why_no_decision="Nobody decided in time. It can no longer be carried out.",
     ),
-    "blind": replace(_BLIND, effect=ASSUMED_EFFECTS[Effect.DELETE]),
-    "created": replace(
+    "blind": replace(resting_on(HIGH, **BLIND), claims=(), effect=ASSUMED_EFFECTS[Effect.DELETE]),
+    "suspended": resting_on(HIGH, is_suspended=True),
+    "created": resting_on(
         HIGH,
         changes=(
             comparison(
@@ -360,8 +253,7 @@ APPROVALS = {
         HIGH,
         headline=inert_name(HOSTILE),
         agent=inert_name(HOSTILE),
-        changes=(comparison(HOSTILE_CHANGE),),
-        argument_fields=plain_fields({HOSTILE: HOSTILE}),
+        grounds=HOSTILE_GROUNDS,
         claims=(Claim(label="Purpose", text=inert(HOSTILE)),),
         arguments=inert(HOSTILE),
         on_behalf_of="\u202eecilA",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from web_gallery_approval import HOSTILE_CHANGE, TERM
+from web_gallery_grounds import HOSTILE_CHANGE, TERM
 from web_gallery_tool import HOSTILE
 
 from connectors.sdk.vocabulary import Tier, UpstreamClass

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from web_gallery_approval import HOSTILE_CHANGE
+from web_gallery_grounds import BLIND, HOSTILE_GROUNDS, UNUSUAL
 from web_gallery_tool import HOSTILE
 
 from connectors.sdk.preview import Change
@@ -67,14 +67,25 @@ REVIEW = ReviewCard(
     tool="ticket_create",
     state=STATES[State.VERIFIED],
     environment="prod",
-    changes=(comparison(Change(target="tickets/new", effect=Effect.CREATE, after={"title": "The roof leaks"})),),
+    grounds=replace(
+        UNUSUAL,
+        changes=(comparison(Change(target="tickets/new", effect=Effect.CREATE, after={"title": "The roof leaks"})),),
+    ),
+    url="/invocations/inv_1",
     broken_by=inert_name("Omar Operator"),
     why=inert("It is raining in, and nobody answers."),
     opened=at(NOW - timedelta(hours=2), now=NOW),
 )
-SAMPLE = replace(REVIEW, kind=Word(label="sample", meaning="", tone="info"), broken_by=None, why=None)
+SAMPLE = replace(
+    REVIEW,
+    grounds=replace(UNUSUAL, **BLIND),
+    kind=Word(label="sample", meaning="", tone="info"),
+    broken_by=None,
+    why=None,
+)
 REVIEWS = {
     "some": ReviewsPage(cards=(REVIEW, SAMPLE), problem="Say what is wrong; a dispute needs a reason."),
     "none": ReviewsPage(cards=()),
-    "hostile": ReviewsPage(cards=(replace(REVIEW, why=inert(HOSTILE), changes=(comparison(HOSTILE_CHANGE),)),)),
+    "erased": ReviewsPage(cards=(replace(REVIEW, grounds=None),)),
+    "hostile": ReviewsPage(cards=(replace(REVIEW, why=inert(HOSTILE), grounds=HOSTILE_GROUNDS),)),
 }

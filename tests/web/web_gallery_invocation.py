@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from web_gallery_approval import HIGH, HOSTILE, HOSTILE_CHANGE, TERM
+from web_gallery_approval import HIGH
+from web_gallery_grounds import HOSTILE, HOSTILE_CHANGE, ORDINARY, TERM
 
 from connectors.sdk.vocabulary import Reversal
 from hub.web.comparison import comparison, plain_fields
@@ -55,7 +56,7 @@ DONE = InvocationPage(
     alarms=(),
     masked="",
     verification=Word(label="as the preview said", meaning="", tone="good"),
-    undo=HIGH.undo,
+    undo=ORDINARY.undo,
     arguments=HIGH.arguments,
     argument_fields=plain_fields({"party_id": 7, "term": "60 days net", "from": "2026-12-01"}),
     outcome_fields=plain_fields({"id": 7, "customer_payment_term": "60 days net"}),
@@ -77,11 +78,12 @@ DONE = InvocationPage(
 INVOCATIONS = {
     "done": DONE,
     "undone-in-part": replace(
-        DONE, undo=replace(HIGH.undo, reversal=REVERSALS[Reversal.PARTIAL], tool="invoice_credit_and_cancel_again")
+        DONE,
+        undo=replace(ORDINARY.undo, reversal=REVERSALS[Reversal.PARTIAL], tool="invoice_credit_and_cancel_again"),
     ),
     "undoable": replace(
         DONE,
-        undo=replace(HIGH.undo, residue=(inert("the number it was given"),)),
+        undo=replace(ORDINARY.undo, residue=(inert("the number it was given"),)),
         undo_url="/invocations/inv_1/undo",
         undo_word=REVERSALS[Reversal.PARTIAL],
         undo_until=HIGH.expires,

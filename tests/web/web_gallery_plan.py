@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from web_gallery_approval import HIGH, HOSTILE
+from web_gallery_approval import HIGH, resting_on
+from web_gallery_grounds import HOSTILE, ORDINARY
 from web_gallery_invocation import DONE
 
 from connectors.sdk.preview import Preview
@@ -98,30 +99,41 @@ EARLY = step(
     effect=Effect.UPDATE,
     why_contract="its system says now, before the steps ahead of it are done: The sale is not quoted.",
 )
+BLIND_STEP = step(
+    2,
+    "tell",
+    "letter_send",
+    Preview(changes=(), fidelity=Fidelity.NONE),
+    arguments={"text": HOSTILE},
+    effect=Effect.SEND,
+)
 PLAN = replace(
-    HIGH,
+    resting_on(
+        HIGH,
+        plan=plan_box((PARTY, SALE, MAIL)),
+        undo=replace(ORDINARY.undo, reversal=REVERSALS[Reversal.NONE], tool=""),
+        sureness=replace(
+            ORDINARY.sureness,
+            fidelity=FIDELITIES[Fidelity.CONTRACT],
+            rank=1,
+            not_covered=(inert("step 2, order: party is known after the step customer"),),
+        ),
+    ),
     headline=inert_name("Enter a customer with a first order: 3 steps in Mail and Tryton (demo)"),
     tool="order_for_new_customer",
     tool_title=inert_name("Enter a customer with a first order"),
     system=inert_name("composite-dev"),
-    plan=plan_box((PARTY, SALE, MAIL)),
-    undo=replace(HIGH.undo, reversal=REVERSALS[Reversal.NONE], tool=""),
-    sureness=replace(
-        HIGH.sureness,
-        fidelity=FIDELITIES[Fidelity.CONTRACT],
-        rank=1,
-        not_covered=(inert("step 2, order: party is known after the step customer"),),
-    ),
 )
 PLANS = {
     "plan": PLAN,
-    "plan-taken-back-whole": replace(PLAN, plan=plan_box((PARTY, SALE, EARLY))),
-    "plan-reads": replace(PLAN, plan=plan_box((FOUND, ORDER, MAIL))),
-    "plan-reads-hostile": replace(
+    "plan-blind": resting_on(PLAN, plan=plan_box((PARTY, BLIND_STEP))),
+    "plan-taken-back-whole": resting_on(PLAN, plan=plan_box((PARTY, SALE, EARLY))),
+    "plan-reads": resting_on(PLAN, plan=plan_box((FOUND, ORDER, MAIL))),
+    "plan-reads-hostile": resting_on(
         PLAN, plan=plan_box((FOUND.model_copy(update={"answer": {HOSTILE: [HOSTILE]}}), ORDER))
     ),
-    "plan-reads-nothing-used": replace(PLAN, plan=plan_box((FOUND.model_copy(update={"answer": None}), SALE))),
-    "plan-hostile": replace(
+    "plan-reads-nothing-used": resting_on(PLAN, plan=plan_box((FOUND.model_copy(update={"answer": None}), SALE))),
+    "plan-hostile": resting_on(
         PLAN,
         plan=plan_box(
             (

@@ -3,54 +3,59 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from web_gallery_approval import HOSTILE_CHANGE, INBOXES, TERM
+from web_gallery_approval import INBOXES
+from web_gallery_grounds import BLIND, HOSTILE_GROUNDS, ORDINARY, UNUSUAL
+from web_gallery_plan import PLANS
 from web_gallery_tool import HOSTILE
 
-from connectors.sdk.vocabulary import Reversal
 from hub.web.batches import BatchItem, BatchPage
 from hub.web.broken_glass import BrokenGlassPage
-from hub.web.comparison import comparison, plain_fields
 from hub.web.deputies import DeputiesPage, DeputyLine
 from hub.web.inert import inert_name
 from hub.web.moments import at
 from hub.web.trust import TrustLine, TrustPage, Vouching
 from hub.web.views.approval import InboxPage
-from hub.web.wording import REVERSALS, Word
+from hub.web.wording import Word
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 _CARDS = INBOXES["full"].cards
-_GIVEN = plain_fields({"id": "n1", "text": HOSTILE})
 _ITEMS = tuple(
-    BatchItem(
-        value=f"inv_{number} digest",
-        card=card,
-        changes=(comparison(TERM),),
-        argument_fields=_GIVEN,
-        undo=REVERSALS[Reversal.EXACT],
-        targets=frozenset(),
-        is_chosen=True,
-    )
+    BatchItem(value=f"inv_{number} digest", card=card, grounds=ORDINARY, targets=frozenset(), is_chosen=True)
     for number, card in enumerate(_CARDS)
 )
 _HOSTILE = BatchItem(
     value="inv_9 digest",
     card=replace(_CARDS[0], headline=inert_name(HOSTILE)),
-    changes=(comparison(HOSTILE_CHANGE),),
-    argument_fields=_GIVEN,
-    undo=REVERSALS[Reversal.NONE],
+    grounds=HOSTILE_GROUNDS,
     targets=frozenset({"parties/1"}),
+    why_not="A rule found it unusual, so it is for you to tick.",
 )
 _BLIND = replace(
-    _ITEMS[0],
+    _HOSTILE,
     value="inv_7 digest",
-    is_chosen=False,
-    changes=(),
+    grounds=replace(ORDINARY, **BLIND),
     card=replace(_CARDS[0], is_blind=True, given=inert_name(HOSTILE)),
+    why_not="Nobody knows what it would change, so it is for you to tick.",
+)
+_UNUSUAL = replace(
+    _ITEMS[1],
+    grounds=replace(UNUSUAL, is_suspended=True),
+    is_chosen=False,
+    why_not="Its agent is suspended and a rule found it unusual, so it is for you to tick.",
+)
+_PLAN = replace(
+    _BLIND,
+    value="inv_6 digest",
+    grounds=PLANS["plan-blind"].grounds,
+    card=_CARDS[0],
+    why_not="Nobody knows what step 2 of it would change, so it is for you to tick.",
 )
 _SAME = replace(_HOSTILE, value="inv_8 digest", same_as=_HOSTILE.card)
 BATCHES = {
     "some": BatchPage(action="/approvals/together/shape", items=_ITEMS, currency="EUR"),
     "no-money": BatchPage(action="/approvals/together/shape", items=_ITEMS[:1], currency=""),
+    "unusual": BatchPage(action="/approvals/together/shape", items=(_ITEMS[0], _UNUSUAL), currency="EUR"),
+    "plans": BatchPage(action="/approvals/together/shape", items=(_PLAN,), currency=""),
     "refused": BatchPage(
         action="/approvals/together/shape",
         items=(_BLIND, replace(_BLIND, value="inv_6 digest")),
@@ -69,16 +74,14 @@ _MINE = DeputyLine(
     end_url="/deputies/dep_1/end",
 )
 WAITING = {"some": InboxPage(cards=(*_CARDS, _BLIND.card)), "none": InboxPage(cards=())}
-_GLASS = BrokenGlassPage(
-    card=_CARDS[0], action="/approvals/inv_1/broken-glass", digest="0" * 64, changes=(comparison(TERM),)
-)
+_GLASS = BrokenGlassPage(card=_CARDS[0], action="/approvals/inv_1/broken-glass", digest="0" * 64, grounds=ORDINARY)
 GLASS = {
     "form": _GLASS,
     "refused": replace(_GLASS, reason="x", problem="Say in at most 2000 characters why this cannot wait."),
+    "blind": replace(_GLASS, grounds=_BLIND.grounds),
+    "unusual": replace(_GLASS, grounds=UNUSUAL),
     "unreviewed": replace(_GLASS, waits_for="inv_0"),
-    "hostile": replace(
-        _GLASS, card=replace(_CARDS[0], headline=inert_name(HOSTILE)), changes=(comparison(HOSTILE_CHANGE),)
-    ),
+    "hostile": replace(_GLASS, card=replace(_CARDS[0], headline=inert_name(HOSTILE)), grounds=HOSTILE_GROUNDS),
 }
 _TRUSTED = TrustLine(
     who=inert_name("Invoice assistant"),

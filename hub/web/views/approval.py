@@ -1,11 +1,11 @@
-"""The approval page and the inbox that leads to it: what a person must see before deciding about a write."""
+"""The approval page and the inbox that leads to it: who is asked what about a write, by whom, and until when."""
 
 from dataclasses import dataclass
 
-from hub.web.comparison import Comparison, Field
+from hub.web.comparison import Field
 from hub.web.inert import Inert
 from hub.web.moments import At
-from hub.web.views.plan import PlanBox
+from hub.web.views.grounds import Grounds, RuleLine
 from hub.web.wording import Word
 
 
@@ -98,70 +98,11 @@ class StageLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleLine:
-    """A rule that asks, in its own words."""
-
-    why: Inert
-    rule_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
-    """Something that must still be as it was when the preview was made."""
-
-    target: Inert
-    is_strong: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SideLine:
-    """Something that happens beside the changes."""
-
-    kind: Inert
-    recipient: Inert
-    reversal: Word
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
-    """How far the write reaches, in figures people read."""
-
-    rows: int
-    money: str
-    parties: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One thing the agent says of itself or its reasons."""
 
     label: str
     text: Inert
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sureness:
-    """How sure the preview is: its fidelity, when it was made, its track record, and what it cannot see."""
-
-    fidelity: Word
-    rank: int
-    observed: At
-    copied: At | None
-    """When the copy was made in which it was tried."""
-    track: str
-    track_word: Word
-    not_covered: tuple[Inert, ...]
-    guards: tuple[Guard, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undo:
-    """Whether and how the write can be taken back."""
-
-    reversal: Word
-    tool: str = ""
-    window: str = ""
-    residue: tuple[Inert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,26 +191,16 @@ class ApprovalPage:
     effect: Word
     system: Inert
     environment: str
-    changes: tuple[Comparison, ...]
-    reach: Reach
-    side_effects: tuple[SideLine, ...]
-    sureness: Sureness
-    undo: Undo
+    grounds: Grounds
     rules: tuple[RuleLine, ...]
-    alarms: tuple[RuleLine, ...]
-    masked: str
-    """The data classes that are masked for whoever looks; empty: none is."""
     stages: tuple[StageLine, ...]
     votes: tuple[VoteLine, ...]
     expires: At
     claims: tuple[Claim, ...]
     arguments: Inert
-    argument_fields: tuple[Field, ...]
     digests: tuple[tuple[str, str], ...]
     decision: Decision | None
     traces: tuple[TraceLine, ...] = ()
-    is_suspended: bool = False
-    """Whether its agent is, so that it cannot be approved."""
     is_moving: bool = False
     """Whether it is decided and under way, so that the page keeps looking how it stands."""
     is_over: bool = False
@@ -287,8 +218,6 @@ class ApprovalPage:
     drifted: tuple[Difference, ...] | None = None
     """What is different from the preview before, which went stale; None if this is the first."""
     counter: CounterForm | None = None
-    plan: PlanBox | None = None
-    """The steps, where it is about several in one."""
     changed: tuple[Difference, ...] = ()
     has_changed: bool = False
     """Whether the viewer just voted on something older than this."""

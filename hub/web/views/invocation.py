@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from hub.web.comparison import Comparison, Field
 from hub.web.inert import Inert
 from hub.web.moments import At
-from hub.web.views.approval import Claim, RuleLine, Undo
+from hub.web.views.approval import Claim
+from hub.web.views.grounds import RuleLine, Undo
 from hub.web.views.plan import ProgressLine
 from hub.web.wording import Word
 

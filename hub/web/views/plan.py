@@ -33,6 +33,10 @@ class PlannedLine:
     undo: Word
     arguments: tuple[ArgumentLine, ...]
     changes: tuple[Comparison, ...]
+    is_blind: bool = False
+    """Whether its tool offers no preview, so that nobody knows what it would change."""
+    is_in_turn: bool = False
+    """Whether it is previewed only once the steps before it are done."""
     why_no_preview: Inert | None = None
     answer: tuple[ArgumentLine, ...] = ()
     """Of a read: what later steps use of what it has answered."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from hub.web.comparison import Comparison
 from hub.web.inert import Inert
 from hub.web.moments import At
+from hub.web.views.grounds import Grounds
 from hub.web.wording import Word
 
 
@@ -19,7 +19,10 @@ class ReviewCard:
     tool: str
     state: Word
     environment: str
-    changes: tuple[Comparison, ...]
+    grounds: Grounds | None
+    """What it rested on; None once its preview is erased."""
+    url: str
+    """The page of the call, with what came of it."""
     broken_by: Inert | None
     why: Inert | None
     opened: At
