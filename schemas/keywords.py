@@ -30,7 +30,7 @@ def without_dialect(schema: Json) -> Json:
     return {keyword: said for keyword, said in cast("Mapping[str, Json]", schema).items() if keyword != "$schema"}
 
 
-_STEPS_OF_A_KEYWORD: Final = 8
+_STEPS_OF_A_KEYWORD: Final = 16
 """jsonschema takes longer for one than the fast path."""
 _READ_IN_A_STEP: Final = 8
 """Parts of a value that jsonschema writes into a message."""

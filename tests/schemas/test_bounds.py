@@ -7,7 +7,7 @@ import pytest
 from connectors.sdk.portable import reference_problem
 from hub.registry.fitting import at
 from schemas import CompiledSchema, SchemaInvalid, compile_schema, lint_input, lint_output, lint_portable
-from schemas.bounds import LARGEST, TooMuchWork, bounded, count_steps
+from schemas.bounds import LARGEST, MOST_STEPS, Bounded, TooMuchWork, count_steps
 
 Json = Any
 
@@ -80,11 +80,11 @@ def test_what_stays_undecided_is_not_valid_and_says_why() -> None:
 def test_work_within_work_is_counted_together_and_other_work_by_itself() -> None:
     count_steps(10**9)
     for _ in range(2):
-        with bounded():
-            with bounded():
-                count_steps(150_000)
-            with pytest.raises(TooMuchWork), bounded():
-                count_steps(150_000)
+        with Bounded():
+            with Bounded():
+                count_steps(MOST_STEPS - 1)
+            with pytest.raises(TooMuchWork), Bounded():
+                count_steps(MOST_STEPS - 1)
 
 
 def test_parts_that_are_referred_to_once_each_are_no_matter() -> None:
