@@ -127,6 +127,9 @@ async def test_every_reference_of_an_output_schema_holds_where_the_schema_is_now
     assert seen.refused == ()
     own = seen.spec.operations[0].output_schema
     far = {"content": [], "structuredContent": {"end": {"x": "far"}}}
+    # where every client looks for them, unless there are two of them
+    assert ("$defs" in own) == ("$defs" in schema or "definitions" in schema)
+    assert ("definitions" in own["properties"]["structuredContent"]) == ({"$defs", "definitions"} <= {*schema})
     for shown in (own, envelope_schema(own)):  # as it is kept, and as clients see it
         assert lint_output(shown) == []
         assert compile_schema(shown).is_valid({"content": [], "structuredContent": {"end": {"x": 1}}})
