@@ -12,7 +12,7 @@ declaration names the tools that carry out a write's other phases; each of them 
 Records stand under the targets that the preview names: `{target: record}`. The write itself finds the guard it must
 send along, the records the preview had found, and its idempotency key under `dev.toolhub/commit` in the `_meta` of the
 call. An error result says in its structured content what may be concluded: `{"code": the code of a ConnectorError,
-"message": a sentence}`.
+"message": a sentence}`. The codes, and a whole server as an example, are in the README of the connectors.
 """
 
 from collections.abc import Mapping
