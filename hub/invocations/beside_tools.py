@@ -1,13 +1,14 @@
 """What federated servers offer beside tools: which resources and prompts a caller sees, and reading one of them.
 
 A name is published as its server gave it, unless two connections offer the same on one hub server, or it begins as
-a connection's long names do: then it stands under its connection's name, `NAME+` before an address and `NAME.` before
-a prompt, and so nobody takes another's place. The long form is always understood, and before any other. A template
-stands under its own name only where nobody else lists anything that begins as it does, up to the colon; so an address
-without a connection's name is made from the templates of one connection alone. Reading is a governed read like any
-other: policy, limits, masks and record.
+a connection's long names do (of addresses: of any that there might be): then it stands under its connection's name,
+`NAME+` before an address and `NAME.` before a prompt, and so nobody takes another's place. The long form is always
+understood, and before any other. A template stands under its own name only where nobody else lists anything that begins
+as it does, up to the colon; so an address without a connection's name is made from the templates of one connection
+alone. Reading is a governed read like any other: policy, limits, masks and record.
 """
 
+import re
 from asyncio import sleep
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +32,8 @@ Json = Any
 
 MOST_LISTENED_TO: Final = 64
 """Resources that one stream of a client tells of."""
+_AS_LONG: Final = re.compile(r"[a-z][a-z0-9-]{0,47}\+")
+"""How an address begins that has a connection's name in front."""
 _AT_A_TIME: Final = 100
 """Templates that are compared before others get their turn: whoever lists thousands delays nobody else."""
 
@@ -89,11 +92,19 @@ async def things(kind: Kind, *, server: str, caller: Caller, runtime: Runtime) -
     several = _spaces_of_several(readers) if kind is TEMPLATE else frozenset[str]()
     named = [
         replace(thing, name=thing.long_name)
-        if times[thing.own] > 1 or thing.own.startswith(long) or (kind is TEMPLATE and _space(thing.own) in several)
+        if times[thing.own] > 1 or _takes_place(thing, long) or (kind is TEMPLATE and _space(thing.own) in several)
         else thing
         for thing in found
     ]
     return sorted(named, key=lambda thing: thing.name)
+
+
+def _takes_place(thing: Thing, long: tuple[str, ...]) -> bool:
+    """Return whether a thing's own name begins as the long ones do of a connection that is there.
+
+    Of addresses, as those of any connection might: links are told with its name also while it lists nothing.
+    """
+    return thing.own.startswith(long) if thing.kind is PROMPT else _AS_LONG.match(thing.own) is not None
 
 
 def _of(kind: Kind, reader: PublishedTool) -> Iterator[Thing]:

@@ -7,6 +7,7 @@ import pytest
 from upstream.fixtures import running
 
 from connectors.mcp_upstream import Discovery, Owner
+from connectors.sdk.vocabulary import SERVES
 from doors.working_hub import ALL_SCOPES, WorkingHub
 from hub.identity.resources import EVERYTHING
 from hub.registry import (
@@ -70,6 +71,15 @@ async def lists_also(hub: WorkingHub, connector: str, more: dict[str, list[dict[
 async def lists_alone(hub: WorkingHub, connector: str, instead: dict[str, list[dict[str, str]]]) -> None:
     """Let a server list these things in place of what it has, in these lists by their names."""
     await _lists(hub, connector, lambda listed: {name: instead.get(name, kept) for name, kept in listed.items()})
+
+
+async def lists_nothing(hub: WorkingHub, connector: str) -> None:
+    """Let a server offer its tools alone."""
+    async with hub.database.transaction() as tx:
+        spec = await registered(tx, connector)
+        assert spec is not None
+        tools = tuple(one for one in spec.operations if SERVES not in one.binding)
+        await register_connector(tx, spec.model_copy(update={"operations": tools}), hub.authority)
 
 
 async def _lists(hub: WorkingHub, connector: str, changed: Callable[[Listed], Listed]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from doors.agents import Connect
-from doors.libraries import connect_library, library_token, lists_alone
+from doors.libraries import connect_library, library_token, lists_alone, lists_also, lists_nothing
 from doors.working_hub import WorkingHub
 from mcp import Client
 from mcp.shared.exceptions import MCPError
@@ -143,3 +143,31 @@ async def test_only_what_may_be_the_result_of_a_federated_tool_is_retold(
     seen = await told_at(EVERYTHING, caller, replace(standing, output=output), hub.runtime)
 
     assert seen.output == told
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"resources": [{"uri": "library+book://1", "name": "The first book."}]},
+        {"templates": [{"uriTemplate": "library+book://{number}", "name": "Any book."}]},
+    ],
+    ids=["resource", "template"],
+)
+async def test_a_link_of_a_server_that_lists_nothing_is_read_from_no_other(
+    hub: WorkingHub, connect: Connect, token: str, library: str, listed: dict[str, list[dict[str, str]]]
+) -> None:
+    await lists_nothing(hub, "library")
+    await connect_library(hub, library, "archive")
+    await lists_also(hub, "archive", listed)
+
+    async with connect(token=token) as client:
+        [link] = links((await client.call_tool(*CALL)).model_dump(mode="json", by_alias=True))
+        with pytest.raises(MCPError, match="There is no resource"):
+            await client.read_resource(link)
+        names = [str(one.uri) for one in (await client.list_resources()).resources]
+        names += [one.uri_template for one in (await client.list_resource_templates()).resource_templates]
+
+    assert link == "library+book://1"
+    assert not any(name.startswith("library+") for name in names)
+    assert any(name.startswith("archive+library+book://") for name in names)
+    assert await readers(hub) == []
