@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
 
+from hub.core.errors import NotFound
 from hub.identity.principals import Caller
 from hub.invocations.beside_tools import Addresses, addresses_over
 from hub.invocations.masking import answer_for
@@ -31,7 +32,10 @@ async def told_at(server: str, caller: Caller, standing: Invocation, runtime: Ru
         return shown
     async with runtime.database.reading() as tx:
         connection = await get_connection(tx, shown.connection_id)
-    addresses = await addresses_over(connection, server=server, caller=caller, runtime=runtime)
+    try:
+        addresses = await addresses_over(connection, server=server, caller=caller, runtime=runtime)
+    except NotFound:  # the caller no longer sees the server; what became of the call is told all the same
+        addresses = Addresses(connection=connection.name, names={})
     return replace(shown, output={**shown.output, "content": [retold(block, addresses) for block in blocks]})
 
 

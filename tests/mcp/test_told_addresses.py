@@ -145,6 +145,21 @@ async def test_only_what_may_be_the_result_of_a_federated_tool_is_retold(
     assert seen.output == told
 
 
+async def test_what_a_call_came_to_is_told_also_where_its_server_is_no_longer_seen(
+    hub: WorkingHub, connect: Connect, token: str
+) -> None:
+    async with connect(token=token) as client:
+        await client.call_tool(*CALL)
+    async with hub.database.reading() as tx:
+        called = (await tx.scalars(select(InvocationRow.id))).one()
+        standing = await load(tx, called)
+        caller = Caller(actor=await get(tx, standing.agent_id))
+
+    seen = await told_at("taken-away", caller, replace(standing, output={"content": [LINK]}), hub.runtime)
+
+    assert seen.output == {"content": [ITS_LINK]}
+
+
 @pytest.mark.parametrize(
     "listed",
     [
