@@ -42,14 +42,17 @@ async def test_an_operator_who_lists_doubts_leaves_an_event_of_each(hub: Working
     assert (look.actor, look.facts["fields"]) == (hub.people["operator"].id, ["arguments", "claims", "result"])
 
 
-async def test_an_operator_who_settles_a_doubt_leaves_an_event(hub: WorkingHub, log_in: LogIn) -> None:
+async def test_an_operator_who_settles_a_doubt_is_on_record_as_who_settled_it(hub: WorkingHub, log_in: LogIn) -> None:
     doubt = await in_doubt(hub)
     found = {"has_happened": True, "reason": "I looked."}
 
     settled = await (await log_in("operator")).send("PUT", f"/invocations/{doubt}/resolution", found)
 
     assert settled.status_code == 200
-    assert [look.actor for look in await looks_at(hub, doubt)] == [hub.people["operator"].id]
+    assert await looks_at(hub, doubt) == []
+    async with hub.database.reading() as tx:
+        (resolved,) = [one for one in await events_of(tx, doubt) if one.kind is EventKind.COMMIT_RESOLVED]
+    assert resolved.actor == hub.people["operator"].id
 
 
 async def test_an_auditor_who_opens_values_leaves_an_event(hub: WorkingHub, log_in: LogIn) -> None:
