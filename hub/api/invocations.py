@@ -195,7 +195,9 @@ async def list_invocations(
     place = f"invocations:{status or ''}"
     after = unseal(runtime, acting, place, cursor)
     states = None if status is None else frozenset(one for one, way in STANDINGS.items() if way.status is status)
-    found = await queries.my_invocations(runtime, acting.caller, states=states, after=after, limit=limit)
+    found = await queries.my_invocations(
+        runtime, acting.caller, wanted=queries.Wanted(states=states), after=after, limit=limit
+    )
     more = None if found.next_after is None else seal(runtime, acting, place, found.next_after)
     seen = [await as_seen_by(acting.caller, one, runtime) for one in found.items]
     return Page(items=[view(one, runtime) for one in seen], next_cursor=more)

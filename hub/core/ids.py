@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import time
+from datetime import datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
 _OF_2026 = 0x019F  # the first sixteen bits of the milliseconds in the middle of that year
@@ -15,6 +16,11 @@ def new_id(prefix: str) -> str:
     Ids of one prefix sort by the time they were made. Source: the ULID layout.
     """
     return _id(prefix, (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10)))
+
+
+def earliest_id(prefix: str, at: datetime) -> str:
+    """Return what no id of this prefix that was made at `at` or later sorts before."""
+    return _id(prefix, max(0, int(at.timestamp() * 1000)) << 80)
 
 
 def derived_id(prefix: str, seed: str) -> str:

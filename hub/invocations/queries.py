@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from connectors.sdk.vocabulary import Effect
 from hub import approvals, reviews
 from hub.audit import EventKind
 from hub.core.errors import Conflict, NotFound, Unavailable
+from hub.core.ids import earliest_id
 from hub.identity.directory import agents_of
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Caller, PrincipalKind
@@ -212,24 +215,47 @@ class InvocationPage:
     next_after: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which invocations a list shows; None: any. `since` is from when on they were asked for."""
+
+    agent_id: str | None = None
+    tool: str | None = None
+    """As its server publishes it."""
+    states: frozenset[State] | None = None
+    since: datetime | None = None
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        """Yield what a call's row has to be like; each is served by an index that ends with the id."""
+        if self.agent_id is not None:
+            yield InvocationRow.agent_id == self.agent_id
+        if self.tool is not None:
+            yield InvocationRow.tool_name == self.tool
+        if self.states is not None:
+            yield InvocationRow.state.in_(sorted(state.value for state in self.states))
+        if self.since is not None:
+            yield InvocationRow.id >= earliest_id("inv", self.since)
+
+
+ANY: Final = Wanted()
+
+
 async def my_invocations(
     runtime: Runtime,
     caller: Caller,
     *,
-    states: frozenset[State] | None = None,
+    wanted: Wanted = ANY,
     after: str | None = None,
     limit: int = 50,
 ) -> InvocationPage:
     """Return what the caller answers for, newest first; `after` is where an earlier page said the next one begins."""
     async with runtime.database.reading() as tx:
-        wanted = _belongs_to(caller, await _looked_after(tx, caller))
-        if states is not None:
-            wanted = and_(wanted, InvocationRow.state.in_(sorted(state.value for state in states)))
-        return await _newest(tx, wanted, after=after, limit=limit)
+        mine = _belongs_to(caller, await _looked_after(tx, caller))
+        return await _newest(tx, [mine, *wanted.conditions()], after=after, limit=limit)
 
 
 async def every_invocation(
-    runtime: Runtime, caller: Caller, *, after: str | None = None, limit: int = 50
+    runtime: Runtime, caller: Caller, *, wanted: Wanted = ANY, after: str | None = None, limit: int = 50
 ) -> InvocationPage:
     """Return what anybody asked for, newest first, to auditors.
 
@@ -238,11 +264,11 @@ async def every_invocation(
     """
     demand(caller.actor, Permission.SEE_AUDIT)
     async with runtime.database.reading() as tx:
-        return await _newest(tx, true(), after=after, limit=limit)
+        return await _newest(tx, list(wanted.conditions()), after=after, limit=limit)
 
 
-async def _newest(tx: Tx, wanted: ColumnElement[bool], *, after: str | None, limit: int) -> InvocationPage:
-    query = select(InvocationRow).where(wanted).order_by(InvocationRow.id.desc()).limit(limit + 1)
+async def _newest(tx: Tx, wanted: Sequence[ColumnElement[bool]], *, after: str | None, limit: int) -> InvocationPage:
+    query = select(InvocationRow).where(*wanted).order_by(InvocationRow.id.desc()).limit(limit + 1)
     rows = (await tx.scalars(query if after is None else query.where(InvocationRow.id < after))).all()
     items = [snapshot(row) if Effect(row.effect) is Effect.READ else await load(tx, row.id) for row in rows[:limit]]
     return InvocationPage(items=items, next_after=items[-1].id if len(rows) > limit else None)

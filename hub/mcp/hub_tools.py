@@ -8,7 +8,7 @@ from mcp_types import CallToolResult, Tool
 
 from hub.identity.principals import Caller
 from hub.invocations.envelope import STANDINGS, Status, envelope, outward, page_of
-from hub.invocations.queries import cancel, get_invocation, my_invocations
+from hub.invocations.queries import Wanted, cancel, get_invocation, my_invocations
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
@@ -77,7 +77,7 @@ async def _mine(runtime: Runtime, asker: Asker, arguments: Mapping[str, Json]) -
     cursor, status = arguments.get("cursor"), arguments.get("status")
     after = None if cursor is None else open_cursor(runtime.keys, cursor, purpose=purpose)
     states = None if status is None else states_with(Status(status))
-    page = await my_invocations(runtime, caller, states=states, after=after, limit=PAGE)
+    page = await my_invocations(runtime, caller, wanted=Wanted(states=states), after=after, limit=PAGE)
     found: dict[str, Json] = {"invocations": [_line(invocation, runtime.public_url) for invocation in page.items]}
     if page.next_after is not None:
         found["next_cursor"] = seal_cursor(runtime.keys, page.next_after, purpose=purpose)

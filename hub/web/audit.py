@@ -64,13 +64,14 @@ async def _sent(lines: AsyncGenerator[bytes], *, name: str) -> Response:
 async def _page(visit: Visit, *, checked: Checked | None = None) -> Response:
     asked, keys = visit.request.query_params, visit.runtime.keys
     kind, of, before = asked.get("kind", ""), asked.get("of", "").strip(), asked.get("before", "")
+    who = asked.get("who", "").strip()
     async with visit.runtime.database.reading() as tx:
-        wanted = EventFilter(kind=_kind(kind), subject=await _subject(tx, of))
+        wanted = EventFilter(kind=_kind(kind), subject=await _named(tx, of), actor=await _named(tx, who))
         newest = await audit.latest_checkpoint(tx, keys)
         found = await audit.page_of_events(tx, wanted=wanted, before=_number(before), limit=_PAGE + 1)
         shown, moment = found[:_PAGE], await now(tx)
         people = await get_many(tx, [one for each in shown for one in _ids(each)])
-    more = {"kind": kind, "of": of, "before": str(shown[-1].entry)} if len(found) > _PAGE else None
+    more = {"kind": kind, "of": of, "who": who, "before": str(shown[-1].entry)} if len(found) > _PAGE else None
     page = LogPage(
         size=newest.size if newest else 0,
         note=newest.note if newest else "",
@@ -79,6 +80,7 @@ async def _page(visit: Visit, *, checked: Checked | None = None) -> Response:
         lines=tuple(_line(one, people, moment) for one in shown),
         kinds=tuple(Choice(value=one.value, label=one.value, is_chosen=one.value == kind) for one in EventKind),
         of=of,
+        who=who,
         checked=checked,
         more_url=f"{PATH}?{urlencode(more)}" if more else "",
     )
@@ -93,10 +95,10 @@ def _number(typed: str) -> int | None:
     return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) <= _LONGEST_NUMBER else None
 
 
-async def _subject(tx: Tx, of: str) -> str | None:
+async def _named(tx: Tx, typed: str) -> str | None:
     """Return the id that events have of what was typed, which may be the name of a person or an agent."""
-    named = await find(tx, of) if of else None
-    return named.id if named else of or None
+    named = await find(tx, typed) if typed else None
+    return named.id if named else typed or None
 
 
 def _ids(event: AuditEvent) -> list[str]:

@@ -1,40 +1,57 @@
 """One invocation with its timeline, the list of one's own, and calling one off."""
 
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from hub.core.errors import InputError
-from hub.identity.directory import get_many
+from hub.identity.directory import find, get_many
 from hub.identity.permissions import Permission, may
 from hub.invocations.aftermath import taken_back_among
-from hub.invocations.queries import cancel, every_invocation, my_invocations
+from hub.invocations.queries import Wanted, cancel, every_invocation, my_invocations
 from hub.invocations.resolve import may_settle
+from hub.invocations.states import State
 from hub.invocations.undoing import Undo, undo
-from hub.storage import now
+from hub.storage import Tx, now
 from hub.web.dossier import open_dossier
 from hub.web.invocation_views import invocation_line, invocation_page
+from hub.web.state_words import STATES
 from hub.web.timeline import read_timeline
+from hub.web.views.catalog import Choice
 from hub.web.views.invocation import InvocationsPage
 from hub.web.visits import Shown, Visit, redirect_telling, show
 
 _PAGE = 40
+_ASKED = ("of", "agent", "tool", "state", "since")
+"""What the list's address may ask for."""
 
 
 async def show_invocations(visit: Visit) -> Response:
     """Show what agents asked for in the visitor's name, or to auditors in anybody's, newest first."""
-    asked = visit.request.query_params
-    after, of_everybody = asked.get("after"), asked.get("of") == "everybody"
+    asked = {name: visit.request.query_params.get(name, "").strip() for name in _ASKED}
+    of_everybody = asked["of"] == "everybody"
     read = every_invocation if of_everybody else my_invocations
-    found = await read(visit.runtime, visit.session.caller, after=after, limit=_PAGE)
+    async with visit.runtime.database.reading() as tx:
+        wanted = await _wanted(tx, asked)
+    after = visit.request.query_params.get("after")
+    found = await read(visit.runtime, visit.session.caller, wanted=wanted, after=after, limit=_PAGE)
     async with visit.runtime.database.reading() as tx:
         agents = await get_many(tx, [each.agent_id for each in found.items])
         taken_back = await taken_back_among(tx, found.items)
         at = await now(tx)
+    more = {**{name: text for name, text in asked.items() if text}, "after": found.next_after or ""}
     page = InvocationsPage(
         lines=tuple(invocation_line(each, agents, at, is_taken_back=each.id in taken_back) for each in found.items),
-        more_url=_more(found.next_after, of_everybody=of_everybody),
+        more_url=f"/invocations?{urlencode(more)}" if found.next_after else "",
         of_everybody=of_everybody,
+        agent=asked["agent"],
+        tool=asked["tool"],
+        states=tuple(
+            Choice(value=one.value, label=STATES[one].label, is_chosen=one.value == asked["state"]) for one in State
+        ),
+        since=asked["since"],
         may_see_all=may(visit.person, Permission.SEE_AUDIT),
     )
     title = "Everybody's invocations" if of_everybody else "My invocations"
@@ -42,10 +59,23 @@ async def show_invocations(visit: Visit) -> Response:
     return show(visit, shown)
 
 
-def _more(after: str | None, *, of_everybody: bool) -> str:
-    if after is None:
-        return ""
-    return f"/invocations?{urlencode({'of': 'everybody', 'after': after} if of_everybody else {'after': after})}"
+async def _wanted(tx: Tx, asked: Mapping[str, str]) -> Wanted:
+    """Return what the page's address asks for; what nobody can read there asks for nothing."""
+    named = await find(tx, asked["agent"]) if asked["agent"] else None
+    is_state = asked["state"] in {one.value for one in State}
+    return Wanted(
+        agent_id=named.id if named else asked["agent"] or None,
+        tool=asked["tool"] or None,
+        states=frozenset({State(asked["state"])}) if is_state else None,
+        since=_midnight(asked["since"]),
+    )
+
+
+def _midnight(day: str) -> datetime | None:
+    try:
+        return datetime.combine(date.fromisoformat(day), time.min, UTC)
+    except ValueError:
+        return None
 
 
 async def show_invocation(visit: Visit) -> Response:

@@ -3,12 +3,17 @@
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import event, text
 from world import World
 
+from hub.identity.principals import Caller, Role
+from hub.invocations.queries import Wanted, every_invocation
+from hub.invocations.states import State
 from hub.invocations.tables import NewRow
 from hub.invocations.trust import trust_in
 from hub.storage import Database
@@ -61,6 +66,29 @@ async def test_what_is_asked_about_a_write_is_found_in_the_indexes_of_writes(wor
 
     assert "ix_invocations_intent" in used
     assert used & OF_WHAT_WAS_SENT, "of so few rows a planner may take any of them"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Wanted(agent_id="agt_1"), "ix_invocations_(agent|requester)"),
+        (Wanted(tool="item_get"), "ix_invocations_tool"),
+        (Wanted(states=frozenset({State.IN_DOUBT})), "ix_invocations_state"),
+        (Wanted(since=datetime(2026, 1, 1, tzinfo=UTC)), "autoindex_invocations|pk_invocations|invocations_pkey"),
+    ],
+    ids=("agent", "tool", "state", "since"),
+)
+async def test_what_auditors_look_for_is_found_in_an_index_and_not_sorted(
+    world: World, wanted: Wanted, index: str
+) -> None:
+    auditor = Caller(actor=replace(world.ann, roles=frozenset({Role.AUDITOR})))
+    with heard(world.runtime.database) as asked:
+        await every_invocation(world.runtime, auditor, wanted=wanted)
+
+    plan = await plans_of(world.runtime.database, asked)
+
+    assert re.search(index, plan), plan
+    assert "TEMP B-TREE" not in plan
 
 
 async def test_a_read_is_in_none_of_them(world: World) -> None:

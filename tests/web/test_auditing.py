@@ -1,6 +1,9 @@
 """What auditors read on pages: the log and its proof, everybody's calls, the rules in force; and no more than that."""
 
 import json
+import re
+from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import select, update
@@ -115,6 +118,55 @@ async def test_the_log_is_taken_away_and_verifies_elsewhere(world: World, audito
     async with world.runtime.database.reading() as tx:
         taken = await tx.scalar(select(EventRow.actor).where(EventRow.kind == EventKind.LOG_EXPORTED.value))
     assert taken == world.ann.id
+
+
+def ids_on(visitor: Visitor) -> list[str]:
+    return [part.partition('"')[0] for part in visitor.html.split('href="/invocations/')[1:]]
+
+
+async def test_everybodys_invocations_are_found_by_agent_tool_state_and_day(world: World, auditor: Visitor) -> None:
+    written = await world.call("item_update", {"id": 1, "quantity": 11})
+    read = await world.call("item_get", {"id": 1})
+
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    for asked, found in (
+        ({"agent": "bot"}, [read.id, written.id]),
+        ({"agent": world.bot.id, "tool": "item_get"}, [read.id]),
+        ({"state": "VERIFIED"}, [written.id]),
+        ({"since": day}, [read.id, written.id]),
+        ({"since": "2100-01-01"}, []),
+        ({"agent": "rita"}, []),
+        ({"state": "nonsense", "since": "nonsense"}, [read.id, written.id]),
+    ):
+        await auditor.get(f"/invocations?{urlencode({'of': 'everybody', **asked})}")
+        assert ids_on(auditor) == found, asked
+        kept = dict(auditor.form("/invocations").fields)
+        assert all(kept[name] == text for name, text in asked.items() if name != "state")
+
+
+async def test_more_of_a_filtered_list_is_filtered_too(world: World, auditor: Visitor) -> None:
+    reads = [await world.call("item_get", {"id": 1}) for _ in range(41)]
+    await world.call("item_update", {"id": 1, "quantity": 11})
+
+    await auditor.get("/invocations?of=everybody&tool=item_get&agent=bot")
+    (more,) = set(re.findall(r'href="(/invocations\?[^"]+after=[^"]+)"', auditor.html))
+    await auditor.get(more.replace("&amp;", "&"))
+
+    assert ids_on(auditor) == [reads[0].id]
+    kept = dict(auditor.form("/invocations").fields)
+    assert kept == {"of": "everybody", "agent": "bot", "tool": "item_get", "state": "", "since": ""}
+
+
+async def test_the_log_is_read_by_who_did_something(world: World, auditor: Visitor) -> None:
+    asked = await world.call("ticket_create", {"title": "x"})
+    await world.vote(asked, world.ann)
+
+    for who, of_it in (("ann", 1), (world.ann.id, 1), ("rita", 0)):
+        await auditor.get(f"/audit?who={who}&kind=vote.cast")
+        assert auditor.page.status_code == 200
+        assert auditor.html.count(f'href="/invocations/{asked.id}"') == of_it
+    await auditor.get("/audit?who=ann")
+    assert ("who", "ann") in auditor.form("/audit").fields
 
 
 async def test_an_auditor_opens_anybodys_call_which_is_on_record_and_changes_nothing(

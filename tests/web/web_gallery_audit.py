@@ -43,6 +43,7 @@ LOG = LogPage(
         Choice(value="invocation.received", label="invocation.received", is_chosen=True),
     ),
     of="rita",
+    who="bot",
     more_url="/audit?before=3",
 )
 PROVEN = "Proven: 2,101 events, from number 9,952 to 12,052, under one signed checkpoint."

@@ -11,6 +11,7 @@ from hub.web.comparison import comparison, plain_fields
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.state_words import TAKEN_BACK_SINCE
+from hub.web.views.catalog import Choice
 from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage, InvocationsPage
 from hub.web.wording import REVERSALS, Word
 
@@ -158,4 +159,13 @@ INVOCATION_LISTS = {
         lines=(_LINE, replace(_LINE, state=WAITING), replace(_LINE, state=IN_DOUBT)), more_url="/invocations?after=x"
     ),
     "empty": InvocationsPage(lines=()),
+    "filtered": InvocationsPage(
+        lines=(),
+        of_everybody=True,
+        may_see_all=True,
+        agent=HOSTILE,
+        tool="party_find",
+        states=(Choice(value="IN_DOUBT", label="In doubt", is_chosen=True),),
+        since="2026-11-20",
+    ),
 }

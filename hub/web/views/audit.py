@@ -47,6 +47,8 @@ class LogPage:
     kinds: tuple[Choice, ...]
     of: str = ""
     """What was asked for: a name or an id."""
+    who: str = ""
+    """Whose events were asked for: a name or an id."""
     checked: Checked | None = None
     more_url: str = ""
     problem: str = ""

@@ -6,6 +6,7 @@ from hub.web.comparison import Comparison, Field
 from hub.web.inert import Inert
 from hub.web.moments import At
 from hub.web.views.approval import Claim
+from hub.web.views.catalog import Choice
 from hub.web.views.grounds import RuleLine, Undo
 from hub.web.views.plan import ProgressLine
 from hub.web.wording import Word
@@ -43,6 +44,12 @@ class InvocationsPage:
     lines: tuple[InvocationLine, ...]
     more_url: str = ""
     of_everybody: bool = False
+    agent: str = ""
+    """What was asked for: an account name or an id."""
+    tool: str = ""
+    states: tuple[Choice, ...] = ()
+    since: str = ""
+    """The day from which on, as a browser writes it."""
     may_see_all: bool = False
     """Whether the viewer is an auditor, who may look at everybody's."""
 

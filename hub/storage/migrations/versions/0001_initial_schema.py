@@ -291,6 +291,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invocations")),
     )
     with op.batch_alter_table("invocations", schema=None) as batch_op:
+        batch_op.create_index("ix_invocations_agent", ["agent_id", "id"], unique=False)
         batch_op.create_index("ix_invocations_agent_created", ["agent_id", "created_at"], unique=False)
         batch_op.create_index(
             "ix_invocations_agent_sent",
@@ -351,6 +352,8 @@ def upgrade() -> None:
             sqlite_where=sa.text("run_id IS NOT NULL"),
             postgresql_where=sa.text("run_id IS NOT NULL"),
         )
+        batch_op.create_index("ix_invocations_state", ["state", "id"], unique=False)
+        batch_op.create_index("ix_invocations_tool", ["tool_name", "id"], unique=False)
         batch_op.create_index(
             "ix_invocations_tool_sent",
             ["tool_id", "sent_at"],
@@ -1813,6 +1816,8 @@ def downgrade() -> None:
             sqlite_where=sa.text("sent_at IS NOT NULL"),
             postgresql_where=sa.text("sent_at IS NOT NULL"),
         )
+        batch_op.drop_index("ix_invocations_tool")
+        batch_op.drop_index("ix_invocations_state")
         batch_op.drop_index(
             "ix_invocations_run",
             sqlite_where=sa.text("run_id IS NOT NULL"),
@@ -1857,6 +1862,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("sent_at IS NOT NULL"),
         )
         batch_op.drop_index("ix_invocations_agent_created")
+        batch_op.drop_index("ix_invocations_agent")
 
     op.drop_table("invocations")
     op.drop_table("identity_generation")
