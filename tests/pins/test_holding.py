@@ -267,7 +267,8 @@ async def test_a_change_that_would_replace_another_release_by_now_has_another_di
 
     assert before is not None
     assert after is not None
-    assert (after.id, after.spec) == (before.id, before.spec)
+    assert (before.spec.version, after.spec.version) == ("1.0.1", "1.0.2")
+    assert (after.id, after.spec.model_copy(update={"version": "1.0.1"})) == (before.id, before.spec)
     assert after.digest != before.digest
     with pytest.raises(Conflict, match="not what you looked at"):
         await accept(notes, before)
