@@ -4,16 +4,18 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
+from connectors.sdk.vocabulary import Effect
 from hub import approvals
 from hub.audit import EventKind, events_of
 from hub.identity.authority import Authority
-from hub.identity.principals import Caller
+from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.queries import answers_for, current
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
 from hub.storage import Tx, now
 
 SHOWN: Final = ("arguments", "claims", "result")
+_SETTLING: Final = frozenset({EventKind.COMMIT_RESOLVED, EventKind.GLASS_BROKEN})
 ONE_LOOK: Final = timedelta(minutes=10)
 """Within this, whoever looks again at the same state of a call is still looking: pages are loaded more than once."""
 
@@ -34,14 +36,22 @@ async def note_looks(caller: Caller, invocations: Iterable[Invocation], authorit
 
 
 async def _is_outsider(caller: Caller, standing: Invocation, runtime: Runtime) -> bool:
-    """Return whether somebody is no party of a call, and decides neither it nor what it belongs to."""
+    """Return whether somebody is no party of a call, and neither decides nor settles it, nor what it belongs to."""
     async with runtime.database.reading() as tx:
-        if await answers_for(tx, caller, standing):
+        if await answers_for(tx, caller, standing) or await _has_settled(tx, caller, standing):
             return False
         if standing.question is not None and await approvals.is_deciding(tx, caller.actor, standing.question):
             return False
     whole = standing.undoes or (standing.part.plan_id if standing.part else None)
     return whole is None or await _is_outsider(caller, await current(runtime, whole), runtime)
+
+
+async def _has_settled(tx: Tx, caller: Caller, standing: Invocation) -> bool:
+    """Return whether somebody has found out what became of a call, or let it go without its approval."""
+    if standing.effect is Effect.READ or caller.actor.kind is not PrincipalKind.USER:
+        return False
+    theirs = (one.kind for one in await events_of(tx, standing.id) if one.actor == caller.actor.id)
+    return any(kind in _SETTLING for kind in theirs)
 
 
 async def _is_looking(tx: Tx, shown: Invocation, person_id: str) -> bool:

@@ -86,13 +86,24 @@ async def test_an_operator_who_is_not_asked_leaves_one_event_of_a_look_and_whoev
     assert await looks(world, waiting.id) == [omar.id, omar.id]
 
 
-async def test_whoever_owns_the_agent_that_asks_for_nobody_is_no_outsider(world: World, visitor: Visitor) -> None:
+async def test_whoever_settles_a_call_or_owns_the_agent_that_asks_for_nobody_is_no_outsider(
+    world: World, visitor: Visitor
+) -> None:
+    await add(world, "omar", Role.OPERATOR)
     waiting = await world.call("ticket_create", {"title": "x"}, caller=replace(world.caller, on_behalf_of=None))
-    await visitor.log_in("rita", PASSWORD)  # she owns it
-
-    assert (await visitor.get(f"/invocations/{waiting.id}")).status_code == 200
-
+    assert waiting.question is not None
+    async with browser_of(world.runtime) as rita:  # she owns the agent
+        await rita.log_in("rita", PASSWORD)
+        assert (await rita.get(f"/invocations/{waiting.id}")).status_code == 200
     assert await looks(world, waiting.id) == []
+
+    await visitor.log_in("omar", PASSWORD)
+    await visitor.get(f"/approvals/{waiting.id}/broken-glass")
+    before = await looks(world, waiting.id)
+    await visitor.submit(f"/approvals/{waiting.id}/broken-glass", reason="It is raining in.")
+    await visitor.follow()
+    assert visitor.page.status_code == 200
+    assert await looks(world, waiting.id) == before
 
 
 async def test_whoever_is_no_operator_sees_nothing_of_what_waits_for_others(world: World, visitor: Visitor) -> None:
