@@ -101,8 +101,8 @@ async def test_a_call_is_undone_from_its_page_and_both_pages_lead_to_each_other(
     assert "<h2>Done, and taken back since</h2>" in rita.html
     assert f"{page}/undo" not in rita.html
     await rita.get("/invocations")
-    assert rita.html.count("Done, and taken back since") == 1
-    assert rita.html.count("Done and verified") == 1
+    assert rita.html.count(">Done, and taken back since</span>") == 1
+    assert rita.html.count(">Done and verified</span>") == 1
 
 
 async def test_a_conflict_shows_what_was_before_what_we_wrote_and_what_is_now(world: World, rita: Visitor) -> None:
