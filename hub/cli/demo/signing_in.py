@@ -21,6 +21,7 @@ REFRESH_BEFORE: Final = 60.0
 """How many seconds before its end a token is renewed."""
 _SECONDS_TO_ANSWER: Final = 60
 _SEE_OTHER: Final = 303
+_MOST_LEAPS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +55,9 @@ class Browser:
         """Open an authorization URL, log in if need be, allow what the page asks for; return what the client gets."""
         page = self._client.get(url)
         expect(page.status_code == _SEE_OTHER, f"The authorization endpoint answered {page.status_code}: {page.text}")
-        page = self._client.get(page.headers["location"])
+        page = self._followed(page)
         if page.url.path == "/login":
-            page = self._press(page, "/login", name=self._name, password=self._password)
-            page = self._client.get(page.headers["location"])
+            page = self._followed(self._press(page, "/login", name=self._name, password=self._password))
         where = page.url.path
         expect(where.startswith("/consent/"), f"Expected the consent page, and came to {where}: {page.status_code}")
         answer = self._press(page, where, answer="allow")
@@ -66,6 +66,14 @@ class Browser:
     def close(self) -> None:
         """Close the browser."""
         self._client.close()
+
+    def _followed(self, answer: httpx2.Response) -> httpx2.Response:
+        """Return the page that an answer leads to, by however few more answers like it."""
+        for _ in range(_MOST_LEAPS):
+            if answer.status_code != _SEE_OTHER:
+                break
+            answer = self._client.get(answer.headers["location"])
+        return answer
 
     def _press(self, page: httpx2.Response, action: str, **typed: str) -> httpx2.Response:
         form = _Form(action)
