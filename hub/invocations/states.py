@@ -105,13 +105,9 @@ JOINABLE: Final = frozenset(State) - {
     State.DENIED,
     State.PREVIEW_FAILED,
     State.FAILED,
-    State.NOT_APPLIED,
     State.REJECTED,
-    State.EXPIRED,
-    State.CANCELLED,
-    State.UNDONE,
 }
-"""What a repeated call may join; after the others, the same call is a new attempt on purpose."""
+"""What a repeated call joins unless it was told that it may be tried again; else it is a new attempt on purpose."""
 
 DONE: Final = frozenset({State.COMMITTED, State.VERIFIED, State.DIVERGED, State.UNVERIFIABLE})
 """The write has happened."""

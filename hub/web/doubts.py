@@ -20,11 +20,11 @@ from hub.invocations.resolve import (
     resolve,
 )
 from hub.invocations.states import State
-from hub.web.comparison import Comparison, Field, comparison, plain_fields
 from hub.web.dossier import Dossier, open_dossier
-from hub.web.field_words import arguments_words
+from hub.web.grounds import grounds_of
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import At, at
+from hub.web.views.grounds import Grounds
 from hub.web.visits import Shown, Visit, redirect_telling, show
 from hub.web.wording import TIERS, UPSTREAM_CLASSES, Word
 
@@ -78,8 +78,7 @@ class DoubtPage:
     card: DoubtCard
     invocation_url: str
     reference: str
-    changes: tuple[Comparison, ...]
-    argument_fields: tuple[Field, ...]
+    grounds: Grounds
     found: tuple[FoundLine, ...]
     needed: int
     action: str = ""
@@ -141,8 +140,8 @@ async def _contradicted(visit: Visit, why: str) -> Response:
 
 async def _shown(visit: Visit, *, problem: str = "", status: int = 200) -> Response:
     dossier = await open_dossier(visit, visit.request.path_params["invocation_id"])
-    invocation, preview = dossier.invocation, dossier.invocation.preview
-    if invocation.state is not State.IN_DOUBT:
+    invocation, record = dossier.invocation, dossier.invocation.preview
+    if invocation.state is not State.IN_DOUBT or record is None:
         raise NotFound("It is not in doubt, or not any more.")
     async with visit.runtime.database.reading() as tx:
         found = await findings_on(tx, invocation.id)
@@ -153,8 +152,7 @@ async def _shown(visit: Visit, *, problem: str = "", status: int = 200) -> Respo
         card=_card(dossier),
         invocation_url=f"/invocations/{invocation.id}",
         reference=invocation.upstream_key,
-        changes=tuple(comparison(one, dossier.words) for one in (preview.preview.changes if preview else ())),
-        argument_fields=plain_fields(invocation.arguments, arguments_words(dossier.operation)),
+        grounds=grounds_of(dossier, record),
         found=tuple(_found_line(one, people, dossier) for one in found),
         needed=operators_needed(invocation),
         action=f"{PATH}/{invocation.id}" if is_open else "",

@@ -55,4 +55,4 @@ def test_done_states_are_told_as_done_and_nothing_in_doubt_is() -> None:
 
 def test_a_repeat_joins_what_is_done_and_never_what_was_refused() -> None:
     assert DONE <= JOINABLE
-    assert not JOINABLE & {State.DENIED, State.REJECTED, State.EXPIRED, State.CANCELLED, State.FAILED}
+    assert not JOINABLE & {State.DENIED, State.PREVIEW_FAILED, State.REJECTED, State.FAILED}

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from web_gallery_grounds import HOSTILE_CHANGE, TERM
+from web_gallery_grounds import BLIND, HOSTILE_GROUNDS, ORDINARY, UNUSUAL
 from web_gallery_tool import HOSTILE
 
 from connectors.sdk.vocabulary import Tier, UpstreamClass
-from hub.web.comparison import comparison, plain_fields
+from hub.web.comparison import plain_fields
 from hub.web.doubts import DoubtCard, DoubtPage, DoubtsPage, FoundLine
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
@@ -45,8 +45,7 @@ _DOUBT = DoubtPage(
     card=_CARD,
     invocation_url="/invocations/inv_1",
     reference="inv_1.1",
-    changes=(),
-    argument_fields=plain_fields({"text": "Back at noon"}),
+    grounds=replace(ORDINARY, **BLIND, argument_fields=plain_fields({"text": "Back at noon"})),
     found=(),
     needed=1,
     action="/doubts/inv_1",
@@ -59,15 +58,14 @@ DOUBT_LISTS = {
 }
 DOUBTS = {
     "blind": _DOUBT,
-    "previewed": replace(_DOUBT, changes=(comparison(TERM),)),
+    "previewed": replace(_DOUBT, grounds=UNUSUAL),
     "critical": replace(_DOUBT, card=replace(_CARD, tier=TIERS[Tier.CRITICAL]), found=(_FOUND,), needed=2),
     "refused": replace(_DOUBT, reason="I looked.", problem="You have said the opposite before."),
     "own": replace(_DOUBT, action=""),
     "hostile": replace(
         _DOUBT,
         card=_HOSTILE_CARD,
-        changes=(comparison(HOSTILE_CHANGE),),
-        argument_fields=plain_fields({"text": HOSTILE}),
+        grounds=HOSTILE_GROUNDS,
         found=(replace(_FOUND, who=HOSTILE, reason=inert(HOSTILE)),),
     ),
 }
