@@ -18,6 +18,7 @@ from hub.identity.resources import EVERYTHING
 from hub.invocations.beside_tools import Addresses
 from hub.invocations.journal import load
 from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Invocation
 from hub.mcp.retelling import retold, told_at
 
 Json = Any
@@ -119,6 +120,15 @@ LINK, ITS_LINK = ({"type": "resource_link", "uri": uri} for uri in ("page://1", 
 EMBEDDED, ITS_EMBEDDED = ({"type": "resource", "resource": one} for one in (LINK, ITS_LINK))
 
 
+async def called(hub: WorkingHub, connect: Connect, token: str) -> tuple[Invocation, Caller]:
+    """Return a call that was made, as it stands, and who made it."""
+    async with connect(token=token) as client:
+        await client.call_tool(*CALL)
+    async with hub.database.reading() as tx:
+        standing = await load(tx, (await tx.scalars(select(InvocationRow.id))).one())
+        return standing, Caller(actor=await get(tx, standing.agent_id))
+
+
 @pytest.mark.parametrize(
     ("output", "told"),
     [
@@ -133,12 +143,7 @@ EMBEDDED, ITS_EMBEDDED = ({"type": "resource", "resource": one} for one in (LINK
 async def test_only_what_may_be_the_result_of_a_federated_tool_is_retold(
     hub: WorkingHub, connect: Connect, token: str, output: Json, told: Json
 ) -> None:
-    async with connect(token=token) as client:
-        await client.call_tool(*CALL)
-    async with hub.database.reading() as tx:
-        called = (await tx.scalars(select(InvocationRow.id))).one()
-        standing = await load(tx, called)
-        caller = Caller(actor=await get(tx, standing.agent_id))
+    standing, caller = await called(hub, connect, token)
 
     seen = await told_at(EVERYTHING, caller, replace(standing, output=output), hub.runtime)
 
@@ -148,12 +153,7 @@ async def test_only_what_may_be_the_result_of_a_federated_tool_is_retold(
 async def test_what_a_call_came_to_is_told_also_where_its_server_is_no_longer_seen(
     hub: WorkingHub, connect: Connect, token: str
 ) -> None:
-    async with connect(token=token) as client:
-        await client.call_tool(*CALL)
-    async with hub.database.reading() as tx:
-        called = (await tx.scalars(select(InvocationRow.id))).one()
-        standing = await load(tx, called)
-        caller = Caller(actor=await get(tx, standing.agent_id))
+    standing, caller = await called(hub, connect, token)
 
     seen = await told_at("taken-away", caller, replace(standing, output={"content": [LINK]}), hub.runtime)
 
