@@ -1,6 +1,7 @@
 """Writes in doubt on pages: which there are, and the form on which an operator says what became of one."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,9 +92,11 @@ async def show_doubts(visit: Visit) -> Response:
     """Show what nobody knows the outcome of, to those who settle it."""
     demand(visit.person, Permission.RESOLVE_DOUBTS)
     waiting = await doubtful(visit.runtime, limit=_MOST + 1)
-    dossiers = [await open_dossier(visit, one.id) for one in waiting[:_MOST]]
-    cards = tuple(_card(one) for one in dossiers if one.invocation.state is State.IN_DOUBT)
-    page = DoubtsPage(cards=cards, is_cut=len(waiting) > _MOST)
+    cards: list[DoubtCard] = []
+    for one in waiting[:_MOST]:
+        with suppress(NotFound):  # settled since it was listed, and so no longer what an operator may look at
+            cards.append(_card(await open_dossier(visit, one.id)))
+    page = DoubtsPage(cards=tuple(cards), is_cut=len(waiting) > _MOST)
     return show(visit, Shown(template="doubts.html", title="Writes in doubt", page=page, here="health"))
 
 

@@ -51,11 +51,11 @@ async def make_critical(world: World) -> None:
         await tx.execute(update(InvocationRow).values(tier="critical"))
 
 
-async def forge(browser: Visitor, lost: Invocation) -> int:
+async def forge(browser: Visitor, lost: Invocation, answer: str = "done") -> int:
     """Send what the form would have sent, from a page that has none; return the status of the answer."""
     await browser.get("/approvals")
     token = dict(browser.form("/logout").fields)["csrf_token"]
-    fields = [("csrf_token", token), ("has_happened", "done"), ("reason", SEEN)]
+    fields = [("csrf_token", token), ("has_happened", answer), ("reason", SEEN)]
     return (await browser.post(f"/doubts/{lost.id}", fields)).status_code
 
 
@@ -203,6 +203,7 @@ async def test_nobody_else_sees_or_settles_them(world: World, visitor: Visitor, 
     assert (await visitor.get("/doubts")).status_code == 403
     assert (await visitor.get(f"/doubts/{lost.id}")).status_code == 403
     assert await forge(visitor, lost) == 403
+    assert await forge(visitor, lost, answer="perhaps") == 403
     assert await state_of(world, lost) is State.IN_DOUBT
 
 
@@ -216,6 +217,7 @@ async def test_an_administrator_is_told_who_settles_them(world: World, visitor: 
     assert "needs a look" in visitor.text
     assert "Operators settle them" in visitor.text
     assert 'href="/doubts"' not in visitor.html
+    assert '<span class="count">' not in visitor.html
 
 
 async def test_what_is_no_write_in_doubt_has_no_page(world: World, omar: Visitor) -> None:
@@ -223,4 +225,6 @@ async def test_what_is_no_write_in_doubt_has_no_page(world: World, omar: Visitor
     assert waiting.state is State.AWAITING_APPROVAL
 
     assert (await omar.get(f"/doubts/{waiting.id}")).status_code == 404
+    await omar.get(f"/invocations/{waiting.id}")
+    assert "/doubts/" not in omar.html
     assert (await omar.get("/doubts/inv_nothing")).status_code == 404
