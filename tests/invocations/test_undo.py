@@ -123,6 +123,19 @@ async def test_what_stands_again_is_undone_anew_and_once(world: World) -> None:
 
 
 @ONE_ENGINE
+async def test_while_it_is_not_known_whether_an_undo_was_undone_nothing_is_told_as_taken_back(world: World) -> None:
+    done = await world.call("item_update", {"id": 1, "quantity": 9})
+    first = await undone(world, done)
+    second = await undone(world, first)
+    for sent_at, taken_back_by in ((second.sent_at, ""), (None, first.id)):
+        stands = {"state": State.IN_DOUBT.value if sent_at else State.AWAITING_APPROVAL.value, "sent_at": sent_at}
+        async with world.runtime.database.transaction() as tx:
+            await tx.execute(update(InvocationRow).where(InvocationRow.id == second.id).values(stands))
+
+        assert (await current(world.runtime, done.id)).taken_back_by == taken_back_by
+
+
+@ONE_ENGINE
 async def test_an_undo_that_an_operator_found_done_takes_back_and_one_found_not_done_does_not(world: World) -> None:
     done = await world.call("item_update", {"id": 1, "quantity": 9})
     taken_back = await undone(world, done)
