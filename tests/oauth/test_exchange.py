@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from oauth_hub import PUBLIC_URL, RESOURCE, Hub, agent_of, error_in
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from hub.audit.tables import EventRow
 from hub.core.errors import NotFound, Unauthenticated
@@ -22,6 +22,7 @@ from hub.identity.clients import ClientAuthentication, create_agent, issue_secre
 from hub.identity.grants_consent import withdraw_consent
 from hub.identity.grants_exchange import ACCESS_TOKEN, JWT, MOST_ACTORS, TOKEN_EXCHANGE
 from hub.identity.tables import GrantRow
+from hub.storage import now
 
 pytestmark = pytest.mark.anyio
 
@@ -311,6 +312,25 @@ async def test_who_passed_its_leave_on_is_told_to_the_person(two: Two) -> None:
 
     assert [leave.passed_on_by for leave in found[two.first.agent.id].leaves] == [None]
     assert {leave.passed_on_by for leave in found[two.second.agent.id].leaves} == {None, two.first.agent}
+
+
+async def test_the_latest_leave_that_was_passed_on_is_told_until_it_is_over_and_to_its_person_alone(two: Two) -> None:
+    ada, passed_on = two.first.ada.id, GrantRow.parent_id.is_not(None)
+    await exchanged(two)
+    async with two.first.database.transaction() as tx:
+        await tx.execute(update(GrantRow).where(passed_on).values(created_at=await now(tx) - timedelta(minutes=5)))
+    await exchanged(two, scope="tryton:read")
+
+    async def told_to(person: str) -> list[tuple[str, ...]]:
+        async with two.first.database.reading() as tx:
+            leaves = [leave for one in await acting_for(tx, person) for leave in one.leaves]
+        return [leave.scopes for leave in leaves if leave.passed_on_by]
+
+    assert await told_to(ada) == [("tryton:read",)]
+    assert await told_to(two.second.agent.id) == []
+    async with two.first.database.transaction() as tx:
+        await tx.execute(update(GrantRow).where(passed_on).values(expires_at=await now(tx)))
+    assert await told_to(ada) == []
 
 
 async def test_an_agent_acts_no_longer_once_the_person_takes_it_back_and_one_that_does_not_is_not_found(

@@ -1,20 +1,22 @@
 """Agents that act for me: what each may do stands on a page, and is taken back there at once."""
 
+import re
 from collections.abc import AsyncGenerator
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from sqlalchemy import select, update
 from starlette.applications import Starlette
-from web_visitor import Visitor
+from web_visitor import Visitor, browser_of
 from world import PASSWORD, World
 
 from hub.audit import EventKind
 from hub.audit.tables import EventRow
 from hub.identity.authority import Authority
-from hub.identity.clients import issue_secret
-from hub.identity.tables import ClientRow
+from hub.identity.clients import NewAgent, create_agent, issue_secret
+from hub.identity.tables import ClientRow, ConsentRow
 from hub.oauth import oauth_routes
+from hub.storage import now
 from hub.web import web_routes
 
 pytestmark = pytest.mark.anyio
@@ -82,8 +84,27 @@ async def test_the_menu_leads_there_as_long_as_an_agent_may_act(world: World, ri
     await rita.get("/acting")
     assert '<a href="/acting" aria-current="page">Agents that act for me' in rita.html
     await rita.submit(f"/acting/{world.bot.id}/stop")
-    await rita.follow()
+    await rita.get("/")
     assert entry not in rita.html
+
+
+async def test_the_menu_of_others_leads_nowhere_and_agents_are_in_the_order_of_their_names(
+    world: World, rita: Visitor
+) -> None:
+    authority = Authority(database=world.runtime.database, keys=world.runtime.keys)
+    async with world.runtime.database.transaction() as tx:
+        for name in ("Zoe", "Abe"):
+            new = NewAgent(name=name.lower(), display_name=name, owner_id=world.ann.id)
+            leave = {"user_id": world.rita.id, "resource": world.runtime.public_url, "scopes": ["upstream:read"]}
+            agent = await create_agent(tx, new, authority)
+            tx.add(ConsentRow(id=f"cns_{name}", client_id=agent.id, given_at=await now(tx), **leave))
+    await rita.get("/acting")
+    assert re.findall("Zoe|Abe", rita.text)[0] == "Abe"
+
+    async with browser_of(world.runtime) as ann:
+        await ann.log_in("ann", PASSWORD)
+        await ann.get("/")
+        assert 'href="/acting"' not in ann.html
 
 
 async def test_the_page_says_what_the_latest_answer_allows_and_no_earlier_one(world: World, rita: Visitor) -> None:
