@@ -10,11 +10,13 @@ from typing import Any, Final, cast
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend  # pyright: ignore[reportUnknownVariableType]  # no types
+from jsonschema_rs import Draft202012Validator as QuickValidator
 from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from schemas.bounds import count_steps, known, weight_of
+from schemas.formats import FORMATS
 from schemas.leaves import LEAVES, Check
 from schemas.patterns import compile_pattern
 from schemas.wording import Finding, findings_of, others_of
@@ -108,6 +110,8 @@ _METAS: Final[Registry[Json]] = Registry[Json]().with_resources(
     if "2020-12" in uri
 )
 """What a schema is, checked by our own keywords."""
+_QUICK: Final = QuickValidator(Draft202012Validator.META_SCHEMA, validate_formats=True, formats=dict(FORMATS))
+"""The same, a thousand times faster; it is believed where it finds nothing wrong."""
 
 
 def validator_for(schema: Mapping[str, Json], known_too: Registry[Json]) -> Draft202012Validator:
@@ -117,6 +121,15 @@ def validator_for(schema: Mapping[str, Json], known_too: Registry[Json]) -> Draf
 
 def schema_problem(schema: Mapping[str, Json]) -> Finding | None:
     """Return what makes `schema` none of the dialect 2020-12, None: it is one."""
+    if _is_surely_one(schema):
+        return None
     errors: Iterable[ValidationError] = validator_for(_META, _METAS).iter_errors(without_dialect(schema))  # pyright: ignore[reportUnknownMemberType]  # partial stubs
     first = next(iter(errors), None)
     return None if first is None else findings_of([first])[0]
+
+
+def _is_surely_one(schema: Mapping[str, Json]) -> bool:
+    try:
+        return _QUICK.is_valid(without_dialect(schema))
+    except ValueError:  # what it cannot read, such as half a character or a great depth, jsonschema may
+        return False

@@ -1,5 +1,6 @@
 """Compiled schemas: one verdict on two paths, every violation at its place, defaults without touching the value."""
 
+import re
 from copy import deepcopy
 from typing import Any
 
@@ -278,6 +279,29 @@ def test_the_fast_path_and_jsonschema_never_disagree(
 
     assert compiled.is_quick
     assert compiled.is_valid(value) == (compiled.violations(value) == [])
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"properties": {"a": {"type": "strin"}}}, "/properties/a/type: "),
+        ({"maxLength": -1}, "/maxLength: must be at least 0"),
+        ({"required": ["a", "a"]}, "/required: has an item twice"),
+        ({"pattern": "("}, "/pattern: must have the format regex"),
+        ({"$vocabulary": {"x y": True}}, "/$vocabulary: must have the format uri"),
+        ({"$anchor": "1"}, "/$anchor: must match"),
+    ],
+    ids=str,
+)
+def test_what_is_no_schema_is_told_at_its_place(schema: dict[str, Json], said: str) -> None:
+    with pytest.raises(SchemaInvalid, match=f"^{re.escape(said)}"):
+        compile_schema(schema)
+
+
+def test_a_schema_that_the_quick_reader_cannot_read_is_read_by_the_other() -> None:
+    half_a_character = {"properties": {"\ud800": {"type": "integer"}}}
+
+    assert not compile_schema(half_a_character).is_valid({"\ud800": "x"})
 
 
 def test_a_pattern_ends_where_the_text_ends_and_knows_ascii_only() -> None:

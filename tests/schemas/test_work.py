@@ -9,6 +9,7 @@ from hub.core.errors import ArgumentsInvalid
 from hub.registry.arguments import canonical_under
 from schemas import CompiledSchema, SchemaInvalid, compile_schema, lint_input
 from schemas.bounds import MOST_STEPS, Bounded, count_steps
+from schemas.keywords import schema_problem
 from schemas.patterns import PatternUnusable, compile_pattern
 
 Json = Any
@@ -27,6 +28,14 @@ def takes_at_most(steps: int, schema: CompiledSchema, value: Json) -> bool:
         is_valid = schema.is_valid(value)
         count_steps(MOST_STEPS - steps)
         return is_valid
+
+
+def test_thousands_of_ordinary_schemas_are_read_in_few_steps() -> None:
+    ordinary = {f"field_{number}": {"type": "string", "maxLength": 200} for number in range(20)}
+
+    with Bounded():
+        for _ in range(2000):
+            assert schema_problem({"type": "object", "properties": ordinary, "required": ["field_1"]}) is None
 
 
 @pytest.mark.parametrize("more", [{}, RARE], ids=["quick", "rare"])
