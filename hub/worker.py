@@ -26,6 +26,7 @@ from hub.invocations.handles import forget_handles
 from hub.invocations.journal import WORK
 from hub.invocations.late_questions import forget_questions
 from hub.invocations.listening_upstream import StandingStreams
+from hub.invocations.overtaking import Overtaking
 from hub.invocations.pinning import Looks
 from hub.invocations.provenance import forget_values
 from hub.invocations.reminders import chase_due
@@ -74,6 +75,7 @@ async def work(runtime: Runtime, notify: Notify, keeping: Keeping = USUAL) -> No
         for lane in lanes(notify):
             group.create_task(keep(partial(outbox.deliver, runtime.database, lane, limit=20), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: expire_overdue(runtime), pause=LOOK_AGAIN_SECONDS))
+        group.create_task(keep(Overtaking(runtime).turn, pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: chase_due(runtime), pause=LOOK_AGAIN_SECONDS))
         group.create_task(keep(lambda: watch(runtime), pause=WATCH_SECONDS))
         group.create_task(_look_at_servers(runtime))

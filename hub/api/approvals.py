@@ -1,5 +1,6 @@
 """Approvals: the questions that wait for a person, all that is known about one, and the vote on it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -146,7 +147,7 @@ async def list_approvals(runtime: RuntimeParameter, acting: Person) -> Inbox:
     async with runtime.database.reading() as tx:
         waiting = await approvals.waiting_for(tx, acting.principal)
     invocations = [await current(runtime, one) for one in waiting]
-    return Inbox(items=[_summary(one, one.question) for one in invocations if one.question is not None])
+    return _open(invocations)
 
 
 @router.get("/waiting", operation_id="listWaiting", summary="All that waits for anybody")
@@ -155,7 +156,7 @@ async def list_waiting(runtime: RuntimeParameter, _acting: WaitingReader) -> Inb
     async with runtime.database.reading() as tx:
         waiting = await approvals.all_waiting(tx)
     invocations = [await current(runtime, one) for one in waiting]
-    return Inbox(items=[_summary(one, one.question) for one in invocations if one.question is not None])
+    return _open(invocations)
 
 
 @router.get("/{invocation_id}", operation_id="getApproval", summary="All that is known about one question")
@@ -276,6 +277,11 @@ async def _asked(runtime: Runtime, acting: Acting, invocation_id: str) -> tuple[
     if question is None or preview is None:
         raise NotFound("Nobody is asked about this invocation.")
     return invocation, question, preview
+
+
+def _open(invocations: Iterable[Invocation]) -> Inbox:
+    """Return the questions that are still open: some were, until they were read."""
+    return Inbox(items=[_summary(one, asked) for one in invocations if (asked := one.question) and asked.is_open])
 
 
 def _summary(invocation: Invocation, question: Question) -> Summary:

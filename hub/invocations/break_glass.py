@@ -19,6 +19,7 @@ from hub.identity.principals import Principal
 from hub.invocations.callers import caller_of, voters_excluded
 from hub.invocations.decisions import basis, decide_on_glass, on_record
 from hub.invocations.journal import Step, hold, load, move
+from hub.invocations.overtaking import refuse_overtaken
 from hub.invocations.plan_steps import is_plan
 from hub.invocations.refusals import Attempt, record_refusal
 from hub.invocations.refuse import NotByPolicy
@@ -94,6 +95,7 @@ async def _break(tx: Tx, breaking: Breaking, runtime: Runtime) -> Invocation:
         )
     excluded = question.excluded | voters_excluded(await caller_of(tx, standing))
     _check(breaking, question, excluded, at=await now(tx))
+    await refuse_overtaken(tx, standing)
     if waiting := await unreviewed_glass(tx, breaking.breaker.id):
         raise Conflict(f"Somebody else must first review what you let go before: {waiting}.")
     tool = await read_current(

@@ -19,6 +19,7 @@ from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.aftermath import with_aftermath
 from hub.invocations.journal import Step, channel_of, load, move, snapshot
+from hub.invocations.overtaking import overtake, why_overtaken
 from hub.invocations.plan_progress import with_progress
 from hub.invocations.plan_steps import is_plan
 from hub.invocations.plan_stop import stop_plan
@@ -35,10 +36,15 @@ LOOK_AGAIN_SECONDS = 0.5
 
 
 async def current(runtime: Runtime, invocation_id: str) -> Invocation:
-    """Return how the invocation stands now; what has passed its deadline has expired, however late any timer is."""
+    """Return how the invocation stands now, however late any timer is: what has passed its deadline has expired, and a
+    question that can take effect no more is overtaken.
+    """
     async with runtime.database.reading() as tx:
         standing = await with_aftermath(tx, await with_progress(tx, await load(tx, invocation_id)))
         is_overdue = standing.expires_at is not None and standing.expires_at <= await now(tx)
+        is_overtaken = not is_overdue and bool(await why_overtaken(tx, standing))
+    if is_overtaken:
+        return await overtake(invocation_id, runtime)
     if not is_overdue or standing.state not in {State.AWAITING_APPROVAL, State.APPROVED}:
         return standing
     changes = {"error_code": "expired", "error_message": "Nobody decided in time.", "lease_until": None}

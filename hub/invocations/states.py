@@ -46,9 +46,10 @@ MOVES: Final[dict[State, frozenset[State]]] = {
     State.PREVIEWING: frozenset(
         {State.PREVIEW_FAILED, State.DENIED, State.APPROVED, State.AWAITING_APPROVAL, State.CANCELLED}
     ),
-    # back to a preview only with other arguments, which an approver has proposed: another revision
+    # back to a preview with other arguments, which an approver has proposed; or over STALE, where another release has
+    # taken the place of what is asked about: another revision
     State.AWAITING_APPROVAL: frozenset(
-        {State.APPROVED, State.REJECTED, State.EXPIRED, State.CANCELLED, State.PREVIEWING}
+        {State.APPROVED, State.REJECTED, State.EXPIRED, State.CANCELLED, State.PREVIEWING, State.STALE}
     ),
     State.APPROVED: frozenset({State.COMMITTING, State.EXPIRED, State.CANCELLED, State.STALE}),
     # nothing has been sent: the way back is open

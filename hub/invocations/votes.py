@@ -11,6 +11,7 @@ from hub.invocations.approve import call_for
 from hub.invocations.decisions import basis, decide_on_mandate, on_record
 from hub.invocations.granting import take_back_like
 from hub.invocations.journal import Step, announce, hold, load, move, record_event
+from hub.invocations.overtaking import refuse_overtaken
 from hub.invocations.refusals import Attempt, record_refusal
 from hub.invocations.refuse import NotByPolicy
 from hub.invocations.runtime import Runtime
@@ -29,7 +30,7 @@ async def vote(ballot: Ballot, runtime: Runtime) -> Invocation:
 
     Raises:
         ChangedSinceSeen: the ballot is for an older preview; the message says what is different now.
-        Conflict: the question is closed, or the voter has voted.
+        Conflict: the question is closed or overtaken, or the voter has voted.
         Forbidden: the voter takes part in the call or is not asked.
         FreshLoginNeeded: a rule wants a younger login.
         NotFound: nothing is asked about this invocation.
@@ -49,8 +50,9 @@ async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
     question, mandate = await approvals.cast(tx, ballot)
     standing = await load(tx, ballot.invocation_id)
     decision = await opinion(tx, mandate, standing, runtime)
-    if ballot.choice is Choice.APPROVE:  # whom it lets say no is not its business
+    if ballot.choice is Choice.APPROVE:  # whom it lets say no is not its business, and a no ends it either way
         refuse_denied(decision)
+        await refuse_overtaken(tx, standing)
     counted = question.votes[-1]
     facts = {
         **on_record(decision),

@@ -17,7 +17,7 @@ from hub.registry.connecting import (
     renew_connection,
     system_of,
 )
-from hub.registry.current import read_current, why_closed
+from hub.registry.current import read_current, why_closed, why_replaced
 from hub.registry.declaring import composite_tools, declare
 from hub.registry.defining import check_definition, define_server, rename_entry, retire_server
 from hub.registry.digests import proof_digest
@@ -67,7 +67,7 @@ from hub.registry.serving import (
     publish,
     unpublish,
 )
-from hub.registry.stewardship import CATALOG_CHANNEL, Stewards, require_steward
+from hub.registry.stewardship import CATALOG_CHANNEL, Stewards, catalog_generation, require_steward
 from hub.registry.using import (
     Release,
     get_release,
@@ -138,6 +138,7 @@ __all__ = [
     "badge_for",
     "canonical_arguments",
     "canonical_under",
+    "catalog_generation",
     "change_connection",
     "check_definition",
     "check_servers",
@@ -199,5 +200,6 @@ __all__ = [
     "unpublish",
     "versions",
     "why_closed",
+    "why_replaced",
     "withdraw_version",
 ]

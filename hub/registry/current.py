@@ -5,6 +5,7 @@ from sqlalchemy import select
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.errors import NotFound, Quarantined, Unavailable
 from hub.registry.badges import badge_for
+from hub.registry.composites import BoundStep, steps_of
 from hub.registry.entries import Entry, callable_tool
 from hub.registry.publishing import Parts, published
 from hub.registry.reading import connection_of, connection_row, server_of, server_row, tool_of, tool_row, version_of
@@ -64,6 +65,42 @@ async def why_closed(tx: Tx, tool_version_id: str, connection_id: str, *, genera
     if disabled_at is not None:
         return "Its connection is disabled."
     return "" if current == generation else "The connection has been changed or signed in anew."
+
+
+async def why_replaced(tx: Tx, tool_version_id: str, connection_id: str, *, generation: int) -> str:
+    """Return in a clause what has taken the place of what a call was asked about; empty while nothing has.
+
+    That is another version in use where its connection leads, of its tool or of a step's, or none at all any more; or
+    another generation of the connection.
+    """
+    row, connection = await _version_row(tx, tool_version_id), await connection_row(tx, connection_id)
+    environment = connection.environment
+    used = await tx.get(VersionInUseRow, (row.tool_id, environment), populate_existing=True)
+    if used is None:
+        return f"the tool is not offered in {environment} any more"
+    if used.version_id != row.id:
+        return "the tool has a new version"
+    if connection.generation != generation:
+        return "the connection has been changed or signed in anew"
+    for step in steps_of(OperationSpec.model_validate_json(row.spec)):
+        if not await _is_used(tx, step, environment):
+            return f"the tool {step.tool!r} of its step {step.name!r} has changed"
+    return ""
+
+
+async def _is_used(tx: Tx, step: BoundStep, environment: str) -> bool:
+    used = (
+        select(VersionInUseRow.version_id)
+        .join(ToolRow, ToolRow.id == VersionInUseRow.tool_id)
+        .join(ToolVersionRow, ToolVersionRow.id == VersionInUseRow.version_id)
+        .where(
+            VersionInUseRow.environment == environment,
+            ToolRow.connector == step.connector,
+            ToolRow.name == step.tool,
+            ToolVersionRow.digest == step.tool_version_digest,
+        )
+    )
+    return await tx.scalar(used) is not None
 
 
 async def read_operation(tx: Tx, tool_version_id: str) -> OperationSpec:

@@ -20,6 +20,7 @@ from hub.invocations.masking import mask_for
 from hub.invocations.queries import current
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
+from hub.invocations.values import Invocation
 from hub.invocations.votes import vote
 from hub.promotions import Promotion
 from hub.web.approval_views import approval_page, inbox_card
@@ -30,6 +31,7 @@ from hub.web.dossier import Dossier, open_dossier
 from hub.web.field_words import FieldWords
 from hub.web.inert import inert_name
 from hub.web.moments import span
+from hub.web.notices import Notice
 from hub.web.views.approval import ApprovalPage, Decision, Difference, InboxPage, ReleaseLine
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
 
@@ -41,6 +43,10 @@ _NOTICES: Final = {
     Choice.REJECT: "Your rejection is on record, and your reason goes back to the agent.",
 }
 _CONFIRMED: Final = "Your confirmation is on record."
+_VOID: Final = Notice(
+    text="You agreed, and something has changed since then, so that counts no more. Nothing was carried out.",
+    tone="warn",
+)
 
 
 async def count_waiting(runtime: Runtime, person: Principal) -> int:
@@ -161,7 +167,10 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
         if asked is not None:
             record = replace(asked, preview=(await _hiding(visit, invocation_id))(asked.preview))
     page = replace(
-        approval_page(dossier, record, question), revised=revised(dossier), drifted=await _drifted(visit, dossier)
+        approval_page(dossier, record, question),
+        revised=revised(dossier),
+        drifted=await _drifted(visit, dossier),
+        is_overtaken=_is_overtaken(visit.person, dossier.invocation, question),
     )
     if page.is_open and _may_break_glass(visit.person, question):
         page = replace(page, glass_url=f"/approvals/{invocation_id}/broken-glass")
@@ -181,6 +190,13 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
         grant_url=_grant_url(visit.person, dossier, question),
     )
     return replace(page, decision=decision, counter=counter_form(dossier.invocation, question))
+
+
+def _is_overtaken(person: Principal, invocation: Invocation, question: Question) -> bool:
+    is_asked_anew = (
+        question.is_open and question.revision > 1 and person.id not in {one.voter_id for one in question.votes}
+    )
+    return is_asked_anew or invocation.state in {State.STALE, State.PREVIEWING}
 
 
 def _may_break_glass(person: Principal, question: Question) -> bool:
@@ -246,7 +262,7 @@ def _draft(visit: Visit) -> str:
 async def _refused(visit: Visit, ballot: Ballot, error: InputError | Conflict) -> Response:
     page = await _page(visit, ballot.invocation_id)
     if page.decision is None:
-        return _shown(visit, page, status=409)
+        return _shown(visit, replace(page, why_no_decision=error.message), status=409)
     decision = replace(page.decision, reason=ballot.reason, problem=error.message)
     return _shown(visit, replace(page, decision=decision), status=400 if isinstance(error, InputError) else 409)
 
@@ -315,8 +331,11 @@ def _of_record(target: str, pair: tuple[Change | None, Change | None], words: Fi
 
 
 def _shown(visit: Visit, page: ApprovalPage, *, status: int = 200) -> Response:
+    void = {agreed: _VOID for agreed in (_NOTICES[Choice.APPROVE], _CONFIRMED) if page.is_overtaken}
     title = "Approval"
     if page.decision is not None:
         title = "Confirm or decline" if page.decision.confirms else "Approve or reject"
-    shown = Shown(template="approval.html", title=title, page=page, here="approvals", status=status)
-    return show(visit, shown)
+    return show(
+        visit,
+        Shown(template="approval.html", title=title, page=page, here="approvals", status=status, told_otherwise=void),
+    )

@@ -16,7 +16,7 @@ _PURPOSE: Final = "web notice"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A sentence at the top of a page; `tone` is `good` or `bad`."""
+    """A sentence at the top of a page; `tone` is `good`, `warn` or `bad`."""
 
     text: str = ""
     tone: str = "good"

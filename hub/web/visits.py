@@ -1,7 +1,7 @@
 """One request of one person: session, form and chrome; what stands before and after every screen's own work."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
@@ -250,12 +250,15 @@ class Shown:
     here: str = ""
     status: int = 200
     form_target: str | None = None
+    told_otherwise: Mapping[str, Notice] = field(default_factory=dict[str, Notice])
+    """What is told in the place of a notice that is true no more by the time the page is shown, by its text."""
 
 
 def show(guest: Guest, shown: Shown) -> Response:
     """Return the page, with its chrome for whoever looks and the headers every page has."""
     viewer = viewer_of(guest) if isinstance(guest, Visit) else None
     notice = guest.notices.left(guest.request) if isinstance(guest, Visit) else Notice()
+    notice = shown.told_otherwise.get(notice.text, notice)
     chrome = Chrome(title=shown.title, viewer=viewer, here=shown.here, notice=notice.text, notice_tone=notice.tone)
     html = render(shown.template, chrome, shown.page)
     headers = page_headers(is_secure=guest.is_secure, form_target=shown.form_target)

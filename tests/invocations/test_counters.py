@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from questions import add_person, ask_by, rules
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from world import World
 
 from connectors.sdk.rules import Rule
@@ -22,7 +22,8 @@ from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
-from hub.registry import find_tool, set_rules
+from hub.registry import Environment, NewConnection, create_connection, find_tool, set_rules
+from hub.registry.tables import EntryRow
 from hub.storage import now
 from schemas import check_published
 
@@ -237,6 +238,27 @@ async def test_nothing_is_proposed_for_a_connection_that_has_changed(world: Worl
     asked = await world.call("item_put", MANY)
     async with world.runtime.database.transaction() as tx:
         await world.runtime.vault.put(tx, world.connection_id, {"token": world.upstream.token}, world.runtime.authority)
+
+    with pytest.raises(Conflict, match="This question is closed"):
+        await counter(instead(world, asked, FEW), world.runtime)
+
+    assert (await current(world.runtime, asked.id)).state is State.STALE
+
+
+async def test_nothing_is_proposed_for_a_tool_that_uses_another_connection(world: World) -> None:
+    asked = await world.call("item_put", MANY)
+    new = NewConnection(
+        name="other",
+        connector="upstream",
+        environment=Environment.DEV,
+        base_url=world.upstream.base_url,
+        prefix="other_",
+    )
+    async with world.runtime.database.transaction() as tx:
+        other = await create_connection(tx, new, world.runtime.authority)
+        await tx.execute(delete(EntryRow).where(EntryRow.connection_id == other.id))
+        here = (EntryRow.server == asked.server, EntryRow.name == "item_put")
+        await tx.execute(update(EntryRow).where(*here).values(connection_id=other.id))
 
     with pytest.raises(Conflict, match="has changed since this was asked"):
         await counter(instead(world, asked, FEW), world.runtime)

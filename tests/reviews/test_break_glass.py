@@ -174,6 +174,16 @@ async def test_whoever_may_not_is_refused_and_that_is_on_record(world: World) ->
 
 
 @ONE_ENGINE
+async def test_what_was_overtaken_cannot_be_let_go(world: World) -> None:
+    waiting, omar = await asked(world), await operator(world)
+    secret = {"token": world.upstream.token}
+    async with world.runtime.database.transaction() as tx:
+        await world.runtime.vault.put(tx, world.connection_id, secret, world.runtime.authority)
+
+    with pytest.raises(Conflict, match="overtaken before you decided: the connection has been changed"):
+        await break_glass(breaking(waiting, omar), world.runtime)
+
+
 async def test_what_does_not_wait_any_more_cannot_be_let_go(world: World) -> None:
     omar, waiting = await operator(world), await asked(world)
     await cancel(world.runtime, world.caller, waiting.id, reason="not needed")

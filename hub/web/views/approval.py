@@ -203,6 +203,8 @@ class ApprovalPage:
     traces: tuple[TraceLine, ...] = ()
     is_moving: bool = False
     """Whether it is decided and under way, so that the page keeps looking how it stands."""
+    is_overtaken: bool = False
+    """Whether what the viewer may have agreed to counts no more, and it is previewed or asked anew."""
     is_over: bool = False
     """Whether it has ended, so that no time runs any more."""
     claimed_by: str = ""
