@@ -48,6 +48,12 @@ def money(minor: int, currency: str | None) -> str:
     return f"{sign}{currency}\N{NO-BREAK SPACE}{figures}"
 
 
+def how_written(currency: str) -> str:
+    """Return in words what `minor_units` understands of this currency: `in EUR, like 1234.50`."""
+    digits = minor_digits(currency)
+    return f"in whole minor units of {currency}" if digits is None else f"in {currency}, like {_example(digits)}"
+
+
 def minor_units(written: str, currency: str) -> int:
     """Return the minor units of what somebody wrote: `1,234.50` of EUR are 123450.
 
@@ -60,6 +66,9 @@ def minor_units(written: str, currency: str) -> int:
         unknown = "how many decimals it has is not known here"
         raise InputError(f"Of {shown(currency)}, minor units are written as a whole number: {unknown}.")
     if said is None or len(said["part"] or "") > (digits or 0):
-        example = "1234" if not digits else f"1234.{'50'.ljust(digits, '0')[:digits]}"
-        raise InputError(f"An amount of {currency} is written like {example}.")
+        raise InputError(f"An amount of {currency} is written like {_example(digits or 0)}.")
     return int(said["whole"].replace(",", "") + (said["part"] or "").ljust(digits or 0, "0"))
+
+
+def _example(digits: int) -> str:
+    return f"1234.{'50'.ljust(digits, '0')[:digits]}" if digits else "1234"

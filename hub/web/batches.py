@@ -1,5 +1,6 @@
 """A batch: questions of the same shape on one page, and one decision about those that are chosen."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ from hub import approvals
 from hub.approvals import Ballot, Choice, Limit, Question
 from hub.core.canonical import digest
 from hub.core.errors import FreshLoginNeeded, InputError, Malformed, NotFound
+from hub.core.money import minor_units
 from hub.identity.principals import Principal
 from hub.invocations.batch import Decided, Item, vote_on_batch, waiting_together
 from hub.invocations.runtime import Runtime
@@ -116,7 +118,7 @@ def _kept(page: BatchPage, form: Form, *, problem: str) -> BatchPage:
         page,
         items=tuple(replace(item, is_chosen=item.value in ticked) for item in page.items),
         rows=form.one("rows"),
-        money=form.one("money_minor"),
+        money=form.one("money"),
         reason=form.one("reason"),
         problem=problem,
     )
@@ -199,17 +201,15 @@ def _chosen(value: str) -> Item:
 
 
 def _limit(visit: Visit) -> Limit:
-    rows, money = visit.form.one("rows"), visit.form.one("money_minor")
-    currency = visit.form.one("currency") or None
-    return Limit(rows=_figure(rows), money_minor=_figure(money), currency=currency)
-
-
-def _figure(text: str) -> int | None:
-    if not text.strip():
-        return None
-    if not (text.strip().isascii() and text.strip().isdigit()):
-        raise InputError("Write a limit as a whole number. Nothing was decided.")
-    return int(text)
+    rows, money = visit.form.one("rows").strip(), visit.form.one("money").strip()
+    currency = visit.form.one("currency")
+    if rows and not re.fullmatch("[0-9]{1,15}", rows):
+        raise InputError("Write how many records as a whole number. Nothing was decided.")
+    return Limit(
+        rows=int(rows) if rows else None,
+        money_minor=minor_units(money, currency) if money else None,
+        currency=currency or None,
+    )
 
 
 def _told(decided: list[Decided]) -> str:

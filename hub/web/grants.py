@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from hub import standing
 from hub.core.errors import Conflict, FreshLoginNeeded, InputError, NotFound
-from hub.core.money import money
+from hub.core.money import minor_units, money
 from hub.identity.directory import get_many
 from hub.invocations.granting import Wanted, give, seen_by, take_back
 from hub.invocations.secrecy import recorded_arguments
@@ -148,8 +148,8 @@ def _wanted(visit: Visit, invocation_id: str, page: NewGrantPage) -> Wanted:
         uses=_number(form.one("uses"), "uses"),
         lasts=timedelta(days=min(_number(form.one("days"), "days"), 10_000)),
         limits=_limits(visit, page),
-        money_minor=_number(form.one("money") or "0", "money"),
-        money_per_call_minor=_number(form.one("money_per_call") or "0", "money"),
+        money_minor=minor_units(form.one("money") or "0", page.currency),
+        money_per_call_minor=minor_units(form.one("money_per_call") or "0", page.currency),
     )
 
 

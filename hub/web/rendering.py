@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from hub.core.money import how_written
 from hub.web.inert import inert, inert_name
 from hub.web.menu import Entry
 
@@ -64,6 +65,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shared: Mapping[str, Any] = {"static_url": static_url, "inert_name": inert_name, "inert_text": inert}
+    shared: Mapping[str, Any] = {
+        "static_url": static_url,
+        "inert_name": inert_name,
+        "inert_text": inert,
+        "how_written": how_written,
+    }
     environment.globals.update(shared)
     return environment

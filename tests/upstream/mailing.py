@@ -1,14 +1,17 @@
 """A connector for the notes of the test upstream whose writes are told to somebody: what happens beside a change."""
 
+import re
 from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
-from connectors.sdk import AuthSpec, Connector, Context, Effect, Preview, SafeRule, SideEffect, Tier
+from connectors.sdk import AuthSpec, Blast, Connector, Context, Effect, Preview, SafeRule, SideEffect, Tier
 
 Text = Annotated[str, Field(min_length=1, max_length=80)]
 ATTACHED: Final = "what is attached"
 NOBODY: Final = "nobody"
+STAMPED: Final = "stamped for {} cents"
+"""What a text says of a letter that costs money."""
 
 connector = Connector(
     "mailing",
@@ -40,4 +43,6 @@ async def _(context: Context, text: Text, recipient: Text) -> Preview:
     del context
     told = [] if recipient == NOBODY else [SideEffect(kind="letter", recipient=recipient)]
     unseen = [ATTACHED] if "attached" in text else []
-    return Preview.send("notes", {"text": text}, unknown=["id"], side_effects=told, not_covered=unseen)
+    paid = re.search(STAMPED.format("([0-9]+)"), text)
+    blast = Blast(money_minor=int(paid[1]), currency="EUR") if paid else Blast()
+    return Preview.send("notes", {"text": text}, unknown=["id"], side_effects=told, blast=blast, not_covered=unseen)

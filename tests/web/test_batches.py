@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from doors.mailing import asked_to_send, connect_mailing
+from upstream.mailing import STAMPED
 from web_visitor import Visitor
 from world import World
 
@@ -76,10 +78,11 @@ async def test_two_new_records_are_not_the_same(world: World, ann: Visitor) -> N
     ("typed", "told"),
     [
         ({"item": [], "decision": "approve"}, "Nothing is chosen."),
-        ({"rows": "many", "decision": "approve"}, "Write a limit as a whole number."),
+        ({"rows": "many", "decision": "approve"}, "Write how many records as a whole number."),
+        ({"rows": "9" * 5000, "decision": "approve"}, "Write how many records as a whole number."),
         ({"rows": "1"}, "Press Approve or Reject."),
     ],
-    ids=("nothing-ticked", "no-number", "no-button"),
+    ids=("nothing-ticked", "no-number", "far-too-long", "no-button"),
 )
 async def test_what_stands_against_a_decision_is_told_on_its_page_which_keeps_what_was_typed(
     world: World, ann: Visitor, typed: dict[str, str | list[str]], told: str
@@ -100,3 +103,25 @@ async def test_what_stands_against_a_decision_is_told_on_its_page_which_keeps_wh
     assert ("rows", typed.get("rows", "")) in kept
     assert [value for name, value in kept if name == "item"] == typed.get("item", ticked)
     assert {(await current(world.runtime, one.id)).state for one in asked} == {State.AWAITING_APPROVAL}
+
+
+async def test_money_is_typed_as_people_write_its_currency_and_what_moves_more_is_left(
+    world: World, ann: Visitor
+) -> None:
+    await connect_mailing(world)
+    within, beyond = [await asked_to_send(world, STAMPED.format(cents), "ann@example.org") for cents in (1250, 1251)]
+    assert within.question is not None
+    page = f"/approval-batches/{within.question.shape}"
+    await ann.get(page)
+    assert "in EUR, like 1234.50" in ann.text
+
+    await ann.submit(page, money="12,50", decision="approve", reason="")
+    assert ann.page.status_code == 400
+    assert "An amount of EUR is written like 1234.50." in ann.text
+    assert ("money", "12,50") in ann.form(page).fields
+    await ann.submit(page, money="12.50", decision="approve", reason="")
+    await ann.follow()
+
+    assert f"1 of 2 votes are on record. {beyond.id}: Left undecided: it moves more than the limit." in ann.text
+    assert (await current(world.runtime, within.id)).state is State.APPROVED
+    assert (await current(world.runtime, beyond.id)).state is State.AWAITING_APPROVAL

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from doors.mailing import asked_to_send, connect_mailing
 from questions import rules
+from upstream.mailing import STAMPED
 from web_visitor import Visitor
 from world import World
 
@@ -45,6 +47,24 @@ async def test_an_approver_allows_calls_like_a_question_and_takes_that_back(worl
     await ann.follow()
     assert "it was revoked" in ann.html
     assert (await put(world, 43)).state is State.AWAITING_APPROVAL
+
+
+async def test_money_is_allowed_in_the_figures_of_its_currency(world: World, ann: Visitor) -> None:
+    await connect_mailing(world)
+    asked = await asked_to_send(world, STAMPED.format(1250), "ann@example.org")
+    form = f"/approvals/{asked.id}/standing-grant"
+
+    await ann.get(form)
+    assert ann.text.count("in EUR, like 1234.50") == 2
+    await ann.submit(form, money="1.234,5", money_per_call="12.50", reason="Stamps are cheap.")
+    assert ann.page.status_code == 400
+    assert "An amount of EUR is written like 1234.50." in ann.text
+    await ann.submit(form, money="1,234.5", money_per_call="12.50", reason="Stamps are cheap.")
+    await ann.follow()
+
+    assert "EUR 1,234.50 left" in ann.text
+    assert (await asked_to_send(world, STAMPED.format(1251), "ann@example.org")).state is State.AWAITING_APPROVAL
+    assert (await asked_to_send(world, STAMPED.format(1250), "carl@example.org")).state in DONE
 
 
 @pytest.mark.parametrize("why_not", ["owns-the-agent", "two-votes"])
