@@ -21,7 +21,7 @@ from sandbox.line import Dropped, KeptWaiting, NoAnswer, Progress
 from sandbox.pace import LONGEST_WAIT_SECONDS, asked_to_wait
 from sandbox.requests import problem_with, size_problem
 from sandbox.sign_in import Proof
-from sandbox.transcript import Answer, Attempt, Fate, Transcript, noting_sign_ins
+from sandbox.transcript import Answer, Attempt, Fate, Line, Transcript, noting
 from sandbox.upstream import LARGEST_ANSWER, Exchange, Hear, Received, Way
 
 Permit = Callable[[], Awaitable[None]]
@@ -184,7 +184,7 @@ class Channel:
 
     async def _proof(self, attempt: Attempt, *, fresh: bool = False) -> Proof:
         try:
-            with noting_sign_ins(self.transcript):
+            with noting(self.transcript):
                 return await self._way(attempt).sign_in.proof(fresh=fresh)
         except BaseException:
             attempt.end(Fate.NOT_SENT)
@@ -199,26 +199,29 @@ class Channel:
         is_alone = not self._only_reads(attempt)
         exchange = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=is_alone, hear=self.hear)
         try:
-            return attempt, await self._exchanged(attempt, exchange)
+            return await self._exchanged(attempt, exchange)
         except Unavailable as error:
             if is_alone or not (isinstance(error.__cause__, Dropped) and exchange.progress.has_begun):
                 raise
         attempt = self._again(attempt)
         alone = Exchange(attempt.request, proof, self.bounds.answer_bytes, is_alone=True, hear=self.hear)
-        return attempt, await self._exchanged(attempt, alone)
+        return await self._exchanged(attempt, alone)
 
-    async def _exchanged(self, attempt: Attempt, exchange: Exchange) -> Received:
+    async def _exchanged(self, attempt: Attempt, exchange: Exchange) -> tuple[Attempt, Received]:
         await self._turn_comes(attempt)
+        line = Line(attempt)
+        exchange.turned_away = line.turned_away
         try:
-            received = await self._way(attempt).exchange(exchange)
+            with noting(self.transcript):
+                received = await self._way(attempt).exchange(exchange)
         except NoAnswer as error:
-            attempt.end(_fate_of_a_read(exchange))
+            line.end(_fate_of_a_read(exchange))
             raise Unavailable(str(error)) from error
         except BaseException:  # out of time, or out of reach
-            attempt.end(_fate_of_a_read(exchange))
+            line.end(_fate_of_a_read(exchange))
             raise
         self._way(attempt).pace.heed(received.response)
-        return received
+        return line.attempt, received
 
     def _again(self, attempt: Attempt) -> Attempt:
         self._count()
@@ -230,32 +233,39 @@ class Channel:
             raise Stopped(f"It declares at most {self.bounds.unsafe_requests} request(s) that change something.")
         await self._turn_comes(attempt)  # before the permit: what is on record as sent waits no more
         proof = await self._permitted(attempt, self.permit)
-        progress = Progress(until=self.bounds.until)
+        line = Line(attempt)
         exchange = Exchange(
-            attempt.request, proof, self.bounds.answer_bytes, is_alone=True, progress=progress, hear=self.hear
+            attempt.request,
+            proof,
+            self.bounds.answer_bytes,
+            is_alone=True,
+            progress=Progress(until=self.bounds.until),
+            hear=self.hear,
+            turned_away=line.turned_away,
         )
         try:
-            received = await self.upstream.exchange(exchange)
+            with noting(self.transcript):
+                received = await self.upstream.exchange(exchange)
         except KeptWaiting as error:
-            attempt.end(Fate.NOT_SENT)
+            line.end(Fate.NOT_SENT)
             raise Unavailable(f"{error} Nothing was sent.") from error
         except NoAnswer as error:
             if not exchange.progress.has_begun:
-                attempt.end(Fate.NOT_SENT)
+                line.end(Fate.NOT_SENT)
                 raise Unavailable("The system cannot be reached; nothing was sent.") from error
-            attempt.end(Fate.UNKNOWN)
+            line.end(Fate.UNKNOWN)
             raise Unknown(str(error)) from error
         except BaseException:  # out of time
-            attempt.end(Fate.UNKNOWN if exchange.progress.has_begun else Fate.NOT_SENT)
+            line.end(Fate.UNKNOWN if exchange.progress.has_begun else Fate.NOT_SENT)
             raise
-        return self._understood(attempt, received, proof)
+        return self._understood(line.attempt, received, proof)
 
     def _understood(self, attempt: Attempt, received: Received, proof: Proof) -> WireResponse:
         """Return the answer to an unsafe request, if it says clearly what became of it."""
         self.upstream.pace.heed(received.response)
         if self.upstream.sign_in.has_lost(received.response.status):
             self.upstream.sign_in.forget(proof)
-        if not is_clear(attempt.request, received.response):
+        if received.is_disproved or not is_clear(attempt.request, received.response):
             attempt.end(Fate.UNKNOWN, Answer(status=received.response.status, size=received.size))
             raise Unknown(f"The system's answer ({received.response.status}) does not say whether it was done.")
         attempt.end(Fate.ANSWERED, self._noted(attempt, received))

@@ -11,7 +11,9 @@ from typing import Final
 from connectors.sdk.wire import WireRequest
 
 SIGN_IN: Final = "sign in"
-"""The operation of a request that the broker sends by itself, to prove who the hub is."""
+"""The operation of a request that a way sends by itself, to prove who the hub is."""
+IS_IT_THERE: Final = "ping"
+"""The operation of one that asks whether a session is there yet, after a request in it was refused."""
 _LONGEST_PATH: Final = 300
 _LONGEST_OPERATION: Final = 120
 
@@ -23,6 +25,10 @@ class Fate(StrEnum):
     NOT_SENT = "not sent"
     NO_ANSWER = "no answer"
     ANSWERED = "answered"
+    TURNED_AWAY = "turned away"
+    """By a server that did not know its session and looked at nothing in it; it was sent again in another, if it could
+    be.
+    """
     UNKNOWN = "unknown"
 
 
@@ -113,9 +119,28 @@ class Attempt:
 _asking: ContextVar[Transcript | None] = ContextVar("_asking", default=None)
 
 
+@dataclass(slots=True)
+class Line:
+    """The line of a request that may have to be sent again: each time that it leaves has a line of its own."""
+
+    attempt: Attempt
+    is_over: bool = False
+
+    def turned_away(self, answer: Answer, *, is_last: bool) -> None:
+        """Write that nobody looked at it; if that was not the last time, it leaves again now."""
+        self.attempt.end(Fate.TURNED_AWAY, answer)
+        self.is_over = is_last
+        self.attempt = self.attempt.again()
+
+    def end(self, fate: Fate, answer: Answer | None = None) -> None:
+        """Write what became of it, if it was not turned away for good."""
+        if not self.is_over:
+            self.attempt.end(fate, answer)
+
+
 @contextmanager
-def noting_sign_ins(transcript: Transcript) -> Generator[None]:
-    """Note on `transcript` what is sent within the block to sign in, because a request on it needed that."""
+def noting(transcript: Transcript) -> Generator[None]:
+    """Note on `transcript` what the way sends by itself within the block, because a request on it needed that."""
     before = _asking.set(transcript)
     try:
         yield
@@ -124,10 +149,10 @@ def noting_sign_ins(transcript: Transcript) -> Generator[None]:
 
 
 @contextmanager
-def signing_in(path: str) -> Generator[Attempt]:
-    """Yield the attempt to sign in at `path`; if nobody ends it, it was not answered."""
+def by_itself(path: str, operation: str) -> Generator[Attempt]:
+    """Yield the attempt of a way to ask at `path` for `operation`; if nobody ends it, it was not answered."""
     request = WireRequest.model_construct(method="POST", path=path)
-    attempt = Attempt(transcript=Transcript(), request=request, operation=SIGN_IN, is_safe=True)
+    attempt = Attempt(transcript=Transcript(), request=request, operation=operation, is_safe=True)
     try:
         yield attempt
     finally:

@@ -18,7 +18,7 @@ from sandbox.reach import OutOfReach, Reach
 from sandbox.requests import checked_base_url
 from sandbox.sign_in import Keep, Proof, Secrets, SignIn, SignInRefused, Ways
 from sandbox.tokens import TokenRequest
-from sandbox.transcript import Answer, Fate, signing_in
+from sandbox.transcript import SIGN_IN, Answer, Fate, by_itself
 
 Json = Any
 """Any JSON value."""
@@ -38,6 +38,19 @@ Hear = Callable[[Mapping[str, Json]], Awaitable[Json | None]]
 where it cannot."""
 
 
+class TurnedAway(Protocol):
+    """Hears of each time that a request was turned away, with the answer, before it is sent again or given up."""
+
+    def __call__(self, answer: Answer, *, is_last: bool) -> None:
+        """Note it; after the last time it is not sent again."""
+        ...
+
+
+def unnoted(answer: Answer, *, is_last: bool) -> None:
+    """Note nothing."""
+    del answer, is_last
+
+
 @dataclass(slots=True)
 class Exchange:
     """One request on its way: what is sent, how, and how far it came."""
@@ -53,6 +66,7 @@ class Exchange:
     hear: Hear | None = None
     reader: Reader | None = None
     """Reads the answer while it arrives, if it is of that kind."""
+    turned_away: TurnedAway = unnoted
 
 
 class Received(NamedTuple):
@@ -60,6 +74,13 @@ class Received(NamedTuple):
 
     response: WireResponse
     size: int
+    is_disproved: bool = False
+    """Whether what its status says is not so, and it tells nothing of what became of the request."""
+
+    @property
+    def told(self) -> Answer:
+        """What a transcript says of it."""
+        return Answer(status=self.response.status, size=self.size)
 
 
 class AnswerLost(NoAnswer):
@@ -193,7 +214,7 @@ class Upstream:
         )
         exchange = Exchange(request, Proof(headers={}), largest=_LARGEST_LOGIN)
         try:
-            with signing_in(path) as attempt:
+            with by_itself(path, SIGN_IN) as attempt:
                 status, _, said = await self._exchange(exchange)
                 attempt.end(Fate.ANSWERED, Answer(status=status, size=len(said)))
         except TooLarge as error:
@@ -217,7 +238,7 @@ class Upstream:
             is_alone=True,
         )
         try:
-            with signing_in(at.path) as attempt:
+            with by_itself(at.path, SIGN_IN) as attempt:
                 answer = await line.exchange(outgoing)
                 attempt.end(Fate.ANSWERED, Answer(status=answer.status, size=len(answer.body)))
         except TooLarge:

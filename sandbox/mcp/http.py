@@ -23,6 +23,7 @@ from sandbox.mcp.resuming import NotNow, Resuming, Stream, turned_away
 from sandbox.mcp.standing import LARGEST_EVENT, Told, Wanted, refused
 from sandbox.pace import Pace
 from sandbox.sign_in import Proof
+from sandbox.transcript import IS_IT_THERE, Fate, by_itself
 from sandbox.upstream import AnswerLost, Around, Exchange, Received, Upstream, plainly
 
 Json = Any
@@ -174,9 +175,11 @@ class McpWay:
         received, is_over = await self._carried_in(version, exchange)
         if not is_over:
             return received
+        exchange.turned_away(received.told, is_last=False)
         exchange.progress.has_begun = False  # it only reads, or nothing came of it
         received, is_over = await self._carried_in(version, exchange)
         if is_over and may_refuse_a_session(received.response):
+            exchange.turned_away(received.told, is_last=True)
             exchange.progress.has_begun = False
             raise Unavailable("The MCP server knows none of the sessions that it opens, so it did nothing.")
         return received
@@ -185,7 +188,7 @@ class McpWay:
         """Send a request in the session there is; return the answer, and whether another session may do better.
 
         A 404 ends the session, so the older protocol has it. That nothing was done in it is another question, which
-        reads do not ask.
+        reads do not ask. Of a write it says no more than that: where the session may be there yet, it says nothing.
         """
         session = await self._opened(version, exchange.proof)
         received = await self._in_session(exchange, session)
@@ -195,7 +198,7 @@ class McpWay:
         is_over = (is_gone and not exchange.is_alone) or await self._is_unknown(session, exchange, received.response)
         if (is_gone or is_over) and self._session is session:
             self._session = None
-        return received, is_over
+        return received._replace(is_disproved=is_gone and not is_over), is_over
 
     async def _is_unknown(self, session: Session, exchange: Exchange, response: WireResponse) -> bool:
         """Return whether a refusal is how the server says that it does not know the session.
@@ -207,9 +210,11 @@ class McpWay:
             return False
         ping = WireRequest(method="POST", path="", headers=_HEADERS, body=json.dumps(_PING))
         asked = Exchange(ping, exchange.proof, largest=_LARGEST_THANKS, is_aside=True)
-        with contextlib.suppress(NoAnswer, Unavailable, TimeoutError):
+        with contextlib.suppress(NoAnswer, Unavailable, TimeoutError), by_itself("", IS_IT_THERE) as attempt:
             async with asyncio.timeout(_PING_SECONDS):
-                return may_refuse_a_session((await self._in_session(asked, session)).response)
+                received = await self._in_session(asked, session)
+            attempt.end(Fate.ANSWERED, received.told)
+            return may_refuse_a_session(received.response)
         return False
 
     async def _in_session(self, exchange: Exchange, session: Session) -> Received:

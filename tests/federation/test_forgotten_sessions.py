@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from execution_house import Permits, order
@@ -10,7 +10,7 @@ from federation_servers import Federated
 from scripted_servers import HANGS_UP, OWNER, USUAL, Asked, Scripted, result, said, usual
 
 from connectors.mcp_upstream import Owner
-from hub.execution import Failed, Succeeded, Unknown
+from hub.execution import Failed, Ran, Succeeded, Unknown
 
 pytestmark = pytest.mark.anyio
 
@@ -99,6 +99,11 @@ ALIVE: Final = {
 """What says to a ping that the session may be there yet."""
 
 
+def lines(ran: Ran[Any]) -> list[tuple[str | None, str, int | None]]:
+    """Return what went out in a run: what each request asked for, what became of it, and the status of its answer."""
+    return [(one.operation, one.verdict, one.status) for one in ran.passage.transcript]
+
+
 @pytest.mark.parametrize("says", UNKNOWN_SESSION.values(), ids=UNKNOWN_SESSION)
 async def test_a_write_in_a_forgotten_session_is_done_once_in_another(federated: Federated, says: bytes) -> None:
     server, permits = Forgetful(says, forgets=lambda _done: False), Permits()
@@ -115,6 +120,12 @@ async def test_a_write_in_a_forgotten_session_is_done_once_in_another(federated:
     assert isinstance(again.outcome, Succeeded), again
     assert server.done == ["one", "two", "three"]
     assert permits.asked == 1
+    status = int(says.split()[1])
+    assert lines(wrote) == [
+        ("ping", "answered", status),
+        ("tools/call/post", "turned away", status),
+        ("tools/call/post", "answered", 200),
+    ]
 
 
 @pytest.mark.parametrize("says", UNKNOWN_SESSION.values(), ids=UNKNOWN_SESSION)
@@ -129,6 +140,7 @@ async def test_a_write_that_no_session_is_known_for_was_not_done(federated: Fede
 
     assert isinstance(wrote.outcome, Failed), wrote
     assert sum(one.method == "tools/call" for one in scripted.seen) == 2
+    assert [line[:2] for line in lines(wrote)] == [("ping", "answered"), ("tools/call/post", "turned away")] * 2
 
 
 async def test_a_write_for_which_no_other_session_opens_was_not_done(federated: Federated) -> None:
@@ -144,6 +156,11 @@ async def test_a_write_for_which_no_other_session_opens_was_not_done(federated: 
     assert isinstance(wrote.outcome, Failed), wrote
     assert wrote.outcome.code == "upstream_unavailable"
     assert server.done == ["one"]
+    assert [line[:2] for line in lines(wrote)] == [
+        ("ping", "answered"),
+        ("tools/call/post", "turned away"),
+        ("tools/call/post", "not sent"),
+    ]
 
 
 @pytest.mark.parametrize("says", SOMETHING_ELSE.values(), ids=SOMETHING_ELSE)
@@ -173,9 +190,25 @@ async def test_nothing_is_sent_again_where_a_ping_finds_the_session(federated: F
 
         wrote = await house.commit(spec, "post", order(), text="two")
 
-    assert isinstance(wrote.outcome, (Failed, Unknown)), wrote
     methods = [one.method for one in scripted.seen]
     assert (methods.count("tools/call"), methods.count("ping")) == (2, 1)
+    is_input = b" 400 " in says and b"jsonrpc" not in says  # of which the protocol has 400: the server cannot accept it
+    assert isinstance(wrote.outcome, Failed if is_input else Unknown), wrote
+
+
+@pytest.mark.parametrize("alive", ALIVE.values(), ids=ALIVE)
+async def test_a_404_in_a_session_that_may_be_there_yet_proves_nothing(federated: Federated, alive: bytes) -> None:
+    """The protocol has it say that the session is over; what else said so, may have asked the tool."""
+    server = Forgetful(UNKNOWN_SESSION["a problem"], forgets=lambda done: done == 1, alive=alive)
+    async with Scripted(server.answer).running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        await house.commit(spec, "post", order(), text="one")
+
+        wrote = await house.commit(spec, "post", order(), text="two")
+
+    assert isinstance(wrote.outcome, Unknown), wrote
+    assert lines(wrote)[-1] == ("tools/call/post", "unknown", 404)
 
 
 async def test_any_404_ends_a_session_for_reads_and_for_what_comes_next(federated: Federated) -> None:
@@ -208,6 +241,10 @@ async def test_a_read_in_a_session_that_is_refused_finds_another(federated: Fede
 
     assert isinstance(read.outcome, Succeeded), read
     assert server.done == ["one", "two"]
+    assert [line[:2] for line in lines(read)][-2:] == [
+        ("tools/call/find", "turned away"),
+        ("tools/call/find", "answered"),
+    ]
 
 
 @pytest.mark.parametrize("alive", ALIVE.values(), ids=ALIVE)
