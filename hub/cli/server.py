@@ -59,6 +59,10 @@ def check(file: File) -> None:
 def put(file: File, *, reason: Why = "") -> None:
     """Make a server what its definition says, and show what that changes. In prod it is proposed to a second person.
 
+    The least there is to say of one:
+
+      {"name": "sales", "environment": "dev", "title": "Sales", "tools": [{"tool": "sale_get", "connection": "erp"}]}
+
     Example:  toolhub server put sales.json --reason "The desk gives refunds from Monday on."
     """
     wanted = _read(file)

@@ -17,6 +17,7 @@ from hub.registry.names import is_built_in
 from hub.registry.reading import server_row
 from hub.registry.visibility import server_name
 from hub.storage import Tx
+from hub.web.forms import Form
 from hub.web.inert import inert
 from hub.web.server_views import (
     LISTINGS,
@@ -27,6 +28,7 @@ from hub.web.server_views import (
     proposal_card,
     server_line,
 )
+from hub.web.tool_offers import Offers, chosen_tools, offers_for
 from hub.web.views.catalog import Choice, ServerPage, ServerProposalCard
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
 
@@ -44,6 +46,9 @@ async def show_server(visit: Visit) -> Response:
 async def change_server(visit: Visit) -> Response:
     """Change one thing about a server, or propose it where that takes two."""
     name, action = _name(visit), visit.request.url.path.rpartition("/")[2]
+    if action == FIND:
+        demand(visit.person, Permission.SEE_CATALOG)
+        return await _page(visit)
     if action in _ALONE:
         return await _alone(visit, name, action)
     try:
@@ -148,14 +153,8 @@ def _settings(before: ServerDefinition, visit: Visit) -> ServerDefinition:
 
 
 def _add(before: ServerDefinition, visit: Visit) -> ServerDefinition:
-    form = visit.form
-    new = {
-        "tool": form.one("tool").strip(),
-        "connection": form.one("connection"),
-        "name": form.one("name").strip(),
-        "needs_tasks": form.one("needs_tasks") == "yes",
-    }
-    return _checked({**before.model_dump(), "tools": [*(one.model_dump() for one in before.tools), new]})
+    there = [one.model_dump() for one in before.tools]
+    return _checked({**before.model_dump(), "tools": [*there, *chosen_tools(visit.form)]})
 
 
 def _rename(before: ServerDefinition, visit: Visit) -> ServerDefinition:
@@ -178,7 +177,7 @@ def _checked(fields: dict[str, object]) -> ServerDefinition:
     try:
         return ServerDefinition.model_validate(fields)
     except ValueError as error:
-        raise InputError("A title is needed, and the name of a tool in small letters. Nothing was changed.") from error
+        raise InputError("A title is needed, and tools from the list. Nothing was changed.") from error
 
 
 _CHANGES: Final[dict[str, Callable[[ServerDefinition, Visit], ServerDefinition]]] = {
@@ -189,11 +188,19 @@ _CHANGES: Final[dict[str, Callable[[ServerDefinition, Visit], ServerDefinition]]
 }
 _ALONE: Final = ("remove", "retire")
 """What one person may do everywhere, for it takes something away."""
-ACTIONS: Final = (*_CHANGES, *_ALONE)
+FIND: Final = "find"
+"""What looks for tools to choose from, keeps what is ticked, and changes nothing."""
+ACTIONS: Final = (*_CHANGES, *_ALONE, FIND)
 
 
 def _name(visit: Visit) -> str:
     return server_name(str(visit.request.path_params["server"]), visit.runtime.catalog.default)
+
+
+def _put_on(visit: Visit) -> Form:
+    """Return what was filled in of the form that puts tools on a server; nothing, where another one was sent."""
+    is_it = visit.request.method == "POST" and visit.request.url.path.rpartition("/")[2] in {"add", FIND}
+    return visit.form if is_it else Form(fields={})
 
 
 async def _page(visit: Visit, *, problem: str = "") -> Response:
@@ -206,9 +213,11 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
         owners = await directory.get_many(tx, [server.owner_id] if server.owner_id else [])
         agents = [one for kind in _PROGRAMS for one in await directory.page(tx, kind=kind, limit=_MOST_AGENTS)]
         known = await groups(tx)
-        connections = await registry.connections(tx)
         proposals = await proposal_cards(tx, visit, name)
         may_change = await _may_change(tx, visit, server)
+    offers = (
+        await offers_for(defined, runtime.catalog, visit.session.caller, _put_on(visit)) if may_change else Offers()
+    )
     default = server_name(registry.EVERYTHING, runtime.catalog.default)
     page = ServerPage(
         line=server_line(server, owners, default=default, public_url=runtime.public_url),
@@ -228,7 +237,7 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
         listings=listing_choices(server.listing),
         group_choices=group_choices(known, defined.groups),
         team_choices=group_choices(known, [server.owner_group] if server.owner_group else []),
-        connections=tuple(one.name for one in connections if one.environment == server.environment),
+        offers=offers,
         problem=problem,
     )
     status = 400 if problem else 200

@@ -1,9 +1,12 @@
 """One server on its page: looked at by everybody, changed by those who look after it, by two of them in prod."""
 
+import re
+
 import pytest
 from web_visitor import Visitor, browser_of
 from world import PASSWORD, World
 
+from hub.audit import events_of
 from hub.identity.accounts import set_roles
 from hub.identity.principals import Role
 from hub.registry import (
@@ -47,7 +50,7 @@ async def test_a_server_is_looked_at_and_changed_piece_by_piece(world: World, ro
 
     await root.submit("/servers/desk/rename", name="look_up")
     await root.follow()
-    await root.submit("/servers/desk/add", tool="item_find", name="search")
+    await root.submit("/servers/desk/add", tools="upstream item_find", name="search")
     await root.follow()
     assert "Saved." in root.text
     await root.submit("/servers/desk/settings", title="Front desk", listing="search", groups=["approvers"])
@@ -66,7 +69,7 @@ async def test_a_server_is_looked_at_and_changed_piece_by_piece(world: World, ro
 
 async def test_a_tool_is_kept_for_clients_that_know_tasks_and_opened_to_all_again(world: World, root: Visitor) -> None:
     await root.get("/servers/desk")
-    await root.submit("/servers/desk/add", tool="item_find", name="search", needs_tasks="yes")
+    await root.submit("/servers/desk/add", tools="upstream item_find", name="search", needs_tasks="yes")
     await root.follow()
     added = await defined(world, "desk")
     assert "offered to clients that know tasks" in root.text
@@ -90,15 +93,64 @@ async def clients_of(world: World, root: Visitor, entry: str, clients: str) -> s
     return {one.published_name for one in found.tools if one.needs_tasks}
 
 
+async def test_several_tools_are_ticked_in_a_list_and_put_on_at_once_as_one_event(world: World, root: Visitor) -> None:
+    await root.get("/servers/desk")
+    offered = re.findall(r'name="tools" value="upstream (\w+)"', root.html)
+    assert {"item_find", "item_put", "ticket_create"} <= {*offered}
+    assert "item_get" not in offered
+
+    await root.submit("/servers/desk/add", tools=["upstream item_find", "upstream ticket_create"])
+    await root.follow()
+
+    changed = await defined(world, "desk")
+    assert changed is not None
+    assert set(changed.by_name()) == {"item_get", "item_find", "ticket_create"}
+    async with world.runtime.database.reading() as tx:
+        events = [one for one in await events_of(tx, "desk") if one.actor == world.ann.id]
+    assert [len(one.facts["differences"]) for one in events] == [2]
+    assert not {"item_find", "ticket_create"} & {*re.findall(r'name="tools" value="upstream (\w+)"', root.html)}
+
+
+async def test_tools_are_found_by_words_without_a_script_and_what_is_ticked_stays_so(
+    world: World, root: Visitor
+) -> None:
+    await root.get("/servers/desk")
+    assert 'formaction="/servers/desk/find"' in root.html
+    typed = [field for field in root.form("/servers/desk/add").fields if field[0] not in {"find", "tools", "name"}]
+    ticked, name = ("tools", "upstream item_put"), ("name", "put")
+
+    await root.post("/servers/desk/find", [*typed, ticked, name, ("find", "ticket")])
+
+    assert root.page.status_code == 200
+    found = re.findall(r'name="tools" value="upstream (\w+)"', root.html)
+    assert found[:2] == ["item_put", "ticket_create"]
+    assert "item_delete" not in found
+    assert {ticked, name, ("find", "ticket")} <= {*root.form("/servers/desk/add").fields}
+    await root.post("/servers/desk/find", [*typed, ("find", "fly to the moon")])
+    assert "No other tool is like that." in root.text
+    unchanged = await defined(world, "desk")
+    assert unchanged is not None
+    assert list(unchanged.by_name()) == ["item_get"]
+
+
 async def test_what_cannot_be_is_told_on_the_page(world: World, root: Visitor) -> None:
     await root.get("/servers/desk")
 
-    await root.submit("/servers/desk/add", tool="nothing", name="")
+    await root.submit("/servers/desk/add", tools="upstream nothing")
 
     assert root.page.status_code == 400
     assert "has no tool" in root.text
-    await root.submit("/servers/desk/add", tool="Not A Tool", name="")
+    await root.submit("/servers/desk/add", tools="upstream Not A Tool")
     assert root.page.status_code == 400
+    await root.submit("/servers/desk/add", tools=[])
+    assert root.page.status_code == 400
+    assert "Tick what is to be put on it." in root.text
+    await root.submit("/servers/desk/add", tools=["upstream item_find", "upstream item_put"], name="both", find="item")
+    assert root.page.status_code == 400
+    assert "Another name is for one tool" in root.text
+    kept = root.form("/servers/desk/add").fields
+    assert [value for name, value in kept if name == "tools"] == ["upstream item_find", "upstream item_put"]
+    assert {("name", "both"), ("find", "item")} <= {*kept}
     found = await defined(world, "desk")
     assert found is not None
     assert len(found.tools) == 1
@@ -174,7 +226,7 @@ async def test_whoever_does_not_look_after_it_sees_no_forms_and_changes_nothing(
         await rita.log_in("rita", PASSWORD)
         await rita.get("/servers/desk")
 
-        assert "Put a tool on it" not in rita.text
+        assert "Put tools on it" not in rita.text
         assert "Make a server" not in (await rita.get("/servers")).text
 
 

@@ -4,13 +4,37 @@ from dataclasses import replace
 
 from web_gallery_tool import HOSTILE, SERVERS
 
+from connectors.sdk.vocabulary import Tier
 from hub.registry import Listing
 from hub.web.inert import inert, inert_name
 from hub.web.server_views import LISTINGS, listing_choices
+from hub.web.tool_offers import Offers, ToolOffer
 from hub.web.views.catalog import Choice, DifferenceLine, EntryLine, ServerPage, ServerProposalCard
+from hub.web.wording import TIERS, Word
 
 _LINE = replace(SERVERS["full"].servers[1], url="/servers/sales")
 _GROUPS = (Choice(value="sellers", label="Sellers", is_chosen=True), Choice(value="approvers", label="Approvers"))
+_OFFER = ToolOffer(
+    value="payments refund_create",
+    tool="refund_create",
+    connection="payments",
+    title=inert_name("Refund a payment"),
+    tier=TIERS[Tier.HIGH],
+    effect=Word(label="Creates", meaning="", tone="info"),
+    is_chosen=True,
+)
+_OFFERS = Offers(
+    shown=(
+        _OFFER,
+        replace(_OFFER, value="erp party_find", tool="party_find", connection="erp", title=inert_name("Find parties")),
+        replace(_OFFER, value="erp fax", tool="fax_the_whole_order_to_its_party_again", is_chosen=False),
+    ),
+    found=1_204,
+    more=1_201,
+    words="refund",
+    name="refund",
+    reason="From Monday on.",
+)
 PROPOSAL = ServerProposalCard(
     id="spr_06dvh3x5m8qk2v7c1n4pz9tbwr",
     server="sales",
@@ -62,12 +86,13 @@ _FULL = ServerPage(
     listings=listing_choices(Listing.AUTOMATIC),
     group_choices=_GROUPS,
     team_choices=_GROUPS,
-    connections=("erp", "payments"),
+    offers=_OFFERS,
 )
 SERVER_PAGES = {
     "full": _FULL,
     "own-proposal": replace(_FULL, proposals=(replace(PROPOSAL, may_publish=False),)),
     "refused": replace(_FULL, takes_two=False, proposals=(), problem="There is no connection 'nowhere' in prod."),
+    "no-such-tool": replace(_FULL, offers=Offers(words="fly to the moon")),
     "looked-at": replace(_FULL, may_change=False, proposals=(replace(PROPOSAL, may_publish=False, may_reject=False),)),
     "built-in": replace(_FULL, may_change=False, is_built_in=True, proposals=(), groups=(), agents=()),
     "empty": replace(
@@ -81,7 +106,7 @@ SERVER_PAGES = {
         instructions=inert(""),
         owner_group="",
         takes_two=False,
-        connections=(),
+        offers=Offers(),
         group_choices=(),
         team_choices=(),
     ),
@@ -90,6 +115,7 @@ SERVER_PAGES = {
         description=inert(HOSTILE),
         instructions=inert(HOSTILE),
         agents=(HOSTILE,),
+        offers=Offers(shown=(replace(_OFFER, title=inert_name(HOSTILE)),), found=1, words=HOSTILE, reason=HOSTILE),
         texts=(HOSTILE, HOSTILE, HOSTILE),
     ),
 }

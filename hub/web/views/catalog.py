@@ -1,10 +1,11 @@
 """The catalog: tools as cards, one tool in full, servers and connections."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.web.badge import BadgeShown
 from hub.web.inert import Inert
 from hub.web.moments import At
+from hub.web.tool_offers import Offers
 from hub.web.wording import Word
 
 
@@ -219,7 +220,8 @@ class ServerPage:
     listings: tuple[Choice, ...] = ()
     group_choices: tuple[Choice, ...] = ()
     team_choices: tuple[Choice, ...] = ()
-    connections: tuple[str, ...] = ()
+    offers: Offers = field(default_factory=Offers)
+    """What can be put on it, to whoever may change it."""
     problem: str = ""
 
 
