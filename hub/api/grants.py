@@ -50,6 +50,9 @@ class NewGrantBody(Body):
     money_per_call_minor: Figure = 0
     most_rows: Figure | None = Field(default=None, description="Records one call may reach; null: as the example.")
     most_parties: Figure | None = None
+    to_anybody: bool = Field(
+        default=False, description="Whether side effects like the example's may reach others than they reach there."
+    )
 
 
 class GrantView(BaseModel):
@@ -69,6 +72,8 @@ class GrantView(BaseModel):
     limits: dict[str, dict[str, Any]]
     most_rows: int
     most_parties: int
+    side_effects: list[str] = Field(description="What such calls may do beside their changes; nothing else.")
+    to_anybody: bool = Field(description="False: it reaches nobody but whom the example or a limit names.")
     uses: int
     uses_left: int
     money_minor: int
@@ -141,6 +146,7 @@ async def _give(runtime: Runtime, acting: Acting, wanted: NewGrantBody) -> Grant
             money_per_call_minor=wanted.money_per_call_minor,
             most_rows=wanted.most_rows,
             most_parties=wanted.most_parties,
+            to_anybody=wanted.to_anybody,
         ),
         runtime,
     )
@@ -177,6 +183,8 @@ def _view(grant: StandingGrant) -> GrantView:
         limits={name: limit.as_json() for name, limit in grant.limits.items()},
         most_rows=grant.most_rows,
         most_parties=grant.most_parties,
+        side_effects=sorted({kind for kind, _ in grant.side_effects}),
+        to_anybody=grant.to_anybody,
         uses=grant.uses,
         uses_left=grant.uses_left,
         money_minor=grant.money_minor,

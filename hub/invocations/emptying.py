@@ -27,7 +27,7 @@ from hub.invocations.tables import AmountRow, FindingRow, InvocationRow, LateQue
 from hub.keys import Keyring
 from hub.promotions.emptying import empty_rehearsals
 from hub.reviews.emptying import empty_reviews, under_review
-from hub.standing.emptying import empty_spendings
+from hub.standing.emptying import empty_grants
 from hub.storage import Tx, now
 
 LONGEST_WINDOW: Final = timedelta(days=90)
@@ -101,7 +101,7 @@ async def _empty(tx: Tx, keys: Keyring, rows: Sequence[InvocationRow]) -> Emptie
     await tx.execute(delete(LateQuestionsRow).where(LateQuestionsRow.invocation_id.in_(ids)))
     previews = await empty_previews(tx, ids)
     await empty_questions(tx, ids)
-    await empty_spendings(tx, ids)
+    await empty_grants(tx, ids)
     await empty_reviews(tx, ids)
     await empty_rehearsals(tx, ids)
     await ledger.forget_answers(tx, ids)

@@ -52,6 +52,8 @@ class Wanted:
     money_per_call_minor: int = 0
     most_rows: int | None = None
     most_parties: int | None = None
+    to_anybody: bool = False
+    """Whether what happens beside the changes of the example may reach others than it reaches there."""
 
 
 async def give(wanted: Wanted, runtime: Runtime) -> StandingGrant:
@@ -92,6 +94,7 @@ async def give(wanted: Wanted, runtime: Runtime) -> StandingGrant:
             private={
                 "reason": grant.reason,
                 "limits": {name: limit.as_json() for name, limit in grant.limits.items()},
+                "side_effects": [list(one) for one in sorted(grant.side_effects)],
             },
         )
         await append(tx, event, runtime.keys)
@@ -216,6 +219,8 @@ def _granted(wanted: Wanted, example: Invocation, case: Case, *, at: datetime) -
         limits=dict(wanted.limits),
         most_rows=blast.rows if wanted.most_rows is None else wanted.most_rows,
         most_parties=blast.parties if wanted.most_parties is None else wanted.most_parties,
+        side_effects=case.side_effects,
+        to_anybody=wanted.to_anybody,
         uses=wanted.uses,
         money_minor=wanted.money_minor,
         money_per_call_minor=wanted.money_per_call_minor,
@@ -247,6 +252,7 @@ def _facts(grant: StandingGrant) -> dict[str, object]:
         "limited": sorted(grant.limits),
         "most_rows": grant.most_rows,
         "most_parties": grant.most_parties,
+        "to_anybody": grant.to_anybody,
         "uses": grant.uses,
         "money_minor": grant.money_minor,
         "money_per_call_minor": grant.money_per_call_minor,

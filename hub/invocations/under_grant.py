@@ -39,6 +39,7 @@ async def case_of(
 ) -> Case:
     """Return a previewed write, of which policy asks `obligations`, as standing grants see it."""
     assert previewed.preview is not None  # noqa: S101  # nothing is asked without a preview
+    preview = previewed.preview.preview
     caller = await caller_of(tx, previewed)
     exposed = exposed_facts(tool.version.spec, recorded_arguments(tool, opened(previewed, keys)))
     return Case(
@@ -53,8 +54,9 @@ async def case_of(
         tier=previewed.tier,
         obligations=tuple(obligations),
         facts=exposed.values,
-        fidelity=previewed.preview.preview.fidelity,
-        blast=previewed.preview.preview.blast,
+        fidelity=preview.fidelity,
+        blast=preview.blast,
+        side_effects=frozenset((one.kind, one.recipient) for one in preview.side_effects),
     )
 
 

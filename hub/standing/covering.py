@@ -8,7 +8,7 @@ from typing import Final
 from connectors.sdk.preview import Blast
 from connectors.sdk.vocabulary import Fidelity, Tier
 from hub.policy import Obligation
-from hub.standing.values import Fact, StandingGrant
+from hub.standing.values import Beside, Fact, StandingGrant
 
 LEAST_FIDELITY: Final = Fidelity.SIMULATED
 """Below this nobody has seen how far a call reaches, and no limit on it can be kept."""
@@ -31,6 +31,7 @@ class Case:
     facts: Mapping[str, Fact]
     fidelity: Fidelity
     blast: Blast
+    side_effects: frozenset[Beside]
 
     @property
     def money_minor(self) -> int:
@@ -61,6 +62,7 @@ def _obstacles(grant: StandingGrant, case: Case) -> Iterator[str]:
     yield from _of_giver(grant, case)
     yield from _of_tool(grant, case)
     yield from _of_reach(grant, case)
+    yield from _of_side_effects(grant, case)
     for name, limit in grant.limits.items():
         if name not in case.facts:
             yield f"this call does not say its {name}"
@@ -114,3 +116,14 @@ def _of_reach(grant: StandingGrant, case: Case) -> Iterator[str]:
         yield "it moves more money than one call may"
     if case.money_minor and case.blast.currency != grant.currency:
         yield "it moves another currency"
+
+
+def _of_side_effects(grant: StandingGrant, case: Case) -> Iterator[str]:
+    """Yield what happens beside the changes that the giver neither saw nor allowed in so many words."""
+    kinds = {kind for kind, _ in grant.side_effects}
+    named = {fact for name, fact in case.facts.items() if (limit := grant.limits.get(name)) and fact in limit.one_of}
+    for kind, recipient in case.side_effects - grant.side_effects:
+        if kind not in kinds:
+            yield "it does something beside its changes that its giver did not see"
+        elif recipient not in named and not grant.to_anybody:
+            yield "it reaches somebody, beside its changes, whom its giver did not see"

@@ -1,16 +1,22 @@
-"""Emptying spendings: what a standing grant was spent on is no longer shown; that it was spent, and how much, stays."""
+"""Emptying grants: what one was spent on, and whom its example reached, is no longer known; that it was spent stays."""
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hub.approvals.emptying import left_of
-from hub.standing.tables import SpendingRow
+from hub.standing.tables import SpendingRow, StandingGrantRow
 from hub.storage import Tx
 
 
-async def empty_spendings(tx: Tx, invocation_ids: Collection[str]) -> None:
-    """Delete the values in what was decided under a grant about these invocations."""
+async def empty_grants(tx: Tx, invocation_ids: Collection[str]) -> None:
+    """Delete the values of these invocations in what was decided under a grant about them, or granted like them.
+
+    A grant that nobody can say any more whom it may reach covers no call that reaches somebody, beside `to_anybody`
+    and its limits.
+    """
+    like_them = StandingGrantRow.like_invocation_id.in_(invocation_ids)
+    await tx.execute(update(StandingGrantRow).where(like_them).values(side_effects=[]))
     for row in await tx.scalars(select(SpendingRow).where(SpendingRow.invocation_id.in_(invocation_ids))):
         row.summary = left_of(row.summary)
     await tx.flush()

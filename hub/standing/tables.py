@@ -29,6 +29,9 @@ class StandingGrantRow(Base):
     limits: Mapped[dict[str, Any]] = mapped_column(Json)
     most_rows: Mapped[int] = mapped_column(BigInteger)
     most_parties: Mapped[int] = mapped_column(BigInteger)
+    side_effects: Mapped[list[list[str]]] = mapped_column(Json)
+    """What its giver saw happen beside the changes: kind and recipient of each; empty once the example was emptied."""
+    to_anybody: Mapped[bool]
     uses: Mapped[int] = mapped_column(Integer)
     uses_left: Mapped[int] = mapped_column(Integer)
     money_minor: Mapped[int] = mapped_column(BigInteger)

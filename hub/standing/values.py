@@ -16,6 +16,10 @@ Fact = int | str | bool
 """What policy may see of one argument."""
 
 
+Beside = tuple[str, str]
+"""A side effect as standing grants see it: its kind, and its recipient, which may be empty."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """What one exposed fact may be: a number from 0 to `at_most`, or one of a few values."""
@@ -56,7 +60,8 @@ def read_limit(at_most: int | None, one_of: Sequence[Fact]) -> Limit:
 class NewStandingGrant:
     """A grant before it is on record; `asked` is the one vote it stands for.
 
-    `most_rows` and `most_parties` bound each call as its preview shows it.
+    `most_rows` and `most_parties` bound each call as its preview shows it, and so do `side_effects`: what its giver saw
+    happen beside the changes, each kind with its recipient. With `to_anybody`, those kinds may reach anybody.
     """
 
     giver_id: str
@@ -72,6 +77,8 @@ class NewStandingGrant:
     limits: Mapping[str, Limit]
     most_rows: int
     most_parties: int
+    side_effects: frozenset[Beside]
+    to_anybody: bool
     uses: int
     money_minor: int
     money_per_call_minor: int

@@ -60,6 +60,7 @@ async def give_grant(visit: Visit) -> Response:
             days=form.one("days"),
             money=form.one("money"),
             money_per_call=form.one("money_per_call"),
+            to_anybody=bool(form.one("to_anybody")),
             reason=form.one("reason"),
             fields=tuple(replace(one, typed=form.one(f"{_LIMIT}{one.name}")) for one in page.fields),
             problem=error.message,
@@ -88,6 +89,8 @@ def _card(grant: StandingGrant, names: dict[str, str], moment: datetime) -> Gran
         left=f"{grant.uses_left:,} of {grant.uses:,} uses left",
         money=f"{money(grant.money_left_minor, grant.currency)} left" if grant.money_minor else "",
         limits=tuple((name, inert(str(limit))) for name, limit in grant.limits.items()),
+        beside=tuple(inert_name(kind) for kind in sorted({kind for kind, _ in grant.side_effects})),
+        to_anybody=grant.to_anybody,
         reason=inert(grant.reason),
         expires=at(grant.expires_at, now=moment),
         like_url=f"/approvals/{grant.like_invocation_id}",
@@ -110,6 +113,7 @@ async def _new_page(visit: Visit) -> NewGrantPage:
         group=" and ".join(one.whom for one in invocation.question.obligations),
         environment=invocation.environment,
         reach=f"{preview.blast.rows:,} records and {preview.blast.parties:,} parties in one call",
+        side_effects=tuple((inert_name(one.kind), inert_name(one.recipient)) for one in preview.side_effects),
         fields=await _fields(visit, dossier),
         currency=preview.blast.currency or "",
     )
@@ -148,6 +152,7 @@ def _wanted(visit: Visit, invocation_id: str, page: NewGrantPage) -> Wanted:
         uses=_number(form.one("uses"), "uses"),
         lasts=timedelta(days=min(_number(form.one("days"), "days"), 10_000)),
         limits=_limits(visit, page),
+        to_anybody=bool(form.one("to_anybody")),
         money_minor=minor_units(form.one("money") or "0", page.currency),
         money_per_call_minor=minor_units(form.one("money_per_call") or "0", page.currency),
     )

@@ -41,6 +41,7 @@ async def test_an_approver_allows_a_call_in_advance_and_takes_it_back(hub: Worki
 
     assert given.status_code == 201, given.text
     assert given.json()["limits"] == {"quantity": {"at_most": 650_000}}
+    assert (given.json()["side_effects"], given.json()["to_anybody"]) == ([], False)
     assert done.state in DONE
     assert beyond.state is after.state is State.AWAITING_APPROVAL
     assert (seen["uses_left"], seen["used_by"]) == (1, [done.id])

@@ -29,6 +29,8 @@ GRANT = StandingGrant(
     limits={"amount_minor": Limit(at_most=10_000), "currency": Limit(one_of=("EUR", "CHF"))},
     most_rows=1,
     most_parties=1,
+    side_effects=frozenset({("mail", "ada@example.org")}),
+    to_anybody=False,
     uses=5,
     money_minor=50_000,
     money_per_call_minor=10_000,
@@ -55,6 +57,7 @@ CASE = Case(
     facts={"amount_minor": 10_000, "currency": "EUR", "note": "x"},
     fidelity=Fidelity.SIMULATED,
     blast=Blast(rows=1, parties=1, money_minor=10_000, currency="EUR"),
+    side_effects=frozenset({("mail", "ada@example.org")}),
 )
 
 
@@ -97,6 +100,22 @@ def test_a_call_as_it_was_granted_is_covered_up_to_the_limits_themselves() -> No
 )
 def test_whatever_differs_is_asked_about(change: dict[str, Any], why: str) -> None:
     assert why in why_not(GRANT, replace(CASE, **change))
+
+
+def test_beside_its_changes_a_call_reaches_nobody_whom_the_giver_neither_saw_nor_named() -> None:
+    to_bob = replace(
+        CASE, side_effects=CASE.side_effects | {("mail", "bob@example.org")}, facts={"to": "bob@example.org"}
+    )
+    without = replace(GRANT, limits={})
+    named = replace(GRANT, limits={"to": Limit(one_of=("ada@example.org", "bob@example.org"))})
+    posted = replace(to_bob, side_effects=frozenset({("letter", "ada@example.org")}))
+
+    assert why_not(without, replace(to_bob, side_effects=frozenset())) == ""
+    assert "reaches somebody, beside its changes" in why_not(without, to_bob)
+    assert why_not(named, to_bob) == ""
+    assert "reaches somebody" in why_not(named, replace(to_bob, facts={"to": "ada@example.org"}))  # a hidden copy
+    assert why_not(replace(without, to_anybody=True), to_bob) == ""
+    assert "something beside its changes" in why_not(replace(without, to_anybody=True), posted)
 
 
 def test_where_money_was_granted_a_call_says_how_much_it_moves() -> None:

@@ -22,6 +22,7 @@ from hub.standing import (
     revoke_grant,
     spend,
 )
+from hub.standing.emptying import empty_grants
 from hub.standing.tables import StandingGrantRow
 from hub.storage import Database, now
 from standing.test_covering import GRANT
@@ -146,3 +147,12 @@ async def test_a_grant_is_revoked_once_and_an_unknown_one_never(database: Databa
     with pytest.raises(NotFound):
         async with database.transaction() as tx:
             await revoke_grant(tx, "grant_none", by="usr_ann", reason="What?")
+
+
+async def test_a_grant_whose_example_was_emptied_knows_nobody_any_more(database: Database) -> None:
+    grant = await granted(database)
+    async with database.transaction() as tx:
+        await empty_grants(tx, ["inv_0"])
+        assert (await get_grant(tx, grant.id)).side_effects == NEW.side_effects
+        await empty_grants(tx, [NEW.like_invocation_id])
+        assert (await get_grant(tx, grant.id)).side_effects == frozenset()

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from doomed import Doomed
+from doors.mailing import asked_to_send, connect_mailing
 from sqlalchemy import select, update
 from upstream.connector import connector
 from upstream.faults import Fault
@@ -301,3 +302,15 @@ async def test_a_revocation_after_the_last_check_still_comes_before_the_first_by
     assert after.state is State.APPROVED  # nothing was sent; the next look finds it void
     assert (await resume(approved.id, world.runtime)).state is State.STALE
     assert world.upstream.store.requests("PUT") == []
+
+
+async def test_a_call_that_reaches_somebody_else_beside_its_changes_is_asked_about(world: World) -> None:
+    await connect_mailing(world)
+    like = await asked_to_send(world, "hello", "ada@example.org")
+    await give(wanted(world, like, limits={}), world.runtime)
+
+    assert (await asked_to_send(world, "again", "bob@example.org")).state is State.AWAITING_APPROVAL
+    assert (await asked_to_send(world, "again", "ada@example.org")).state in DONE
+    other = await asked_to_send(world, "more", "bob@example.org")
+    await give(wanted(world, other, limits={}, to_anybody=True), world.runtime)
+    assert (await asked_to_send(world, "more", "cleo@example.org")).state in DONE

@@ -49,6 +49,28 @@ async def test_an_approver_allows_calls_like_a_question_and_takes_that_back(worl
     assert (await put(world, 43)).state is State.AWAITING_APPROVAL
 
 
+async def test_a_grant_reaches_nobody_else_unless_it_says_so(world: World, ann: Visitor) -> None:
+    await connect_mailing(world)
+    ada, bob = "ada@example.org", "bob@example.org"
+    form = f"/approvals/{(await asked_to_send(world, 'hello', ada)).id}/standing-grant"
+
+    await ann.get(form)
+    assert "may do this, and nothing else: letter to ada@example.org" in ann.text
+    await ann.submit(form, reason="Ada is told.")
+    await ann.follow()
+    assert ", to nobody whom the first call or a limit does not name" in ann.text
+    asked = await asked_to_send(world, "second", bob)
+    assert asked.state is State.AWAITING_APPROVAL
+    assert (await asked_to_send(world, "third", ada)).state in DONE
+
+    form = f"/approvals/{asked.id}/standing-grant"
+    await ann.get(form)
+    await ann.submit(form, reason="All are told.", to_anybody="yes")
+    await ann.follow()
+    assert ", to anybody" in ann.text
+    assert (await asked_to_send(world, "fourth", "cleo@example.org")).state in DONE
+
+
 async def test_money_is_allowed_in_the_figures_of_its_currency(world: World, ann: Visitor) -> None:
     await connect_mailing(world)
     asked = await asked_to_send(world, STAMPED.format(1250), "ann@example.org")
@@ -59,7 +81,7 @@ async def test_money_is_allowed_in_the_figures_of_its_currency(world: World, ann
     await ann.submit(form, money="1.234,5", money_per_call="12.50", reason="Stamps are cheap.")
     assert ann.page.status_code == 400
     assert "An amount of EUR is written like 1234.50." in ann.text
-    await ann.submit(form, money="1,234.5", money_per_call="12.50", reason="Stamps are cheap.")
+    await ann.submit(form, money="1,234.5", money_per_call="12.50", reason="Stamps are cheap.", to_anybody="yes")
     await ann.follow()
 
     assert "EUR 1,234.50 left" in ann.text

@@ -29,16 +29,28 @@ GRANT = GrantCard(
     left="9 of 10 uses left",
     money="EUR 400.00 left",
     limits=(("amount_minor", inert("at most 10,000")),),
+    beside=(),
+    to_anybody=False,
     reason=inert("Small refunds are routine."),
     expires=at(NOW + timedelta(days=6), now=NOW),
     like_url="/approvals/inv_1",
     revoke_url="/standing-grants/grant_1/revoke",
 )
-ENDED = replace(GRANT, state=Word(label="it was revoked", meaning=""), revoke_url="", money="", limits=())
+MAILING = replace(GRANT, beside=(inert_name("mail"), inert_name("letter")), to_anybody=True)
+ENDED = replace(
+    GRANT,
+    beside=(inert_name("mail"),),
+    state=Word(label="it was revoked", meaning=""),
+    revoke_url="",
+    money="",
+    limits=(),
+)
 GRANTS = {
-    "some": GrantsPage(cards=(GRANT, ENDED)),
+    "some": GrantsPage(cards=(GRANT, MAILING, ENDED)),
     "none": GrantsPage(cards=()),
-    "hostile": GrantsPage(cards=(replace(GRANT, agent=inert_name(HOSTILE), reason=inert(HOSTILE)),)),
+    "hostile": GrantsPage(
+        cards=(replace(GRANT, agent=inert_name(HOSTILE), beside=(inert_name(HOSTILE),), reason=inert(HOSTILE)),)
+    ),
 }
 FORM = NewGrantPage(
     action="/approvals/inv_1/standing-grant",
@@ -49,6 +61,7 @@ FORM = NewGrantPage(
     group="approvers",
     environment="prod",
     reach="1 records and 1 parties in one call",
+    side_effects=(),
     fields=(
         LimitField(name="amount_minor", value=inert("9900"), is_number=True, typed="9900", fact=9900),
         LimitField(name="currency", value=inert("EUR"), is_number=False, typed="yes", fact="EUR"),
@@ -57,6 +70,8 @@ FORM = NewGrantPage(
 )
 NEW_GRANTS = {
     "empty": FORM,
+    "mailing": replace(FORM, side_effects=((inert_name("mail"), inert_name("ada@example.org")),)),
+    "hostile": replace(FORM, side_effects=((inert_name(HOSTILE), inert_name(HOSTILE)),), to_anybody=True),
     "wrong": replace(FORM, fields=(), currency="", uses="many", problem="Write uses as a whole number."),
 }
 REVIEW = ReviewCard(

@@ -21,6 +21,9 @@ class GrantCard:
     left: str
     money: str
     limits: tuple[tuple[str, Inert], ...]
+    beside: tuple[Inert, ...]
+    """What such calls may do beside their changes."""
+    to_anybody: bool
     reason: Inert
     expires: At
     like_url: str
@@ -57,11 +60,14 @@ class NewGrantPage:
     group: str
     environment: str
     reach: str
+    side_effects: tuple[tuple[Inert, Inert], ...]
+    """What happens beside the changes of the example, and whom it reaches."""
     fields: tuple[LimitField, ...]
     currency: str
     uses: str = "10"
     days: str = "7"
     money: str = ""
     money_per_call: str = ""
+    to_anybody: bool = False
     reason: str = ""
     problem: str = ""

@@ -720,6 +720,8 @@ def upgrade() -> None:
         sa.Column("limits", Json, nullable=False),
         sa.Column("most_rows", sa.BigInteger(), nullable=False),
         sa.Column("most_parties", sa.BigInteger(), nullable=False),
+        sa.Column("side_effects", Json, nullable=False),
+        sa.Column("to_anybody", sa.Boolean(), nullable=False),
         sa.Column("uses", sa.Integer(), nullable=False),
         sa.Column("uses_left", sa.Integer(), nullable=False),
         sa.Column("money_minor", sa.BigInteger(), nullable=False),
