@@ -16,7 +16,7 @@ from schemas.checks import Unsupported, compile_checks
 from schemas.defaults import Fill, filler
 from schemas.keywords import schema_problem, validator_for, without_dialect
 from schemas.leaves import Check
-from schemas.patterns import LARGEST, PatternUnusable, compile_pattern
+from schemas.patterns import PatternUnusable, compile_pattern
 from schemas.pointers import DanglingReference, pointer, resolve_reference
 from schemas.walking import subschemas
 from schemas.wording import Finding, findings_of
@@ -31,8 +31,8 @@ class SchemaInvalid(ValueError):
 
 _NOTHING_TO_FETCH: Final[Registry[Json]] = Registry()
 """Knows no document and retrieves none: a reference out of the schema stays unresolved."""
-_STEPS_OF_A_PATTERN: Final = 100
-"""Pieces that reading a pattern costs at least as much as."""
+_DEAREST_PATTERNS: Final = 40_000
+"""What reading all patterns of one schema may cost, in pieces."""
 _TOO_DEEP: Final = Finding("", "is nested too deeply")
 _TOO_MUCH: Final = Finding("", "takes more steps to check against its schema than can be taken")
 
@@ -164,8 +164,8 @@ def _problem_of(
             target = resolve_reference(root, part["$ref"])
             if not isinstance(target, bool) and id(target) not in places:
                 return f"{part['$ref']!r} leads to where no schema stands; define it under '$defs'"
-        if sum(_STEPS_OF_A_PATTERN + compile_pattern(pattern).size for pattern in patterns) > LARGEST:
-            return f"its patterns stand for more than {LARGEST} pieces together"
+        if sum(compile_pattern(pattern).cost for pattern in patterns) > _DEAREST_PATTERNS:
+            return f"its patterns stand for more than {_DEAREST_PATTERNS} pieces together"
     except (DanglingReference, PatternUnusable) as error:
         return str(error)
     return None

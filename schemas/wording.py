@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from jsonschema.exceptions import ValidationError
 
-from schemas.bounds import count_steps
+from schemas.bounds import count_steps, known
 from schemas.patterns import compile_pattern
 from schemas.pointers import pointer
 
@@ -16,6 +16,8 @@ Json = Any
 _MOST: Final = 1000
 _SHOWN: Final = 12
 _LONGEST: Final = 60
+_LONGEST_NAME: Final = 200
+"""Characters; each broken rule says where it is, and a name may be most of the value."""
 
 
 class Finding(NamedTuple):
@@ -32,23 +34,22 @@ def findings_of(errors: Iterable[ValidationError]) -> list[Finding]:
 
 def others_of(members: Mapping[str, Json], schema: Mapping[str, Json]) -> list[str]:
     """Return the names in `members` that `schema` says nothing of, by name or by pattern."""
-    known: Mapping[str, Json] = schema.get("properties", {})
+    named: Mapping[str, Json] = schema.get("properties", {})
     patterns = [compile_pattern(pattern) for pattern in schema.get("patternProperties", ())]
     count_steps(len(members))
-    return [name for name in members if name not in known and not any(each.is_in(name) for each in patterns)]
+    return [name for name in members if name not in named and not any(each.is_in(name) for each in patterns)]
 
 
 def _findings(error: ValidationError) -> Iterator[Finding]:
-    place, said = tuple(error.absolute_path), _members(error.schema)
+    place = tuple(part[:_LONGEST_NAME] if isinstance(part, str) else part for part in error.absolute_path)
+    said = _members(error.schema)
     match error.validator:
         case "required":
             yield Finding(pointer(place), "is required")
         case "additionalProperties" if said["additionalProperties"] is False:
-            known = [str(name) for name in _members(said.get("properties", {}))]
+            rule = f"is not known here; {_one_of(_members(said.get('properties', {})))}"
             strange = others_of(_members(error.instance), said)
-            yield from (
-                Finding(pointer((*place, name[:_LONGEST])), f"is not known here; {_one_of(known)}") for name in strange
-            )
+            yield from (Finding(pointer((*place, name[:_LONGEST])), rule) for name in strange)
         case "anyOf" | "oneOf" if error.context:
             yield from _closest(error, place)
         case _:
@@ -99,11 +100,11 @@ def _kind(value: Json) -> str:
     return "null"
 
 
-def _one_of(known: list[str]) -> str:
-    if not known:
+def _one_of(names: Mapping[str, Json]) -> str:
+    if not names:
         return "there is nothing to give"
-    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
-    return f"known are {', '.join(known[:_SHOWN])}{more}"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"known are {', '.join(islice(names, _SHOWN))}{more}"
 
 
 def _choices(said: list[Json]) -> str:
@@ -113,6 +114,10 @@ def _choices(said: list[Json]) -> str:
 
 
 def _short(value: Json) -> str:
+    return known("shown", value, _cut)  # it may be large, and broken by thousands of items
+
+
+def _cut(value: Json) -> str:
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 

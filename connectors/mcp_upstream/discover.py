@@ -1,13 +1,15 @@
 """Turning an MCP server's list of tools into a connector; nothing the server says can lower a tier."""
 
-from asyncio import timeout, to_thread
-from collections.abc import Iterator, Mapping, Sequence
+from asyncio import timeout
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from glob import escape
 from typing import Any, TypeGuard, cast
 
 from connectors.mcp_upstream import serving
+from connectors.mcp_upstream.apart import apart
 from connectors.mcp_upstream.declared import declarations, declared_effect, fields_of, says_it_writes
 from connectors.mcp_upstream.headers import repeated
 from connectors.mcp_upstream.keepable import drop_far_bounds, drop_patterns, shown, unkeepable, unreadable
@@ -106,7 +108,8 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
         Refused, Unreadable: it is there, but speaks no protocol that we know.
     """
     session, opens_sessions = await _meet(_Bounded(transport))
-    tools, refused = await to_thread(_kept, await _tools(session))
+    listed = await _tools(session)
+    tools, refused = await apart(lambda: _kept(listed))
     declared = declarations(tools) if owner.vouches else {}
     aside = _phase_tools(declared)
     names = normalised([name for name in tools if name not in aside], serving.names(owner.name))
@@ -123,14 +126,18 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
             return Refusal(tool=name, reason=f"its schemas cannot be understood ({type(error).__name__})")
 
     ahead, ready = sorted(names), list[OperationSpec | Refusal]()
-    for at in range(0, len(ahead), _AT_A_TIME):  # in a thread: whoever lists thousands delays nobody else
-        ready += await to_thread(list, map(made, ahead[at : at + _AT_A_TIME]))
+    for at in range(0, len(ahead), _AT_A_TIME):
+        ready += await apart(partial(_each, made, ahead[at : at + _AT_A_TIME]))
     operations, left_out = _consistent([one for one in ready if isinstance(one, OperationSpec)])
     refused += [*(one for one in ready if isinstance(one, Refusal)), *left_out]
     beside = await serving.served(session, owner.name, manner)
     operations += beside.operations
     refused += [Refusal(tool=name, reason=why) for name, why in beside.left_out]
     return Discovery(spec=_connector(owner, operations, session.about), refused=tuple(refused))
+
+
+def _each(made: Callable[[str], OperationSpec | Refusal], names: Sequence[str]) -> list[OperationSpec | Refusal]:
+    return [made(name) for name in names]
 
 
 def _kept(tools: Mapping[str, dict[str, Json]]) -> tuple[dict[str, dict[str, Json]], list[Refusal]]:

@@ -1,7 +1,10 @@
 """Federated MCP servers: both protocols, what their hints may do, and what their answers prove."""
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +59,21 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
 @pytest.fixture
 def bench(client: httpx2.AsyncClient, mcp_upstream: McpUpstream) -> Bench:
     return Bench(client, mcp_upstream.url)
+
+
+async def test_a_look_needs_none_of_the_threads_that_others_wait_for(bench: Bench) -> None:
+    loop, others = asyncio.get_running_loop(), threading.Event()
+    with ThreadPoolExecutor(max_workers=1) as shared:
+        loop.set_default_executor(shared)
+        waiting = loop.run_in_executor(None, others.wait)
+        try:
+            async with asyncio.timeout(60):  # so that it fails where it would stand still
+                found = await bench.discover()
+        finally:
+            others.set()
+        await waiting
+
+    assert found.spec.operations
 
 
 @pytest.mark.parametrize("options", ERAS.values(), ids=ERAS)

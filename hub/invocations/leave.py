@@ -1,0 +1,33 @@
+"""Whether an agent may still have what it once asked for: its own leave, and that of the person it acts for.
+
+Both were looked at when the call came in. What waits for days may be taken back meanwhile, and then it is not sent,
+whoever approves it: an agent that needs it after all asks anew.
+"""
+
+from hub.identity.acting import leave_since
+from hub.identity.principals import Caller, PrincipalKind
+from hub.identity.resources import resource_of
+from hub.identity.scopes import covers
+from hub.invocations.values import Invocation
+from hub.storage import Tx
+
+
+async def why_no_leave(tx: Tx, standing: Invocation, caller: Caller, *, public_url: str) -> str:
+    """Return in a sentence why `caller` may not have `standing` any more; empty while it may.
+
+    What takes back a step of a plan is sent nevertheless: it ends what was begun while there was leave.
+    """
+    agent, person = caller.actor, caller.on_behalf_of
+    is_ending = standing.part is not None and standing.undoes is not None
+    if is_ending or agent.kind is PrincipalKind.USER:
+        return ""
+    wanted = standing.connector, standing.tool_name, standing.effect
+    if not covers(agent.allowed_scopes, *wanted):
+        return f"{agent.display_name} may no longer use {standing.tool_name}."
+    if person is None:
+        return ""
+    resource = resource_of(standing.server, public_url)
+    left = await leave_since(tx, person.id, agent.id, resource, since=standing.created_at)
+    if left is None or covers(left, *wanted):
+        return ""
+    return f"{person.display_name} has taken back that {agent.display_name} may do this in their name."
