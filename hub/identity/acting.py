@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from hub.core.errors import NotFound
 from hub.identity.authority import Authority
 from hub.identity.directory import get_many
+from hub.identity.grants import BY_ITS_CLIENT, NARROWED
 from hub.identity.grants_consent import consents_of, withdraw_consent
 from hub.identity.principals import Principal
 from hub.identity.tables import ConsentRow, GrantRow
@@ -51,6 +52,26 @@ async def is_anybody_acting_for(tx: Tx, user_id: str) -> bool:
     """Return whether `acting_for` would name an agent."""
     agreed = exists().where(ConsentRow.user_id == user_id, ConsentRow.withdrawn_at.is_(None))
     return bool(await tx.scalar(select(agreed | exists().where(*_on_another_word(user_id, await now(tx))))))
+
+
+async def leave_since(tx: Tx, user_id: str, agent_id: str, resource: str, *, since: datetime) -> frozenset[str] | None:
+    """Return what is left of what an agent may do for a person at a server, if some of it was taken back after `since`.
+
+    Empty: all of it was, or a family of its tokens was stopped, which counts for whatever it had asked for; leave that
+    is given again later does not bring that back. None: nothing was taken back, and the passing of time takes nothing.
+    """
+    both = (ConsentRow.user_id == user_id, ConsentRow.client_id == agent_id)
+    stopped = (
+        GrantRow.user_id == user_id,
+        GrantRow.client_id == agent_id,
+        GrantRow.revoked_at > since,
+        GrantRow.revoked_reason.not_in((BY_ITS_CLIENT, NARROWED)),
+    )
+    if await tx.scalar(select(exists().where(*both, ConsentRow.withdrawn_at > since) | exists().where(*stopped))):
+        return frozenset()
+    anew = select(ConsentRow.scopes).where(*both, ConsentRow.resource == resource, ConsentRow.given_at > since)
+    latest = await tx.scalar(anew.order_by(ConsentRow.given_at.desc(), ConsentRow.id.desc()).limit(1))
+    return None if latest is None else frozenset(latest)
 
 
 async def stop_acting(tx: Tx, user_id: str, agent_id: str, authority: Authority) -> Principal:

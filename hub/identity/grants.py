@@ -29,6 +29,9 @@ GRANT_LIFETIME: Final = timedelta(days=90)
 
 EXCHANGED: Final = "token_exchange"
 """The kind of a grant that was made from another one's token."""
+BY_ITS_CLIENT: Final = "revoked by its client"
+NARROWED: Final = "the person allows none of it any more"
+"""Why a grant was revoked, where nothing is said by that of what its client had asked for before."""
 
 
 class OAuthError(StrEnum):
@@ -252,7 +255,7 @@ async def _narrow(tx: Tx, which: ColumnElement[bool], scopes: frozenset[str], au
             if left:
                 row.scopes = sorted(left)
             else:
-                await revoke_grant(tx, row.id, "the person allows none of it any more", authority)
+                await revoke_grant(tx, row.id, NARROWED, authority)
         await tx.flush()
         await authority.outdate_callers(tx)
         which = GrantRow.parent_id.in_([row.id for row in wider])

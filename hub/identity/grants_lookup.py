@@ -7,7 +7,7 @@ from hub.core.errors import Unauthenticated
 from hub.identity.access_tokens import AccessToken, UnknownKey, read_access_token
 from hub.identity.clients import Client
 from hub.identity.directory import get_many
-from hub.identity.grants import AuthorizationServer, revoke_grant
+from hub.identity.grants import BY_ITS_CLIENT, AuthorizationServer, revoke_grant
 from hub.identity.grants_authorize import allowed_server
 from hub.identity.principals import PrincipalKind
 from hub.identity.resources import may_use, server_of
@@ -55,7 +55,7 @@ async def end_grant_of(tx: Tx, server: AuthorizationServer, client: Client, valu
     grant_id = said.grant_id if said is not None else row.grant_id if row is not None else None
     grant = await tx.get(GrantRow, grant_id) if grant_id is not None else None
     if grant is not None and grant.client_id == client.principal.id:
-        await revoke_grant(tx, grant.id, "revoked by its client", server.authority(client.principal.id))
+        await revoke_grant(tx, grant.id, BY_ITS_CLIENT, server.authority(client.principal.id))
 
 
 async def readable_token(server: AuthorizationServer, value: str) -> AccessToken | None:

@@ -21,6 +21,12 @@ def resource_of(server: str, public_url: str) -> str:
     return public_url.rstrip("/") + _PATHS.get(server, f"/servers/{server}/mcp")
 
 
+def resources_to(server: str, public_url: str) -> tuple[str, ...]:
+    """Return the resources through which a call of `server` may have come: what is built in is behind `/mcp`, too."""
+    names = (server, EVERYTHING) if server.startswith(_BUILT_IN) else (server,)
+    return tuple(resource_of(name, public_url) for name in names)
+
+
 def may_use(allowed_servers: frozenset[str], server: str) -> bool:
     """Return whether a client that is allowed these servers may have tokens for `server`.
 

@@ -4,10 +4,12 @@ Both were looked at when the call came in. What waits for days may be taken back
 whoever approves it: an agent that needs it after all asks anew.
 """
 
+from hub.core.errors import NotFound
 from hub.identity.acting import leave_since
 from hub.identity.principals import Caller, PrincipalKind
-from hub.identity.resources import resource_of
+from hub.identity.resources import resources_to
 from hub.identity.scopes import covers
+from hub.invocations.journal import load
 from hub.invocations.values import Invocation
 from hub.storage import Tx
 
@@ -26,8 +28,19 @@ async def why_no_leave(tx: Tx, standing: Invocation, caller: Caller, *, public_u
         return f"{agent.display_name} may no longer use {standing.tool_name}."
     if person is None:
         return ""
-    resource = resource_of(standing.server, public_url)
-    left = await leave_since(tx, person.id, agent.id, resource, since=standing.created_at)
-    if left is None or covers(left, *wanted):
-        return ""
-    return f"{person.display_name} has taken back that {agent.display_name} may do this in their name."
+    asked_at = standing.created_at if standing.part is None else (await load(tx, standing.part.plan_id)).created_at
+    for resource in resources_to(standing.server, public_url):
+        left = await leave_since(tx, person.id, agent.id, resource, since=asked_at)
+        if left is not None and not covers(left, *wanted):
+            return f"{person.display_name} has taken back that {agent.display_name} may do this in their name."
+    return ""
+
+
+async def demand_leave(tx: Tx, standing: Invocation, caller: Caller, *, public_url: str) -> None:
+    """Let `standing` go on if its caller may have it still.
+
+    Raises:
+        NotFound: it may not; the message says why.
+    """
+    if why := await why_no_leave(tx, standing, caller, public_url=public_url):
+        raise NotFound(why)

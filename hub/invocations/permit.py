@@ -107,7 +107,8 @@ class Permit:
         await _check_plan_goes_on(tx, self.standing)
         if not await tx.scalar(_in_time(self.standing.id)):
             raise TooLate("The approval has expired; nothing was sent.")
-        if why := await taken_back(tx, self.standing) or await self._other_policy(tx):
+        why = await taken_back(tx, self.standing, public_url=self.runtime.public_url) or await self._other_policy(tx)
+        if why:
             raise TooLate(f"{why} Nothing was sent.")
         try:
             await refuse_stopped(tx, self.standing)

@@ -27,6 +27,7 @@ from hub.invocations.break_glass import glass_holds_no_longer
 from hub.invocations.callers import caller_of
 from hub.invocations.decisions import decide_on_mandate, decide_on_sending
 from hub.invocations.journal import load
+from hub.invocations.leave import demand_leave
 from hub.invocations.plan_policy import of_plan_now, steps_ask_now
 from hub.invocations.planning import preview_plan
 from hub.invocations.request import intent_digest
@@ -84,6 +85,7 @@ async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | No
     async with runtime.database.reading() as tx:
         caller = await caller_of(tx, claimed)
         try:
+            await demand_leave(tx, claimed, caller, public_url=runtime.public_url)
             tool = await runtime.catalog.current(tx, claimed.tool_name, server=claimed.server, caller=caller)
         except (NotFound, Quarantined) as refusal:
             return Changed(reasons=(refusal.message,))

@@ -13,6 +13,7 @@ from hub.invocations.commit import commit, send
 from hub.invocations.conclude import released
 from hub.invocations.invoke import carry_on
 from hub.invocations.journal import Step, load, move
+from hub.invocations.leave import demand_leave
 from hub.invocations.plan_run import go_on
 from hub.invocations.plan_steps import is_plan
 from hub.invocations.queries import current
@@ -117,6 +118,7 @@ async def _start_again(standing: Invocation, runtime: Runtime) -> Invocation:
     try:
         async with runtime.database.reading() as tx:
             caller = await caller_of(tx, standing)
+            await demand_leave(tx, standing, caller, public_url=runtime.public_url)
             tool = await runtime.catalog.current(tx, standing.tool_name, server=standing.server, caller=caller)
     except (NotFound, Quarantined) as refusal:
         state = State.EXPIRED if standing.state is State.STALE else State.DENIED

@@ -14,6 +14,7 @@ from hub.identity import directory
 from hub.identity.permissions import Permission, may
 from hub.invocations.callers import caller_of
 from hub.invocations.journal import load
+from hub.invocations.leave import why_no_leave
 from hub.invocations.under_plan import why_plan_closed
 from hub.invocations.values import ApprovedBy, Invocation
 from hub.policy import REQUESTER, Obligation
@@ -24,12 +25,14 @@ from hub.storage import Tx
 _NO_LONGER: Final = "Somebody who approved it may no longer do so."
 
 
-async def taken_back(tx: Tx, claimed: Invocation) -> str:
+async def taken_back(tx: Tx, claimed: Invocation, *, public_url: str) -> str:
     """Return in a sentence why `claimed` must not be sent any more; empty while nothing was taken back."""
     caller = await caller_of(tx, claimed)
     for one in (caller.actor, caller.on_behalf_of):
         if one is not None and one.is_suspended:
             return f"{one.display_name} is suspended."
+    if why := await why_no_leave(tx, claimed, caller, public_url=public_url):
+        return why
     generation = claimed.connection_generation
     closed = await why_closed(tx, claimed.tool_version_id, claimed.connection_id, generation=generation)
     return closed or await _of_plan(tx, claimed) or await _of_approval(tx, claimed)

@@ -290,9 +290,9 @@ async def test_what_is_taken_back_after_the_re_check_still_comes_before_the_firs
 ) -> None:
     claimed, held = await checked_again(world)
     async with world.runtime.database.transaction() as tx:
-        assert await taken_back(tx, claimed) == ""
+        assert await taken_back(tx, claimed, public_url=world.runtime.public_url) == ""
         await change(world, tx)
-        assert await taken_back(tx, claimed) == TAKEN_BACK[change]
+        assert await taken_back(tx, claimed, public_url=world.runtime.public_url) == TAKEN_BACK[change]
 
     after = await send(claimed, held.tool, world.runtime)
 
