@@ -3,8 +3,9 @@
 from hub.audit.checking import CHECKED, check_newest
 from hub.audit.erasing import Because, Cause, erase_named, erase_values, latest_of, values_kept
 from hub.audit.events import Event, append, append_many, insertions
-from hub.audit.evidence import EvidenceOrder, evidence_lines, verify_evidence
-from hub.audit.evidence_format import Policy, is_evidence
+from hub.audit.evidence import EvidenceOrder, evidence_lines, opened_evidence, verify_evidence
+from hub.audit.evidence_format import EvidenceHeader, Policy, is_evidence
+from hub.audit.export_format import EventLine
 from hub.audit.exports import ExportOrder, export, export_lines
 from hub.audit.feeding import FeedOrder, feed_lines
 from hub.audit.foreign_formats import ForeignFormat
@@ -38,6 +39,8 @@ __all__ = [
     "Event",
     "EventFilter",
     "EventKind",
+    "EventLine",
+    "EvidenceHeader",
     "EvidenceOrder",
     "ExportOrder",
     "FeedOrder",
@@ -75,6 +78,7 @@ __all__ = [
     "note_keys",
     "old_values",
     "open_values",
+    "opened_evidence",
     "page_of_events",
     "parse_key",
     "rotate_key",

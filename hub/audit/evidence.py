@@ -103,6 +103,15 @@ def verify_evidence(lines: Iterable[bytes], held: Held | None = None) -> tuple[R
     return report, page if report.is_sound else ""
 
 
+def opened_evidence(lines: Sequence[bytes]) -> tuple[EvidenceHeader, list[EventLine]]:
+    """Return the header and the events of evidence that was proven.
+
+    Raises:
+        Malformed: it was not.
+    """
+    return read_evidence_header(lines[0]), [read_event(line)[0] for line in lines[1:-1]]
+
+
 def _judged(lines: Sequence[bytes], judge: Judge, report: Report) -> list[EventLine]:
     events = list[EventLine]()
     for number, line in enumerate(lines, start=2):

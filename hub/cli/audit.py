@@ -18,6 +18,7 @@ from hub import audit
 from hub.bundles import recorded_policy
 from hub.cli.console import err, fail, out, run, settings
 from hub.cli.erasing import erase
+from hub.cli.evidence_page import page_of_proven
 from hub.core.errors import HubError
 from hub.invocations.promoting import play_since
 from hub.opening import open_database, open_keyring
@@ -118,7 +119,7 @@ def feed(
 
 
 @audit_app.command()
-def verify(
+def verify(  # noqa: PLR0913  # one for each option of the command
     file: Annotated[Path, typer.Argument(help="An export, or evidence on one invocation.")],
     *,
     since_checkpoint: Annotated[
@@ -128,8 +129,11 @@ def verify(
         list[str] | None, typer.Option(help="A verifier key you trust; without one, the keys in the export are used.")
     ] = None,
     page: Annotated[
-        Path | None, typer.Option(help="Where to write the page of evidence, once it is proven (HTML).")
+        Path | None, typer.Option(help="Where to write a page to read of evidence, once that is proven (HTML).")
     ] = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="Look up in this hub's database what ids on the page are called now.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Verify an export or evidence, without a hub or a database: exit 0 if all is proven, 1 and where it breaks if not.
@@ -138,6 +142,8 @@ def verify(
       toolhub audit verify log.jsonl
 
       toolhub audit verify log.jsonl --since-checkpoint march.checkpoint
+
+      toolhub audit verify case.jsonl --page case.html --names
 
       toolhub audit verify log.jsonl --key 'toolhub/4f1d...+c74f20a3+ARpc2QcU...' --json
     """
@@ -148,14 +154,17 @@ def verify(
         fail(error.message)
     with _opened(file) as lines, _progress("Verifying") as advance:
         first = lines.readline()
-        if audit.is_evidence(first):
-            report, proven_page = audit.verify_evidence(chain([first], lines), held)
+        is_evidence = audit.is_evidence(first)
+        whole = [first, *lines] if is_evidence else []
+        if is_evidence:
+            report, _ = audit.verify_evidence(whole, held)
         else:
-            report, proven_page = audit.verify_export(chain([first], lines), held, progress=advance), None
-    if page is not None and proven_page:
+            report = audit.verify_export(chain([first], lines), held, progress=advance)
+    if page is not None and is_evidence and report.is_sound:
+        proven = page_of_proven(whole, settings() if names else None)
         with _written(page, replace=True) as html:
-            html.write(proven_page)
-    elif page is not None and proven_page is None:
+            html.write(proven)
+    elif page is not None and not is_evidence:
         fail("An export has no page; --page is for evidence on one invocation.")
     if as_json:
         typer.echo(json.dumps(_as_json(report), indent=2))

@@ -1,7 +1,7 @@
 """The audit log: the page on which auditors read events, keep the newest checkpoint, check the log and take it away."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -14,9 +14,9 @@ from hub.identity.directory import find, get_many
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal
 from hub.storage import Tx, now
+from hub.web.event_kinds import event_word
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at
-from hub.web.state_words import event_word
 from hub.web.views.audit import Checked, LogLine, LogPage
 from hub.web.views.catalog import Choice
 from hub.web.visits import Shown, Visit, show
@@ -78,13 +78,18 @@ async def _page(visit: Visit, *, checked: Checked | None = None) -> Response:
         keys=tuple(map(str, audit.note_keys(keys))),
         at_once=audit.CHECKED,
         lines=tuple(_line(one, people, moment) for one in shown),
-        kinds=tuple(Choice(value=one.value, label=one.value, is_chosen=one.value == kind) for one in EventKind),
+        kinds=tuple(_choices(kind)),
         of=of,
         who=who,
         checked=checked,
         more_url=f"{PATH}?{urlencode(more)}" if more else "",
     )
     return show(visit, Shown(template="audit.html", title="Audit log", page=page, here="audit"))
+
+
+def _choices(chosen: str) -> Iterator[Choice]:
+    for one in EventKind:
+        yield Choice(value=one.value, label=f"{event_word(one).label} ({one.value})", is_chosen=one.value == chosen)
 
 
 def _kind(chosen: str) -> EventKind | None:

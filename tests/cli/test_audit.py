@@ -187,9 +187,27 @@ def test_evidence_on_one_invocation_verifies_and_gives_its_page(home: Path, tool
     assert (made.exit_code, verified.exit_code) == (0, 0)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "Proven: 1 events of evidence on inv_1, numbers 1 to 1 of the log" in verified.output
-    assert "number 1 of the log" in page.read_text()
+    assert "Sent to the system" in page.read_text()
+    assert "no hub was asked what they are called" in page.read_text()
     assert "a1@example.org" in page.read_text()
     assert "a2@example.org" not in file.read_text()
+
+
+def test_names_on_the_page_are_looked_up_where_a_hub_is_and_refused_elsewhere(
+    home: Path, toolhub: Toolhub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, page = home / "case.jsonl", home / "case.html"
+    toolhub("evidence", "inv_1", str(file))
+
+    asked = toolhub("verify", str(file), "--page", str(page), "--names")
+    monkeypatch.setenv("TOOLHUB_HOME", str(tmp_path / "nowhere"))
+    refused = toolhub("verify", str(file), "--page", str(home / "other.html"), "--names")
+
+    assert asked.exit_code == 0
+    assert "looked up in a hub's database on" in " ".join(page.read_text().split()).replace("&#39;", "'")
+    assert refused.exit_code == 1
+    assert "no hub's database here" in " ".join(refused.output.split())
+    assert not (home / "other.html").exists()
 
 
 def test_evidence_that_was_changed_gives_no_page(home: Path, toolhub: Toolhub) -> None:
