@@ -1,6 +1,6 @@
 """Questions: asked with a digest over everything they depend on, answered by votes on that digest, closed once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,11 +12,11 @@ from connectors.sdk.vocabulary import Tier
 from hub.approvals.chasing import moments
 from hub.approvals.length import words_in
 from hub.approvals.rules import Choice, Standing, Vote, Waiting, asked_in, asks_requester, stages, standing
-from hub.approvals.tables import QuestionRow, StageRow, VoteRow
+from hub.approvals.tables import BarredRow, QuestionRow, StageRow, VoteRow
 from hub.core.canonical import digest
 from hub.core.ids import new_id
 from hub.identity.tables import PrincipalRow
-from hub.policy import Obligation
+from hub.policy import Obligation, alternatives
 from hub.storage import Tx, now
 
 Json = Any
@@ -157,18 +157,22 @@ async def open_question(tx: Tx, asked: Asked, terms: Terms) -> Question:
         )
     )
     await tx.flush()
-    places = sorted({(one.stage, group) for one in terms.obligations for group in one.groups})
-    first = min(stages(terms.obligations), default=1)
-    tx.add_all(
-        [
-            StageRow(digest=terms.digest, stage=stage, group_name=group, is_open=stage == first)
-            for stage, group in places
-        ]
-    )
+    tx.add_all(_places(terms))
+    tx.add_all([BarredRow(digest=terms.digest, principal_id=one) for one in sorted(asked.excluded)])
     await tx.flush()
     found = await latest(tx, asked.invocation_id)
     assert found is not None  # noqa: S101  # it was added two statements above
     return found
+
+
+def _places(terms: Terms) -> Iterator[StageRow]:
+    """Yield whose inboxes a question is for, stage by stage."""
+    asked = stages(terms.obligations)
+    for stage in asked:
+        named = {one for each in asked_in(terms.obligations, stage) for one in alternatives(each.group)}
+        for number, together in enumerate(sorted(named, key=sorted)):
+            place = {"digest": terms.digest, "stage": stage, "alternative": number, "is_open": stage == asked[0]}
+            yield from (StageRow(**place, group_name=group) for group in sorted(together))
 
 
 async def open_stage(tx: Tx, approval_digest: str, stage: int) -> None:

@@ -46,16 +46,29 @@ class QuestionRow(Base):
 
 
 class StageRow(Base):
-    """One group that one stage of a question names, open while that stage is asked: an inbox is one indexed query."""
+    """One group that one stage of a question names, open while that stage is asked: an inbox is one indexed query.
+
+    Whoever is in all groups of one `alternative` is asked.
+    """
 
     __tablename__ = "approval_stages"
 
     digest: Mapped[str] = mapped_column(ForeignKey("approval_questions.digest"), primary_key=True)
     stage: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    alternative: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     group_name: Mapped[str] = mapped_column(String(64), primary_key=True)
     is_open: Mapped[bool]
 
     __table_args__ = (Index("ix_approval_stages_inbox", "group_name", "is_open"),)
+
+
+class BarredRow(Base):
+    """One person who may not decide a question, as `QuestionRow.excluded` says: their inbox leaves it out."""
+
+    __tablename__ = "approval_barred"
+
+    digest: Mapped[str] = mapped_column(ForeignKey("approval_questions.digest"), primary_key=True)
+    principal_id: Mapped[str] = mapped_column(String(40), primary_key=True)
 
 
 class VoteRow(Base):

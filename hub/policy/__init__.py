@@ -5,7 +5,7 @@ from hub.policy.bundle import Bundle, schema_digest
 from hub.policy.decide import decide, decided_tier, uncounted
 from hub.policy.exposed import Exposed, exposed_facts
 from hub.policy.histories import PREVIEWED_MONEY, History
-from hub.policy.obligations import REQUESTER, Obligation, Sample, admits, groups_of, strictest
+from hub.policy.obligations import REQUESTER, Obligation, Sample, admits, alternatives, groups_of, strictest
 from hub.policy.places import Place
 from hub.policy.remarks import remarks
 from hub.policy.trying import refuse_failing, refuse_unfit
@@ -41,6 +41,7 @@ __all__ = [
     "Rule",
     "Sample",
     "admits",
+    "alternatives",
     "decide",
     "decided_tier",
     "exposed_facts",

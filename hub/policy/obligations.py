@@ -17,8 +17,13 @@ CONFIRMATION_STAGE: Final = 0
 
 def admits(asked: str, groups: frozenset[str]) -> bool:
     """Return whether somebody in `groups` is asked by `asked`, written as in `Obligation.group`."""
+    return any(one <= groups for one in alternatives(asked))
+
+
+def alternatives(asked: str) -> list[frozenset[str]]:
+    """Return what `asked` comes to: sets of groups, one of which somebody must be in as a whole."""
     named = groups_of(asked)
-    return named <= groups if ALL_OF in asked else bool(named & groups)
+    return [named] if ALL_OF in asked else [frozenset({group}) for group in sorted(named)]
 
 
 def groups_of(asked: str) -> frozenset[str]:

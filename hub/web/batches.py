@@ -131,7 +131,7 @@ def _shown(visit: Visit, page: BatchPage, *, status: int = 200) -> Response:
 
 async def _batch(runtime: Runtime, person: Principal, shape: str) -> list[Question]:
     async with runtime.database.reading() as tx:
-        waiting = [await approvals.latest(tx, one) for one in await approvals.waiting_for(tx, person)]
+        waiting = [await approvals.latest(tx, one) for one in await approvals.waiting_for(tx, person, shape=shape)]
     batch = [one for one in waiting if one is not None and one.shape == shape]
     if not batch:
         raise NotFound("Nothing of this batch waits for you.")

@@ -1,14 +1,12 @@
 """What is written for a call: the indexes that some calls alone stand in are found, and what is not there is NULL."""
 
 import re
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
+from statements import heard, plans_of
 from world import World
 
 from hub.identity.principals import Caller, Role
@@ -16,48 +14,14 @@ from hub.invocations.queries import Wanted, every_invocation
 from hub.invocations.states import State
 from hub.invocations.tables import NewRow
 from hub.invocations.trust import trust_in
-from hub.storage import Database
 
 pytestmark = pytest.mark.anyio
-
-Statement = tuple[str, Any]
 
 OF_WHAT_WAS_SENT = {"ix_invocations_trust", "ix_invocations_agent_sent", "ix_invocations_tool_sent"}
 
 
-@contextmanager
-def heard(database: Database) -> Generator[list[Statement]]:
-    """Yield what is asked of the table of calls while the block lasts."""
-    asked = list[Statement]()
-
-    def hear(*given: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own signature
-        if given[2].startswith("SELECT") and "FROM invocations" in given[2]:
-            asked.append((given[2], given[3]))
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", hear)
-    try:
-        yield asked
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", hear)
-
-
-async def plans_of(database: Database, asked: list[Statement]) -> str:
-    """Return how the database would answer, if looking at every row were no choice."""
-    explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
-    async with database.reading() as tx:
-        if not database.is_sqlite:
-            await tx.execute(text("SET LOCAL enable_seqscan = off"))
-        connection = await tx.connection()
-        lines = [
-            str(tuple(row))
-            for statement, values in asked
-            for row in await connection.exec_driver_sql(f"{explain} {statement}", values)
-        ]
-    return "\n".join(lines)
-
-
 async def test_what_is_asked_about_a_write_is_found_in_the_indexes_of_writes(world: World) -> None:
-    with heard(world.runtime.database) as asked:
+    with heard(world.runtime.database, "invocations") as asked:
         written = await world.call("note_post", {"text": "hello"}, run="r1")
         async with world.runtime.database.reading() as tx:
             await trust_in(tx, written)
@@ -82,7 +46,7 @@ async def test_what_auditors_look_for_is_found_in_an_index_and_not_sorted(
     world: World, wanted: Wanted, index: str
 ) -> None:
     auditor = Caller(actor=replace(world.ann, roles=frozenset({Role.AUDITOR})))
-    with heard(world.runtime.database) as asked:
+    with heard(world.runtime.database, "invocations") as asked:
         await every_invocation(world.runtime, auditor, wanted=wanted)
 
     plan = await plans_of(world.runtime.database, asked)

@@ -787,15 +787,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("agent_id", "number", name=op.f("pk_agent_versions")),
     )
     op.create_table(
+        "approval_barred",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("principal_id", sa.String(length=40), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["digest"], ["approval_questions.digest"], name=op.f("fk_approval_barred_digest_approval_questions")
+        ),
+        sa.PrimaryKeyConstraint("digest", "principal_id", name=op.f("pk_approval_barred")),
+    )
+    op.create_table(
         "approval_stages",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("stage", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("alternative", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("group_name", sa.String(length=64), nullable=False),
         sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["digest"], ["approval_questions.digest"], name=op.f("fk_approval_stages_digest_approval_questions")
         ),
-        sa.PrimaryKeyConstraint("digest", "stage", "group_name", name=op.f("pk_approval_stages")),
+        sa.PrimaryKeyConstraint("digest", "stage", "alternative", "group_name", name=op.f("pk_approval_stages")),
     )
     with op.batch_alter_table("approval_stages", schema=None) as batch_op:
         batch_op.create_index("ix_approval_stages_inbox", ["group_name", "is_open"], unique=False)
@@ -1709,6 +1719,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_approval_stages_inbox")
 
     op.drop_table("approval_stages")
+    op.drop_table("approval_barred")
     op.drop_table("agent_versions")
     op.drop_table("worker_heartbeats")
     with op.batch_alter_table("trust_looks", schema=None) as batch_op:
