@@ -112,7 +112,8 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
     tools, refused = await apart(lambda: _kept(listed))
     declared = declarations(tools) if owner.vouches else {}
     aside = _phase_tools(declared)
-    names = normalised([name for name in tools if name not in aside], serving.names(owner.name))
+    ours = [name for name in tools if name not in aside]
+    names = await to_thread(normalised, ours, serving.names(owner.name))
     manner = {"version": session.version, "opens_sessions": opens_sessions}
 
     def made(name: str) -> OperationSpec | Refusal:
@@ -133,7 +134,8 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
     beside = await serving.served(session, owner.name, manner)
     operations += beside.operations
     refused += [Refusal(tool=name, reason=why) for name, why in beside.left_out]
-    return Discovery(spec=_connector(owner, operations, session.about), refused=tuple(refused))
+    spec = await to_thread(_connector, owner, operations, session.about)
+    return Discovery(spec=spec, refused=tuple(refused))
 
 
 def _each(made: Callable[[str], OperationSpec | Refusal], names: Sequence[str]) -> list[OperationSpec | Refusal]:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 from hub import pins
 from hub.api.access import Member, Person, RuntimeParameter
 from hub.api.bodies import Body, Id
-from hub.invocations.pinning import accepted_before, look_for
+from hub.invocations.pinning import changed_by, look_for
 from hub.pins import Advice, Change, Sign, State
-from hub.registry.differing import Difference, Kind, differences
+from hub.registry.differing import Difference, Kind
 
 router = APIRouter(prefix="/pins", tags=["pins"])
 
@@ -113,7 +113,7 @@ async def get_pin(runtime: RuntimeParameter, _acting: Member, pin_id: Id) -> Pin
     """Return one change, field by field."""
     async with runtime.database.reading() as tx:
         change = await pins.get_change(tx, pin_id)
-        found = differences(await accepted_before(tx, change), change.spec)
+        found = await changed_by(tx, change)
     return PinDetail(**_told(change), differences=[_difference(one) for one in found])
 
 

@@ -11,10 +11,10 @@ from hub import pins, registry
 from hub.cli.connector.publish import print_difference
 from hub.cli.console import fail, folding, out, run, settings, whole
 from hub.core.errors import NotFound
-from hub.invocations.pinning import Seen, accepted_before, look_for
+from hub.invocations.pinning import Seen, changed_by, look_for
 from hub.invocations.runtime import Runtime
 from hub.pins import Change, State
-from hub.registry.differing import Difference, differences
+from hub.registry.differing import Difference
 from hub.settings import Settings
 from hub.wiring import open_runtime
 
@@ -109,7 +109,7 @@ async def _found(chosen: Settings) -> list[Change]:
 async def _one(chosen: Settings, change_id: str) -> tuple[Change, list[Difference]]:
     async with open_runtime(chosen) as runtime, runtime.database.reading() as tx:
         change = await pins.get_change(tx, change_id)
-        return change, differences(await accepted_before(tx, change), change.spec)
+        return change, await changed_by(tx, change)
 
 
 async def _looked(chosen: Settings, name: str) -> Seen:

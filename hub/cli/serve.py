@@ -72,6 +72,7 @@ async def _serve_on(listener: socket.socket, chosen: Settings) -> None:
     async with open_runtime(chosen) as runtime:
         await _first_steps(runtime)
         app = create_app(runtime, notifications(chosen, runtime), slack_door(chosen, runtime), keeping(chosen))
+        await runtime.catalog.warm()
         _spare_what_stays()
         out.print(f"The hub is at [bold]{chosen.address}[/]  (MCP: {chosen.address}/mcp)", highlight=False)
         await HubServer(server_config(app, chosen), before_waiting=app.state.end_streams).serve(sockets=[listener])

@@ -10,17 +10,17 @@ import structlog
 from connectors.mcp_upstream import owner_of
 from connectors.sdk.spec import ConnectorSpec
 from hub import pins, registry
-from hub.core.canonical import digest
 from hub.core.errors import InputError
 from hub.execution import Unreachable
 from hub.identity.authority import Authority
 from hub.invocations.runtime import Runtime
 from hub.pins import Change, Looked
 from hub.registry import Connection
-from hub.registry.differing import registered
+from hub.registry.differing import Difference, differences, registered
 from hub.registry.federated import tools_beside
 from hub.registry.numbering import numbered
 from hub.registry.stewardship import Stewards, require_steward
+from hub.registry.using import Release
 from hub.storage import Tx
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -92,9 +92,10 @@ async def look_for(connection_id: str, runtime: Runtime, authority: Authority) -
     return await look(connection_id, runtime)
 
 
-async def accepted_before(tx: Tx, change: Change) -> ConnectorSpec | None:
-    """Return what is registered now, which accepting `change` would replace."""
-    return await registered(tx, change.connector)
+async def changed_by(tx: Tx, change: Change) -> list[Difference]:
+    """Return what accepting `change` would change of what is registered now."""
+    before, after = await registered(tx, change.connector), await pins.said(tx, change.id)
+    return await asyncio.to_thread(differences, before, after)
 
 
 async def look(connection_id: str, runtime: Runtime) -> Seen:
@@ -109,10 +110,10 @@ async def look(connection_id: str, runtime: Runtime) -> Seen:
     """
     async with runtime.database.reading() as tx:
         connection = await registry.get_connection(tx, connection_id)
-        newest = await registered(tx, connection.connector)
-    if newest is None or newest.rpc != "mcp":
+        newest = await registry.newest_release(tx, connection.connector)
+    if newest.spec.rpc != "mcp":
         raise InputError("This connection leads to no MCP server; there is nothing to look at.")
-    found = await runtime.executor.discover(owner_of(newest), connection)
+    found = await runtime.executor.discover(owner_of(newest.spec), connection)
     if isinstance(found, Unreachable):
         async with runtime.database.transaction() as tx:
             await pins.note_look(tx, connection_id, found.message)
@@ -131,7 +132,7 @@ async def look(connection_id: str, runtime: Runtime) -> Seen:
 class _Known:
     """What a server's words are compared with: the newest release, the one in use, and other connectors' tools."""
 
-    newest: ConnectorSpec
+    newest: Release
     in_use: ConnectorSpec
     release_id: str | None
     """Of the one in use."""
@@ -149,7 +150,7 @@ class _Compared:
     looked: Looked | None
 
 
-async def _known(connection: Connection, newest: ConnectorSpec, runtime: Runtime) -> _Known:
+async def _known(connection: Connection, newest: Release, runtime: Runtime) -> _Known:
     async with runtime.database.reading() as tx:
         release_id = await registry.release_id_for(tx, connection)  # first: what comes into use later is found out
         in_use = await registry.spec_for(tx, connection)
@@ -168,13 +169,12 @@ async def _noted(tx: Tx, connection_id: str, compared: _Compared, authority: Aut
 
 def _compared(connection: Connection, says: ConnectorSpec, known: _Known) -> _Compared:
     broken = pins.breakage(known.in_use, says)
-    if pins.same_reading(says, known.newest) or pins.same_reading(says, known.in_use):
+    if pins.same_reading(says, known.newest.spec) or pins.same_reading(says, known.in_use):
         return _Compared(broken=broken, looked=None)
-    looked = Looked(
-        connector=connection.connector,
+    looked = Looked.at(
+        numbered(says, known.newest.spec),
         connection_id=connection.id,
-        base=digest(known.newest.model_dump(mode="json")),
-        spec=numbered(says, known.newest),
-        advice=pins.advice_on(known.newest, says, known.others),
+        base=known.newest.digest,
+        advice=pins.advice_on(known.newest.spec, says, known.others),
     )
     return _Compared(broken=broken, looked=looked)

@@ -14,6 +14,7 @@ from hub.pins.keeping import (
     note_look,
     propose,
     refuse,
+    said,
     settle,
     take_looks,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "note_look",
     "propose",
     "refuse",
+    "said",
     "same_reading",
     "settle",
     "take_looks",

@@ -80,7 +80,14 @@ _MOST: Final = 20
 
 def same_reading(one: ConnectorSpec, other: ConnectorSpec) -> bool:
     """Return whether an agent reads the same of both, and they do the same."""
-    return one.model_dump(mode="json", exclude=_NOT_READ) == other.model_dump(mode="json", exclude=_NOT_READ)
+    if len(one.operations) != len(other.operations) or _passport(one) != _passport(other):
+        return False
+    pairs = zip(one.operations, other.operations, strict=True)
+    return all(a == b or a.model_dump(mode="json") == b.model_dump(mode="json") for a, b in pairs)
+
+
+def _passport(spec: ConnectorSpec) -> dict[str, Json]:
+    return spec.model_dump(mode="json", exclude={*_NOT_READ, "operations"})
 
 
 def advice_on(before: ConnectorSpec, after: ConnectorSpec, others: Mapping[str, str]) -> tuple[Advice, ...]:

@@ -21,9 +21,11 @@ from hub.pins.breaking import breakage
 from hub.pins.tables import PinChangeRow, PinLookRow
 from hub.pins.values import Change, Look, State
 from hub.registry import get_connection, register_connector
+from hub.registry.digests import release_digest
 from hub.registry.federated import federated_connections, hold_back
 from hub.registry.reading import connector_owner
 from hub.registry.stewardship import Stewards, require_steward
+from hub.registry.stored import read_spec, spec_text
 from hub.registry.tables import ConnectionRow
 from hub.registry.using import newest_release, spec_for
 from hub.storage import Tx, insert_into, now
@@ -35,20 +37,31 @@ _LOOK_LASTS: Final = timedelta(minutes=2)
 _HELD_BACK: Final = "Its server has changed: "
 """How the reason begins for which a look holds a tool back."""
 _LONGEST_REASON: Final = 2000
+_NONE: Final = "There is no such change."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
     """What one look found: the release that the server's words would make, and what to know of it.
 
-    `base` is the digest of the release that this one would replace, with which it was compared.
+    `base` is the digest of the release that this one would replace, with which it was compared; `text` is how this
+    one is stored. Making it is no work for a transaction, where a server lists thousands of tools.
     """
 
     connector: str
     connection_id: str
     base: str
-    spec: ConnectorSpec
+    release: str
+    text: str
     advice: tuple[Advice, ...]
+
+    @classmethod
+    def at(cls, spec: ConnectorSpec, *, connection_id: str, base: str, advice: tuple[Advice, ...]) -> "Looked":
+        """Return that the server of a connection says `spec`."""
+        release, text = release_digest(spec), spec_text(spec)
+        return cls(
+            connector=spec.name, connection_id=connection_id, base=base, release=release, text=text, advice=advice
+        )
 
 
 async def take_looks(tx: Tx, most: int) -> list[str]:
@@ -96,8 +109,7 @@ async def looks(tx: Tx) -> dict[str, Look]:
 
 async def propose(tx: Tx, looked: Looked, authority: Authority) -> Change | None:
     """Put what a server says now in front of its owner; None if they know it, or have refused just that."""
-    release = digest(looked.spec.model_dump(mode="json"))
-    wanted = _difference(release, looked.base)
+    wanted = _difference(looked.release, looked.base)
     mine = select(PinChangeRow).where(PinChangeRow.connection_id == looked.connection_id)
     latest = await tx.scalar(mine.order_by(PinChangeRow.id.desc()).limit(1).with_for_update())
     if latest is not None and latest.digest == wanted and latest.state in {State.WAITING, State.REFUSED}:
@@ -107,12 +119,13 @@ async def propose(tx: Tx, looked: Looked, authority: Authority) -> Change | None
         row = latest  # a server that says something else at each look fills no list
     else:
         row = PinChangeRow(id=new_id("pin"), connector=looked.connector, state=State.WAITING.value)
-    row.connection_id, row.digest, row.spec = looked.connection_id, wanted, looked.spec.model_dump_json()
+    row.connection_id, row.digest = looked.connection_id, wanted
+    row.release, row.spec = looked.release, looked.text
     row.advice, row.found_at = [one.as_json() for one in looked.advice], at
     tx.add(row)
     await tx.flush()
     signs = sorted({one.sign.value for one in looked.advice})
-    facts = {"connector": row.connector, "connection": row.connection_id, "release": release, "signs": signs}
+    facts = {"connector": row.connector, "connection": row.connection_id, "release": row.release, "signs": signs}
     await authority.record(tx, EventKind.PIN_CHANGED, row.id, **facts)
     await _hurry_others(tx, row)
     return _change(row)
@@ -146,9 +159,9 @@ async def accept(tx: Tx, change_id: str, seen: str, authority: Authority) -> Cha
         NotFound: there is no such change.
     """
     row = await _decided(tx, change_id, seen, authority)
-    says = ConnectorSpec.model_validate_json(row.spec)
+    says = await said(tx, change_id)
     base = await newest_release(tx, row.connector)
-    if _difference(_release_of(row), base.digest) != row.digest:
+    if _difference(row.release, base.digest) != row.digest:
         raise Conflict("Another release was registered since; look at the server again, then at what differs.")
     await register_connector(tx, says, authority)
     in_use = await spec_for(tx, await get_connection(tx, row.connection_id))
@@ -167,10 +180,10 @@ async def refuse(tx: Tx, change_id: str, seen: str, reason: str, authority: Auth
         InputError: there is no reason.
         NotFound: there is no such change.
     """
-    said = reason.strip()
-    if not said or len(said) > _LONGEST_REASON:
+    why = reason.strip()
+    if not why or len(why) > _LONGEST_REASON:
         raise InputError(f"Say why not, in at most {_LONGEST_REASON} characters.")
-    return await _ended(tx, await _decided(tx, change_id, seen, authority), State.REFUSED, said, authority)
+    return await _ended(tx, await _decided(tx, change_id, seen, authority), State.REFUSED, why, authority)
 
 
 async def changes(tx: Tx, *, before: str | None = None, limit: int = 50) -> list[Change]:
@@ -188,6 +201,18 @@ async def get_change(tx: Tx, change_id: str) -> Change:
         NotFound: there is none.
     """
     return _change(await _row(tx, change_id))
+
+
+async def said(tx: Tx, change_id: str) -> ConnectorSpec:
+    """Return the release that accepting a change makes.
+
+    Raises:
+        NotFound: there is no such change.
+    """
+    stored = await tx.scalar(select(PinChangeRow.spec).where(PinChangeRow.id == change_id))
+    if stored is None:
+        raise NotFound(_NONE)
+    return await read_spec(stored)
 
 
 async def may_decide(tx: Tx, change: Change, person_id: str) -> bool:
@@ -211,7 +236,7 @@ async def _ended(tx: Tx, row: PinChangeRow, state: State, reason: str | None, au
     row.state, row.ended_at, row.decided_by, row.reason = state.value, await now(tx), authority.by, reason
     await tx.flush()
     kind = EventKind.PIN_ACCEPTED if state is State.ACCEPTED else EventKind.PIN_REFUSED
-    facts = {"connector": row.connector, "release": _release_of(row)}
+    facts = {"connector": row.connector, "release": row.release}
     await authority.record(tx, kind, row.id, **facts, **({"reason": reason} if reason else {}))
     return _change(row)
 
@@ -223,10 +248,6 @@ async def _hurry_others(tx: Tx, row: PinChangeRow) -> None:
             await hurry(tx, connection_id)
 
 
-def _release_of(row: PinChangeRow) -> str:
-    return digest(ConnectorSpec.model_validate_json(row.spec).model_dump(mode="json"))
-
-
 def _difference(release: str, base: str) -> str:
     return digest([release, base])
 
@@ -235,7 +256,7 @@ async def _row(tx: Tx, change_id: str) -> PinChangeRow:
     query = select(PinChangeRow).where(PinChangeRow.id == change_id).with_for_update()
     found = await tx.scalar(query.execution_options(populate_existing=True)) if is_id(change_id, "pin") else None
     if found is None:
-        raise NotFound("There is no such change.")
+        raise NotFound(_NONE)
     return found
 
 
@@ -245,7 +266,6 @@ def _change(row: PinChangeRow) -> Change:
         connector=row.connector,
         connection_id=row.connection_id,
         digest=row.digest,
-        spec=ConnectorSpec.model_validate_json(row.spec),
         advice=tuple(Advice.from_json(one) for one in row.advice),
         state=State(row.state),
         found_at=row.found_at,

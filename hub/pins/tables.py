@@ -30,7 +30,10 @@ class PinChangeRow(Base):
     connection_id: Mapped[str] = mapped_column(String(40), ForeignKey("connections.id"))
     digest: Mapped[str] = mapped_column(String(64))
     """Of what the server says and of the release that it would replace: who accepts it accepts this difference."""
-    spec: Mapped[str] = mapped_column(Text)
+    release: Mapped[str] = mapped_column(String(64))
+    """The digest of the release that accepting it makes."""
+    spec: Mapped[str] = mapped_column(Text, deferred=True, deferred_raiseload=True)
+    """Megabytes, where a server lists thousands of tools."""
     advice: Mapped[list[dict[str, str]]] = mapped_column(Json)
     state: Mapped[str] = mapped_column(String(12))
     found_at: Mapped[datetime] = mapped_column(Moment)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from connectors.sdk.spec import ConnectorSpec
 from hub.pins.advice import Advice
 
 
@@ -21,13 +20,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a server says otherwise than was accepted; `spec` is the release that accepting it makes."""
+    """What a server says otherwise than was accepted; `said` reads the release that accepting it makes."""
 
     id: str
     connector: str
     connection_id: str
     digest: str
-    spec: ConnectorSpec
     advice: tuple[Advice, ...]
     state: State
     found_at: datetime

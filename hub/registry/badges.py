@@ -14,6 +14,7 @@ from hub.identity.principals import PrincipalKind
 from hub.registry.badge_values import Badge, BadgeLine, BadgeVerdict, Grade, Origin, Promise, Source
 from hub.registry.digests import proof_digest
 from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
+from hub.registry.stored import release_spec
 from hub.registry.tables import BadgeRow, ConnectorRow, ReleaseRow
 from hub.storage import Tx
 
@@ -29,8 +30,8 @@ async def keep_badge(tx: Tx, badge: Badge, authority: Authority) -> None:
         Forbidden: it is neither the connector's owner nor an administrator, or it is no person.
     """
     connector = await tx.get(ConnectorRow, badge.connector)
-    releases = select(ReleaseRow.spec).where(ReleaseRow.connector == badge.connector)
-    known = {ConnectorSpec.model_validate_json(spec).artefact_digest for spec in await tx.scalars(releases)}
+    releases = (await tx.scalars(select(ReleaseRow.id).where(ReleaseRow.connector == badge.connector))).all()
+    known = {(await release_spec(tx, release_id)).artefact_digest for release_id in releases}
     if connector is None or badge.artefact_digest not in known:
         raise NotFound(f"{badge.connector} is not registered with this code; publish it first, then check it again.")
     await require_steward(

@@ -9,11 +9,11 @@ from hub.registry.composites import BoundStep, steps_of
 from hub.registry.entries import Entry, callable_tool
 from hub.registry.publishing import Parts, published
 from hub.registry.reading import connection_of, connection_row, server_of, server_row, tool_of, tool_row, version_of
+from hub.registry.stored import release_spec
 from hub.registry.tables import (
     ConnectionRow,
     EntryRow,
     ReleaseInUseRow,
-    ReleaseRow,
     ToolRow,
     ToolVersionRow,
     VersionInUseRow,
@@ -35,7 +35,7 @@ async def read_current(tx: Tx, tool_version_id: str, connection_id: str, *, serv
     """
     row = await _version_row(tx, tool_version_id)
     tool = await tool_row(tx, row.tool_id)
-    connector = await _release(tx, row.release_id)
+    connector = await release_spec(tx, row.release_id)
     parts = Parts(
         name=name,
         server=server_of(await server_row(tx, server)),
@@ -154,7 +154,7 @@ async def _offered_version(
     if used is None or release is None:
         return None, None
     row = await _version_row(tx, used.version_id)
-    return version_of(row, (connection.environment,)), await _release(tx, release.release_id)
+    return version_of(row, (connection.environment,)), await release_spec(tx, release.release_id)
 
 
 async def _version_row(tx: Tx, version_id: str) -> ToolVersionRow:
@@ -162,8 +162,3 @@ async def _version_row(tx: Tx, version_id: str) -> ToolVersionRow:
     if row is None:
         raise NotFound(f"There is no tool version {version_id!r}.")
     return row
-
-
-async def _release(tx: Tx, release_id: str) -> ConnectorSpec:
-    release = await tx.get_one(ReleaseRow, release_id)
-    return ConnectorSpec.model_validate_json(release.spec)

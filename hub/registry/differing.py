@@ -8,7 +8,8 @@ from typing import Any, Final, cast
 from sqlalchemy import select
 
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
-from hub.registry.tables import ConnectorRow, ReleaseRow
+from hub.registry.stored import release_spec
+from hub.registry.tables import ConnectorRow
 from hub.storage import Tx
 
 Json = Any
@@ -49,9 +50,8 @@ class Difference:
 
 async def registered(tx: Tx, name: str) -> ConnectorSpec | None:
     """Return the newest release of the connector `name`, None if there is none."""
-    query = select(ReleaseRow.spec).join(ConnectorRow, ConnectorRow.release_id == ReleaseRow.id)
-    stored = await tx.scalar(query.where(ConnectorRow.name == name))
-    return None if stored is None else ConnectorSpec.model_validate_json(stored)
+    newest = await tx.scalar(select(ConnectorRow.release_id).where(ConnectorRow.name == name))
+    return None if newest is None else await release_spec(tx, newest)
 
 
 def differences(before: ConnectorSpec | None, after: ConnectorSpec) -> list[Difference]:

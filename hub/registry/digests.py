@@ -1,15 +1,34 @@
 """The digests that tell one definition from another: of a connector's part in its tools, a tool, and a proof."""
 
+import hashlib
 from typing import Final
 
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
-from hub.core.canonical import digest
+from hub.core.canonical import canonical_json, digest
 
 NOT_BROUGHT: Final = frozenset({"spec_version", "version", "title", "description", "operations"})
 """What a connector does not bring to each of its tools: its own name for itself and its release, and the others.
 
 All the rest it does, whatever is added to the spec: a rule about refusals decides what an answer means.
 """
+
+
+def release_digest(spec: ConnectorSpec) -> str:
+    """Return the digest of a whole release: SHA-256 over the JCS of `spec`.
+
+    It is written member by member and operation by operation, so that a thread that makes it lets others go on.
+    """
+    made, head = hashlib.sha256(), spec.model_dump(mode="json", exclude={"operations"})
+    for number, name in enumerate(sorted([*head, "operations"])):
+        made.update((b"," if number else b"{") + canonical_json(name) + b":")
+        if name != "operations":
+            made.update(canonical_json(head[name]))
+            continue
+        for at, one in enumerate(spec.operations):
+            made.update((b"," if at else b"[") + canonical_json(one.model_dump(mode="json")))
+        made.update(b"]" if spec.operations else b"[]")
+    made.update(b"}")
+    return made.hexdigest()
 
 
 def passport_digest(spec: ConnectorSpec) -> str:

@@ -1,6 +1,6 @@
 """What servers offer: entries of a published name, a tool and a connection; names that clash are refused."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import select
@@ -9,7 +9,7 @@ from hub.core.errors import Conflict, InputError
 from hub.registry.names import built_in, check_tool_name
 from hub.registry.tables import ConnectionRow, EntryRow, ServerRow, ToolRow
 from hub.registry.values import Environment
-from hub.storage import Tx, now
+from hub.storage import Tx, add_in_slices, now
 
 _LONGEST: Final = 48
 
@@ -67,14 +67,19 @@ async def add_entry(tx: Tx, entry: EntryRow) -> None:
 async def _offer(tx: Tx, connection: ConnectionRow, tools: Sequence[ToolRow]) -> None:
     server = await open_built_in(tx, Environment(connection.environment))
     taken = await _taken(tx, server)
-    for tool in tools:
-        name = connection.prefix + tool.name
-        if len(name) > _LONGEST:
-            raise InputError(f"{name!r} is longer than {_LONGEST} characters; give the connection a shorter prefix.")
-        check_tool_name(name)
-        _refuse_taken(server, name, taken)
-        tx.add(EntryRow(server=server, name=name, tool_id=tool.id, connection_id=connection.id))
-    await tx.flush()
+
+    def entries() -> Iterator[EntryRow]:
+        for tool in tools:
+            name = connection.prefix + tool.name
+            if len(name) > _LONGEST:
+                raise InputError(
+                    f"{name!r} is longer than {_LONGEST} characters; give the connection a shorter prefix."
+                )
+            check_tool_name(name)
+            _refuse_taken(server, name, taken)
+            yield EntryRow(server=server, name=name, tool_id=tool.id, connection_id=connection.id)
+
+    await add_in_slices(tx, entries())
 
 
 async def _taken(tx: Tx, server: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Tier
 from hub.core.errors import NotFound
 from hub.core.texts import shown
+from hub.registry.stored import release_spec
 from hub.registry.tables import ConnectionRow, ConnectorRow, ReleaseRow, ServerRow, ToolRow, ToolVersionRow
 from hub.registry.using import used_in
 from hub.registry.values import Connection, Environment, Listing, Server, Tool, ToolVersion
@@ -58,14 +59,14 @@ def tool_of(row: ToolRow) -> Tool:
     )
 
 
-def version_of(row: ToolVersionRow, used_in: tuple[Environment, ...]) -> ToolVersion:
-    """Return the version in `row`, which is in use in these environments."""
+def version_of(row: ToolVersionRow, used_in: tuple[Environment, ...], spec: OperationSpec | None = None) -> ToolVersion:
+    """Return the version in `row`, which is in use in these environments; its `spec` is read unless it is known."""
     return ToolVersion(
         id=row.id,
         tool_id=row.tool_id,
         number=row.number,
         digest=row.digest,
-        spec=OperationSpec.model_validate_json(row.spec),
+        spec=spec or OperationSpec.model_validate_json(row.spec),
         connector_digest=row.connector_digest,
         withdrawn=row.withdrawn,
         used_in=used_in,
@@ -187,9 +188,9 @@ async def servers(tx: Tx) -> list[Server]:
 async def connectors(tx: Tx) -> list[ConnectorSpec]:
     """Return the newest release of every connector, in the order of the names."""
     query = (
-        select(ReleaseRow.spec).join(ConnectorRow, ConnectorRow.release_id == ReleaseRow.id).order_by(ConnectorRow.name)
+        select(ReleaseRow.id).join(ConnectorRow, ConnectorRow.release_id == ReleaseRow.id).order_by(ConnectorRow.name)
     )
-    return [ConnectorSpec.model_validate_json(spec) for spec in await tx.scalars(query)]
+    return [await release_spec(tx, release_id) for release_id in (await tx.scalars(query)).all()]
 
 
 async def connector_owner(tx: Tx, name: str) -> str | None:

@@ -1,32 +1,45 @@
 """Registering a connector: new immutable tool versions for what changed, nothing for what did not; in use in dev."""
 
-from collections.abc import Collection, Iterable
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
-from connectors.sdk.spec import ConnectorSpec
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.audit import EventKind
-from hub.core.canonical import digest
 from hub.core.errors import Conflict, Forbidden
 from hub.core.ids import new_id
 from hub.identity.authority import Authority
 from hub.registry.composites import PREFIX, is_composite
 from hub.registry.differing import registered
-from hub.registry.digests import passport_digest, version_digest
+from hub.registry.digests import passport_digest, release_digest, version_digest
 from hub.registry.linting import refuse_unfit
 from hub.registry.numbering import numbered
 from hub.registry.offering import offer_tools
 from hub.registry.reading import version_of
 from hub.registry.stewardship import Stewards, Touched, checked_owner, outdate_catalog, require_steward
+from hub.registry.stored import spec_text
 from hub.registry.tables import ConnectorRow, ReleaseRow, ToolRow, ToolVersionRow
 from hub.registry.using import get_release, put_in_use, release_in_use, releases_in_use, used_in
 from hub.registry.values import Environment, ToolVersion
 from hub.registry.words import Declared, Undeclared, counts_own_word, refuse_other_words
-from hub.storage import Tx, now
+from hub.storage import Tx, add_in_slices, now
 
 Json = Any
 """Any JSON value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _New:
+    """A release that is to be registered, its operations' versions by the digests that they have then."""
+
+    spec: ConnectorSpec
+    digest: str
+    text: str
+    connector_digest: str
+    versions: Mapping[str, str]
 
 
 async def register_connector(
@@ -85,31 +98,45 @@ async def require_registrar(tx: Tx, spec: ConnectorSpec, authority: Authority) -
 async def _register(
     tx: Tx, spec: ConnectorSpec, authority: Authority, owner_id: str | None, also: Collection[Environment]
 ) -> list[ToolVersion]:
-    wanted = {*_at_once(spec), *also}
-    if await _is_in_use(tx, numbered(spec, await registered(tx, spec.name)), wanted):
+    wanted, newest = {*_at_once(spec), *also}, await registered(tx, spec.name)
+    new = await asyncio.to_thread(_new, spec, newest)
+    if await _is_in_use(tx, new, wanted):
         return []
-    refuse_unfit(spec)
+    await asyncio.to_thread(refuse_unfit, spec)
     # First, because it also makes registrations wait for each other.
     await outdate_catalog(tx, authority, Touched(connectors=frozenset({spec.name})))
-    spec = numbered(spec, await registered(tx, spec.name))
-    release_digest = digest(spec.model_dump(mode="json"))
+    if (newer := await registered(tx, spec.name)) is not newest:
+        new = await asyncio.to_thread(_new, spec, newer)
     row = await tx.get(ConnectorRow, spec.name, populate_existing=True)
     if row is None:
         owner = await checked_owner(tx, owner_id) or authority.by
         row = ConnectorRow(name=spec.name, owner_id=owner, registered_at=await now(tx))
         tx.add(row)
         await tx.flush()
-    await _refuse_beyond(tx, spec.name, release_digest, also, authority)
-    release_id = row.release_id = await _release(tx, spec, release_digest, authority)
-    facts = {"version": spec.version, "digest": release_digest, "artefact": spec.artefact_digest}
+    await _refuse_beyond(tx, spec.name, new.digest, also, authority)
+    release_id = row.release_id = await _release(tx, new, authority)
+    facts = {"version": new.spec.version, "digest": new.digest, "artefact": spec.artefact_digest}
     places = [one.value for one in Environment if one in wanted]
     await authority.record(tx, EventKind.CONNECTOR_REGISTERED, spec.name, in_use=places, **facts)
-    new = await _publish_versions(tx, spec, row, authority)
+    published = await _publish_versions(tx, new, row, authority)
     release = await get_release(tx, release_id)
     for environment in sorted(wanted):
         await _record_retired(tx, await put_in_use(tx, release, environment), environment, authority)
-    used = await used_in(tx, [version.id for version in new])
-    return [version_of(version, used.get(version.id, ())) for version in new]
+    used = await used_in(tx, [version.id for version, _ in published])
+    return [version_of(version, used.get(version.id, ()), spec) for version, spec in published]
+
+
+def _new(spec: ConnectorSpec, newest: ConnectorSpec | None) -> _New:
+    """Return the release that `spec` makes after `newest`. For thousands of operations that takes seconds."""
+    spec = numbered(spec, newest)
+    connector_digest = passport_digest(spec)
+    return _New(
+        spec=spec,
+        digest=release_digest(spec),
+        text=spec_text(spec),
+        connector_digest=connector_digest,
+        versions={one.name: version_digest(one, connector_digest) for one in spec.operations},
+    )
 
 
 def _refuse_reserved(spec: ConnectorSpec, authority: Authority) -> None:
@@ -129,25 +156,24 @@ def _at_once(spec: ConnectorSpec) -> frozenset[Environment]:
     return frozenset() if is_elsewhere else frozenset({Environment.DEV})
 
 
-async def _is_in_use(tx: Tx, spec: ConnectorSpec, environments: Collection[Environment]) -> bool:
+async def _is_in_use(tx: Tx, new: _New, environments: Collection[Environment]) -> bool:
     """Return whether the very same was registered last, and is in use in all of `environments`."""
-    connector = await tx.get(ConnectorRow, spec.name)
+    connector = await tx.get(ConnectorRow, new.spec.name)
     if connector is None:
         return False
     newest = await tx.scalar(select(ReleaseRow.digest).where(ReleaseRow.id == connector.release_id))
     used = await releases_in_use(tx, connector.name)
-    is_same = newest == digest(spec.model_dump(mode="json"))
-    return is_same and all(used.get(one) == connector.release_id for one in environments)
+    return newest == new.digest and all(used.get(one) == connector.release_id for one in environments)
 
 
 async def _refuse_beyond(
-    tx: Tx, connector: str, release_digest: str, also: Collection[Environment], authority: Authority
+    tx: Tx, connector: str, new_digest: str, also: Collection[Environment], authority: Authority
 ) -> None:
     if also and authority.by is not None:
         raise Forbidden("A release is in use in dev at once; ask for its promotion to any other environment.")
     for environment in sorted(also):
         there = await release_in_use(tx, connector, environment)
-        if there is not None and there.digest != release_digest:
+        if there is not None and there.digest != new_digest:
             where, what = environment.value, f"{connector} {there.version}"
             raise Conflict(
                 f"{what} is in use in {where}. Publish without --also {where}, then promote what you have tried: "
@@ -155,17 +181,17 @@ async def _refuse_beyond(
             )
 
 
-async def _release(tx: Tx, spec: ConnectorSpec, release_digest: str, authority: Authority) -> str:
-    query = select(ReleaseRow.id).where(ReleaseRow.connector == spec.name, ReleaseRow.digest == release_digest)
+async def _release(tx: Tx, new: _New, authority: Authority) -> str:
+    query = select(ReleaseRow.id).where(ReleaseRow.connector == new.spec.name, ReleaseRow.digest == new.digest)
     known = await tx.scalar(query)
     if known is not None:
         return known
     release = ReleaseRow(
         id=new_id("rel"),
-        connector=spec.name,
-        digest=release_digest,
-        version=spec.version,
-        spec=spec.model_dump_json(),
+        connector=new.spec.name,
+        digest=new.digest,
+        version=new.spec.version,
+        spec=new.text,
         registered_by=authority.by,
         registered_at=await now(tx),
     )
@@ -175,45 +201,51 @@ async def _release(tx: Tx, spec: ConnectorSpec, release_digest: str, authority: 
 
 
 async def _publish_versions(
-    tx: Tx, spec: ConnectorSpec, connector: ConnectorRow, authority: Authority
-) -> list[ToolVersionRow]:
-    tools = await _tools_for(tx, spec, connector)
-    known = await _known_versions(tx, spec.name)
-    connector_digest, at = passport_digest(spec), await now(tx)
-    new = list[tuple[ToolVersionRow, ToolRow]]()
-    for operation in spec.operations:
-        tool, wanted = tools[operation.name], version_digest(operation, connector_digest)
-        before = known.get(tool.id, {})
-        if wanted in before:
-            continue
-        version = ToolVersionRow(
-            id=new_id("ver"),
-            tool_id=tool.id,
-            number=max(before.values(), default=0) + 1,
-            digest=wanted,
-            release_id=connector.release_id or "",
-            connector_digest=connector_digest,
-            spec=operation.model_dump_json(),
-            published_at=at,
-        )
-        new.append((version, tool))
-    tx.add_all(version for version, _ in new)
-    await tx.flush()
+    tx: Tx, release: _New, connector: ConnectorRow, authority: Authority
+) -> list[tuple[ToolVersionRow, OperationSpec]]:
+    tools = await _tools_for(tx, release.spec, connector)
+    known = await _known_versions(tx, release.spec.name)
+    at = await now(tx)
+    new = list[tuple[ToolVersionRow, OperationSpec]]()
+
+    def rows() -> Iterator[ToolVersionRow]:
+        for operation in release.spec.operations:
+            tool_id, wanted = tools[operation.name].id, release.versions[operation.name]
+            before = known.get(tool_id, {})
+            if wanted in before:
+                continue
+            version = ToolVersionRow(
+                id=new_id("ver"),
+                tool_id=tool_id,
+                number=max(before.values(), default=0) + 1,
+                digest=wanted,
+                release_id=connector.release_id or "",
+                connector_digest=release.connector_digest,
+                spec=operation.model_dump_json(),
+                published_at=at,
+            )
+            new.append((version, operation))
+            yield version
+
+    await add_in_slices(tx, rows())
     await _record_versions(tx, new, authority)
-    return [version for version, _ in new]
+    return new
 
 
 async def _tools_for(tx: Tx, spec: ConnectorSpec, connector: ConnectorRow) -> dict[str, ToolRow]:
     """Return the tools of the connector by name, those included that `spec` brings for the first time."""
     rows = await tx.scalars(select(ToolRow).where(ToolRow.connector == spec.name))
     tools = {row.name: row for row in rows}
-    new = [
-        ToolRow(id=new_id("tool"), connector=spec.name, name=operation.name, owner_id=connector.owner_id)
-        for operation in spec.operations
-        if operation.name not in tools
-    ]
-    tx.add_all(new)
-    await tx.flush()
+    new = list[ToolRow]()
+
+    def added() -> Iterator[ToolRow]:
+        for operation in spec.operations:
+            if operation.name not in tools:
+                tool = ToolRow(id=new_id("tool"), connector=spec.name, name=operation.name, owner_id=connector.owner_id)
+                new.append(tool)
+                yield tool
+
+    await add_in_slices(tx, added())
     await offer_tools(tx, spec.name, new)
     return tools | {tool.name: tool for tool in new}
 
@@ -231,10 +263,10 @@ async def _known_versions(tx: Tx, connector: str) -> dict[str, dict[str, int]]:
     return known
 
 
-async def _record_versions(tx: Tx, new: list[tuple[ToolVersionRow, ToolRow]], authority: Authority) -> None:
-    for version, tool in new:
-        facts = {"tool": tool.name, "version": version.id, "digest": version.digest}
-        await authority.record(tx, EventKind.TOOL_VERSION_PUBLISHED, tool.id, **facts)
+async def _record_versions(tx: Tx, new: list[tuple[ToolVersionRow, OperationSpec]], authority: Authority) -> None:
+    for version, spec in new:
+        facts = {"tool": spec.name, "version": version.id, "digest": version.digest}
+        await authority.record(tx, EventKind.TOOL_VERSION_PUBLISHED, version.tool_id, **facts)
 
 
 async def _record_retired(tx: Tx, gone: Iterable[ToolRow], environment: Environment, authority: Authority) -> None:

@@ -23,6 +23,7 @@ from hub.registry.badges import failures, put_badge
 from hub.registry.digests import proof_digest
 from hub.registry.runners import Runner, signer
 from hub.registry.stewardship import Stewards, outdate_catalog, require_steward
+from hub.registry.stored import release_spec
 from hub.registry.tables import BadgeRow, ConnectorRow, ReleaseRow
 from hub.storage import Tx, now
 
@@ -148,8 +149,8 @@ async def _require_sender(tx: Tx, connector: ConnectorRow, runner: Runner | None
 
 
 async def _require_release(tx: Tx, report: Report) -> None:
-    rows = select(ReleaseRow.spec).where(ReleaseRow.connector == report.connector, ReleaseRow.version == report.version)
-    specs = [ConnectorSpec.model_validate_json(spec) for spec in await tx.scalars(rows)]
+    rows = select(ReleaseRow.id).where(ReleaseRow.connector == report.connector, ReleaseRow.version == report.version)
+    specs = [await release_spec(tx, release_id) for release_id in (await tx.scalars(rows)).all()]
     specs = [spec for spec in specs if spec.artefact_digest == report.artefact_digest]
     if not specs:
         raise NotFound(

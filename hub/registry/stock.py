@@ -12,11 +12,11 @@ from hub.registry.badge_values import Badge
 from hub.registry.badges import all_badges
 from hub.registry.reading import connection_of, server_of, tool_of
 from hub.registry.stewardship import Touched
+from hub.registry.stored import release_spec
 from hub.registry.tables import (
     ConnectionRow,
     EntryRow,
     ReleaseInUseRow,
-    ReleaseRow,
     ServerRow,
     ToolRow,
     ToolVersionRow,
@@ -256,8 +256,5 @@ async def _read_operations(tx: Tx, ids: Sequence[str], specs: Specs) -> None:
 
 
 async def _read_releases(tx: Tx, ids: set[str], specs: Specs) -> None:
-    if not ids:
-        return
-    query = select(ReleaseRow.id, ReleaseRow.spec).where(ReleaseRow.id.in_(ids))
-    for release_id, spec in await tx.execute(query):
-        specs.releases[release_id] = ConnectorSpec.model_validate_json(spec)
+    for release_id in sorted(ids):
+        specs.releases[release_id] = await release_spec(tx, release_id)

@@ -29,7 +29,8 @@ class ReleaseRow(Base):
     connector: Mapped[str] = mapped_column(String(32), ForeignKey("connectors.name"))
     digest: Mapped[str] = mapped_column(String(64))
     version: Mapped[str] = mapped_column(String(32))
-    spec: Mapped[str] = mapped_column(Text)
+    spec: Mapped[str] = mapped_column(Text, deferred=True, deferred_raiseload=True)
+    """Megabytes, where there are thousands of operations; see `hub.registry.stored`."""
     registered_by: Mapped[str | None] = mapped_column(String(40))
     """Who registered it; None: the hub's own console."""
     registered_at: Mapped[datetime] = mapped_column(Moment)

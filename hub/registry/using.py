@@ -1,5 +1,6 @@
 """Which release of a connector is in use in which environment, and so which version of each of its tools is."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from connectors.sdk.spec import ConnectorSpec
 from hub.core.errors import NotFound
 from hub.core.texts import shown
 from hub.registry.digests import passport_digest, version_digest
+from hub.registry.stored import release_spec
 from hub.registry.tables import ConnectorRow, ReleaseInUseRow, ReleaseRow, ToolRow, ToolVersionRow, VersionInUseRow
 from hub.registry.values import Connection, Environment
-from hub.storage import Tx, now
+from hub.storage import Tx, add_in_slices, now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +46,9 @@ async def put_in_use(tx: Tx, release: Release, environment: Environment) -> list
     versions = await versions_of(tx, release)
     await _take_out_of_use(tx, [tool.id for tool in tools.values()], environment)
     offered = {row.tool_id for row in versions if row.withdrawn is None}
-    tx.add_all(
-        VersionInUseRow(tool_id=row.tool_id, environment=environment.value, version_id=row.id)
-        for row in versions
-        if row.withdrawn is None
-    )
-    await tx.flush()
+    used = (row for row in versions if row.withdrawn is None)
+    here = environment.value
+    await add_in_slices(tx, (VersionInUseRow(tool_id=row.tool_id, environment=here, version_id=row.id) for row in used))
     named = {operation.name for operation in release.spec.operations}
     return [tool for tool in tools.values() if tool.name not in named and tool.id in was_offered - offered]
 
@@ -90,7 +89,7 @@ async def get_release(tx: Tx, release_id: str) -> Release:
         version=row.version,
         registered_by=row.registered_by,
         registered_at=row.registered_at,
-        spec=ConnectorSpec.model_validate_json(row.spec),
+        spec=await release_spec(tx, row.id),
     )
 
 
@@ -129,8 +128,7 @@ async def version_in_use(tx: Tx, tool_id: str, environment: Environment) -> Tool
 
 async def versions_of(tx: Tx, release: Release) -> Sequence[ToolVersionRow]:
     """Return the versions that the operations of `release` are, withdrawn ones included."""
-    connector_digest = passport_digest(release.spec)
-    wanted = {version_digest(one, connector_digest) for one in release.spec.operations}
+    connector_digest, wanted = await asyncio.to_thread(_version_digests, release.spec)
     query = (
         select(ToolVersionRow)
         .join(ToolRow, ToolRow.id == ToolVersionRow.tool_id)
@@ -139,6 +137,11 @@ async def versions_of(tx: Tx, release: Release) -> Sequence[ToolVersionRow]:
         .execution_options(populate_existing=True)
     )
     return [row for row in await tx.scalars(query) if row.digest in wanted]
+
+
+def _version_digests(spec: ConnectorSpec) -> tuple[str, frozenset[str]]:
+    connector_digest = passport_digest(spec)
+    return connector_digest, frozenset(version_digest(one, connector_digest) for one in spec.operations)
 
 
 async def used_in(tx: Tx, version_ids: Iterable[str]) -> dict[str, tuple[Environment, ...]]:

@@ -6,6 +6,7 @@ from hub.storage.clock import database_now, now
 from hub.storage.database import Database, Tx
 from hub.storage.inserting import dialect_of, insert_into
 from hub.storage.joining import Joined
+from hub.storage.slices import add_in_slices
 from hub.storage.types import Base, Json, Moment
 from hub.storage.urls import check_url
 
@@ -18,6 +19,7 @@ __all__ = [
     "Json",
     "Moment",
     "Tx",
+    "add_in_slices",
     "check_url",
     "database_now",
     "dialect_of",

@@ -11,10 +11,10 @@ from hub.core.errors import Conflict, Forbidden, InputError, Malformed
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal
-from hub.invocations.pinning import accepted_before
+from hub.invocations.pinning import changed_by
 from hub.pins import Change, Look, Sign, State
 from hub.registry import Connection
-from hub.registry.differing import Difference, differences
+from hub.registry.differing import Difference
 from hub.storage import now
 from hub.web.changed_lines import changed_part
 from hub.web.inert import inert, inert_name
@@ -87,7 +87,7 @@ async def _one(visit: Visit, *, problem: str = "") -> Response:
         page = pin_page(
             change,
             connection.name,
-            differences(await accepted_before(tx, change), change.spec) if change.state is State.WAITING else [],
+            await changed_by(tx, change) if change.state is State.WAITING else [],
             await now(tx),
             may_decide=await pins.may_decide(tx, change, visit.person.id),
             decider=people.get(change.decided_by or ""),

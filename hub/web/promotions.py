@@ -1,5 +1,6 @@
 """Promotions: the list, one with its gates and evidence, and the forms by which people ask, decide and take back."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -159,7 +160,7 @@ async def _one(visit: Visit, *, problem: str = "") -> Response:
         may_ask = await promotions.may_ask(tx, promotion.connector, person.id)
         seen = Seen(
             people=await get_many(tx, involved),
-            changed=differences(None if former is None else former.spec, release.spec),
+            changed=await asyncio.to_thread(differences, None if former is None else former.spec, release.spec),
             now=await now(tx),
             shows_calls=await promotions.may_look(tx, promotion, rules, person.id),
             may_ask=may_ask,

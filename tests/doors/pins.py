@@ -11,9 +11,7 @@ async def something_said(hub: WorkingHub) -> str:
     """Let the test system say something; return the id of what waits for the connector's owner."""
     async with hub.database.transaction() as tx:
         base = (await newest_release(tx, "upstream")).digest
-        looked = Looked(
-            connector="upstream", connection_id=hub.connection.id, base=base, spec=connector.spec, advice=()
-        )
+        looked = Looked.at(connector.spec, connection_id=hub.connection.id, base=base, advice=())
         change = await propose(tx, looked, hub.authority)
     assert change is not None
     return change.id

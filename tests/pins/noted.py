@@ -12,6 +12,8 @@ from doors.working_hub import ALL_SCOPES, WorkingHub
 from upstream.fixtures import running
 
 from connectors.mcp_upstream import Discovery, Owner
+from connectors.sdk.spec import ConnectorSpec
+from hub import pins
 from hub.identity.authority import Authority
 from hub.identity.principals import Caller
 from hub.identity.resources import EVERYTHING
@@ -19,6 +21,7 @@ from hub.invocations.invoke import invoke
 from hub.invocations.pinning import Looks, Seen, look
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Call, Invocation
+from hub.pins import Change
 from hub.registry import Environment, NewConnection, create_connection, register_connector
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
@@ -44,6 +47,11 @@ class Notes:
     async def look(self) -> Seen:
         """Look at the server now."""
         return await look(self.connection_id, self.hub.runtime)
+
+    async def said(self, change: Change) -> ConnectorSpec:
+        """Return the release that accepting `change` makes."""
+        async with self.hub.database.reading() as tx:
+            return await pins.said(tx, change.id)
 
     async def read(self, text: str) -> Invocation:
         """Call the tool that was accepted as a read."""

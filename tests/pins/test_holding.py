@@ -255,6 +255,8 @@ async def test_a_change_that_would_replace_another_release_by_now_has_another_di
     said = {**FIND, "description": "Finds any note."}
     notes.says(said, POST)
     before = (await notes.look()).change
+    assert before is not None
+    first_said = await notes.said(before)
     async with notes.hub.database.reading() as tx:
         spec = await registered(tx, "notes")
     assert spec is not None
@@ -265,10 +267,10 @@ async def test_a_change_that_would_replace_another_release_by_now_has_another_di
 
     after = (await notes.look()).change
 
-    assert before is not None
     assert after is not None
-    assert (before.spec.version, after.spec.version) == ("1.0.1", "1.0.2")
-    assert (after.id, after.spec.model_copy(update={"version": "1.0.1"})) == (before.id, before.spec)
+    then_said = await notes.said(after)
+    assert (first_said.version, then_said.version) == ("1.0.1", "1.0.2")
+    assert (after.id, then_said.model_copy(update={"version": "1.0.1"})) == (before.id, first_said)
     assert after.digest != before.digest
     with pytest.raises(Conflict, match="not what you looked at"):
         await accept(notes, before)
@@ -297,7 +299,7 @@ async def test_a_tool_with_annotations_that_are_none_is_left_out_and_held_back_a
     seen = await notes.look()
 
     assert seen.change is not None
-    assert [one.name for one in seen.change.spec.operations] == ["post"]
+    assert [one.name for one in (await notes.said(seen.change)).operations] == ["post"]
     with pytest.raises(Quarantined, match="does not offer it any more"):
         await notes.description()
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from doors.agents import BOTH_ENGINES
+from going_on import longest_wait
 from pins.noted import FIND, POST, TEXT, Notes, looked_at_due
 from sqlalchemy import update
 
@@ -16,9 +17,9 @@ from hub.audit import EventKind, events_of
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound, Quarantined
 from hub.execution.executor import DISCOVERY_SECONDS
 from hub.identity.resources import EVERYTHING
-from hub.invocations.pinning import IN_ALL, IN_ONE_TURN, Looks, Seen, look_for
+from hub.invocations.pinning import IN_ALL, IN_ONE_TURN, Looks, Seen, changed_by, look_for
 from hub.invocations.states import State as ReadState
-from hub.pins import Sign, State
+from hub.pins import Looked, Sign, State
 from hub.pins.tables import PinLookRow
 from hub.registry import (
     Environment,
@@ -77,7 +78,7 @@ async def test_accepted_words_are_a_release_in_use_in_dev(notes: Notes) -> None:
     async with notes.hub.database.reading() as tx:
         release = await newest_release(tx, "notes")
         told = {str(event.facts["release"]) for event in await events_of(tx, change.id)}
-    assert (change.spec.version, release.version) == ("1.0.1", "1.0.1")
+    assert ((await notes.said(change)).version, release.version) == ("1.0.1", "1.0.1")
     assert told == {release.digest}
 
 
@@ -170,7 +171,7 @@ async def test_a_server_that_says_something_else_at_each_look_fills_no_list(note
     async with notes.hub.database.reading() as tx:
         found = await pins.changes(tx)
     assert [one.state for one in found] == [State.WAITING]
-    assert found[0].spec.operation("find").description == "Finds notes, 3."
+    assert (await notes.said(found[0])).operation("find").description == "Finds notes, 3."
 
 
 async def test_a_server_that_is_down_changes_nothing_but_what_is_said_of_it(notes: Notes) -> None:
@@ -242,7 +243,7 @@ async def test_a_tool_whose_schema_doubles_by_reference_is_left_out_and_holds_up
     seen = await notes.look()
 
     assert seen.change is not None
-    assert [one.name for one in seen.change.spec.operations] == ["find", "give", "post"]
+    assert [one.name for one in (await notes.said(seen.change)).operations] == ["find", "give", "post"]
     assert (await notes.read("x")).state is ReadState.SUCCEEDED
 
 
@@ -297,3 +298,20 @@ async def mute_server() -> AsyncGenerator[str]:
     server = await asyncio.start_server(listen, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
+
+
+async def test_others_go_on_while_thousands_of_differences_are_found(notes: Notes) -> None:
+    async with notes.hub.database.transaction() as tx:
+        base = await newest_release(tx, "notes")
+        first = base.spec.operations[0]
+        more = (first.model_copy(update={"name": f"find_{number}"}) for number in range(3000))
+        says = base.spec.model_copy(update={"operations": (*base.spec.operations, *more)})
+        looked = Looked.at(says, connection_id=notes.connection_id, base=base.digest, advice=())
+        change = await pins.propose(tx, looked, notes.hub.authority)
+    assert change is not None
+
+    async with notes.hub.database.reading() as tx:
+        found, share = await longest_wait(changed_by(tx, change))
+
+    assert len(found) == 3000
+    assert share < 1 / 3

@@ -35,7 +35,7 @@ async def change(world: World) -> Change:
         spec = await otherwise(tx, authority, world.rita.id)
         base = (await newest_release(tx, "notes")).digest
         advice = (Advice(operation=spec.operations[0].name, sign=Sign.SPEAKS, says="It speaks to the model."),)
-        looked = Looked(connector="notes", connection_id=world.connection_id, base=base, spec=spec, advice=advice)
+        looked = Looked.at(spec, connection_id=world.connection_id, base=base, advice=advice)
         made = await pins.propose(tx, looked, authority)
     assert made is not None
     return made

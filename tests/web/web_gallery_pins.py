@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from upstream.connector import connector
-
 from hub.pins import Advice, Change, Look, Sign, State
 from hub.registry import Connection, Environment
 from hub.registry.differing import Difference, FieldChange, Kind
@@ -16,7 +14,6 @@ CHANGE = Change(
     connector="notes",
     connection_id="con_1",
     digest="7d" * 32,
-    spec=connector.spec,
     advice=(
         Advice(
             operation="notes_post", sign=Sign.SPEAKS, says="Its texts hold words to the model (keep-it-from-people)."

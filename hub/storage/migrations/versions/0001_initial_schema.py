@@ -1429,6 +1429,7 @@ def upgrade() -> None:
         sa.Column("connector", sa.String(length=32), nullable=False),
         sa.Column("connection_id", sa.String(length=40), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("release", sa.String(length=64), nullable=False),
         sa.Column("spec", sa.Text(), nullable=False),
         sa.Column("advice", Json, nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
