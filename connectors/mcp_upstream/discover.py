@@ -113,7 +113,7 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
     declared = declarations(tools) if owner.vouches else {}
     aside = _phase_tools(declared)
     ours = [name for name in tools if name not in aside]
-    names = await to_thread(normalised, ours, serving.names(owner.name))
+    names = await apart(lambda: normalised(ours, serving.names(owner.name)))
     manner = {"version": session.version, "opens_sessions": opens_sessions}
 
     def made(name: str) -> OperationSpec | Refusal:
@@ -134,7 +134,7 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
     beside = await serving.served(session, owner.name, manner)
     operations += beside.operations
     refused += [Refusal(tool=name, reason=why) for name, why in beside.left_out]
-    spec = await to_thread(_connector, owner, operations, session.about)
+    spec = await apart(lambda: _connector(owner, operations, session.about))
     return Discovery(spec=spec, refused=tuple(refused))
 
 
