@@ -86,8 +86,10 @@ async def doubtful(runtime: Runtime, *, limit: int = 100) -> list[Invocation]:
 async def resolve(resolution: Resolution, runtime: Runtime) -> Invocation:
     """Record what an operator found; once enough of them agree, one, or two for a critical write, it is settled.
 
+    Until then whoever erred finds something else; each word is on record as an event.
+
     Raises:
-        Conflict: it is not in doubt any more, or the operators disagree, or this one has said something else before.
+        Conflict: it is not in doubt any more, or another operator has found the opposite.
         Forbidden: the person is no operator, or takes part in the call.
         InputError: the reason is missing or too long.
         NotFound: there is no such invocation.
@@ -101,9 +103,10 @@ async def resolve(resolution: Resolution, runtime: Runtime) -> Invocation:
         standing = await load(tx, resolution.invocation_id)
         if standing.state is not State.IN_DOUBT:
             raise Conflict(f"It is not in doubt: it is {standing.state.value}.")
-        if resolution.operator.id in voters_excluded(await caller_of(tx, standing)):
+        excluded = voters_excluded(await caller_of(tx, standing))
+        if resolution.operator.id in excluded:
             raise Forbidden("You take part in this call yourself; another operator must look.")
-        agreeing = await _record(tx, resolution, reason)
+        agreeing = await _record(tx, resolution, reason, excluded)
         step = _step(standing, resolution, agreeing)
         if step.to is State.IN_DOUBT:
             await record_event(tx, runtime, standing, step)
@@ -111,26 +114,31 @@ async def resolve(resolution: Resolution, runtime: Runtime) -> Invocation:
         return await move(tx, runtime, standing, step)
 
 
-async def _record(tx: Tx, resolution: Resolution, reason: str) -> int:
-    """Write the finding down; return how many who are operators now have found the same."""
+async def _record(tx: Tx, resolution: Resolution, reason: str, excluded: frozenset[str]) -> int:
+    """Write the finding down in place of an earlier one of the same operator; return how many have found the same now.
+
+    What somebody found who settles nothing any more neither counts nor stands against others.
+    """
     query = select(FindingRow).where(FindingRow.invocation_id == resolution.invocation_id)
-    said = {row.operator_id: row.has_happened for row in await tx.scalars(query)}
-    if said.get(resolution.operator.id, resolution.has_happened) is not resolution.has_happened:
-        raise Conflict("You have said the opposite before; another operator must look.")
-    if any(has_happened is not resolution.has_happened for has_happened in said.values()):
-        raise Conflict("Another operator found the opposite. Look together, in the system itself.")
-    agreeing = {one.id for one in (await get_many(tx, [*said])).values() if may(one, Permission.RESOLVE_DOUBTS)}
-    if resolution.operator.id not in said:
-        finding = FindingRow(
-            invocation_id=resolution.invocation_id,
-            operator_id=resolution.operator.id,
-            has_happened=resolution.has_happened,
-            reason=reason,
-            found_at=await now(tx),
+    rows = {row.operator_id: row for row in await tx.scalars(query)}
+    people = await get_many(tx, [*rows])
+    others = {
+        one for one in rows.keys() - excluded - {resolution.operator.id} if may(people[one], Permission.RESOLVE_DOUBTS)
+    }
+    if any(rows[one].has_happened is not resolution.has_happened for one in others):
+        raise Conflict(
+            "Another operator found the opposite. Look together, in the system itself; who erred says so here."
         )
-        tx.add(finding)
-        await tx.flush()
-    return len(agreeing | {resolution.operator.id})
+    finding = FindingRow(
+        invocation_id=resolution.invocation_id,
+        operator_id=resolution.operator.id,
+        has_happened=resolution.has_happened,
+        reason=reason,
+        found_at=await now(tx),
+    )
+    await tx.merge(finding)
+    await tx.flush()
+    return len(others) + 1
 
 
 def _step(standing: Invocation, resolution: Resolution, agreeing: int) -> Step:

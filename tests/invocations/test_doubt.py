@@ -12,6 +12,7 @@ from upstream.faults import Fault
 from upstream.fixtures import Upstream, running_upstream
 from world import World
 
+from hub.audit import EventKind, events_of
 from hub.core.errors import Conflict, Forbidden
 from hub.identity import directory
 from hub.identity.accounts import NewUser, create_user, set_roles
@@ -241,6 +242,41 @@ async def test_the_finding_of_somebody_who_is_no_operator_any_more_does_not_coun
 
     assert second.state is State.IN_DOUBT
     assert third.state is State.RESOLVED_BY_HUMAN
+
+
+@pytest.mark.parametrize("way_out", ["says so", "is no operator any more", "takes part by now"])
+async def test_a_wrong_finding_is_no_dead_end(world: World, way_out: str) -> None:
+    ready = await approved(world, "note_post", {"text": "Back at noon"})
+    world.upstream.store.plan_fault(Fault.DROP_AFTER, method="POST")
+    lost = await resume(ready.id, world.runtime)
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(InvocationRow).values(tier="critical"))
+    omar, olga, otto = [await operator(world, name) for name in ("omar", "olga", "otto")]
+    await resolve(finding(lost, omar, has_happened=False), world.runtime)
+    with pytest.raises(Conflict, match="opposite"):
+        await resolve(finding(lost, olga, has_happened=True), world.runtime)
+
+    if way_out == "says so":
+        await resolve(finding(lost, omar, has_happened=True), world.runtime)
+    async with world.runtime.database.transaction() as tx:
+        if way_out == "is no operator any more":
+            await set_roles(tx, omar.id, frozenset({Role.MEMBER}), world.runtime.authority)
+        if way_out == "takes part by now":
+            await tx.execute(update(InvocationRow).values(on_behalf_of_id=omar.id))
+    second = await resolve(finding(lost, olga, has_happened=True), world.runtime)
+    third = (
+        second
+        if second.state is not State.IN_DOUBT
+        else await resolve(finding(lost, otto, has_happened=True), world.runtime)
+    )
+
+    assert second.state is (State.RESOLVED_BY_HUMAN if way_out == "says so" else State.IN_DOUBT)
+    assert third.state is State.RESOLVED_BY_HUMAN
+    async with world.runtime.database.reading() as tx:
+        said = [
+            one.facts["has_happened"] for one in await events_of(tx, lost.id) if one.kind is EventKind.COMMIT_RESOLVED
+        ]
+    assert said == [False, True, True]
 
 
 async def test_the_owner_of_an_agent_that_acts_for_nobody_does_not_settle_its_doubts(world: World) -> None:

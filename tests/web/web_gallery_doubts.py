@@ -60,7 +60,7 @@ DOUBTS = {
     "blind": _DOUBT,
     "previewed": replace(_DOUBT, grounds=UNUSUAL),
     "critical": replace(_DOUBT, card=replace(_CARD, tier=TIERS[Tier.CRITICAL]), found=(_FOUND,), needed=2),
-    "refused": replace(_DOUBT, reason="I looked.", problem="You have said the opposite before."),
+    "refused": replace(_DOUBT, reason="I looked.", problem="Another operator found the opposite. Look together."),
     "own": replace(_DOUBT, action=""),
     "hostile": replace(
         _DOUBT,
