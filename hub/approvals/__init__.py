@@ -8,7 +8,7 @@ from hub.approvals.deputies import Absence, Deputyship, deputyships, end_deputys
 from hub.approvals.electorate import electorate
 from hub.approvals.inbox import all_waiting, waiting_for
 from hub.approvals.lacking import Lack, lacking
-from hub.approvals.mandates import Mandate, acting, is_deciding, mandate_of, may_look
+from hub.approvals.mandates import Mandate, acting, is_asked, is_deciding, mandate_of, may_look
 from hub.approvals.questions import (
     Asked,
     Question,
@@ -58,6 +58,7 @@ __all__ = [
     "electorate",
     "end_deputyship",
     "in_words",
+    "is_asked",
     "is_deciding",
     "keep_counter",
     "lacking",

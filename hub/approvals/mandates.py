@@ -60,16 +60,21 @@ def _confirming(question: Question, person: Principal) -> Mandate:
     return Mandate(voter=person, counts_as=person, groups=frozenset({REQUESTER}))
 
 
-async def may_look(tx: Tx, person: Principal, question: Question) -> bool:
-    """Return whether a rule asks the person or somebody it stands in for, or it has voted, or it was told."""
+async def is_asked(tx: Tx, person: Principal, question: Question) -> bool:
+    """Return whether a rule asks the person or somebody it stands in for, at whatever stage, or it has voted."""
     if person.is_suspended:
         return False
     if any(person.id in people_of(vote) for vote in question.votes):
         return True
-    if any(one.admits(person.groups) for one in question.obligations) or _was_told(person, question):
+    if any(one.admits(person.groups) for one in question.obligations):
         return True
     absent = await stands_in_for(tx, person)
     return any(one.admits(each.groups) for one in question.obligations for each in absent)
+
+
+async def may_look(tx: Tx, person: Principal, question: Question) -> bool:
+    """Return whether the person is asked, or was told; more than may vote."""
+    return _was_told(person, question) or await is_asked(tx, person, question)
 
 
 async def is_deciding(tx: Tx, person: Principal, question: Question) -> bool:
@@ -86,7 +91,7 @@ async def is_deciding(tx: Tx, person: Principal, question: Question) -> bool:
 def _was_told(person: Principal, question: Question) -> bool:
     """Return whether the question was escalated to the person: it may look, and votes only where a rule asks it."""
     is_told = person.id in question.told_people or bool(person.groups & told_groups(question.obligations))
-    return question.escalated_at is not None and is_told
+    return question.escalated_at is not None and is_told and not person.is_suspended
 
 
 def people_of(vote: Vote) -> frozenset[str]:

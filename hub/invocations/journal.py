@@ -92,6 +92,12 @@ async def load(tx: Tx, invocation_id: str) -> Invocation:
     return replace(standing, lacking=await approvals.lacking(tx, question))
 
 
+async def whole_of(tx: Tx, standing: Invocation) -> Invocation | None:
+    """Return the call that `standing` takes back, or else the plan that it is a step of, None: it stands alone."""
+    whole = standing.undoes or (standing.part.plan_id if standing.part else None)
+    return None if whole is None else await load(tx, whole)
+
+
 async def hold(tx: Tx, invocation_id: str) -> None:
     """Wait until no other transaction moves or holds the invocation, and hold it until `tx` ends."""
     await tx.execute(select(InvocationRow.id).where(InvocationRow.id == invocation_id).with_for_update())

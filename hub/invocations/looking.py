@@ -9,7 +9,8 @@ from hub import approvals
 from hub.audit import EventKind, events_of
 from hub.identity.authority import Authority
 from hub.identity.principals import Caller, PrincipalKind
-from hub.invocations.queries import answers_for, current
+from hub.invocations.journal import whole_of
+from hub.invocations.queries import answers_for
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
 from hub.storage import Tx, now
@@ -38,12 +39,18 @@ async def note_looks(caller: Caller, invocations: Iterable[Invocation], authorit
 async def _is_outsider(caller: Caller, standing: Invocation, runtime: Runtime) -> bool:
     """Return whether somebody is no party of a call, and neither decides nor settles it, nor what it belongs to."""
     async with runtime.database.reading() as tx:
-        if await answers_for(tx, caller, standing) or await _has_settled(tx, caller, standing):
-            return False
-        if standing.question is not None and await approvals.is_deciding(tx, caller.actor, standing.question):
-            return False
-    whole = standing.undoes or (standing.part.plan_id if standing.part else None)
-    return whole is None or await _is_outsider(caller, await current(runtime, whole), runtime)
+        one: Invocation | None = standing
+        while one is not None:
+            if await _is_insider(tx, caller, one):
+                return False
+            one = await whole_of(tx, one)
+    return True
+
+
+async def _is_insider(tx: Tx, caller: Caller, standing: Invocation) -> bool:
+    if await answers_for(tx, caller, standing) or await _has_settled(tx, caller, standing):
+        return True
+    return standing.question is not None and await approvals.is_deciding(tx, caller.actor, standing.question)
 
 
 async def _has_settled(tx: Tx, caller: Caller, standing: Invocation) -> bool:

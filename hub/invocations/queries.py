@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,7 +18,7 @@ from hub.identity.directory import agents_of
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.aftermath import with_aftermath
-from hub.invocations.journal import Step, channel_of, load, move, snapshot
+from hub.invocations.journal import Step, channel_of, load, move, snapshot, whole_of
 from hub.invocations.overtaking import overtake, why_overtaken
 from hub.invocations.plan_progress import with_progress
 from hub.invocations.plan_steps import is_plan
@@ -100,44 +100,54 @@ async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invoc
     Raises:
         NotFound: there is none, or the caller may not look at it.
     """
-    if may(caller.actor, Permission.SEE_AUDIT):
-        return await current(runtime, invocation_id)
-    return await _overseen(runtime, caller, invocation_id)
-
-
-async def _overseen(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
     standing = await current(runtime, invocation_id)
-    if _is_watched(caller, standing):
+    if may(caller.actor, Permission.SEE_AUDIT) or await _is_known(_may_look, runtime, caller, standing):
         return standing
-    try:
-        return await concerned(runtime, caller, invocation_id)
-    except NotFound:
-        async with runtime.database.reading() as tx:
-            if await reviews.is_reviewer(tx, invocation_id, caller.actor):
-                return standing
-        raise
+    raise NotFound("There is no such invocation.")
 
 
 async def concerned(runtime: Runtime, caller: Caller, invocation_id: str) -> Invocation:
     """Return an invocation that the caller takes part in or is asked about, or a step of such a one, or its undo.
 
+    Who may only look, at it or at what it belongs to, is not concerned: this gives a right to write.
+
     Raises:
         NotFound: there is none, or it is none of the caller's business.
     """
     standing = await current(runtime, invocation_id)
-    question = standing.question
-    if takes_part(caller, standing):
+    if await _is_known(_is_business, runtime, caller, standing):
         return standing
+    raise NotFound("There is no such invocation.")
+
+
+_Known = Callable[[Tx, Caller, Invocation], Awaitable[bool]]
+
+
+async def _is_known(is_known: _Known, runtime: Runtime, caller: Caller, standing: Invocation) -> bool:
+    """Return whether the caller knows a call, or what it takes back or is a step of, however far up."""
     async with runtime.database.reading() as tx:
-        if await answers_for(tx, caller, standing):
-            return standing
-        if question is not None and await approvals.may_look(tx, caller.actor, question):
-            return standing
-    whole = standing.undoes or (standing.part.plan_id if standing.part else None)
-    if whole is None:
-        raise NotFound("There is no such invocation.")
-    await _overseen(runtime, caller, whole)
-    return standing
+        one: Invocation | None = standing
+        while one is not None:
+            if await is_known(tx, caller, one):
+                return True
+            one = await whole_of(tx, one)
+    return False
+
+
+async def _is_business(tx: Tx, caller: Caller, standing: Invocation) -> bool:
+    """Return whether the caller takes part in a call, looks after its agent, or is asked about it."""
+    if await answers_for(tx, caller, standing):
+        return True
+    return standing.question is not None and await approvals.is_asked(tx, caller.actor, standing.question)
+
+
+async def _may_look(tx: Tx, caller: Caller, standing: Invocation) -> bool:
+    """Return whether a call is the caller's business, was told to it, waits for its review or is watched by it."""
+    if _is_watched(caller, standing) or await answers_for(tx, caller, standing):
+        return True
+    if standing.question is not None and await approvals.may_look(tx, caller.actor, standing.question):
+        return True
+    return await reviews.is_reviewer(tx, standing.id, caller.actor)
 
 
 def _is_watched(caller: Caller, standing: Invocation) -> bool:
