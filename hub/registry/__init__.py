@@ -70,6 +70,7 @@ from hub.registry.serving import (
 from hub.registry.stewardship import CATALOG_CHANNEL, Stewards, catalog_generation, require_steward
 from hub.registry.using import (
     Release,
+    cost_units,
     get_release,
     newest_release,
     release_id_for,
@@ -147,6 +148,7 @@ __all__ = [
     "connections",
     "connector_scopes",
     "connectors",
+    "cost_units",
     "counts_own_word",
     "create_connection",
     "create_server",

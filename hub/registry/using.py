@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
-from connectors.sdk.spec import ConnectorSpec
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.errors import NotFound
 from hub.core.texts import shown
 from hub.registry.digests import passport_digest, version_digest
@@ -142,6 +142,19 @@ async def versions_of(tx: Tx, release: Release) -> Sequence[ToolVersionRow]:
 def _version_digests(spec: ConnectorSpec) -> tuple[str, frozenset[str]]:
     connector_digest = passport_digest(spec)
     return connector_digest, frozenset(version_digest(one, connector_digest) for one in spec.operations)
+
+
+async def cost_units(tx: Tx) -> frozenset[str]:
+    """Return the units in which tools tell what a call of them costs, of all that are in use anywhere."""
+    used = select(VersionInUseRow.version_id)
+    telling = (ToolVersionRow.id.in_(used), ToolVersionRow.spec.contains('"cost":{'))
+    specs = (await tx.scalars(select(ToolVersionRow.spec).where(*telling))).all()
+    return await asyncio.to_thread(_units, specs)
+
+
+def _units(specs: Sequence[str]) -> frozenset[str]:
+    costs = [OperationSpec.model_validate_json(spec).cost for spec in specs]
+    return frozenset(one.unit for one in costs if one is not None)
 
 
 async def used_in(tx: Tx, version_ids: Iterable[str]) -> dict[str, tuple[Environment, ...]]:

@@ -11,6 +11,7 @@ from hub.budgets import Measure, Per, Stop, StopKind, Used
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand, may
+from hub.registry import cost_units
 from hub.storage import Tx, now
 from hub.web.inert import inert
 from hub.web.limit_forms import MEASURES, limit_in, one_of
@@ -55,7 +56,9 @@ async def set_limit(visit: Visit) -> Response:
     form = visit.form
 
     async def change(tx: Tx) -> None:
-        new = limit_in(form, per=one_of(Per, form.one("per")), subject=form.one("of").strip())
+        new = limit_in(
+            form, per=one_of(Per, form.one("per")), subject=form.one("of").strip(), told=await cost_units(tx)
+        )
         await budgets.set_limit(tx, new, visit.own_authority)
 
     return await _change(visit, change, "The limit counts from the next call on.")

@@ -1,6 +1,7 @@
 """What people type to set a limit: of what, how much as they write it, and within which window of time."""
 
 import re
+from collections.abc import Collection
 from typing import Final, TypeVar
 
 from hub.budgets import Limit, Measure, NewLimit, Per, StopKind
@@ -29,15 +30,14 @@ _SECONDS: Final = {
 }
 
 
-def limit_in(form: Form, *, per: Per, subject: str) -> NewLimit:
-    """Return the limit that a form describes.
+def limit_in(form: Form, *, per: Per, subject: str, told: Collection[str]) -> NewLimit:
+    """Return the limit that a form describes, where tools tell their costs in the units `told`.
 
     Raises:
         InputError: it describes none.
     """
-    measure, unit = one_of(Measure, form.one("measure")), form.one("unit").strip()
-    if minor_digits(unit.upper()) is not None:
-        unit = unit.upper()  # a currency: money is counted by its code, and "eur" would limit none
+    measure = one_of(Measure, form.one("measure"))
+    unit = _unit(form.one("unit").strip(), measure, told)
     return NewLimit(
         per=per,
         subject=subject,
@@ -46,6 +46,23 @@ def limit_in(form: Form, *, per: Per, subject: str) -> NewLimit:
         amount=amount_in(form.one("amount"), measure, unit),
         seconds=_seconds(form.one("window")) if form.one("window").strip() else 0,
     )
+
+
+def _unit(typed: str, measure: Measure, told: Collection[str]) -> str:
+    """Return the unit that is meant: money is counted by its currency's code, and "eur" would limit none.
+
+    Costs have units of their own too, and one may be spelled as a currency is, such as `all` and ALL.
+
+    Raises:
+        InputError: nobody knows which of the two is meant.
+    """
+    code = typed.upper()
+    if measure is Measure.COST:
+        if found := next((one for one in (typed, code, typed.lower()) if one in told), None):
+            return found
+        if typed != code and minor_digits(code) is not None:
+            raise InputError(f"No tool tells its cost in {typed} or in {code}. If you mean the currency, write {code}.")
+    return typed if minor_digits(code) is None else code
 
 
 def amount_in(typed: str, measure: Measure, unit: str) -> int:

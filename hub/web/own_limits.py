@@ -12,6 +12,7 @@ from starlette.responses import Response
 from hub import budgets
 from hub.budgets import Limit, Measure, Own, Used
 from hub.core.errors import Conflict, Forbidden, InputError, NotFound
+from hub.registry import cost_units
 from hub.storage import Tx, now
 from hub.web.inert import inert_name
 from hub.web.limit_forms import MEASURES, amount_in, amount_typed, limit_in
@@ -40,7 +41,7 @@ async def set_own_limit(visit: Visit) -> Response:
         own = next((one for one in mine if one.id == form.one("of")), None)
         if own is None:
             raise InputError("Choose one of what is yours.")
-        new = limit_in(form, per=own.per, subject=own.id)
+        new = limit_in(form, per=own.per, subject=own.id, told=await cost_units(tx))
         await budgets.set_limit(tx, new, visit.own_authority)
 
     return await _change(visit, change, "The limit counts from the next call on.")

@@ -5,14 +5,17 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
+from upstream.connector import connector
 from web_visitor import Visitor, browser_of
 from world import PASSWORD, World
 
+from connectors.sdk.spec import Cost
 from hub.audit.tables import EventRow
 from hub.budgets import Measure, NewLimit, Per, set_limit, stops_now
 from hub.identity.accounts import set_roles
 from hub.identity.principals import Role
 from hub.invocations.states import State
+from hub.registry import register_connector
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +62,25 @@ async def test_an_administrator_sets_a_limit_and_lifts_it(world: World, ann: Vis
 
     assert states == [State.SUCCEEDED, State.DENIED]
     assert "There is no limit." in ann.text
+
+
+async def test_a_cost_is_limited_in_a_unit_that_is_spelled_as_a_currency_is(world: World, ann: Visitor) -> None:
+    await become(world, Role.ADMINISTRATOR)
+    cost = Cost(amount=3, unit="all")
+    costly = [
+        one.model_copy(update={"cost": cost}) if one.name == "item_get" else one for one in connector.spec.operations
+    ]
+    release = connector.spec.model_copy(update={"version": "1.0.1", "operations": tuple(costly)})
+    async with world.runtime.database.transaction() as tx:
+        await register_connector(tx, release, world.runtime.authority)
+    await ann.get("/limits")
+
+    await ann.submit("/limits", measure="cost", unit="all", amount="5", window="1 day", per="agent")
+    await ann.follow()
+
+    assert "5 all of cost in a day for one agent" in ann.text
+    states = [(await world.call("item_get", {"id": 1})).state for _ in range(2)]
+    assert states == [State.SUCCEEDED, State.DENIED]
 
 
 async def test_lifting_is_offered_to_whoever_may_lift_that_limit_and_to_nobody_else(world: World) -> None:

@@ -9,8 +9,9 @@ from hub.web.forms import Form
 from hub.web.limit_forms import amount_in, amount_typed, limit_in
 
 
-def typed(**fields: str) -> NewLimit:
-    return limit_in(Form(fields={name: (value,) for name, value in fields.items()}), per=Per.AGENT, subject="agt_1")
+def typed(*told: str, **fields: str) -> NewLimit:
+    form = Form(fields={name: (value,) for name, value in fields.items()})
+    return limit_in(form, per=Per.AGENT, subject="agt_1", told=told)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,28 @@ def test_what_is_counted_whole_has_no_decimals(measure: str, unit: str) -> None:
 def test_a_currency_is_its_code_however_it_is_typed_for_money_in_eur_is_not_counted_as_eur_typed_small() -> None:
     assert typed(measure="money", amount="5", unit="eur", window="1 day").unit == "EUR"
     assert typed(measure="cost", amount="5", unit="Credits", window="1 day").unit == "Credits"
+
+
+@pytest.mark.parametrize(
+    ("told", "unit", "meant"),
+    [
+        (("all", "EUR"), "all", "all"),
+        (("all", "ALL"), "all", "all"),
+        (("all", "ALL"), "ALL", "ALL"),
+        (("ALL",), "all", "ALL"),
+        (("top",), "Top", "top"),
+        (("EUR",), "eur", "EUR"),
+        (("credits",), "Credits", "credits"),
+        ((), "EUR", "EUR"),
+    ],
+)
+def test_a_cost_is_limited_in_the_unit_that_tools_tell_it_in(told: tuple[str, ...], unit: str, meant: str) -> None:
+    assert typed(*told, measure="cost", amount="5", unit=unit, window="1 day").unit == meant
+
+
+def test_a_unit_of_a_cost_that_may_be_a_currency_or_not_is_asked_about() -> None:
+    with pytest.raises(InputError, match=r"in all or in ALL\. If you mean the currency, write ALL"):
+        typed("EUR", measure="cost", amount="5", unit="all", window="1 day")
 
 
 @pytest.mark.parametrize(
