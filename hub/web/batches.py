@@ -172,6 +172,8 @@ def _compared(items: Sequence[BatchItem], batch: Sequence[Question]) -> Iterator
 def _against(grounds: Grounds) -> Iterator[str]:
     if grounds.is_suspended:
         yield "its agent is suspended"
+    if grounds.earlier:
+        yield "the same call was made before"
     if grounds.alarms:
         yield "a rule found it unusual"
     if grounds.is_blind:

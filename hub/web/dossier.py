@@ -12,6 +12,7 @@ from hub.dryrun import TrackRecord
 from hub.identity.directory import get_many
 from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.looking import note_looks
+from hub.invocations.made_before import made_before
 from hub.invocations.masking import as_seen_by
 from hub.invocations.queries import answers_for, concerned, look_at
 from hub.invocations.undoing import UndoOffer, undo_offer
@@ -38,6 +39,9 @@ class Dossier:
     undo_proven: bool
     undo: UndoOffer
     at: datetime
+    earlier: Invocation | None = None
+    """The same call as it was made before, if it was, and people are asked about this one."""
+    may_see_earlier: bool = False
 
     def name_of(self, principal_id: str | None) -> str:
         """Return the display name of somebody who takes part; nobody is the hub itself."""
@@ -85,6 +89,8 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
         looked_at, may_act = await look_at(visit.runtime, visit.session.caller, invocation_id), False
     await note_looks(visit.session.caller, [looked_at], visit.own_authority, visit.runtime)
     invocation = await as_seen_by(visit.session.caller, looked_at, visit.runtime)
+    earlier = await _earlier(visit, invocation)
+    may_see_earlier = earlier is not None and await _may_see(visit, earlier)
     async with visit.runtime.database.reading() as tx:
         tool = await read_current(
             tx,
@@ -106,7 +112,24 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
             may_act=may_act,
             is_mine=await answers_for(tx, visit.session.caller, invocation),
             at=await now(tx),
+            earlier=earlier,
+            may_see_earlier=may_see_earlier,
         )
+
+
+async def _earlier(visit: Visit, invocation: Invocation) -> Invocation | None:
+    if invocation.question is None:
+        return None
+    async with visit.runtime.database.reading() as tx:
+        return await made_before(tx, invocation)
+
+
+async def _may_see(visit: Visit, earlier: Invocation) -> bool:
+    try:
+        await look_at(visit.runtime, visit.session.caller, earlier.id)
+    except NotFound:
+        return False
+    return True
 
 
 def _participants(invocation: Invocation) -> list[str]:

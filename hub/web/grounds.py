@@ -13,8 +13,9 @@ from hub.web.dossier import Dossier
 from hub.web.field_words import arguments_words
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at, span
-from hub.web.plan_views import plan_box
-from hub.web.views.grounds import Grounds, Guard, Reach, RuleLine, SideLine, Sureness, Undo
+from hub.web.plan_views import plan_box, state_word
+from hub.web.state_words import TAKEN_BACK_SINCE
+from hub.web.views.grounds import Earlier, Grounds, Guard, Reach, RuleLine, SideLine, Sureness, Undo
 from hub.web.wording import FIDELITIES, REVERSALS, Tone, Word, undo_word
 
 _NO_RECORD: Final = Word(label="no record yet", meaning="")
@@ -35,7 +36,19 @@ def grounds_of(dossier: Dossier, record: PreviewRecord) -> Grounds:
         alarms=alarm_lines(invocation),
         masked=", ".join(invocation.masked),
         is_suspended=invocation.state is State.AWAITING_APPROVAL and agent is not None and agent.is_suspended,
+        earlier=_earlier(dossier),
         plan=plan_box(preview.steps) if isinstance(preview, PlanPreview) else None,
+    )
+
+
+def _earlier(dossier: Dossier) -> Earlier | None:
+    earlier = dossier.earlier
+    if earlier is None:
+        return None
+    return Earlier(
+        asked=at(earlier.created_at, now=dossier.at),
+        state=TAKEN_BACK_SINCE if earlier.taken_back_by else state_word(earlier),
+        url=f"/invocations/{earlier.id}" if dossier.may_see_earlier else "",
     )
 
 

@@ -13,6 +13,7 @@ from hub.channels.slack_blocks import Told
 from hub.dryrun import PlanPreview, PreviewRecord, of_revision
 from hub.identity.directory import get_many
 from hub.identity.principals import Caller, Principal
+from hub.invocations.made_before import made_before
 from hub.invocations.masking import Mask, mask_for
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
@@ -24,6 +25,7 @@ from hub.web.grounds import money_of
 from hub.web.headlines import headline
 from hub.web.inert import Inert, Kind, inert
 from hub.web.moments import at
+from hub.web.plan_views import state_word
 from hub.web.state_words import STATES
 from hub.web.wording import FIDELITIES, REVERSALS, TIERS, undo_word
 
@@ -53,7 +55,12 @@ async def _told(tx: Tx, invocation: Invocation, question: Question, mask: Mask |
     people = await get_many(tx, about)
     preview, words = record.preview if record else None, words_of(tool.operation)
     facts = [*_call(invocation, tool, people), *(_effect(record, tool) if record else ()), *_terms(question)]
-    facts.append(("Until", at(question.expires_at, now=await now(tx)).clock))
+    moment, earlier = await now(tx), await made_before(tx, invocation)
+    if earlier is not None:
+        facts.append(
+            ("The same call before", f"{at(earlier.created_at, now=moment).clock}: {state_word(earlier).label}")
+        )
+    facts.append(("Until", at(question.expires_at, now=moment).clock))
     state = STATES[invocation.state]
     return Told(
         headline=_said(headline(preview, title=tool.operation.title, system=tool.connection.name, words=words)),
@@ -61,7 +68,7 @@ async def _told(tx: Tx, invocation: Invocation, question: Question, mask: Mask |
         changes=tuple(_change(comparison(change, words)) for change in preview.changes) if preview else (),
         state=f"{state.label}. {state.meaning}",
         votes=tuple(_vote(_CHOSE[vote.choice], people.get(vote.voter_id)) for vote in question.votes),
-        is_whole=not invocation.alarms and not isinstance(preview, PlanPreview) and _is_seen(preview),
+        is_whole=not (invocation.alarms or earlier or isinstance(preview, PlanPreview)) and _is_seen(preview),
     )
 
 

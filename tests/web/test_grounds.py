@@ -17,12 +17,17 @@ from world import World
 from connectors.mcp_upstream import Owner
 from hub.identity.accounts import set_roles, suspend
 from hub.identity.principals import Role
+from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.web.slack_words import telling
 
 pytestmark = pytest.mark.anyio
 ODD = """@id("odd") @raise("high") @why("This is odd.")
 forbid (principal, action == Action::"alarm", resource);
+"""
+ASKS = """@id("asked") @require("approvers:1") @ttl("PT24H") @why("Somebody looks.")
+forbid (principal, action == Action::"autocommit", resource);
 """
 THIEF = "thief@evil.example"
 TELL = {"name": "tell", "tool": "liar", "connection": "notes", "arguments": {"text": {"$from": "/input/text"}}}
@@ -98,6 +103,46 @@ async def test_every_page_tells_to_whom_something_goes_and_what_nobody_has_seen(
 
     assert f'href="/invocations/{gone.id}"' in operator.html
     assert (await operator.get(f"/invocations/{gone.id}")).status_code == 200
+
+
+async def test_every_page_tells_that_the_same_call_was_made_before_and_it_is_for_the_voter_to_tick(
+    world: World, operator: Visitor
+) -> None:
+    ticket, other = {"title": "The roof leaks"}, {"title": "The cellar is dry"}
+    first = await world.call("ticket_create", ticket, run="r1")
+    await world.vote(first, world.ann)
+    await resume(first.id, world.runtime)
+    waits = await world.call("ticket_create", other, run="r1")
+    asked = [await world.call("ticket_create", one, run="r2") for one in (ticket, other)]
+
+    for again, earlier, state in ((asked[0], first, "Done"), (asked[1], waits, "Waiting for approval")):
+        words = ("The same call was made before", "just now", state, "is done once more")
+        for path in (f"/approvals/{again.id}", f"/approvals/{again.id}/broken-glass"):
+            await tells(operator, path, words)
+            assert f'href="/invocations/{earlier.id}"' in operator.html
+    assert asked[0].question is not None
+    async with world.runtime.database.reading() as tx:
+        told = await telling(world.runtime)(tx, world.ann, asked[0], asked[0].question)
+    assert not told.is_whole, "Slack leaves it to the page"
+    assert any(name == "The same call before" and "Done" in said for name, said in told.facts)
+    await operator.get(f"/approvals/{waits.id}")
+    assert "made before" not in operator.text
+    await operator.get(batch_of([waits, *asked]))
+    assert ticked(operator) == {waits.id}
+    assert operator.text.count("The same call was made before, so it is for you to tick.") == 2
+
+
+async def test_an_earlier_call_that_the_voter_may_not_look_at_is_told_without_a_way_to_it(
+    world: World, ann: Visitor
+) -> None:
+    first = await world.call("item_update", {"id": 1, "quantity": 11})
+    assert first.state is State.VERIFIED
+    await world.decide_by(ASKS)
+    again = await world.call("item_update", {"id": 1, "quantity": 11}, key="once more")
+
+    await tells(ann, f"/approvals/{again.id}", ("The same call was made before", "Done and verified"))
+
+    assert f"/invocations/{first.id}" not in ann.html
 
 
 async def test_every_page_tells_what_a_write_without_preview_would_be_given(

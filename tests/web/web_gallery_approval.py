@@ -11,9 +11,11 @@ from connectors.sdk.preview import Change
 from connectors.sdk.vocabulary import Effect, Tier
 from hub.core.money import money
 from hub.invocations.provenance import Origin, Trace
+from hub.invocations.states import State
 from hub.web.comparison import Veil, compare_records, comparison
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
+from hub.web.state_words import STATES
 from hub.web.trace_words import trace_line
 from hub.web.views.approval import (
     ApprovalPage,
@@ -30,7 +32,7 @@ from hub.web.views.approval import (
     StageLine,
     VoteLine,
 )
-from hub.web.views.grounds import RuleLine
+from hub.web.views.grounds import Earlier, RuleLine
 from hub.web.wording import ASSUMED_EFFECTS, EFFECTS, TIERS, Word
 
 WAITING = Word(label="Waiting for approval", meaning="Nothing has been written.", tone="warn")
@@ -155,6 +157,12 @@ APPROVALS = {
     "high": HIGH,
     "confirmation": CONFIRMATION,
     "critical": CRITICAL,
+    "repeat": resting_on(
+        HIGH,
+        earlier=Earlier(
+            asked=at(NOW - timedelta(minutes=20), now=NOW), state=STATES[State.VERIFIED], url="/invocations/1"
+        ),
+    ),
     "long": resting_on(HIGH, changes=(comparison(LONG, SALE_WORDS),)),
     "changed": replace(
         HIGH,

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from hub.audit import EventKind
+from hub.web.event_kinds import event_word
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.views.audit import Checked, LogLine, LogPage
@@ -24,7 +26,7 @@ CALL = LogLine(
 ACCOUNT = LogLine(
     number="",
     at=at(NOW, now=NOW),
-    what=Word(label="account.changed", meaning=""),
+    what=event_word(EventKind.ACCOUNT_CHANGED),
     kind="account.changed",
     who=inert_name("Alma"),
     about=inert_name("Ann"),
@@ -39,8 +41,8 @@ LOG = LogPage(
     at_once=2000,
     lines=(ACCOUNT, CALL),
     kinds=(
-        Choice(value="account.changed", label="account.changed"),
-        Choice(value="invocation.received", label="invocation.received", is_chosen=True),
+        Choice(value="account.changed", label="An account changed (account.changed)"),
+        Choice(value="invocation.received", label="Received (invocation.received)", is_chosen=True),
     ),
     of="rita",
     who="bot",

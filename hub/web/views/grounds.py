@@ -69,6 +69,15 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """The same call as it was made before: when, and what has come of it; `url` is empty for who may not look at it."""
+
+    asked: At
+    state: Word
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
     """Everything that is known of what a write does, how sure that is, and what speaks against it."""
 
@@ -83,6 +92,7 @@ class Grounds:
     """The data classes that are masked for whoever looks; empty: none is."""
     is_suspended: bool = False
     """Whether it waits and its agent is, so that it cannot be approved."""
+    earlier: Earlier | None = None
     plan: PlanBox | None = None
     """The steps, where it is about several in one."""
 
