@@ -187,7 +187,9 @@ async def settle(database: Database, keys: Keyring) -> None:
                 name="bot",
                 display_name="Bot",
                 owner_id=people["rita"].id,
-                allowed_scopes=frozenset({"upstream:read", "upstream:write", "composite_dev:write"}),
+                allowed_scopes=frozenset(
+                    {"upstream:read", "upstream:write", "composite_dev:write", "mailing:write", "notes:write"}
+                ),
                 allowed_servers=frozenset({"everything"}),
             ),
             authority,
