@@ -19,9 +19,9 @@ from hub.invocations.break_glass import Breaking, break_glass
 from hub.invocations.looking import note_looks
 from hub.invocations.masking import as_seen_by
 from hub.invocations.queries import look_at
-from hub.invocations.reviewing import LONGEST_REASON, Remark, remark, see_review, waiting_for
+from hub.invocations.reviewing import LONGEST_REASON, Remark, remark, see_review
 from hub.invocations.trust import Looked, bonds_of_agent, restore, trust_of
-from hub.reviews import Review, ReviewKind, Verdict
+from hub.reviews import Review, ReviewKind, Verdict, waiting_for
 
 router = APIRouter(tags=["reviews"])
 

@@ -94,8 +94,3 @@ async def see_review(tx: Tx, review_id: str, person: Principal) -> Review:
     if not review.is_for(person):
         raise NotFound("There is no such review.")
     return review
-
-
-async def waiting_for(tx: Tx, person: Principal) -> list[Review]:
-    """Return the reviews that wait for a person, broken glass first, then the oldest."""
-    return [one for one in await reviews.open_reviews(tx) if one.is_for(person)]

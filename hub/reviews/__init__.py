@@ -8,11 +8,11 @@ from hub.reviews.keeping import (
     is_disputed,
     is_reviewer,
     last_look,
-    open_reviews,
     put_look,
     put_review,
     review_of_approval,
     unreviewed_glass,
+    waiting_for,
 )
 from hub.reviews.values import Look, NewReview, Review, ReviewKind, Verdict, is_drawn
 
@@ -30,9 +30,9 @@ __all__ = [
     "is_drawn",
     "is_reviewer",
     "last_look",
-    "open_reviews",
     "put_look",
     "put_review",
     "review_of_approval",
     "unreviewed_glass",
+    "waiting_for",
 ]

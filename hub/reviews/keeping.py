@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import aliased
 
 from hub.core.errors import Conflict, NotFound
 from hub.core.ids import new_id
 from hub.identity.directory import is_plain
-from hub.identity.principals import Principal
-from hub.reviews.tables import LookRow, ReviewRow
+from hub.identity.principals import Principal, PrincipalKind
+from hub.policy import alternatives
+from hub.reviews.tables import LookRow, ReviewBarredRow, ReviewerRow, ReviewRow
 from hub.reviews.values import Look, NewReview, Review, ReviewKind, Verdict
 from hub.storage import Tx, now
 
@@ -34,6 +36,12 @@ async def put_review(tx: Tx, new: NewReview, *, opened_at: datetime | None) -> R
     )
     tx.add(row)
     await tx.flush()
+    asked = sorted({one for each in new.reviewers for one in alternatives(each)}, key=sorted)
+    places = [(number, group) for number, together in enumerate(asked) for group in sorted(together)]
+    is_open = opened_at is not None
+    tx.add_all([ReviewerRow(review_id=row.id, alternative=at, group_name=one, is_open=is_open) for at, one in places])
+    tx.add_all([ReviewBarredRow(review_id=row.id, principal_id=one) for one in sorted(new.excluded)])
+    await tx.flush()
     return _review(row)
 
 
@@ -43,6 +51,8 @@ async def begin_review(tx: Tx, approval_digest: str) -> str | None:
     begun: str | None = await tx.scalar(
         update(ReviewRow).where(*drawn).values(opened_at=await now(tx)).returning(ReviewRow.id)
     )
+    if begun is not None:
+        await tx.execute(update(ReviewerRow).where(ReviewerRow.review_id == begun).values(is_open=True))
     return begun
 
 
@@ -71,9 +81,22 @@ async def is_reviewer(tx: Tx, invocation_id: str, person: Principal) -> bool:
     return any(_review(row).is_for(person) for row in await tx.scalars(select(ReviewRow).where(*about)))
 
 
-async def open_reviews(tx: Tx, *, limit: int = 500) -> list[Review]:
-    """Return the reviews that wait for somebody, the oldest first, broken glass before samples."""
-    waiting = select(ReviewRow).where(ReviewRow.verdict.is_(None), ReviewRow.opened_at.is_not(None))
+async def waiting_for(tx: Tx, person: Principal, *, limit: int = 500) -> list[Review]:
+    """Return the reviews that wait for a person, broken glass before samples, the oldest first.
+
+    The database decides whom each waits for: what were left out after the limit would take the places of others.
+    """
+    if person.kind is not PrincipalKind.USER or person.is_suspended:
+        return []
+    groups, other = sorted(person.groups), aliased(ReviewerRow)
+    lacks = exists().where(
+        other.review_id == ReviewerRow.review_id,
+        other.alternative == ReviewerRow.alternative,
+        other.group_name.not_in(groups),
+    )
+    asked = select(ReviewerRow.review_id).where(ReviewerRow.group_name.in_(groups), ReviewerRow.is_open, ~lacks)
+    is_barred = exists().where(ReviewBarredRow.review_id == ReviewRow.id, ReviewBarredRow.principal_id == person.id)
+    waiting = select(ReviewRow).where(ReviewRow.id.in_(asked), ~is_barred)
     return [_review(row) for row in await tx.scalars(waiting.order_by(ReviewRow.kind, ReviewRow.id).limit(limit))]
 
 
@@ -102,6 +125,7 @@ async def conclude_review(tx: Tx, review_id: str, verdict: Verdict, *, by: str, 
     review = await get_review(tx, review_id)
     if done is None:
         raise Conflict("Somebody has reviewed this already.")
+    await tx.execute(update(ReviewerRow).where(ReviewerRow.review_id == review_id).values(is_open=False))
     return review
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage import Base, Json, Moment
@@ -38,6 +38,28 @@ class ReviewRow(Base):
         Index("ix_reviews_invocation", "invocation_id"),
         Index("ix_reviews_record", "agent_id", "tool_id", "verdict"),
     )
+
+
+class ReviewerRow(Base):
+    """One group that a review asks, open while it waits: whoever is in all groups of one `alternative` may do it."""
+
+    __tablename__ = "review_reviewers"
+
+    review_id: Mapped[str] = mapped_column(ForeignKey("reviews.id"), primary_key=True)
+    alternative: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    group_name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    is_open: Mapped[bool]
+
+    __table_args__ = (Index("ix_review_reviewers_waiting", "group_name", "is_open"),)
+
+
+class ReviewBarredRow(Base):
+    """One person who may not do a review, as `ReviewRow.excluded` says: it does not wait for them."""
+
+    __tablename__ = "review_barred"
+
+    review_id: Mapped[str] = mapped_column(ForeignKey("reviews.id"), primary_key=True)
+    principal_id: Mapped[str] = mapped_column(String(40), primary_key=True)
 
 
 class LookRow(Base):

@@ -8,7 +8,7 @@ from connectors.sdk.vocabulary import Tier
 from hub.core.errors import Conflict, NotFound
 from hub.core.ids import new_id
 from hub.identity.directory import is_plain
-from hub.policy import Obligation
+from hub.policy import Obligation, admits
 from hub.policy.obligations import ALL_OF, ANY_OF
 from hub.standing.tables import StandingGrantRow
 from hub.standing.values import Limit, NewStandingGrant, StandingGrant
@@ -78,9 +78,9 @@ async def grants_of(tx: Tx, *, giver_id: str | None, groups: frozenset[str], lim
         return [_grant(one) for one in await tx.scalars(query)]
     name = StandingGrantRow.group_name
     several = or_(name.contains(ANY_OF, autoescape=True), name.contains(ALL_OF, autoescape=True))
-    mine = or_(StandingGrantRow.giver_id == giver_id, name.in_(sorted(groups)), several)
-    found = [_grant(one) for one in await tx.scalars(query.where(mine))]
-    return [one for one in found if one.giver_id == giver_id or one.asked.admits(groups)]
+    asked = [one for one in await tx.scalars(select(name).where(several).distinct()) if admits(one, groups)]
+    mine = or_(StandingGrantRow.giver_id == giver_id, name.in_(sorted({*groups, *asked})))
+    return [_grant(one) for one in await tx.scalars(query.where(mine))]
 
 
 async def revoke_grant(tx: Tx, grant_id: str, *, by: str, reason: str) -> StandingGrant:

@@ -52,6 +52,7 @@ class StandingGrantRow(Base):
         CheckConstraint("money_left_minor >= 0 AND money_left_minor <= money_minor", name="money_left"),
         Index("ix_standing_grants_for", "agent_id", "tool_id", "connection_id"),
         Index("ix_standing_grants_giver", "giver_id"),
+        Index("ix_standing_grants_group", "group_name"),
     )
 
 

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from hub.core.errors import Conflict, InputError, Malformed
 from hub.identity.directory import get_many
-from hub.invocations.reviewing import Remark, remark, waiting_for
-from hub.reviews import Review, ReviewKind, Verdict
+from hub.invocations.reviewing import Remark, remark
+from hub.reviews import Review, ReviewKind, Verdict, waiting_for
 from hub.web.dossier import Dossier, open_dossier
 from hub.web.grounds import grounds_of
 from hub.web.inert import Inert, inert, inert_name

@@ -31,12 +31,12 @@ from hub.invocations.queries import cancel
 from hub.invocations.recheck import Holds, recheck
 from hub.invocations.replay import replay
 from hub.invocations.resume import resume
-from hub.invocations.reviewing import Remark, remark, waiting_for
+from hub.invocations.reviewing import Remark, remark
 from hub.invocations.states import DONE, State
 from hub.invocations.values import ApprovedBy, Invocation
 from hub.outbox.tables import MessageRow
 from hub.registry import find_tool, set_owner_tier
-from hub.reviews import Verdict
+from hub.reviews import Verdict, waiting_for
 from hub.reviews.tables import ReviewRow
 from hub.storage import Tx, now
 

@@ -9,12 +9,12 @@ from hub.audit import EventKind
 from hub.bundles import Publication, publish_bundle
 from hub.core.errors import Conflict, InputError, NotFound
 from hub.identity.principals import Principal
-from hub.invocations.reviewing import Remark, remark, waiting_for
+from hub.invocations.reviewing import Remark, remark
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
 from hub.policy import Bundle, BundleInvalid
-from hub.reviews import Review, ReviewKind, Verdict, is_drawn
+from hub.reviews import Review, ReviewKind, Verdict, is_drawn, waiting_for
 from hub.storage import Database
 
 pytestmark = pytest.mark.anyio

@@ -16,13 +16,13 @@ from hub.core.ids import new_id
 from hub.identity.authority import Authority
 from hub.identity.clients import limit_client
 from hub.invocations.journal import load
-from hub.invocations.reviewing import Remark, remark, waiting_for
+from hub.invocations.reviewing import Remark, remark
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.trust import STEPS, Looked, Trust, bonds_of_agent, bonds_of_tool, restore, trust_in
 from hub.invocations.values import Invocation
 from hub.registry import register_connector
-from hub.reviews import Verdict
+from hub.reviews import Verdict, waiting_for
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio

@@ -16,10 +16,10 @@ from hub.identity.principals import Role
 from hub.invocations.break_glass import Breaking, break_glass
 from hub.invocations.granting import give, seen_by, take_back
 from hub.invocations.resume import resume
-from hub.invocations.reviewing import Remark, remark, waiting_for
+from hub.invocations.reviewing import Remark, remark
 from hub.invocations.states import DONE, State
 from hub.invocations.tables import InvocationRow
-from hub.reviews import Verdict
+from hub.reviews import Verdict, waiting_for
 from hub.standing import Limit, get_grant
 from hub.standing.tables import StandingGrantRow
 from standing.desk import (

@@ -745,6 +745,7 @@ def upgrade() -> None:
     with op.batch_alter_table("standing_grants", schema=None) as batch_op:
         batch_op.create_index("ix_standing_grants_for", ["agent_id", "tool_id", "connection_id"], unique=False)
         batch_op.create_index("ix_standing_grants_giver", ["giver_id"], unique=False)
+        batch_op.create_index("ix_standing_grants_group", ["group_name"], unique=False)
 
     op.create_table(
         "stops",
@@ -1150,6 +1151,25 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["principal_id"], ["principals.id"], name=op.f("fk_passwords_principal_id_principals")),
         sa.PrimaryKeyConstraint("principal_id", name=op.f("pk_passwords")),
     )
+    op.create_table(
+        "review_barred",
+        sa.Column("review_id", sa.String(length=40), nullable=False),
+        sa.Column("principal_id", sa.String(length=40), nullable=False),
+        sa.ForeignKeyConstraint(["review_id"], ["reviews.id"], name=op.f("fk_review_barred_review_id_reviews")),
+        sa.PrimaryKeyConstraint("review_id", "principal_id", name=op.f("pk_review_barred")),
+    )
+    op.create_table(
+        "review_reviewers",
+        sa.Column("review_id", sa.String(length=40), nullable=False),
+        sa.Column("alternative", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("group_name", sa.String(length=64), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["review_id"], ["reviews.id"], name=op.f("fk_review_reviewers_review_id_reviews")),
+        sa.PrimaryKeyConstraint("review_id", "alternative", "group_name", name=op.f("pk_review_reviewers")),
+    )
+    with op.batch_alter_table("review_reviewers", schema=None) as batch_op:
+        batch_op.create_index("ix_review_reviewers_waiting", ["group_name", "is_open"], unique=False)
+
     op.create_table(
         "servers",
         sa.Column("name", sa.String(length=48), nullable=False),
@@ -1645,6 +1665,11 @@ def downgrade() -> None:
 
     op.drop_table("standing_grant_spendings")
     op.drop_table("servers")
+    with op.batch_alter_table("review_reviewers", schema=None) as batch_op:
+        batch_op.drop_index("ix_review_reviewers_waiting")
+
+    op.drop_table("review_reviewers")
+    op.drop_table("review_barred")
     op.drop_table("passwords")
     with op.batch_alter_table("passkeys", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_passkeys_principal_id"))
@@ -1729,6 +1754,7 @@ def downgrade() -> None:
     op.drop_table("trust_looks")
     op.drop_table("stops")
     with op.batch_alter_table("standing_grants", schema=None) as batch_op:
+        batch_op.drop_index("ix_standing_grants_group")
         batch_op.drop_index("ix_standing_grants_giver")
         batch_op.drop_index("ix_standing_grants_for")
 
