@@ -4,8 +4,10 @@ The rule for a commit: "not done" is said only if nothing left, or if the one re
 system's own answer and the connector agrees. "Done" is said only if no answer was lost and nothing was fenced.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -27,6 +29,7 @@ from connectors.sdk.run import Asks as PhaseAsks
 from connectors.sdk.run import Failed as PhaseFailed
 from connectors.sdk.run import Observed as PhaseObserved
 from connectors.sdk.run import Previewed as PhasePreviewed
+from hub.core.leisure import at_leisure
 from hub.execution.outcomes import (
     Asks,
     CheckOutcome,
@@ -63,6 +66,8 @@ _CODES: Final = _DEFINITE | {
 }
 _LONGEST_MESSAGE: Final = 1000
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -72,6 +77,12 @@ class Evidence:
     result: PhaseResult
     transcript: Transcript
     schemas: OutputSchemas
+
+
+async def concluded(conclude: Callable[[Evidence], T], evidence: Evidence) -> T:
+    """Return what `conclude` makes of `evidence`, while everybody else goes on if there is much of it."""
+    result = evidence.result
+    return await at_leisure(partial(conclude, evidence), result.output if isinstance(result, Done | Found) else None)
 
 
 def read(evidence: Evidence) -> ReadOutcome:

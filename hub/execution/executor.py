@@ -281,9 +281,8 @@ class Executor:
     async def _run(self, run: Run[T]) -> Ran[T]:
         started = time.monotonic()
         result = await self._result(run)
-        outcome = run.conclude(
-            Evidence(target=run.target, result=result, transcript=run.transcript, schemas=self._schemas)
-        )
+        evidence = Evidence(target=run.target, result=result, transcript=run.transcript, schemas=self._schemas)
+        outcome = await conclude.concluded(run.conclude, evidence)
         latency_ms = round((time.monotonic() - started) * 1000)
         told, heard = conclude.told(run.transcript), run.ear.kept
         passage = Passage(transcript=told, sandbox_level=run.level, latency_ms=latency_ms, heard=heard)

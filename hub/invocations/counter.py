@@ -32,7 +32,7 @@ from hub.invocations.states import MOST_REVISIONS, State
 from hub.invocations.values import Invocation
 from hub.invocations.votes import attempt_to_vote, opinion, refuse_denied
 from hub.policy import Decision, Denied
-from hub.registry import PublishedTool, canonical_arguments
+from hub.registry import PublishedTool, arguments_of_any_size
 from hub.storage import Tx, now
 
 Json = Any
@@ -147,7 +147,7 @@ async def _check(tx: Tx, proposal: CounterProposal, standing: Invocation, runtim
     tool = await runtime.catalog.current(tx, standing.tool_name, server=standing.server, caller=caller)
     _check_same(tool, standing)
     _check_scope(caller, tool)
-    arguments = canonical_arguments(tool, with_secrets(proposal.arguments, standing, runtime.keys))
+    arguments = await arguments_of_any_size(tool, with_secrets(proposal.arguments, standing, runtime.keys))
     if arguments == opened(standing, runtime.keys):
         raise InputError("These are the arguments that were asked for. Change something, or approve it as it is.")
     if broken := broken_rules(tool.tool.rules, arguments):

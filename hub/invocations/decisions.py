@@ -38,7 +38,7 @@ from hub.policy import (
     decide,
     exposed_facts,
 )
-from hub.registry import PublishedTool, canonical_arguments, steps_of
+from hub.registry import PublishedTool, arguments_of_any_size, steps_of
 from hub.storage import Tx, now
 
 Json = Any
@@ -58,7 +58,7 @@ async def understand(call: Call, runtime: Runtime) -> tuple[Request, Decision]:
     tool = await runtime.catalog.resolve(call.tool, server=call.server, caller=call.caller, beside=call.beside)
     itself = (tool.connector.name, tool.name, tool.effect)
     scopes.require_all(call.caller, [itself, *await _of_steps(call, tool, runtime)])
-    arguments = canonical_arguments(tool, call.arguments)
+    arguments = await arguments_of_any_size(tool, call.arguments)
     bundle = await runtime.bundles.active(tool.environment)
     at = datetime.now(UTC)  # a read's decision asks the database nothing; a write's is made again with its clock
     facts = _facts(call.caller, tool, arguments, call.claims, at)

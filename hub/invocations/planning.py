@@ -20,7 +20,7 @@ from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import Bound, opened
 from hub.invocations.values import Invocation
-from hub.registry import BoundStep, PublishedTool, canonical_arguments, quarantine, steps_of
+from hub.registry import BoundStep, PublishedTool, arguments_of_any_size, quarantine, steps_of
 from hub.registry.references import NothingThere, foreseen, references_in, step_of, without_references
 
 Json = Any
@@ -99,7 +99,7 @@ async def _turn(at: _Place, runtime: Runtime) -> _Turn:
         arguments = foreseen(step.arguments, known)
         waits_for = {place.split("/")[1]: step_of(where) or "" for place, where in references_in(arguments)}
         if not waits_for:
-            arguments = canonical_arguments(found, arguments)
+            arguments = await arguments_of_any_size(found, arguments)
     except ArgumentsInvalid as error:
         raise Unplannable(error.code, f"Step {number}, {step.name}: {error.message}") from error
     except HubError as error:

@@ -34,7 +34,7 @@ from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
 from hub.keys import Keyring
 from hub.promotions import Likeness, Played
-from hub.registry import PublishedTool, Release, canonical_arguments
+from hub.registry import PublishedTool, Release, arguments_of_any_size
 from schemas import CompiledSchema
 
 Json = Any
@@ -77,7 +77,7 @@ async def _play(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> 
     if then is None:
         return Likeness.UNSURE, ["It has no preview on record."]
     try:
-        arguments = canonical_arguments(tool, dict(standing.arguments))
+        arguments = await arguments_of_any_size(tool, dict(standing.arguments))
     except ArgumentsInvalid as refusal:
         return Likeness.DIFFERENT, [f"It refuses the arguments: {refusal.message}"]
     if tool.operation.fidelity is Fidelity.NONE:

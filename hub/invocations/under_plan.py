@@ -27,7 +27,7 @@ from hub.invocations.secrecy import opened
 from hub.invocations.states import State
 from hub.invocations.values import ApprovedBy, Invocation
 from hub.policy import Allowed, Obliged
-from hub.registry import PublishedTool, canonical_arguments, read_current, steps_of, why_closed
+from hub.registry import PublishedTool, arguments_of_any_size, read_current, steps_of, why_closed
 from hub.registry.references import NothingThere, filled
 from hub.storage import Tx, now
 
@@ -154,7 +154,7 @@ async def _other_arguments(
 ) -> list[str]:
     try:
         declared = await declared_arguments(tx, plan, step.part.step if step.part else 0, runtime)
-        wanted = canonical_arguments(tool, declared)
+        wanted = await arguments_of_any_size(tool, declared)
     except (HubError, NothingThere) as error:
         return [f"its arguments cannot be made of what the plan declares: {error}"]
     if canonical_json(wanted) != canonical_json(opened(step, runtime.keys)):

@@ -1,6 +1,6 @@
 """What can be called: connectors, connections, tools, versions, servers."""
 
-from hub.registry.arguments import canonical_arguments, canonical_under
+from hub.registry.arguments import arguments_of_any_size, canonical_arguments, canonical_under
 from hub.registry.badge_values import GRADES, PROMISES, Badge, BadgeLine, BadgeVerdict, Grade, Origin, Promise, Source
 from hub.registry.badges import badge_for, claim_for, keep_badge
 from hub.registry.catalog import Catalog
@@ -136,6 +136,7 @@ __all__ = [
     "ToolVersion",
     "Undeclared",
     "allowable_servers",
+    "arguments_of_any_size",
     "badge_for",
     "canonical_arguments",
     "canonical_under",

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any, Final, cast
 
 from hub.core.canonical import SAFE_INTEGER
 from hub.core.errors import ArgumentsInvalid, Violation
+from hub.core.leisure import at_leisure
 from hub.registry.values import PublishedTool
 from schemas import CompiledSchema, Finding, SchemaInvalid
 from schemas.bounds import Bounded
@@ -25,6 +27,15 @@ def canonical_arguments(tool: PublishedTool, arguments: Json) -> dict[str, Json]
         ArgumentsInvalid: they break the tool's input schema; the error names every violation.
     """
     return canonical_under(tool.input, arguments)
+
+
+async def arguments_of_any_size(tool: PublishedTool, arguments: Json) -> dict[str, Json]:
+    """Do as `canonical_arguments` does, while everybody else goes on if there is much of them.
+
+    Raises:
+        ArgumentsInvalid: as there.
+    """
+    return await at_leisure(partial(canonical_arguments, tool, arguments), arguments)
 
 
 def canonical_under(schema: CompiledSchema, arguments: Json) -> dict[str, Json]:

@@ -3,11 +3,22 @@
 from typing import Any
 
 import pytest
+from going_on import longest_wait
 from registry_crm import crm, operation
 
 from hub.core.canonical import digest
 from hub.core.errors import ArgumentsInvalid
-from hub.registry import Connection, Environment, PublishedTool, Server, Tool, ToolVersion, canonical_arguments
+from hub.core.leisure import LARGE, is_large
+from hub.registry import (
+    Connection,
+    Environment,
+    PublishedTool,
+    Server,
+    Tool,
+    ToolVersion,
+    arguments_of_any_size,
+    canonical_arguments,
+)
 from hub.registry.publishing import Parts, published
 
 Json = Any
@@ -155,3 +166,36 @@ def test_a_null_that_the_schema_takes_stays() -> None:
 def test_a_null_that_cannot_be_meant_as_left_out_is_refused(given: Json) -> None:
     with pytest.raises(ArgumentsInvalid):
         canonical_arguments(tool(), given)
+
+
+@pytest.mark.anyio
+async def test_others_go_on_while_megabytes_of_arguments_are_checked() -> None:
+    numbers = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 9}}
+    schema = {"type": "object", "properties": {"numbers": numbers}, "required": ["numbers"]}
+    given = {"numbers": [7] * 500_000}
+
+    checked, share = await longest_wait(arguments_of_any_size(tool(schema), given))
+
+    assert checked == given
+    assert share < 1 / 3
+
+
+@pytest.mark.anyio
+async def test_what_is_wrong_with_arguments_is_told_whatever_their_size() -> None:
+    for stage in ("lost", "lost" * LARGE):
+        with pytest.raises(ArgumentsInvalid):
+            await arguments_of_any_size(tool(), {"id": 7, "stage": stage})
+
+
+@pytest.mark.parametrize("value", [None, 7, "x" * LARGE, ["x"] * 20_000, {"a": {"b": "x" * 1000}}], ids=type)
+def test_ordinary_values_are_not_large(value: object) -> None:
+    assert not is_large(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * (LARGE + 1), [1] * LARGE, [[]] * LARGE, {"a": ["x" * LARGE]}, {"x" * LARGE: 1}, ["xx"] * 20_000],
+    ids=["text", "numbers", "lists", "in a list", "name", "texts"],
+)
+def test_long_texts_and_many_values_are_large_wherever_they_stand(value: object) -> None:
+    assert is_large(value)
