@@ -27,7 +27,7 @@ from hub.web.approval_views import approval_page, inbox_card
 from hub.web.batches import batch_lines
 from hub.web.comparison import FieldState, Veil, compare_records
 from hub.web.counter import counter_form, propose, revised
-from hub.web.dossier import Dossier, open_dossier
+from hub.web.dossier import Dossier, open_dossier, open_dossiers
 from hub.web.field_words import FieldWords
 from hub.web.inert import inert_name
 from hub.web.moments import span
@@ -61,7 +61,7 @@ async def show_inbox(visit: Visit) -> Response:
     async with visit.runtime.database.reading() as tx:
         waiting = await approvals.waiting_for(tx, visit.person)
         releases = await promotions.waiting_for(tx, visit.runtime.promotions, visit.person.id)
-    dossiers = [await open_dossier(visit, invocation_id) for invocation_id in waiting]
+    dossiers = await open_dossiers(visit, waiting)
     cards = tuple(card for dossier in dossiers if (card := inbox_card(dossier)) is not None)
     shown = Shown(
         template="inbox.html",
@@ -87,7 +87,7 @@ async def show_waiting(visit: Visit) -> Response:
     demand(visit.person, Permission.SEE_WAITING)
     async with visit.runtime.database.reading() as tx:
         waiting = await approvals.all_waiting(tx)
-    dossiers = [await open_dossier(visit, invocation_id) for invocation_id in waiting]
+    dossiers = await open_dossiers(visit, waiting)
     cards = tuple(card for dossier in dossiers if (card := inbox_card(dossier)) is not None)
     shown = Shown(template="waiting.html", title="All that waits", page=InboxPage(cards=cards), here="health")
     return show(visit, shown)

@@ -1,6 +1,7 @@
 """What is known about one invocation, read once for a page: how it stands, who takes part, which tool it is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,6 +76,15 @@ class Dossier:
             return self.name_of(self.invocation.on_behalf_of_id)
         asker = self.people.get(self.invocation.agent_id)
         return "themselves" if asker and asker.kind is PrincipalKind.USER else "itself"
+
+
+async def open_dossiers(visit: Visit, invocation_ids: Iterable[str]) -> list[Dossier]:
+    """Return what is known about those of a list that the visitor may look at still: one may end while it is read."""
+    found: list[Dossier] = []
+    for invocation_id in invocation_ids:
+        with suppress(NotFound):
+            found.append(await open_dossier(visit, invocation_id))
+    return found
 
 
 async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:

@@ -1,7 +1,6 @@
 """Writes in doubt on pages: which there are, and the form on which an operator says what became of one."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +20,7 @@ from hub.invocations.resolve import (
     resolve,
 )
 from hub.invocations.states import State
-from hub.web.dossier import Dossier, open_dossier
+from hub.web.dossier import Dossier, open_dossier, open_dossiers
 from hub.web.grounds import grounds_of
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import At, at
@@ -92,11 +91,8 @@ async def show_doubts(visit: Visit) -> Response:
     """Show what nobody knows the outcome of, to those who settle it."""
     demand(visit.person, Permission.RESOLVE_DOUBTS)
     waiting = await doubtful(visit.runtime, limit=_MOST + 1)
-    cards: list[DoubtCard] = []
-    for one in waiting[:_MOST]:
-        with suppress(NotFound):  # settled since it was listed, and so no longer what an operator may look at
-            cards.append(_card(await open_dossier(visit, one.id)))
-    page = DoubtsPage(cards=tuple(cards), is_cut=len(waiting) > _MOST)
+    dossiers = await open_dossiers(visit, [one.id for one in waiting[:_MOST]])
+    page = DoubtsPage(cards=tuple(map(_card, dossiers)), is_cut=len(waiting) > _MOST)
     return show(visit, Shown(template="doubts.html", title="Writes in doubt", page=page, here="health"))
 
 

@@ -9,7 +9,7 @@ from hub.core.errors import Conflict, InputError, Malformed
 from hub.identity.directory import get_many
 from hub.invocations.reviewing import Remark, remark
 from hub.reviews import Review, ReviewKind, Verdict, waiting_for
-from hub.web.dossier import Dossier, open_dossier
+from hub.web.dossier import Dossier, open_dossiers
 from hub.web.grounds import grounds_of
 from hub.web.inert import Inert, inert, inert_name
 from hub.web.moments import at
@@ -53,7 +53,8 @@ async def _shown(visit: Visit, *, problem: str = "") -> Response:
         waiting = await waiting_for(tx, visit.person)
         people = await get_many(tx, sorted({who for one in waiting for who in (one.agent_id, one.breaker_id) if who}))
     names = {one.id: inert_name(one.display_name) for one in people.values()}
-    cards = [_card(one, await open_dossier(visit, one.invocation_id), names) for one in waiting]
+    dossiers = {one.invocation.id: one for one in await open_dossiers(visit, [one.invocation_id for one in waiting])}
+    cards = [_card(one, dossiers[one.invocation_id], names) for one in waiting if one.invocation_id in dossiers]
     page = ReviewsPage(cards=tuple(cards), problem=problem)
     shown = Shown(template="reviews.html", title="Reviews", page=page, here="approvals", status=400 if problem else 200)
     return show(visit, shown)
