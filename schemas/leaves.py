@@ -6,7 +6,7 @@ compare each item with each other, and let a backtracking reader at names and te
 
 import math
 from collections.abc import Callable, Mapping, Sized
-from fractions import Fraction
+from decimal import Decimal
 from json import dumps
 from typing import Any, Final, cast
 
@@ -20,6 +20,8 @@ Json = Any
 Check = Callable[[Json], bool]
 _WRITTEN_IN_A_STEP: Final = 16
 """Characters of a value that is written down, to be found among others."""
+_BITS_IN_A_STEP: Final = 256
+"""Of numbers that are divided."""
 
 
 def anything(_value: Json) -> bool:
@@ -128,16 +130,30 @@ def _pattern(said: str) -> Check:
     return lambda value: not isinstance(value, str) or is_in(value)
 
 
-def _is_multiple(value: Json, of: Json) -> bool:
-    if isinstance(value, float) and not math.isfinite(value):
-        return False
-    if isinstance(value, int) and isinstance(of, int):
-        return value % of == 0
-    try:
-        quotient = value / of
-        return bool(quotient == int(quotient))
-    except OverflowError:
-        return Fraction(value) % Fraction(of) == 0
+def _multiple_of(said: Json) -> Check:
+    """Return the check for multiples of `said`, both taken as they are written: 19.99 is a multiple of 0.01."""
+    if isinstance(said, float) and not math.isfinite(said):
+        return lambda value: not _is_number(value) or value == 0
+    of, of_parts = _fraction(said)
+
+    def check(value: Json) -> bool:
+        if not _is_number(value):
+            return True
+        if isinstance(value, int) and of_parts == 1:
+            return value % of == 0
+        if isinstance(value, float) and not math.isfinite(value):
+            return False
+        many, parts = _fraction(value)
+        many, parts = many * of_parts, parts * of
+        count_steps(1 + (many.bit_length() + parts.bit_length()) // _BITS_IN_A_STEP)
+        return many % parts == 0
+
+    return check
+
+
+def _fraction(number: float) -> tuple[int, int]:
+    """Return the fraction that a number says in decimals, and not the nearest that a machine has."""
+    return (number, 1) if isinstance(number, int) else Decimal(repr(number)).as_integer_ratio()
 
 
 def _format(said: str) -> Check:
@@ -181,7 +197,7 @@ LEAVES: Final[Mapping[str, Callable[[Json], Check]]] = {
     "minLength": _length(str, _at_least),
     "minProperties": _length(dict, _at_least),
     "minimum": _number(_at_least),
-    "multipleOf": _number(_is_multiple),
+    "multipleOf": _multiple_of,
     "pattern": _pattern,
     "type": _types,
     "uniqueItems": _unique,

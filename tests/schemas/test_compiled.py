@@ -231,7 +231,7 @@ simple = st.fixed_dictionaries(
         "minLength": small,
         "maxLength": small,
         "pattern": st.sampled_from(["^a", "b$", "."]),
-        "multipleOf": st.sampled_from([1, 2, 0.5]),
+        "multipleOf": st.sampled_from([1, 2, 0.5, 0.01]),
         "uniqueItems": st.booleans(),
         "format": st.sampled_from(["date", "email", "unheard-of"]),
         "minItems": small,

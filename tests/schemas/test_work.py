@@ -218,6 +218,36 @@ def test_numbers_of_any_size_are_multiples_or_are_not(more: Json) -> None:
     assert [threes.is_valid(number) for number in (9, 9.0, 10, 3 * 10**400, True)] == [True, True, False, True, True]
 
 
+@pytest.mark.parametrize("more", [{}, RARE], ids=["quick", "rare"])
+@pytest.mark.parametrize(
+    ("of", "multiples", "others"),
+    [
+        (0.01, [0.07, 0.29, 1.15, 4.35, 19.99, 1e20, 7, -0.07, 0, 0.0], [0.071, 19.991, 1e-3, 5e-324, 0.1 + 0.2]),
+        (1e-7, [3e-7, 0.1234567, 1e308], [1e-8, 0.12345678]),
+        (2.5, [5, 7.5, 1e23, 10**30], [1, 7.4, 10**30 + 1]),
+        (3, [9, 9.0, 3e22, -3], [1e22, 3.5, 1e-300]),
+        (1e-300, [1, 1e308, 10**400, 7e-300], [5e-324, 1.5e-300]),
+        (1e308, [0, 1e308, 10**400], [1, 1e307, 5e-324, 10**308 + 1]),
+        (float("inf"), [0, 0.0], [1, 1e308, 10**400]),
+    ],
+    ids=str,
+)
+def test_numbers_are_multiples_as_they_are_written(of: float, multiples: Json, others: Json, more: Json) -> None:
+    schema = compile_schema({"multipleOf": of, **more})
+
+    assert [number for number in multiples if not schema.is_valid(number) or schema.violations(number)] == []
+    assert [number for number in others if schema.is_valid(number) or not schema.violations(number)] == []
+
+
+@pytest.mark.parametrize("more", [{}, RARE], ids=["quick", "rare"])
+def test_dividing_numbers_of_many_digits_is_counted(more: Json) -> None:
+    schema = compile_schema({"items": {"multipleOf": 1.234e-300}, **more})
+
+    assert schema.violations([1.234e308] * 60_000) == [("", TOO_MUCH)]
+    assert takes_at_most(30_000, compile_schema({"items": {"multipleOf": 0.01}}), [19.99] * 10_000)
+    assert takes_at_most(20_000, compile_schema({"items": {"multipleOf": 3}}), [9] * 10_000)
+
+
 @pytest.mark.parametrize("text", ["a{99999999999999}", "(" * 100_000, "\ud800", "[a-z]" * 100_000], ids=len)
 def test_a_text_in_a_format_is_one_or_is_none_and_breaks_nothing(text: str) -> None:
     for said in ("regex", "uri", "email", "hostname", "date-time", "duration", "uuid", "ipv6", "json-pointer"):
