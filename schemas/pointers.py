@@ -1,11 +1,15 @@
 """JSON pointers into values and schemas: writing them, and following references inside one schema."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import unquote
 
 Json = Any
 """Any JSON value."""
+
+
+_DIGITS: Final = 9
+"""Of the number of an item: Python reads no number of thousands of them."""
 
 
 class DanglingReference(ValueError):
@@ -34,7 +38,7 @@ def resolve_reference(root: Mapping[str, Json], reference: str) -> Json:
 def _member(value: Json, step: str, reference: str) -> Json:
     if isinstance(value, dict) and step in value:
         return cast("dict[str, Json]", value)[step]
-    if isinstance(value, list) and step.isdecimal():
+    if isinstance(value, list) and step.isdecimal() and len(step) <= _DIGITS:
         items = cast("list[Json]", value)
         if int(step) < len(items):
             return items[int(step)]

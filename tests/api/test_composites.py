@@ -39,6 +39,23 @@ async def test_an_administrator_declares_a_composite_tool_and_people_see_its_ste
     ]
 
 
+@pytest.mark.parametrize(
+    "part",
+    [{"type": "string", "pattern": f"a{{{'1' * 5000}}}"}, {"$ref": f"#/allOf/{'1' * 5000}"}],
+    ids=["pattern", "reference"],
+)
+async def test_numbers_of_thousands_of_digits_in_a_schema_are_refused_in_words(
+    log_in: LogIn, part: dict[str, str]
+) -> None:
+    administrator, declaration = await log_in("administrator"), restock(STEPS)
+    named = {**declaration["input_schema"]["properties"], "more": part}
+    declaration["input_schema"] = {**declaration["input_schema"], "allOf": [{}], "properties": named}
+
+    refused = await administrator.send("POST", "/composites", {"declaration": declaration})
+
+    assert is_problem(refused, 400, "input_invalid")
+
+
 async def test_the_steps_of_a_plan_are_told_with_their_calls(hub: WorkingHub, log_in: LogIn) -> None:
     administrator, requester = await log_in("administrator"), await log_in("requester")
     await administrator.send("POST", "/composites", {"declaration": restock(STEPS)})

@@ -151,6 +151,7 @@ def test_defaults_without_end_are_an_error_and_no_endless_loop() -> None:
         {"$ref": "#/$defs/Missing"},
         {"$ref": "https://elsewhere.example/schema.json"},
         {"properties": {"a": {"$ref": "other.json#/x"}}},
+        {"allOf": [{}], "$ref": f"#/allOf/{'1' * 5000}"},
         {"required": "id"},
     ],
 )
@@ -332,11 +333,13 @@ def test_a_text_cannot_keep_a_pattern_busy(keyword: dict[str, Json]) -> None:
         "(" * 5000 + ")" * 5000,
         "a{1,99999999999}",
         "a{9999999999999999999999}",
+        f"a{{{'1' * 3990}}}",
+        f"a{{{'1' * 5000}}}",
         "(?:(?:a{1000}){1000}){1000}",
         "[a-z]" * 200_000,
         "((a{500})|b{9}){500}",
     ],
-    ids=["deep", "long range", "long count", "bomb", "long", "mixed bomb"],
+    ids=["deep", "long range", "long count", "longer count", "longest count", "bomb", "long", "mixed bomb"],
 )
 def test_a_pattern_that_cannot_be_afforded_is_refused_before_it_is_read(pattern: str) -> None:
     with pytest.raises(SchemaInvalid, match="pattern"):
