@@ -36,6 +36,8 @@ class PlannedStep(BaseModel):
     tool_version_id: str
     tool_version_digest: str
     effect: Effect
+    is_effect_assumed: bool = False
+    """Whether that is only what has to be assumed of it."""
     tier: Tier
     reversal: Reversal
     undone_by: str = ""

@@ -20,7 +20,7 @@ from hub.invocations.request import intent_digest
 from hub.invocations.runtime import Runtime
 from hub.invocations.secrecy import Bound, opened
 from hub.invocations.values import Invocation
-from hub.registry import BoundStep, PublishedTool, arguments_of_any_size, quarantine, steps_of
+from hub.registry import BoundStep, PublishedTool, arguments_of_any_size, is_effect_assumed, quarantine, steps_of
 from hub.registry.references import NothingThere, foreseen, references_in, step_of, without_references
 
 Json = Any
@@ -177,6 +177,7 @@ def _as_planned(standing: Invocation, turn: _Turn, known: Mapping[str, Json], pr
         tool_version_id=tool.version.id,
         tool_version_digest=tool.version.digest,
         effect=tool.effect,
+        is_effect_assumed=is_effect_assumed(tool.operation),
         tier=tool.tier_for(known),
         reversal=_reversal(tool),
         undone_by=compensation.tool if compensation else "",

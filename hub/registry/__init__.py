@@ -5,7 +5,7 @@ from hub.registry.badge_values import GRADES, PROMISES, Badge, BadgeLine, BadgeV
 from hub.registry.badges import badge_for, claim_for, keep_badge
 from hub.registry.catalog import Catalog
 from hub.registry.composites import ENTRY as COMPOSITE
-from hub.registry.composites import BoundStep, Declaration, DeclaredStep, is_composite, steps_of
+from hub.registry.composites import BoundStep, Declaration, DeclaredStep, is_composite, is_effect_assumed, steps_of
 from hub.registry.connecting import (
     ConnectionChange,
     NewConnection,
@@ -166,6 +166,7 @@ __all__ = [
     "get_server_proposal",
     "get_tool",
     "is_composite",
+    "is_effect_assumed",
     "is_same_system",
     "keep_badge",
     "may_publish",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.mcp_upstream.declared import is_effect_assumed as is_assumed_of_server
 from connectors.sdk.spec import TOOL_NAME, OperationSpec
 from connectors.sdk.vocabulary import Reversal
 from hub.registry.values import Environment
@@ -18,6 +19,7 @@ ENTRY: Final = "hub.registry.composites:steps_of"
 """In place of code: no process runs it, and the executor knows nobody of this name."""
 MOST_STEPS: Final = 20
 _STEPS: Final = "steps"
+_ASSUMED: Final = "assumed"
 
 StepName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
@@ -84,6 +86,15 @@ def steps_of(operation: OperationSpec) -> tuple[BoundStep, ...]:
     return tuple(BoundStep.model_validate(step) for step in operation.binding[_STEPS])
 
 
-def binding_of(steps: tuple[BoundStep, ...]) -> dict[str, Json]:
-    """Return what an operation made of `steps` is bound to; its digest covers every step's tool version."""
-    return {"entry": ENTRY, _STEPS: [step.model_dump(mode="json") for step in steps]}
+def binding_of(steps: tuple[BoundStep, ...], *, is_assumed: bool) -> dict[str, Json]:
+    """Return what an operation made of `steps` is bound to; its digest covers every step's tool version.
+
+    `is_assumed` says that its effect is one that is only assumed of a step.
+    """
+    assumed = {_ASSUMED: True} if is_assumed else {}
+    return {"entry": ENTRY, _STEPS: [step.model_dump(mode="json") for step in steps], **assumed}
+
+
+def is_effect_assumed(operation: OperationSpec) -> bool:
+    """Return whether the effect of an operation is only assumed, as nothing better is known of it or of its steps."""
+    return operation.binding.get(_ASSUMED) is True if is_composite(operation) else is_assumed_of_server(operation)

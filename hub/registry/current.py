@@ -5,7 +5,7 @@ from sqlalchemy import select
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from hub.core.errors import NotFound, Quarantined, Unavailable
 from hub.registry.badges import badge_for
-from hub.registry.composites import BoundStep, steps_of
+from hub.registry.composites import PREFIX, BoundStep, steps_of
 from hub.registry.entries import Entry, callable_tool
 from hub.registry.publishing import Parts, published
 from hub.registry.reading import connection_of, connection_row, server_of, server_row, tool_of, tool_row, version_of
@@ -82,6 +82,8 @@ async def why_replaced(tx: Tx, tool_version_id: str, connection_id: str, *, gene
         return "the tool has a new version"
     if connection.generation != generation:
         return "the connection has been changed or signed in anew"
+    if not connection.connector.startswith(PREFIX):
+        return ""
     for step in steps_of(OperationSpec.model_validate_json(row.spec)):
         if not await _is_used(tx, step, environment):
             return f"the tool {step.tool!r} of its step {step.name!r} has changed"

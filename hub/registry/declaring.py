@@ -23,6 +23,7 @@ from hub.registry.composites import (
     binding_of,
     connector_of,
     is_composite,
+    is_effect_assumed,
 )
 from hub.registry.connecting import NewConnection, create_connection
 from hub.registry.fitting import Fitting
@@ -197,12 +198,13 @@ def operation_of(declaration: Declaration, parts: list[_Part]) -> OperationSpec:
     """Return the operation that a declaration makes: as risky as its riskiest step, as weak as its weakest."""
     writing = [part for part in parts if not part.is_read]
     specs = [part.operation for part in writing]
-    reversal = _reversal(specs)
+    reversal, effect = _reversal(specs), max((spec.effect for spec in specs), key=_STRENGTH.index)
+    is_assumed = all(is_effect_assumed(spec) for spec in specs if spec.effect is effect)
     return OperationSpec(
         name=declaration.name,
         title=declaration.title,
         description=declaration.description,
-        effect=max((spec.effect for spec in specs), key=_STRENGTH.index),
+        effect=effect,
         tier=_tier(parts),
         input_schema=declaration.input_schema,
         output_schema=_output_schema(writing),
@@ -214,7 +216,7 @@ def operation_of(declaration: Declaration, parts: list[_Part]) -> OperationSpec:
         data_classes=tuple(sorted({name for part in parts for name in part.operation.data_classes})),
         timeout_seconds=_LONGEST,
         max_unsafe_requests=0,
-        binding=binding_of(tuple(part.bound for part in parts)),
+        binding=binding_of(tuple(part.bound for part in parts), is_assumed=is_assumed),
     )
 
 

@@ -13,7 +13,7 @@ from hub.web.comparison import comparison
 from hub.web.inert import inert, inert_name
 from hub.web.state_words import FOUND_NOT_DONE, PLAN_TAKEN_BACK, PLAN_UNDER_WAY, STATES
 from hub.web.views.plan import ArgumentLine, PlanBox, PlannedLine, ProgressLine
-from hub.web.wording import EFFECTS, FIDELITIES, REVERSALS, TIERS, Word
+from hub.web.wording import FIDELITIES, REVERSALS, TIERS, Word, effect_as_known
 
 Json = Any
 """Any JSON value."""
@@ -46,7 +46,7 @@ def _planned(step: PlannedStep, steps: tuple[PlannedStep, ...]) -> PlannedLine:
         title=inert_name(step.title),
         system=inert_name(step.connection),
         tier=TIERS[step.tier],
-        effect=EFFECTS[step.effect],
+        effect=effect_as_known(step.effect, is_assumed=step.is_effect_assumed),
         fidelity=FIDELITIES[step.preview.fidelity],
         undo=REVERSALS[step.reversal],
         arguments=tuple(_argument(name, value, step, numbers) for name, value in step.arguments.items()),

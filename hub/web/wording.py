@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from connectors.mcp_upstream.declared import is_effect_assumed
 from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import Effect, Fidelity, Reversal, Tier, UpstreamClass
+from hub.registry import is_effect_assumed
 
 Tone = Literal["neutral", "good", "info", "warn", "bad"]
 
@@ -68,8 +68,12 @@ ASSUMED_EFFECTS: Final[Mapping[Effect, Word]] = {
 
 def effect_word(operation: OperationSpec) -> Word:
     """Return what a tool does, as far as that is known and not only assumed."""
-    is_assumed = is_effect_assumed(operation)
-    return (ASSUMED_EFFECTS if is_assumed else EFFECTS)[operation.effect]
+    return effect_as_known(operation.effect, is_assumed=is_effect_assumed(operation))
+
+
+def effect_as_known(effect: Effect, *, is_assumed: bool) -> Word:
+    """Return the one word for an effect that is known, or else for one that is only assumed."""
+    return (ASSUMED_EFFECTS if is_assumed else EFFECTS)[effect]
 
 
 FIDELITIES: Final[Mapping[Fidelity, Word]] = {

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 from doors.federated import connect_federated
+from plans.errand import caller_of, offer
+from upstream.composites import PUT
 from upstream.fixtures import McpUpstream
 from web_visitor import Visitor
 from world import World
@@ -21,6 +23,7 @@ from hub.web.wording import effect_word
 pytestmark = pytest.mark.anyio
 
 KNOWN = ("Not known; treated as a deletion", "the tool be called with exactly what is shown here, once")
+TOOL = "/servers/everything/tools/restock"
 UNKNOWN = ("the preview names no amount", "Deletes", "would do anything else", "Allow calls like this")
 
 
@@ -70,6 +73,40 @@ async def test_a_tool_that_says_nothing_of_itself_is_asked_about_with_what_it_wo
     done = await resume(asked.id, world.runtime)
     assert done.state is State.UNVERIFIABLE
     assert [(effect.kind, effect.reference) for effect in notes.store.effects()] == [("liar", "hello there")]
+
+
+async def test_a_step_whose_server_says_nothing_of_it_is_called_as_the_tool_itself_is(
+    world: World, notes: McpUpstream, ann: Visitor
+) -> None:
+    tell = {"name": "tell", "tool": "liar", "connection": "notes", "arguments": {"text": {"$from": "/input/name"}}}
+    later = {**tell, "name": "later", "arguments": {"text": {"$from": "/steps/put/name"}}}
+    await offer(world, [PUT, tell, later])
+    scopes = caller_of(world).scopes | {"notes:write"}
+    asked = await world.call("restock", {"id": 40, "name": "ruler"}, caller=replace(world.caller, scopes=scopes))
+    assert asked.state is State.AWAITING_APPROVAL, asked.error_message
+
+    for page, times in ((f"/approvals/{asked.id}", 3), (f"/invocations/{asked.id}", 1), (TOOL, 1)):
+        await ann.get(page)  # of the plan, which is as bad as its worst step, and of two of its steps
+        assert ann.text.count(KNOWN[0]) >= times, page
+        assert "Deletes" not in ann.text
+    assert notes.store.effects() == []
+
+
+async def test_a_plan_with_one_step_that_deletes_deletes(world: World, notes: McpUpstream, ann: Visitor) -> None:
+    assert notes.store.effects() == []
+    tell = {"name": "tell", "tool": "liar", "connection": "notes", "arguments": {"text": "gone"}}
+    drop = {
+        "name": "drop",
+        "tool": "item_delete",
+        "connection": "upstream",
+        "arguments": {"id": {"$from": "/input/id"}},
+    }
+    await offer(world, [drop, tell])
+
+    await ann.get(TOOL)
+
+    assert "Deletes" in ann.text
+    assert KNOWN[0] not in ann.text
 
 
 @pytest.mark.parametrize(
