@@ -65,9 +65,12 @@ async def test_whoever_approved_a_plan_and_is_suspended_stops_its_step_right_bef
     assert isinstance(await recheck(claimed, world.runtime), Holds)
 
     async with world.runtime.database.transaction() as tx:
-        assert await taken_back(tx, claimed) == ""
+        assert await taken_back(tx, claimed, public_url=world.runtime.public_url) == ""
         await suspend(tx, world.ann.id, "left", world.runtime.authority)
-        assert await taken_back(tx, claimed) == "Somebody who approved it may no longer do so."
+        assert (
+            await taken_back(tx, claimed, public_url=world.runtime.public_url)
+            == "Somebody who approved it may no longer do so."
+        )
 
 
 async def test_a_plan_is_overtaken_when_the_tool_of_a_step_is_another_one(world: World) -> None:
