@@ -26,19 +26,15 @@ from hub.web.visits import Visit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dossier:
-    """One invocation with everything a page about it needs; `at` is the database's time of reading."""
+class Known:
+    """What is known about one invocation, whoever looks; `at` is the database's time of reading."""
 
     invocation: Invocation
     operation: OperationSpec
     connection: Connection
     track: TrackRecord
     people: Mapping[str, Principal]
-    may_act: bool
-    """Whether it is the visitor's business; others may look, and no more."""
-    is_mine: bool
     undo_proven: bool
-    undo: UndoOffer
     at: datetime
     earlier: Invocation | None = None
     """The same call as it was made before, if it was, and people are asked about this one."""
@@ -52,12 +48,6 @@ class Dossier:
         return found.display_name if found else principal_id
 
     @property
-    def person_asking(self) -> str:
-        """Who asked for it, if that was a person, as for an undo; empty where it was an agent."""
-        asker = self.people.get(self.invocation.agent_id)
-        return asker.display_name if asker and asker.kind is PrincipalKind.USER else ""
-
-    @property
     def words(self) -> FieldWords:
         """What the fields of its records and arguments are called."""
         return words_of(self.operation)
@@ -68,6 +58,22 @@ class Dossier:
         record = self.invocation.preview
         preview = None if record is None else record.preview
         return headline(preview, title=self.operation.title, system=self.connection.name, words=self.words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier(Known):
+    """One invocation with everything a page about it needs."""
+
+    may_act: bool
+    """Whether it is the visitor's business; others may look, and no more."""
+    is_mine: bool
+    undo: UndoOffer
+
+    @property
+    def person_asking(self) -> str:
+        """Who asked for it, if that was a person, as for an undo; empty where it was an agent."""
+        asker = self.people.get(self.invocation.agent_id)
+        return asker.display_name if asker and asker.kind is PrincipalKind.USER else ""
 
     @property
     def requester(self) -> str:

@@ -1,4 +1,4 @@
-"""A dossier as what a decision about its write rests on."""
+"""What is known of a call as what a decision about its write rests on."""
 
 from datetime import timedelta
 from typing import Final
@@ -9,7 +9,7 @@ from hub.dryrun import PlanPreview, PreviewRecord, TrackRecord
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.web.comparison import comparison, plain_fields
-from hub.web.dossier import Dossier
+from hub.web.dossier import Known
 from hub.web.field_words import arguments_words
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at, span
@@ -22,43 +22,43 @@ _NO_RECORD: Final = Word(label="no record yet", meaning="")
 _GOOD_SHARE: Final = 0.98
 
 
-def grounds_of(dossier: Dossier, record: PreviewRecord) -> Grounds:
-    """Return what is known of the dossier's write, as `record` has it."""
-    invocation, preview = dossier.invocation, record.preview
-    agent = dossier.people.get(invocation.agent_id)
+def grounds_of(known: Known, record: PreviewRecord) -> Grounds:
+    """Return what is known of the write, as `record` has it."""
+    invocation, preview = known.invocation, record.preview
+    agent = known.people.get(invocation.agent_id)
     return Grounds(
-        changes=tuple(comparison(change, dossier.words) for change in preview.changes),
-        argument_fields=plain_fields(invocation.arguments, arguments_words(dossier.operation)),
+        changes=tuple(comparison(change, known.words) for change in preview.changes),
+        argument_fields=plain_fields(invocation.arguments, arguments_words(known.operation)),
         side_effects=_side_effects(preview),
         reach=_reach(preview),
-        sureness=_sureness(dossier, record),
-        undo=undo_of(dossier),
+        sureness=_sureness(known, record),
+        undo=undo_of(known),
         alarms=alarm_lines(invocation),
         masked=", ".join(invocation.masked),
         is_suspended=invocation.state is State.AWAITING_APPROVAL and agent is not None and agent.is_suspended,
-        earlier=_earlier(dossier),
+        earlier=_earlier(known),
         plan=plan_box(preview.steps) if isinstance(preview, PlanPreview) else None,
     )
 
 
-def _earlier(dossier: Dossier) -> Earlier | None:
-    earlier = dossier.earlier
+def _earlier(known: Known) -> Earlier | None:
+    earlier = known.earlier
     if earlier is None:
         return None
     return Earlier(
-        asked=at(earlier.created_at, now=dossier.at),
+        asked=at(earlier.created_at, now=known.at),
         state=TAKEN_BACK_SINCE if earlier.taken_back_by else state_word(earlier),
-        url=f"/invocations/{earlier.id}" if dossier.may_see_earlier else "",
+        url=f"/invocations/{earlier.id}" if known.may_see_earlier else "",
     )
 
 
-def undo_of(dossier: Dossier) -> Undo:
+def undo_of(known: Known) -> Undo:
     """Return whether and how the write can be taken back, as its tool declares it and the contract kit has found."""
-    operation = dossier.operation
+    operation = known.operation
     compensation = operation.compensation
     window = compensation.window_seconds if compensation else None
     return Undo(
-        reversal=undo_word(operation.reversal, is_proven=dossier.undo_proven),
+        reversal=undo_word(operation.reversal, is_proven=known.undo_proven),
         tool=compensation.tool if compensation else "",
         window=span(timedelta(seconds=window)) if window else "",
         residue=tuple(inert(item) for item in operation.residue),
@@ -87,13 +87,13 @@ def _side_effects(preview: Preview) -> tuple[SideLine, ...]:
     )
 
 
-def _sureness(dossier: Dossier, record: PreviewRecord) -> Sureness:
-    preview, track = record.preview, dossier.track
+def _sureness(known: Known, record: PreviewRecord) -> Sureness:
+    preview, track = record.preview, known.track
     return Sureness(
         fidelity=FIDELITIES[preview.fidelity],
         rank=preview.fidelity.rank,
-        observed=at(record.observed_at, now=dossier.at),
-        copied=None if preview.copied_at is None else at(preview.copied_at, now=dossier.at),
+        observed=at(record.observed_at, now=known.at),
+        copied=None if preview.copied_at is None else at(preview.copied_at, now=known.at),
         track=_track_sentence(track),
         track_word=_track_word(track),
         not_covered=tuple(inert(line) for line in preview.not_covered),

@@ -5,11 +5,15 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
-from connectors.sdk import AuthSpec, Blast, Connector, Context, Effect, Preview, SafeRule, SideEffect, Tier
+from connectors.sdk import AuthSpec, Blast, Connector, Context, Effect, Fidelity, Preview, SafeRule, SideEffect, Tier
 
 Text = Annotated[str, Field(min_length=1, max_length=80)]
 ATTACHED: Final = "what is attached"
 NOBODY: Final = "nobody"
+UNRECORDED: Final = "not on record"
+"""What a text says of a letter that leaves no record."""
+PRIVATE: Final = "between us"
+"""What a text says of itself that no page is to show."""
 STAMPED: Final = "stamped for {} cents"
 """What a text says of a letter that costs money."""
 
@@ -44,5 +48,16 @@ async def _(context: Context, text: Text, recipient: Text) -> Preview:
     told = [] if recipient == NOBODY else [SideEffect(kind="letter", recipient=recipient)]
     unseen = [ATTACHED] if "attached" in text else []
     paid = re.search(STAMPED.format("([0-9]+)"), text)
+    if UNRECORDED in text:
+        return Preview(changes=(), side_effects=tuple(told), fidelity=Fidelity.SIMULATED, blast=Blast(parties=3))
     blast = Blast(money_minor=int(paid[1]), currency="EUR") if paid else Blast()
-    return Preview.send("notes", {"text": text}, unknown=["id"], side_effects=told, blast=blast, not_covered=unseen)
+    hidden = ["text"] if PRIVATE in text else []
+    return Preview.send(
+        "notes",
+        {"text": text},
+        unknown=["id"],
+        sensitive=hidden,
+        side_effects=told,
+        blast=blast,
+        not_covered=unseen,
+    )
