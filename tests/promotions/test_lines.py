@@ -113,11 +113,11 @@ async def test_what_was_approved_with_the_release_that_was_taken_back_is_not_sen
     promotion, world = await in_force(stage), stage.world
     waiting = await stage.call("item_delete", {"id": 1})
     assert waiting.state is Standing.AWAITING_APPROVAL
+    decided = await world.vote(waiting, world.ann)
     if is_reverted:
         async with world.runtime.database.transaction() as tx:
             await promotions.revert(tx, promotion.id, "It is wrong.", stage.authority(world.rita))
 
-    decided = await world.vote(waiting, world.ann)
     await resume(decided.id, world.runtime)
 
     left = world.upstream.store.rows("SELECT * FROM item WHERE id = 1")
