@@ -25,6 +25,7 @@ from hub.invocations.votes import vote
 from hub.promotions import Promotion
 from hub.web.approval_views import approval_page, inbox_card
 from hub.web.batches import batch_lines
+from hub.web.brief_changes import told_apart
 from hub.web.comparison import FieldState, Veil, compare_records
 from hub.web.counter import counter_form, propose, revised
 from hub.web.dossier import Dossier, open_dossier, open_dossiers
@@ -62,7 +63,7 @@ async def show_inbox(visit: Visit) -> Response:
         waiting = await approvals.waiting_for(tx, visit.person)
         releases = await promotions.waiting_for(tx, visit.runtime.promotions, visit.person.id)
     dossiers = await open_dossiers(visit, waiting)
-    cards = tuple(card for dossier in dossiers if (card := inbox_card(dossier)) is not None)
+    cards = tuple(told_apart([card for dossier in dossiers if (card := inbox_card(dossier)) is not None]))
     shown = Shown(
         template="inbox.html",
         title="Approvals",
@@ -88,7 +89,7 @@ async def show_waiting(visit: Visit) -> Response:
     async with visit.runtime.database.reading() as tx:
         waiting = await approvals.all_waiting(tx)
     dossiers = await open_dossiers(visit, waiting)
-    cards = tuple(card for dossier in dossiers if (card := inbox_card(dossier)) is not None)
+    cards = tuple(told_apart([card for dossier in dossiers if (card := inbox_card(dossier)) is not None]))
     shown = Shown(template="waiting.html", title="All that waits", page=InboxPage(cards=cards), here="health")
     return show(visit, shown)
 

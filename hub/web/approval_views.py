@@ -13,6 +13,7 @@ from hub.invocations.aftermath import has_restored
 from hub.invocations.states import State
 from hub.invocations.values import Claims, Invocation
 from hub.policy import REQUESTER, Obligation
+from hub.web.brief_changes import brief_changes
 from hub.web.catalog import tool_url
 from hub.web.dossier import Dossier
 from hub.web.grounds import grounds_of, money_of
@@ -177,6 +178,7 @@ def inbox_card(dossier: Dossier) -> InboxCard | None:
     if question is None or record is None or not question.is_open:
         return None
     agent = dossier.people.get(invocation.agent_id)
+    changes, more = brief_changes(record.preview, dossier.words)
     return InboxCard(
         url=f"/approvals/{invocation.id}",
         headline=inert_name(dossier.headline),
@@ -189,6 +191,10 @@ def inbox_card(dossier: Dossier) -> InboxCard | None:
         progress=_progress(question),
         money=money_of(record.preview),
         given=None if record.preview.changes else _given(dossier),
+        environment=invocation.environment,
+        changes=changes,
+        more_changes=more,
+        records=frozenset((dossier.connection.id, one.target) for one in record.preview.changes if one.before),
         is_blind=record.preview.fidelity is Fidelity.NONE and not isinstance(record.preview, PlanPreview),
     )
 

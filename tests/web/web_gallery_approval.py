@@ -19,6 +19,7 @@ from hub.web.state_words import STATES
 from hub.web.trace_words import trace_line
 from hub.web.views.approval import (
     ApprovalPage,
+    BriefChange,
     Claim,
     CounterForm,
     CounterLine,
@@ -276,6 +277,17 @@ _CARD = InboxCard(
     tier=TIERS[Tier.HIGH],
     expires=HIGH.expires,
     progress="approvers: 0 of 1",
+    environment="prod",
+    changes=(
+        BriefChange(
+            title=inert_name("Customer payment term"),
+            before=inert_name("10 days net"),
+            after=inert_name("60 days net"),
+        ),
+        BriefChange(title=inert_name(HOSTILE), before=inert_name("not there"), after=inert_name(HOSTILE)),
+    ),
+    more_changes=4,
+    same_url="/approvals/inv_2",
 )
 _RELEASE = ReleaseLine(
     url="/promotions/prm_1", connector="tryton", version="7.0.3", environment="prod", reason=inert_name(HOSTILE)

@@ -10,6 +10,15 @@ from hub.web.wording import Word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BriefChange:
+    """One field that would change, cut short for a line of a list."""
+
+    title: Inert
+    before: Inert
+    after: Inert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InboxCard:
     """One open question in the inbox."""
 
@@ -28,6 +37,14 @@ class InboxCard:
     """What it would be given, cut short, where no preview shows what it would change."""
     is_blind: bool = False
     """Whether it has no preview at all."""
+    environment: str = ""
+    changes: tuple[BriefChange, ...] = ()
+    """The first fields that would change, and `more_changes` how many others would."""
+    more_changes: int = 0
+    records: frozenset[tuple[str, str]] = frozenset()
+    """The records that are there and that it changes, each with its connection."""
+    same_url: str = ""
+    """Where the first question above it is that changes one of these records, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
