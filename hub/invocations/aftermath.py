@@ -1,7 +1,8 @@
 """What has become of a write after it was done: whether an undo has taken it back since, and still stands itself."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
@@ -26,13 +27,50 @@ async def undos_of(tx: Tx, ids: Collection[str]) -> list[Invocation]:
 
 def taken_back_by(call: Invocation, among: Sequence[Invocation]) -> str:
     """Return which of `among` has undone `call`, or nothing: it left the records as they were, and stands itself."""
-    certain = (one.id for one in undos_among(call, among) if has_restored(one) and not may_be_undone(one, among))
-    return next(certain, "")
+    return _fates([call], among)[call.id].taken_back_by
 
 
 def may_be_undone(call: Invocation, among: Sequence[Invocation]) -> bool:
     """Return whether one of `among` has undone `call`, or may have, and was not undone in turn."""
-    return any(_may_have_happened(one) and not taken_back_by(one, among) for one in undos_among(call, among))
+    return _fates([call], among)[call.id].may_be_undone
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    taken_back_by: str
+    may_be_undone: bool
+
+
+def _fates(calls: Iterable[Invocation], among: Iterable[Invocation]) -> dict[str, _Fate]:
+    """Return what has become of `calls` and of `among`: each is decided once, after all that undo it."""
+    every = {one.id: one for one in (*among, *calls)}
+    undos = _undos_by_call(every.values())
+    order = [one for one in every.values() if one.undoes not in every]
+    for one in order:  # which grows meanwhile
+        order += undos[one.id]
+    fates = dict[str, _Fate]()
+    for one in reversed(order):
+        mine = [(undo, fates[undo.id]) for undo in undos[one.id]]
+        certain = (undo.id for undo, fate in mine if has_restored(undo) and not fate.may_be_undone)
+        possible = (_may_have_happened(undo) and not fate.taken_back_by for undo, fate in mine)
+        fates[one.id] = _Fate(next(certain, ""), any(possible))
+    return fates
+
+
+def _undos_by_call(among: Iterable[Invocation]) -> defaultdict[str | None, list[Invocation]]:
+    undos = defaultdict[str | None, list[Invocation]](list)
+    for one in among:
+        undos[one.undoes].append(one)
+    return undos
+
+
+def undoing_among(call: Invocation, among: Sequence[Invocation]) -> list[Invocation]:
+    """Return those of `among` that take back `call`, then those that take back these, and so on."""
+    undos = _undos_by_call(among)
+    found = [*undos[call.id]]
+    for one in found:  # which grows meanwhile
+        found += undos[one.id]
+    return found
 
 
 def undos_among(call: Invocation, among: Sequence[Invocation]) -> list[Invocation]:
@@ -62,7 +100,8 @@ def _may_have_happened(undo: Invocation) -> bool:
 async def taken_back_among(tx: Tx, calls: Sequence[Invocation]) -> dict[str, str]:
     """Return those of `calls` that an undo has taken back, each with the undo that did."""
     among = await undos_of(tx, [one.id for one in calls])
-    return {one.id: undo for one in calls if (undo := taken_back_by(one, among))}
+    fates = _fates(calls, among)
+    return {one.id: undo for one in calls if (undo := fates[one.id].taken_back_by)}
 
 
 async def with_aftermath(tx: Tx, standing: Invocation) -> Invocation:

@@ -7,7 +7,14 @@ from sqlalchemy import select
 
 from connectors.sdk.vocabulary import Effect
 from hub.dryrun import PlannedStep
-from hub.invocations.aftermath import may_be_undone, taken_back_by, undos_among, undos_of, was_carried_out
+from hub.invocations.aftermath import (
+    may_be_undone,
+    taken_back_by,
+    undoing_among,
+    undos_among,
+    undos_of,
+    was_carried_out,
+)
 from hub.invocations.journal import load
 from hub.invocations.plan_steps import planned_steps
 from hub.invocations.states import State
@@ -112,13 +119,9 @@ async def turns_of(tx: Tx, plan: Invocation) -> list[Turn]:
             continue
         mine = [one for one in children if one.part and one.part.step == planned.number and one.undoes is None]
         call = mine[-1] if mine else None
-        found.append(Turn(planned=planned, call=call, undoing=_undoing(call, children)))
+        undoing = undoing_among(call, children) if call is not None else ()
+        found.append(Turn(planned=planned, call=call, undoing=tuple(undoing)))
     return found
-
-
-def _undoing(call: Invocation | None, children: Sequence[Invocation]) -> tuple[Invocation, ...]:
-    direct = [] if call is None else undos_among(call, children)
-    return (*direct, *(further for undo in direct for further in _undoing(undo, children)))
 
 
 def next_move(turns: Sequence[Turn], *, is_stopped: bool) -> Move:
