@@ -20,7 +20,7 @@ from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Caller, PrincipalKind
 from hub.identity.resources import EVERYTHING, may_use
 from hub.invocations import queries
-from hub.invocations.envelope import STANDINGS, Status, envelope, page_of, retry_after_seconds
+from hub.invocations.envelope import Status, envelope, page_of, retry_after_seconds
 from hub.invocations.invoke import invoke
 from hub.invocations.looking import note_looks
 from hub.invocations.masking import answer_for, as_seen_by
@@ -194,9 +194,8 @@ async def list_invocations(
     """
     place = f"invocations:{status or ''}"
     after = unseal(runtime, acting, place, cursor)
-    states = None if status is None else frozenset(one for one, way in STANDINGS.items() if way.status is status)
     found = await queries.my_invocations(
-        runtime, acting.caller, wanted=queries.Wanted(states=states), after=after, limit=limit
+        runtime, acting.caller, wanted=queries.Wanted(status=status), after=after, limit=limit
     )
     more = None if found.next_after is None else seal(runtime, acting, place, found.next_after)
     seen = [await as_seen_by(acting.caller, one, runtime) for one in found.items]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, cast
 
+from sqlalchemy import ColumnElement, and_, or_
+
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.vocabulary import Effect
 from hub.approvals import Choice, Counter, Waiting, in_words
@@ -17,6 +19,7 @@ from hub.approvals.rules import asked_in, stages
 from hub.budgets import OutOfReach, OverBudget, RunOver
 from hub.invocations.braking import Stopped
 from hub.invocations.states import DONE, REJECTION_REMEMBERED, State
+from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.policy import REQUESTER
 
@@ -101,15 +104,34 @@ STANDINGS: Final[Mapping[State, Standing]] = {
 """Every state, as `schemas/invocation.v1.json` publishes it."""
 
 
+_OTHERWISE: Final[Mapping[State, tuple[str | None, State]]] = {
+    State.RESOLVED_BY_HUMAN: (None, State.NOT_APPLIED),
+    State.SENT: (STEP_IN_DOUBT, State.IN_DOUBT),
+}
+"""With which error code (None: with any) a state looks like another one: what people looked into is what they found."""
+
+
 def outward(invocation: Invocation) -> Standing:
-    """Return how the invocation looks from outside; one that people looked into is what they found."""
-    if invocation.state is State.RESOLVED_BY_HUMAN and invocation.error_code is not None:
-        return STANDINGS[State.NOT_APPLIED]
-    if invocation.state is State.SENT and invocation.error_code == STEP_IN_DOUBT:
-        return STANDINGS[State.IN_DOUBT]
+    """Return how the invocation looks from outside."""
+    code, other = _OTHERWISE.get(invocation.state, (None, invocation.state))
+    if other is not invocation.state and invocation.error_code is not None and code in {None, invocation.error_code}:
+        return STANDINGS[other]
     if invocation.state is State.FAILED and invocation.effect is Effect.READ and invocation.rpc_code is not None:
         return _BROKEN
     return STANDINGS[invocation.state]
+
+
+def looks_like(status: Status) -> ColumnElement[bool]:
+    """Return the condition that the invocation in a row has `status`: what `outward` says of it."""
+    state, error_code = InvocationRow.state, InvocationRow.error_code
+    states, conditions = {one for one, way in STANDINGS.items() if way.status is status}, list[ColumnElement[bool]]()
+    for one, (code, other) in _OTHERWISE.items():
+        is_other = error_code.is_not(None) if code is None else error_code.is_not_distinct_from(code)
+        is_wanted = STANDINGS[other].status is status
+        if is_wanted or one in states:
+            conditions.append(or_(state != one.value, is_other if is_wanted else ~is_other))
+            states.add(one)
+    return and_(state.in_(sorted(one.value for one in states)), *conditions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

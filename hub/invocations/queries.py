@@ -18,6 +18,7 @@ from hub.identity.directory import agents_of
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Caller, PrincipalKind
 from hub.invocations.aftermath import with_aftermath
+from hub.invocations.envelope import Status, looks_like
 from hub.invocations.journal import Step, channel_of, load, move, snapshot, whole_of
 from hub.invocations.overtaking import overtake, why_overtaken
 from hub.invocations.plan_progress import with_progress
@@ -239,6 +240,8 @@ class Wanted:
     tool: str | None = None
     """As its server publishes it."""
     states: frozenset[State] | None = None
+    status: Status | None = None
+    """As callers are told it."""
     since: datetime | None = None
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
@@ -249,6 +252,8 @@ class Wanted:
             yield InvocationRow.tool_name == self.tool
         if self.states is not None:
             yield InvocationRow.state.in_(sorted(state.value for state in self.states))
+        if self.status is not None:
+            yield looks_like(self.status)
         if self.since is not None:
             yield InvocationRow.id >= earliest_id("inv", self.since)
 

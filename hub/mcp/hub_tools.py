@@ -7,10 +7,9 @@ from typing import Any, Final
 from mcp_types import CallToolResult, Tool
 
 from hub.identity.principals import Caller
-from hub.invocations.envelope import STANDINGS, Status, envelope, outward, page_of
+from hub.invocations.envelope import Status, envelope, outward, page_of
 from hub.invocations.queries import Wanted, cancel, get_invocation, my_invocations
 from hub.invocations.runtime import Runtime
-from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.keys import open_cursor, seal_cursor
 from hub.mcp.hub_tool_descriptions import CANCEL, GET, MINE
@@ -76,8 +75,8 @@ async def _mine(runtime: Runtime, asker: Asker, arguments: Mapping[str, Json]) -
     purpose = f"mcp-invocations:{caller.visible_key}"
     cursor, status = arguments.get("cursor"), arguments.get("status")
     after = None if cursor is None else open_cursor(runtime.keys, cursor, purpose=purpose)
-    states = None if status is None else states_with(Status(status))
-    page = await my_invocations(runtime, caller, wanted=Wanted(states=states), after=after, limit=PAGE)
+    wanted = Wanted(status=None if status is None else Status(status))
+    page = await my_invocations(runtime, caller, wanted=wanted, after=after, limit=PAGE)
     found: dict[str, Json] = {"invocations": [_line(invocation, runtime.public_url) for invocation in page.items]}
     if page.next_after is not None:
         found["next_cursor"] = seal_cursor(runtime.keys, page.next_after, purpose=purpose)
@@ -94,11 +93,6 @@ def standing_of(invocation: Invocation, public_url: str) -> dict[str, Json]:
         masked = {"masked": list(invocation.masked)} if invocation.masked else {}
         return {**standing, "message": said.text or done, "result": said.structured, **findings, **masked}
     return {**standing, **said.structured, "message": said.text}
-
-
-def states_with(status: Status) -> frozenset[State]:
-    """Return the states that look like `status` from outside."""
-    return frozenset(state for state, standing in STANDINGS.items() if standing.status is status)
 
 
 def _line(invocation: Invocation, public_url: str) -> dict[str, Json]:

@@ -85,7 +85,10 @@ def test_what_may_be_decided_there_is_told_there_to_the_last_word(grounds: Groun
     ids=("unusual", "without a preview", "suspended", "made before", "a plan"),
 )
 def test_what_speaks_against_it_or_takes_more_to_read_is_decided_on_the_page(grounds: Grounds) -> None:
-    assert not in_words(grounds, grounds.argument_fields).is_whole
+    told = in_words(grounds, grounds.argument_fields)
+
+    assert not told.is_whole
+    assert not any("shows no change" in one for one in told.changes), "it says nothing of what nobody knows"
 
 
 async def test_a_write_without_changes_is_told_by_what_it_is_given_and_whom_it_reaches(
