@@ -143,6 +143,7 @@ def _review(breaking: Breaking, standing: Invocation, question: Question, exclud
         tool_name=standing.tool_name,
         reviewers=tuple(sorted({one.group for one in question.obligations if not one.is_confirmation})),
         excluded=excluded | {breaking.breaker.id},
+        owned_agent_id=standing.agent_id if standing.on_behalf_of_id is None else None,
         breaker_id=breaking.breaker.id,
         why=breaking.reason.strip(),
     )

@@ -36,6 +36,7 @@ async def draw(tx: Tx, previewed: Invocation, decision: Allowed, approval_digest
         tool_name=previewed.tool_name,
         reviewers=tuple(sorted({one.group for one in drawn})),
         excluded=voters_excluded(await caller_of(tx, previewed)),
+        owned_agent_id=previewed.agent_id if previewed.on_behalf_of_id is None else None,
     )
     await reviews.put_review(tx, new, opened_at=None)
 

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import aliased
 
 from hub.core.errors import Conflict, NotFound
 from hub.core.ids import new_id
 from hub.identity.directory import is_plain
 from hub.identity.principals import Principal, PrincipalKind
+from hub.identity.tables import PrincipalRow
 from hub.policy import alternatives
 from hub.reviews.tables import LookRow, ReviewBarredRow, ReviewerRow, ReviewRow
 from hub.reviews.values import Look, NewReview, Review, ReviewKind, Verdict
@@ -30,6 +31,7 @@ async def put_review(tx: Tx, new: NewReview, *, opened_at: datetime | None) -> R
         tool_name=new.tool_name,
         reviewers=list(new.reviewers),
         excluded=sorted(new.excluded),
+        owned_agent_id=new.owned_agent_id,
         breaker_id=new.breaker_id,
         why=new.why,
         opened_at=opened_at,
@@ -42,7 +44,7 @@ async def put_review(tx: Tx, new: NewReview, *, opened_at: datetime | None) -> R
     tx.add_all([ReviewerRow(review_id=row.id, alternative=at, group_name=one, is_open=is_open) for at, one in places])
     tx.add_all([ReviewBarredRow(review_id=row.id, principal_id=one) for one in sorted(new.excluded)])
     await tx.flush()
-    return _review(row)
+    return _review(row, None)  # whoever owns its agent so far is excluded by name
 
 
 async def begin_review(tx: Tx, approval_digest: str) -> str | None:
@@ -62,23 +64,22 @@ async def get_review(tx: Tx, review_id: str) -> Review:
     Raises:
         NotFound: there is none with this id, or it waits for nobody yet.
     """
-    row = await tx.get(ReviewRow, review_id, populate_existing=True) if is_plain(review_id) else None
-    if row is None or row.opened_at is None:
+    found = await _first(tx, _with_owner().where(ReviewRow.id == review_id)) if is_plain(review_id) else None
+    if found is None or found.opened_at is None:
         raise NotFound("There is no such review.")
-    return _review(row)
+    return found
 
 
 async def review_of_approval(tx: Tx, approval_digest: str) -> Review | None:
     """Return the review of what was approved under this digest, None if there is none."""
-    query = select(ReviewRow).where(ReviewRow.approval_digest == approval_digest)
-    row = await tx.scalar(query.execution_options(populate_existing=True))
-    return None if row is None else _review(row)
+    return await _first(tx, _with_owner().where(ReviewRow.approval_digest == approval_digest))
 
 
 async def is_reviewer(tx: Tx, invocation_id: str, person: Principal) -> bool:
     """Return whether a write waits for this person to review it, or did."""
     about = (ReviewRow.invocation_id == invocation_id, ReviewRow.opened_at.is_not(None))
-    return any(_review(row).is_for(person) for row in await tx.scalars(select(ReviewRow).where(*about)))
+    found = await tx.execute(_with_owner().where(*about))
+    return any(_review(*each).is_for(person) for each in found)
 
 
 async def waiting_for(tx: Tx, person: Principal, *, limit: int = 500) -> list[Review]:
@@ -96,8 +97,10 @@ async def waiting_for(tx: Tx, person: Principal, *, limit: int = 500) -> list[Re
     )
     asked = select(ReviewerRow.review_id).where(ReviewerRow.group_name.in_(groups), ReviewerRow.is_open, ~lacks)
     is_barred = exists().where(ReviewBarredRow.review_id == ReviewRow.id, ReviewBarredRow.principal_id == person.id)
-    waiting = select(ReviewRow).where(ReviewRow.id.in_(asked), ~is_barred)
-    return [_review(row) for row in await tx.scalars(waiting.order_by(ReviewRow.kind, ReviewRow.id).limit(limit))]
+    is_owner = PrincipalRow.owner_id.is_not_distinct_from(person.id)
+    waiting = _with_owner().where(ReviewRow.id.in_(asked), ~is_barred, ~is_owner)
+    found = await tx.execute(waiting.order_by(ReviewRow.kind, ReviewRow.id).limit(limit))
+    return [_review(*each) for each in found]
 
 
 async def unreviewed_glass(tx: Tx, breaker_id: str) -> str | None:
@@ -138,11 +141,8 @@ async def is_disputed(tx: Tx, invocation_id: str) -> bool:
 async def disputes_since(tx: Tx, agent_id: str, tool_id: str, since: datetime | None) -> Review | None:
     """Return the newest dispute about what an agent did with a tool after `since`, or ever, if there is one."""
     about = (ReviewRow.agent_id == agent_id, ReviewRow.tool_id == tool_id, ReviewRow.verdict == Verdict.DISPUTED.value)
-    query = select(ReviewRow).where(*about).order_by(ReviewRow.reviewed_at.desc()).limit(1)
-    if since is not None:
-        query = query.where(ReviewRow.reviewed_at > since)
-    row = await tx.scalar(query)
-    return None if row is None else _review(row)
+    query = _with_owner().where(*about).order_by(ReviewRow.reviewed_at.desc()).limit(1)
+    return await _first(tx, query if since is None else query.where(ReviewRow.reviewed_at > since))
 
 
 async def put_look(tx: Tx, look: Look) -> None:
@@ -167,7 +167,18 @@ async def last_look(tx: Tx, agent_id: str, tool_id: str) -> datetime | None:
     return found
 
 
-def _review(row: ReviewRow) -> Review:
+def _with_owner() -> Select[ReviewRow, str | None]:
+    """Return the query for reviews, each with who owns its agent now where that agent wrote for nobody."""
+    its_agent = PrincipalRow.id == ReviewRow.owned_agent_id
+    return select(ReviewRow, PrincipalRow.owner_id).outerjoin(PrincipalRow, its_agent)
+
+
+async def _first(tx: Tx, query: Select[ReviewRow, str | None]) -> Review | None:
+    found = (await tx.execute(query.execution_options(populate_existing=True))).first()
+    return None if found is None else _review(*found)
+
+
+def _review(row: ReviewRow, owner_id: str | None) -> Review:
     return Review(
         id=row.id,
         kind=ReviewKind(row.kind),
@@ -178,7 +189,8 @@ def _review(row: ReviewRow) -> Review:
         tool_id=row.tool_id,
         tool_name=row.tool_name,
         reviewers=tuple(row.reviewers),
-        excluded=frozenset(row.excluded),
+        excluded=frozenset(row.excluded if owner_id is None else (*row.excluded, owner_id)),
+        owned_agent_id=row.owned_agent_id,
         breaker_id=row.breaker_id,
         why=row.why,
         opened_at=row.opened_at,

@@ -23,6 +23,8 @@ class ReviewRow(Base):
     tool_name: Mapped[str] = mapped_column(String(48))
     reviewers: Mapped[list[str]] = mapped_column(Json)
     excluded: Mapped[list[str]] = mapped_column(Json)
+    owned_agent_id: Mapped[str | None] = mapped_column(String(40))
+    """The agent, where it wrote for nobody: whoever owns it by now reviews nothing of that."""
     breaker_id: Mapped[str | None] = mapped_column(String(40))
     why: Mapped[str] = mapped_column(Text)
     opened_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -40,6 +40,8 @@ class NewReview:
     tool_name: str
     reviewers: tuple[str, ...]
     excluded: frozenset[str]
+    owned_agent_id: str | None = None
+    """The agent, where it wrote for nobody: whoever owns it by now may not review either."""
     breaker_id: str | None = None
     why: str = ""
 

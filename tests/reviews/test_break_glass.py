@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from hub.core.errors import (
     NotFound,
 )
 from hub.identity.accounts import NewUser, create_user, set_roles, suspend
+from hub.identity.owners import give_client
 from hub.identity.principals import Caller, Principal, Role
 from hub.invocations.break_glass import GLASS_BROKEN, Breaking, break_glass
 from hub.invocations.commit import claim, send
@@ -113,6 +115,18 @@ async def test_an_operator_lets_a_write_go_and_it_is_marked_told_and_reviewed_by
     assert (review.invocation_id, review.why) == (done.id, "It is raining in, and nobody answers.")
     again = await replay(world.runtime.database, world.runtime.keys, datetime.now(UTC) - timedelta(hours=1))
     assert again.decisions == again.same
+
+
+@ONE_ENGINE
+async def test_whoever_owns_the_agent_by_now_does_not_review_what_was_let_go_for_it(world: World) -> None:
+    omar, alone = await operator(world), replace(world.caller, on_behalf_of=None)
+    waiting = await world.call("ticket_create", {"title": "The roof leaks"}, caller=alone)
+    await break_glass(breaking(waiting, omar), world.runtime)
+
+    async with world.runtime.database.transaction() as tx:
+        assert [one.invocation_id for one in await waiting_for(tx, world.ann)] == [waiting.id]
+        await give_client(tx, world.bot.id, world.ann.id, world.runtime.authority)
+        assert await waiting_for(tx, world.ann) == []
 
 
 async def test_nobody_breaks_the_glass_twice_before_somebody_else_has_looked(world: World) -> None:

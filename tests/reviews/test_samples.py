@@ -1,20 +1,23 @@
 """Samples: a share that policy declares, drawn so that nobody can tell before, looked at once it was carried out."""
 
+from dataclasses import replace
+
 import pytest
-from questions import rules
+from questions import add_person, rules
 from world import MASTER_KEY, World
 
 from hub import audit
 from hub.audit import EventKind
 from hub.bundles import Publication, publish_bundle
 from hub.core.errors import Conflict, InputError, NotFound
+from hub.identity.owners import give_client
 from hub.identity.principals import Principal
 from hub.invocations.reviewing import Remark, remark
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.keys import Keyring
 from hub.policy import Bundle, BundleInvalid
-from hub.reviews import Review, ReviewKind, Verdict, is_drawn, waiting_for
+from hub.reviews import Review, ReviewKind, Verdict, is_drawn, is_reviewer, waiting_for
 from hub.storage import Database
 
 pytestmark = pytest.mark.anyio
@@ -82,6 +85,27 @@ async def test_a_dispute_needs_a_reason_and_somebody_who_is_asked(world: World) 
     assert (await remark(disputed, world.runtime)).reason == "Too many."
     async with world.runtime.database.reading() as tx:
         assert (await audit.events_of(tx, done.id))[-1].kind is EventKind.REVIEW_DISPUTED
+
+
+async def test_whoever_owns_an_agent_by_now_does_not_review_what_it_did_for_nobody(world: World) -> None:
+    await review_by(world, '@review("approvers:100%")')
+    amy = await add_person(world, "amy", "approvers")
+    alone = await world.call("item_update", {"id": 1, "quantity": 11}, caller=replace(world.caller, on_behalf_of=None))
+    for_rita = await updated(world, 12)
+    (review,) = [one for one in await waiting(world, world.ann) if one.invocation_id == alone.id]
+
+    async with world.runtime.database.transaction() as tx:
+        await give_client(tx, world.bot.id, world.ann.id, world.runtime.authority)
+
+    assert [one.invocation_id for one in await waiting(world, world.ann)] == [for_rita.id]
+    assert [one.invocation_id for one in await waiting(world, amy)] == [alone.id, for_rita.id]
+    async with world.runtime.database.reading() as tx:
+        is_for = [await is_reviewer(tx, alone.id, one) for one in (world.ann, amy)]
+    assert is_for == [False, True]
+    said = Remark(review_id=review.id, reviewer=world.ann, verdict=Verdict.FINE, reason="")
+    with pytest.raises(NotFound):
+        await remark(said, world.runtime)
+    assert (await remark(replace(said, reviewer=amy), world.runtime)).reviewer_id == amy.id
 
 
 @ONE_ENGINE

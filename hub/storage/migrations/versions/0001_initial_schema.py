@@ -657,6 +657,7 @@ def upgrade() -> None:
         sa.Column("tool_name", sa.String(length=48), nullable=False),
         sa.Column("reviewers", Json, nullable=False),
         sa.Column("excluded", Json, nullable=False),
+        sa.Column("owned_agent_id", sa.String(length=40), nullable=True),
         sa.Column("breaker_id", sa.String(length=40), nullable=True),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("opened_at", Moment(), nullable=True),
