@@ -1,4 +1,4 @@
-"""Regular expressions of schemas, read as JSON Schema means them (ECMA-262), by a reader that cannot be kept busy.
+"""Regular expressions of schemas, read nearly as JSON Schema means them (ECMA-262), by a reader that cannot be busied.
 
 Whoever writes a schema may be a vendor or a server that nobody knows, and whoever chooses the text may be an agent:
 `^(a+)+$` and thirty letters would hold a backtracking reader, and the whole hub with it, for hours. So a pattern is
@@ -49,7 +49,7 @@ class Pattern:
     """A pattern that has been read."""
 
     def __init__(self, pattern: str) -> None:
-        """Read `pattern` as ECMA-262 has it, with whole characters; it may match anywhere in a text.
+        """Read `pattern` as ECMA-262 has it, but for what 0056 names, with whole characters; it may match anywhere.
 
         Raises:
             PatternUnusable: it cannot be read.
@@ -73,7 +73,8 @@ class Pattern:
         except (ValidationError, ValueError) as error:
             raise PatternUnusable(
                 "a pattern that cannot be read, or not in one pass over a text: neither lookarounds nor backreferences"
-                " are known here, nor more than some thousands of repetitions"
+                r" are known here, nor [], [^], \0, {,3} and a class beside - in brackets (write [\w.-] for [\w-.]),"
+                " nor more than some thousands of repetitions"
             ) from error
 
     def is_in(self, text: str) -> bool:

@@ -49,6 +49,41 @@ def test_a_pattern_that_needs_more_than_one_pass_is_refused_with_the_reason(patt
             compile_schema(where)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "named"),
+    [
+        ("^[\\w-.]+$", "a class beside - in brackets"),
+        ("^[^]+$", "[^]"),
+        ("[]", "[]"),
+        (r"\0", r"\0"),
+        ("a{,3}", "{,3}"),
+    ],
+    ids=["range", "anything", "nothing", "null", "count"],
+)
+def test_what_is_written_otherwise_in_javascript_is_refused_by_name(pattern: str, named: str) -> None:
+    with pytest.raises(PatternUnusable) as refused:
+        compile_pattern(pattern)
+
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "is_in"),
+    [
+        ("^.$", "\r", True),
+        ("^.$", "\u2028", True),
+        ("^.$", "\n", False),
+        (r"a\b", "a\u00e9", False),
+        ("^[]a]$", "]", True),
+    ],
+    ids=["CR", "U+2028", "LF", "boundary", "bracket"],
+)
+def test_where_patterns_mean_something_else_than_in_javascript_is_as_decided(
+    pattern: str, text: str, *, is_in: bool
+) -> None:
+    assert compile_pattern(pattern).is_in(text) is is_in
+
+
 def test_a_pattern_that_was_stored_when_such_were_taken_is_not_checked() -> None:
     for more in ({}, RARE):
         stored = CompiledSchema({"properties": {"a": {"pattern": "^(?!b)", "maxLength": 1}}, **more})
