@@ -1,6 +1,6 @@
 """JSON pointers into values and schemas: writing them, and following references inside one schema."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
@@ -35,11 +35,17 @@ def resolve_reference(root: Mapping[str, Json], reference: str) -> Json:
     return found
 
 
+def position(step: str, items: Sequence[Json]) -> int | None:
+    """Return which of `items` a step of a pointer names, None: none. Python reads no number of thousands of digits."""
+    at = int(step) if step.isdecimal() and len(step) <= _DIGITS else len(items)
+    return at if at < len(items) else None
+
+
 def _member(value: Json, step: str, reference: str) -> Json:
     if isinstance(value, dict) and step in value:
         return cast("dict[str, Json]", value)[step]
-    if isinstance(value, list) and step.isdecimal() and len(step) <= _DIGITS:
+    if isinstance(value, list):
         items = cast("list[Json]", value)
-        if int(step) < len(items):
-            return items[int(step)]
+        if (at := position(step, items)) is not None:
+            return items[at]
     raise DanglingReference(f"{reference!r} leads nowhere; define it under '$defs'")

@@ -106,7 +106,7 @@ def _typed(element: Element) -> Object:
         said["$DefaultValue"] = element.attributes["DefaultValue"]
     for name in ("MaxLength", "Precision", "Scale"):
         number = element.attributes.get(name, "")
-        if number.isdecimal():
+        if number.isdecimal() and len(number) <= _DIGITS:
             said[f"${name}"] = int(number)
     return said
 
@@ -202,9 +202,11 @@ def _child_value(child: Element) -> Json:
     return _CONSTANTS.get(child.name, str)(child.text.strip())
 
 
+_DIGITS: Final = 20
+"""Of a number, its sign among them: OData knows 64 bits, and Python reads no number of thousands of digits."""
 _CONSTANTS: Final[Mapping[str, Callable[[str], Json]]] = {
     "Bool": lambda text: text == "true",
-    "Int": lambda text: int(text) if text.lstrip("-").isdecimal() else text,
+    "Int": lambda text: int(text) if text.lstrip("-").isdecimal() and len(text) <= _DIGITS else text,
     **dict.fromkeys(
         {"String", "EnumMember", "Path", "PropertyPath", "NavigationPropertyPath", "AnnotationPath", "Decimal", "Float"}
         | {"Date", "DateTimeOffset", "Duration", "Guid", "TimeOfDay", "Binary"},

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, cast
 from urllib.parse import unquote
 
+from schemas.pointers import position
+
 Json = Any
 """Any JSON value."""
 
@@ -135,7 +137,7 @@ def _member(value: Json, step: str) -> Json:
         return members[next(name for name in names if name in members)] if {*names} & {*members} else _no(step)
     if isinstance(value, list):
         items = cast("list[Json]", value)
-        return items[int(step)] if step.isdecimal() and int(step) < len(items) else _no(step)
+        return _no(step) if (at := position(step, items)) is None else items[at]
     return _no(step)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from schemas.pointers import position
+
 Json = Any
 """Any JSON value."""
 
@@ -19,5 +21,5 @@ def _step(value: Json, step: str) -> Json:
         return cast("Mapping[str, Json]", value).get(step)
     if isinstance(value, Sequence) and not isinstance(value, str):
         items = cast("Sequence[Json]", value)
-        return items[int(step)] if step.isdecimal() and int(step) < len(items) else None
+        return None if (at := position(step, items)) is None else items[at]
     return None

@@ -18,6 +18,8 @@ WEB_API: Final = "https://slack.com/api"
 _SECONDS: Final = 10.0
 _DONE, _BUSY = 200, 429
 _LONGEST_PAUSE: Final = timedelta(hours=1)
+_DIGITS: Final = 9
+"""Of a pause in seconds; what has more of them is no pause that anybody means."""
 _FIRST_PAUSE: Final = timedelta(seconds=30)
 _FOR_GOOD: Final = frozenset(
     {
@@ -104,7 +106,8 @@ class SlackApi:
         return _answered(method, answer)
 
     def _told_to_wait(self, method: str, retry_after: str) -> NotNow:
-        pause = timedelta(seconds=int(retry_after)) if retry_after.isascii() and retry_after.isdigit() else _FIRST_PAUSE
+        is_number = retry_after.isascii() and retry_after.isdigit() and len(retry_after) <= _DIGITS
+        pause = timedelta(seconds=int(retry_after)) if is_number else _FIRST_PAUSE
         pause = min(pause, _LONGEST_PAUSE)
         self._not_before = self._clock() + pause.total_seconds()
         return NotNow(f"Slack is asked too much ({method})", after=pause)

@@ -8,6 +8,7 @@ from connectors.sdk.spec import OperationSpec
 from hub.registry.composites import DeclaredStep
 from hub.registry.references import references_in, step_of
 from schemas import DanglingReference, resolve_reference
+from schemas.pointers import position
 
 Json = Any
 """Any JSON value."""
@@ -93,7 +94,8 @@ def _member(schema: Mapping[str, Json], step: str) -> Json:
     """Return the schema of one member or item: one that nothing is said about may be there, or not at all."""
     if step.isdecimal() and ("items" in schema or "prefixItems" in schema):
         first = schema.get("prefixItems", [])
-        return first[int(step)] if int(step) < len(first) else schema.get("items", True)
+        at = position(step, first)
+        return schema.get("items", True) if at is None else first[at]
     named = schema.get("properties", {})
     if step in named:
         return named[step]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from connectors.sdk.pointer import resolve
+from schemas.pointers import position
 
 Json = Any
 """Any JSON value."""
@@ -85,7 +86,7 @@ def _picked(value: Json, paths: Sequence[tuple[str, ...]]) -> Json:
         return {name: _picked(members[name], further) for name, further in sorted(inner.items()) if name in members}
     if isinstance(value, list):
         items = cast("list[Json]", value)
-        wanted = {int(step): further for step, further in inner.items() if step.isdecimal() and int(step) < len(items)}
+        wanted = {at: further for step, further in inner.items() if (at := position(step, items)) is not None}
         return [_picked(items[at], wanted[at]) if at in wanted else None for at in range(max(wanted, default=-1) + 1)]
     return None
 

@@ -239,6 +239,20 @@ async def test_while_slack_asks_to_wait_it_is_not_asked_and_nothing_is_given_up(
     assert await states(world.runtime.database, TOPIC) == ["delivered"]
 
 
+@pytest.mark.parametrize("pause", ["9" * 5000, "9" * 15, "soon"], ids=["digits", "centuries", "words"])
+async def test_a_pause_that_is_none_is_half_a_minute(world: World, slack: Slack, pause: str) -> None:
+    slack.answers = [(f"429 Too Many Requests\r\nRetry-After: {pause}", {"ok": False, "error": "ratelimited"})]
+    await tie(world, world.ann, "UANN")
+    await wish(world)
+    channel = slack.channel(world)
+    await post(world.runtime.database, channel)
+    slack.seconds = 30.5
+    await make_due(world.runtime.database)
+    await post(world.runtime.database, channel)
+
+    assert await states(world.runtime.database, TOPIC) == ["delivered"]
+
+
 async def test_a_message_that_may_have_arrived_is_sent_again_and_says_so(world: World, slack: Slack) -> None:
     slack.answers = [("502 Bad Gateway", {})]
     await tie(world, world.ann, "UANN")
