@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from connectors.sdk.declaration import COMMIT, OPERATION, Commit, Declared, Phases, read_declaration
+from connectors.sdk.declaration import COMMIT, OPERATION, Commit, Declared, Phases, is_declared, read_declaration
 from connectors.sdk.errors import Conflict, ConnectorError, NotFound, Refused, Unavailable, Unknown, Unreadable
 from connectors.sdk.preview import Blast, Change, Precondition, Preview, SideEffect
 from connectors.sdk.run import Found, NotFoundYet, Observed, PhaseCall, PhaseResult, Previewed
@@ -50,20 +50,6 @@ def declarations(tools: Mapping[str, Mapping[str, Json]]) -> dict[str, Declared 
 def declared_effect(tool: Mapping[str, Json]) -> Json:
     """Return the effect that a tool declares, None if it declares none; it may be anything."""
     return _members(_members(tool.get("_meta")).get(OPERATION)).get("effect")
-
-
-def is_effect_assumed(operation: OperationSpec) -> bool:
-    """Return whether the effect of an operation is the worst that its tool leaves possible, and nothing it says."""
-    if is_declared(operation) or "hints" not in operation.binding:
-        return False
-    said = operation.binding["hints"]
-    match operation.effect:
-        case Effect.DELETE:
-            return said.get("destructiveHint") is not True
-        case Effect.SEND:
-            return said.get("openWorldHint") is not True
-        case _:
-            return False
 
 
 def says_it_writes(hints: Json, effect: Json) -> bool:
@@ -110,11 +96,6 @@ def question(operation: OperationSpec, call: PhaseCall) -> Question | None:
         return None
     headers = operation.binding.get("phase_headers", {}).get(call.phase, {})
     return Question(tool=aside, arguments=_given(call), headers=headers)
-
-
-def is_declared(operation: OperationSpec) -> bool:
-    """Return whether its tool declares what it does."""
-    return "phases" in operation.binding
 
 
 def _bound(call: PhaseCall) -> dict[str, Json]:

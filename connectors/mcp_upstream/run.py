@@ -4,10 +4,11 @@ from typing import Any
 
 from connectors.mcp_upstream import serving
 from connectors.mcp_upstream.asking import asked, with_replies
-from connectors.mcp_upstream.declared import Question, error_of, is_declared, question, understood
+from connectors.mcp_upstream.declared import Question, error_of, question, understood
 from connectors.mcp_upstream.headers import of_a_call
 from connectors.mcp_upstream.protocol import MODERN, Call, RpcError, Session, refusal
 from connectors.mcp_upstream.results import ToolResult, tool_result, unfinished
+from connectors.sdk.declaration import is_declared
 from connectors.sdk.errors import ConnectorError, Refused, Unknown, Unreadable
 from connectors.sdk.faults import first_fault
 from connectors.sdk.preview import Preview

@@ -21,7 +21,7 @@ from typing import Any, Final, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.sdk.spec import OperationSpec
-from connectors.sdk.vocabulary import Fidelity
+from connectors.sdk.vocabulary import Effect, Fidelity
 
 Json = Any
 """Any JSON value."""
@@ -95,3 +95,22 @@ def read_declaration(meta: Mapping[str, Json]) -> Declared | None:
     if phases.preview is None and members.get("fidelity", Fidelity.NONE.value) != Fidelity.NONE.value:
         raise ValueError(f"{OPERATION} declares a fidelity and no preview")
     return Declared(fields=members, phases=phases)
+
+
+def is_declared(operation: OperationSpec) -> bool:
+    """Return whether its tool declares what it does."""
+    return "phases" in operation.binding
+
+
+def is_effect_assumed(operation: OperationSpec) -> bool:
+    """Return whether the effect of an operation is the worst that its tool leaves possible, and nothing it says."""
+    if is_declared(operation) or "hints" not in operation.binding:
+        return False
+    said = operation.binding["hints"]
+    match operation.effect:
+        case Effect.DELETE:
+            return said.get("destructiveHint") is not True
+        case Effect.SEND:
+            return said.get("openWorldHint") is not True
+        case _:
+            return False

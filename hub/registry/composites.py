@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.mcp_upstream.declared import is_effect_assumed as is_assumed_of_server
+from connectors.sdk.declaration import is_effect_assumed as is_assumed_of_server
 from connectors.sdk.spec import TOOL_NAME, OperationSpec
 from connectors.sdk.vocabulary import Reversal
 from hub.registry.values import Environment
