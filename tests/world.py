@@ -39,6 +39,8 @@ PASSWORD = "correct-horse-battery"
 PUBLIC_URL = "http://127.0.0.1:8420"
 PEOPLE: Final = {"rita": (), "ann": ("approvers",), "carl": ("controllers",)}
 """Who has an account, and their groups."""
+CONNECTORS: Final = ("upstream", "composite_dev", "composite_prod", "mailing", "notes", "talkative")
+"""What the agent may be allowed to use, if a test connects it."""
 
 
 def caller_for(bot: Principal, user: Principal) -> Caller:
@@ -187,9 +189,7 @@ async def settle(database: Database, keys: Keyring) -> None:
                 name="bot",
                 display_name="Bot",
                 owner_id=people["rita"].id,
-                allowed_scopes=frozenset(
-                    {"upstream:read", "upstream:write", "composite_dev:write", "mailing:write", "notes:write"}
-                ),
+                allowed_scopes=frozenset(f"{name}:{access}" for name in CONNECTORS for access in ("read", "write")),
                 allowed_servers=frozenset({"everything"}),
             ),
             authority,

@@ -225,7 +225,7 @@ async def settle(database: Database, keys: Keyring) -> None:
                 name="assistant",
                 display_name="Assistant",
                 owner_id=owner_id,
-                allowed_scopes=ALL_SCOPES | {"composite_dev:write"},
+                allowed_scopes=ALL_SCOPES | {"composite_dev:write", "payer:write"},
                 allowed_servers=frozenset({EVERYTHING}),
             ),
             authority,
