@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
+from answering import answers
 from plans.errand import let_leases_end
 from world import MASTER_KEY, caller_for, open_hub
 
@@ -156,11 +157,11 @@ def born(order: dict[str, Any]) -> int:
 
 
 def main() -> None:
+    told = answers()
     for line in sys.stdin:
         order = json.loads(line)
         answer = os.waitstatus_to_exitcode(os.waitpid(order["end_of"], 0)[1]) if "end_of" in order else born(order)
-        sys.stdout.write(f"{answer}\n")
-        sys.stdout.flush()
+        told.write(f"{answer}\n")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import traceback
 from contextlib import suppress
 from typing import Any
 
+from answering import answers
 from world import MASTER_KEY, open_hub
 
 from commits.moments import Ending, arm, moment_of
@@ -62,6 +63,7 @@ def awaited(pid: int) -> dict[str, Json]:
 
 
 def main(url: str) -> None:
+    told = answers()
     for line in sys.stdin:
         order = json.loads(line)
         if "continue" in order:
@@ -69,8 +71,7 @@ def main(url: str) -> None:
             os.kill(pid, signal.SIGCONT)
         else:
             pid = born(url, order)
-        sys.stdout.write(json.dumps(awaited(pid)) + "\n")
-        sys.stdout.flush()
+        told.write(json.dumps(awaited(pid)) + "\n")
 
 
 if __name__ == "__main__":
