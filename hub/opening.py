@@ -54,5 +54,9 @@ async def open_keyring(settings: Settings, database: Database) -> Keyring:
         Unavailable: the database belongs to another master key.
     """
     explicit = settings.master_key.get_secret_value() if settings.master_key else None
-    path = settings.master_key_file
-    return await Keyring.open(database, load_master_key(path, explicit=explicit, is_postgresql=not database.is_sqlite))
+    # looked up before the file: whoever starts at the same time makes the file first, and then the keys
+    is_new = not await Keyring.has_any(database)
+    path, is_postgresql = settings.master_key_file, not database.is_sqlite
+    return await Keyring.open(
+        database, load_master_key(path, explicit=explicit, is_postgresql=is_postgresql, is_new=is_new)
+    )

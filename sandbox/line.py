@@ -152,7 +152,7 @@ class Line:
         except httpcore2.TimeoutException as error:
             raise NoAnswer("The system did not answer in time.") from error
         except httpcore2.ConnectError as error:
-            raise Dropped(_NOTHING_THERE) from error
+            raise Dropped(_NOTHING_THERE[scheme.decode()]) from error
         except _FAILURES as error:
             kind = BrokenOff if outgoing.progress.has_begun else Dropped
             raise kind(f"The connection to the system failed ({type(error).__name__}).") from error
@@ -173,7 +173,10 @@ class Line:
         return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
 
 
-_NOTHING_THERE: Final = "Nothing listens at the system's address, or its certificate will not do. Is it running?"
+_NOTHING_THERE: Final = {
+    "http": "Nothing listens at the system's address. Is it running?",
+    "https": "Nothing listens at the system's address, or its certificate will not do. Is it running?",
+}
 _FAILURES: Final = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol)
 
 

@@ -12,7 +12,8 @@ from connectors.mcp_upstream import serving
 from connectors.mcp_upstream.apart import apart
 from connectors.mcp_upstream.declared import declarations, declared_effect, fields_of, says_it_writes
 from connectors.mcp_upstream.headers import repeated
-from connectors.mcp_upstream.keepable import drop_far_bounds, drop_patterns, shown, unkeepable, unreadable
+from connectors.mcp_upstream.keepable import drop_far_bounds, shown, unkeepable, unreadable
+from connectors.mcp_upstream.patterns import drop_patterns
 from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.artefact import artefact_digest
 from connectors.sdk.declaration import Declared
@@ -110,6 +111,7 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
     session, opens_sessions = await _meet(_Bounded(transport))
     listed = await _tools(session)
     tools, refused = await apart(lambda: _kept(listed))
+    await drop_patterns(tools)
     declared = declarations(tools) if owner.vouches else {}
     aside = _phase_tools(declared)
     ours = [name for name in tools if name not in aside]
@@ -370,7 +372,6 @@ def _usable(schema: Json) -> dict[str, Json]:
         if part.get("default", ...) is None:
             del part["default"]
     drop_far_bounds(usable)
-    drop_patterns(usable)
     bound_integers(usable)
     compile_schema(usable)
     return usable
@@ -382,7 +383,6 @@ def _output(schema: Json) -> dict[str, Json]:
     if isinstance(schema, dict) and reference_problem(cast("dict[str, Json]", schema)) is None:
         structured = deepcopy(cast("dict[str, Json]", schema))
         drop_far_bounds(structured)
-        drop_patterns(structured)
         compile_schema(structured)
     inner, definitions = placed(structured, "/properties/structuredContent")
     return {

@@ -6,7 +6,6 @@ from typing import Any, Final, cast
 
 from connectors.sdk.portable import LARGEST as LARGEST_INTEGER
 from connectors.sdk.portable import parts_of
-from schemas.patterns import PatternUnusable, compile_pattern
 
 Json = Any
 """Any JSON value."""
@@ -45,16 +44,6 @@ def drop_far_bounds(schema: dict[str, Json]) -> None:
             bound = part.get(name)
             if isinstance(bound, int) and bound * sign > LARGEST_INTEGER:
                 del part[name]
-
-
-def drop_patterns(schema: dict[str, Json]) -> None:
-    """Take patterns out of `schema` that cannot be read in one pass over a text; their server checks them itself."""
-    for part in parts_of(schema):
-        if isinstance(pattern := part.get("pattern"), str):
-            try:
-                compile_pattern(pattern)
-            except PatternUnusable:
-                del part["pattern"]
 
 
 def shown(name: str) -> str:

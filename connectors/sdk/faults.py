@@ -1,5 +1,6 @@
 """What is wrong with a value that was checked: in words of JSON for people and agents, without what it holds."""
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -13,6 +14,10 @@ _IN_JSON: Final = {
 """What is said of the kinds that JSON has, in the place of Python's names for them."""
 
 
+_A_SECRET: Final = re.compile(r"^(Value should have at (?:least|most) \d+) item(s?) after validation")
+"""A secret text has so many characters, though the library that checks it does not see that it is one."""
+
+
 class Fault(NamedTuple):
     """One thing that is wrong, and where: names of members and numbers of items."""
 
@@ -23,7 +28,11 @@ class Fault(NamedTuple):
 def faults(error: ValidationError) -> Iterator[Fault]:
     """Yield everything that is wrong."""
     for one in error.errors(include_url=False, include_input=False, include_context=False):
-        yield Fault(one["loc"], _IN_JSON.get(one["type"], one["msg"].removeprefix("Value error, ")))
+        yield Fault(one["loc"], _IN_JSON.get(one["type"]) or _A_SECRET.sub(r"\1 character\2", _said(one["msg"])))
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 def first_fault(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Approvals: the questions that wait for a person, all that is known about one, and the vote on it."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -162,7 +163,7 @@ async def list_waiting(runtime: RuntimeParameter, _acting: WaitingReader) -> Inb
 @router.get("/{invocation_id}", operation_id="getApproval", summary="All that is known about one question")
 async def get_approval(runtime: RuntimeParameter, acting: Person, invocation_id: Id) -> ApprovalView:
     """Return a question to whoever is asked, has voted, or takes part in the call, and an open one to operators."""
-    return await shown_to(acting, invocation_id, runtime)
+    return await _shown_to(acting, invocation_id, runtime)
 
 
 @router.post("/{invocation_id}/votes", operation_id="castVote", summary="Vote", status_code=201)
@@ -212,7 +213,16 @@ async def propose_instead(
     return await answer_alike(keyed, acting, runtime, InvocationView, propose)
 
 
-async def shown_to(acting: Acting, invocation_id: str, runtime: Runtime) -> ApprovalView:
+async def all_shown_to(acting: Acting, questions: Iterable[Question], runtime: Runtime) -> list[ApprovalView]:
+    """Return those of a list that the caller may look at still: one may be answered while the list is read."""
+    found: list[ApprovalView] = []
+    for one in questions:
+        with suppress(NotFound):
+            found.append(await _shown_to(acting, one.invocation_id, runtime))
+    return found
+
+
+async def _shown_to(acting: Acting, invocation_id: str, runtime: Runtime) -> ApprovalView:
     """Return a question with all that is known about it, as the caller may see it; that it was shown is on record.
 
     Raises:

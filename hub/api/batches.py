@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from hub.api.access import Person, RuntimeParameter
-from hub.api.approvals import ApprovalView, shown_to
+from hub.api.approvals import ApprovalView, all_shown_to
 from hub.api.bodies import Body
 from hub.api.repeats import IdempotencyKey, Keyed, answer_alike
 from hub.approvals import Ballot, Choice, Limit
@@ -74,16 +74,11 @@ async def list_batches(runtime: RuntimeParameter, acting: Person) -> BatchList:
     """Return the questions of the same shape that wait for the caller; what is alone in its shape is not among them."""
     async with runtime.database.reading() as tx:
         found = await waiting_together(tx, acting.principal)
-    return BatchList(
-        items=[
-            BatchView(
-                shape=batch[0].shape,
-                stage=batch[0].stage,
-                items=[await shown_to(acting, one.invocation_id, runtime) for one in batch],
-            )
-            for batch in found
-        ]
-    )
+    views = [
+        BatchView(shape=batch[0].shape, stage=batch[0].stage, items=await all_shown_to(acting, batch, runtime))
+        for batch in found
+    ]
+    return BatchList(items=[view for view in views if view.items])
 
 
 @router.post("/votes", operation_id="castBatchVote", summary="Vote on several items of a batch")

@@ -6,7 +6,7 @@ from hub.approvals.chasing import Chase, mark_chased, to_be_chased
 from hub.approvals.counters import Counter, asked_already, counters_of, keep_counter
 from hub.approvals.deputies import Absence, Deputyship, deputyships, end_deputyship, name_deputy, stands_in_for
 from hub.approvals.electorate import electorate
-from hub.approvals.inbox import all_waiting, waiting_for
+from hub.approvals.inbox import all_waiting, decided_by, waiting_for
 from hub.approvals.lacking import Lack, lacking
 from hub.approvals.mandates import Mandate, acting, is_asked, is_deciding, mandate_of, may_look
 from hub.approvals.questions import (
@@ -53,6 +53,7 @@ __all__ = [
     "cast",
     "close_questions",
     "counters_of",
+    "decided_by",
     "decision_summary",
     "deputyships",
     "electorate",

@@ -4,7 +4,7 @@ Whom a question waits for is decided by the database, down to the last condition
 would take the places of others that wait.
 """
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from hub.approvals.deputies import stands_in_for
@@ -32,6 +32,18 @@ async def waiting_for(tx: Tx, voter: Principal, *, shape: str | None = None, lim
     if shape is not None:
         query = query.where(QuestionRow.shape == shape)
     return list(await tx.scalars(query.order_by(QuestionRow.expires_at, QuestionRow.digest).limit(limit)))
+
+
+async def decided_by(tx: Tx, voter_id: str, *, limit: int = 10) -> list[str]:
+    """Return the invocations that a person has voted on last, the latest vote first."""
+    query = (
+        select(QuestionRow.invocation_id)
+        .join(VoteRow, VoteRow.digest == QuestionRow.digest)
+        .where(VoteRow.voter_id == voter_id)
+        .group_by(QuestionRow.invocation_id)
+        .order_by(func.max(VoteRow.cast_at).desc(), QuestionRow.invocation_id.desc())
+    )
+    return list(await tx.scalars(query.limit(limit)))
 
 
 async def all_waiting(tx: Tx, *, limit: int = 100) -> list[str]:

@@ -80,10 +80,11 @@ class Limit:
         """What it allows, in words."""
         whose, figure = f"{'this' if self.subject else 'one'} {self.per}", self.figure(self.amount)
         if self.measure is Measure.AT_ONCE:
-            return f"{figure} calls at the same time for {whose}"
+            return f"{figure} {'call' if self.amount == 1 else 'calls'} at the same time for {whose}"
         if self.measure is Measure.TIME:
             return f"{figure} from its first call on for {whose}"
-        what = f"{figure} of {self.measure}" if self.measure.has_unit else f"{figure} {self.measure}"
+        counted = self.measure.value.removesuffix("s") if self.amount == 1 else self.measure.value
+        what = f"{figure} of {self.measure}" if self.measure.has_unit else f"{figure} {counted}"
         return f"{what} in {_length(self.seconds)} for {whose}"
 
     def figure(self, amount: int) -> str:

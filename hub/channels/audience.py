@@ -10,6 +10,8 @@ from hub.identity.principals import Principal, PrincipalKind
 from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.reminders import APPROVAL_ESCALATED
+from hub.pins import PIN_WAITS
+from hub.pins import deciders as deciders_on_pin
 from hub.promotions import PROMOTION_WAITS, deciders
 from hub.storage import Tx, now
 
@@ -21,6 +23,8 @@ async def audience(tx: Tx, notice: Notice) -> list[Principal]:
     if notice.event == PROMOTION_WAITS:
         facts = notice.facts
         return await deciders(tx, notice.about, facts["promotion_digest"], facts["deciders"])
+    if notice.event == PIN_WAITS:
+        return await deciders_on_pin(tx, notice.about)
     question = await _asked(tx, notice) if notice.is_question else None
     if question is None:
         return []

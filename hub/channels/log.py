@@ -14,6 +14,7 @@ from hub.invocations.alarming import AGENT_SUSPENDED
 from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
+from hub.pins import PIN_WAITS
 from hub.promotions import PROMOTION_WAITS
 from hub.storage import Tx
 
@@ -25,11 +26,12 @@ _WORDS: Final = {
     AGENT_SUSPENDED: "agent suspended",
     SECRET_ENDS_SOON: "secret of an agent ends soon",
     PROMOTION_WAITS: "promotion waits for its second person",
+    PIN_WAITS: "server says otherwise than was accepted",
 }
 """What is told here, and how. What became of a question is in the audit log."""
-_WARNINGS: Final = frozenset({GLASS_BROKEN, AGENT_SUSPENDED, SECRET_ENDS_SOON})
-_WHAT: Final = {SECRET_ENDS_SOON: "secret", PROMOTION_WAITS: "promotion"}
-_WHOM: Final = ("groups", "people", "by", "owners", "deciders")
+_WARNINGS: Final = frozenset({GLASS_BROKEN, AGENT_SUSPENDED, SECRET_ENDS_SOON, PIN_WAITS})
+_WHAT: Final = {SECRET_ENDS_SOON: "secret", PROMOTION_WAITS: "promotion", PIN_WAITS: "pin"}
+_WHOM: Final = ("groups", "people", "by", "owners", "deciders", "connector", "signs")
 
 _log = structlog.get_logger(__name__)
 

@@ -25,6 +25,7 @@ from hub.invocations.approve import APPROVAL_REQUESTED
 from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
 from hub.outbox import Undeliverable
+from hub.pins import PIN_WAITS
 from hub.promotions import PROMOTION_WAITS
 from hub.storage import Database, Tx
 
@@ -40,6 +41,7 @@ _SUBJECTS: Final = {
     AGENT_SUSPENDED: "An agent of yours was suspended",
     SECRET_ENDS_SOON: "A secret of an agent of yours ends soon",
     PROMOTION_WAITS: "A promotion waits for a second person",
+    PIN_WAITS: "An MCP server says otherwise than was accepted",
 }
 _TEXT: Final = """\
 {subject}. Read what it is about here:

@@ -19,6 +19,7 @@ from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.journal import INVOCATION_MOVED
 from hub.invocations.reminders import APPROVAL_ESCALATED, APPROVAL_REMINDED
 from hub.outbox import Handler, Message
+from hub.pins import PIN_WAITS
 from hub.promotions import PROMOTION_WAITS
 from hub.storage import Database, Tx
 
@@ -32,11 +33,12 @@ TOPICS: Final = (
     AGENT_SUSPENDED,
     SECRET_ENDS_SOON,
     PROMOTION_WAITS,
+    PIN_WAITS,
     INVOCATION_MOVED,
 )
 """The topics of the outbox that are notices. What stands in their payload is ids, states, groups and digests."""
 
-_ABOUT: Final = {SECRET_ENDS_SOON: "secret_id", PROMOTION_WAITS: "promotion_id"}
+_ABOUT: Final = {SECRET_ENDS_SOON: "secret_id", PROMOTION_WAITS: "promotion_id", PIN_WAITS: "pin_id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Notice:
 
     @property
     def about(self) -> str:
-        """Return the id of what it is about: an invocation, a promotion, or a secret of an agent."""
+        """Return the id of what it is about: an invocation, a promotion, a pin, or a secret of an agent."""
         return str(self.facts[_ABOUT.get(self.event, "invocation_id")])
 
     @property
@@ -65,6 +67,8 @@ class Notice:
             return f"/people/{self.facts['agent_id']}"
         if self.event == PROMOTION_WAITS:
             return f"/promotions/{self.about}"
+        if self.event == PIN_WAITS:
+            return f"/pins/{self.about}"
         return f"/{'approvals' if self.is_question else 'invocations'}/{self.about}"
 
     def as_json(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from hub.invocations.break_glass import GLASS_BROKEN
 from hub.invocations.journal import load
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
+from hub.pins import PIN_WAITS
 from hub.promotions import PROMOTION_WAITS
 from hub.storage import Tx, now
 
@@ -46,6 +47,7 @@ _COUNTS: Final = "A vote here is your vote on exactly what this message shows."
 _TOLD: Final = {
     GLASS_BROKEN: "A write went without approval: an operator broke the glass.",
     PROMOTION_WAITS: "A promotion waits for a second person: you may decide on it.",
+    PIN_WAITS: "An MCP server says otherwise than was accepted: look at it, and accept or refuse it.",
 }
 """What is told in one sentence with a link, and never again."""
 

@@ -106,7 +106,7 @@ def feed(
     file: Annotated[Path, typer.Argument(help="Where to write the events (one JSON line each), mode 0600.")],
     *,
     shape: Annotated[audit.ForeignFormat, typer.Option("--format", help="What the other system reads.")],
-    first: Annotated[int, typer.Option(min=0, help="Begin at the event with this number.")] = 0,
+    first: Annotated[int, typer.Option(min=0, help="Write the events from this number on, not so many.")] = 0,
     replace: Replace = False,
 ) -> None:
     """Write events to FILE as another system reads them: OCSF, CloudEvents, or OTLP. Private values stay here.

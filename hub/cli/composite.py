@@ -42,7 +42,10 @@ def declare_file(file: File) -> None:
 
 @composite_app.command("list")
 def list_composites(*, environment: Where = Environment.DEV) -> None:
-    """Show the composite tools of an environment with their steps, and which of those can be taken back."""
+    """Show the composite tools of an environment with their steps, and which of those can be taken back.
+
+    Example:  toolhub composite list --environment staging
+    """
     found = run(_composites(settings(), environment))
     if not found:
         out.print(f"There are no composite tools in {environment}.", highlight=False)

@@ -29,7 +29,10 @@ Named = Annotated[str, typer.Argument(help="The id of a change.")]
 
 @pins_app.command("list")
 def list_them(*, as_json: AsJson = False) -> None:
-    """List what servers have said otherwise, the newest first."""
+    """List what servers have said otherwise, the newest first.
+
+    Example:  toolhub pins list --json
+    """
     found = run(_found(settings()))
     if as_json:
         typer.echo(json.dumps([as_document(one) for one in found], indent=2))
@@ -45,7 +48,10 @@ def list_them(*, as_json: AsJson = False) -> None:
 
 @pins_app.command()
 def show(change: Named) -> None:
-    """Show what a server says otherwise, field by field, and what to look at twice."""
+    """Show what a server says otherwise, field by field, and what to look at twice.
+
+    Example:  toolhub pins show pin_01m833k2j9yq4k2hsm1jjtqakp
+    """
     one, found = run(_one(settings(), change))
     for advice in one.advice:
         where = advice.operation or "the server itself"
@@ -65,14 +71,21 @@ def look(connection: Annotated[str, typer.Argument(help="A connection that leads
     seen = run(_looked(settings(), connection))
     if seen.problem is not None:
         fail(f"{connection} cannot be looked at: {seen.problem}")
-    out.print("Nothing new." if seen.change is None else f"Waits: {seen.change.id}. See it by `toolhub pins show`.")
+    if seen.waits is None:
+        out.print("Nothing new.")
+        return
+    still = "Nothing new since, and it still waits" if seen.change is None else "Waits"
+    out.print(f"{still}: see it by `toolhub pins show {seen.waits.id}`.", soft_wrap=True)
 
 
 @pins_app.command()
 def accept(
     change: Named, digest: Annotated[str, typer.Option(help="Of what you have looked at; `show` tells it.")]
 ) -> None:
-    """Make a release of what the server says, in use in dev at once."""
+    """Make a release of what the server says, in use in dev at once.
+
+    Example:  toolhub pins accept pin_01m833k2j9yq4k2hsm1jjtqakp --digest 44136fa355b3...
+    """
     done = run(_decided(settings(), change, digest, None))
     out.print(f"[green]Accepted[/]: {done.connector} is in use in dev as its server describes it.", highlight=False)
 
@@ -83,7 +96,10 @@ def refuse(
     digest: Annotated[str, typer.Option(help="Of what you have looked at; `show` tells it.")],
     reason: Annotated[str, typer.Option(help="Why not; everybody reads it.")],
 ) -> None:
-    """Leave everything as it was accepted."""
+    """Leave everything as it was accepted.
+
+    Example:  toolhub pins refuse pin_01m833k2j9yq4k2hsm1jjtqakp --digest 44136fa355b3... --reason "Too bold."
+    """
     run(_decided(settings(), change, digest, reason))
     out.print("Refused. Everything stays as it was accepted.")
 

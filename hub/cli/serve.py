@@ -15,7 +15,7 @@ from hub.bundles import publish_default
 from hub.cli.console import err, fail, out, run, settings, spelling
 from hub.identity.bootstrap import offer_first_administrator
 from hub.invocations.runtime import Runtime
-from hub.opening import open_database, prepare_home
+from hub.opening import missing_database, open_database, prepare_home
 from hub.settings import Settings
 from hub.storage import Database, served_alone
 from hub.storage.migrations import current, head, upgrade
@@ -67,8 +67,12 @@ def _listening(chosen: Settings) -> socket.socket:
 
 
 async def _serve_on(listener: socket.socket, chosen: Settings) -> None:
+    made = missing_database(chosen)
     async with open_database(chosen) as database:
         await _bring_up_to_date(database)
+    if made is not None:
+        told = f"A new, empty hub was made in {made.parent.resolve()}. If you have one already, check TOOLHUB_HOME."
+        out.print(told, highlight=False, soft_wrap=True)
     async with open_runtime(chosen) as runtime:
         await _first_steps(runtime)
         app = create_app(runtime, notifications(chosen, runtime), slack_door(chosen, runtime), keeping(chosen))

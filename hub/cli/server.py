@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from hub.core.canonical import parse_json
 from hub.core.errors import HubError, NotFound
 from hub.identity.authority import Authority
 from hub.opening import open_database, open_keyring
-from hub.registry import BY_TWO, Difference, Server, ServerDefinition
+from hub.registry import BY_TWO, MOST_LISTED, Difference, Server, ServerDefinition
 from hub.settings import Settings
 
 server_app = typer.Typer(help="Servers: bundles of tools, each at one MCP address.", no_args_is_help=True)
@@ -24,6 +24,11 @@ server_app = typer.Typer(help="Servers: bundles of tools, each at one MCP addres
 File = Annotated[Path, typer.Argument(help="A definition, as `toolhub server show` prints it.", exists=True)]
 Named = Annotated[str, typer.Argument(help="A server's name.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; everybody reads it.")]
+
+_LISTING: Final = (
+    f"Listing: automatic lists every tool that the caller may use, up to {MOST_LISTED}; beyond, only hub_find_tools and"
+    " hub_call_tool, which search the tools and call them. `all` and `search` have it one way."
+)
 
 
 @server_app.command("list")
@@ -92,6 +97,8 @@ def _tell(changes: Sequence[Difference], *, otherwise: str) -> None:
     for one in changes:
         table.add_row(escape(one.what), escape(one.before) or "[dim]nothing[/]", escape(one.after) or "[dim]nothing[/]")
     out.print(table)
+    if any(one.what == "listing" for one in changes):
+        out.print(_LISTING, highlight=False)
 
 
 def _read(file: Path) -> ServerDefinition:

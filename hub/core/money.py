@@ -18,6 +18,7 @@ _DECIMALS: Final = """
 """  # ISO 4217: how many decimals, then the currencies that have them
 
 
+_GROUP: Final = 3
 _WRITTEN: Final = re.compile(r"(?P<whole>[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?:\.(?P<part>[0-9]{1,15}))?")
 
 
@@ -65,9 +66,14 @@ def minor_units(written: str, currency: str) -> int:
     if digits is None and (said is None or said["part"]):
         unknown = "how many decimals it has is not known here"
         raise InputError(f"Of {shown(currency)}, minor units are written as a whole number: {unknown}.")
-    if said is None or len(said["part"] or "") > (digits or 0):
+    if said is None or len(said["part"] or "") > (digits or 0) or _is_twofold(said, digits):
         raise InputError(f"An amount of {currency} is written like {_example(digits or 0)}.")
     return int(said["whole"].replace(",", "") + (said["part"] or "").ljust(digits or 0, "0"))
+
+
+def _is_twofold(said: re.Match[str], digits: int | None) -> bool:
+    """Return whether one comma may stand for thousands or before decimals: `1,500` where there are three of these."""
+    return digits == _GROUP and not said["part"] and said["whole"].count(",") == 1
 
 
 def _example(digits: int) -> str:

@@ -219,7 +219,9 @@ def program_in(base_url: str, programs: Mapping[str, Program], environment: str)
     name = base_url.removeprefix(STDIO)
     program = programs.get(name)
     if program is None:
-        raise BadBaseUrl(f"No program {name[:48]!r} may be started here; the hub's operator allows some by setting.")
+        raise BadBaseUrl(
+            f"No program {name[:48]!r} may be started here; the hub's operator allows some in TOOLHUB_STDIO_SERVERS."
+        )
     if environment not in program.environments:
         raise BadBaseUrl(f"The program {name!r} runs unconfined, which is not allowed in {environment} here.")
     return program

@@ -1,7 +1,7 @@
 """Who acts for a person: the agents that may, where, and on whose word; the person may take that back at any time."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from hub.core.errors import NotFound
 from hub.identity.authority import Authority
 from hub.identity.directory import get_many
-from hub.identity.grants import BY_ITS_CLIENT, NARROWED
 from hub.identity.grants_consent import consents_of, withdraw_consent
-from hub.identity.principals import Principal
+from hub.identity.leave_ends import has_leave_ended, has_link_ended
+from hub.identity.principals import Caller, Principal
 from hub.identity.tables import ConsentRow, GrantRow
 from hub.storage import Tx, now
 
@@ -38,53 +38,70 @@ class Acting:
     leaves: tuple[Leave, ...]
 
 
-async def acting_for(tx: Tx, user_id: str) -> list[Acting]:
-    """Return the agents that may act for a person, by name, whether or not they do so at this moment."""
+async def acting_for(tx: Tx, user_id: str, asked: Mapping[str, datetime] | None = None) -> list[Acting]:
+    """Return the agents that may act for a person, by name, whether or not they do so at this moment.
+
+    `asked` tells when each agent last asked in their name for what has not ended: it is among them with no leave at all
+    unless that was taken back since, so that the person can take it back, however long ago its token has run out.
+    """
     leaves = defaultdict[str, list[Leave]](list)
     for agent_id, leave in (*await _consented(tx, user_id), *await _granted(tx, user_id)):
         leaves[agent_id].append(leave)
+    for agent_id in await _still_asking(tx, user_id, asked or {}):
+        leaves.setdefault(agent_id, [])
     agents = await get_many(tx, list(leaves))
     found = [Acting(agent=agents[agent_id], leaves=tuple(each)) for agent_id, each in leaves.items()]
     return sorted(found, key=lambda one: (one.agent.display_name, one.agent.id))
 
 
-async def is_anybody_acting_for(tx: Tx, user_id: str) -> bool:
+async def is_anybody_acting_for(tx: Tx, user_id: str, asked: Mapping[str, datetime]) -> bool:
     """Return whether `acting_for` would name an agent."""
     agreed = exists().where(ConsentRow.user_id == user_id, ConsentRow.withdrawn_at.is_(None))
-    return bool(await tx.scalar(select(agreed | exists().where(*_on_another_word(user_id, await now(tx))))))
+    if await tx.scalar(select(agreed | exists().where(*_on_another_word(user_id, await now(tx))))):
+        return True
+    return bool(await _still_asking(tx, user_id, asked))
 
 
-async def leave_since(tx: Tx, user_id: str, agent_id: str, resource: str, *, since: datetime) -> frozenset[str] | None:
-    """Return what is left of what an agent may do for a person at a server, if some of it was taken back after `since`.
+async def leave_since(
+    tx: Tx, caller: Caller, resources: Collection[str], *, since: datetime
+) -> Sequence[frozenset[str]]:
+    """Return the scopes within which alone goes on what `caller` has asked for by `since`: each set of them bounds it.
 
-    Empty: all of it was, or a family of its tokens was stopped, which counts for whatever it had asked for; leave that
-    is given again later does not bring that back. None: nothing was taken back, and the passing of time takes nothing.
+    One is empty where all leave has ended since: the agent's own, that of an agent through which it came, or the link
+    of the issuer on whose word it was. Leave that is given again later does not bring that back. One is what the person
+    has answered anew for one of them at one of `resources`. None: nothing was taken back; the passing of time and the
+    end of tokens take nothing.
     """
-    both = (ConsentRow.user_id == user_id, ConsentRow.client_id == agent_id)
-    stopped = (
-        GrantRow.user_id == user_id,
-        GrantRow.client_id == agent_id,
-        GrantRow.revoked_at > since,
-        GrantRow.revoked_reason.not_in((BY_ITS_CLIENT, NARROWED)),
-    )
-    if await tx.scalar(select(exists().where(*both, ConsentRow.withdrawn_at > since) | exists().where(*stopped))):
-        return frozenset()
-    anew = select(ConsentRow.scopes).where(*both, ConsentRow.resource == resource, ConsentRow.given_at > since)
-    latest = await tx.scalar(anew.order_by(ConsentRow.given_at.desc(), ConsentRow.id.desc()).limit(1))
-    return None if latest is None else frozenset(latest)
+    person, agent_ids = caller.subject.id, (caller.actor.id, *caller.passed_on_by)
+    if await has_leave_ended(tx, person, agent_ids, since=since):
+        return [frozenset()]
+    if caller.issuer is not None and await has_link_ended(tx, person, caller.issuer, since=since):
+        return [frozenset()]
+    theirs = (ConsentRow.user_id == person, ConsentRow.client_id.in_(agent_ids), ConsentRow.resource.in_(resources))
+    anew = select(ConsentRow).where(*theirs, ConsentRow.given_at > since)
+    latest = dict[tuple[str, str], frozenset[str]]()
+    for row in await tx.scalars(anew.order_by(ConsentRow.given_at.desc(), ConsentRow.id.desc())):
+        latest.setdefault((row.client_id, row.resource), frozenset(row.scopes))
+    return list(latest.values())
 
 
-async def stop_acting(tx: Tx, user_id: str, agent_id: str, authority: Authority) -> Principal:
+async def stop_acting(
+    tx: Tx, user_id: str, agent_id: str, authority: Authority, asked: Mapping[str, datetime] | None = None
+) -> Principal:
     """Take back all that an agent may do for a person, stop its tokens for them at once, and return the agent.
 
     Raises:
-        NotFound: it does not act for them.
+        NotFound: it is not one of those that `acting_for` names.
     """
-    agent = next((one.agent for one in await acting_for(tx, user_id) if one.agent.id == agent_id), None)
+    agent = next((one.agent for one in await acting_for(tx, user_id, asked) if one.agent.id == agent_id), None)
     if agent is None:
         raise NotFound("No such agent acts for you; what it was allowed may have been taken back already.")
     await withdraw_consent(tx, user_id, agent_id, authority)
     return agent
+
+
+async def _still_asking(tx: Tx, user_id: str, asked: Mapping[str, datetime]) -> list[str]:
+    return [one for one, at in asked.items() if not await has_leave_ended(tx, user_id, [one], since=at)]
 
 
 async def _consented(tx: Tx, user_id: str) -> list[tuple[str, Leave]]:

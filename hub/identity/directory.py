@@ -76,6 +76,16 @@ async def members(tx: Tx, group: str) -> list[Principal]:
     return await _principals(tx, (await tx.scalars(query)).all())
 
 
+async def people_with(tx: Tx, role: Role) -> list[Principal]:
+    """Return the people with `role` that are not suspended, in the order of their names."""
+    query = (
+        select(PrincipalRow)
+        .where(PrincipalRow.kind == PrincipalKind.USER.value, PrincipalRow.suspended_at.is_(None))
+        .order_by(PrincipalRow.name)
+    )
+    return await _principals(tx, [row for row in await tx.scalars(query) if role.value in row.roles])
+
+
 async def people_in(tx: Tx, groups: Collection[str]) -> dict[str, frozenset[str]]:
     """Return who of the people that are not suspended is in one of `groups`, by id, and in which of them."""
     query = (

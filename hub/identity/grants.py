@@ -15,7 +15,8 @@ from hub.identity.authority import Authority
 from hub.identity.client_documents import ClientDocuments
 from hub.identity.directory import get
 from hub.identity.foreign_tokens import ForeignIssuers
-from hub.identity.principals import Principal
+from hub.identity.leave_ends import end_leave
+from hub.identity.principals import Principal, PrincipalKind
 from hub.identity.scopes import parse_scopes, scope_text
 from hub.identity.secrets import hash_secret, new_secret
 from hub.identity.tables import AuthorizationCodeRow, ClientRow, ConsentRow, GrantRow, RefreshTokenRow
@@ -204,13 +205,23 @@ async def issue(
 
 
 async def revoke_grant(tx: Tx, grant_id: str, reason: str, authority: Authority) -> bool:
-    """Stop every token of a grant at once; return whether it still stood."""
-    return await _revoke(tx, GrantRow.id == grant_id, reason, authority) > 0
+    """Stop every token of a grant at once; return whether it still stood.
+
+    Unless nothing is said by that (see `BY_ITS_CLIENT`), the leave ends that its client had from its person, even where
+    the grant is over by now.
+    """
+    both = select(GrantRow.user_id, GrantRow.client_id).where(GrantRow.id == grant_id, GrantRow.revoked_at.is_(None))
+    found = (await tx.execute(both)).one_or_none()
+    stood = await _revoke(tx, GrantRow.id == grant_id, reason, authority) > 0
+    if found is not None and found.user_id is not None and reason not in {BY_ITS_CLIENT, NARROWED}:
+        await end_leave(tx, user_id=found.user_id, client_id=found.client_id)
+    return stood
 
 
 async def revoke_grants_of(tx: Tx, principal_id: str, reason: str, authority: Authority) -> int:
     """Stop every token that a principal holds and every token that others hold for it; return how many grants.
 
+    All leave ends with them that it had from others, or that others had from it.
     A code that nobody has redeemed yet would become tokens a moment later: it has expired from now on.
     """
     await authority.database.lock(tx, _word_of(principal_id))
@@ -218,14 +229,19 @@ async def revoke_grants_of(tx: Tx, principal_id: str, reason: str, authority: Au
     unused = update(AuthorizationCodeRow).where(codes, AuthorizationCodeRow.used_at.is_(None))
     await tx.execute(unused.values(expires_at=await now(tx)))
     theirs = or_(GrantRow.client_id == principal_id, GrantRow.user_id == principal_id)
-    return await _revoke(tx, theirs, reason, authority)
+    stopped = await _revoke(tx, theirs, reason, authority)
+    is_person = (await get(tx, principal_id)).kind is PrincipalKind.USER
+    await (end_leave(tx, user_id=principal_id) if is_person else end_leave(tx, client_id=principal_id))
+    return stopped
 
 
 async def revoke_grants_between(tx: Tx, *, user_id: str, client_id: str, reason: str, authority: Authority) -> int:
-    """Stop every token that a client holds for one person; return how many grants there were."""
+    """End the leave of a client to act for one person, with every token it holds; return how many grants there were."""
     await authority.database.lock(tx, _word_of(user_id))
     both = (GrantRow.client_id == client_id) & (GrantRow.user_id == user_id)
-    return await _revoke(tx, both, reason, authority)
+    stopped = await _revoke(tx, both, reason, authority)
+    await end_leave(tx, user_id=user_id, client_id=client_id)
+    return stopped
 
 
 async def revoke_grants_from(tx: Tx, *, user_id: str, issuer: str, reason: str, authority: Authority) -> int:

@@ -175,9 +175,9 @@ async def _subject(tx: Tx, server: AuthorizationServer, parameters: Mapping[str,
     if said.user_id is not None:
         await hold_word_of(tx, server.database, said.user_id)
     # Its row is locked: whoever revokes the grant at this moment waits, and then finds what came of it.
-    await tx.get(GrantRow, said.grant_id, with_for_update=True, populate_existing=True)
+    parent = await tx.get(GrantRow, said.grant_id, with_for_update=True, populate_existing=True)
     found = await live_access(tx, server, said)
-    if found is None or found.user_id is None:
+    if parent is None or found is None or found.user_id is None:
         return None
     return _Subject(
         user_id=found.user_id,
@@ -187,7 +187,7 @@ async def _subject(tx: Tx, server: AuthorizationServer, parameters: Mapping[str,
         authenticated_at=said.authenticated_at,
         actors=(said.client_id, *said.actors),
         grant_id=said.grant_id,
-        issuer=None,
+        issuer=parent.issuer,
         key_thumbprint=said.key_thumbprint,
     )
 

@@ -74,6 +74,10 @@ class Caller:
     token_id: str | None = None
     resource: str | None = None
     authenticated_at: datetime | None = None
+    passed_on_by: tuple[str, ...] = ()
+    """Through whose hands the person's leave came to the actor, the latest first: it is bound by theirs as well."""
+    issuer: str | None = None
+    """The external issuer on whose word the actor acts for the person, if not on the person's own."""
 
     @property
     def subject(self) -> Principal:

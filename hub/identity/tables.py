@@ -294,6 +294,18 @@ class ConsentRow(Base):
     withdrawn_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
+class LeaveEndRow(Base):
+    """When somebody last took back, or a theft ended, all leave of one client to act for one person."""
+
+    __tablename__ = "oauth_leave_ends"
+
+    user_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """The empty text: any person; that client was put out altogether."""
+    client_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """The empty text: any client; that person was put out altogether."""
+    ended_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class GrantRow(Base):
     """The permission a family of tokens stands on; revoking it stops all of them at once."""
 

@@ -251,6 +251,8 @@ async def caller_of(tx: Tx, said: AccessToken, server: str | None) -> Caller:
         token_id=said.id,
         resource=said.resource,
         authenticated_at=said.authenticated_at,
+        passed_on_by=tuple(grant.actors),
+        issuer=grant.issuer,
     )
 
 
@@ -278,6 +280,7 @@ async def foreign_caller(tx: Tx, said: ForeignToken, resource: str, server: str 
         token_id=said.id,
         resource=resource,
         authenticated_at=said.authenticated_at,
+        issuer=said.issuer.issuer,
     )
 
 

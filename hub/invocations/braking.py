@@ -105,15 +105,33 @@ async def refuse_stopped(
     Raises:
         Stopped: one is.
     """
-    used = [(tool_id or standing.tool_id, connection_id or standing.connection_id)]
-    if standing.part is not None:
-        plan = select(InvocationRow.tool_id, InvocationRow.connection_id)
-        (row,) = (await tx.execute(plan.where(InvocationRow.id == standing.part.plan_id))).all()
-        used.append((row.tool_id, row.connection_id))
+    used = [(tool_id or standing.tool_id, connection_id or standing.connection_id), *await _of_its_plan(tx, standing)]
+    if stops := await _stops(tx, standing, used):
+        raise Stopped(stops)
+
+
+async def stops_on(tx: Tx, standing: Invocation) -> tuple[Stop, ...]:
+    """Return the switches that hold a write back, those of the steps of a plan and of the plan of a step included."""
+    steps = planned_steps(standing) if is_plan(standing) else ()
+    used = [(standing.tool_id, standing.connection_id), *((one.tool_id, one.connection_id) for one in steps)]
+    return await _stops(tx, standing, [*used, *await _of_its_plan(tx, standing)])
+
+
+async def _of_its_plan(tx: Tx, standing: Invocation) -> list[tuple[str, str]]:
+    if standing.part is None:
+        return []
+    plan = select(InvocationRow.tool_id, InvocationRow.connection_id)
+    (row,) = (await tx.execute(plan.where(InvocationRow.id == standing.part.plan_id))).all()
+    return [(row.tool_id, row.connection_id)]
+
+
+async def _stops(tx: Tx, standing: Invocation, used: Iterable[tuple[str, str]]) -> tuple[Stop, ...]:
+    """Return the switches that are on for tools and connections as the agent uses them, each once."""
+    found: dict[Stop, None] = {}
     for tool, connection in used:
         stops = await budgets.stops_for(tx, agent_id=standing.agent_id, tool_id=tool, connection_id=connection)
-        if stops:
-            raise Stopped(stops)
+        found |= dict.fromkeys(stops)
+    return tuple(found)
 
 
 async def record_braked(tx: Tx, standing: Invocation, why: OverBudget | OutOfReach | Stopped, runtime: Runtime) -> None:

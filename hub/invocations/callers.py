@@ -8,7 +8,7 @@ from hub.storage import Tx
 
 
 async def caller_of(tx: Tx, invocation: Invocation) -> Caller:
-    """Return who asked for `invocation`, an agent in the version that asked.
+    """Return who asked for `invocation`, an agent in the version that asked, and on what leave.
 
     It holds no scopes: they were checked when the call came in.
     """
@@ -16,6 +16,8 @@ async def caller_of(tx: Tx, invocation: Invocation) -> Caller:
     return Caller(
         actor=await as_of(tx, await directory.get(tx, invocation.agent_id), invocation.agent_version),
         on_behalf_of=await directory.get(tx, user) if user else None,
+        passed_on_by=invocation.passed_on_by,
+        issuer=invocation.issuer,
     )
 
 

@@ -23,6 +23,7 @@ from hub.storage import Tx, now
 Json = Any
 """Any JSON value."""
 
+_SENT_BEFORE: Final = "It was sent, and the answer was lost. When it was tried again:"
 FIRST_PAUSE: Final = timedelta(seconds=1)
 
 
@@ -36,7 +37,7 @@ async def conclude(standing: Invocation, ran: Ran[CommitOutcome], tool: Publishe
         if to is standing.state:
             await put_off(tx, standing, pause_after(standing.sends))
             return await load(tx, standing.id)
-        step = _step(to, ran, kept)
+        step = _step(standing, to, ran, kept)
         if step.to in {State.APPROVED, State.RESENDING, State.IN_DOUBT}:
             later = {"lease_until": None, "not_before": await now(tx) + pause_after(standing.sends)}
             step = replace(step, changes={**step.changes, **later})
@@ -55,8 +56,9 @@ async def _keep_values(tx: Tx, standing: Invocation, output: Json, tool: Publish
     await keep_values(tx, [*agreed, *shown_by(source, output, runtime.keys)])
 
 
-def _step(to: State, ran: Ran[CommitOutcome], kept: Mapping[str, Json]) -> Step:
+def _step(standing: Invocation, to: State, ran: Ran[CommitOutcome], kept: Mapping[str, Json]) -> Step:
     facts, outcome = passage_facts(ran.passage), ran.outcome
+    why = _of_all(standing, outcome)
     match to, outcome:
         case State.COMMITTED, Succeeded():
             return committed(kept, outcome.findings, facts)
@@ -67,9 +69,18 @@ def _step(to: State, ran: Ran[CommitOutcome], kept: Mapping[str, Json]) -> Step:
         case State.APPROVED, _:
             return released(sentence(outcome))
         case State.RESENDING, _:
-            return Step(to=State.RESENDING, event=EventKind.COMMIT_RESENDING, facts=facts | reason(outcome))
+            known = facts | reason(outcome) | {"reason": why}
+            return Step(to=State.RESENDING, event=EventKind.COMMIT_RESENDING, facts=known)
         case _:
-            return in_doubt(sentence(outcome), facts)
+            return in_doubt(why, facts)
+
+
+def _of_all(standing: Invocation, outcome: CommitOutcome) -> str:
+    """Return what is known after an attempt, with those before it: what the last one says is true of itself alone."""
+    is_first = standing.state is not State.RESENDING and standing.sends <= 1
+    if is_first or isinstance(outcome, Unknown):
+        return sentence(outcome)
+    return f"{_SENT_BEFORE} {sentence(outcome)}"
 
 
 def _state(standing: Invocation, answer: Answer, upstream_class: UpstreamClass) -> State:

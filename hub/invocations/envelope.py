@@ -29,6 +29,7 @@ Json = Any
 _FOR_NOW: Final = frozenset({Unavailable.code, OverBudget.code, OutOfReach.code, Stopped.code})
 """Refused now, and perhaps not later; of a limit the words say from when on."""
 _NOT_BY_POLICY: Final = _FOR_NOW | {RunOver.code, "masked_argument"}
+_NOT_ASKED_YET: Final = frozenset({State.PREVIEWING, State.STALE})
 STEP_IN_DOUBT: Final = "step_in_doubt"
 """Why a plan under way waits: nobody knows yet whether one of its steps has happened."""
 ERASED: Final = "What was said of it was erased."
@@ -273,6 +274,10 @@ def _waiting(invocation: Invocation, url: str) -> str:
         )
     if invocation.state is State.APPROVED and invocation.error_code in _FOR_NOW:
         return f"It is approved and waits (invocation {invocation.id}). {invocation.error_message} {ask}"
+    if invocation.state in _NOT_ASKED_YET:
+        return (
+            f"It is being previewed; nothing has been changed (invocation {invocation.id}).{_revised(invocation)} {ask}"
+        )
     if invocation.state is not State.AWAITING_APPROVAL:
         return f"It is being carried out (invocation {invocation.id}).{_revised(invocation)} {ask}"
     until = f" until {invocation.expires_at:%Y-%m-%d %H:%M}Z" if invocation.expires_at else ""

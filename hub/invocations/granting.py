@@ -94,7 +94,8 @@ async def give(wanted: Wanted, runtime: Runtime) -> StandingGrant:
             private={
                 "reason": grant.reason,
                 "limits": {name: limit.as_json() for name, limit in grant.limits.items()},
-                "side_effects": [list(one) for one in sorted(grant.side_effects)],
+                "side_effects": [list(one) for one in grant.side_effects],
+                "not_covered": sorted(grant.not_covered),
             },
         )
         await append(tx, event, runtime.keys)
@@ -220,6 +221,7 @@ def _granted(wanted: Wanted, example: Invocation, case: Case, *, at: datetime) -
         most_rows=blast.rows if wanted.most_rows is None else wanted.most_rows,
         most_parties=blast.parties if wanted.most_parties is None else wanted.most_parties,
         side_effects=case.side_effects,
+        not_covered=case.not_covered,
         to_anybody=wanted.to_anybody,
         uses=wanted.uses,
         money_minor=wanted.money_minor,

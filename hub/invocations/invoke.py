@@ -72,7 +72,9 @@ async def _received(request: Request, decision: Decision, runtime: Runtime) -> I
 async def carry_on(invocation: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
     """Take a received write on: preview it, let policy decide, then commit it, ask for approval, or refuse it."""
     previewed = await dry_run(invocation, tool, runtime)
-    if previewed.preview is None or previewed.state is State.PREVIEW_FAILED:
+    if previewed.state is State.PREVIEW_FAILED or previewed.preview is None:
+        return previewed
+    if previewed.preview.revision != previewed.revision:  # of an earlier one: its system cannot be reached for now
         return previewed
     if broken := broken_rules(
         tool.tool.rules, opened(previewed, runtime.keys), previewed.preview.preview.model_dump(mode="json")

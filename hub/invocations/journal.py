@@ -274,6 +274,8 @@ def snapshot(
         agent_id=row.agent_id,
         agent_version=row.agent_version,
         on_behalf_of_id=row.on_behalf_of_id,
+        passed_on_by=tuple(row.passed_on_by or ()),
+        issuer=row.issuer,
         arguments=row.arguments,
         sealed_arguments=row.sealed_arguments,
         sealed_before=row.sealed_before,

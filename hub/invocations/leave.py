@@ -1,13 +1,15 @@
 """Whether an agent may still have what it once asked for: its own leave, and that of the person it acts for.
 
-Both were looked at when the call came in. What waits for days may be taken back meanwhile, and then it is not sent,
-whoever approves it: an agent that needs it after all asks anew.
+Who passed their leave on to it bounds it as much as it is bounded itself. All that was looked at when the call came in.
+What waits for days may be taken back meanwhile, and then it is not sent, whoever approves it: an agent that needs it
+after all asks anew.
 """
 
 from hub.core.errors import NotFound
 from hub.identity.acting import leave_since
+from hub.identity.directory import get_many
 from hub.identity.principals import Caller, PrincipalKind
-from hub.identity.resources import resources_to
+from hub.identity.resources import may_use, resources_to
 from hub.identity.scopes import covers
 from hub.invocations.journal import load
 from hub.invocations.values import Invocation
@@ -24,15 +26,29 @@ async def why_no_leave(tx: Tx, standing: Invocation, caller: Caller, *, public_u
     if is_ending or agent.kind is PrincipalKind.USER:
         return ""
     wanted = standing.connector, standing.tool_name, standing.effect
-    if not covers(agent.allowed_scopes, *wanted):
-        return f"{agent.display_name} may no longer use {standing.tool_name}."
+    if why := await _why_none_may(tx, standing, caller):
+        return why
     if person is None:
         return ""
     asked_at = standing.created_at if standing.part is None else (await load(tx, standing.part.plan_id)).created_at
-    for resource in resources_to(standing.server, public_url):
-        left = await leave_since(tx, person.id, agent.id, resource, since=asked_at)
-        if left is not None and not covers(left, *wanted):
-            return f"{person.display_name} has taken back that {agent.display_name} may do this in their name."
+    resources = resources_to(standing.server, public_url)
+    bounds = await leave_since(tx, caller, resources, since=asked_at)
+    if all(covers(each, *wanted) for each in bounds):
+        return ""
+    return f"{person.display_name} has taken back that {agent.display_name} may do this in their name."
+
+
+async def _why_none_may(tx: Tx, standing: Invocation, caller: Caller) -> str:
+    """Return why the agent, or one through which it has its leave, may not have `standing` in anybody's name."""
+    hands = await get_many(tx, caller.passed_on_by) if caller.passed_on_by else {}
+    for one in (caller.actor, *hands.values()):
+        if not covers(one.allowed_scopes, standing.connector, standing.tool_name, standing.effect):
+            return f"{one.display_name} may no longer use {standing.tool_name}."
+    for one in hands.values():  # the agent itself is looked at whenever its tool is
+        if one.is_suspended:
+            return f"{one.display_name} is suspended."
+        if not may_use(one.usable_servers, standing.server):
+            return f"{one.display_name}, which passed its leave on, may no longer use {standing.server}."
     return ""
 
 

@@ -9,8 +9,7 @@ from hub import approvals
 from hub.audit import EventKind, events_of
 from hub.identity.authority import Authority
 from hub.identity.principals import Caller, PrincipalKind
-from hub.invocations.journal import whole_of
-from hub.invocations.queries import answers_for
+from hub.invocations.queries import answers_for, is_known_by
 from hub.invocations.runtime import Runtime
 from hub.invocations.values import Invocation
 from hub.storage import Tx, now
@@ -38,13 +37,7 @@ async def note_looks(caller: Caller, invocations: Iterable[Invocation], authorit
 
 async def _is_outsider(caller: Caller, standing: Invocation, runtime: Runtime) -> bool:
     """Return whether somebody is no party of a call, and neither decides nor settles it, nor what it belongs to."""
-    async with runtime.database.reading() as tx:
-        one: Invocation | None = standing
-        while one is not None:
-            if await _is_insider(tx, caller, one):
-                return False
-            one = await whole_of(tx, one)
-    return True
+    return not await is_known_by(_is_insider, runtime, caller, standing)
 
 
 async def _is_insider(tx: Tx, caller: Caller, standing: Invocation) -> bool:

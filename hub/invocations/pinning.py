@@ -34,9 +34,13 @@ the others no more than one that answers, which is a place in one turn.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a look came to: a `change` that waits now, a `problem`, or neither: nothing has changed."""
+    """What a look came to: a `change` that waits from now on, a `problem`, or neither: nothing is new.
+
+    `waits` is the change that waits after it, whether from now on or from before.
+    """
 
     change: Change | None = None
+    waits: Change | None = None
     problem: str | None = None
 
 
@@ -164,7 +168,8 @@ async def _noted(tx: Tx, connection_id: str, compared: _Compared, authority: Aut
     if compared.looked is None:
         await pins.settle(tx, connection_id)
         return Seen()
-    return Seen(change=await pins.propose(tx, compared.looked, authority))
+    change = await pins.propose(tx, compared.looked, authority)
+    return Seen(change=change, waits=(await pins.waiting_now(tx)).get(connection_id))
 
 
 def _compared(connection: Connection, says: ConnectorSpec, known: _Known) -> _Compared:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import update
 
+from connectors.sdk.errors import Unavailable
 from connectors.sdk.preview import Preview
 from hub import dryrun
 from hub.audit import EventKind
@@ -17,7 +18,7 @@ from hub.invocations.asking import ask_check, unveiled
 from hub.invocations.conclude import passage_facts
 from hub.invocations.contact import note_contact
 from hub.invocations.history import keep_amounts
-from hub.invocations.journal import Step, load, move, record_event
+from hub.invocations.journal import Step, load, move, put_off, record_event
 from hub.invocations.planning import preview_plan
 from hub.invocations.playing import sealed_exchanges
 from hub.invocations.quoting import move_quoting
@@ -36,9 +37,14 @@ from hub.storage import Tx, now
 Json = Any
 """Any JSON value."""
 
+_AGAIN_AFTER: Final = timedelta(seconds=30)
+
 
 async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
-    """Take the preview of `standing` with `tool`; return it in PREVIEWING with its record, or in PREVIEW_FAILED."""
+    """Take the preview of `standing` with `tool`; return it in PREVIEWING or PREVIEW_FAILED.
+
+    One whose system cannot be reached for now has no record of its revision yet: it is taken later.
+    """
     previewing = await _begin(standing, tool, runtime)
     found = await still_as_committed(previewing, runtime)
     if not isinstance(found, Untouched):
@@ -61,10 +67,23 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
             if not is_composite(tool.operation):  # the amounts of a plan are those of its steps
                 await keep_amounts(tx, previewing, tool, opened(previewing, runtime.keys), outcome.preview)
             return await _keep(tx, previewing, record, passed, runtime)
+        if await _waits_for_its_system(tx, previewing, outcome):
+            await put_off(tx, previewing, _AGAIN_AFTER)
+            return await load(tx, previewing.id)
         if isinstance(outcome, Violation):
             reason = f"It tried to write during a check or a preview: {outcome.message}"
             await quarantine(tx, tool.tool.id, reason, runtime.authority)
         return await move_quoting(tx, runtime, previewing, _failed(outcome, ran))
+
+
+async def _waits_for_its_system(tx: Tx, previewing: Invocation, outcome: CheckOutcome | PreviewOutcome) -> bool:
+    """Return whether the preview is taken later: people were asked before, and its system cannot be reached for now.
+
+    What waited for people is not lost by an outage, nor by a wrong address that is put right in the time it had.
+    """
+    asked = previewing.question
+    is_out_of_reach = isinstance(outcome, Failed) and outcome.code == Unavailable.code
+    return is_out_of_reach and asked is not None and await now(tx) < asked.expires_at
 
 
 async def _look(previewing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
@@ -74,14 +93,25 @@ async def _look(previewing: Invocation, tool: PublishedTool, runtime: Runtime) -
 
 
 async def _begin(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
-    if standing.state is State.PREVIEWING:
+    if standing.state is State.PREVIEWING and standing.connection_generation == tool.connection.generation:
         return standing
     async with runtime.database.transaction() as tx:
+        if standing.state is State.PREVIEWING:
+            return await _bound_anew(tx, standing, tool, runtime)
         changes = {"lease_until": await now(tx) + timedelta(seconds=runtime.lease_seconds)}
         if standing.state is State.STALE:
             changes |= next_revision(standing, tool, opened(standing, runtime.keys), runtime.keys)
         step = Step(to=State.PREVIEWING, event=EventKind.INVOCATION_PREVIEWING, changes=changes)
         return await move(tx, runtime, standing, step)
+
+
+async def _bound_anew(tx: Tx, previewing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
+    """Bind the revision whose preview could not be taken to the connection as it was changed since."""
+    fresh = next_revision(previewing, tool, opened(previewing, runtime.keys), runtime.keys)
+    changes = {**fresh, "revision": previewing.revision}
+    mine = (InvocationRow.id == previewing.id, InvocationRow.fence == previewing.fence)
+    await tx.execute(update(InvocationRow).where(*mine).values(changes))
+    return await load(tx, previewing.id)
 
 
 def next_revision(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from connectors.sdk.vocabulary import Effect
 from hub import approvals, reviews
@@ -26,7 +26,7 @@ from hub.invocations.plan_steps import is_plan
 from hub.invocations.plan_stop import stop_plan
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import CANCELLABLE, State
-from hub.invocations.tables import InvocationRow
+from hub.invocations.tables import IS_WRITE, InvocationRow
 from hub.invocations.values import ApprovedBy, Invocation
 from hub.storage import Tx, now
 
@@ -34,6 +34,7 @@ CHECK_SECONDS: float = 4
 """For how long at most a caller that calls off waits for the last check before sending."""
 LOOK_AGAIN_SECONDS = 0.5
 """How often a waiter looks without having been told to: another process may have written to SQLite."""
+_OPEN: Final = frozenset(state.value for state in State if not state.is_terminal)
 
 
 async def current(runtime: Runtime, invocation_id: str) -> Invocation:
@@ -102,7 +103,7 @@ async def look_at(runtime: Runtime, caller: Caller, invocation_id: str) -> Invoc
         NotFound: there is none, or the caller may not look at it.
     """
     standing = await current(runtime, invocation_id)
-    if may(caller.actor, Permission.SEE_AUDIT) or await _is_known(_may_look, runtime, caller, standing):
+    if may(caller.actor, Permission.SEE_AUDIT) or await is_known_by(_may_look, runtime, caller, standing):
         return standing
     raise NotFound("There is no such invocation.")
 
@@ -116,15 +117,16 @@ async def concerned(runtime: Runtime, caller: Caller, invocation_id: str) -> Inv
         NotFound: there is none, or it is none of the caller's business.
     """
     standing = await current(runtime, invocation_id)
-    if await _is_known(_is_business, runtime, caller, standing):
+    if await is_known_by(_is_business, runtime, caller, standing):
         return standing
     raise NotFound("There is no such invocation.")
 
 
-_Known = Callable[[Tx, Caller, Invocation], Awaitable[bool]]
+Known = Callable[[Tx, Caller, Invocation], Awaitable[bool]]
+"""Whether a caller knows one call, by what stands at that call alone."""
 
 
-async def _is_known(is_known: _Known, runtime: Runtime, caller: Caller, standing: Invocation) -> bool:
+async def is_known_by(is_known: Known, runtime: Runtime, caller: Caller, standing: Invocation) -> bool:
     """Return whether the caller knows a call, or what it takes back or is a step of, however far up."""
     async with runtime.database.reading() as tx:
         one: Invocation | None = standing
@@ -158,6 +160,14 @@ def _is_watched(caller: Caller, standing: Invocation) -> bool:
     is_open = standing.question is not None and not standing.state.is_terminal
     was_in_doubt = standing.state in {State.IN_DOUBT, State.RESOLVED_BY_HUMAN}
     return is_open or was_in_doubt or standing.approved_by is ApprovedBy.NOBODY
+
+
+async def asked_for(tx: Tx, person_id: str) -> dict[str, datetime]:
+    """Return which agents have asked for a write in a person's name that has not ended, and when each last did."""
+    is_open = (IS_WRITE, InvocationRow.state.in_(sorted(_OPEN)), InvocationRow.part_of.is_(None))
+    last = func.max(InvocationRow.created_at).label("last")
+    query = select(InvocationRow.agent_id, last).where(InvocationRow.on_behalf_of_id == person_id, *is_open)
+    return {row.agent_id: row.last for row in await tx.execute(query.group_by(InvocationRow.agent_id))}
 
 
 async def cancel(runtime: Runtime, caller: Caller, invocation_id: str, *, reason: str) -> Invocation:

@@ -84,6 +84,8 @@ async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | No
         return NotNow(reason=unread.message)
     async with runtime.database.reading() as tx:
         caller = await caller_of(tx, claimed)
+        if suspended := tuple(_of_caller(caller)):  # first: who is put out loses all leave with it
+            return Changed(reasons=suspended)
         try:
             await demand_leave(tx, claimed, caller, public_url=runtime.public_url)
             tool = await runtime.catalog.current(tx, claimed.tool_name, server=claimed.server, caller=caller)
@@ -91,7 +93,7 @@ async def recheck(claimed: Invocation, runtime: Runtime) -> Holds | Changed | No
             return Changed(reasons=(refusal.message,))
         except HubUnavailable as refusal:
             return NotNow(reason=refusal.message)
-        reasons = [*_of_caller(caller), *_of_tool(claimed, tool, arguments)]
+        reasons = [*_of_tool(claimed, tool, arguments)]
         reasons = reasons or await _of_approval(tx, claimed, tool, runtime)
     return Changed(reasons=tuple(reasons)) if reasons else await _decided(claimed, tool, runtime)
 

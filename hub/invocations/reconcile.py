@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from connectors.sdk.spec import OperationSpec
 from connectors.sdk.vocabulary import UpstreamClass
 from hub import dryrun
 from hub.audit import EventKind
@@ -26,7 +27,7 @@ from hub.invocations.secrecy import opened
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
 from hub.invocations.veil import veil_of
-from hub.registry import PublishedTool
+from hub.registry import Connection, PublishedTool
 from hub.storage import now
 
 Json = Any
@@ -34,6 +35,9 @@ Json = Any
 
 LOOK_AGAIN_AFTER: Final = timedelta(minutes=10)
 """How long what only people can settle is left alone."""
+
+_FINDS_OUT: Final = frozenset({UpstreamClass.B, UpstreamClass.C})
+"""The systems that tell the hub itself what became of a write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,12 @@ async def leave_to_people(sent: Invocation, runtime: Runtime) -> Invocation:
             return await load(tx, sent.id)
         step = in_doubt(why, {})
         return await move(tx, runtime, sent, replace(step, changes={**step.changes, "lease_until": None}))
+
+
+def looks_again_at(doubtful: Invocation, operation: OperationSpec, connection: Connection) -> datetime | None:
+    """Return from when on the hub looks again itself for what is IN_DOUBT; None: it does not, and people must."""
+    leads_there = connection.generation == doubtful.connection_generation
+    return doubtful.retry_at if leads_there and operation.upstream_class in _FINDS_OUT else None
 
 
 async def reconcile(doubtful: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:

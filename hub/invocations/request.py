@@ -85,6 +85,8 @@ def new_row(request: Request, *, state: State) -> NewRow:
         agent_id=call.caller.actor.id,
         agent_version=call.caller.actor.agent_version,
         on_behalf_of_id=call.caller.on_behalf_of.id if call.caller.on_behalf_of else None,
+        passed_on_by=list(call.caller.passed_on_by) or None,
+        issuer=call.caller.issuer,
         arguments=request.bound.shown,
         claims=claims_json(call.claims),
         run_id=call.claims.run,

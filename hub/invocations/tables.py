@@ -51,6 +51,10 @@ class InvocationRow(Base):
     agent_version: Mapped[int] = mapped_column(Integer, default=0)
     """Which version of its declaration the agent's token was bound to; 0 for people."""
     on_behalf_of_id: Mapped[str | None] = mapped_column(String(40))
+    passed_on_by: Mapped[list[str] | None] = mapped_column(Json)
+    """Through which agents that person's leave came to this one, the latest first; NULL: it was given to it."""
+    issuer: Mapped[str | None] = mapped_column(String(500))
+    """The external issuer on whose word the agent acts for that person, if it is not on the person's own."""
     arguments: Mapped[dict[str, Any]] = mapped_column(Json)
     """Without secrets: markers stand in their places."""
     sealed_arguments: Mapped[bytes | None] = mapped_column(LargeBinary)
@@ -108,6 +112,7 @@ class InvocationRow(Base):
         _where("erased_at IS NULL", "kept", "updated_at"),
         _where("effect <> 'read'", "moved", "updated_at"),
         _where("effect <> 'read'", "intent", "intent_digest", "id"),
+        _where("effect <> 'read'", "on_behalf_of_state", "on_behalf_of_id", "state"),
         _where("run_id IS NOT NULL", "run", "run_id"),
         _where("undoes IS NOT NULL", "undoes", "undoes"),
         _where("part_of IS NOT NULL", "part_of", "part_of", "id"),

@@ -56,7 +56,8 @@ async def case_of(
         facts=exposed.values,
         fidelity=preview.fidelity,
         blast=preview.blast,
-        side_effects=frozenset((one.kind, one.recipient) for one in preview.side_effects),
+        side_effects=tuple(sorted((one.kind, one.recipient) for one in preview.side_effects)),
+        not_covered=frozenset(preview.not_covered),
     )
 
 

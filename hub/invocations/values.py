@@ -211,6 +211,10 @@ class Invocation:
     """This answer joins an earlier call instead of starting a new one."""
     is_keyed: bool = False
     """It does so by a key that its caller gave both: whoever does that knows that it is the same call."""
+    passed_on_by: tuple[str, ...] = ()
+    """Through which agents the leave of the person it is for came to its agent, the latest first."""
+    issuer: str | None = None
+    """The external issuer on whose word its agent acts for that person, if it is not on the person's own."""
     taken_back_by: str = ""
     """The undo that has taken it back since; told where somebody looks, and not kept here."""
 

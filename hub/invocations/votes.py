@@ -96,6 +96,15 @@ async def opinion(tx: Tx, mandate: Mandate, standing: Invocation, runtime: Runti
     return await decide_on_mandate(tx, mandate, standing, tool, runtime)
 
 
+async def why_not_approve(tx: Tx, mandate: Mandate, standing: Invocation, runtime: Runtime) -> str:
+    """Return why an approval with this mandate would be refused if it were given now; empty if policy lets it pass."""
+    try:
+        refuse_denied(await opinion(tx, mandate, standing, runtime))
+    except HubError as refusal:
+        return refusal.message
+    return ""
+
+
 def refuse_denied(decision: Decision) -> None:
     """Let nobody approve, or propose something else, whom policy does not.
 

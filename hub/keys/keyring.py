@@ -79,6 +79,12 @@ class Keyring:
         await ring.reload()
         return ring
 
+    @staticmethod
+    async def has_any(database: Database) -> bool:
+        """Return whether `database` has keys on record: then only the master key they were made under will do."""
+        async with database.reading() as tx:
+            return await tx.scalar(select(KeyRow.id).limit(1)) is not None
+
     async def reload(self) -> None:
         """Read the keys again, after this or another process has changed them.
 

@@ -21,11 +21,12 @@ class MasterKeyUnusable(InputError):
     code = "master_key_unusable"
 
 
-def load_master_key(path: Path | None, *, explicit: str | None, is_postgresql: bool) -> bytes:
+def load_master_key(path: Path | None, *, explicit: str | None, is_postgresql: bool, is_new: bool) -> bytes:
     """Return the 32 bytes of the master key.
 
     `explicit` (base64, from the settings) wins. Otherwise it is read from `path`, which is made with mode 0600 on first
-    start; with PostgreSQL it is never made, because another replica would make another one.
+    start, when the database `is_new` and has no keys yet: another master key would never open those. With PostgreSQL it
+    is never made, because another replica would make another one.
 
     Raises:
         MasterKeyUnusable: says what is wrong and what to do.
@@ -37,6 +38,12 @@ def load_master_key(path: Path | None, *, explicit: str | None, is_postgresql: b
     if not path.exists():
         if is_postgresql:
             raise MasterKeyUnusable(f"On PostgreSQL every replica needs the same master key: {_HOW_TO_GIVE_ONE}")
+        if not is_new:
+            raise MasterKeyUnusable(
+                f"There is no {path}, the master key under which the keys in this database were made. A copy of the"
+                " database does not hold it: put the file back from where you keep it apart, or set TOOLHUB_MASTER_KEY"
+                " to what stands in it. No other one was made; it would open nothing."
+            )
         _make(path)
     with path.open("rb") as file:  # its mode is that of the very file that is read
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from mcp_types import CallToolRequestParams, CallToolResult
 
-from connectors.sdk.vocabulary import Effect, Tier
+from connectors.sdk.vocabulary import Effect, Fidelity, Tier
 from hub.core.errors import ArgumentsInvalid, InputError, Violation
 from hub.core.texts import shown
 from hub.invocations.runtime import Runtime
@@ -29,10 +29,14 @@ _NOTHING: Final = (
 )
 _FOUND: Final = "The best fit comes first. Call one with hub_call_tool, with its name and arguments."
 _READ: Final = "None: it only reads, and answers at once."
+_PREVIEWED: Final = " Its effect is previewed first, and exactly that is carried out, or nothing."
+_UNSEEN: Final = (
+    " Nobody can tell beforehand what this one would change: who approves it sees the arguments, and no preview."
+)
 _BY_TIER: Final[Mapping[Tier, str]] = {
-    Tier.MEDIUM: "Perhaps: it is previewed first, and goes by itself only if the policy finds nothing to ask about.",
-    Tier.HIGH: "Yes, unless the policy says otherwise: it is previewed, and another person approves it.",
-    Tier.CRITICAL: "Yes: it is previewed, and several people approve it.",
+    Tier.MEDIUM: "Perhaps: it goes by itself only if the policy finds nothing to ask about.",
+    Tier.HIGH: "Yes, unless the policy says otherwise: another person approves it first.",
+    Tier.CRITICAL: "Yes: several people approve it first.",
 }
 
 
@@ -99,9 +103,17 @@ def _told(tool: PublishedTool, allowed: frozenset[str]) -> dict[str, Json]:
         "input_schema": dict(tool.input_schema),
         "effect": tool.effect.value,
         "tier": tool.tier.value,
-        "approval": _READ if tool.effect is Effect.READ else _BY_TIER[tool.tier],
+        "approval": _approval(tool),
         "needed_scopes": list(tool.needed_scopes(allowed=allowed)),
     }
+
+
+def _approval(tool: PublishedTool) -> str:
+    """Return whether somebody has to agree to a call, and to what."""
+    if tool.effect is Effect.READ:
+        return _READ
+    is_unseen = tool.operation.fidelity is Fidelity.NONE
+    return f"{_BY_TIER[tool.tier]}{_UNSEEN if is_unseen else _PREVIEWED}"
 
 
 def _check(schema: CompiledSchema, arguments: Mapping[str, Json]) -> None:

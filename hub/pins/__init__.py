@@ -3,9 +3,11 @@
 from hub.pins.advice import Advice, Sign, advice_on, same_reading
 from hub.pins.breaking import breakage
 from hub.pins.keeping import (
+    PIN_WAITS,
     Looked,
     accept,
     changes,
+    deciders,
     get_change,
     hold,
     hurry,
@@ -17,10 +19,12 @@ from hub.pins.keeping import (
     said,
     settle,
     take_looks,
+    waiting_now,
 )
 from hub.pins.values import Change, Look, State
 
 __all__ = [
+    "PIN_WAITS",
     "Advice",
     "Change",
     "Look",
@@ -31,6 +35,7 @@ __all__ = [
     "advice_on",
     "breakage",
     "changes",
+    "deciders",
     "get_change",
     "hold",
     "hurry",
@@ -43,4 +48,5 @@ __all__ = [
     "same_reading",
     "settle",
     "take_looks",
+    "waiting_now",
 ]

@@ -9,13 +9,15 @@ from typing import Final
 from sqlalchemy import select, update
 
 from connectors.sdk.spec import ConnectorSpec
+from hub import outbox
 from hub.audit import EventKind
 from hub.core.canonical import digest
 from hub.core.errors import Conflict, InputError, NotFound
 from hub.core.ids import is_id, new_id
 from hub.identity.authority import Authority
-from hub.identity.directory import get
+from hub.identity.directory import get, people_with
 from hub.identity.permissions import Permission, may
+from hub.identity.principals import Principal, Role
 from hub.pins.advice import Advice
 from hub.pins.breaking import breakage
 from hub.pins.tables import PinChangeRow, PinLookRow
@@ -34,6 +36,8 @@ LOOK_EVERY: Final = timedelta(minutes=10)
 _PAUSE: Final = timedelta(minutes=1)
 """Between two looks at a server that says again and again that it has changed."""
 _LOOK_LASTS: Final = timedelta(minutes=2)
+PIN_WAITS: Final = "pin.waiting"
+"""What a server says otherwise waits for its owner; the topic in the outbox and the event of webhooks."""
 _HELD_BACK: Final = "Its server has changed: "
 """How the reason begins for which a look holds a tool back."""
 _LONGEST_REASON: Final = 2000
@@ -127,6 +131,9 @@ async def propose(tx: Tx, looked: Looked, authority: Authority) -> Change | None
     signs = sorted({one.sign.value for one in looked.advice})
     facts = {"connector": row.connector, "connection": row.connection_id, "release": row.release, "signs": signs}
     await authority.record(tx, EventKind.PIN_CHANGED, row.id, **facts)
+    told = {"pin_id": row.id, "connector": row.connector, "connection": row.connection_id, "signs": signs}
+    # Once for each change, and again when there is something else to look at twice: a server cannot flood anybody.
+    await outbox.put(tx, topic=PIN_WAITS, payload=told, key=f"{row.id}:{digest(signs)}")
     await _hurry_others(tx, row)
     return _change(row)
 
@@ -194,6 +201,12 @@ async def changes(tx: Tx, *, before: str | None = None, limit: int = 50) -> list
     return [_change(row) for row in await tx.scalars(query)]
 
 
+async def waiting_now(tx: Tx) -> dict[str, Change]:
+    """Return what waits for its owner, by the connection at whose server it was found."""
+    query = select(PinChangeRow).where(PinChangeRow.state == State.WAITING.value).order_by(PinChangeRow.id)
+    return {row.connection_id: _change(row) for row in await tx.scalars(query)}
+
+
 async def get_change(tx: Tx, change_id: str) -> Change:
     """Return one change.
 
@@ -219,6 +232,20 @@ async def may_decide(tx: Tx, change: Change, person_id: str) -> bool:
     """Return whether somebody decides on `change`: the connector's owner, or an administrator."""
     person, owner = await get(tx, person_id), await connector_owner(tx, change.connector)
     return may(person, Permission.MANAGE_REGISTRY) or (person.id == owner and not person.is_suspended)
+
+
+async def deciders(tx: Tx, change_id: str) -> list[Principal]:
+    """Return who is told of a change: the connector's owner, administrators if it has none who is there.
+
+    Nobody, if it does not wait any more.
+    """
+    row = await tx.get(PinChangeRow, change_id, populate_existing=True)
+    if row is None or row.state != State.WAITING.value:
+        return []
+    owner = await connector_owner(tx, row.connector)
+    if owner is not None and not (person := await get(tx, owner)).is_suspended:
+        return [person]
+    return await people_with(tx, Role.ADMINISTRATOR)
 
 
 async def _decided(tx: Tx, change_id: str, seen: str, authority: Authority) -> PinChangeRow:

@@ -49,7 +49,7 @@ class Catalog:
 
     async def warm(self) -> None:
         """Read and index everything now, so that nobody who calls or searches first has to wait for it."""
-        self._index_of(await self._latest())
+        await self._index_of(await self._latest())
 
     async def resolve(self, name: str, *, server: str, caller: Caller, beside: str | None = None) -> PublishedTool:
         """Return the tool that `server` publishes as `name`.
@@ -154,7 +154,7 @@ class Catalog:
         if within is not None:
             snapshot.shelf(within, sight)
         found = list[PublishedTool]()
-        for entry in self._index_of(snapshot).ranked(text, shelf):
+        for entry in (await self._index_of(snapshot)).ranked(text, shelf):
             if len(found) == limit:
                 break
             if entry.is_offered and entry.is_visible(sight) and (within is None or entry.is_on(within, sight)):
@@ -232,11 +232,13 @@ class Catalog:
         self._look_at = look_at
         return known
 
-    def _index_of(self, snapshot: Snapshot) -> Index:
+    async def _index_of(self, snapshot: Snapshot) -> Index:
         if self._index.is_worn:
             self._index = Index()
-        self._index.follow(snapshot)
-        return self._index
+        index = self._index
+        index.follow(snapshot)
+        await index.catch_up()
+        return index
 
 
 def _lists_all(snapshot: Snapshot, server: str, sight: Sight) -> bool:

@@ -9,8 +9,9 @@ asks for, in English or Chinese, the vocabulary says. Another way of ranking, su
 import heapq
 import math
 from array import array
+from asyncio import sleep
 from bisect import bisect_left, insort
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -38,6 +39,8 @@ _ENOUGH: Final = 1000
 """So many tools answer rarer things of a question that one which answers common ones alone is not looked at."""
 _FIRST: Final = 200
 """So many of the best are put in order first, the others when somebody asks for more."""
+_AT_A_TIME: Final = 16
+"""Entries that are indexed before others have their turn: a millisecond or two."""
 _WORN: Final = 2
 """When so many times more was indexed than is there still, everything is indexed anew."""
 
@@ -141,7 +144,11 @@ class Words:
 
 
 class Index:
-    """What is published, by number, and the rankers of it, whose scores are added up."""
+    """What is published, by number, and the rankers of it, whose scores are added up.
+
+    It is told at once what a snapshot has and the one before had not, and takes that up little by little: whoever
+    searches waits until it has, and everybody else goes on.
+    """
 
     def __init__(self, rankers: Sequence[Ranker] = ()) -> None:
         self._rankers: Final = rankers or (Words(),)
@@ -149,6 +156,9 @@ class Index:
         self._numbers: dict[Key, int] = {}
         self._held: Counter[Key] = Counter()
         self._shelves: Mapping[str, Shelf] = {}
+        self._generation = 0
+        self._ahead = deque[tuple[Key, Entry | None]]()
+        """What is to be taken up or, without its entry, let go, in this order."""
 
     @property
     def is_worn(self) -> bool:
@@ -156,7 +166,13 @@ class Index:
         return len(self._keys) > _WORN * len(self._numbers) + _ENOUGH
 
     def follow(self, snapshot: Snapshot) -> None:
-        """Index what `snapshot` has and the one before had not; what has gone is found no more."""
+        """Note what `snapshot` has and the one before had not, and what has gone; `catch_up` indexes it.
+
+        One that is older than the one before, of somebody who looked before it changed, changes nothing.
+        """
+        if snapshot.generation < self._generation:
+            return
+        self._generation = snapshot.generation
         for name in self._shelves.keys() | snapshot.shelves.keys():
             before, after = self._shelves.get(name), snapshot.shelves.get(name)
             if before is not after:
@@ -166,10 +182,22 @@ class Index:
     def _follow(self, before: Mapping[str, Entry], after: Mapping[str, Entry]) -> None:
         for name, entry in after.items():
             if before.get(name) is not entry and entry.version is not None:
-                self._take_up((entry.version.id, name), entry)
+                self._ahead.append(((entry.version.id, name), entry))
         for name, entry in before.items():
             if after.get(name) is not entry and entry.version is not None:
-                self._let_go((entry.version.id, name))
+                self._ahead.append(((entry.version.id, name), None))
+
+    async def catch_up(self) -> None:
+        """Index what is ahead; of several who do so at the same time each does a part, and all find it done."""
+        while self._ahead:
+            for _ in range(min(_AT_A_TIME, len(self._ahead))):
+                key, entry = self._ahead.popleft()
+                if entry is None:
+                    self._let_go(key)
+                else:
+                    self._take_up(key, entry)
+            if self._ahead:
+                await sleep(0)
 
     def _take_up(self, key: Key, entry: Entry) -> None:
         self._held[key] += 1

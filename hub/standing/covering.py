@@ -31,7 +31,8 @@ class Case:
     facts: Mapping[str, Fact]
     fidelity: Fidelity
     blast: Blast
-    side_effects: frozenset[Beside]
+    side_effects: tuple[Beside, ...]
+    not_covered: frozenset[str]
 
     @property
     def money_minor(self) -> int:
@@ -107,9 +108,9 @@ def _of_reach(grant: StandingGrant, case: Case) -> Iterator[str]:
     if case.fidelity.rank < LEAST_FIDELITY.rank:
         yield "its preview does not show how far it reaches"
     if case.blast.rows > grant.most_rows:
-        yield f"it reaches {case.blast.rows:,} records, and {grant.most_rows:,} are allowed"
+        yield f"it reaches more records ({case.blast.rows:,}) than are allowed ({grant.most_rows:,})"
     if case.blast.parties > grant.most_parties:
-        yield f"it concerns {case.blast.parties:,} parties, and {grant.most_parties:,} are allowed"
+        yield f"it concerns more parties ({case.blast.parties:,}) than are allowed ({grant.most_parties:,})"
     if case.blast.money_minor is None and (grant.money_minor or grant.currency):
         yield "its preview does not say how much money it moves"
     if case.money_minor > grant.money_per_call_minor:
@@ -119,10 +120,14 @@ def _of_reach(grant: StandingGrant, case: Case) -> Iterator[str]:
 
 
 def _of_side_effects(grant: StandingGrant, case: Case) -> Iterator[str]:
-    """Yield what happens beside the changes that the giver neither saw nor allowed in so many words."""
+    """Yield what happens beside the changes, or may, that the giver neither saw nor allowed in so many words."""
+    if case.not_covered - grant.not_covered:
+        yield "its preview leaves something out of which its giver was not told"
+    if len(case.side_effects) > len(grant.side_effects):
+        yield "it does more beside its changes than its giver saw"
     kinds = {kind for kind, _ in grant.side_effects}
     named = {fact for name, fact in case.facts.items() if (limit := grant.limits.get(name)) and fact in limit.one_of}
-    for kind, recipient in case.side_effects - grant.side_effects:
+    for kind, recipient in set(case.side_effects) - set(grant.side_effects):
         if kind not in kinds:
             yield "it does something beside its changes that its giver did not see"
         elif recipient not in named and not grant.to_anybody:

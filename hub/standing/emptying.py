@@ -12,11 +12,11 @@ from hub.storage import Tx
 async def empty_grants(tx: Tx, invocation_ids: Collection[str]) -> None:
     """Delete the values of these invocations in what was decided under a grant about them, or granted like them.
 
-    A grant that nobody can say any more whom it may reach covers no call that reaches somebody, beside `to_anybody`
-    and its limits.
+    A grant of which nobody can say any more what its giver saw beside the changes covers no call that does anything so,
+    nor one whose preview leaves something out.
     """
     like_them = StandingGrantRow.like_invocation_id.in_(invocation_ids)
-    await tx.execute(update(StandingGrantRow).where(like_them).values(side_effects=[]))
+    await tx.execute(update(StandingGrantRow).where(like_them).values(side_effects=[], not_covered=[]))
     for row in await tx.scalars(select(SpendingRow).where(SpendingRow.invocation_id.in_(invocation_ids))):
         row.summary = left_of(row.summary)
     await tx.flush()

@@ -14,7 +14,7 @@ from hub.standing.tables import StandingGrantRow
 from hub.standing.values import Limit, NewStandingGrant, StandingGrant
 from hub.storage import Tx, database_now, now
 
-_OTHERWISE = frozenset({"asked", "tier", "limits", "side_effects"})
+_OTHERWISE = frozenset({"asked", "tier", "limits", "side_effects", "not_covered"})
 _MEMBERS = tuple(one.name for one in fields(NewStandingGrant) if one.name not in _OTHERWISE)
 
 
@@ -26,7 +26,8 @@ async def put_grant(tx: Tx, new: NewStandingGrant) -> StandingGrant:
         asked=new.asked.as_json(),
         tier=new.tier.value,
         limits={name: limit.as_json() for name, limit in new.limits.items()},
-        side_effects=[list(one) for one in sorted(new.side_effects)],
+        side_effects=[list(one) for one in new.side_effects],
+        not_covered=sorted(new.not_covered),
         uses_left=new.uses,
         money_left_minor=new.money_minor,
         **{name: getattr(new, name) for name in _MEMBERS},
@@ -115,7 +116,8 @@ def _grant(row: StandingGrantRow) -> StandingGrant:
             name: Limit(at_most=one.get("at_most"), one_of=tuple(one.get("one_of", ())))
             for name, one in row.limits.items()
         },
-        side_effects=frozenset((kind, recipient) for kind, recipient in row.side_effects),
+        side_effects=tuple((kind, recipient) for kind, recipient in row.side_effects),
+        not_covered=frozenset(row.not_covered),
         uses_left=row.uses_left,
         money_left_minor=row.money_left_minor,
         revoked_at=row.revoked_at,

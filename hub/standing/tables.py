@@ -31,6 +31,8 @@ class StandingGrantRow(Base):
     most_parties: Mapped[int] = mapped_column(BigInteger)
     side_effects: Mapped[list[list[str]]] = mapped_column(Json)
     """What its giver saw happen beside the changes: kind and recipient of each; empty once the example was emptied."""
+    not_covered: Mapped[list[str]] = mapped_column(Json)
+    """What its giver was told that no preview shows; empty once the example was emptied."""
     to_anybody: Mapped[bool]
     uses: Mapped[int] = mapped_column(Integer)
     uses_left: Mapped[int] = mapped_column(Integer)

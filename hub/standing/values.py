@@ -61,7 +61,8 @@ class NewStandingGrant:
     """A grant before it is on record; `asked` is the one vote it stands for.
 
     `most_rows` and `most_parties` bound each call as its preview shows it, and so do `side_effects`: what its giver saw
-    happen beside the changes, each kind with its recipient. With `to_anybody`, those kinds may reach anybody.
+    happen beside the changes, each kind with its recipient, as often as it was seen; no call does more. With
+    `to_anybody`, those kinds may reach anybody. `not_covered` is what its giver was told that no preview shows.
     """
 
     giver_id: str
@@ -77,7 +78,8 @@ class NewStandingGrant:
     limits: Mapping[str, Limit]
     most_rows: int
     most_parties: int
-    side_effects: frozenset[Beside]
+    side_effects: tuple[Beside, ...]
+    not_covered: frozenset[str]
     to_anybody: bool
     uses: int
     money_minor: int

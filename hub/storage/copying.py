@@ -26,16 +26,24 @@ def copy_database(file: Path, to: Path, told: Callable[[int, int], object] = lam
         raise InputError(f"{to} exists already; name a new file.")
     part = to.with_name(f"{to.name}.part")
     try:
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # it holds what the database holds
+        _make(part)
     except OSError as error:
         raise InputError(f"{part} cannot be made: {error.strerror}.") from error
     try:
         _copy(file, part, told)
+        _make(to)  # a file that has come meanwhile is not ours to replace
         part.rename(to)
+        _keep_names_in(to.absolute().parent)
     except sqlite3.Error as error:
         raise Unavailable(f"The database cannot be copied: {error}.") from error
+    except OSError as error:
+        raise InputError(f"{to} cannot be made: {error.strerror}.") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _make(new: Path) -> None:
+    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # it holds what the database holds
 
 
 def _copy(file: Path, part: Path, told: Callable[[int, int], object]) -> None:
@@ -50,3 +58,12 @@ def _copy(file: Path, part: Path, told: Callable[[int, int], object]) -> None:
         raise Unavailable(f"The copy is not whole, nor is the database it was made of, then: {found[0]}")
     with part.open("rb") as written:
         os.fsync(written.fileno())
+
+
+def _keep_names_in(folder: Path) -> None:
+    """Have the names of a folder's files outlast a loss of power."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,12 +1,11 @@
-"""Secrets of agents: the screens on which an administrator issues the next one and revokes an old one."""
+"""Secrets of agents: the screens on which its owner or an administrator issues the next one and revokes an old one."""
 
 from starlette.responses import Response
 
 from hub.core.errors import InputError, NotFound
 from hub.identity.clients import issue_secret, revoke_secret
 from hub.identity.directory import get
-from hub.identity.permissions import Permission, demand
-from hub.web.people import person_shown
+from hub.web.person import demand_answering, person_shown
 from hub.web.views.people import NewSecretPage
 from hub.web.visits import Shown, Visit, redirect_telling, show
 
@@ -16,7 +15,7 @@ async def issue_client_secret(visit: Visit) -> Response:
 
     The one POST that answers with a page: a secret that waited for the next GET would have to be kept somewhere.
     """
-    demand(visit.person, Permission.MANAGE_ACCOUNTS)
+    await demand_answering(visit)
     try:
         async with visit.runtime.database.transaction() as tx:
             agent = await get(tx, visit.request.path_params["principal_id"])
@@ -35,7 +34,7 @@ async def issue_client_secret(visit: Visit) -> Response:
 
 async def revoke_client_secret(visit: Visit) -> Response:
     """Make one secret of an agent useless at once; the others stay good."""
-    demand(visit.person, Permission.MANAGE_ACCOUNTS)
+    await demand_answering(visit)
     principal_id, secret_id = (visit.request.path_params[name] for name in ("principal_id", "secret_id"))
     try:
         async with visit.runtime.database.transaction() as tx:

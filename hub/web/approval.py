@@ -14,15 +14,19 @@ from hub.approvals import Ballot, Choice, Question
 from hub.approvals.rules import login_is_fresh
 from hub.core.errors import ChangedSinceSeen, Conflict, Forbidden, FreshLoginNeeded, InputError, Malformed, NotFound
 from hub.dryrun import PlanPreview
+from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
+from hub.invocations import votes
+from hub.invocations.aftermath import taken_back_among
+from hub.invocations.journal import load
 from hub.invocations.masking import mask_for
 from hub.invocations.queries import current
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.values import Invocation
-from hub.invocations.votes import vote
 from hub.promotions import Promotion
+from hub.storage import now
 from hub.web.approval_views import approval_page, inbox_card
 from hub.web.batches import batch_lines
 from hub.web.brief_changes import told_apart
@@ -31,9 +35,11 @@ from hub.web.counter import counter_form, propose, revised
 from hub.web.dossier import Dossier, open_dossier, open_dossiers
 from hub.web.field_words import FieldWords
 from hub.web.inert import inert_name
+from hub.web.invocation_views import invocation_line
 from hub.web.moments import span
 from hub.web.notices import Notice
 from hub.web.views.approval import ApprovalPage, Decision, Difference, InboxPage, ReleaseLine
+from hub.web.views.invocation_line import InvocationLine
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
 
 DRAFT_SECONDS: Final = 900
@@ -63,14 +69,21 @@ async def show_inbox(visit: Visit) -> Response:
         waiting = await approvals.waiting_for(tx, visit.person)
         releases = await promotions.waiting_for(tx, visit.runtime.promotions, visit.person.id)
     dossiers = await open_dossiers(visit, waiting)
-    cards = tuple(told_apart([card for dossier in dossiers if (card := inbox_card(dossier)) is not None]))
-    shown = Shown(
-        template="inbox.html",
-        title="Approvals",
-        page=InboxPage(cards=cards, batches=await batch_lines(visit), releases=tuple(map(_release_line, releases))),
-        here="approvals",
+    page = InboxPage(
+        cards=tuple(told_apart([card for dossier in dossiers if (card := inbox_card(dossier)) is not None])),
+        batches=await batch_lines(visit),
+        releases=tuple(map(_release_line, releases)),
+        decided=await _decided(visit),
     )
-    return show(visit, shown)
+    return show(visit, Shown(template="inbox.html", title="Approvals", page=page, here="approvals"))
+
+
+async def _decided(visit: Visit) -> tuple[InvocationLine, ...]:
+    async with visit.runtime.database.reading() as tx:
+        found = [await load(tx, one) for one in await approvals.decided_by(tx, visit.person.id)]
+        agents = await get_many(tx, [one.agent_id for one in found])
+        taken_back, at = await taken_back_among(tx, found), await now(tx)
+    return tuple(invocation_line(one, agents, at, is_taken_back=one.id in taken_back) for one in found)
 
 
 def _release_line(one: Promotion) -> ReleaseLine:
@@ -116,12 +129,12 @@ async def submit_vote(visit: Visit) -> Response:
         authenticated_at=visit.session.authenticated_at,
     )
     try:
-        counted = await vote(ballot, visit.runtime)
+        counted = await votes.vote(ballot, visit.runtime)
     except FreshLoginNeeded:
         return _to_fresh_login(visit, invocation_id)
     except ChangedSinceSeen:
         return await _changed(visit, ballot)
-    except (InputError, Conflict) as error:
+    except (InputError, Conflict, Forbidden) as error:
         return await _refused(visit, ballot, error)
     confirmed = ballot.choice is Choice.APPROVE and _has_confirmed(visit.person, counted.question)
     notice = _CONFIRMED if confirmed else _NOTICES[ballot.choice]
@@ -182,14 +195,18 @@ async def _page(visit: Visit, invocation_id: str) -> ApprovalPage:
             mandate = await approvals.mandate_of(tx, question, visit.person)
         except (Forbidden, Conflict) as refusal:
             return replace(page, why_no_decision=refusal.message)
+        why_not_approve = await votes.why_not_approve(tx, mandate, await load(tx, invocation_id), visit.runtime)
     decision = Decision(
         action=f"/approvals/{invocation_id}",
         digest=question.digest,
         in_place_of=mandate.counts_as.display_name if mandate.for_id else "",
         needs_fresh_login=_fresh_words(visit, dossier, question),
         confirms=question.awaits_requester,
-        grant_url=_grant_url(visit.person, dossier, question),
+        why_not_approve=why_not_approve,
     )
+    if why_not_approve:
+        return replace(page, decision=decision)
+    decision = replace(decision, grant_url=_grant_url(visit.person, dossier, question))
     return replace(page, decision=decision, counter=counter_form(dossier.invocation, question))
 
 
@@ -260,12 +277,13 @@ def _draft(visit: Visit) -> str:
     return str(draft["reason"]) if draft["person"] == visit.person.id else ""
 
 
-async def _refused(visit: Visit, ballot: Ballot, error: InputError | Conflict) -> Response:
+async def _refused(visit: Visit, ballot: Ballot, error: InputError | Conflict | Forbidden) -> Response:
     page = await _page(visit, ballot.invocation_id)
+    status = 400 if isinstance(error, InputError) else 409 if isinstance(error, Conflict) else 403
     if page.decision is None:
-        return _shown(visit, replace(page, why_no_decision=error.message), status=409)
+        return _shown(visit, replace(page, why_no_decision=error.message), status=max(status, 403))
     decision = replace(page.decision, reason=ballot.reason, problem=error.message)
-    return _shown(visit, replace(page, decision=decision), status=400 if isinstance(error, InputError) else 409)
+    return _shown(visit, replace(page, decision=decision), status=status)
 
 
 async def _changed(visit: Visit, ballot: Ballot) -> Response:

@@ -15,9 +15,10 @@ from hub.identity.principals import Principal
 from hub.invocations.batch import Decided, Item, vote_on_batch, waiting_together
 from hub.invocations.runtime import Runtime
 from hub.web.approval_views import inbox_card
-from hub.web.dossier import Dossier, open_dossier
+from hub.web.dossier import Dossier, open_dossiers
 from hub.web.forms import Form
 from hub.web.grounds import grounds_of
+from hub.web.inert import is_disguised
 from hub.web.views.approval import BatchLine, InboxCard
 from hub.web.views.grounds import Grounds
 from hub.web.visits import Shown, Visit, redirect, redirect_telling, show
@@ -63,9 +64,9 @@ async def batch_lines(visit: Visit) -> tuple[BatchLine, ...]:
         batches = await waiting_together(tx, visit.person)
     lines: list[BatchLine] = []
     for batch in batches:
-        card = inbox_card(await open_dossier(visit, batch[0].invocation_id))
-        if card is not None:
-            lines.append(BatchLine(url=_url(batch[0]), count=len(batch), card=card))
+        dossiers = await open_dossiers(visit, [batch[0].invocation_id])
+        cards = [card for one in dossiers if (card := inbox_card(one)) is not None]
+        lines += [BatchLine(url=_url(batch[0]), count=len(batch), card=card) for card in cards]
     return tuple(lines)
 
 
@@ -102,8 +103,9 @@ async def _voted(visit: Visit) -> list[Decided]:
 
 async def _page(visit: Visit) -> BatchPage:
     batch = await _batch(visit.runtime, visit.person, visit.request.path_params["shape"])
-    dossiers = [await open_dossier(visit, one.invocation_id) for one in batch]
-    items = [item for one, dossier in zip(batch, dossiers, strict=True) if (item := _item(one, dossier))]
+    dossiers = {one.invocation.id: one for one in await open_dossiers(visit, [one.invocation_id for one in batch])}
+    asked = [(one, dossiers[one.invocation_id]) for one in batch if one.invocation_id in dossiers]
+    items = [item for one, dossier in asked if (item := _item(one, dossier))]
     return BatchPage(
         action=_url(batch[0]),
         items=tuple(_compared(items, batch)),
@@ -172,6 +174,8 @@ def _compared(items: Sequence[BatchItem], batch: Sequence[Question]) -> Iterator
 def _against(grounds: Grounds) -> Iterator[str]:
     if grounds.is_suspended:
         yield "its agent is suspended"
+    if is_disguised(grounds):
+        yield "some of its text is hidden, or made to look like another"
     if grounds.earlier:
         yield "the same call was made before"
     if grounds.alarms:

@@ -12,6 +12,7 @@ from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal
 from hub.invocations.trying import Tried, try_connection
+from hub.pins import waiting_now
 from hub.registry import Connection, ConnectionChange, is_same_system
 from hub.storage import now
 from hub.web.inert import inert
@@ -103,9 +104,10 @@ async def connection_page(visit: Visit, *, typed: str = "", problem: str = "") -
     async with visit.runtime.database.reading() as tx:
         owners = await get_many(tx, [connection.owner_id] if connection.owner_id else [])
         outage = next((one for one in await outages_now(tx) if one.connection_id == connection.id), None)
+        changed = await waiting_now(tx)
         moment = await now(tx)
     page = ConnectionPage(
-        line=connection_line(connection, owners, outage),
+        line=connection_line(connection, owners, outage, changed.get(connection.id)),
         base_url=typed or connection.base_url,
         secret_fields=spec.auth.secret_fields,
         may_correct=_may_correct(visit.person, connection),

@@ -8,14 +8,17 @@ from datetime import datetime
 from connectors.sdk.spec import OperationSpec
 from hub import dryrun
 from hub.approvals.mandates import people_of
+from hub.budgets import Stop
 from hub.core.errors import NotFound
 from hub.dryrun import TrackRecord
 from hub.identity.directory import get_many
 from hub.identity.principals import Principal, PrincipalKind
+from hub.invocations.braking import stops_on
 from hub.invocations.looking import note_looks
 from hub.invocations.made_before import made_before
 from hub.invocations.masking import as_seen_by
 from hub.invocations.queries import answers_for, concerned, look_at
+from hub.invocations.states import State
 from hub.invocations.undoing import UndoOffer, undo_offer
 from hub.invocations.values import Invocation
 from hub.registry import Connection, read_current
@@ -39,6 +42,10 @@ class Known:
     earlier: Invocation | None = None
     """The same call as it was made before, if it was, and people are asked about this one."""
     may_see_earlier: bool = False
+    stops: tuple[Stop, ...] = ()
+    """The kill switches that hold it back while it waits for people."""
+    may_see_undone: bool = False
+    """Whether whoever looks may look at the call that it takes back, too."""
 
     def name_of(self, principal_id: str | None) -> str:
         """Return the display name of somebody who takes part; nobody is the hub itself."""
@@ -106,7 +113,8 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
     await note_looks(visit.session.caller, [looked_at], visit.own_authority, visit.runtime)
     invocation = await as_seen_by(visit.session.caller, looked_at, visit.runtime)
     earlier = await _earlier(visit, invocation)
-    may_see_earlier = earlier is not None and await _may_see(visit, earlier)
+    may_see_earlier = earlier is not None and await _may_see(visit, earlier.id)
+    may_see_undone = invocation.undoes is not None and await _may_see(visit, invocation.undoes)
     async with visit.runtime.database.reading() as tx:
         tool = await read_current(
             tx,
@@ -130,6 +138,8 @@ async def open_dossier(visit: Visit, invocation_id: str) -> Dossier:
             at=await now(tx),
             earlier=earlier,
             may_see_earlier=may_see_earlier,
+            may_see_undone=may_see_undone,
+            stops=await stops_on(tx, invocation) if invocation.state is State.AWAITING_APPROVAL else (),
         )
 
 
@@ -140,9 +150,9 @@ async def _earlier(visit: Visit, invocation: Invocation) -> Invocation | None:
         return await made_before(tx, invocation)
 
 
-async def _may_see(visit: Visit, earlier: Invocation) -> bool:
+async def _may_see(visit: Visit, invocation_id: str) -> bool:
     try:
-        await look_at(visit.runtime, visit.session.caller, earlier.id)
+        await look_at(visit.runtime, visit.session.caller, invocation_id)
     except NotFound:
         return False
     return True

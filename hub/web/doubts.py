@@ -10,6 +10,7 @@ from hub.core.errors import Conflict, InputError, NotFound
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal
+from hub.invocations.reconcile import looks_again_at
 from hub.invocations.resolve import (
     Finding,
     Resolution,
@@ -81,6 +82,8 @@ class DoubtPage:
     grounds: Grounds
     found: tuple[FoundLine, ...]
     needed: int
+    looks_again: At | None = None
+    """When the hub looks again itself; None: it cannot find out."""
     action: str = ""
     """Where the form goes; empty for those who take part themselves."""
     reason: str = ""
@@ -146,6 +149,7 @@ async def _shown(visit: Visit, *, problem: str = "", status: int = 200) -> Respo
         found = await findings_on(tx, invocation.id)
         people = await get_many(tx, [one.operator_id for one in found])
         is_open = await may_settle(tx, visit.person, invocation)
+    again = looks_again_at(invocation, dossier.operation, dossier.connection)
     page = DoubtPage(
         id=invocation.id,
         card=_card(dossier),
@@ -154,6 +158,7 @@ async def _shown(visit: Visit, *, problem: str = "", status: int = 200) -> Respo
         grounds=grounds_of(dossier, record),
         found=tuple(_found_line(one, people, dossier) for one in found),
         needed=operators_needed(invocation),
+        looks_again=None if again is None else at(again, now=dossier.at),
         action=f"{PATH}/{invocation.id}" if is_open else "",
         reason=visit.form.one("reason"),
         problem=problem,

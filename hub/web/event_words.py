@@ -1,6 +1,7 @@
 """One event of an invocation in words: what happened, what of it matters most, and the facts that are left."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -43,11 +44,13 @@ _DECIDED_AGAIN: Final = frozenset(
 _DECISION: Final = ("action", "outcome", "rule_ids", "obligations", "alarms", "terms", "also")
 _ACTIONS: Final[Mapping[str, str]] = {
     "propose": "asking for it",
-    "autocommit": "going without a question",
+    "autocommit": "carrying it out without a question",
     "commit": "sending it",
     "approve": "this approval",
     "break_glass": "going without approval",
 }
+_UNASKED: Final = "autocommit"
+_SEAT: Final = re.compile(r"(?P<group>[^:]+):(?P<count>\d+)(?P<stage> in stage \d+)? \((?P<rule>.+)\)")
 _GIVEN_BY: Final = {"grant": "under a standing grant", "nobody": "by nobody who was asked"}
 _PEOPLE: Final = ("by", "operator", "voter", "voters", "in_place_of", "giver")
 """Facts that name people by their ids."""
@@ -98,9 +101,16 @@ def _put_in_words(facts: dict[str, Json]) -> None:
 def _decision(said: Mapping[str, Json]) -> str:
     what = _ACTIONS.get(said["action"], said["action"])
     if said.get("obligations"):
-        return f"policy asks for {', '.join(said['obligations'])} for {what}"
+        asked = " and ".join(map(_seat, said["obligations"]))
+        return f"policy asks for approval by {asked}{'' if said['action'] == _UNASKED else f' for {what}'}"
     does = "allows" if said["outcome"] == "allowed" else "forbids"
     return f"policy {does} {what} ({', '.join(said['rule_ids']) or 'no rule allows it'})"
+
+
+def _seat(asked: str) -> str:
+    """Return whom an obligation asks, in words; it is on record as its group, how many of it, and its rule."""
+    found = _SEAT.fullmatch(asked)
+    return f"{found['count']} of {found['group']}{found['stage'] or ''} (rule {found['rule']})" if found else asked
 
 
 def _word(kind: EventKind, facts: dict[str, Json]) -> Word:

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from connectors.sdk.preview import Blast
+from connectors.sdk.spec import OperationSpec
 from hub import standing
 from hub.core.errors import Conflict, FreshLoginNeeded, InputError, NotFound
 from hub.core.money import minor_units, money
@@ -112,11 +114,23 @@ async def _new_page(visit: Visit) -> NewGrantPage:
         tool=invocation.tool_name,
         group=" and ".join(one.whom for one in invocation.question.obligations),
         environment=invocation.environment,
-        reach=f"{preview.blast.rows:,} records and {preview.blast.parties:,} parties in one call",
+        reach=_reach(preview.blast),
         side_effects=tuple((inert_name(one.kind), inert_name(one.recipient)) for one in preview.side_effects),
         fields=await _fields(visit, dossier),
+        free=_free(dossier.operation),
         currency=preview.blast.currency or "",
     )
+
+
+def _reach(blast: Blast) -> str:
+    records, parties = "record" if blast.rows == 1 else "records", "party" if blast.parties == 1 else "parties"
+    return f"{blast.rows:,} {records} and {blast.parties:,} {parties} in one call"
+
+
+def _free(operation: OperationSpec) -> tuple[str, ...]:
+    """Return the arguments that no limit can hold: those that the operation does not expose as a fact."""
+    exposed = {pointer.removeprefix("/").replace("~1", "/").replace("~0", "~") for pointer in operation.facts.values()}
+    return tuple(name for name in operation.input_schema.get("properties", {}) if name not in exposed)
 
 
 async def _fields(visit: Visit, dossier: Dossier) -> tuple[LimitField, ...]:

@@ -15,7 +15,7 @@ from hub.web.inert import inert, inert_name
 from hub.web.moments import at, span
 from hub.web.plan_views import plan_box, state_word
 from hub.web.state_words import TAKEN_BACK_SINCE
-from hub.web.views.grounds import Earlier, Grounds, Guard, Reach, RuleLine, SideLine, Sureness, Undo
+from hub.web.views.grounds import Earlier, Grounds, Guard, Reach, RuleLine, SideLine, Sureness, TakenBack, Undo
 from hub.web.wording import FIDELITIES, REVERSALS, Tone, Word, undo_word
 
 _NO_RECORD: Final = Word(label="no record yet", meaning="")
@@ -36,7 +36,9 @@ def grounds_of(known: Known, record: PreviewRecord) -> Grounds:
         alarms=alarm_lines(invocation),
         masked=", ".join(invocation.masked),
         is_suspended=invocation.state is State.AWAITING_APPROVAL and agent is not None and agent.is_suspended,
+        stops=tuple(one.words for one in known.stops),
         earlier=_earlier(known),
+        takes_back=taken_back_by(known),
         plan=plan_box(preview.steps) if isinstance(preview, PlanPreview) else None,
     )
 
@@ -50,6 +52,14 @@ def _earlier(known: Known) -> Earlier | None:
         state=TAKEN_BACK_SINCE if earlier.taken_back_by else state_word(earlier),
         url=f"/invocations/{earlier.id}" if known.may_see_earlier else "",
     )
+
+
+def taken_back_by(known: Known) -> TakenBack | None:
+    """Return the call that it takes back, where it is an undo."""
+    original_id = known.invocation.undoes
+    if original_id is None:
+        return None
+    return TakenBack(id=original_id, url=f"/invocations/{original_id}" if known.may_see_undone else "")
 
 
 def undo_of(known: Known) -> Undo:

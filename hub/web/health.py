@@ -13,6 +13,7 @@ from hub.channels import webhooks
 from hub.identity.permissions import Permission, demand, may
 from hub.invocations.resolve import count_doubts
 from hub.outbox import Message
+from hub.pins import waiting_now
 from hub.registry import Connection, reading
 from hub.storage import now
 from hub.web.doubts import PATH
@@ -23,6 +24,7 @@ from hub.web.wording import Word
 
 _WELL: Final = Word(label="well", meaning="Every part that was looked at is well.", tone="good")
 _ILL: Final = Word(label="needs a look", meaning="At least one part needs a look.", tone="bad")
+_NAMED: Final = 5
 _QUIET: Final = Word(label="off", meaning="", tone="neutral")
 
 
@@ -40,11 +42,13 @@ async def show_health(visit: Visit) -> Response:
         outages = {one.connection_id: one for one in await outages_now(tx)}
         gone = [one.name for one in await webhooks.disabled(tx)]
         doubts = await count_doubts(tx)
+        changed = {one.connector for one in (await waiting_now(tx)).values()}
     engine = "SQLite" if runtime.database.is_sqlite else "PostgreSQL"
     lines = (
         HealthLine(part="Database", state=_WELL, detail=f"{engine} answers in {milliseconds} ms."),
         _audit_line(checkpoint),
         _doubts_line(doubts, is_operator=may(visit.person, Permission.RESOLVE_DOUBTS)),
+        _pins_line(sorted(changed)),
         _outbox_line([message for message, _ in lost]),
         *(_webhook_line(name) for name in gone),
         *(_connection_line(connection, outages.get(connection.id)) for connection in connections),
@@ -66,6 +70,14 @@ def _doubts_line(count: int, *, is_operator: bool) -> HealthLine:
     whether = "1 was sent, and whether it was" if count == 1 else f"{count:,} were sent, and whether they were"
     detail = f"{whether} done is not known. {who}, once somebody has looked in the system."
     return HealthLine(part="Writes in doubt", state=_ILL, detail=detail, url=PATH if is_operator else "")
+
+
+def _pins_line(connectors: Sequence[str]) -> HealthLine:
+    if not connectors:
+        return HealthLine(part="Federated servers", state=_WELL, detail="What they say is what was accepted.")
+    named = f"{', '.join(connectors[:_NAMED])}{' and others' if len(connectors) > _NAMED else ''}"
+    detail = f"Servers say otherwise than was accepted of {named}; agents are not shown it before its owner accepts it."
+    return HealthLine(part="Federated servers", state=_ILL, detail=detail, url="/pins")
 
 
 def _outbox_line(lost: Sequence[Message]) -> HealthLine:

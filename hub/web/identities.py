@@ -6,7 +6,7 @@ from hub.core.errors import Conflict, InputError, NotFound
 from hub.identity.foreign_people import link, unlink
 from hub.identity.issuers import Issuer
 from hub.identity.permissions import Permission, demand
-from hub.web.people import person_shown
+from hub.web.person import person_shown
 from hub.web.visits import Visit, redirect_telling
 
 

@@ -7,11 +7,11 @@ or imitate. Each of them becomes a visible mark with its code point, and nothing
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from itertools import groupby
 from operator import itemgetter
-from typing import Final
+from typing import Final, cast
 
 SHOWN_AT_ONCE: Final = 600
 """Characters shown before the rest folds away behind "show the remaining"."""
@@ -112,6 +112,19 @@ def _pieces(flagged: Sequence[tuple[str, bool]], kind: Kind) -> Iterator[Piece]:
             yield from (_mark(character) for character in characters)
         else:
             yield Piece(text="".join(characters), kind=kind)
+
+
+def is_disguised(shown: object) -> bool:
+    """Return whether anything in what a page shows has a warning: a value of a view, or text, or several of either."""
+    match shown:
+        case Inert():
+            return bool(shown.warning)
+        case tuple():
+            return any(is_disguised(one) for one in cast("tuple[object, ...]", shown))
+        case _ if is_dataclass(shown):
+            return any(is_disguised(getattr(shown, one.name)) for one in fields(shown))
+        case _:
+            return False
 
 
 def warning_about(text: str) -> str:

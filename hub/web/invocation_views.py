@@ -15,7 +15,7 @@ from hub.web.catalog import tool_url
 from hub.web.comparison import comparison, plain_fields
 from hub.web.dossier import Dossier
 from hub.web.field_words import FieldWords, arguments_words
-from hub.web.grounds import alarm_lines, undo_of
+from hub.web.grounds import alarm_lines, taken_back_by, undo_of
 from hub.web.inert import inert, inert_name
 from hub.web.moments import At, at
 from hub.web.plan_views import progress_lines, state_word
@@ -23,7 +23,8 @@ from hub.web.readable import readable
 from hub.web.side_by_side import member
 from hub.web.state_words import TAKEN_BACK_SINCE
 from hub.web.tool import json_text
-from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage
+from hub.web.views.invocation import ConflictLine, EventLine, InvocationPage
+from hub.web.views.invocation_line import InvocationLine
 from hub.web.wording import TIERS, Word, effect_word, undo_word
 
 _VERDICTS: Final = {
@@ -92,7 +93,7 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...], *, may_sett
         undo_word=undo_word(dossier.operation.reversal, is_proven=dossier.undo_proven),
         undone_by=dossier.undo.undone_by.id if dossier.undo.undone_by else "",
         undoing=state_word(dossier.undo.undone_by) if dossier.undo.undone_by else None,
-        undoes=invocation.undoes or "",
+        takes_back=taken_back_by(dossier),
         conflict=tuple(_conflict_line(line, words) for line in invocation.conflict),
         steps=progress_lines(invocation),
         plan_url=f"/invocations/{invocation.part.plan_id}" if invocation.part else "",

@@ -16,9 +16,7 @@ class Entry:
     count: int = 0
 
 
-def menu_of(
-    person: Principal, *, waiting: int, doubts: int, owns_things: bool, is_acted_for: bool
-) -> tuple[Entry, ...]:
+def menu_of(person: Principal, *, waiting: int, doubts: int, owns_things: bool, has_agents: bool) -> tuple[Entry, ...]:
     """Return what somebody may open, in its order; the first is where they come in.
 
     `waiting` and `doubts` are how many questions and writes in doubt wait for them.
@@ -32,7 +30,7 @@ def menu_of(
         (sees_catalog, Entry(key="tools", url="/", label="Tools")),
         (True, Entry(key="approvals", url="/approvals", label="Approvals", count=waiting)),
         (True, Entry(key="invocations", url="/invocations", label="My invocations")),
-        (is_acted_for, Entry(key="acting", url="/acting", label="Agents that act for me")),
+        (has_agents, Entry(key="acting", url="/acting", label="Agents that act for me")),
         (sees_catalog, Entry(key="servers", url="/servers", label="Servers")),
         (allows(Permission.MANAGE_ACCOUNTS), Entry(key="people", url="/people", label="People")),
         (allows(Permission.SEE_POLICY), Entry(key="policy", url="/policy", label="Policy")),

@@ -44,7 +44,7 @@ async def set_own_limit(visit: Visit) -> Response:
         new = limit_in(form, per=own.per, subject=own.id, told=await cost_units(tx))
         await budgets.set_limit(tx, new, visit.own_authority)
 
-    return await _change(visit, change, "The limit counts from the next call on.")
+    return await _change(visit, change, "The limit counts from the next call on.", is_new=True)
 
 
 async def change_own_limit(visit: Visit) -> Response:
@@ -77,16 +77,18 @@ async def _one_of_mine(tx: Tx, visit: Visit, mine: Sequence[Own]) -> Limit:
     raise NotFound("There is no such limit on anything of yours.")
 
 
-async def _change(visit: Visit, change: Callable[[Tx, Sequence[Own]], Awaitable[None]], done: str) -> Response:
+async def _change(
+    visit: Visit, change: Callable[[Tx, Sequence[Own]], Awaitable[None]], done: str, *, is_new: bool = False
+) -> Response:
     try:
         async with visit.runtime.database.transaction() as tx:
             await change(tx, await budgets.owned(tx, visit.person.id))
     except (InputError, Conflict, NotFound, Forbidden) as error:
-        return await _page(visit, problem=error.message)
+        return await _page(visit, problem=error.message, of_new=is_new)
     return redirect_telling(visit, PATH, done)
 
 
-async def _page(visit: Visit, *, problem: str = "") -> Response:
+async def _page(visit: Visit, *, problem: str = "", of_new: bool = False) -> Response:
     async with visit.runtime.database.reading() as tx:
         mine = await budgets.owned(tx, visit.person.id)
         used, moment = await budgets.used_now(tx, mine), await now(tx)
@@ -100,10 +102,11 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
         ),
         mine=tuple(_choices(mine, chosen)),
         measures=tuple(Choice(value=one.value, label=MEASURES[one], is_chosen=one == measure) for one in _MEASURES),
-        amount=visit.form.one("amount") if problem else "",
-        unit=visit.form.one("unit") if problem else "",
-        window=visit.form.one("window") if problem else "",
-        problem=problem,
+        amount=visit.form.one("amount") if of_new else "",
+        unit=visit.form.one("unit") if of_new else "",
+        window=visit.form.one("window") if of_new else "",
+        problem="" if of_new else problem,
+        problem_of_new=problem if of_new else "",
     )
     status = 400 if problem else 200
     title = "Limits of what is mine"

@@ -8,7 +8,7 @@ from hub.identity.owners import give_client, owner_named
 from hub.identity.permissions import Permission, demand
 from hub.registry import ConnectionChange
 from hub.web.connection import connection_found, connection_page
-from hub.web.people import person_shown
+from hub.web.person import person_shown
 from hub.web.tool import tool_page, tool_shown
 from hub.web.visits import Visit, redirect_telling
 

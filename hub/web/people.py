@@ -19,44 +19,35 @@ from hub.identity.accounts import (
     suspend,
 )
 from hub.identity.authority import Authority
-from hub.identity.client_documents import document_of, register_document
+from hub.identity.client_documents import register_document
 from hub.identity.clients import (
     ClientAuthentication,
     NewAgent,
     create_agent,
-    find_client,
     limit_client,
     set_binding,
     set_redirects,
 )
-from hub.identity.declarations import Statement, agent_versions, state
+from hub.identity.declarations import Statement, state
 from hub.identity.directory import get, get_many, page
-from hub.identity.expiring import held_secrets
-from hub.identity.foreign_people import identities_of
-from hub.identity.invitations import invite, open_until
+from hub.identity.invitations import invite
 from hub.identity.owners import owner_named
-from hub.identity.passkeys import passkeys_of, remove_all
+from hub.identity.passkeys import remove_all
 from hub.identity.permissions import Permission, demand
 from hub.identity.principals import Principal, PrincipalKind, Role
 from hub.registry import EVERYTHING, allowable_servers, check_servers, connector_scopes
-from hub.storage import Tx, now
+from hub.storage import Tx
 from hub.web.forms import Form
 from hub.web.inert import inert_name
 from hub.web.invitations import show_link
-from hub.web.moments import at
 from hub.web.people_views import (
     agent_line,
     choices,
-    identity_lines,
-    linkable_issuers,
     person_line,
-    person_page,
     role_choices,
-    secret_lines,
     server_choices,
-    unknown_scopes,
-    version_lines,
 )
+from hub.web.person import demand_answering, person_shown
 from hub.web.views.people import (
     GroupLine,
     NewAgentForm,
@@ -146,12 +137,6 @@ async def add_group(visit: Visit) -> Response:
     return redirect_telling(visit, "/people", _NOTICES["group"])
 
 
-async def show_person(visit: Visit) -> Response:
-    """Show one account."""
-    demand(visit.person, Permission.MANAGE_ACCOUNTS)
-    return await person_shown(visit)
-
-
 async def change_groups(visit: Visit) -> Response:
     """Put an account into exactly the groups that are ticked."""
     names = frozenset(visit.form.all("groups"))
@@ -186,13 +171,14 @@ async def change_limits(visit: Visit) -> Response:
 
 async def change_statement(visit: Visit) -> Response:
     """Set which model and prompt an agent's owner states."""
+    await demand_answering(visit)
     statement = Statement(model=visit.form.one("model"), prompt=visit.form.one("prompt"))
 
     async def change(tx: Tx, principal_id: str, authority: Authority) -> Principal:
         await state(tx, principal_id, statement, authority)
         return await get(tx, principal_id)
 
-    return await _change(visit, change, done="changed")
+    return await _changed(visit, change, done="changed")
 
 
 async def change_email(visit: Visit) -> Response:
@@ -267,6 +253,12 @@ async def resume_person(visit: Visit) -> Response:
 
 async def _change(visit: Visit, change: Callable[[Tx, str, Authority], Awaitable[Principal]], *, done: str) -> Response:
     demand(visit.person, Permission.MANAGE_ACCOUNTS)
+    return await _changed(visit, change, done=done)
+
+
+async def _changed(
+    visit: Visit, change: Callable[[Tx, str, Authority], Awaitable[Principal]], *, done: str
+) -> Response:
     principal_id = visit.request.path_params["principal_id"]
     try:
         async with visit.runtime.database.transaction() as tx:
@@ -315,48 +307,6 @@ async def _people_page(tx: Tx, viewer: Principal, *, after: str | None) -> Peopl
         new_group=NewGroupForm(),
         more_url=f"/people?after={last}" if last else "",
     )
-
-
-async def person_shown(visit: Visit, *, problem: str = "") -> Response:
-    """Show one account as it stands now, and what stood against the change that was asked for."""
-    async with visit.runtime.database.reading() as tx:
-        principal = await get(tx, visit.request.path_params["principal_id"])
-        owners = await get_many(tx, [principal.owner_id] if principal.owner_id else [])
-        client = await find_client(tx, principal.id)
-        versions = await agent_versions(tx, principal.id, limit=20)
-        declarers = await get_many(tx, [one.declared_by for one in versions if one.declared_by])
-        moment = await now(tx)
-        titles = await groups(tx)
-        allowable = await allowable_servers(tx)
-        held = await held_secrets(tx, principal.id)
-        document = await document_of(tx, principal.id)
-        passkeys = await passkeys_of(tx, principal.id)
-        identities = await identities_of(tx, principal.id)
-        until = await open_until(tx, principal.id)
-        scopes = await connector_scopes(tx)
-    has_secrets = client is not None and client.authentication is ClientAuthentication.SECRET
-    named = {**dict.fromkeys(sorted(principal.allowed_servers), "not there any more"), **allowable}
-    view = replace(
-        person_page(principal, owners, titles),
-        server_choices=server_choices(named, principal.allowed_servers),
-        known_scopes=tuple(scopes),
-        unknown_scopes=unknown_scopes(principal, scopes),
-        can_have_secrets=has_secrets,
-        known_by=document or "",
-        secrets=secret_lines(held, moment),
-        model=str(versions[0].declaration["model"]) if versions else "",
-        prompt=str(versions[0].declaration["prompt"]) if versions else "",
-        versions=version_lines(versions, declarers, moment),
-        redirect_uris=client.redirect_uris if client else (),
-        passkeys=len(passkeys),
-        invited_until=None if until is None else at(until, now=moment),
-        is_newcomer=client is not None and client.is_newcomer,
-        needs_bound_tokens=principal.needs_bound_tokens,
-        identities=identity_lines(identities, visit.runtime.issuers, moment),
-        linkable=linkable_issuers(principal, identities, visit.runtime.issuers),
-        problem=problem,
-    )
-    return show(visit, _shown("person.html", principal.display_name, view, problem=problem))
 
 
 def _shown(template: str, title: str, view: object, *, problem: str) -> Shown:

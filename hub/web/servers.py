@@ -5,11 +5,12 @@ from typing import Final
 
 from starlette.responses import Response
 
-from hub import budgets
+from hub import budgets, pins
 from hub.budgets import Outage
 from hub.identity.directory import get_many
 from hub.identity.permissions import Permission, demand, may
 from hub.identity.principals import Principal
+from hub.pins import Change
 from hub.registry import EVERYTHING, Connection, Environment, reading
 from hub.registry.visibility import server_name
 from hub.web.inert import inert_name
@@ -44,12 +45,15 @@ async def _page(visit: Visit, *, problem: str = "") -> Response:
         ids = [*(each.owner_id for each in servers), *(each.owner_id for each in connections)]
         owners = await get_many(tx, [one for one in ids if one is not None])
         outages = {one.connection_id: one for one in await budgets.outages_now(tx)}
+        changed = await pins.waiting_now(tx)
         proposals = await proposal_cards(tx, visit)
     may_make = may(visit.person, Permission.MANAGE_REGISTRY)
     url = visit.runtime.public_url
     page = ServersPage(
         servers=tuple(server_line(server, owners, default=default, public_url=url) for server in servers),
-        connections=tuple(connection_line(one, owners, outages.get(one.id)) for one in connections),
+        connections=tuple(
+            connection_line(one, owners, outages.get(one.id), changed.get(one.id)) for one in connections
+        ),
         shows_connections=bool(connections) or runs_the_hub(visit.person),
         may_connect=may_make,
         proposals=proposals,
@@ -71,7 +75,7 @@ def may_see(person: Principal, connection: Connection) -> bool:
 
 
 def connection_line(
-    connection: Connection, owners: Mapping[str, Principal], outage: Outage | None = None
+    connection: Connection, owners: Mapping[str, Principal], outage: Outage | None = None, change: Change | None = None
 ) -> ConnectionLine:
     """Return a connection as a line of the list."""
     return ConnectionLine(
@@ -83,6 +87,7 @@ def connection_line(
         generation=connection.generation,
         owner=owner_name(connection.owner_id, owners),
         state=connection_state(connection, outage),
+        change_url="" if change is None else f"/pins/{change.id}",
     )
 
 

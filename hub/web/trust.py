@@ -75,8 +75,7 @@ async def show_agent_trust(visit: Visit) -> Response:
             _line(inert_name(name), name, await trust_of(tx, bond), _look(visit.person, tools[bond.tool_id], bond))
             for name, bond in bonds
         ]
-    back = f"/people/{agent_id}" if may(visit.person, Permission.MANAGE_ACCOUNTS) else "/"
-    page = TrustPage(subject=inert_name(agent.display_name), back_url=back, lines=tuple(lines))
+    page = TrustPage(subject=inert_name(agent.display_name), back_url=f"/people/{agent_id}", lines=tuple(lines))
     return show(visit, Shown(template="trust.html", title="Trust", page=page, here="people"))
 
 

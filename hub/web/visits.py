@@ -15,10 +15,12 @@ from hub.core.errors import Forbidden, HubError, NotFound
 from hub.core.tracing import trace_id_of
 from hub.identity.acting import is_anybody_acting_for
 from hub.identity.authority import Authority
+from hub.identity.directory import agents_of
 from hub.identity.known_browsers import mark_cookie_name
 from hub.identity.permissions import Permission, may
 from hub.identity.principals import Principal
 from hub.identity.sessions import WebSession, cookie_name, session_of, touch_session
+from hub.invocations.queries import asked_for
 from hub.invocations.resolve import count_doubts
 from hub.invocations.runtime import Runtime
 from hub.web.forms import MAX_BODY, Form, check_address, check_origin, read_form
@@ -76,7 +78,7 @@ class Visit(Guest):
     waiting: int = 0
     doubts: int = 0
     owns_things: bool = False
-    is_acted_for: bool = False
+    has_agents: bool = False
     has_slack: bool = False
 
     @property
@@ -181,7 +183,9 @@ class Doorway:
     async def _visit(self, guest: Guest, session: WebSession) -> Visit:
         async with self.runtime.database.reading() as tx:
             owns_things = await owns_anything(tx, session.principal.id)
-            is_acted_for = await is_anybody_acting_for(tx, session.principal.id)
+            asked = await asked_for(tx, session.principal.id)
+            owned = await agents_of(tx, session.principal.id)
+            has_agents = bool(owned) or await is_anybody_acting_for(tx, session.principal.id, asked)
             doubts = await count_doubts(tx) if may(session.principal, Permission.RESOLVE_DOUBTS) else 0
         return Visit(
             request=guest.request,
@@ -192,7 +196,7 @@ class Doorway:
             waiting=await self.waiting(self.runtime, session.principal),
             doubts=doubts,
             owns_things=owns_things,
-            is_acted_for=is_acted_for,
+            has_agents=has_agents,
             has_slack=self.has_slack,
         )
 
@@ -233,7 +237,7 @@ def viewer_of(visit: Visit) -> Viewer:
             waiting=visit.waiting,
             doubts=visit.doubts,
             owns_things=visit.owns_things,
-            is_acted_for=visit.is_acted_for,
+            has_agents=visit.has_agents,
         ),
         has_slack=visit.has_slack,
         sees_waiting=may(visit.person, Permission.SEE_WAITING),

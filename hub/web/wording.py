@@ -132,7 +132,8 @@ REVERSALS: Final[Mapping[Reversal, Word]] = {
 UNDO_UNPROVEN: Final = Word(
     label="Undo declared, not proven",
     meaning="The connector declares a call that takes it back, and nobody has shown that with exactly this tool: the "
-    "contract kit has not done and undone it on a live system. Policy decides as if it could not be undone.",
+    "contract kit has not done and undone it on a live system. What was found through another MCP server, "
+    "whose code may change unseen, does not count. Policy decides as if it could not be undone.",
     tone="warn",
 )
 

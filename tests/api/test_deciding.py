@@ -1,6 +1,7 @@
 """Deciding and judging over the API: batches and reviews tell all that a question tells, and nothing that is masked."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -13,10 +14,13 @@ from upstream.fixtures import Upstream
 from upstream.mailing import ATTACHED
 from world import World, settle
 
+from hub.api.access import Acting
+from hub.api.approvals import all_shown_to
 from hub.audit import EventKind, events_of
 from hub.core.errors import NotFound
 from hub.identity.accounts import suspend
 from hub.identity.sessions import SESSION_COOKIE, open_session
+from hub.invocations.batch import waiting_together
 from hub.invocations.queries import look_at
 from hub.invocations.states import State
 from hub.keys import Keyring
@@ -66,6 +70,18 @@ async def test_a_batch_tells_of_each_question_what_the_question_itself_tells(
     assert last["preview"]["not_covered"] == [ATTACHED]
     assert last["invocation"]["arguments"] == {"text": "attached: the bill", "recipient": "thief@evil.example"}
     assert last["is_agent_suspended"]
+
+
+async def test_a_list_leaves_out_what_nobody_may_look_at_any_more(world: World) -> None:
+    await connect_mailing(world)
+    asked = [await asked_to_send(world, "hello", to) for to in ("ann@example.org", "rita@example.org")]
+    async with world.runtime.database.reading() as tx:
+        ((first, last),) = await waiting_together(tx, world.ann)
+    ann = Acting(caller=caller_of(world.ann), session=None, trace_id="")
+
+    shown = await all_shown_to(ann, [first, replace(first, invocation_id="inv_gone"), last], world.runtime)
+
+    assert [one.invocation_id for one in shown] == [one.id for one in asked]
 
 
 async def test_a_batch_shows_nobody_what_policy_hides_from_them(world: World, ann: httpx2.AsyncClient) -> None:

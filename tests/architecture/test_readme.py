@@ -13,8 +13,8 @@ from architecture.tree import ROOT, Tree
 from hub.cli import command_line
 from hub.identity.clients import AUTHENTICATION_METHODS
 from hub.identity.grants_types import GRANT_TYPES
-from hub.mcp.hub_tools import HUB_TOOLS
-from hub.registry import ServerDefinition
+from hub.registry import MOST_LISTED, Listing, ServerDefinition
+from hub.registry.names import HUB_TOOLS
 from hub.settings import Settings
 
 app = command_line()
@@ -63,11 +63,24 @@ def test_every_command_shown_is_one_of_the_hub(place: str, words: str) -> None:
         command = command.commands[word]
 
 
+def test_the_file_of_settings_that_it_names_is_never_committed() -> None:
+    assert "a file `.env`" in TEXT
+    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 def test_the_server_that_it_declares_can_be_declared() -> None:
     shown = re.search(r"^```json file=desk\.json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 
     assert shown is not None
     assert [one.published_name for one in ServerDefinition.model_validate_json(shown[1]).tools] == ["search", "add"]
+
+
+def test_how_servers_list_their_tools_is_told_with_the_number() -> None:
+    listing = re.search(r"every tool that its caller may use, up to (\d+) of\s", TEXT)
+
+    assert listing is not None
+    assert int(listing[1]) == MOST_LISTED
+    assert {"all", "search"} <= {one.value for one in Listing}
 
 
 def test_the_program_that_it_allows_can_be_allowed() -> None:

@@ -137,7 +137,7 @@ async def test_a_call_beyond_those_under_way_is_refused_and_told_when_to_come_ag
     assert (refused.state, refused.error_code) == (State.DENIED, "over_budget")
     assert told.structured["retryable"] is True
     assert 1 <= told.structured["retry_after_seconds"] <= 5
-    assert f"1 calls at the same time for one {per}. One of them must end first; try again in 5 seconds." in told.text
+    assert f"1 call at the same time for one {per}. One of them must end first; try again in 5 seconds." in told.text
 
 
 async def test_a_read_a_write_and_a_repeat_leave_their_places(world: World) -> None:

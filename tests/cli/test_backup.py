@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.cli import command_line
+from hub.core.errors import InputError
 from hub.storage.copying import AT_ONCE, copy_database
 
 app = command_line("backup")
@@ -97,6 +98,16 @@ def test_no_file_is_written_over(home: Path, tmp_path: Path, there: str) -> None
     assert "copy.db" in told.stderr
     assert (tmp_path / there).read_text() == "another"
     assert home.exists()
+
+
+def test_a_file_that_comes_while_it_copies_stays_as_it_is(home: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+
+    with pytest.raises(InputError, match=r"copy\.db cannot be made: File exists"):
+        copy_database(home / "toolhub.db", copy, lambda _done, _of_all: copy.write_text("another"))
+
+    assert copy.read_text() == "another"
+    assert [one.name for one in tmp_path.glob("copy.db*")] == ["copy.db"]
 
 
 def test_what_is_damaged_is_told_and_leaves_no_copy(home: Path, tmp_path: Path) -> None:

@@ -175,3 +175,25 @@ def test_a_file_that_is_no_recording_is_said(toolhub: CliRunner, tmp_path: Path)
 
     assert told.exit_code == 1
     assert "is no recording of this release" in told.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("command", [["check", HONEST], ["record", HONEST, "recording.json"]], ids=["check", "record"])
+def test_the_address_of_a_connection_is_tried_only_after_a_question(
+    toolhub: CliRunner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOOLHUB_SECRET_TOKEN", upstream.token)
+    toolhub.invoke(app, ["connector", "publish", HONEST])
+    made = toolhub.invoke(app, ["connector", "connect", "upstream", "shop", "--base-url", upstream.base_url])
+    assert made.exit_code == 0, made.output
+    seen = len(upstream.store.requests())
+
+    refused = toolhub.invoke(app, ["connector", *command, "--on", f"{upstream.base_url}/"], input="n\n")
+    unasked = toolhub.invoke(app, ["connector", *command, "--on", upstream.base_url])
+    untouched = len(upstream.store.requests()) == seen
+    tried = toolhub.invoke(app, ["connector", *command, "--on", upstream.base_url, "--yes"])
+
+    assert (refused.exit_code, unasked.exit_code, untouched) == (1, 1, True)
+    assert "where connections of this hub lead (shop)" in " ".join(refused.stderr.split())
+    assert "Try it there all the same" not in tried.output
+    assert len(upstream.store.requests()) > seen

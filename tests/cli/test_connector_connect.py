@@ -42,6 +42,7 @@ def test_a_connection_is_tried_when_made_and_corrected_until_it_works(
     assert "Connected shop" in made.output
     assert "cannot be reached" in made.output
     assert "Nothing listens at the system's address" in " ".join(made.output.split())
+    assert "certificate" not in made.output
     assert "toolhub connector correct shop" in made.output
     assert refused.exit_code == 1
     assert "does not accept the credential" in refused.output
@@ -107,3 +108,18 @@ def test_where_no_hub_has_run_the_list_has_what_is_installed(tmp_path: Path, mon
     assert "tryton" in told.stdout
     assert "Connections none" in " ".join(told.stdout.split())
     assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("upsteam", "There is no connector 'upsteam'. Did you mean upstream?"),
+        ("xyzzy", "There is no connector 'xyzzy'. `toolhub connector publish` or `import` brings one."),
+        ("tryton", "'tryton' is not published. Run `toolhub connector publish tryton` first."),
+    ],
+)
+def test_a_connector_that_is_not_here_is_refused_with_what_was_meant(toolhub: CliRunner, name: str, says: str) -> None:
+    told = toolhub.invoke(app, ["connector", "connect", name, "shop", "--base-url", "http://127.0.0.1:1"])
+
+    assert told.exit_code == 1
+    assert says in " ".join(told.stderr.split())

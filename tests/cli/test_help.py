@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from hub.cli import command_line
 
-app = command_line("account", "metrics")
+app = command_line("account", "audit", "composite", "metrics", "pins")
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,19 @@ def test_no_help_shows_how_values_are_read(monkeypatch: pytest.MonkeyPatch, comm
     assert said in told.stdout
     assert "<%" not in told.stdout
     assert "list[" not in told.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["pins list", "pins show", "pins look", "pins accept", "pins refuse", "composite declare", "composite list"],
+)
+def test_help_shows_how_a_command_is_given(command: str) -> None:
+    told = CliRunner().invoke(app, [*command.split(), "--help"])
+
+    assert f"Example:  toolhub {command}" in told.stdout
+
+
+def test_where_a_feed_begins_is_not_how_much_it_holds() -> None:
+    told = CliRunner().invoke(app, ["audit", "feed", "--help"], env={"COLUMNS": "200"})
+
+    assert "from this number on, not so many" in " ".join(told.stdout.split())

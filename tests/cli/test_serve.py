@@ -1,4 +1,6 @@
-"""Serving: whose word is taken for where a request came from."""
+"""Serving: whose word is taken for where a request came from, and what a hub makes for itself when it starts."""
+
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -7,7 +9,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from typer.testing import CliRunner
 
+from hub.cli import command_line
+from hub.cli.console import err, out
 from hub.cli.serve import server_config
 from hub.settings import Settings
 
@@ -56,3 +61,33 @@ def test_nobody_can_be_told_to_trust_everybody(monkeypatch: pytest.MonkeyPatch, 
 
     with pytest.raises(ValidationError):
         Settings(_env_file=None)
+
+
+def test_a_restored_database_without_its_key_is_not_given_another_one(
+    connected_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(err, "width", 400)  # however long the path is, it is not cut in two
+    (connected_home / "master.key").unlink()
+
+    told = CliRunner().invoke(command_line("serve"), ["serve", "--port", "0"])
+
+    said = " ".join(told.stderr.split())
+    assert told.exit_code == 1, told.output
+    assert "master.key, the master key under which the keys in this database were made" in said
+    assert "put the file back from where you keep it apart" in said
+    assert not (connected_home / "master.key").exists()
+
+
+def test_a_hub_that_is_new_is_told_from_one_that_was_there(
+    tmp_path: Path, connected_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(out, "width", 400)
+    monkeypatch.setenv("TOOLHUB_MASTER_KEY", "no key")  # it ends by itself, once it has a database
+    there = CliRunner().invoke(command_line("serve"), ["serve", "--port", "0"])
+    monkeypatch.setenv("TOOLHUB_HOME", str(tmp_path / "hoem"))
+    new = CliRunner().invoke(command_line("serve"), ["serve", "--port", "0"])
+
+    assert (connected_home / "toolhub.db").exists()
+    assert "new, empty hub" not in there.stdout
+    assert f"A new, empty hub was made in {tmp_path / 'hoem'}." in new.stdout
+    assert "is not base64" in new.stderr

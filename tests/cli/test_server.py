@@ -40,6 +40,8 @@ def test_a_server_is_checked_made_shown_changed_and_retired(tmp_path: Path) -> N
 
     assert "tool look_up" in checked.stdout
     assert "only those that know tasks" in " ".join(checked.stdout.split())
+    assert "Listing: automatic lists every tool that the caller may use, up to 300" in " ".join(checked.stdout.split())
+    assert "Listing:" not in changed.stdout
     assert "Published in dev: desk." in made.stdout
     assert "Nothing is new" in again.stdout
     assert shown == DESK

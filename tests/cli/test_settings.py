@@ -93,6 +93,7 @@ def test_issuers_have_different_names_and_show_no_secret(tmp_path: Path) -> None
         ("STDIO_SERVERS", '["notes"]', "TOOLHUB_STDIO_SERVERS, at 0: Input should be a JSON object"),
         ("PRIVATE_NETWORKS", '"10.0.0.0/8"', "TOOLHUB_PRIVATE_NETWORKS: Input should be a JSON list"),
         ("PRIVATE_NETWORKS", "10.0.0.0/8", "TOOLHUB_PRIVATE_NETWORKS: Input should be a JSON list"),
+        ("SCRAPE_TOKEN", "short", "TOOLHUB_SCRAPE_TOKEN: Value should have at least 16 characters, not 5"),
         ("PORT", "abc", "TOOLHUB_PORT: Input should be a valid integer"),
         ("PUBLIC_URL", "http://hub.example.org", "TOOLHUB_PUBLIC_URL must begin with https://"),
         (

@@ -33,6 +33,18 @@ ITEMS: Final = upstream.connector.connector.spec
 MISBEHAVING: Final = upstream.misbehaving.connector.spec.model_copy(
     update={"auth": AuthSpec(kind="bearer", secret_fields=("token",))}
 )
+CONNECTION: Final = Connection(
+    id="con_1",
+    name="items",
+    connector="upstream",
+    environment=Environment.DEV,
+    base_url="http://127.0.0.1:1",
+    generation=1,
+    owner_id=None,
+    is_enabled=True,
+    settings={},
+)
+"""One that nobody reaches, for what needs only its name."""
 SECONDS: Final = 20.0
 
 _numbers = itertools.count(1)

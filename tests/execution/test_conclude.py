@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import pytest
-from execution_house import ITEMS
+from execution_house import CONNECTION, ITEMS
 
 from connectors.sdk.errors import Conflict, NotFound, Refused, Unavailable
 from connectors.sdk.preview import Preview
@@ -25,21 +25,9 @@ from hub.execution import (
 )
 from hub.execution.conclude import Evidence
 from hub.execution.outputs import OutputSchemas
-from hub.registry import Connection, Environment
 from sandbox.transcript import Answer, Entry, Fate, Transcript
 
 ITEM = {"id": 5, "name": "ruler", "quantity": 3, "version": 1}
-CONNECTION = Connection(
-    id="con_1",
-    name="items",
-    connector="upstream",
-    environment=Environment.DEV,
-    base_url="http://127.0.0.1:1",
-    generation=1,
-    owner_id=None,
-    is_enabled=True,
-    settings={},
-)
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,16 @@
 """What a system answers at length is read and checked while everybody else goes on."""
 
 import pytest
-from execution_house import ITEMS
+from execution_house import CONNECTION, ITEMS
 from going_on import longest_wait
 
 from connectors.sdk.run import Done, Found
 from hub.execution import Succeeded, Target, conclude
 from hub.execution.conclude import Evidence
 from hub.execution.outputs import OutputSchemas
-from hub.registry import Connection, Environment
 from sandbox.transcript import Transcript
 
 pytestmark = pytest.mark.anyio
-
-CONNECTION = Connection(
-    id="con_1",
-    name="items",
-    connector="upstream",
-    environment=Environment.DEV,
-    base_url="http://127.0.0.1:1",
-    generation=1,
-    owner_id=None,
-    is_enabled=True,
-    settings={},
-)
 
 
 @pytest.mark.parametrize("kind", [Done, Found])

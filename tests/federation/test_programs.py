@@ -79,7 +79,7 @@ async def test_only_what_the_operator_allows_is_started(federated: Federated) ->
     no_such = await federated.undiscovered(unknown)
     not_here = await federated.undiscovered(forbidden)
 
-    assert "operator allows some by setting" in no_such.message
+    assert "operator allows some in TOOLHUB_STDIO_SERVERS" in no_such.message
     assert "runs unconfined, which is not allowed in dev" in not_here.message
     assert Environment.PROD.value not in Program(command=("true",)).environments
 

@@ -1,6 +1,7 @@
 """Leave that is taken back: what an agent had asked for is not sent any more, whoever approves it, and ends."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from world import World
 
 from hub.core.ids import new_id
 from hub.identity.acting import stop_acting
-from hub.identity.clients import limit_client
+from hub.identity.clients import NewAgent, create_agent, limit_client
 from hub.identity.grants import BY_ITS_CLIENT, NARROWED, revoke_grant
 from hub.identity.tables import ConsentRow, GrantRow
 from hub.invocations.commit import claim, send
@@ -21,6 +22,7 @@ from hub.invocations.resume import resume
 from hub.invocations.states import DONE, State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.taken_back import taken_back
+from hub.invocations.values import Invocation
 from hub.storage import Tx, now
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
@@ -110,8 +112,21 @@ async def the_agent_gives_its_tokens_back(world: World, tx: Tx) -> None:
 
 
 async def others_take_back(world: World, tx: Tx) -> None:
-    await leave_is_taken_back(world, tx)
-    await tx.execute(update(ConsentRow).values(user_id=world.ann.id))
+    await leave_is_taken_back(replace(world, rita=world.ann), tx)
+
+
+async def another_agent_loses_all_of_it(world: World, tx: Tx) -> None:
+    scopes = frozenset({"upstream:read"})
+    new = NewAgent(name="other", display_name="Other", owner_id=world.rita.id, allowed_scopes=scopes)
+    other = replace(world, bot=await create_agent(tx, new, world.runtime.authority))
+    await less_is_allowed(other, tx)
+    await leave_is_taken_back(other, tx)
+    await tokens_are_found_stolen(other, tx)
+
+
+async def less_and_then_everything_is_allowed(world: World, tx: Tx) -> None:
+    await less_is_allowed(world, tx)
+    await everything_is_allowed_anew(world, tx)
 
 
 async def it_was_taken_back_before(world: World, tx: Tx) -> None:
@@ -120,21 +135,35 @@ async def it_was_taken_back_before(world: World, tx: Tx) -> None:
     await tx.execute(update(InvocationRow).values(created_at=await now(tx)))
 
 
+async def less_was_allowed_before(world: World, tx: Tx) -> None:
+    await less_is_allowed(world, tx)
+    await tx.execute(update(InvocationRow).values(created_at=await now(tx)))
+
+
 NO_MATTER = [
     everything_is_allowed_anew,
     less_is_allowed_elsewhere,
     the_agent_gives_its_tokens_back,
     others_take_back,
+    another_agent_loses_all_of_it,
+    less_and_then_everything_is_allowed,
     it_was_taken_back_before,
+    less_was_allowed_before,
 ]
 
 
-@pytest.mark.parametrize("change", REASONS)
-async def test_what_was_approved_is_not_sent_and_ends(world: World, change: Change) -> None:
+async def approved_before(world: World, change: Change) -> Invocation:
+    """Return a write that ann has approved, and then something changed."""
     asked = await world.call("item_delete", {"id": 1})
     await world.vote(asked, world.ann)
     async with world.runtime.database.transaction() as tx:
         await change(world, tx)
+    return asked
+
+
+@pytest.mark.parametrize("change", REASONS)
+async def test_what_was_approved_is_not_sent_and_ends(world: World, change: Change) -> None:
+    asked = await approved_before(world, change)
 
     after = await resume(asked.id, world.runtime)
     ended = await resume(asked.id, world.runtime)
@@ -177,10 +206,7 @@ async def test_what_is_taken_back_after_the_re_check_comes_before_the_first_byte
 
 @pytest.mark.parametrize("change", NO_MATTER)
 async def test_what_takes_back_nothing_of_it_changes_nothing(world: World, change: Change) -> None:
-    asked = await world.call("item_delete", {"id": 1})
-    await world.vote(asked, world.ann)
-    async with world.runtime.database.transaction() as tx:
-        await change(world, tx)
+    asked = await approved_before(world, change)
 
     assert (await resume(asked.id, world.runtime)).state is State.VERIFIED
 

@@ -57,6 +57,18 @@ async def test_a_repeat_says_so_and_brings_the_result(world: World) -> None:
 
 
 @one_engine
+@pytest.mark.parametrize("state", [State.PREVIEWING, State.STALE])
+async def test_a_repeat_of_what_nobody_was_asked_about_yet_is_not_told_that_it_is_carried_out(
+    world: World, state: State
+) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+
+    told = envelope(replace(asked, state=state), public_url="http://hub").text
+
+    assert "It is being previewed; nothing has been changed" in told
+    assert "carried out" not in told
+
+
 async def test_the_same_call_in_another_run_is_another_call(world: World) -> None:
     first = await world.call("ticket_create", {"title": "Broken"}, run="r1")
 

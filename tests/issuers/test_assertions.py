@@ -24,13 +24,15 @@ from hub.identity.clients import ClientAuthentication, NewAgent, create_agent, i
 from hub.identity.foreign_people import link, unlink
 from hub.identity.foreign_tokens import ForeignIssuers
 from hub.identity.grants_assertion import ID_JAG, JWT_BEARER
+from hub.identity.grants_exchange import ACCESS_TOKEN, TOKEN_EXCHANGE
 from hub.identity.issuer_keys import IssuerLink
 from hub.identity.issuers import Issuer
 from hub.identity.possession import Place, new_nonce
+from hub.identity.tables import ConsentRow
 from hub.keys import Keyring
 from hub.oauth import oauth_routes
 from hub.outbound import Outbound
-from hub.storage import Database
+from hub.storage import Database, now
 
 pytestmark = pytest.mark.anyio
 
@@ -110,9 +112,24 @@ async def test_the_issuers_word_lets_an_agent_act_for_a_person(there: Trusting) 
     body = answer.json()
     caller = await there.hub.runtime.verifier.verify(body["access_token"], resource=RESOURCE)
     assert (caller.actor.id, caller.on_behalf_of) == (there.hub.agent.id, there.hub.people["requester"])
+    assert (caller.issuer, caller.passed_on_by) == (there.issuer.address, ())
     assert (body["scope"], "refresh_token" in body) == ("upstream:read", False)
     metadata = (await there.http.get("/.well-known/oauth-authorization-server")).json()
     assert metadata["authorization_grant_profiles_supported"] == [ID_JAG]
+
+
+async def test_what_is_made_of_it_by_exchange_stands_on_the_issuers_word_as_well(there: Trusting) -> None:
+    consent = {"user_id": there.hub.people["requester"].id, "client_id": there.hub.agent.id, "resource": RESOURCE}
+    async with there.hub.database.transaction() as tx:
+        tx.add(ConsentRow(id="cns_1", **consent, scopes=sorted(ALL_SCOPES), given_at=await now(tx)))
+    token = (await there.redeem(there.assertion())).json()["access_token"]
+    proof = {"client_id": there.hub.agent.id, "client_secret": there.secret}
+    form = {"grant_type": TOKEN_EXCHANGE, "subject_token": token, "subject_token_type": ACCESS_TOKEN, **proof}
+
+    answer = await there.http.post("/oauth/token", data=form)
+
+    caller = await there.hub.runtime.verifier.verify(answer.json()["access_token"], resource=RESOURCE)
+    assert (caller.issuer, caller.passed_on_by) == (there.issuer.address, ())
 
 
 async def test_what_an_assertion_gave_ends_with_the_link_of_its_person(there: Trusting) -> None:

@@ -110,6 +110,7 @@ async def test_an_agent_comes_with_the_issuers_token_for_a_person_who_is_known(h
 
     assert (caller.actor, caller.on_behalf_of) == (hub.agent, hub.ada)
     assert caller.scopes == {"tryton:read"}
+    assert (caller.issuer, caller.passed_on_by) == (hub.issuer.address, ())
     assert (caller.resource, caller.token_id) == (RESOURCE, "t-1")
     assert caller.authenticated_at is not None
 

@@ -157,6 +157,7 @@ async def test_an_issuers_token_is_exchanged_for_one_of_the_hub_where_the_person
     assert body["expires_in"] <= 100
     caller = await hub.runtime.verifier.verify(body["access_token"], resource=RESOURCE)
     assert (caller.actor.id, caller.on_behalf_of) == (hub.agent.id, person)
+    assert (caller.passed_on_by, caller.issuer) == ((front.id,), issuer.address)
     assert [one.json()["error"] for one in [*refused, elsewhere]] == ["invalid_request"] * 6
     assert front.id not in after.text
 

@@ -150,6 +150,8 @@ async def test_the_hub_is_stopped_and_a_connection_is_looked_at(served: Served, 
     await log_in(page, "ann")
     await page.goto("/limits")
 
+    await tab_to(page, "Choose what to stop")
+    await page.keyboard.type("hub")
     await tab_to(page, "Reason")
     await page.keyboard.type("We look into it.")
     await page.keyboard.press("Enter")

@@ -11,8 +11,10 @@ from hub.keys import MasterKeyUnusable, load_master_key
 KEY = bytes(range(32))
 
 
-def load(path: Path | None = None, *, explicit: str | None = None, is_postgresql: bool = False) -> bytes:
-    return load_master_key(path, explicit=explicit, is_postgresql=is_postgresql)
+def load(
+    path: Path | None = None, *, explicit: str | None = None, is_postgresql: bool = False, is_new: bool = True
+) -> bytes:
+    return load_master_key(path, explicit=explicit, is_postgresql=is_postgresql, is_new=is_new)
 
 
 def test_the_first_start_makes_a_file_for_its_owner_alone(tmp_path: Path) -> None:
@@ -47,6 +49,13 @@ def test_a_given_key_wins_over_the_file(tmp_path: Path) -> None:
 def test_postgresql_never_makes_a_key(tmp_path: Path) -> None:
     with pytest.raises(MasterKeyUnusable, match="every replica"):
         load(tmp_path / "master.key", is_postgresql=True)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_key_is_made_for_a_database_that_has_keys(tmp_path: Path) -> None:
+    with pytest.raises(MasterKeyUnusable, match=r"master\.key.*put the file back"):
+        load(tmp_path / "master.key", is_new=False)
 
     assert list(tmp_path.iterdir()) == []
 

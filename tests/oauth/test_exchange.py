@@ -70,6 +70,7 @@ async def test_an_agent_acts_for_a_person_with_the_token_that_another_handed_on(
 
     caller = await two.first.caller(body["access_token"])
     assert (caller.actor, caller.on_behalf_of) == (two.second.agent, two.first.ada)
+    assert (caller.passed_on_by, caller.issuer) == ((two.first.agent.id,), None)
     assert (body["issued_token_type"], body["token_type"], body["scope"]) == (
         ACCESS_TOKEN,
         "Bearer",

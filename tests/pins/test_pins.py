@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from doors.agents import BOTH_ENGINES
@@ -89,6 +90,10 @@ async def test_refused_words_are_not_shown_again_until_there_are_others(notes: N
 
     async with notes.hub.database.transaction() as tx:
         refused = await pins.refuse(tx, change.id, change.digest, "Not yet.", notes.authority("owner"))
+    for decide in (pins.accept, partial(pins.refuse, reason="Never.")):
+        with pytest.raises(Conflict, match="does not wait any more: it is refused"):
+            async with notes.hub.database.transaction() as tx:
+                await decide(tx, change.id, change.digest, authority=notes.authority("owner"))
     same = await notes.look()
     notes.says({**FIND, "description": "Finds every note."}, POST)
     other = await notes.look()
@@ -107,6 +112,9 @@ async def test_only_the_owner_decides_and_only_on_what_was_looked_at(notes: Note
     with pytest.raises(Forbidden):
         async with notes.hub.database.transaction() as tx:
             await pins.accept(tx, change.id, change.digest, notes.authority("nobody"))
+    with pytest.raises(Forbidden):
+        async with notes.hub.database.transaction() as tx:
+            await pins.refuse(tx, change.id, change.digest, "Not mine.", notes.authority("nobody"))
     with pytest.raises(InputError):
         async with notes.hub.database.transaction() as tx:
             await pins.refuse(tx, change.id, change.digest, " ", notes.authority("owner"))

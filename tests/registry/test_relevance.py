@@ -1,14 +1,16 @@
 """Owns how well a search finds what people mean, asked in their own words, in English and in Chinese."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from going_on import longest_wait
 from registry_crm import operation
 from relevance import SERVER, connectors, desk_questions, entry, found, questions, recall, snapshot
 
 from hub.registry.entries import Entry
-from hub.registry.searching import Index, Words
+from hub.registry.searching import Index, Ranker, Words
 from hub.registry.snapshot import Shelf, Snapshot
 
 
@@ -19,8 +21,15 @@ def _catalog() -> Snapshot:
 
 @pytest.fixture(name="index", scope="module")
 def _index(catalog: Snapshot) -> Index:
-    index = Index()
-    index.follow(catalog)
+    return _following(catalog)
+
+
+def _following(*snapshots: Snapshot, rankers: Sequence[Ranker] = ()) -> Index:
+    """Return an index that has followed these, one after the other."""
+    index = Index(rankers)
+    for each in snapshots:
+        index.follow(each)
+    asyncio.run(index.catch_up())
     return index
 
 
@@ -68,8 +77,7 @@ def test_what_changes_something_stands_behind_what_reads_when_a_question_only_as
 
 def test_everything_that_answers_is_found_in_the_order_of_its_score_however_much_it_is(catalog: Snapshot) -> None:
     many = _with(catalog, {f"deal_{number:03}": _entry(f"deal_{number:03}") for number in range(450)})
-    index = Index()
-    index.follow(many)
+    index = _following(many)
 
     names = [name for name in found(index, "deal", many, limit=1000) if name.startswith("deal_")]
 
@@ -97,14 +105,10 @@ def test_what_nobody_ever_wrote_is_not_found(index: Index, catalog: Snapshot) ->
 
 
 def test_an_index_that_followed_changes_finds_what_a_new_one_finds(catalog: Snapshot) -> None:
-    followed = Index()
-    followed.follow(catalog)
     changed = _with(catalog, {"refund_create": None, "ticket_close": None, "deal_get": _entry("deal_get")})
     renamed = _with(changed, {"deal_get": None, "deal_look": _entry("deal_look")})
-    for each in (changed, renamed, catalog, renamed):
-        followed.follow(each)
-    fresh = Index()
-    fresh.follow(renamed)
+    followed = _following(catalog, changed, renamed, catalog, renamed)
+    fresh = _following(renamed)
 
     for question in ("deal", "give money back", "close a case", "look"):
         assert set(found(followed, question, renamed)) == set(found(fresh, question, renamed))
@@ -115,11 +119,43 @@ def test_an_index_that_followed_changes_finds_what_a_new_one_finds(catalog: Snap
 
 def test_an_index_that_holds_mostly_what_has_gone_says_so(catalog: Snapshot) -> None:
     small = replace(catalog, shelves={SERVER.name: Shelf(entries={}, names=())})
-    index = Index()
-    for number in range(1100):
-        index.follow(_with(small, {"refund_create": _entry("refund_create", id=number)}))
+    index = _following(*(_with(small, {"refund_create": _entry("refund_create", id=number)}) for number in range(1100)))
 
     assert index.is_worn
+
+
+def test_what_is_older_than_what_was_followed_changes_nothing(catalog: Snapshot) -> None:
+    newer = replace(_with(catalog, {"deal_look": _entry("deal_look")}), generation=catalog.generation + 1)
+
+    index = _following(catalog, newer, catalog)
+
+    assert "deal_look" in found(index, "deal look", newer)
+
+
+@pytest.mark.anyio
+async def test_others_go_on_while_thousands_of_tools_are_indexed(catalog: Snapshot) -> None:
+    index = Index()
+    index.follow(_with(catalog, {f"deal_{number}": _entry(f"deal_{number}") for number in range(3000)}))
+
+    _, share = await longest_wait(index.catch_up())
+
+    assert share < 1 / 3
+
+
+@pytest.mark.anyio
+async def test_whoever_searches_finds_everything_whoever_gave_up_before(catalog: Snapshot) -> None:
+    many = _with(catalog, {f"deal_{number}": _entry(f"deal_{number}") for number in range(100)})
+    index = Index()
+    index.follow(many)
+    gives_up, *others = [asyncio.create_task(index.catch_up()) for _ in range(3)]
+    await asyncio.sleep(0)
+    gives_up.cancel()
+
+    await asyncio.gather(*others)
+
+    names = {name for name in found(index, "deal", many, limit=1000) if name.startswith("deal_")}
+    assert len(names) >= 100
+    assert gives_up.cancelled()
 
 
 def test_a_search_finds_only_what_stands_on_the_server_that_was_asked(index: Index, catalog: Snapshot) -> None:
@@ -143,8 +179,7 @@ def test_another_ranker_joins_the_ranking(catalog: Snapshot) -> None:
         def scores(self, text: str) -> Mapping[int, float]:
             return {self.names.index("refund_create"): 1.0} if "happy" in text else {}
 
-    joined = Index((Words(), Favourites()))
-    joined.follow(catalog)
+    joined = _following(catalog, rankers=(Words(), Favourites()))
 
     assert found(joined, "make the caller happy again", catalog)[0] == "refund_create"
     assert found(joined, "ticket close", catalog)[0] == "ticket_close"

@@ -118,6 +118,14 @@ def test_what_is_dear_to_read_counts_for_more_in_one_schema() -> None:
         compile_schema({"properties": each})
 
 
+def test_classes_are_dear_to_read_however_few_pieces_they_are() -> None:
+    each = {f"p{number}": {"pattern": rf"^x{number}" + r"\d" * 90} for number in range(30)}
+
+    assert compile_schema({"properties": dict(list(each.items())[:15])})
+    with pytest.raises(SchemaInvalid, match="its patterns stand for more than"):
+        compile_schema({"properties": each})
+
+
 def taken(pattern: str, text: str) -> int:
     """Return how many steps it took, or may have taken, to look for a pattern in a text."""
     is_in = compile_pattern(pattern).is_in

@@ -29,7 +29,8 @@ GRANT = StandingGrant(
     limits={"amount_minor": Limit(at_most=10_000), "currency": Limit(one_of=("EUR", "CHF"))},
     most_rows=1,
     most_parties=1,
-    side_effects=frozenset({("mail", "ada@example.org")}),
+    side_effects=(("mail", "ada@example.org"),),
+    not_covered=frozenset({"what triggers write"}),
     to_anybody=False,
     uses=5,
     money_minor=50_000,
@@ -57,7 +58,8 @@ CASE = Case(
     facts={"amount_minor": 10_000, "currency": "EUR", "note": "x"},
     fidelity=Fidelity.SIMULATED,
     blast=Blast(rows=1, parties=1, money_minor=10_000, currency="EUR"),
-    side_effects=frozenset({("mail", "ada@example.org")}),
+    side_effects=(("mail", "ada@example.org"),),
+    not_covered=frozenset({"what triggers write"}),
 )
 
 
@@ -84,8 +86,8 @@ def test_a_call_as_it_was_granted_is_covered_up_to_the_limits_themselves() -> No
         ({"environment": "dev"}, "another connection"),
         ({"connection_generation": 4}, "changed or signed in anew"),
         ({"fidelity": Fidelity.CONTRACT}, "does not show how far it reaches"),
-        ({"blast": Blast(rows=2)}, "2 records, and 1 are allowed"),
-        ({"blast": Blast(parties=2)}, "2 parties, and 1 are allowed"),
+        ({"blast": Blast(rows=2)}, "more records (2) than are allowed (1)"),
+        ({"blast": Blast(parties=2)}, "more parties (2) than are allowed (1)"),
         ({"blast": Blast(money_minor=10_001, currency="EUR")}, "more money than one call may"),
         ({"blast": Blast(money_minor=1, currency="USD")}, "another currency"),
         ({"blast": Blast(money_minor=1)}, "another currency"),
@@ -103,19 +105,31 @@ def test_whatever_differs_is_asked_about(change: dict[str, Any], why: str) -> No
 
 
 def test_beside_its_changes_a_call_reaches_nobody_whom_the_giver_neither_saw_nor_named() -> None:
-    to_bob = replace(
-        CASE, side_effects=CASE.side_effects | {("mail", "bob@example.org")}, facts={"to": "bob@example.org"}
-    )
+    to_bob = replace(CASE, side_effects=(("mail", "bob@example.org"),), facts={"to": "bob@example.org"})
     without = replace(GRANT, limits={})
     named = replace(GRANT, limits={"to": Limit(one_of=("ada@example.org", "bob@example.org"))})
-    posted = replace(to_bob, side_effects=frozenset({("letter", "ada@example.org")}))
+    posted = replace(to_bob, side_effects=(("letter", "ada@example.org"),))
 
-    assert why_not(without, replace(to_bob, side_effects=frozenset())) == ""
+    assert why_not(without, replace(to_bob, side_effects=())) == ""
     assert "reaches somebody, beside its changes" in why_not(without, to_bob)
     assert why_not(named, to_bob) == ""
     assert "reaches somebody" in why_not(named, replace(to_bob, facts={"to": "ada@example.org"}))  # a hidden copy
     assert why_not(replace(without, to_anybody=True), to_bob) == ""
     assert "something beside its changes" in why_not(replace(without, to_anybody=True), posted)
+
+
+@pytest.mark.parametrize("to", ["ada@example.org", "bob@example.org"])
+@pytest.mark.parametrize("to_anybody", [True, False])
+def test_beside_its_changes_a_call_does_no_more_than_the_giver_saw(to: str, *, to_anybody: bool) -> None:
+    twice = replace(CASE, side_effects=(("mail", "ada@example.org"), ("mail", to)))
+
+    assert "it does more beside its changes" in why_not(replace(GRANT, to_anybody=to_anybody), twice)
+
+
+def test_what_a_preview_leaves_out_is_what_the_giver_was_told_of() -> None:
+    assert why_not(GRANT, replace(CASE, not_covered=frozenset())) == ""
+    more = replace(CASE, not_covered=CASE.not_covered | {"whether the till is open"})
+    assert "leaves something out" in why_not(GRANT, more)
 
 
 def test_where_money_was_granted_a_call_says_how_much_it_moves() -> None:

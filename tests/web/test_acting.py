@@ -14,7 +14,8 @@ from hub.audit import EventKind
 from hub.audit.tables import EventRow
 from hub.identity.authority import Authority
 from hub.identity.clients import NewAgent, create_agent, issue_secret
-from hub.identity.tables import ClientRow, ConsentRow
+from hub.identity.tables import ClientRow, ConsentRow, PrincipalRow
+from hub.invocations.resume import resume
 from hub.oauth import oauth_routes
 from hub.storage import now
 from hub.web import web_routes
@@ -65,6 +66,12 @@ async def at_the_token_endpoint(world: World, browser: Visitor, **form: str) -> 
     return answer.status_code, answer.json()
 
 
+async def given_to_ann(world: World) -> None:
+    """Let the agent be ann's: one's own are found on the page, and by the menu, whomever they act for."""
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(PrincipalRow).where(PrincipalRow.id == world.bot.id).values(owner_id=world.ann.id))
+
+
 async def test_nobody_acts_for_a_person_who_has_allowed_nothing(rita: Visitor) -> None:
     await rita.get("/acting")
 
@@ -74,6 +81,7 @@ async def test_nobody_acts_for_a_person_who_has_allowed_nothing(rita: Visitor) -
 
 async def test_the_menu_leads_there_as_long_as_an_agent_may_act(world: World, rita: Visitor) -> None:
     entry = '<a href="/acting">Agents that act for me'
+    await given_to_ann(world)
     await rita.get("/")
     assert entry not in rita.html
 
@@ -101,10 +109,10 @@ async def test_the_menu_of_others_leads_nowhere_and_agents_are_in_the_order_of_t
     await rita.get("/acting")
     assert re.findall("Zoe|Abe", rita.text)[0] == "Abe"
 
-    async with browser_of(world.runtime) as ann:
-        await ann.log_in("ann", PASSWORD)
-        await ann.get("/")
-        assert 'href="/acting"' not in ann.html
+    async with browser_of(world.runtime) as carl:
+        await carl.log_in("carl", PASSWORD)
+        await carl.get("/")
+        assert 'href="/acting"' not in carl.html
 
 
 async def test_the_page_says_what_the_latest_answer_allows_and_no_earlier_one(world: World, rita: Visitor) -> None:
@@ -140,6 +148,37 @@ async def test_what_is_taken_back_ends_at_once_and_is_on_record(world: World, ri
     async with world.runtime.database.reading() as tx:
         kinds = (await tx.scalars(select(EventRow.kind).where(EventRow.kind == EventKind.CONSENT_WITHDRAWN))).all()
     assert len(kinds) == 1
+
+
+async def test_an_agent_that_waits_by_a_token_that_ran_out_is_taken_back_from_too(world: World, rita: Visitor) -> None:
+    await given_to_ann(world)
+    asked = await world.call("item_delete", {"id": 1})
+    await rita.get("/")
+    assert 'href="/acting"' in rita.html
+    await rita.get("/acting")
+    assert "What it has asked for in your name has not ended yet." in rita.text
+
+    await rita.submit(f"/acting/{world.bot.id}/stop")
+    await rita.follow()
+
+    assert "No agent acts for you" in rita.text
+    assert "What it had asked for in your name is not carried out any more." in rita.text
+    await rita.get("/")
+    assert 'href="/acting"' not in rita.html
+    await world.vote(asked, world.ann)
+    assert (await resume(asked.id, world.runtime)).error_message == (
+        "Rita has taken back that Bot may do this in their name."
+    )
+
+
+async def test_an_agent_with_leave_is_not_said_to_have_only_asked(world: World, rita: Visitor) -> None:
+    await allow(world, rita, "upstream:read")
+    await world.call("item_delete", {"id": 1})
+
+    await rita.get("/acting")
+
+    assert rita.html.count("/stop") == 1
+    assert "has not ended yet" not in rita.text
 
 
 async def test_what_acts_for_somebody_else_is_as_if_it_were_not_there(world: World, rita: Visitor) -> None:

@@ -1,15 +1,17 @@
 """What administrators set up on pages: redirect addresses of agents, connections."""
 
+import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from web_visitor import Visitor
-from world import World
+from world import PASSWORD, World
 
 from hub.audit import EventKind
 from hub.audit.tables import EventRow
 from hub.identity.clients import find_client, issue_secret
+from hub.identity.tables import PrincipalRow
 from hub.invocations.states import State
 from hub.registry import get_connection
 
@@ -72,6 +74,45 @@ async def test_nobody_else_revokes_secrets_on_pages(world: World, ann: Visitor) 
 
     for path in ("secrets", "secrets/sec_1/revoke"):
         assert (await ann.post(f"/people/{world.bot.id}/{path}", token)).status_code == 403
+
+
+async def test_the_owner_of_an_agent_sees_to_its_secrets_and_to_what_is_stated_and_to_nothing_else(
+    world: World, ann: Visitor, visitor: Visitor
+) -> None:
+    page = f"/people/{world.bot.id}"
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(PrincipalRow).where(PrincipalRow.id == world.bot.id).values(owner_id=world.ann.id))
+        old = await issue_secret(tx, world.bot.id, world.runtime.authority, lifetime=timedelta(days=3))
+    await ann.get("/acting")
+    assert f'<a href="{page}">' in ann.html.partition("Agents that you own")[2]
+
+    await ann.get(page)
+    assert "ends soon" in ann.text
+    forms = set(re.findall(r'method="post" action="([^"]+)"', ann.html))
+    assert {one for one in forms if one.startswith("/people")} == {
+        f"{page}/secrets",
+        f"{page}/secrets/{old.id}/revoke",
+        f"{page}/statement",
+    }
+    await ann.submit(f"{page}/statement", model="a-model", prompt="v2")
+    await ann.follow()
+    assert 'value="a-model"' in ann.html
+    await ann.submit(f"{page}/secrets")
+    await ann.get(page)
+    await ann.submit(f"{page}/secrets/{old.id}/revoke")
+    await ann.follow()
+    assert "The secret is revoked." in ann.text
+
+    token = [field for field in ann.form(f"{page}/statement").fields if field[0] not in {"model", "prompt"}]
+    for path in ("limits", "owner", "binding", "redirects", "groups", "suspend"):
+        assert (await ann.post(f"{page}/{path}", token)).status_code == 403, path
+    assert (await ann.get(f"/people/{world.rita.id}")).status_code == 403
+    await visitor.log_in("carl", PASSWORD)
+    assert (await visitor.get(page)).status_code == 403
+    assert (await visitor.get("/people/agt_nobody")).status_code == 403
+    await visitor.get("/")
+    token = visitor.form("/logout").fields
+    assert (await visitor.post(f"{page}/statement", token)).status_code == 403
 
 
 async def test_a_connection_is_made_on_a_page_and_its_tools_are_used(world: World, root: Visitor) -> None:

@@ -9,6 +9,7 @@ from web_visitor import Visitor
 from world import World
 
 from hub.invocations.queries import current
+from hub.invocations.resume import resume
 from hub.invocations.states import State
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +36,32 @@ async def test_one_decision_on_the_page_decides_what_is_chosen(world: World, ann
     assert "2 of 3 votes are on record." in ann.text
     assert asked[1].id in ann.text
     assert {(await current(world.runtime, one.id)).state for one in asked} == {State.APPROVED}
+
+
+async def test_what_somebody_decided_is_found_again_and_how_it_stands(world: World, ann: Visitor) -> None:
+    asked = [await world.call("ticket_create", {"title": f"ticket {number}"}) for number in range(12)]
+    await ann.get("/approvals")
+    assert "You decided lately" not in ann.text
+    for one in asked[1:]:
+        await world.vote(one, world.ann)
+    assert (await resume(asked[5].id, world.runtime)).state is State.VERIFIED
+
+    await ann.get("/approvals")
+
+    lately = ann.html.partition("You decided lately")[2]
+    assert re.findall(r'href="/invocations/(inv_\w+)"', lately) == [one.id for one in reversed(asked[2:])]
+    assert lately.count("Done and verified") == 1
+
+
+async def test_what_is_made_to_look_like_something_else_is_for_the_voter_to_tick(world: World, ann: Visitor) -> None:
+    plain, hidden = [await world.call("ticket_create", {"title": title}) for title in ("cable", "ca\u202eble")]
+    assert plain.question is not None
+
+    await ann.get(f"/approval-batches/{plain.question.shape}")
+
+    assert re.findall(r'name="item" value="(inv_\w+) [0-9a-f]{64}" checked', ann.html) == [plain.id]
+    assert "Some of its text is hidden, or made to look like another, so it is for you to tick." in ann.text
+    assert hidden.id in ann.html
 
 
 async def test_looking_at_a_batch_decides_nothing_and_a_stranger_finds_none(world: World, visitor: Visitor) -> None:

@@ -51,7 +51,7 @@ async def test_an_administrator_sets_a_limit_and_lifts_it(world: World, ann: Vis
 
     await ann.submit("/limits", measure="calls", amount="1", window="86400", per="agent")
     await ann.follow()
-    assert "1 calls in a day for one agent" in ann.text
+    assert "1 call in a day for one agent" in ann.text
     assert "nothing yet" in ann.text
     assert '<option value="bot">agent</option>' in ann.html
     states = [(await world.call("item_get", {"id": 1})).state for _ in range(2)]
@@ -196,3 +196,34 @@ async def test_nobody_else_sees_or_stops_anything(world: World) -> None:
         ]
 
     assert [answer.status_code for answer in answers] == [403] * 5
+
+
+async def test_what_was_typed_stays_beside_what_stood_against_it(world: World, ann: Visitor) -> None:
+    await become(world, Role.ADMINISTRATOR)
+    await ann.get("/limits")
+
+    typed = {"measure": "writes", "amount": "5", "unit": "", "window": "fortnight", "per": "tool", "of": "item_get"}
+    await ann.submit("/limits", **typed)
+    status, html = ann.page.status_code, ann.html
+    limit, stop = dict(ann.form("/limits").fields), dict(ann.form("/limits/stops").fields)
+    await ann.submit("/limits/stops", kind="agent", subject="nobody", reason="It loops.")
+
+    assert status == ann.page.status_code == 400
+    assert {name: limit[name] for name in typed} == typed
+    assert (stop["kind"], stop["reason"]) == ("", "")
+    assert html.index("<h2>Set a limit</h2>") < html.index("7 days.") < html.index('id="measure"')
+    stop = dict(ann.form("/limits/stops").fields)
+    assert (stop["kind"], stop["subject"], stop["reason"]) == ("agent", "nobody", "It loops.")
+    assert ann.html.index("<h2>Stop something</h2>") < ann.html.index('id="stop-problem"') < ann.html.index('id="kind"')
+
+
+async def test_nothing_is_stopped_unless_somebody_chose_what(world: World, ann: Visitor) -> None:
+    await become(world, Role.OPERATOR)
+    await ann.get("/limits")
+    assert '<select class="select" id="kind" name="kind" required>' in ann.html
+
+    await ann.submit("/limits/stops", reason="We look into it.")
+
+    assert ann.page.status_code == 400
+    async with world.runtime.database.reading() as tx:
+        assert await stops_now(tx) == ()

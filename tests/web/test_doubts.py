@@ -1,6 +1,9 @@
 """Writes in doubt on pages: operators see that there are some, look, and say what became of them."""
 
+from datetime import timedelta
+
 import pytest
+from invocations.time_passing import settled
 from sqlalchemy import update
 from upstream.faults import Fault
 from web_visitor import Visitor, browser_of
@@ -14,6 +17,9 @@ from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
+from hub.registry.tables import ConnectionRow
+from hub.storage import now
+from hub.web.moments import at
 
 pytestmark = pytest.mark.anyio
 
@@ -109,6 +115,37 @@ async def test_an_operator_says_what_became_of_it(world: World, omar: Visitor, l
     assert f"{answer.capitalize()}, as a person found" in omar.text
     assert f"Found {answer}" in omar.text
     assert SEEN in omar.text
+
+
+async def test_a_doubt_says_when_the_hub_looks_again_if_it_can_find_out_itself(
+    world: World, omar: Visitor, lost: Invocation
+) -> None:
+    world.upstream.store.plan_fault(Fault.DROP_BEFORE, method="PATCH")
+    sent = await world.call("item_update", {"id": 1, "quantity": 90})
+    world.edit_by_hand(1, quantity=55)
+    compared = await settled(world, sent)
+    async with world.runtime.database.transaction() as tx:
+        later = await now(tx) + timedelta(minutes=9)
+        await tx.execute(update(InvocationRow).values(not_before=later))
+
+    await omar.get(f"/doubts/{compared.id}")
+    seen = omar.text
+    await omar.get(f"/doubts/{lost.id}")  # of class D: nothing that the hub could look for
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(InvocationRow).values(not_before=await now(tx)))
+    unlooked = omar.text
+    await omar.get(f"/doubts/{compared.id}")
+    overdue = omar.text
+    async with world.runtime.database.transaction() as tx:
+        await tx.execute(update(ConnectionRow).values(generation=ConnectionRow.generation + 1))
+    await omar.get(f"/doubts/{compared.id}")
+
+    assert compared.state is State.IN_DOUBT
+    assert f"The hub looks again at {at(later, now=later).clock} (in " in seen
+    assert "The hub is about to look again." in overdue
+    assert "look again" not in unlooked.replace("looks again", "look again")
+    assert "What is known" in omar.text
+    assert "look again" not in omar.text
 
 
 async def test_a_critical_one_stays_until_another_operator_found_the_same(

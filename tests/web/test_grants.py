@@ -29,6 +29,8 @@ async def test_an_approver_allows_calls_like_a_question_and_takes_that_back(worl
     await ann.get(f"/approvals/{asked.id}")
     assert f'href="{form}"' in ann.html
     await ann.get(form)
+    unlimited = "the arguments id , name may be anything in each such call, and so may what you leave unlimited here."
+    assert unlimited in ann.text
     await ann.submit(form, uses="many", reason="Rulers are routine.")
     assert ann.page.status_code == 400
     assert "Write uses as a whole number." in ann.html
@@ -36,6 +38,7 @@ async def test_an_approver_allows_calls_like_a_question_and_takes_that_back(worl
     await ann.follow()
     assert "2 of 2 uses left" in ann.html
     assert "at most 600,000" in ann.html
+    assert "All but quantity may be anything in each call" in ann.text
 
     assert (await put(world, 41)).state in DONE
     assert (await put(world, 42, quantity=600_001)).state is State.AWAITING_APPROVAL

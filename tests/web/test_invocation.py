@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 
 import pytest
+from invocations.time_passing import settled
 from sqlalchemy import delete
-from web_visitor import Visitor
+from upstream.faults import Fault
+from web_visitor import Visitor, browser_of
 from world import PASSWORD, World, caller_for
 
 from hub.core.errors import Forbidden
@@ -60,7 +62,7 @@ async def test_the_story_says_what_policy_decided_right_before_it_was_sent(world
     await rita.get(f"/invocations/{asked.id}")
 
     assert "policy allows sending it (" in rita.text
-    assert "policy asks for approvers:1 (high) for going without a question" in rita.text
+    assert "policy asks for approval by 1 of approvers (rule high)" in rita.text
 
 
 async def test_a_call_can_be_called_off_while_it_waits(world: World, rita: Visitor) -> None:
@@ -103,6 +105,30 @@ async def test_a_call_is_undone_from_its_page_and_both_pages_lead_to_each_other(
     await rita.get("/invocations")
     assert rita.html.count(">Done, and taken back since</span>") == 1
     assert rita.html.count(">Done and verified</span>") == 1
+
+
+async def test_both_pages_of_an_undo_say_what_it_takes_back_and_lead_there_who_may_look(
+    world: World, rita: Visitor
+) -> None:
+    done = await world.call("item_put", {"id": 2, "name": "ruler", "quantity": 3})
+    await rita.get(f"/invocations/{done.id}")
+    await rita.submit(f"/invocations/{done.id}/undo", reason="A slip.")
+    await rita.follow()
+    linked = f'This takes back <a href="/invocations/{done.id}"><code>{done.id}</code></a>.'
+    approval = f"/approvals/{rita.page.url.path.removeprefix('/invocations/')}"
+    assert linked in rita.html
+
+    await rita.get(approval)
+    async with browser_of(world.runtime) as ann:
+        await ann.log_in("ann", PASSWORD)
+        await ann.get(approval)
+        asked_of_ann, hers = "Your decision" in ann.text, ann.html
+        await ann.get(f"/invocations/{done.id}")
+
+    assert linked in rita.html
+    assert asked_of_ann
+    assert f"This takes back <code>{done.id}</code>." in hers
+    assert ann.page.status_code == 404
 
 
 async def test_a_conflict_shows_what_was_before_what_we_wrote_and_what_is_now(world: World, rita: Visitor) -> None:
@@ -220,3 +246,18 @@ async def test_what_an_agent_asks_for_by_itself_is_nobody_elses(world: World, ri
 
     assert by_itself.id not in rita.html
     assert (await rita.get(f"/invocations/{by_itself.id}")).status_code == 404
+
+
+async def test_the_story_of_a_doubt_never_ends_with_nothing_was_sent(world: World, rita: Visitor) -> None:
+    world.upstream.store.plan_fault(Fault.DROP_AFTER, method="PUT")
+    lost = await world.call("item_put", {"id": 41, "name": "ruler", "quantity": 3})
+    world.upstream.kill()
+    found = await settled(world, lost)
+    assert found.state is State.IN_DOUBT
+
+    await rita.get(f"/invocations/{lost.id}")
+
+    assert rita.text.count("nothing was sent") == rita.text.count(
+        "It was sent, and the answer was lost. When it was tried again: The system cannot be reached; nothing was sent."
+    )
+    assert rita.text.count("nothing was sent") > 2

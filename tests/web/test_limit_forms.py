@@ -46,6 +46,8 @@ def test_a_window_that_is_not_understood_is_refused_with_one_that_is(window: str
         ("1,234.50", "EUR", 123_450),
         ("1234", "JPY", 1_234),
         ("1.234", "KWD", 1_234),
+        ("1,500.000", "KWD", 1_500_000),
+        ("1,500,000", "KWD", 1_500_000_000),
         ("77", "XTS", 77),
     ],
 )
@@ -62,6 +64,7 @@ def test_money_is_written_in_the_figures_of_its_currency(written: str, currency:
         ("1.5", "JPY", "like 1234."),
         ("-5", "EUR", "like 1234.50"),
         ("many", "KWD", "like 1234.500"),
+        ("1,500", "KWD", "like 1234.500"),
         ("7.5", "XTS", "not known here"),
         ("", "EUR", "like 1234.50"),
     ],

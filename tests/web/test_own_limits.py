@@ -200,3 +200,15 @@ async def test_a_tools_page_leads_its_owner_there_and_nobody_else(world: World, 
     found = [link in (await one.get("/servers/everything/tools/item_get")).text for one in (rita, ann)]
 
     assert found == [True, False]
+
+
+async def test_what_was_typed_stays_beside_what_stood_against_it(world: World, rita: Visitor) -> None:
+    await own_tool(world)
+    await rita.get("/limits/own")
+
+    typed = {"measure": "writes", "amount": "5", "window": "fortnight"}
+    await rita.submit("/limits/own", **typed)
+
+    form = dict(rita.form("/limits/own").fields)
+    assert {name: form[name] for name in typed} == typed
+    assert rita.html.index('<h2 id="set">') < rita.html.index("7 days.") < rita.html.index('id="measure"')

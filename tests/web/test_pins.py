@@ -92,3 +92,23 @@ async def test_nobody_else_decides_nor_does_a_get(world: World, change: Change, 
     assert where not in shown
     assert (looked.status_code, forged.status_code) == (405, 403)
     assert await state(world, change) is State.WAITING
+
+
+async def test_who_runs_the_hub_is_led_to_what_waits(world: World, change: Change, root: Visitor) -> None:
+    leads_there = f'href="/pins/{change.id}"'
+    for page in ("/servers", f"/connections/{world.connection_id}"):
+        await root.get(page)
+        assert leads_there in root.html, page
+    await root.get("/health")
+    assert "Servers say otherwise than was accepted of notes" in root.text
+    assert 'href="/pins"' in root.html
+
+    async with world.runtime.database.transaction() as tx:
+        authority = Authority(database=world.runtime.database, keys=world.runtime.keys, by=world.rita.id)
+        await pins.refuse(tx, change.id, change.digest, "Not yet.", authority)
+
+    for page in ("/servers", f"/connections/{world.connection_id}"):
+        await root.get(page)
+        assert leads_there not in root.html, page
+    await root.get("/health")
+    assert "What they say is what was accepted." in root.text

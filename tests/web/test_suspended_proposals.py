@@ -24,6 +24,10 @@ async def test_what_a_suspended_agent_proposed_says_so_before_somebody_decides(w
     assert "Agent suspended" in ann.text
     await ann.get(page)
     assert "The agent is suspended, so this cannot be approved now." in ann.text
+    assert 'value="approve"' not in ann.html
+    await ann.submit(page, decision="approve")
+    assert ann.page.status_code == 403
+    assert "Policy does not let you approve this." in ann.text
     await ann.submit(page, decision="reject", reason="Its agent is suspended.")
 
     assert (await current(world.runtime, asked.id)).state is State.REJECTED

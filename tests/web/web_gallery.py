@@ -74,7 +74,7 @@ EVERYBODY = Principal(
 VIEWER = Viewer(
     display_name="Grace Hopper",
     csrf_token="csrf-example",
-    menu=menu_of(EVERYBODY, waiting=2, doubts=1, owns_things=True, is_acted_for=True),
+    menu=menu_of(EVERYBODY, waiting=2, doubts=1, owns_things=True, has_agents=True),
     sees_waiting=True,
     has_slack=True,
 )
@@ -175,6 +175,7 @@ PERSON = PersonPage(
     owner="",
     scopes=(),
     servers=(),
+    may_manage=True,
 )
 SECRETS = (
     SecretLine(

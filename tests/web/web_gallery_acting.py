@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+from web_gallery_identities import ACTIVE, SUSPENDED
+
 from hub.web.acting import ActingLine, ActingPage, LeaveLine
 from hub.web.inert import inert_name
 from hub.web.moments import at
 from hub.web.scope_words import scope_line
+from hub.web.views.people import AgentLine
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 DESK = LeaveLine(
@@ -35,7 +38,30 @@ SUMMARIZER = ActingLine(
     may_come_back=True,
     leaves=(DESK, ELSEWHERE),
 )
+WAITING = ActingLine(
+    id="agt_3",
+    agent=inert_name("Night clerk"),
+    name="night-clerk",
+    is_suspended=False,
+    may_come_back=False,
+    leaves=(),
+    has_only_asked=True,
+)
+OWNED = tuple(
+    AgentLine(
+        url=f"/people/{one.id}",
+        name=one.name,
+        display_name=one.agent,
+        kind="agent",
+        owner="",
+        scopes=(),
+        servers=(),
+        state=state,
+    )
+    for one, state in ((ASSISTANT, ACTIVE), (SUMMARIZER, SUSPENDED))
+)
 ACTING: dict[str, tuple[str, object]] = {
     "acting-none": ("acting.html", ActingPage(lines=())),
-    "acting-some": ("acting.html", ActingPage(lines=(ASSISTANT, SUMMARIZER))),
+    "acting-some": ("acting.html", ActingPage(lines=(ASSISTANT, SUMMARIZER, WAITING), owned=OWNED)),
+    "acting-owned": ("acting.html", ActingPage(lines=(), owned=OWNED)),
 }

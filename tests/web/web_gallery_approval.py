@@ -33,12 +33,15 @@ from hub.web.views.approval import (
     StageLine,
     VoteLine,
 )
-from hub.web.views.grounds import Earlier, RuleLine
+from hub.web.views.grounds import Earlier, RuleLine, TakenBack
+from hub.web.views.invocation_line import InvocationLine
 from hub.web.wording import ASSUMED_EFFECTS, EFFECTS, TIERS, Word
 
 WAITING = Word(label="Waiting for approval", meaning="Nothing has been written.", tone="warn")
 _FRESH = "each with a login younger than 10 minutes"
 _NOW = Word(label="asked now", meaning="", tone="warn")
+_STOPPED = "Policy does not let you approve this. A kill switch is on; ask an operator"
+_SUSPENDED = "Policy does not let you approve this. Suspended agents and people do nothing"
 APPROVED = Word(label="approved", meaning="", tone="good")
 REJECTED = Word(label="rejected", meaning="", tone="bad")
 HIGH = ApprovalPage(
@@ -164,6 +167,15 @@ APPROVALS = {
             asked=at(NOW - timedelta(minutes=20), now=NOW), state=STATES[State.VERIFIED], url="/invocations/1"
         ),
     ),
+    "undo": resting_on(
+        replace(
+            HIGH,
+            claimed_by="Tom Owner",
+            claims=(Claim(label="Purpose", text=inert("To undo inv_01kb2x9m5q7n2: The wrong customer.")),),
+        ),
+        takes_back=TakenBack(id="inv_01kb2x9m5q7n2", url="/invocations/inv_01kb2x9m5q7n2"),
+    ),
+    "undo-of-others": resting_on(HIGH, takes_back=TakenBack(id="inv_01kb2x9m5q7n2")),
     "long": resting_on(HIGH, changes=(comparison(LONG, SALE_WORDS),)),
     "changed": replace(
         HIGH,
@@ -243,7 +255,20 @@ APPROVALS = {
         why_no_decision="Nobody decided in time. It can no longer be carried out.",
     ),
     "blind": replace(resting_on(HIGH, **BLIND), claims=(), effect=ASSUMED_EFFECTS[Effect.DELETE]),
-    "suspended": resting_on(HIGH, is_suspended=True),
+    "suspended": resting_on(
+        replace(HIGH, decision=replace(HIGH.decision, why_not_approve=_SUSPENDED, grant_url="")), is_suspended=True
+    ),
+    "stopped": resting_on(
+        replace(HIGH, decision=replace(HIGH.decision, why_not_approve=_STOPPED, grant_url="")),
+        stops=("The hub is stopped: We look into strange refunds.", "This tool is stopped: It loops."),
+    ),
+    "stopped-meanwhile": resting_on(
+        replace(
+            HIGH,
+            decision=replace(HIGH.decision, why_not_approve=_STOPPED, problem=_STOPPED, reason="Fine.", grant_url=""),
+        ),
+        stops=(f"This tool is stopped: {HOSTILE}",),
+    ),
     "created": resting_on(
         HIGH,
         changes=(
@@ -292,6 +317,15 @@ _CARD = InboxCard(
 _RELEASE = ReleaseLine(
     url="/promotions/prm_1", connector="tryton", version="7.0.3", environment="prod", reason=inert_name(HOSTILE)
 )
+LINE = InvocationLine(
+    url="/invocations/inv_01kb2x9m5q7n3",
+    id="inv_01kb2x9m5q7n3",
+    tool="party_payment_term_set",
+    tier=HIGH.tier,
+    state=STATES[State.VERIFIED],
+    agent=HIGH.agent,
+    asked=HIGH.asked,
+)
 INBOXES = {
     "full": InboxPage(
         cards=(
@@ -307,6 +341,7 @@ INBOXES = {
         )
     ),
     "empty": InboxPage(cards=()),
+    "decided": InboxPage(cards=(_CARD,), decided=(LINE, replace(LINE, agent=inert_name(HOSTILE)))),
     "release": InboxPage(cards=(), releases=(_RELEASE,)),
     "hostile": InboxPage(cards=(replace(_CARD, headline=inert_name(HOSTILE), agent=inert_name(HOSTILE)),)),
 }

@@ -59,6 +59,13 @@ DOUBT_LISTS = {
 DOUBTS = {
     "blind": _DOUBT,
     "previewed": replace(_DOUBT, grounds=UNUSUAL),
+    "looked-for": replace(
+        _DOUBT,
+        card=replace(_CARD, upstream_class=UPSTREAM_CLASSES[UpstreamClass.B]),
+        grounds=UNUSUAL,
+        looks_again=at(NOW + timedelta(minutes=4), now=NOW),
+    ),
+    "looked-for-now": replace(_DOUBT, grounds=UNUSUAL, looks_again=at(NOW, now=NOW)),
     "critical": replace(_DOUBT, card=replace(_CARD, tier=TIERS[Tier.CRITICAL]), found=(_FOUND,), needed=2),
     "refused": replace(_DOUBT, reason="I looked.", problem="Another operator found the opposite. Look together."),
     "own": replace(_DOUBT, action=""),

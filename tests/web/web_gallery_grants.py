@@ -60,12 +60,13 @@ FORM = NewGrantPage(
     tool="refund_post",
     group="approvers",
     environment="prod",
-    reach="1 records and 1 parties in one call",
+    reach="1 record and 1 party in one call",
     side_effects=(),
     fields=(
         LimitField(name="amount_minor", value=inert("9900"), is_number=True, typed="9900", fact=9900),
         LimitField(name="currency", value=inert("EUR"), is_number=False, typed="yes", fact="EUR"),
     ),
+    free=("customer", "note"),
     currency="EUR",
 )
 NEW_GRANTS = {

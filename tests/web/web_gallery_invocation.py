@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from web_gallery_approval import HIGH
+from web_gallery_approval import HIGH, LINE
 from web_gallery_grounds import HOSTILE, HOSTILE_CHANGE, ORDINARY, TERM
 
 from connectors.sdk.vocabulary import Reversal
@@ -12,7 +12,8 @@ from hub.web.inert import inert, inert_name
 from hub.web.moments import at
 from hub.web.state_words import TAKEN_BACK_SINCE
 from hub.web.views.catalog import Choice
-from hub.web.views.invocation import ConflictLine, EventLine, InvocationLine, InvocationPage, InvocationsPage
+from hub.web.views.grounds import TakenBack
+from hub.web.views.invocation import ConflictLine, EventLine, InvocationPage, InvocationsPage
 from hub.web.wording import REVERSALS, Word
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
@@ -94,7 +95,7 @@ INVOCATIONS = {
         DONE,
         outcome=None,
         verification=None,
-        undoes="inv_1",
+        takes_back=TakenBack(id="inv_01kb2x9m5q7n3", url="/invocations/inv_01kb2x9m5q7n3"),
         error=inert("Somebody has changed this since. Nothing was written."),
         conflict=(
             ConflictLine(
@@ -145,18 +146,9 @@ INVOCATIONS = {
         ),
     ),
 }
-_LINE = InvocationLine(
-    url="/invocations/inv_01kb2x9m5q7n3",
-    id="inv_01kb2x9m5q7n3",
-    tool="party_payment_term_set",
-    tier=HIGH.tier,
-    state=VERIFIED,
-    agent=HIGH.agent,
-    asked=HIGH.asked,
-)
 INVOCATION_LISTS = {
     "full": InvocationsPage(
-        lines=(_LINE, replace(_LINE, state=WAITING), replace(_LINE, state=IN_DOUBT)), more_url="/invocations?after=x"
+        lines=(LINE, replace(LINE, state=WAITING), replace(LINE, state=IN_DOUBT)), more_url="/invocations?after=x"
     ),
     "empty": InvocationsPage(lines=()),
     "filtered": InvocationsPage(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from hub.web.inert import inert, inert_name
 from hub.web.moments import at
-from hub.web.views.brakes import BrakesPage, LimitLine, StopLine
+from hub.web.views.brakes import BrakesPage, LimitForm, LimitLine, StopForm, StopLine
 from hub.web.views.catalog import Choice
 from hub.web.views.own_limits import OwnLimitLine, OwnLimitsPage
 
@@ -52,7 +52,10 @@ OWN_LIMITS = {
     "full": FULL,
     "none": replace(FULL, lines=()),
     "nothing-owned": OwnLimitsPage(lines=(), mine=(), measures=()),
-    "wrong": replace(FULL, amount="many", unit="EUR", window="60", problem="An amount of EUR is written like 1234.50."),
+    "wrong": replace(
+        FULL, amount="many", unit="EUR", window="60", problem_of_new="An amount of EUR is written like 1234.50."
+    ),
+    "not-lifted": replace(FULL, problem="Somebody else has set this limit; only administrators change it."),
 }
 
 STOPPED = BrakesPage(
@@ -81,15 +84,37 @@ STOPPED = BrakesPage(
             may_lift=False,
         ),
     ),
-    kinds=(Choice(value="hub", label="hub"), Choice(value="agent", label="agent")),
-    pers=(Choice(value="agent", label="agent"),),
-    measures=(Choice(value="calls", label="calls"),),
+    stop_form=StopForm(kinds=(Choice(value="hub", label="hub"), Choice(value="agent", label="agent"))),
     known=(Choice(value="invoice-assistant", label="agent"), Choice(value="tryton/sale_quote", label="tool")),
-    may_limit=True,
+    limit_form=LimitForm(
+        measures=(Choice(value="calls", label="calls"), Choice(value="money", label="money")),
+        pers=(Choice(value="agent", label="agent"), Choice(value="tool", label="tool")),
+    ),
 )
 BRAKES = {
     "full": STOPPED,
     "none": replace(
-        STOPPED, stops=(), limits=(), may_limit=False, problem="Name the agent, the tool or the connection."
+        STOPPED,
+        stops=(),
+        limits=(),
+        limit_form=None,
+        stop_form=StopForm(
+            kinds=(Choice(value="hub", label="hub"), Choice(value="agent", label="agent", is_chosen=True)),
+            reason="It loops.",
+            problem="Name the agent, the tool or the connection; the hub has no name.",
+        ),
     ),
+    "wrong": replace(
+        STOPPED,
+        limit_form=LimitForm(
+            measures=(Choice(value="calls", label="calls"), Choice(value="money", label="money", is_chosen=True)),
+            pers=(Choice(value="agent", label="agent"), Choice(value="tool", label="tool", is_chosen=True)),
+            amount="250.00",
+            unit="EUR",
+            window="fortnight",
+            of="tryton/sale_quote",
+            problem="A length of time is a number and its unit: 30 minutes, 1 hour, 7 days.",
+        ),
+    ),
+    "lifted-already": replace(STOPPED, problem="This switch is not on."),
 }

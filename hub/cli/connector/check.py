@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from connectors.sdk.spec import ConnectorSpec
 from hub.cli.connector.sending import sender_to
-from hub.cli.connector.trying import equipment, opened_harness, show_badge, spec_called
+from hub.cli.connector.trying import Yes, ask_first, equipment, opened_harness, show_badge, spec_called
 from hub.cli.console import err, fail, run, settings
 from hub.identity.authority import Authority
 from hub.invocations.proving.recording import Recording
@@ -22,16 +22,20 @@ from hub.settings import Settings
 def check(  # noqa: PLR0913  # one for each option of the command
     name: Annotated[str, typer.Argument(help="An installed or imported connector's name, or module:name.")],
     *,
-    on: Annotated[str | None, typer.Option(help="The test system: its harness (module:name), or its base URL.")] = None,
+    on: Annotated[
+        str | None, typer.Option(help="The test system: its harness (module:name), its base URL, or stdio:NAME.")
+    ] = None,
     examples: Annotated[Path | None, typer.Option(help="JSON: a list of arguments for each operation to try.")] = None,
     recording: Annotated[Path | None, typer.Option(help="Try it on what `record` has written.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Show the badge in this hub's catalog.")] = False,
+    yes: Yes = False,
     send: Annotated[str | None, typer.Option(help="Report what was found to the hub at this address.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the badge as JSON.")] = False,
 ) -> None:
     """Try everything a connector promises on a system where that does no harm, and print what held.
 
-    It writes for real, confined and through the broker as in every hub. Exit code 1 means that a line failed.
+    It writes for real, confined and through the broker as in every hub; where a connection of this hub leads, it asks
+    first, unless you say --yes. Exit code 1 means that a line failed.
 
     --send is for owners who do not work at the hub's console, say from their CI. It takes an access token for the
     hub's API from TOOLHUB_REPORT_TOKEN. The report is shown there as the owner's word. If an administrator has
@@ -45,6 +49,8 @@ def check(  # noqa: PLR0913  # one for each option of the command
 
       toolhub connector check notes --on https://notes-test.example.com/mcp --examples notes.json --keep
 
+      toolhub connector check terms --on stdio:terms --examples terms.json --keep
+
       toolhub connector check acme_crm --recording acme.json --json
 
       toolhub connector check acme_crm --on acme_crm.harness:opened --send https://hub.example.com
@@ -52,6 +58,8 @@ def check(  # noqa: PLR0913  # one for each option of the command
     chosen = settings()
     sender = None if send is None else sender_to(send)
     spec = spec_called(name, chosen)
+    if recording is None and not yes:
+        ask_first(on, chosen)
     if keep:
         run(_refuse_unpublished(chosen, spec))
     if recording is not None:

@@ -1,11 +1,14 @@
 """`toolhub connector connect`: an account of a system, with its credential, for a registered connector."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Annotated, NoReturn
 
 import typer
 
 from hub import registry
 from hub.cli.connector.correct import told, tried
+from hub.cli.connector.installed import installed
 from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, out, run, settings
 from hub.credentials import Vault
@@ -49,7 +52,7 @@ async def _connect(chosen: Settings, new: NewConnection) -> bool:
             specs = {spec.name: spec for spec in await registry.connectors(tx)}
             used = await registry.release_in_use(tx, new.connector, new.environment)
         if new.connector not in specs:
-            fail(f"{new.connector!r} is not published. Run `toolhub connector publish {new.connector}` first.")
+            _refuse_unknown(new.connector, specs)
         secret = ask_secret(specs[new.connector] if used is None else used.spec)
         authority = Authority(database=database, keys=keys)
         async with database.transaction() as tx:
@@ -57,3 +60,12 @@ async def _connect(chosen: Settings, new: NewConnection) -> bool:
             if secret:
                 await Vault(keys).put(tx, connection.id, secret, authority)
     return used is not None
+
+
+def _refuse_unknown(name: str, known: Iterable[str]) -> NoReturn:
+    """End the command saying what was meant, or how a connector of that name comes here."""
+    if name in installed():
+        fail(f"{name!r} is not published. Run `toolhub connector publish {name}` first.")
+    meant = get_close_matches(name, [*known, *installed()], n=1)
+    more = f"Did you mean {meant[0]}?" if meant else "`toolhub connector publish` or `import` brings one."
+    fail(f"There is no connector {name!r}. {more}")

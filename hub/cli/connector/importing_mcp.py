@@ -1,21 +1,26 @@
 """`toolhub connector import mcp`: another MCP server's tools become a connector, by the word of its owner."""
 
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from connectors.mcp_upstream import Discovery, Owner, before_discovery
+from connectors.mcp_upstream import Discovery, Owner, before_discovery, owner_of
+from connectors.mcp_upstream.declared import says_it_writes
 from connectors.sdk.auth import ApiKey, AuthSpec, Bearer, ClientCredentials, TokenExchange
 from connectors.sdk.harness import PlainHarness
-from connectors.sdk.spec import ConnectorSpec
+from connectors.sdk.spec import ConnectorSpec, OperationSpec
+from connectors.sdk.vocabulary import Effect
 from hub.cli.connector.naming import checked_name
 from hub.cli.connector.publish import Also, publish_spec, show_difference
 from hub.cli.connector.secret import ask_fields
-from hub.cli.connector.trying import equipment
+from hub.cli.connector.trying import equipment, registered_here
 from hub.cli.console import fail, folding, out, run, settings
 from hub.invocations.proving.laboratory import open_laboratory
 from hub.opening import open_database
@@ -35,8 +40,46 @@ class SignIn(StrEnum):
     TOKEN_EXCHANGE = "token-exchange"  # noqa: S105  # what it is called, and no token
 
 
+Json = Any
+"""Any JSON value."""
+
+Names = Annotated[list[str] | None, typer.Option(help="A tool that changes nothing; may be repeated.")]
+TakenBack = Annotated[list[str] | None, typer.Option(help="One that you called a read, and is none; may be repeated.")]
+Vouch = Annotated[bool | None, typer.Option("--vouch/--no-vouch", help="Believe what its tools declare of themselves.")]
+How = Annotated[SignIn | None, typer.Option(help="How the server is shown who asks; none if you never say.")]
 TokenUrl = Annotated[str, typer.Option(help="Where tokens are given, with client-credentials and token-exchange.")]
 Audience = Annotated[str, typer.Option(help="Whom such a token is for, if the issuer wants to be told.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """What the owner says this time; what is None or not named stays as it stands."""
+
+    reads: frozenset[str]
+    writes: frozenset[str]
+    vouch: bool | None
+    sign_in: SignIn | None
+    token_url: str
+    audience: str
+
+    def with_those_before(self, standing: Owner) -> Owner:
+        """Return all that the owner has said by now."""
+        return replace(
+            standing,
+            auth=_auth(self.sign_in, self.token_url, self.audience) or standing.auth,
+            reads=(standing.reads | self.reads) - self.writes,
+            vouches=standing.vouches if self.vouch is None else self.vouch,
+        )
+
+    def options(self) -> Iterator[str]:
+        """Yield the words of a command that says the same."""
+        named = {"--reads": sorted(self.reads), "--writes": sorted(self.writes)}
+        single = {"--sign-in": self.sign_in, "--token-url": self.token_url, "--audience": self.audience}
+        for option, values in (named | {option: [value] for option, value in single.items() if value}).items():
+            for value in values:
+                yield from (option, value)
+        if self.vouch is not None:
+            yield "--vouch" if self.vouch else "--no-vouch"
 
 
 def mcp(  # noqa: PLR0913  # one for each option of the command
@@ -45,9 +88,10 @@ def mcp(  # noqa: PLR0913  # one for each option of the command
     ],
     name: Annotated[str, typer.Option(help="What to call the connector.")],
     *,
-    reads: Annotated[list[str] | None, typer.Option(help="A tool that changes nothing; may be repeated.")] = None,
-    vouch: Annotated[bool, typer.Option("--vouch", help="Believe what its tools declare of themselves.")] = False,
-    sign_in: Annotated[SignIn, typer.Option(help="How the server is shown who asks.")] = SignIn.NONE,
+    reads: Names = None,
+    writes: TakenBack = None,
+    vouch: Vouch = None,
+    sign_in: How = None,
     token_url: TokenUrl = "",
     audience: Audience = "",
     register: Annotated[bool, typer.Option("--register", help="Publish what was found.")] = False,
@@ -57,28 +101,48 @@ def mcp(  # noqa: PLR0913  # one for each option of the command
 
     Without your word every tool is a write of tier high that cannot be previewed. --reads names tools that change
     nothing. --vouch believes what a connector in another language declares under dev.toolhub/operation: effects, tiers,
-    previews, guards and undo. `toolhub connector check` can then prove it. A credential's fields are asked for, or
-    taken from TOOLHUB_SECRET_<FIELD>, for this look alone; enter them again for the connection.
+    previews, guards and undo. `toolhub connector check` can then prove it. What you said of a registered connector
+    (reads, vouch, sign-in) stands when you import it again: say only what is new, or take back by --writes, --no-vouch
+    or another --sign-in. A credential's fields are asked for, or taken from TOOLHUB_SECRET_<FIELD>, for this look
+    alone; enter them again for the connection.
 
     Examples:
       toolhub connector import mcp http://127.0.0.1:8800/mcp --name notes --reads search
+
+      toolhub connector import mcp http://127.0.0.1:8800/mcp --name notes --reads list --writes search --register
 
       toolhub connector import mcp http://127.0.0.1:8800/mcp --name acme_crm --vouch --register
 
       toolhub connector import mcp https://notes.example/mcp --name notes --sign-in bearer --register
     """
-    auth = _auth(sign_in, token_url, audience)
-    owner = Owner(name=checked_name(name), auth=auth, reads=frozenset(reads or ()), vouches=vouch)
+    words = _Words(
+        reads=frozenset(reads or ()),
+        writes=frozenset(writes or ()),
+        vouch=vouch,
+        sign_in=sign_in,
+        token_url=token_url,
+        audience=audience,
+    )
+    before = run(registered_here(checked_name(name), settings()))
+    standing = owner_of(before) if before is not None and before.rpc == "mcp" else Owner(name=name)
+    owner = words.with_those_before(standing)
     found = run(_discovered(owner, url, settings()))
-    _check_reads(owner.reads, found)
+    _check_named(words, found)
     _print(found)
+    _tell_kept(words, standing, found)
+    _tell_unbelieved(owner, found)
     if register:
         spec = run(_numbered(settings(), found.spec))
         changes, versions = run(publish_spec(settings(), spec, only_show=False, also=also or ()))
         show_difference(spec, changes, versions)
+    else:
+        command = ["toolhub", "connector", "import", "mcp", url, "--name", name, *words.options(), "--register"]
+        again = escape(shlex.join(command))
+        out.print(f"Nothing was published. To do that: {again}", highlight=False, soft_wrap=True)
 
 
-def _auth(sign_in: SignIn, token_url: str, audience: str) -> AuthSpec:
+def _auth(sign_in: SignIn | None, token_url: str, audience: str) -> AuthSpec | None:
+    """Return the sign-in that the options say, None if they say nothing of it."""
     needs_issuer = sign_in in {SignIn.CLIENT_CREDENTIALS, SignIn.TOKEN_EXCHANGE}
     if needs_issuer != bool(token_url):
         fail("--token-url belongs to --sign-in client-credentials and token-exchange, and they need it.")
@@ -93,6 +157,8 @@ def _auth(sign_in: SignIn, token_url: str, audience: str) -> AuthSpec:
             return TokenExchange(token_url=token_url, audience=audience)
         case SignIn.NONE:
             return AuthSpec()
+        case None:
+            return None
 
 
 async def _discovered(owner: Owner, url: str, chosen: Settings) -> Discovery:
@@ -110,11 +176,57 @@ async def _numbered(chosen: Settings, spec: ConnectorSpec) -> ConnectorSpec:
         return numbered(spec, await registered(tx, spec.name))
 
 
-def _check_reads(reads: frozenset[str], found: Discovery) -> None:
+def _check_named(words: _Words, found: Discovery) -> None:
     """End the command if the owner speaks of a tool that is not there: the one that was meant would be a write."""
-    for name in sorted(reads - found.tools):
-        meant = get_close_matches(name, found.tools, n=1)
-        fail(f"--reads {name}: the server has no such tool." + (f" Did you mean {meant[0]}?" if meant else ""))
+    for option, names in (("--reads", words.reads), ("--writes", words.writes)):
+        for name in sorted(names - found.tools):
+            meant = get_close_matches(name, found.tools, n=1)
+            fail(f"{option} {name}: the server has no such tool." + (f" Did you mean {meant[0]}?" if meant else ""))
+    if both := words.reads & words.writes:
+        fail(f"{', '.join(sorted(both))} cannot be --reads and --writes at once.")
+    still = {_theirs(one) for one in found.spec.operations if one.effect is Effect.READ} & words.writes
+    for name in sorted(still):
+        fail(f"--writes {name}: it declares that it only reads, and you vouch for its server. Say --no-vouch, too.")
+
+
+def _tell_kept(words: _Words, standing: Owner, found: Discovery) -> None:
+    """Say which of the owner's words before have gone into what was found."""
+    reads = sorted((owner_of(found.spec).reads & standing.reads) - words.reads)
+    kept = [f"--reads {name}" for name in reads]
+    kept += ["--vouch"] if standing.vouches and words.vouch is None else []
+    kept += (
+        [f"--sign-in {_dashed(standing.auth.kind)}"] if standing.auth != AuthSpec() and words.sign_in is None else []
+    )
+    if kept:
+        told = escape(", ".join(kept))
+        out.print(f"Kept from before: {told}. Take back by --writes, --no-vouch, --sign-in.", highlight=False)
+
+
+def _dashed(kind: str) -> str:
+    return kind.replace("_", "-")
+
+
+def _tell_unbelieved(owner: Owner, found: Discovery) -> None:
+    """Say what the server says of its tools that goes for nothing without the owner's word."""
+    count = sum("declares" in one.binding for one in found.spec.operations)
+    if count and not owner.vouches:
+        told = f"declarations under dev.toolhub/operation ({count} of {len(found.tools)} tools) are not believed"
+        out.print(f"[yellow]Look:[/] {told}. --vouch believes them, if you answer for the server.", highlight=False)
+    if names := [_theirs(one) for one in found.spec.operations if _would_be_a_read(one)]:
+        told = f"its server says of {escape(', '.join(names))} that they only read, and is not believed"
+        out.print(f"[yellow]Look:[/] {told}. --reads NAME believes it of one.", highlight=False)
+
+
+def _would_be_a_read(operation: OperationSpec) -> bool:
+    """Return whether the owner's word would make a read of it, and its server invites that."""
+    if operation.effect is Effect.READ or "phases" in operation.binding:
+        return False
+    hints = cast("Mapping[str, Json]", operation.binding.get("hints") or {})
+    return hints.get("readOnlyHint") is True and not says_it_writes(hints, operation.binding.get("declares"))
+
+
+def _theirs(operation: OperationSpec) -> str:
+    return str(operation.binding["tool"])
 
 
 def _print(found: Discovery) -> None:
@@ -123,7 +235,7 @@ def _print(found: Discovery) -> None:
     table = Table(folding("tool", names), *map(folding, heads), title=found.spec.title)
     for one in found.spec.operations:
         row = (one.effect, one.tier, one.upstream_class, one.fidelity, one.reversal)
-        table.add_row(one.name, escape(str(one.binding["tool"])), *(value.value for value in row))
+        table.add_row(one.name, escape(_theirs(one)), *(value.value for value in row))
     out.print(table)
     for refusal in found.refused:
         out.print(f"[yellow]Left out[/] {refusal.tool}: {refusal.reason}", highlight=False)

@@ -7,18 +7,19 @@ from typing import Annotated
 import typer
 
 from connectors.sdk.spec import ConnectorSpec
-from hub.cli.connector.trying import equipment, opened_harness, show_badge, spec_called
+from hub.cli.connector.trying import Yes, ask_first, equipment, opened_harness, show_badge, spec_called
 from hub.cli.console import err, fail, run, settings
 from hub.invocations.proving.session import Recorded, check_and_record
 from hub.settings import Settings
 
 
-def record(
+def record(  # noqa: PLR0913  # one for each option of the command
     name: Annotated[str, typer.Argument(help="An installed or imported connector's name, or module:name.")],
     file: Annotated[Path, typer.Argument(help="Where to write the recording.")],
     *,
-    on: Annotated[str, typer.Option(help="The test system: its harness (module:name), or its base URL.")],
+    on: Annotated[str, typer.Option(help="The test system: its harness (module:name), its base URL, or stdio:NAME.")],
     examples: Annotated[Path | None, typer.Option(help="JSON: a list of arguments for each operation to try.")] = None,
+    yes: Yes = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the badge as JSON.")] = False,
 ) -> None:
     """Check a connector on a test system and keep what it answered, so that `check --recording` can do without it.
@@ -30,6 +31,8 @@ def record(
     """
     chosen = settings()
     spec = spec_called(name, chosen)
+    if not yes:
+        ask_first(on, chosen)
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
         fail(f"{file} cannot be written. Nothing was tried; choose a file in a folder that is there.")
     recorded = run(_record(spec, on, examples, chosen))

@@ -3,10 +3,10 @@
 import importlib
 import json
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -21,14 +21,21 @@ from hub.cli.connector.secret import ask_secret
 from hub.cli.console import fail, has_no_tables, out, run
 from hub.core.errors import Unavailable
 from hub.invocations.proving.laboratory import Equipment
-from hub.opening import open_database
-from hub.registry import GRADES, PROMISES, Badge, BadgeVerdict
+from hub.opening import missing_database, open_database
+from hub.registry import GRADES, PROMISES, Badge, BadgeVerdict, connections
+from hub.registry.connecting import checked_base_url
 from hub.registry.differing import registered
 from hub.settings import Settings
+from hub.storage import Tx
 from hub.wiring import reach_of
 
 Json = Any
 """Any JSON value."""
+
+T = TypeVar("T")
+
+Yes = Annotated[bool, typer.Option("--yes", help="Try it without a question where connections of this hub lead.")]
+"""An option of every command that tries a connector."""
 
 _EXAMPLES: Final = TypeAdapter(dict[str, list[Mapping[str, Json]]])
 _COLOURS = {
@@ -42,13 +49,15 @@ _COLOURS = {
 
 @asynccontextmanager
 async def opened_harness(spec: ConnectorSpec, on: str | None, examples: Path | None = None) -> AsyncGenerator[Harness]:
-    """Yield the harness `on` (module:name), or one that knows the address `on` and examples alone.
+    """Yield the harness `on` (module:name), or one that knows the address `on` (or stdio:NAME) and examples alone.
 
     The examples are those of the file `examples` where it has any of an operation, else the connector's own.
     """
     if on is None:
-        fail("Say which system to try it on: --on module:name for its harness, or --on with its base URL.")
-    if "://" in on:
+        fail(
+            "Say which system to try it on: --on module:name for its harness, or --on with its base URL or stdio:NAME."
+        )
+    if _is_address(on):
         own: dict[str, Sequence[Mapping[str, Json]]] = {one.name: one.examples[:1] for one in spec.operations}
         chosen = own | ({} if examples is None else _read_examples(examples, spec))
         cases = [Case(operation=name, arguments=given) for name, several in chosen.items() for given in several]
@@ -81,20 +90,43 @@ def _read_examples(file: Path, spec: ConnectorSpec) -> dict[str, Sequence[Mappin
 def spec_called(name: str, chosen: Settings) -> ConnectorSpec:
     """Return what the connector `name` declares: the installed one, else the one that was imported into this hub."""
     is_code = ":" in name or name in installed()
-    imported = None if is_code else run(_registered(name, chosen))
+    imported = None if is_code else run(registered_here(name, chosen))
     return imported or declared(name)
 
 
-async def _registered(name: str, chosen: Settings) -> ConnectorSpec | None:
+async def registered_here(name: str, chosen: Settings) -> ConnectorSpec | None:
+    """Return the newest release of `name` that this hub knows, None too where there is no hub yet: none is made."""
+    return await _looked_up(chosen, lambda tx: registered(tx, name))
+
+
+async def _looked_up(chosen: Settings, read: Callable[[Tx], Awaitable[T]]) -> T | None:
+    """Return what `read` finds on this hub's record, None where there is none."""
+    if missing_database(chosen) is not None:
+        return None
     try:
         async with open_database(chosen) as database, database.reading() as tx:
-            return await registered(tx, name)
+            return await read(tx)
     except Unavailable:
         return None
     except SQLAlchemyError as error:
-        if has_no_tables(error):  # a hub that has never run has imported nothing
+        if has_no_tables(error):  # a hub that has never run knows nothing
             return None
         raise
+
+
+def ask_first(on: str | None, chosen: Settings) -> None:
+    """Ask before a system is tried that connections of this hub lead to, or end the command."""
+    if on is None or not _is_address(on):
+        return
+    address = checked_base_url(on)
+    found = run(_looked_up(chosen, connections)) or []
+    if names := [one.name for one in found if one.is_enabled and one.base_url == address]:
+        used = f"{on} is where connections of this hub lead ({', '.join(names)}), and it is written to for real."
+        typer.confirm(f"{used} Try it there all the same (--yes in scripts)?", abort=True, err=True)
+
+
+def _is_address(on: str) -> bool:
+    return "://" in on or on.startswith("stdio:")
 
 
 def equipment(settings: Settings) -> Equipment:
@@ -139,9 +171,13 @@ def badge_json(badge: Badge) -> dict[str, Json]:
 
 def _print(badge: Badge, untried: Sequence[str]) -> None:
     table = Table("operation", "check", "found", "how", title=f"{badge.connector} {badge.version} on {badge.system}")
+    grades = {line.grade for line in badge.lines}
     for line in badge.lines:
         verdict = f"[{_COLOURS[line.verdict]}]{line.verdict.value}[/]"
-        table.add_row(line.operation, PROMISES[line.promise], verdict, escape(f"{GRADES[line.grade]}: {line.reason}"))
+        how = line.reason if len(grades) == 1 else f"{GRADES[line.grade]}: {line.reason}"
+        table.add_row(line.operation, PROMISES[line.promise], verdict, escape(how))
+    if len(grades) == 1:
+        out.print(f"Tried {GRADES[grades.pop()]}:")
     out.print(table)
     failed = [line for line in badge.lines if line.verdict is BadgeVerdict.FAILED]
     if untried:

@@ -6,6 +6,7 @@ from hub.web.comparison import Field
 from hub.web.inert import Inert
 from hub.web.moments import At
 from hub.web.views.grounds import Grounds, RuleLine
+from hub.web.views.invocation_line import InvocationLine
 from hub.web.wording import Word
 
 
@@ -74,6 +75,8 @@ class InboxPage:
     cards: tuple[InboxCard, ...]
     batches: tuple[BatchLine, ...] = ()
     releases: tuple[ReleaseLine, ...] = ()
+    decided: tuple[InvocationLine, ...] = ()
+    """What the viewer has voted on last, and how it stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +135,8 @@ class Decision:
     """For whom the viewer votes as a deputy; empty when it is their own vote."""
     reason: str = ""
     problem: str = ""
+    why_not_approve: str = ""
+    """Why an approval would be refused now, so that it can only be rejected; empty: it would not."""
     needs_fresh_login: str = ""
     """In words, when the decision will ask for the password; empty when it will not."""
     confirms: bool = False

@@ -36,16 +36,38 @@ class LimitLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopForm:
+    """The form that turns a switch on: nothing is chosen beforehand, and what was typed stays beside a problem."""
+
+    kinds: tuple[Choice, ...]
+    subject: str = ""
+    reason: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitForm:
+    """The form that sets a limit; what was typed stays beside a problem."""
+
+    measures: tuple[Choice, ...]
+    pers: tuple[Choice, ...]
+    amount: str = ""
+    unit: str = ""
+    window: str = ""
+    of: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrakesPage:
     """The switches that are on, the limits that count, and the forms that set more."""
 
     stops: tuple[StopLine, ...]
     limits: tuple[LimitLine, ...]
-    kinds: tuple[Choice, ...]
-    pers: tuple[Choice, ...]
-    measures: tuple[Choice, ...]
+    stop_form: StopForm
     known: tuple[Choice, ...]
     """Agents and tools by name, to choose from."""
-    may_limit: bool
-    """Whether whoever looks may limit everything; owners may limit what is theirs, in any case."""
+    limit_form: LimitForm | None = None
+    """For those who may limit everything; owners may limit what is theirs, in any case."""
     problem: str = ""
+    """What stood against turning a switch off, or lifting a limit."""

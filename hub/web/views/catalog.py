@@ -158,6 +158,8 @@ class ConnectionLine:
     generation: int
     owner: str
     state: Word
+    change_url: str = ""
+    """Where it is told what its server says otherwise, while that waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,8 @@ class NewGrantPage:
     side_effects: tuple[tuple[Inert, Inert], ...]
     """What happens beside the changes of the example, and whom it reaches."""
     fields: tuple[LimitField, ...]
+    free: tuple[str, ...]
+    """The arguments that no limit can hold, so that each call may have anything there."""
     currency: str
     uses: str = "10"
     days: str = "7"

@@ -78,6 +78,14 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack:
+    """The call that an undo takes back, as the hub has made it; `url` is empty for who may not look at that call."""
+
+    id: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
     """Everything that is known of what a write does, how sure that is, and what speaks against it."""
 
@@ -92,7 +100,11 @@ class Grounds:
     """The data classes that are masked for whoever looks; empty: none is."""
     is_suspended: bool = False
     """Whether it waits and its agent is, so that it cannot be approved."""
+    stops: tuple[str, ...] = ()
+    """What is stopped while it waits, and why, in the words of whoever stopped it."""
     earlier: Earlier | None = None
+    takes_back: TakenBack | None = None
+    """What it takes back, where it is an undo."""
     plan: PlanBox | None = None
     """The steps, where it is about several in one."""
 

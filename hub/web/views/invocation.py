@@ -7,7 +7,8 @@ from hub.web.inert import Inert
 from hub.web.moments import At
 from hub.web.views.approval import Claim
 from hub.web.views.catalog import Choice
-from hub.web.views.grounds import RuleLine, Undo
+from hub.web.views.grounds import RuleLine, TakenBack, Undo
+from hub.web.views.invocation_line import InvocationLine
 from hub.web.views.plan import ProgressLine
 from hub.web.wording import Word
 
@@ -22,19 +23,6 @@ class EventLine:
     note: Inert | None = None
     """What of it a reader wants at once: a choice, a reason."""
     facts: tuple[tuple[str, Inert], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvocationLine:
-    """One invocation in a list."""
-
-    url: str
-    id: str
-    tool: str
-    tier: Word
-    state: Word
-    agent: Inert
-    asked: At
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +104,7 @@ class InvocationPage:
     """Where the call stands that takes this one back."""
     lacking: tuple[str, ...] = ()
     """Why nobody can decide it as the groups are now."""
-    undoes: str = ""
+    takes_back: TakenBack | None = None
     conflict: tuple[ConflictLine, ...] = ()
     steps: tuple[ProgressLine, ...] = ()
     """Of a plan that has begun."""

@@ -36,3 +36,5 @@ class OwnLimitsPage:
     unit: str = ""
     window: str = ""
     problem: str = ""
+    """What stood against changing or lifting a limit."""
+    problem_of_new: str = ""

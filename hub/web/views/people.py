@@ -214,4 +214,6 @@ class PersonPage:
     identities: tuple[IdentityLine, ...] = ()
     linkable: tuple[Choice, ...] = ()
     """The issuers that do not know this person yet."""
+    may_manage: bool = False
+    """Whether the viewer manages accounts; else the viewer is the owner of this agent."""
     problem: str = ""

@@ -252,6 +252,8 @@ def upgrade() -> None:
         sa.Column("agent_id", sa.String(length=40), nullable=False),
         sa.Column("agent_version", sa.Integer(), nullable=False),
         sa.Column("on_behalf_of_id", sa.String(length=40), nullable=True),
+        sa.Column("passed_on_by", Json, nullable=True),
+        sa.Column("issuer", sa.String(length=500), nullable=True),
         sa.Column("arguments", Json, nullable=False),
         sa.Column("sealed_arguments", sa.LargeBinary(), nullable=True),
         sa.Column("sealed_before", sa.LargeBinary(), nullable=True),
@@ -336,6 +338,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("sent_at IS NOT NULL"),
             postgresql_where=sa.text("sent_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_invocations_on_behalf_of_state",
+            ["on_behalf_of_id", "state"],
+            unique=False,
+            sqlite_where=sa.text("effect <> 'read'"),
+            postgresql_where=sa.text("effect <> 'read'"),
         )
         batch_op.create_index(
             "ix_invocations_part_of",
@@ -534,6 +543,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_metric_progress")),
     )
     op.create_table(
+        "oauth_leave_ends",
+        sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("client_id", sa.String(length=40), nullable=False),
+        sa.Column("ended_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "client_id", name=op.f("pk_oauth_leave_ends")),
+    )
+    op.create_table(
         "oauth_used_assertions",
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
@@ -722,6 +738,7 @@ def upgrade() -> None:
         sa.Column("most_rows", sa.BigInteger(), nullable=False),
         sa.Column("most_parties", sa.BigInteger(), nullable=False),
         sa.Column("side_effects", Json, nullable=False),
+        sa.Column("not_covered", Json, nullable=False),
         sa.Column("to_anybody", sa.Boolean(), nullable=False),
         sa.Column("uses", sa.Integer(), nullable=False),
         sa.Column("uses_left", sa.Integer(), nullable=False),
@@ -1802,6 +1819,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_oauth_used_assertions_expires_at"))
 
     op.drop_table("oauth_used_assertions")
+    op.drop_table("oauth_leave_ends")
     op.drop_table("metric_progress")
     op.drop_table("metric_days")
     with op.batch_alter_table("mcp_subscriptions", schema=None) as batch_op:
@@ -1869,6 +1887,11 @@ def downgrade() -> None:
             "ix_invocations_part_of",
             sqlite_where=sa.text("part_of IS NOT NULL"),
             postgresql_where=sa.text("part_of IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_invocations_on_behalf_of_state",
+            sqlite_where=sa.text("effect <> 'read'"),
+            postgresql_where=sa.text("effect <> 'read'"),
         )
         batch_op.drop_index(
             "ix_invocations_on_behalf_of_sent",
