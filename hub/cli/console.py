@@ -129,5 +129,5 @@ def fail(message: str) -> NoReturn:
 
 def told(message: str) -> int:
     """Print what is wrong, and return the exit code that says so."""
-    err.print(f"[bold red]Error:[/] {escape(message)}", highlight=False)
+    err.print(f"[bold red]Error:[/] {escape(message)}", highlight=False, soft_wrap=True)  # a path is told whole
     return 1

@@ -19,7 +19,7 @@ from hub.invocations.request import Request
 from hub.invocations.runtime import Runtime
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
-from hub.registry import PublishedTool, read_current
+from hub.registry import PublishedTool, read_current, steps_of
 from hub.storage import Tx
 
 PLACE_GRACE: Final = 30
@@ -48,9 +48,8 @@ async def admit(request: Request, runtime: Runtime) -> Braked | None:
     stops = await runtime.brakes.stops(agent_id=caller.actor.id, tool_id=tool.tool.id, connection_id=tool.connection.id)
     if stops:
         return Stopped(stops)
-    outage = await runtime.brakes.outage(tool.connection.id)
-    if outage is not None and outage.unavailable_since is not None:
-        return OutOfReach(outage)
+    if away := await out_of_reach(tool, runtime):
+        return away
     limits = await runtime.brakes.limits()
     if not limits:
         return None
@@ -62,6 +61,15 @@ async def admit(request: Request, runtime: Runtime) -> Braked | None:
         run=request.call.claims.run,
     )
     return await _admitted(limits, subjects, request, runtime)
+
+
+async def out_of_reach(tool: PublishedTool, runtime: Runtime) -> OutOfReach | None:
+    """Return why nothing is asked with a tool now: its system, or that of a step, is known not to answer."""
+    for connection_id in (tool.connection.id, *(one.connection_id for one in steps_of(tool.operation))):
+        outage = await runtime.brakes.outage(connection_id)
+        if outage is not None and outage.unavailable_since is not None:
+            return OutOfReach(outage)
+    return None
 
 
 async def brake(tx: Tx, claimed: Invocation, runtime: Runtime) -> None:

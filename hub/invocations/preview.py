@@ -11,10 +11,12 @@ from connectors.sdk.errors import Unavailable
 from connectors.sdk.preview import Preview
 from hub import dryrun
 from hub.audit import EventKind
+from hub.budgets import OutOfReach
 from hub.core.errors import Malformed
 from hub.dryrun import PreviewRecord, preview_digest
 from hub.execution import CheckOutcome, Failed, Passage, Passed, Previewed, PreviewOutcome, Ran, Violation
 from hub.invocations.asking import ask_check, unveiled
+from hub.invocations.braking import out_of_reach
 from hub.invocations.conclude import passage_facts
 from hub.invocations.contact import note_contact
 from hub.invocations.history import keep_amounts
@@ -38,6 +40,7 @@ Json = Any
 """Any JSON value."""
 
 _AGAIN_AFTER: Final = timedelta(seconds=30)
+_OUT_OF_REACH: Final = frozenset({Unavailable.code, OutOfReach.code})
 
 
 async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
@@ -46,10 +49,10 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
     One whose system cannot be reached for now has no record of its revision yet: it is taken later.
     """
     previewing = await _begin(standing, tool, runtime)
-    found = await still_as_committed(previewing, runtime)
+    found = await out_of_reach(tool, runtime) or await still_as_committed(previewing, runtime)
     if not isinstance(found, Untouched):
         async with runtime.database.transaction() as tx:
-            return await move(tx, runtime, previewing, _not_undone(found))
+            return await _not_taken(tx, previewing, _not_asked(found), runtime)
     before: bytes | None = None
     passed: bytes | None = None
     ran: Ran[CheckOutcome] | Ran[PreviewOutcome] = await ask_check(previewing, tool, runtime)
@@ -67,23 +70,22 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
             if not is_composite(tool.operation):  # the amounts of a plan are those of its steps
                 await keep_amounts(tx, previewing, tool, opened(previewing, runtime.keys), outcome.preview)
             return await _keep(tx, previewing, record, passed, runtime)
-        if await _waits_for_its_system(tx, previewing, outcome):
-            await put_off(tx, previewing, _AGAIN_AFTER)
-            return await load(tx, previewing.id)
         if isinstance(outcome, Violation):
             reason = f"It tried to write during a check or a preview: {outcome.message}"
             await quarantine(tx, tool.tool.id, reason, runtime.authority)
-        return await move_quoting(tx, runtime, previewing, _failed(outcome, ran))
+        return await _not_taken(tx, previewing, _failed(outcome, ran), runtime)
 
 
-async def _waits_for_its_system(tx: Tx, previewing: Invocation, outcome: CheckOutcome | PreviewOutcome) -> bool:
-    """Return whether the preview is taken later: people were asked before, and its system cannot be reached for now.
+async def _not_taken(tx: Tx, previewing: Invocation, step: Step, runtime: Runtime) -> Invocation:
+    """Make `step`, unless the preview is taken later: people were asked before, and its system is out of reach for now.
 
     What waited for people is not lost by an outage, nor by a wrong address that is put right in the time it had.
     """
     asked = previewing.question
-    is_out_of_reach = isinstance(outcome, Failed) and outcome.code == Unavailable.code
-    return is_out_of_reach and asked is not None and await now(tx) < asked.expires_at
+    if step.facts["code"] in _OUT_OF_REACH and asked is not None and await now(tx) < asked.expires_at:
+        await put_off(tx, previewing, _AGAIN_AFTER)
+        return await load(tx, previewing.id)
+    return await move_quoting(tx, runtime, previewing, step)
 
 
 async def _look(previewing: Invocation, tool: PublishedTool, runtime: Runtime) -> Ran[PreviewOutcome]:
@@ -93,7 +95,7 @@ async def _look(previewing: Invocation, tool: PublishedTool, runtime: Runtime) -
 
 
 async def _begin(standing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
-    if standing.state is State.PREVIEWING and standing.connection_generation == tool.connection.generation:
+    if standing.state is State.PREVIEWING and _is_bound_to(standing, tool):
         return standing
     async with runtime.database.transaction() as tx:
         if standing.state is State.PREVIEWING:
@@ -105,8 +107,13 @@ async def _begin(standing: Invocation, tool: PublishedTool, runtime: Runtime) ->
         return await move(tx, runtime, standing, step)
 
 
+def _is_bound_to(standing: Invocation, tool: PublishedTool) -> bool:
+    version, generation = standing.tool_version_id, standing.connection_generation
+    return version == tool.version.id and generation == tool.connection.generation
+
+
 async def _bound_anew(tx: Tx, previewing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
-    """Bind the revision whose preview could not be taken to the connection as it was changed since."""
+    """Bind the revision whose preview could not be taken to the tool and connection as they were changed since."""
     fresh = next_revision(previewing, tool, opened(previewing, runtime.keys), runtime.keys)
     changes = {**fresh, "revision": previewing.revision}
     mine = (InvocationRow.id == previewing.id, InvocationRow.fence == previewing.fence)
@@ -197,7 +204,7 @@ async def _keep_before(tx: Tx, previewing: Invocation, before: bytes | None) -> 
     await tx.execute(update(InvocationRow).where(*mine).values(sealed_before=before))
 
 
-def _not_undone(found: Moved | NotUndoable) -> Step:
+def _not_asked(found: OutOfReach | Moved | NotUndoable) -> Step:
     conflict = [asdict(one) for one in found.differences] if isinstance(found, Moved) else None
     return Step(
         to=State.PREVIEW_FAILED,

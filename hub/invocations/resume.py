@@ -123,7 +123,8 @@ async def _start_again(standing: Invocation, runtime: Runtime) -> Invocation:
     except (NotFound, Quarantined) as refusal:
         state = State.EXPIRED if standing.state is State.STALE else State.DENIED
         return await _give_up(standing, state, refusal.message, runtime)
-    if tool.version.digest != standing.tool_version_digest and standing.state is not State.STALE:
+    is_first = standing.state is not State.STALE and standing.question is None  # nobody was asked about it before
+    if is_first and tool.version.digest != standing.tool_version_digest:
         return await _give_up(standing, State.DENIED, "the tool was changed before its preview was taken", runtime)
     if tool.version.spec.input_schema != (await called_with(standing, runtime)).version.spec.input_schema:
         why = "the tool takes other arguments than when it was called; call it again"

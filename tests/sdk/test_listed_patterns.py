@@ -33,11 +33,23 @@ async def test_what_cannot_be_read_is_left_to_the_server(where: str) -> None:
 
 
 async def test_one_list_is_read_only_so_far() -> None:
-    tools = listed(*(f"^a{number}$" for number in range(MOST_READ + 2)), "^a0$")
+    patterns = [f"^a{number:04}$" for number in range(MOST_READ + 2)]
+    tools = listed(*patterns, "^a0000$")
 
     await drop_patterns(tools)
 
-    assert left(tools) == [*(f"^a{number}$" for number in range(MOST_READ)), "^a0$"]
+    assert left(tools) == [*patterns[:MOST_READ], "^a0000$"]
+
+
+async def test_what_is_left_does_not_depend_on_the_order_in_which_a_server_lists() -> None:
+    patterns = [f"^a{number}$" for number in range(MOST_READ + 20)]
+    tools, again = listed(*patterns), listed(*reversed(patterns))
+
+    await drop_patterns(tools)
+    await drop_patterns(again)
+
+    assert len(left(tools)) == MOST_READ
+    assert left(again) == left(tools)[::-1]
 
 
 @pytest.mark.parametrize("schema", [None, 7, {"properties": []}, {"anyOf": 7}, {"items": {"properties": "x"}}], ids=str)
