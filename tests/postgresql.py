@@ -11,7 +11,8 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy import URL
 
-_SAFETY = ("fsync", "full_page_writes", "autovacuum")
+_FORGETFUL = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_wal_size": "'128MB'"}
+"""What a server needs not do, nor keep, that is lost with its machine."""
 
 
 class PostgreSQL:
@@ -50,7 +51,7 @@ def running_postgresql(*, is_durable: bool = True) -> Iterator[PostgreSQL]:
     try:
         running = PostgreSQL(str(server.get_postmaster_info().socket_dir))
         if not is_durable:
-            settings = [f"ALTER SYSTEM SET {name} = off" for name in _SAFETY]
+            settings = [f"ALTER SYSTEM SET {name} = {value}" for name, value in _FORGETFUL.items()]
             asyncio.run(running.run(*settings, "SELECT pg_reload_conf()"))
         yield running
     finally:
