@@ -4,13 +4,16 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from doomed import doomed
+from settled import settled_by
 from upstream.fixtures import Upstream
-from world import World, open_world
+from world import World, open_world, settle
 
 from hub.keys import Keyring
 from hub.storage import Database
 
 __all__ = ["doomed"]
+
+sqlite_template, postgresql_template = settled_by(settle)
 
 
 @pytest.fixture

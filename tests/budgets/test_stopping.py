@@ -49,7 +49,8 @@ async def test_everybody_who_turns_it_on_at_once_is_told_that_it_is_on(
     (reason,) = await reasons(database)
     assert reason.startswith("reason ")
     async with database.reading() as tx:
-        assert list(await tx.scalars(select(EventRow.kind))) == ["stop.set"] * 4
+        events = select(EventRow.kind).where(EventRow.kind.startswith("stop."))
+        assert list(await tx.scalars(events)) == ["stop.set"] * 4
 
 
 async def test_who_turns_it_on_while_it_is_lifted_leaves_it_on(database: Database, authority: Authority) -> None:

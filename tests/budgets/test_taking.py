@@ -182,4 +182,5 @@ async def test_setting_and_lifting_are_events_and_seen_at_once(database: Databas
         async with database.transaction() as tx:
             await lift_limit(tx, limit.id, authority)
     async with database.reading() as tx:
-        assert list(await tx.scalars(select(EventRow.kind).order_by(EventRow.id))) == ["limit.set", "limit.lifted"]
+        events = select(EventRow.kind).where(EventRow.kind.startswith("limit.")).order_by(EventRow.id)
+        assert list(await tx.scalars(events)) == ["limit.set", "limit.lifted"]
