@@ -25,7 +25,7 @@ demo: .venv/ready $(LANGGRAPH)/ready tryton ## The main job against a real ERP; 
 test: check $(LANGGRAPH)/ready tryton ## The gates, then every test on SQLite and PostgreSQL; ARGS go to pytest
 	@.ci/install-chromium
 	@echo "tests: SQLite, PostgreSQL, Chromium, Tryton and LangGraph"
-	@$(BIN)/pytest -m "not more" --numprocesses 2 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -m "not more" --ignore tests/architecture --numprocesses 2 --dist worksteal $(ARGS) # they are gates
 
 .PHONY: test-more
 test-more: .venv/ready $(LANGGRAPH)/ready tryton clients ## The tests that take minutes

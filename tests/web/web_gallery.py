@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from web_gallery_acting import ACTING
 from web_gallery_approval import APPROVALS, INBOXES
@@ -16,6 +16,7 @@ from web_gallery_invocation import INVOCATION_LISTS, INVOCATIONS
 from web_gallery_limits import BRAKES, OWN_LIMITS
 from web_gallery_metrics import CENTRE_LISTS, CENTRES, METRIC_PAGES
 from web_gallery_passkeys import PASSKEYS
+from web_gallery_people import AGENT_SERVERS, NOW, PEOPLE, PERSON, SECRETS, SUSPENDED
 from web_gallery_pins import PIN_LISTS, PINS
 from web_gallery_plan import PLANS, PLANS_BEGUN
 from web_gallery_policy import BUNDLES, POLICIES, TRIALS
@@ -32,7 +33,6 @@ from hub.web.moments import at
 from hub.web.rendering import Chrome, Viewer
 from hub.web.servers import UNAVAILABLE
 from hub.web.slack_link import SlackPage
-from hub.web.views.catalog import Choice
 from hub.web.views.entry import (
     ConsentPage,
     FirstAdministratorPage,
@@ -44,21 +44,12 @@ from hub.web.views.entry import (
 )
 from hub.web.views.operations import ErrorPage, HealthLine, HealthPage
 from hub.web.views.people import (
-    AgentLine,
     AgentVersionLine,
-    GroupLine,
-    NewAgentForm,
     NewGroupForm,
     NewSecretPage,
-    NewUserForm,
-    PeoplePage,
-    PersonLine,
-    PersonPage,
-    SecretLine,
 )
 from hub.web.wording import Word
 
-NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 SOON = NOW + timedelta(hours=3)
 EVERYBODY = Principal(
     id="usr_grace",
@@ -78,8 +69,6 @@ VIEWER = Viewer(
     sees_waiting=True,
     has_slack=True,
 )
-ACTIVE = Word(label="active", meaning="May sign in.", tone="good")
-SUSPENDED = Word(label="suspended", meaning="Refused everywhere.", tone="bad")
 WELL = Word(label="Well", meaning="Every part answers.", tone="good")
 ILL = Word(label="Not well", meaning="Something needs a look.", tone="bad")
 
@@ -112,78 +101,6 @@ CONSENT = ConsentPage(
         ScopeLine(scope="tryton:write", meaning="Propose writes with its Tryton tools", is_write=True),
     ),
     returns_to="127.0.0.1:8765",
-)
-ROLES = tuple(Choice(value=name, label=name) for name in ("administrator", "operator", "auditor", "member"))
-GROUPS = (
-    Choice(value="approvers", label="Approvers (approvers)", is_chosen=True),
-    Choice(value="controllers", label="Controllers (controllers)"),
-)
-AGENT_SERVERS = (
-    Choice(value="everything", label="everything: All tools, at /mcp", is_chosen=True),
-    Choice(value="hub.api", label="hub.api: The API, at /api/v1"),
-)
-PEOPLE = PeoplePage(
-    people=(
-        PersonLine(
-            url="/people/usr_1",
-            name="grace",
-            display_name=inert_name("Grace Hopper"),
-            groups=("approvers", "controllers"),
-            roles=("administrator", "member"),
-            state=ACTIVE,
-        ),
-        PersonLine(
-            url="/people/usr_2",
-            name="mallory",
-            display_name=inert_name("Mallory"),
-            groups=(),
-            roles=("member",),
-            state=SUSPENDED,
-        ),
-    ),
-    agents=(
-        AgentLine(
-            url="/people/agt_1",
-            name="invoice-assistant",
-            display_name=inert_name("Invoice assistant"),
-            kind="agent",
-            owner="Olive Owner",
-            scopes=("tryton:read", "tryton:write"),
-            servers=("everything",),
-            state=ACTIVE,
-        ),
-    ),
-    groups=(
-        GroupLine(name="approvers", title=inert_name("Approvers")),
-        GroupLine(name="controllers", title=inert_name("Controllers")),
-    ),
-    new_user=NewUserForm(groups=GROUPS, roles=ROLES),
-    new_agent=NewAgentForm(owner="grace", servers=AGENT_SERVERS),
-    new_group=NewGroupForm(),
-)
-PERSON = PersonPage(
-    id="usr_1",
-    name="grace",
-    display_name=inert_name("Grace Hopper"),
-    kind="user",
-    state=ACTIVE,
-    is_suspended=False,
-    is_user=True,
-    groups=GROUPS,
-    roles=ROLES,
-    can_have_secrets=False,
-    owner="",
-    scopes=(),
-    servers=(),
-    may_manage=True,
-)
-SECRETS = (
-    SecretLine(
-        id="sec_06dvh3x5m8qk2v7c1n4pz9tbwr",
-        issued=at(NOW - timedelta(days=80), now=NOW),
-        ends=at(NOW + timedelta(days=10), now=NOW),
-        state=Word(label="ends soon", meaning="No other one is good for longer.", tone="warn"),
-    ),
 )
 HEALTH = HealthPage(
     overall=WELL,
