@@ -1,6 +1,7 @@
 """Fixtures for every test: fresh databases on both engines, their keys, and asyncio as anyio's backend."""
 
 import asyncio
+import gc
 import importlib
 import itertools
 import shutil
@@ -23,6 +24,12 @@ MASTER_KEY: Final = bytes(range(32))
 structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 _numbers = itertools.count(1)
+
+
+def pytest_collection_finish() -> None:
+    """Spare what stays until the end, thousands of tests and all they import, from being searched for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The command line of the hub, `toolhub`: one file per command, the domain untouched by any of them."""
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -106,5 +107,9 @@ def main() -> None:
     if (name := _wanted()) is None:
         outline()()
         return
+    gc.disable()  # nothing that imports make is garbage, and looking for some there takes a quarter of a start
     import_module("hub.cli.logs").configure_logs()  # first, for the logger's own way is to draw every local variable
-    import_module("hub.cli.running").run(command_line(name))
+    run, app = import_module("hub.cli.running").run, command_line(name)
+    gc.freeze()
+    gc.enable()
+    run(app)

@@ -99,6 +99,25 @@ finally:
     assert ended.stdout.endswith("imported []\n"), ended.stdout
 
 
+def test_a_command_looks_for_garbage_only_in_what_it_has_made_itself() -> None:
+    program = """
+import gc, sys
+from hub.cli import main
+looked = []
+gc.collect()
+gc.callbacks.append(lambda phase, info: looked.append("hub.cli.account" in sys.modules))
+sys.argv = ["toolhub", "account", "create", "--help"]
+try:
+    main()
+finally:
+    print("spared", all(looked), gc.get_freeze_count() > 100_000, gc.isenabled())
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.endswith("spared True True True\n"), ended.stdout
+
+
 def test_the_list_of_commands_is_theirs_and_imports_none_of_them(tmp_path: Path) -> None:
     listed, whole = (
         {name: one.get_short_help_str(limit=1000) for name, one in typer.main.get_command(app).commands.items()}
