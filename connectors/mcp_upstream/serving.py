@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from connectors.mcp_upstream.apart import apart
 from connectors.mcp_upstream.keepable import shown, unkeepable
 from connectors.mcp_upstream.protocol import Call, RpcError, Session, refusal
 from connectors.sdk.errors import Unreadable
@@ -17,6 +18,9 @@ from connectors.sdk.vocabulary import SERVES, Effect, Tier
 
 Json = Any
 """Any JSON value."""
+
+_Listed = dict[str, dict[str, Json]]
+"""What a list holds, by its keys."""
 
 LISTED: Final = "listed"
 RESOURCES, PROMPTS, COMPLETIONS = "resources", "prompts", "completions"
@@ -76,21 +80,28 @@ async def served(session: Session, connector: str, manner: Mapping[str, Json]) -
         ConnectorError: it cannot be listed.
     """
     can = session.capabilities
-    found, left_out = list[OperationSpec](), list[tuple[str, str]]()
+    lists = dict[str, dict[str, _Listed]]()
     if "resources" in can:
         resources = await _all(session, "resources/list", "resources", "uri")
         templates = await _all(session, "resources/templates/list", "resourceTemplates", "uriTemplate")
-        listed = {"resources": _kept(resources, left_out), "templates": _kept(templates, left_out)}
-        found.append(_operation(RESOURCES, connector, manner, listed))
+        lists[RESOURCES] = {"resources": resources, "templates": templates}
     if "prompts" in can:
-        listed = {"prompts": _kept(await _all(session, "prompts/list", "prompts", "name"), left_out)}
-        found.append(_operation(PROMPTS, connector, manner, listed))
+        lists[PROMPTS] = {"prompts": await _all(session, "prompts/list", "prompts", "name")}
     if "completions" in can:
-        found.append(_operation(COMPLETIONS, connector, manner, {}))
+        lists[COMPLETIONS] = {}
+    return await apart(lambda: _made(lists, connector, manner))
+
+
+def _made(lists: Mapping[str, Mapping[str, _Listed]], connector: str, manner: Mapping[str, Json]) -> Served:
+    """Return the operations that bear `lists`, by their kinds; looking through long ones takes seconds."""
+    found, left_out = list[OperationSpec](), list[tuple[str, str]]()
+    for kind, members in lists.items():
+        listed = {member: _kept(one, left_out) for member, one in members.items()}
+        found.append(_operation(kind, connector, manner, listed))
     return Served(operations=found, left_out=left_out)
 
 
-def _kept(listed: Mapping[str, dict[str, Json]], left_out: list[tuple[str, str]]) -> list[dict[str, Json]]:
+def _kept(listed: _Listed, left_out: list[tuple[str, str]]) -> list[dict[str, Json]]:
     """Return what can be kept of a list, in the order of its keys, and add to `left_out` what cannot."""
     kept = list[dict[str, Json]]()
     for name, one in sorted(listed.items()):
@@ -118,7 +129,7 @@ def _operation(kind: str, connector: str, manner: Mapping[str, Json], listed: Ma
     )
 
 
-async def _all(session: Session, method: str, member: str, key: str) -> dict[str, dict[str, Json]]:
+async def _all(session: Session, method: str, member: str, key: str) -> _Listed:
     """Return what a list holds, by its keys."""
     found = dict[str, dict[str, Json]]()
     cursor: str | None = None

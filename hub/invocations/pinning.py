@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Final
 
 import structlog
 
-from connectors.mcp_upstream import owner_of
+from connectors.mcp_upstream import apart, owner_of
 from connectors.sdk.spec import ConnectorSpec
 from hub import pins, registry
 from hub.core.errors import InputError
@@ -21,7 +23,7 @@ from hub.registry.federated import tools_beside
 from hub.registry.numbering import numbered
 from hub.registry.stewardship import Stewards, require_steward
 from hub.registry.using import Release
-from hub.storage import Tx
+from hub.storage import Tx, now
 
 _LOG: Final = structlog.get_logger(__name__)
 IN_ONE_TURN: Final = 32
@@ -76,7 +78,8 @@ class Looks:
         except Exception as error:  # noqa: BLE001  # what one server says must not end the looks at all others
             _LOG.exception("look_failed", connection=connection_id)
             async with self._runtime.database.transaction() as tx:
-                await pins.note_look(tx, connection_id, f"The hub could not look at it ({type(error).__name__}).")
+                why = f"The hub could not look at it ({type(error).__name__})."
+                await pins.note_look(tx, connection_id, why, began=await now(tx))
         finally:
             del self._under_way[connection_id]
 
@@ -112,7 +115,15 @@ async def look(connection_id: str, runtime: Runtime) -> Seen:
         InputError: it leads to no MCP server.
         NotFound: there is no such connection.
     """
+    while (seen := await _look(connection_id, runtime)) is None:
+        pass  # of what it saw nothing holds any more
+    return seen
+
+
+async def _look(connection_id: str, runtime: Runtime) -> Seen | None:
+    """Return what one look came to; None: a later one has ended before it, or the connection leads elsewhere by now."""
     async with runtime.database.reading() as tx:
+        began = await now(tx)
         connection = await registry.get_connection(tx, connection_id)
         newest = await registry.newest_release(tx, connection.connector)
     if newest.spec.rpc != "mcp":
@@ -120,16 +131,23 @@ async def look(connection_id: str, runtime: Runtime) -> Seen:
     found = await runtime.executor.discover(owner_of(newest.spec), connection)
     if isinstance(found, Unreachable):
         async with runtime.database.transaction() as tx:
-            await pins.note_look(tx, connection_id, found.message)
-        return Seen(problem=found.message)
+            is_noted = await _note(tx, connection, found.message, began)
+        return Seen(problem=found.message) if is_noted else None
     while True:
         known = await _known(connection, newest, runtime)
         # What a server lists may be long: comparing it keeps neither the loop nor the database.
-        compared = await asyncio.to_thread(_compared, connection, found.spec, known)
+        compared = await apart(partial(_compared, connection, found.spec, known))
         async with runtime.database.transaction() as tx:
             if await registry.release_id_for(tx, connection) == known.release_id:
-                return await _noted(tx, connection_id, compared, runtime.authority)
+                is_noted = await _note(tx, connection, None, began)
+                return await _noted(tx, connection_id, compared, runtime.authority) if is_noted else None
         # Another release has come into use there meanwhile, which is what its server is to be compared with.
+
+
+async def _note(tx: Tx, connection: Connection, problem: str | None, began: datetime) -> bool:
+    """Put a look on record; return False, with nothing done, if it is of no use by now."""
+    known = await registry.get_connection(tx, connection.id)
+    return known.generation == connection.generation and await pins.note_look(tx, connection.id, problem, began=began)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +181,13 @@ async def _known(connection: Connection, newest: Release, runtime: Runtime) -> _
 
 
 async def _noted(tx: Tx, connection_id: str, compared: _Compared, authority: Authority) -> Seen:
-    await pins.note_look(tx, connection_id, None)
-    await pins.hold(tx, connection_id, compared.broken, authority)
+    """Put what a look came to on record: the change first, as whoever accepts one does, so that none waits for ever."""
     if compared.looked is None:
         await pins.settle(tx, connection_id)
-        return Seen()
-    change = await pins.propose(tx, compared.looked, authority)
+        change = None
+    else:
+        change = await pins.propose(tx, compared.looked, authority)
+    await pins.hold(tx, connection_id, compared.broken, authority)
     return Seen(change=change, waits=(await pins.waiting_now(tx)).get(connection_id))
 
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from connectors.sdk.spec import ConnectorSpec
 from hub import outbox
@@ -26,7 +26,7 @@ from hub.registry import get_connection, register_connector
 from hub.registry.digests import release_digest
 from hub.registry.federated import federated_connections, hold_back
 from hub.registry.reading import connector_owner
-from hub.registry.stewardship import Stewards, require_steward
+from hub.registry.stewardship import Stewards, Touched, outdate_catalog, require_steward
 from hub.registry.stored import read_spec, spec_text
 from hub.registry.tables import ConnectionRow
 from hub.registry.using import newest_release, spec_for
@@ -95,12 +95,17 @@ async def hurry(tx: Tx, connection_id: str) -> None:
         await tx.flush()
 
 
-async def note_look(tx: Tx, connection_id: str, problem: str | None) -> None:
-    """Put on record that a server was looked at; `problem` says why there was nothing to see."""
-    at = await now(tx)
-    said = {"looked_at": at, "look_at": at + LOOK_EVERY, "problem": problem[:500] if problem else None}
+async def note_look(tx: Tx, connection_id: str, problem: str | None, *, began: datetime) -> bool:
+    """Put on record that a server was looked at from `began` on; `problem` says why there was nothing to see.
+
+    Return whether that is so: a look that began later may have been put on record before, of which this one knows
+    less.
+    """
+    said = {"looked_at": began, "look_at": await now(tx) + LOOK_EVERY, "problem": problem[:500] if problem else None}
     statement = insert_into(tx, PinLookRow).values(connection_id=connection_id, **said)
-    await tx.execute(statement.on_conflict_do_update(index_elements=["connection_id"], set_=said))
+    is_newest = or_(PinLookRow.looked_at.is_(None), PinLookRow.looked_at <= began)
+    noted = statement.on_conflict_do_update(index_elements=["connection_id"], set_=said, where=is_newest)
+    return await tx.scalar(noted.returning(PinLookRow.connection_id)) is not None
 
 
 async def looks(tx: Tx) -> dict[str, Look]:
@@ -167,6 +172,7 @@ async def accept(tx: Tx, change_id: str, seen: str, authority: Authority) -> Cha
     """
     row = await _decided(tx, change_id, seen, authority)
     says = await said(tx, change_id)
+    await outdate_catalog(tx, authority, Touched(connectors=frozenset({row.connector})))  # the base stays what it is
     base = await newest_release(tx, row.connector)
     if _difference(row.release, base.digest) != row.digest:
         raise Conflict("Another release was registered since; look at the server again, then at what differs.")

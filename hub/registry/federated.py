@@ -35,10 +35,10 @@ async def tools_beside(tx: Tx, connector: str) -> dict[str, str]:
 
 async def hold_back(tx: Tx, connection_id: str, held: Mapping[str, str], authority: Authority) -> None:
     """Hold back these tools over a connection, by name with the reason, and no others; elsewhere they go on."""
-    row = await connection_row(tx, connection_id)
-    if row.held == held:
+    if (await connection_row(tx, connection_id)).held == held:
         return
     await outdate_catalog(tx, authority, Touched(connections=frozenset({connection_id})))
+    row = await connection_row(tx, connection_id)  # from here on nobody else holds anything back
     before, row.held = row.held, dict(held)
     await tx.flush()
     tools = await tx.execute(select(ToolRow.id, ToolRow.name).where(ToolRow.connector == row.connector))
