@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from hub.audit import EventKind
 from hub.core.ids import new_id
@@ -205,17 +205,26 @@ async def issue(
 
 
 async def revoke_grant(tx: Tx, grant_id: str, reason: str, authority: Authority) -> bool:
-    """Stop every token of a grant at once; return whether it still stood.
+    """Stop every token of a grant at once; return whether it still stood. By that alone no leave ends."""
+    return await _revoke(tx, GrantRow.id == grant_id, reason, authority) > 0
 
-    Unless nothing is said by that (see `BY_ITS_CLIENT`), the leave ends that its client had from its person, even where
-    the grant is over by now.
+
+async def revoke_stolen(tx: Tx, grant_id: str, what: str, authority: Authority) -> None:
+    """Stop every token of a grant of which `what` was used twice; the leave ends that its client had from its person.
+
+    Whoever stole it may have been the first to use it, and may have revoked or outlived the grant since, which hides
+    nothing. Once that is on record, using it again says nothing more.
     """
-    both = select(GrantRow.user_id, GrantRow.client_id).where(GrantRow.id == grant_id, GrantRow.revoked_at.is_(None))
+    reason, unsaid = f"{what} used twice", or_(GrantRow.revoked_at.is_(None), GrantRow.revoked_reason == BY_ITS_CLIENT)
+    both = select(GrantRow.user_id, GrantRow.client_id).where(GrantRow.id == grant_id, unsaid).with_for_update()
     found = (await tx.execute(both)).one_or_none()
-    stood = await _revoke(tx, GrantRow.id == grant_id, reason, authority) > 0
-    if found is not None and found.user_id is not None and reason not in {BY_ITS_CLIENT, NARROWED}:
+    await _revoke(tx, GrantRow.id == grant_id, reason, authority)
+    if found is None:
+        return
+    ended = {"revoked_at": func.coalesce(GrantRow.revoked_at, await now(tx)), "revoked_reason": reason}
+    await tx.execute(update(GrantRow).where(GrantRow.id == grant_id).values(ended))
+    if found.user_id is not None:
         await end_leave(tx, user_id=found.user_id, client_id=found.client_id)
-    return stood
 
 
 async def revoke_grants_of(tx: Tx, principal_id: str, reason: str, authority: Authority) -> int:

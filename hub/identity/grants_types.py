@@ -10,6 +10,7 @@ from hub.audit import EventKind
 from hub.identity.clients import Client, ClientAuthentication
 from hub.identity.grants import (
     ACCESS_TOKEN_LIFETIME,
+    BY_ITS_CLIENT,
     GRANT_LIFETIME,
     AuthorizationServer,
     Issued,
@@ -19,7 +20,7 @@ from hub.identity.grants import (
     hold_word_of,
     issue,
     open_grant,
-    revoke_grant,
+    revoke_stolen,
     scopes_within,
 )
 from hub.identity.grants_assertion import JWT_BEARER, redeem_assertion
@@ -165,11 +166,11 @@ async def _refresh_token(tx: Tx, server: AuthorizationServer, client: Client, pa
     grant = None if row is None else await tx.get(GrantRow, row.grant_id)
     if row is None or grant is None or grant.client_id != client.principal.id:
         return _refused(OAuthError.INVALID_GRANT, "This refresh token is unknown.")
-    if grant.revoked_at is not None or min(row.expires_at, grant.expires_at) <= await now(tx):
-        return _refused(OAuthError.INVALID_GRANT, "This refresh token has ended; ask the person again.")
-    if row.used_at is not None:
+    if row.used_at is not None and grant.revoked_reason in {None, BY_ITS_CLIENT}:
         await _reused(tx, server, client, grant.id, "refresh token")
         return _refused(OAuthError.INVALID_GRANT, "This refresh token was used before; the grant has been revoked.")
+    if grant.revoked_at is not None or min(row.expires_at, grant.expires_at) <= await now(tx):
+        return _refused(OAuthError.INVALID_GRANT, "This refresh token has ended; ask the person again.")
     if await allowed_server(tx, server, client, grant.resource) is None:
         return _refused(OAuthError.INVALID_GRANT, "What this token stood for is no longer allowed.")
     scopes = _other_key(client, grant) or _renewable(client, grant, parameters)
@@ -204,7 +205,7 @@ def _renewable(client: Client, grant: GrantRow, parameters: Parameters) -> froze
 async def _reused(tx: Tx, server: AuthorizationServer, client: Client, grant_id: str, what: str) -> None:
     authority = server.authority(client.principal.id)
     await authority.record(tx, EventKind.TOKEN_REUSE_DETECTED, grant_id, client=client.principal.id, what=what)
-    await revoke_grant(tx, grant_id, f"{what} used twice", authority)
+    await revoke_stolen(tx, grant_id, what, authority)
 
 
 def _refused(error: OAuthError, description: str) -> Refused:

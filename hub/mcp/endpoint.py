@@ -80,6 +80,7 @@ class Endpoint:
     async def _serve(self, admitted: Admitted, request: Request, send: Send) -> None:
         """Serve a message."""
         peeked = await peek(request)
+        admitted = replace(admitted, caller=await self._still(admitted))
         if peeked.traceparent:
             admitted = replace(admitted, trace_id=trace_id_of(peeked.traceparent))
         await self._check_scopes(peeked, admitted)
@@ -185,8 +186,19 @@ class Endpoint:
             refused = None
         except Unauthenticated as error:
             refused = error
+        raise await self._unauthenticated(refused, where)
+
+    async def _still(self, admitted: Admitted) -> Caller:
+        """Return who asks now that the body is there, which a client may send as slowly as it likes."""
+        try:
+            caller, _ = await admitted.again()
+        except Unauthenticated as error:
+            raise await self._unauthenticated(error, self._where(admitted.server, admitted.scheme)) from error
+        return caller
+
+    async def _unauthenticated(self, error: Unauthenticated | None, where: challenges.Where) -> _TurnedAway:
         wanted = _first_scopes(await self._runtime.catalog.scopes(where.server))
-        raise _TurnedAway(challenges.unauthenticated(refused, where, scopes=wanted))
+        return _TurnedAway(challenges.unauthenticated(error, where, scopes=wanted))
 
     async def _again(self, token: str, server: str) -> tuple[Caller, float]:
         resource = resource_of(server, self._runtime.public_url)
