@@ -8,11 +8,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from hub.identity.tables import ExternalIdentityRow, LeaveEndRow
 from hub.storage import Tx, insert_into, now
 
+Column = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
 _ANY: Final = ""
 
 
@@ -31,6 +33,14 @@ async def has_leave_ended(tx: Tx, user_id: str, client_ids: Collection[str], *, 
     """Return whether the leave of any of these clients to act for a person has ended after `since`."""
     theirs = (LeaveEndRow.user_id.in_((user_id, _ANY)), LeaveEndRow.client_id.in_((*client_ids, _ANY)))
     return bool(await tx.scalar(select(exists().where(*theirs, LeaveEndRow.ended_at > since))))
+
+
+def leave_ended_since(
+    user_id: Column, client_id: Column, since: InstrumentedAttribute[datetime]
+) -> ColumnElement[bool]:
+    """Return the condition of rows since whose moment the leave of their client to act for their person has ended."""
+    theirs = (LeaveEndRow.user_id.in_((user_id, _ANY)), LeaveEndRow.client_id.in_((client_id, _ANY)))
+    return exists().where(*theirs, LeaveEndRow.ended_at > since)
 
 
 async def has_link_ended(tx: Tx, user_id: str, issuer: str, *, since: datetime) -> bool:

@@ -95,7 +95,7 @@ async def _break(tx: Tx, breaking: Breaking, runtime: Runtime) -> Invocation:
         )
     excluded = question.excluded | voters_excluded(await caller_of(tx, standing))
     _check(breaking, question, excluded, at=await now(tx))
-    await refuse_overtaken(tx, standing)
+    await refuse_overtaken(tx, standing, public_url=runtime.public_url)
     if waiting := await unreviewed_glass(tx, breaking.breaker.id):
         raise Conflict(f"Somebody else must first review what you let go before: {waiting}.")
     tool = await read_current(

@@ -18,6 +18,7 @@ async def caller_of(tx: Tx, invocation: Invocation) -> Caller:
         on_behalf_of=await directory.get(tx, user) if user else None,
         passed_on_by=invocation.passed_on_by,
         issuer=invocation.issuer,
+        resource=invocation.resource,
     )
 
 

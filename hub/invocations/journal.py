@@ -276,6 +276,7 @@ def snapshot(
         on_behalf_of_id=row.on_behalf_of_id,
         passed_on_by=tuple(row.passed_on_by or ()),
         issuer=row.issuer,
+        resource=row.resource,
         arguments=row.arguments,
         sealed_arguments=row.sealed_arguments,
         sealed_before=row.sealed_before,

@@ -31,7 +31,7 @@ async def why_no_leave(tx: Tx, standing: Invocation, caller: Caller, *, public_u
     if person is None:
         return ""
     asked_at = standing.created_at if standing.part is None else (await load(tx, standing.part.plan_id)).created_at
-    resources = resources_to(standing.server, public_url)
+    resources = {*resources_to(standing.server, public_url), *([standing.resource] if standing.resource else [])}
     bounds = await leave_since(tx, caller, resources, since=asked_at)
     if all(covers(each, *wanted) for each in bounds):
         return ""

@@ -1,16 +1,20 @@
-"""Questions that can take effect no more, as another release or account has taken the place of what they ask about.
+"""Questions that can take effect no more: what they ask about was replaced, or the leave taken back to ask for it.
 
 A question is overtaken when that is so, not when it has been answered: whoever reads it finds it closed, no vote that
-agrees to it is counted, and a worker previews the call again and asks anew.
+agrees to it is counted, and a worker previews the call again and asks anew, or ends it where there is no leave.
 """
 
 from typing import Final
 
 from sqlalchemy import select
 
+from hub.audit import EventKind
 from hub.core.errors import Conflict
+from hub.identity.leave_ends import leave_ended_since
+from hub.invocations.callers import caller_of
 from hub.invocations.conclude import stale
-from hub.invocations.journal import hold, load, move
+from hub.invocations.journal import Step, hold, load, move
+from hub.invocations.leave import why_no_leave
 from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
@@ -18,29 +22,59 @@ from hub.invocations.values import Invocation
 from hub.registry import catalog_generation, why_replaced
 from hub.storage import Tx
 
+_WAITING: Final = frozenset({State.AWAITING_APPROVAL, State.APPROVED})
 LOOKS_ANYWAY: Final = 60
 """After so many turns in which nothing was replaced all questions are looked through: one may have been asked about
 what was replaced at that very moment.
 """
 
 
-async def why_overtaken(tx: Tx, standing: Invocation) -> str:
-    """Return in a clause why what people are asked can take effect no more; empty while it can, or nobody is asked."""
+async def why_overtaken(tx: Tx, standing: Invocation, *, public_url: str) -> str:
+    """Return why what people are asked can take effect no more; empty while it can, or nobody is asked."""
     if standing.state is not State.AWAITING_APPROVAL:
         return ""
-    return await why_replaced(
-        tx, standing.tool_version_id, standing.connection_id, generation=standing.connection_generation
-    )
+    return await _why_replaced(tx, standing) or await _why_no_leave(tx, standing, public_url)
 
 
-async def refuse_overtaken(tx: Tx, standing: Invocation) -> None:
+async def refuse_overtaken(tx: Tx, standing: Invocation, *, public_url: str) -> None:
     """Let nobody agree to what would not be carried out.
 
     Raises:
         Conflict: it is overtaken; the next reader finds it closed.
     """
-    if why := await why_overtaken(tx, standing):
+    if standing.state is not State.AWAITING_APPROVAL:
+        return
+    if why := await _why_replaced(tx, standing):
         raise Conflict(f"This was overtaken before you decided: {why}. Nothing was decided; it is previewed again.")
+    if why := await _why_no_leave(tx, standing, public_url):
+        raise Conflict(f"This ended before you decided: {why} Nothing was decided.")
+
+
+async def _why_replaced(tx: Tx, standing: Invocation) -> str:
+    return await why_replaced(
+        tx, standing.tool_version_id, standing.connection_id, generation=standing.connection_generation
+    )
+
+
+async def _why_no_leave(tx: Tx, standing: Invocation, public_url: str) -> str:
+    return await why_no_leave(tx, standing, await caller_of(tx, standing), public_url=public_url)
+
+
+async def end_without_leave(tx: Tx, runtime: Runtime, waiting: Invocation) -> bool:
+    """End a call that waits, though the leave to ask for it was taken back; return whether that is so.
+
+    Its agent asks anew, by leave that it was given since: that is another call.
+    """
+    if waiting.state not in _WAITING:
+        return False
+    await hold(tx, waiting.id)
+    standing = await load(tx, waiting.id)
+    if standing.state not in _WAITING or not (why := await _why_no_leave(tx, standing, runtime.public_url)):
+        return False
+    changes = {"error_code": State.EXPIRED.value.lower(), "error_message": why, "lease_until": None}
+    step = Step(to=State.EXPIRED, event=EventKind.INVOCATION_EXPIRED, facts={"reason": why}, changes=changes)
+    await move(tx, runtime, standing, step)
+    return True
 
 
 async def overtake(invocation_id: str, runtime: Runtime) -> Invocation:
@@ -48,7 +82,7 @@ async def overtake(invocation_id: str, runtime: Runtime) -> Invocation:
     async with runtime.database.transaction() as tx:
         await hold(tx, invocation_id)
         standing = await load(tx, invocation_id)
-        why = await why_overtaken(tx, standing)
+        why = await why_overtaken(tx, standing, public_url=runtime.public_url)
         return await move(tx, runtime, standing, stale((why,), {})) if why else standing
 
 
@@ -72,10 +106,9 @@ class Overtaking:
             self._idle += 1
             return 0
         overtaken = await self._overtaken()
-        for invocation_id in overtaken:
-            await overtake(invocation_id, self._runtime)
+        closed = [await overtake(invocation_id, self._runtime) for invocation_id in overtaken]
         self._known, self._idle = generation, 0  # last, so that what failed is tried again
-        return len(overtaken)
+        return sum(one.state is State.STALE for one in closed)
 
     async def _overtaken(self) -> list[str]:
         about = (InvocationRow.tool_version_id, InvocationRow.connection_id, InvocationRow.connection_generation)
@@ -87,4 +120,6 @@ class Overtaking:
                     continue
                 same = [column == value for column, value in zip(about, (version, connection, generation), strict=True)]
                 found += await tx.scalars(select(InvocationRow.id).where(waits, *same))
+            ended = leave_ended_since(InvocationRow.on_behalf_of_id, InvocationRow.agent_id, InvocationRow.created_at)
+            found += await tx.scalars(select(InvocationRow.id).where(waits, ended))
         return found

@@ -44,7 +44,7 @@ async def current(runtime: Runtime, invocation_id: str) -> Invocation:
     async with runtime.database.reading() as tx:
         standing = await with_aftermath(tx, await with_progress(tx, await load(tx, invocation_id)))
         is_overdue = standing.expires_at is not None and standing.expires_at <= await now(tx)
-        is_overtaken = not is_overdue and bool(await why_overtaken(tx, standing))
+        is_overtaken = not is_overdue and bool(await why_overtaken(tx, standing, public_url=runtime.public_url))
     if is_overtaken:
         return await overtake(invocation_id, runtime)
     if not is_overdue or standing.state not in {State.AWAITING_APPROVAL, State.APPROVED}:

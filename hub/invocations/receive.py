@@ -13,6 +13,7 @@ from hub.invocations.aftermath import came_to_nothing, with_aftermath
 from hub.invocations.decisions import basis, on_record
 from hub.invocations.envelope import outward
 from hub.invocations.journal import Step, load, record_event, snapshot
+from hub.invocations.overtaking import end_without_leave
 from hub.invocations.plan_progress import with_progress
 from hub.invocations.plan_steps import flows_into, planned_steps
 from hub.invocations.provenance import Trace, overlaid, trace
@@ -53,7 +54,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         row.fence = 1
         row.lease_until = at + timedelta(seconds=runtime.lease_seconds)
         if _has_key(request):
-            earlier = await _claim_key(tx, request, row)
+            earlier = await _claim_key(tx, request, row, runtime)
             if earlier is not None:
                 return earlier
         row.provenance = [one.as_json() for one in await _traced(tx, snapshot(row), runtime)]
@@ -98,10 +99,11 @@ async def _rejected_before(tx: Tx, request: Request) -> Invocation | None:
     return await load(tx, last.id) if is_remembered else None
 
 
-async def _claim_key(tx: Tx, request: Request, row: NewRow) -> Invocation | None:
+async def _claim_key(tx: Tx, request: Request, row: NewRow, runtime: Runtime) -> Invocation | None:
     """Return the call this one repeats; or None, and the key now stands for `row`.
 
-    What still waits or is under way is repeated however long that takes: its caller may only be asking for news.
+    What still waits or is under way is repeated however long that takes: its caller may only be asking for news. What
+    waits by leave that was taken back since ends here.
     """
     key = await _locked_key(tx, request, row)
     if key.invocation_id == row.id:
@@ -111,7 +113,7 @@ async def _claim_key(tx: Tx, request: Request, row: NewRow) -> Invocation | None
         if key.is_explicit and key.intent_digest != request.intent_digest:
             raise IdempotencyMismatch("This idempotency key was used for another request; take a new one.")
         earlier = await with_aftermath(tx, await with_progress(tx, earlier))
-        if _may_be_joined(earlier):
+        if _may_be_joined(earlier) and not await end_without_leave(tx, runtime, earlier):
             return replace(earlier, repeats=True, is_keyed=key.is_explicit)
     key.invocation_id = row.id
     key.intent_digest = row.intent_digest

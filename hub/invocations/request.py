@@ -87,6 +87,7 @@ def new_row(request: Request, *, state: State) -> NewRow:
         on_behalf_of_id=call.caller.on_behalf_of.id if call.caller.on_behalf_of else None,
         passed_on_by=list(call.caller.passed_on_by) or None,
         issuer=call.caller.issuer,
+        resource=call.caller.resource,
         arguments=request.bound.shown,
         claims=claims_json(call.claims),
         run_id=call.claims.run,

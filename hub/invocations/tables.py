@@ -55,6 +55,8 @@ class InvocationRow(Base):
     """Through which agents that person's leave came to this one, the latest first; NULL: it was given to it."""
     issuer: Mapped[str | None] = mapped_column(String(500))
     """The external issuer on whose word the agent acts for that person, if it is not on the person's own."""
+    resource: Mapped[str | None] = mapped_column(String(600))
+    """Where the token counted by which the call came, if it came by one."""
     arguments: Mapped[dict[str, Any]] = mapped_column(Json)
     """Without secrets: markers stand in their places."""
     sealed_arguments: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -215,6 +215,8 @@ class Invocation:
     """Through which agents the leave of the person it is for came to its agent, the latest first."""
     issuer: str | None = None
     """The external issuer on whose word its agent acts for that person, if it is not on the person's own."""
+    resource: str | None = None
+    """Where the token counted by which it came, if it came by one."""
     taken_back_by: str = ""
     """The undo that has taken it back since; told where somebody looks, and not kept here."""
 

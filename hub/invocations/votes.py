@@ -52,7 +52,7 @@ async def _count(tx: Tx, ballot: Ballot, runtime: Runtime) -> Invocation:
     decision = await opinion(tx, mandate, standing, runtime)
     if ballot.choice is Choice.APPROVE:  # whom it lets say no is not its business, and a no ends it either way
         refuse_denied(decision)
-        await refuse_overtaken(tx, standing)
+        await refuse_overtaken(tx, standing, public_url=runtime.public_url)
     counted = question.votes[-1]
     facts = {
         **on_record(decision),

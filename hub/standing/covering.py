@@ -1,5 +1,6 @@
 """Whether a standing grant covers a call, pure: everything that must be as it was granted, and every limit."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -123,12 +124,13 @@ def _of_side_effects(grant: StandingGrant, case: Case) -> Iterator[str]:
     """Yield what happens beside the changes, or may, that the giver neither saw nor allowed in so many words."""
     if case.not_covered - grant.not_covered:
         yield "its preview leaves something out of which its giver was not told"
-    if len(case.side_effects) > len(grant.side_effects):
+    seen, done = Counter(grant.side_effects), Counter(case.side_effects)
+    kinds, of_kinds = (Counter(kind for kind, _ in pairs) for pairs in (grant.side_effects, case.side_effects))
+    if any(kind in kinds for kind in of_kinds - kinds):
         yield "it does more beside its changes than its giver saw"
-    kinds = {kind for kind, _ in grant.side_effects}
     named = {fact for name, fact in case.facts.items() if (limit := grant.limits.get(name)) and fact in limit.one_of}
-    for kind, recipient in set(case.side_effects) - set(grant.side_effects):
+    for kind, recipient in done - seen:
         if kind not in kinds:
             yield "it does something beside its changes that its giver did not see"
         elif recipient not in named and not grant.to_anybody:
-            yield "it reaches somebody, beside its changes, whom its giver did not see"
+            yield "it reaches somebody, beside its changes, whom its giver did not see, or not as often"

@@ -10,16 +10,18 @@ from sqlalchemy import update
 from upstream.composites import PUT, RENAME, changed
 from world import World
 
+from hub.core.errors import Conflict
 from hub.core.ids import new_id
 from hub.identity.acting import stop_acting
 from hub.identity.clients import NewAgent, create_agent, limit_client
-from hub.identity.grants import BY_ITS_CLIENT, NARROWED, revoke_grant
+from hub.identity.grants import BY_ITS_CLIENT, NARROWED, revoke_grant, revoke_stolen
 from hub.identity.tables import ConsentRow, GrantRow
 from hub.invocations.commit import claim, send
-from hub.invocations.queries import cancel
+from hub.invocations.overtaking import Overtaking
+from hub.invocations.queries import cancel, current
 from hub.invocations.recheck import Holds, recheck
-from hub.invocations.resume import resume
-from hub.invocations.states import DONE, State
+from hub.invocations.resume import due, resume
+from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.taken_back import taken_back
 from hub.invocations.values import Invocation
@@ -86,7 +88,7 @@ async def less_is_allowed(world: World, tx: Tx) -> None:
 
 
 async def tokens_are_found_stolen(world: World, tx: Tx) -> None:
-    await revoke_grant(tx, await grant(world, tx), "refresh token used twice", world.runtime.authority)
+    await revoke_stolen(tx, await grant(world, tx), "refresh token", world.runtime.authority)
 
 
 REASONS: dict[Change, str] = {
@@ -174,16 +176,28 @@ async def test_what_was_approved_is_not_sent_and_ends(world: World, change: Chan
 
 
 @pytest.mark.parametrize("change", REASONS)
-async def test_what_others_approve_afterwards_is_not_sent_either(world: World, change: Change) -> None:
+async def test_what_others_are_asked_about_is_closed_and_nobody_agrees_to_it(world: World, change: Change) -> None:
     asked = await world.call("item_delete", {"id": 1})
     async with world.runtime.database.transaction() as tx:
         await change(world, tx)
 
-    await world.vote(asked, world.ann)
+    with pytest.raises(Conflict, match=r"ended before you decided: .*\. Nothing was decided\."):
+        await world.vote(asked, world.ann)
+    read = await current(world.runtime, asked.id)
     ended = await resume(asked.id, world.runtime)
 
-    assert ended.state not in DONE
+    assert (read.state, read.error_message) == (State.STALE, REASONS[change])
+    assert (ended.state, ended.error_message) == (State.EXPIRED, REASONS[change])
     assert world.upstream.store.effects() == []
+
+
+async def test_what_nobody_reads_is_closed_by_a_worker(world: World) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    async with world.runtime.database.transaction() as tx:
+        await leave_is_taken_back(world, tx)
+
+    assert await Overtaking(world.runtime).turn() == 1
+    assert await due(world.runtime) == [asked.id]
 
 
 @pytest.mark.parametrize("change", REASONS)

@@ -17,7 +17,7 @@ from hub.identity.accounts import resume as let_act_again
 from hub.identity.acting import acting_for, is_anybody_acting_for, stop_acting
 from hub.identity.clients import NewAgent, create_agent, limit_client
 from hub.identity.foreign_people import link, unlink
-from hub.identity.grants import BY_ITS_CLIENT, NARROWED, narrow_grants_to, revoke_grant
+from hub.identity.grants import BY_ITS_CLIENT, NARROWED, narrow_grants_to, revoke_grant, revoke_stolen
 from hub.identity.issuers import Issuer
 from hub.identity.principals import Caller, Principal
 from hub.identity.sweeping import sweep
@@ -143,10 +143,18 @@ async def the_person_allows_less(hands: Hands, tx: Tx) -> None:
 async def tokens_are_found_stolen(hands: Hands, tx: Tx) -> None:
     """Revoke a grant that is over, and let it be swept."""
     grant = await grant_of(hands, tx, hands.front)
-    await revoke_grant(tx, grant.id, "refresh token used twice", hands.world.runtime.authority)
+    await revoke_stolen(tx, grant.id, "refresh token", hands.world.runtime.authority)
     await sweep(tx)
     tx.expunge(grant)
     assert await tx.get(GrantRow, grant.id) is None
+
+
+async def tokens_that_were_given_back_are_found_stolen(hands: Hands, tx: Tx) -> None:
+    """Let a thief be the first to use a token, and then log out."""
+    grant = await grant_of(hands, tx, hands.front)
+    grant.expires_at = await now(tx) + timedelta(days=1)
+    await revoke_grant(tx, grant.id, BY_ITS_CLIENT, hands.world.runtime.authority)
+    await revoke_stolen(tx, grant.id, "refresh token", hands.world.runtime.authority)
 
 
 async def the_person_is_put_out(hands: Hands, tx: Tx) -> None:
@@ -178,6 +186,7 @@ LOSSES: dict[Change, str] = {
     the_person_takes_it_back_and_gives_it_again: TAKEN_BACK,
     the_person_allows_less: TAKEN_BACK,
     tokens_are_found_stolen: TAKEN_BACK,
+    tokens_that_were_given_back_are_found_stolen: TAKEN_BACK,
     the_person_is_put_out: TAKEN_BACK,
     it_is_put_out_for_a_while: TAKEN_BACK,
     it_is_suspended: "Front is suspended.",
@@ -191,16 +200,9 @@ async def it_gives_its_tokens_back(hands: Hands, tx: Tx) -> None:
         await revoke_grant(tx, (await grant_of(hands, tx, hands.front)).id, reason, hands.world.runtime.authority)
 
 
-async def what_it_gave_back_before_is_used_again(hands: Hands, tx: Tx) -> None:
-    grant = await grant_of(hands, tx, hands.front)
-    grant.expires_at = await now(tx) + timedelta(days=1)
-    for reason in (BY_ITS_CLIENT, "refresh token used twice"):
-        await revoke_grant(tx, grant.id, reason, hands.world.runtime.authority)
-
-
 async def what_it_holds_for_nobody_is_found_stolen(hands: Hands, tx: Tx) -> None:
     grant = await grant_of(hands, tx, hands.front, for_nobody=True)
-    await revoke_grant(tx, grant.id, "refresh token used twice", hands.world.runtime.authority)
+    await revoke_stolen(tx, grant.id, "refresh token", hands.world.runtime.authority)
 
 
 async def everything_is_over_and_swept(hands: Hands, tx: Tx) -> None:
@@ -226,7 +228,6 @@ async def somebody_else_takes_it_back(hands: Hands, tx: Tx) -> None:
 
 NO_MATTER = [
     it_gives_its_tokens_back,
-    what_it_gave_back_before_is_used_again,
     what_it_holds_for_nobody_is_found_stolen,
     everything_is_over_and_swept,
     less_is_allowed_elsewhere,

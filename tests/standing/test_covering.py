@@ -174,3 +174,22 @@ def test_a_grant_tells_why_it_is_over() -> None:
     assert GRANT.ended(GRANT.expires_at) == "its time is over"
     assert replace(GRANT, uses_left=0).ended(GIVEN) == "it has been used up"
     assert replace(GRANT, revoked_at=GIVEN).ended(GIVEN) == "it was revoked"
+
+
+def test_what_was_seen_of_one_kind_is_no_leave_for_more_of_another() -> None:
+    ada, logged = ("mail", "ada@example.org"), ("log", "")
+    seen = replace(GRANT, side_effects=(ada, *(logged,) * 9))
+    more = "it does more beside its changes than its giver saw"
+
+    assert why_not(seen, replace(CASE, side_effects=seen.side_effects)) == ""
+    assert why_not(seen, replace(CASE, side_effects=(ada,))) == ""
+    assert more in why_not(seen, replace(CASE, side_effects=(ada,) * 10))
+    assert more in why_not(replace(seen, to_anybody=True), replace(CASE, side_effects=(ada,) * 10))
+
+
+def test_whom_its_giver_saw_once_is_not_reached_in_place_of_others() -> None:
+    ada, bob = ("mail", "ada@example.org"), ("mail", "bob@example.org")
+    seen, only_ada = replace(GRANT, side_effects=(ada, bob)), replace(CASE, side_effects=(ada, ada))
+
+    assert "whom its giver did not see, or not as often" in why_not(seen, only_ada)
+    assert why_not(replace(seen, to_anybody=True), only_ada) == ""
