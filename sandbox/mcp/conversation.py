@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from connectors.sdk.errors import Unavailable
 from sandbox.line import Dropped, NoAnswer, TooLarge
-from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, numbered, tells_of_change
+from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, numbered, parsed, tells_of_change
 from sandbox.mcp.http import LARGEST_ANSWER
 from sandbox.mcp.patience import MESSAGE, NONSENSE, REQUEST, Patience
 from sandbox.mcp.process import WORD_SECONDS, LineTooLong, Process
@@ -164,6 +164,8 @@ class Conversation:
                     self.how = await self.process.last_word()
         except LineTooLong:
             self._give_up(TooLarge(f"The answer is larger than {LARGEST_ANSWER} bytes."))
+        except TooLarge as error:
+            self._give_up(error)
         finally:
             self._over()
             self.process.kill()
@@ -172,10 +174,7 @@ class Conversation:
 
     def _hear(self, line: bytes) -> float:
         """Take in one line, and return what it costs of the patience with the program; an answer costs nothing."""
-        try:
-            message = members(json.loads(self.shown.redact(line.decode("utf-8", errors="replace"))))
-        except (ValueError, RecursionError):
-            message = {}
+        message = parsed(self.shown.redact(line.decode("utf-8", errors="replace")))
         if is_answer(message):
             return 0.0 if self._answered(message, len(line)) else NONSENSE
         if is_request(message):

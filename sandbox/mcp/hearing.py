@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
+from sandbox.line import TooLarge
 from sandbox.upstream import Hear
 
 Json = Any
 """Any JSON value."""
 
+MOST_VALUES: Final = 300_000
+"""Of one message: an answer of four megabytes that somebody reads has fewer."""
 MOST_HEARD: Final = 1000
 """Messages of one call that are passed on; what comes after them is dropped."""
 MOST_WAITING: Final = 100
@@ -111,11 +114,29 @@ def tells_of_change(message: Mapping[str, Json]) -> bool:
 
 
 def parsed(text: str) -> dict[str, Json]:
-    """Return the message that `text` is, one without members if it is none."""
+    """Return the message that `text` is, one without members if it is none.
+
+    Raises:
+        TooLarge: it holds too many values.
+    """
+    refuse_many(text)
     try:
         return members(json.loads(text))
     except (ValueError, RecursionError):
         return {}
+
+
+def refuse_many(text: str) -> None:
+    """Let a text pass that reading makes no more values of than may stand in memory for each call.
+
+    Empty lists take two bytes on their way here, and fifty times as many as values. They are counted before anything
+    is read, by the signs that stand before each: some that stand in texts are counted, too.
+
+    Raises:
+        TooLarge: there are more.
+    """
+    if len(text) > MOST_VALUES and sum(map(text.count, "[{,")) > MOST_VALUES:
+        raise TooLarge(f"The answer holds more than {MOST_VALUES:,} values.")
 
 
 def unheard() -> None:

@@ -17,7 +17,17 @@ from connectors.sdk.wire import WireRequest, WireResponse
 from sandbox.answers import media_type
 from sandbox.line import Dropped, NoAnswer
 from sandbox.mcp.events import MEDIA_TYPE, Events, is_stream
-from sandbox.mcp.hearing import Hearing, is_answer, is_request, members, numbered, parsed, tells_of_change, unheard
+from sandbox.mcp.hearing import (
+    Hearing,
+    is_answer,
+    is_request,
+    members,
+    numbered,
+    parsed,
+    refuse_many,
+    tells_of_change,
+    unheard,
+)
 from sandbox.mcp.refusals import may_refuse_a_session
 from sandbox.mcp.resuming import NotNow, Resuming, Stream, turned_away
 from sandbox.mcp.standing import LARGEST_EVENT, Told, Wanted, refused
@@ -266,6 +276,7 @@ class McpWay:
             received = await self._heard_out(asked, reader)
         response = received.response
         if media_type(response) != MEDIA_TYPE:  # a page stays one
+            refuse_many(response.body)
             body = response.body if number == 1 else _renumbered(response.body, number)
             return Received(response.model_copy(update={"body": body}), received.size)
         told = response.model_copy(update={"headers": {**response.headers, "content-type": "application/json"}})

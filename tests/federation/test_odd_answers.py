@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from execution_house import House, order
 from federation_servers import ME, Federated
+from scripted_servers import OWNER, Asked, Scripted, events, result, said, usual
 
 from connectors import mcp_upstream
 from connectors.mcp_upstream import Owner
@@ -13,6 +14,7 @@ from connectors.sdk.run import PhaseCall, PhaseResult
 from connectors.sdk.spec import ConnectorSpec
 from connectors.sdk.wire import Transport
 from hub.execution import Failed, Unknown, direct
+from sandbox.mcp.hearing import MOST_VALUES
 from sandbox.programs import Program
 
 pytestmark = pytest.mark.anyio
@@ -116,3 +118,26 @@ async def test_code_that_an_answer_breaks_ends_its_call_by_what_has_left(
     assert read.outcome.code == "connector_broken"
     assert "OverflowError" in read.outcome.message
     assert type(wrote.outcome) is (Unknown if has_sent else Failed), wrote
+
+
+@pytest.mark.parametrize("session", ["", "one"], ids=["alone", "in a session"])
+@pytest.mark.parametrize("is_stream", [False, True], ids=["plain", "stream"])
+async def test_what_holds_more_values_than_anybody_reads_is_read_by_nobody(
+    federated: Federated, session: str, *, is_stream: bool
+) -> None:
+    many = {"content": [], "structuredContent": {"rows": [[]] * MOST_VALUES}, "resultType": "complete"}
+
+    async def answer(asked: Asked) -> bytes:
+        if asked.method != "tools/call":
+            return usual(asked, session=session)
+        return events(result(asked, many)) if is_stream else said(result(asked, many))
+
+    async with Scripted(answer).running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        read = await house.read(spec, "find", text="one")
+        wrote = await house.commit(spec, "post", order(), text="one")
+
+    assert isinstance(read.outcome, Failed)
+    assert "more than 300,000 values" in read.outcome.message
+    assert isinstance(wrote.outcome, Unknown)

@@ -31,6 +31,7 @@ MANNERS = (
     "legacy",
     "garbage",
     "huge",
+    "nested",
     "endless",
     "wrong-ids",
     "duplicates",
@@ -138,6 +139,12 @@ def _huge(message: Json, _good: Json) -> Iterator[bytes]:
     yield json.dumps(_answer(message, {"content": [{"type": "text", "text": "x" * 10_000_000}]})).encode()
 
 
+def _nested(message: Json, _good: Json) -> Iterator[bytes]:
+    """Yield what is no larger than an answer may be, and more than a hundred times as large once it is read."""
+    deep = b"[" + b",".join([b"[[[[[[]]]]]]"] * 300_000) + b"]"
+    yield json.dumps(_answer(message, {"content": [], "structuredContent": {"a": "?"}})).encode().replace(b'"?"', deep)
+
+
 def _telling(message: Json, good: Json) -> Iterator[bytes]:
     yield _note("resources/updated", {"uri": message["params"]["arguments"]["text"]})
     yield json.dumps(good).encode()
@@ -151,6 +158,7 @@ BADLY: dict[str, Callable[[Json, Json], Iterable[bytes]]] = {
         json.dumps(good).encode(),
     ],
     "huge": _huge,
+    "nested": _nested,
     "wrong-ids": lambda _message, good: [json.dumps({**good, "id": 987654}).encode()],
     "duplicates": lambda _message, good: [json.dumps(good).encode()] * 3,
     "chatty": _steps,
