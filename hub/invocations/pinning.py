@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -137,11 +138,18 @@ async def _look(connection_id: str, runtime: Runtime) -> Seen | None:
         known = await _known(connection, newest, runtime)
         # What a server lists may be long: comparing it keeps neither the loop nor the database.
         compared = await apart(partial(_compared, connection, found.spec, known))
-        async with runtime.database.transaction() as tx:
-            if await registry.release_id_for(tx, connection) == known.release_id:
-                is_noted = await _note(tx, connection, None, began)
-                return await _noted(tx, connection_id, compared, runtime.authority) if is_noted else None
-        # Another release has come into use there meanwhile, which is what its server is to be compared with.
+        with suppress(_Outdated):
+            async with runtime.database.transaction() as tx:
+                if not await _note(tx, connection, None, began):
+                    return None
+                seen = await _noted(tx, connection_id, compared, runtime.authority)
+                if await registry.release_id_for(tx, connection) != known.release_id:  # last, when nobody else may act
+                    raise _Outdated
+                return seen
+
+
+class _Outdated(Exception):
+    """Another release has come into use meanwhile, which is what its server is to be compared with."""
 
 
 async def _note(tx: Tx, connection: Connection, problem: str | None, began: datetime) -> bool:

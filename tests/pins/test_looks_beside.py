@@ -127,6 +127,27 @@ async def test_accepting_while_a_look_holds_something_back_ends_well_for_both(
     assert isinstance(decided, pins.Change | Conflict), decided
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_what_is_accepted_while_a_look_is_put_on_record_is_not_held_back_by_it(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes.says(TAKES_MORE, POST)
+    change = (await notes.look()).change
+    assert change is not None
+    propose, decided = pins.propose, list[pins.Change]()
+
+    async def proposed(*given: Any) -> Any:  # noqa: ANN401  # whatever it returns
+        if not decided:
+            decided.append(await accepted(notes, change))
+        return await propose(*given)
+
+    monkeypatch.setattr(pins, "propose", proposed)
+    await notes.look()
+
+    assert decided[0].state is pins.State.ACCEPTED
+    assert await notes.description() == "Finds notes."
+
+
 @BOTH_ENGINES
 async def test_of_two_changes_that_are_accepted_at_once_the_second_has_to_be_looked_at_again(
     notes: Notes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
