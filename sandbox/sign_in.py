@@ -1,14 +1,13 @@
 """Signing in to a system: the headers that prove who the hub is, made from secrets that never leave the broker."""
 
+import asyncio
 import base64
 import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
-
-import anyio
+from typing import Any, Final, TypeVar
 
 from connectors.sdk.auth import TOKEN_KINDS, AuthSpec
 from connectors.sdk.errors import Unavailable
@@ -18,6 +17,8 @@ from sandbox.tokens import Refused, Token, TokenRequest, token_in, token_request
 
 Json = Any
 """Any JSON value."""
+
+Answer = TypeVar("Answer")
 
 Secrets = Callable[[], Awaitable[Mapping[str, str]]]
 """Opens the connection's credential; called only when it is needed."""
@@ -37,6 +38,10 @@ FRESH_SECONDS: Final = 60.0
 """A session that was used within this time is taken to be alive."""
 PAUSE_SECONDS: Final = 10.0
 """After a refused login nobody tries again for so long: systems lock accounts that guess."""
+ANSWER_SECONDS: Final = 60.0
+"""For so long a system may take to let the hub in; whoever waits less leaves it to whoever comes next."""
+_CLOSING_SECONDS: Final = 10.0
+"""For so long a sign-in that is closed waits for what it has asked for."""
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]+)\}")
@@ -80,7 +85,11 @@ class Ways:
 
 
 class SignIn:
-    """The proof of one connection. A session or a token is made on first need, and again when it has ended."""
+    """The proof of one connection. A session or a token is made on first need, and again when it has ended.
+
+    It is made once for all who wait for it, and to the end, if nobody does any more: of what has been asked for, the
+    system may have put something new in the place of what the hub holds.
+    """
 
     def __init__(self, auth: AuthSpec, secrets: Secrets, ways: Ways) -> None:
         self._auth = auth
@@ -90,7 +99,7 @@ class SignIn:
         self._proof: Proof | None = None
         self._used_at = 0.0
         self._refused_at: float | None = None
-        self._turn = anyio.Lock()
+        self._making: asyncio.Task[Proof] | None = None
 
     @property
     def has_session(self) -> bool:
@@ -114,11 +123,27 @@ class SignIn:
         Raises:
             Unavailable: the system does not let the hub in; nothing of the request was sent.
         """
-        async with self._turn:
-            if self._proof is None or self._is_stale(self._proof, fresh=fresh):
-                self._proof = await self._made()
-                self._used_at = time.monotonic()
+        if self._making is None:
+            if self._proof is not None and not self._is_stale(self._proof, fresh=fresh):
+                return self._proof
+            self._making = asyncio.create_task(self._renewed())
+        return await asyncio.shield(self._making)
+
+    async def close(self) -> None:
+        """Let what has been asked for come to its end, as long as that takes no more than a moment."""
+        if self._making is not None:
+            _, late = await asyncio.wait({self._making}, timeout=_CLOSING_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _renewed(self) -> Proof:
+        try:
+            self._proof = await self._made()
+            self._used_at = time.monotonic()
             return self._proof
+        finally:
+            self._making = None
 
     def _is_stale(self, proof: Proof, *, fresh: bool) -> bool:
         now = time.monotonic()
@@ -179,7 +204,7 @@ class SignIn:
         parameters = self._auth.parameters
         body = _filled(json.loads(parameters["body"]), lambda name: secret[name])
         try:
-            said = json.loads(await self._ways.post(parameters.get("path", ""), json.dumps(body).encode()))
+            said = json.loads(await _in_time(self._ways.post(parameters.get("path", ""), json.dumps(body).encode())))
             named = _PLACEHOLDER.findall(parameters["credentials"])
             parts = {name: _part(name, secret, said) for name in named}
         except (SignInRefused, ValueError, LookupError) as error:
@@ -218,13 +243,13 @@ class SignIn:
         now = time.time()
         try:
             asked = token_request(self._auth, secret, self._ways.base_url, now=now)
-            return token_in(*await self._ways.ask(asked)), secret
+            return token_in(*await _in_time(self._ways.ask(asked))), secret
         except Refused:
             kept = await self._opened()
             if self._rotated is not None or kept.get("refresh_token") == secret.get("refresh_token"):
                 raise
         again = token_request(self._auth, kept, self._ways.base_url, now=now)
-        return token_in(*await self._ways.ask(again)), kept
+        return token_in(*await _in_time(self._ways.ask(again))), kept
 
     async def _rotate(self, old: str, new: str) -> None:
         # remembered here as well: if it cannot be kept, it is still the only one that the system accepts
@@ -237,6 +262,14 @@ class SignIn:
     def _pause(self) -> None:
         if self._refused_at is not None and time.monotonic() - self._refused_at < PAUSE_SECONDS:
             raise Unavailable("The system refused the hub's login a moment ago; check the connection's credential.")
+
+
+async def _in_time(asked: Awaitable[Answer]) -> Answer:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await asked
+    except TimeoutError:
+        raise Unavailable("The system did not let the hub in in time. Nothing else was sent.") from None
 
 
 def _what_to_do(reason: str) -> str:

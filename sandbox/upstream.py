@@ -150,7 +150,8 @@ class Upstream:
         self._line = self._opened(connections)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, once what was asked for to sign in has come."""
+        await self.sign_in.close()
         await self._line.close()
 
     async def exchange(self, exchange: Exchange) -> Received:

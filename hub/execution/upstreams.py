@@ -174,8 +174,8 @@ class Upstreams:
             await self._part_with(kept.upstream)
 
     async def _part_with(self, way: Way) -> None:
-        """Close a way. One over HTTP ends its session first, and what the server makes of that holds nobody up."""
-        if not isinstance(way, McpWay):
+        """Close a way. Over HTTP what it has begun ends first, and what the system makes of that holds nobody up."""
+        if not isinstance(way, McpWay | Upstream):
             await way.close()
             return
         leaving = asyncio.create_task(way.close())
