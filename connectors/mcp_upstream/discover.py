@@ -1,18 +1,18 @@
 """Turning an MCP server's list of tools into a connector; nothing the server says can lower a tier."""
 
 from asyncio import timeout
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import partial
 from glob import escape
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 from connectors.mcp_upstream import serving
-from connectors.mcp_upstream.apart import apart
+from connectors.mcp_upstream.apart import apart, each_apart
 from connectors.mcp_upstream.declared import declarations, declared_effect, fields_of, says_it_writes
 from connectors.mcp_upstream.headers import repeated
-from connectors.mcp_upstream.keepable import drop_far_bounds, shown, unkeepable, unreadable
+from connectors.mcp_upstream.keepable import drop_far_bounds, shown, unkeepable
+from connectors.mcp_upstream.listed import Bounded, listed
 from connectors.mcp_upstream.patterns import drop_patterns
 from connectors.mcp_upstream.protocol import HANDSHAKE, LEGACY, MODERN, Call, RpcError, Session, refusal
 from connectors.sdk.artefact import artefact_digest
@@ -24,21 +24,15 @@ from connectors.sdk.portable import bound_integers, drop_null, parts_of, referen
 from connectors.sdk.rpc import tool_call
 from connectors.sdk.spec import AuthSpec, ConnectorSpec, OperationSpec, SafeRule, contradictions_between
 from connectors.sdk.vocabulary import SERVES, Effect, Phase, Tier
-from connectors.sdk.wire import Transport, WireRequest, WireResponse
+from connectors.sdk.wire import Transport
 from schemas import CompiledSchema, SchemaInvalid, compile_schema, lint_input, lint_output, placed
 
 Json = Any
 """Any JSON value."""
 
 ENTRY = "connectors.mcp_upstream:carry_out"
-_MOST_PAGES = 200
 _ANSWER_SECONDS = 10.0
-_MOST_TOOLS = 5000
-_MOST_LISTED = 12 * 1024 * 1024
-"""Characters of everything that a server says while it is looked at: all of it is parsed, and most of it kept."""
 _LONGEST_INSTRUCTIONS = 4000
-_AT_A_TIME = 25
-"""Tools that are made ready beside the loop before it is seen whether anybody still wants them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +102,9 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
         Unavailable: the server cannot be reached.
         Refused, Unreadable: it is there, but speaks no protocol that we know.
     """
-    session, opens_sessions = await _meet(_Bounded(transport))
-    listed = await _tools(session)
-    tools, refused = await apart(lambda: _kept(listed))
+    session, opens_sessions = await _meet(Bounded(transport))
+    tools, problems = await listed(session)
+    refused = [Refusal(tool=shown(name), reason=why) for name, why in problems]
     await drop_patterns(tools)
     declared = declarations(tools) if owner.vouches else {}
     aside = _phase_tools(declared)
@@ -128,9 +122,7 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
         except (AttributeError, KeyError, RecursionError) as error:
             return Refusal(tool=name, reason=f"its schemas cannot be understood ({type(error).__name__})")
 
-    ahead, ready = sorted(names), list[OperationSpec | Refusal]()
-    for at in range(0, len(ahead), _AT_A_TIME):
-        ready += await apart(partial(_each, made, ahead[at : at + _AT_A_TIME]))
+    ready = await each_apart(made, sorted(names))
     operations, left_out = _consistent([one for one in ready if isinstance(one, OperationSpec)])
     refused += [*(one for one in ready if isinstance(one, Refusal)), *left_out]
     beside = await serving.served(session, owner.name, manner)
@@ -140,40 +132,13 @@ async def discover(transport: Transport, owner: Owner) -> Discovery:
     return Discovery(spec=spec, refused=tuple(refused))
 
 
-def _each(made: Callable[[str], OperationSpec | Refusal], names: Sequence[str]) -> list[OperationSpec | Refusal]:
-    return [made(name) for name in names]
-
-
-def _kept(tools: Mapping[str, dict[str, Json]]) -> tuple[dict[str, dict[str, Json]], list[Refusal]]:
-    """Return the tools that can be read as they are listed, and why the others cannot."""
-    problems = {name: why for name, tool in tools.items() if (why := unreadable(tool))}
-    refused = [Refusal(tool=shown(name), reason=why) for name, why in sorted(problems.items())]
-    return {name: tool for name, tool in tools.items() if name not in problems}, refused
-
-
-class _Bounded:
-    """A transport that carries no more than a look at a server may cost."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._said = 0
-
-    async def send(self, request: WireRequest) -> WireResponse:
-        """Send `request`; once the server has said too much, that is all there is to say of it."""
-        response = await self._transport.send(request)
-        self._said += len(response.body)
-        if self._said > _MOST_LISTED:
-            raise Unreadable(f"The MCP server lists more than {_MOST_LISTED} characters; have it list less.")
-        return response
-
-
 async def _meet(transport: Transport) -> tuple[Session, bool]:
     """Return a session of the newest protocol the server speaks, and whether it must be opened for each call."""
     modern = Session(transport=transport, version=MODERN)
     try:
         async with timeout(_ANSWER_SECONDS):
             about = await modern.ask(Call("server/discover", {}))
-        if MODERN in about.get("supportedVersions", []):
+        if isinstance(versions := about.get("supportedVersions"), list) and MODERN in versions:
             return replace(modern, about=about), False
     except (RpcError, Refused, NotFound, Unreadable, TimeoutError):
         pass  # whatever an older server makes of this request, and if it is silence, the older handshake decides
@@ -182,30 +147,6 @@ async def _meet(transport: Transport) -> tuple[Session, bool]:
     except RpcError as error:
         raise refusal(error, is_safe=True) from error
     return session, session.session_id is not None
-
-
-async def _tools(session: Session) -> dict[str, dict[str, Json]]:
-    tools: dict[str, dict[str, Json]] = {}
-    cursor: str | None = None
-    for _ in range(_MOST_PAGES):
-        try:
-            page = await session.ask(Call("tools/list", {} if cursor is None else {"cursor": cursor}))
-        except RpcError as error:
-            raise refusal(error, is_safe=True) from error
-        found = page.get("tools")
-        if not _are_tools(found):
-            raise Unreadable("The MCP server's list of tools holds something else; nothing of it can be used.")
-        tools |= {str(tool.get("name", "")): tool for tool in found}
-        cursor = page.get("nextCursor")
-        if len(tools) > _MOST_TOOLS:
-            raise Unreadable(f"The MCP server lists more than {_MOST_TOOLS} tools; have it list fewer.")
-        if cursor is None:
-            return tools
-    raise Unreadable(f"The MCP server's list of tools does not end (after {len(tools)} tools).")
-
-
-def _are_tools(listed: Json) -> TypeGuard[list[dict[str, Json]]]:
-    return isinstance(listed, list) and all(isinstance(one, dict) for one in cast("list[Json]", listed))
 
 
 def _connector(owner: Owner, operations: list[OperationSpec], about: Mapping[str, Json] | None = None) -> ConnectorSpec:

@@ -12,6 +12,8 @@ Json = Any
 
 DEEPEST: Final = 48
 """How many objects and lists may stand in each other, as in all that comes into the hub."""
+LONGEST: Final = 256 * 1024
+"""About how many characters of JSON one part of a list may have: no model reads so much of one tool."""
 _LONGEST_NAME: Final = 64
 _BOUNDS: Final = {"maximum": 1, "exclusiveMaximum": 1, "minimum": -1, "exclusiveMinimum": -1}
 
@@ -19,8 +21,12 @@ _BOUNDS: Final = {"maximum": 1, "exclusiveMaximum": 1, "minimum": -1, "exclusive
 def unreadable(value: Json) -> str | None:
     """Return why a part of a list cannot be made anything of, None: it can; its numbers may still be too large."""
     ahead: list[tuple[Json, int]] = [(value, 0)]
+    room = LONGEST
     while ahead:
         one, depth = ahead.pop()
+        room -= _length(one)
+        if room < 0:
+            return f"it is longer than {LONGEST // 1024} kB"
         if isinstance(one, str) and not _is_text(one):
             return "it holds a character that cannot be kept"
         if depth > DEEPEST and isinstance(one, Mapping | list):
@@ -49,6 +55,13 @@ def drop_far_bounds(schema: dict[str, Json]) -> None:
 def shown(name: str) -> str:
     """Return a name that may hold anything as it is told to people."""
     return name[:_LONGEST_NAME].replace("\x00", "\ufffd").encode(errors="replace").decode()
+
+
+def _length(value: Json) -> int:
+    """Return the characters of a text, or the least that the members of an object or a list take beside their texts."""
+    if isinstance(value, str):
+        return len(value)
+    return 2 * len(cast("list[Json]", value)) if isinstance(value, Mapping | list) else 0
 
 
 def _parts(value: Json) -> Iterator[Json]:

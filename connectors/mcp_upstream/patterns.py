@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
-from connectors.mcp_upstream.apart import apart
+from connectors.mcp_upstream.apart import apart, each_apart
 from connectors.sdk.portable import parts_of
 from schemas.patterns import PatternUnusable, compile_pattern
 
@@ -14,8 +14,6 @@ Json = Any
 
 MOST_READ: Final = 2_000
 """Different patterns of one list, the first by their text; the others are left to the server unread."""
-_AT_A_TIME: Final = 50
-"""Read before another server's turn comes: each may take a millisecond, of which nobody knows it beforehand."""
 
 
 async def drop_patterns(tools: Mapping[str, Mapping[str, Json]]) -> None:
@@ -25,9 +23,8 @@ async def drop_patterns(tools: Mapping[str, Mapping[str, Json]]) -> None:
     """
     parts = await apart(lambda: [part for tool in tools.values() for part in _with_pattern(tool)])
     known = sorted({str(part["pattern"]) for part in parts})[:MOST_READ]
-    usable = set[str]()
-    for at in range(0, len(known), _AT_A_TIME):
-        usable |= await apart(partial(_usable, known[at : at + _AT_A_TIME]))
+    readable = await each_apart(_is_usable, known)
+    usable = {pattern for pattern, can_be_read in zip(known, readable, strict=True) if can_be_read}
     await apart(partial(_drop_others, parts, usable))
 
 
@@ -45,12 +42,9 @@ def _with_pattern(tool: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
                 yield from (part for part in parts if isinstance(part.get("pattern"), str))
 
 
-def _usable(patterns: Sequence[str]) -> set[str]:
-    found = set[str]()
-    for pattern in patterns:
-        try:
-            compile_pattern(pattern)
-        except PatternUnusable:
-            continue
-        found.add(pattern)
-    return found
+def _is_usable(pattern: str) -> bool:
+    try:
+        compile_pattern(pattern)
+    except PatternUnusable:
+        return False
+    return True

@@ -69,6 +69,15 @@ class Session:
         """Return whether every request stands alone."""
         return self.version >= MODERN
 
+    def after(self, page: Mapping[str, Json]) -> Json:
+        """Return the cursor of the page after `page`, None: it is the last one.
+
+        An empty cursor is one like any other (2026-07-28, server/utilities/pagination). The older protocol says nothing
+        of it, and servers that speak it end their lists so.
+        """
+        cursor = page.get("nextCursor")
+        return None if cursor == "" and not self.is_modern else cursor
+
     async def opened(self) -> "Session":
         """Return the session that the older protocol's handshake opens; without an id the server keeps none."""
         about = {"protocolVersion": self.version, "capabilities": {}, "clientInfo": _CLIENT}

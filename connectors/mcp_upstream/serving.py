@@ -146,7 +146,7 @@ async def _all(session: Session, method: str, member: str, key: str) -> _Listed:
                 found[named] = {**dict(_told(cast("dict[str, Json]", item))), key: named}
         if len(found) > _MOST:
             raise Unreadable(f"The MCP server lists more than {_MOST} {member}; have it list fewer.")
-        cursor = page.get("nextCursor")
+        cursor = session.after(page)
         if cursor is None:
             return found
     raise Unreadable(f"The MCP server's list of {member} does not end.")

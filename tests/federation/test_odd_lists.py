@@ -43,6 +43,8 @@ ODD: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "deep hints": ({"annotations": {"x": nested(300)}}, "deeper"),
     "a deep schema": (schema(enum=nested(300)), "deeper"),
     "a deep answer": ({"outputSchema": {"type": "object", "enum": nested(300)}}, "deeper"),
+    "hints of more values than anybody reads": ({"annotations": {"x": [1] * 140_000}}, "longer"),
+    "words that nobody reads to the end": (schema(description="a" * 300_000), "longer"),
     "a pattern of names that takes more than one pass": (schema(patternProperties={"(a)\\1": {}}), "one pass"),
     "a part where nobody looks": (schema(**{"$ref": "#/properties/a/x-a", "x-a": {"type": "none"}}), "no schema"),
     "arguments in a list": ({"inputSchema": {"type": "object", "properties": []}}, "understood"),
