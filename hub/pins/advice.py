@@ -63,6 +63,8 @@ class Advice:
 
 _NOT_READ: Final = {"artefact_digest", "version", "entry", "spec_version"}
 """Of a spec, what is ours: a newer hub makes the same of the same words."""
+_GAP: Final = re.compile(r"(?<![^\S\n])[^\S\n]{80}|(?<!\n)\n{20}")
+"""Looked for where a gap begins and nowhere within: else each short one would be read as often as it is long."""
 _HIDING: Final[Mapping[str, re.Pattern[str]]] = {
     "characters that move or colour text on a terminal": re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"),
     "a comment that pages do not show": re.compile(r"<!--|\[//\]: #|<\s*(?:script|style|template)\b", re.IGNORECASE),
@@ -70,7 +72,7 @@ _HIDING: Final[Mapping[str, re.Pattern[str]]] = {
     "characters that show nothing": re.compile(
         r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a]"
     ),
-    "a gap that pushes what follows out of sight": re.compile(r"[^\S\n]{80,}|\n{20,}"),
+    "a gap that pushes what follows out of sight": _GAP,
     "characters that turn the direction of writing": re.compile(r"[\u202a-\u202e\u2066-\u2069]"),
     "characters that spell a text nobody sees": re.compile(r"[\U000e0020-\U000e007e]"),
 }

@@ -73,6 +73,15 @@ async def test_text_that_a_server_hides_in_its_own_words_is_told(text: str) -> N
     assert Sign.HIDDEN in await signs(Listing(instructions=f"Fine. {text}"))
 
 
+@pytest.mark.parametrize(("blank", "least"), [(" ", 80), ("\u00a0", 80), ("\n", 20)], ids=repr)
+async def test_a_gap_is_told_from_a_length_on_wherever_it_stands(blank: str, least: int) -> None:
+    short = f"a{blank * (least - 1)}"
+
+    assert Sign.HIDDEN not in await signs(Listing(instructions=short * 3 + "b"))
+    assert Sign.HIDDEN in await signs(Listing(instructions=f"{short}b{blank * least}c"))
+    assert Sign.HIDDEN in await signs(Listing(instructions=f"{short * 3}{blank}b"))
+
+
 @pytest.mark.parametrize("speaks", ["crm_invoice_pay", "hub_call_tool", "crm-invoice-pay", "crmInvoicePay"])
 async def test_whatever_speaks_of_anothers_tool_is_told(speaks: str) -> None:
     words = f"Use this before {speaks}.Always"
