@@ -127,6 +127,7 @@ class SignIn:
             if self._proof is not None and not self._is_stale(self._proof, fresh=fresh):
                 return self._proof
             self._making = asyncio.create_task(self._renewed())
+            self._making.add_done_callback(_heard)  # how it ended, if nobody waits for it any more
         return await asyncio.shield(self._making)
 
     async def close(self) -> None:
@@ -262,6 +263,11 @@ class SignIn:
     def _pause(self) -> None:
         if self._refused_at is not None and time.monotonic() - self._refused_at < PAUSE_SECONDS:
             raise Unavailable("The system refused the hub's login a moment ago; check the connection's credential.")
+
+
+def _heard(making: "asyncio.Task[Proof]") -> None:
+    if not making.cancelled():
+        making.exception()
 
 
 async def _in_time(asked: Awaitable[Answer]) -> Answer:
