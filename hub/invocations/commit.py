@@ -19,6 +19,7 @@ from hub.invocations.conclude import conclude, released, stale
 from hub.invocations.contact import note_contact
 from hub.invocations.decisions import all_on_record, basis_of_all
 from hub.invocations.journal import Step, announce, hold, load, move, put_off, record_event
+from hub.invocations.leasing import kept_leased
 from hub.invocations.permit import Permit, TooLate, resent_within
 from hub.invocations.plan_steps import is_plan
 from hub.invocations.queries import current
@@ -98,7 +99,9 @@ async def commit(invocation: Invocation, runtime: Runtime) -> Invocation:
     claimed = await claim(invocation.id, runtime)
     if claimed is None:
         return await _as_it_stands(invocation, runtime)
-    match await recheck(claimed, runtime):
+    async with kept_leased(claimed, runtime):
+        found = await recheck(claimed, runtime)
+    match found:
         case Holds(tool=tool, decided=decided):
             return await (_set_out if is_plan(claimed) else send)(claimed, tool, runtime, decided)
         case Changed(reasons=reasons, decided=decided):

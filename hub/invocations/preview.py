@@ -1,18 +1,18 @@
 """The dry-run of an invocation: taken on a channel that cannot write, and put on record with its digest."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from connectors.sdk.errors import Unavailable
 from connectors.sdk.preview import Preview
 from hub import dryrun
 from hub.audit import EventKind
 from hub.budgets import OutOfReach
-from hub.core.errors import Malformed
+from hub.core.errors import Conflict, Malformed
 from hub.dryrun import PreviewRecord, preview_digest
 from hub.execution import CheckOutcome, Failed, Passage, Passed, Previewed, PreviewOutcome, Ran, Violation
 from hub.invocations.asking import ask_check, unveiled
@@ -21,6 +21,7 @@ from hub.invocations.conclude import passage_facts
 from hub.invocations.contact import note_contact
 from hub.invocations.history import keep_amounts
 from hub.invocations.journal import Step, load, move, put_off, record_event
+from hub.invocations.leasing import kept_leased
 from hub.invocations.planning import preview_plan
 from hub.invocations.playing import sealed_exchanges
 from hub.invocations.quoting import move_quoting
@@ -47,33 +48,71 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
     """Take the preview of `standing` with `tool`; return it in PREVIEWING or PREVIEW_FAILED.
 
     One whose system cannot be reached for now has no record of its revision yet: it is taken later.
+
+    Raises:
+        Conflict: others have gone on with it meanwhile; nothing of this was kept.
     """
     previewing = await _begin(standing, tool, runtime)
-    found = await out_of_reach(tool, runtime) or await still_as_committed(previewing, runtime)
-    if not isinstance(found, Untouched):
+    async with kept_leased(previewing, runtime):
+        seen = await _seen(previewing, tool, runtime)
+    if not isinstance(seen, _Seen):
         async with runtime.database.transaction() as tx:
-            return await _not_taken(tx, previewing, _not_asked(found), runtime)
-    before: bytes | None = None
-    passed: bytes | None = None
-    ran: Ran[CheckOutcome] | Ran[PreviewOutcome] = await ask_check(previewing, tool, runtime)
-    if isinstance(ran.outcome, Passed):
-        seen = await _look(previewing, tool, runtime)
-        ran = veil_of(previewing, runtime.keys).ran(seen)
-        before = sealed_before(seen.outcome, ran.outcome, runtime.keys, invocation_id=previewing.id)
-        passed = sealed_exchanges(previewing, seen.passage.heard, runtime.keys)
-    await note_contact(ran, previewing.connection_id, runtime)
+            await _hold(tx, previewing)
+            return await _not_taken(tx, previewing, _not_asked(seen), runtime)
+    await note_contact(seen.ran, previewing.connection_id, runtime)
     async with runtime.database.transaction() as tx:
-        outcome = _checked(ran.outcome)
+        await _hold(tx, previewing)
+        outcome = _checked(seen.ran.outcome)
         if isinstance(outcome, Previewed):
-            record = preview_record(previewing, outcome.preview, ran.passage, observed_at=await now(tx))
-            await _keep_before(tx, previewing, before)
+            record = preview_record(previewing, outcome.preview, seen.ran.passage, observed_at=await now(tx))
+            await _keep_before(tx, previewing, seen.before)
             if not is_composite(tool.operation):  # the amounts of a plan are those of its steps
                 await keep_amounts(tx, previewing, tool, opened(previewing, runtime.keys), outcome.preview)
-            return await _keep(tx, previewing, record, passed, runtime)
+            return await _keep(tx, previewing, record, seen.passed, runtime)
         if isinstance(outcome, Violation):
             reason = f"It tried to write during a check or a preview: {outcome.message}"
             await quarantine(tx, tool.tool.id, reason, runtime.authority)
-        return await _not_taken(tx, previewing, _failed(outcome, ran), runtime)
+        return await _not_taken(tx, previewing, _failed(outcome, seen.ran), runtime)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What came of asking the connector: how it ran and, sealed, what it keeps for the commit and what passed."""
+
+    ran: Ran[CheckOutcome] | Ran[PreviewOutcome]
+    before: bytes | None = None
+    passed: bytes | None = None
+
+
+async def _seen(
+    previewing: Invocation, tool: PublishedTool, runtime: Runtime
+) -> _Seen | OutOfReach | Moved | NotUndoable:
+    """Ask the connector, unless something speaks against asking it."""
+    found = await out_of_reach(tool, runtime) or await still_as_committed(previewing, runtime)
+    if not isinstance(found, Untouched):
+        return found
+    checked = await ask_check(previewing, tool, runtime)
+    if not isinstance(checked.outcome, Passed):
+        return _Seen(ran=checked)
+    seen = await _look(previewing, tool, runtime)
+    ran = veil_of(previewing, runtime.keys).ran(seen)
+    return _Seen(
+        ran=ran,
+        before=sealed_before(seen.outcome, ran.outcome, runtime.keys, invocation_id=previewing.id),
+        passed=sealed_exchanges(previewing, seen.passage.heard, runtime.keys),
+    )
+
+
+async def _hold(tx: Tx, previewing: Invocation) -> None:
+    """Hold the call until `tx` ends, if it is still this process that previews it.
+
+    Raises:
+        Conflict: others have gone on with it, and nothing of this is wanted any more.
+    """
+    mine = (InvocationRow.id == previewing.id, InvocationRow.fence == previewing.fence)
+    same = (InvocationRow.state == State.PREVIEWING.value, InvocationRow.revision == previewing.revision)
+    if await tx.scalar(select(InvocationRow.id).where(*mine, *same).with_for_update()) is None:
+        raise Conflict("Somebody else has gone on with this invocation.")
 
 
 async def _not_taken(tx: Tx, previewing: Invocation, step: Step, runtime: Runtime) -> Invocation:
@@ -114,10 +153,10 @@ def _is_bound_to(standing: Invocation, tool: PublishedTool) -> bool:
 
 async def _bound_anew(tx: Tx, previewing: Invocation, tool: PublishedTool, runtime: Runtime) -> Invocation:
     """Bind the revision whose preview could not be taken to the tool and connection as they were changed since."""
+    await _hold(tx, previewing)
     fresh = next_revision(previewing, tool, opened(previewing, runtime.keys), runtime.keys)
     changes = {**fresh, "revision": previewing.revision}
-    mine = (InvocationRow.id == previewing.id, InvocationRow.fence == previewing.fence)
-    await tx.execute(update(InvocationRow).where(*mine).values(changes))
+    await tx.execute(update(InvocationRow).where(InvocationRow.id == previewing.id).values(changes))
     return await load(tx, previewing.id)
 
 

@@ -13,6 +13,7 @@ from hub.invocations.commit import commit, send
 from hub.invocations.conclude import released
 from hub.invocations.invoke import carry_on
 from hub.invocations.journal import Step, load, move
+from hub.invocations.leasing import kept_leased
 from hub.invocations.leave import demand_leave
 from hub.invocations.plan_run import go_on
 from hub.invocations.plan_steps import is_plan
@@ -81,7 +82,8 @@ async def resume(invocation_id: str, runtime: Runtime) -> Invocation:
             async with runtime.database.transaction() as tx:
                 return await move(tx, runtime, standing, released("the process that claimed it has ended"))
         case State.SENT | State.RESENDING | State.IN_DOUBT | State.COMMITTED:
-            return await _finish(standing, runtime)
+            async with kept_leased(standing, runtime):
+                return await _finish(standing, runtime)
         case _:
             return standing
 

@@ -1,0 +1,42 @@
+"""The lease on an invocation, kept while its process works on it: a system may take longer to answer than it lasts."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from hub.core.errors import Unavailable
+from hub.invocations.runtime import Runtime
+from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Invocation
+from hub.storage import now
+
+
+@asynccontextmanager
+async def kept_leased(standing: Invocation, runtime: Runtime) -> AsyncGenerator[None]:
+    """Renew the lease on `standing` while the block runs; one that others have taken over stays theirs.
+
+    A process that dies or stands still renews nothing, and others go on in its place once the lease is over.
+    """
+    renewing = asyncio.create_task(_renewed(standing, runtime))
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+
+
+async def _renewed(standing: Invocation, runtime: Runtime) -> None:
+    lease = timedelta(seconds=runtime.lease_seconds)
+    while True:
+        await asyncio.sleep(runtime.lease_seconds / 3)
+        try:
+            async with runtime.database.transaction() as tx:
+                until = await now(tx) + lease
+                mine = (InvocationRow.id == standing.id, InvocationRow.fence == standing.fence)
+                shorter = InvocationRow.lease_until < until  # nor one that was given up
+                await tx.execute(update(InvocationRow).where(*mine, shorter).values(lease_until=until))
+        except Unavailable:
+            continue  # the database is busy; there is time for another attempt
