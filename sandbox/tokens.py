@@ -13,7 +13,7 @@ from uuid import uuid4
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
-from connectors.sdk.auth import ACCESS_TOKEN, TOKEN_URL, AuthSpec
+from connectors.sdk.auth import ACCESS_TOKEN, THE_SYSTEM, TOKEN_URL, AuthSpec
 from connectors.sdk.errors import Unavailable
 
 Json = Any
@@ -102,7 +102,7 @@ def token_request(auth: AuthSpec, secret: Mapping[str, str], base_url: str, *, n
         Unavailable: the credential cannot be used for it.
     """
     address = address_of(auth, secret, base_url)
-    form = {"grant_type": _GRANTS[auth.kind], **_asked(auth), **_granted(auth, secret, address, now)}
+    form = {"grant_type": _GRANTS[auth.kind], **_asked(auth, base_url), **_granted(auth, secret, address, now)}
     headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
     if "client_secret" in secret and auth.parameters.get("client", "basic") == "basic":
         # RFC 6749 section 2.3.1 encodes both as forms do before it joins them
@@ -148,9 +148,12 @@ def _usable_seconds(expires_in: Json) -> float | None:
     return max(0.0, expires_in - min(MARGIN_SECONDS, expires_in / 5))
 
 
-def _asked(auth: AuthSpec) -> dict[str, str]:
+def _asked(auth: AuthSpec, base_url: str) -> dict[str, str]:
     names = ("scope", "resource") if auth.kind == "jwt_bearer" else ("scope", "resource", "audience")
-    return {name: auth.parameters[name] for name in names if auth.parameters.get(name)}
+    asked = {name: auth.parameters[name] for name in names if auth.parameters.get(name)}
+    if asked.get("resource") == THE_SYSTEM:
+        asked["resource"] = base_url
+    return asked
 
 
 def _granted(auth: AuthSpec, secret: Mapping[str, str], address: Address, now: float) -> dict[str, str]:

@@ -17,6 +17,8 @@ Algorithm = Literal["RS256", "PS256", "ES256", "Ed25519"]
 TOKEN_KINDS: Final = frozenset({"client_credentials", "refresh_token", "jwt_bearer", "token_exchange"})
 """Kinds whose proof is an access token that the broker fetches from `token_url`."""
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a name of RFC 8693, no secret
+THE_SYSTEM: Final = "{base_url}"
+"""The `resource` that is the very system a connection leads to, wherever that is (RFC 8707)."""
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}/]+)\}")
 TOKEN_URL: Final = re.compile(
@@ -49,6 +51,7 @@ class AuthSpec(BaseModel):
     The last four need a `token_url` as well, and show their client secret in the header or in the `body` (`client`).
     A token endpoint stands below `{base_url}`, at the `{origin}` of the base URL, or at one https host that
     `token_url` names in full; nothing is sent anywhere else. In its path `{tenant}` stands for a further secret field.
+    A `resource` of `{base_url}` is the base URL of the connection, whichever it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

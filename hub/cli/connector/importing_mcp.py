@@ -13,7 +13,7 @@ from rich.table import Table
 
 from connectors.mcp_upstream import Discovery, Owner, before_discovery, owner_of
 from connectors.mcp_upstream.declared import says_it_writes
-from connectors.sdk.auth import ApiKey, AuthSpec, Bearer, ClientCredentials, TokenExchange
+from connectors.sdk.auth import THE_SYSTEM, ApiKey, AuthSpec, Bearer, ClientCredentials, TokenExchange
 from connectors.sdk.harness import PlainHarness
 from connectors.sdk.spec import ConnectorSpec, OperationSpec
 from connectors.sdk.vocabulary import Effect
@@ -49,6 +49,51 @@ Vouch = Annotated[bool | None, typer.Option("--vouch/--no-vouch", help="Believe 
 How = Annotated[SignIn | None, typer.Option(help="How the server is shown who asks; none if you never say.")]
 TokenUrl = Annotated[str, typer.Option(help="Where tokens are given, with client-credentials and token-exchange.")]
 Audience = Annotated[str, typer.Option(help="Whom such a token is for, if the issuer wants to be told.")]
+Resource = Annotated[
+    str | None,
+    typer.Option(help="What such a token is for, if not for the server's own address; '' tells the issuer nothing."),
+]
+Scope = Annotated[str, typer.Option(help="What such a token is to allow, separated by blanks.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Proof:
+    """How the server is shown who asks, as it is said this time."""
+
+    sign_in: SignIn | None
+    token_url: str
+    audience: str
+    resource: str | None
+    scope: str
+
+    def auth(self) -> AuthSpec | None:
+        """Return the sign-in that the options say, None if they say nothing of it."""
+        needs_issuer = self.sign_in in {SignIn.CLIENT_CREDENTIALS, SignIn.TOKEN_EXCHANGE}
+        if needs_issuer != bool(self.token_url):
+            fail("--token-url belongs to --sign-in client-credentials and token-exchange, and they need it.")
+        if not needs_issuer and (self.audience or self.resource is not None or self.scope):
+            fail("--audience, --resource and --scope belong to --sign-in client-credentials and token-exchange.")
+        if needs_issuer:
+            return self._by_token()
+        others = {SignIn.BEARER: Bearer(), SignIn.API_KEY: ApiKey(), SignIn.NONE: AuthSpec()}
+        return None if self.sign_in is None else others[self.sign_in]
+
+    def _by_token(self) -> AuthSpec:
+        """Return the sign-in by a token that is for the server alone, unless it is said otherwise (RFC 8707)."""
+        resource = THE_SYSTEM if self.resource is None else self.resource
+        url, audience, scope = self.token_url, self.audience, self.scope
+        if self.sign_in is SignIn.CLIENT_CREDENTIALS:
+            return ClientCredentials(token_url=url, audience=audience, resource=resource, scope=scope)
+        return TokenExchange(token_url=url, audience=audience, resource=resource, scope=scope)
+
+    def options(self) -> Iterator[str]:
+        """Yield the words of a command that says the same."""
+        said = {"--sign-in": self.sign_in, "--token-url": self.token_url, "--audience": self.audience}
+        for option, value in (said | {"--scope": self.scope}).items():
+            if value:
+                yield from (option, value)
+        if self.resource is not None:
+            yield from ("--resource", self.resource)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +103,13 @@ class _Words:
     reads: frozenset[str]
     writes: frozenset[str]
     vouch: bool | None
-    sign_in: SignIn | None
-    token_url: str
-    audience: str
+    proof: _Proof
 
     def with_those_before(self, standing: Owner) -> Owner:
         """Return all that the owner has said by now."""
         return replace(
             standing,
-            auth=_auth(self.sign_in, self.token_url, self.audience) or standing.auth,
+            auth=self.proof.auth() or standing.auth,
             reads=(standing.reads | self.reads) - self.writes,
             vouches=standing.vouches if self.vouch is None else self.vouch,
         )
@@ -74,10 +117,10 @@ class _Words:
     def options(self) -> Iterator[str]:
         """Yield the words of a command that says the same."""
         named = {"--reads": sorted(self.reads), "--writes": sorted(self.writes)}
-        single = {"--sign-in": self.sign_in, "--token-url": self.token_url, "--audience": self.audience}
-        for option, values in (named | {option: [value] for option, value in single.items() if value}).items():
+        for option, values in named.items():
             for value in values:
                 yield from (option, value)
+        yield from self.proof.options()
         if self.vouch is not None:
             yield "--vouch" if self.vouch else "--no-vouch"
 
@@ -94,6 +137,8 @@ def mcp(  # noqa: PLR0913  # one for each option of the command
     sign_in: How = None,
     token_url: TokenUrl = "",
     audience: Audience = "",
+    resource: Resource = None,
+    scope: Scope = "",
     register: Annotated[bool, typer.Option("--register", help="Publish what was found.")] = False,
     also: Also = None,
 ) -> None:
@@ -119,9 +164,7 @@ def mcp(  # noqa: PLR0913  # one for each option of the command
         reads=frozenset(reads or ()),
         writes=frozenset(writes or ()),
         vouch=vouch,
-        sign_in=sign_in,
-        token_url=token_url,
-        audience=audience,
+        proof=_Proof(sign_in=sign_in, token_url=token_url, audience=audience, resource=resource, scope=scope),
     )
     before = run(registered_here(checked_name(name), settings()))
     standing = owner_of(before) if before is not None and before.rpc == "mcp" else Owner(name=name)
@@ -139,26 +182,6 @@ def mcp(  # noqa: PLR0913  # one for each option of the command
         command = ["toolhub", "connector", "import", "mcp", url, "--name", name, *words.options(), "--register"]
         again = escape(shlex.join(command))
         out.print(f"Nothing was published. To do that: {again}", highlight=False, soft_wrap=True)
-
-
-def _auth(sign_in: SignIn | None, token_url: str, audience: str) -> AuthSpec | None:
-    """Return the sign-in that the options say, None if they say nothing of it."""
-    needs_issuer = sign_in in {SignIn.CLIENT_CREDENTIALS, SignIn.TOKEN_EXCHANGE}
-    if needs_issuer != bool(token_url):
-        fail("--token-url belongs to --sign-in client-credentials and token-exchange, and they need it.")
-    match sign_in:
-        case SignIn.BEARER:
-            return Bearer()
-        case SignIn.API_KEY:
-            return ApiKey()
-        case SignIn.CLIENT_CREDENTIALS:
-            return ClientCredentials(token_url=token_url, audience=audience)
-        case SignIn.TOKEN_EXCHANGE:
-            return TokenExchange(token_url=token_url, audience=audience)
-        case SignIn.NONE:
-            return AuthSpec()
-        case None:
-            return None
 
 
 async def _discovered(owner: Owner, url: str, chosen: Settings) -> Discovery:
@@ -194,9 +217,8 @@ def _tell_kept(words: _Words, standing: Owner, found: Discovery) -> None:
     reads = sorted((owner_of(found.spec).reads & standing.reads) - words.reads)
     kept = [f"--reads {name}" for name in reads]
     kept += ["--vouch"] if standing.vouches and words.vouch is None else []
-    kept += (
-        [f"--sign-in {_dashed(standing.auth.kind)}"] if standing.auth != AuthSpec() and words.sign_in is None else []
-    )
+    is_shown = standing.auth != AuthSpec() and words.proof.sign_in is None
+    kept += [f"--sign-in {_dashed(standing.auth.kind)}"] if is_shown else []
     if kept:
         told = escape(", ".join(kept))
         out.print(f"Kept from before: {told}. Take back by --writes, --no-vouch, --sign-in.", highlight=False)
