@@ -1,12 +1,12 @@
 """Consent: whose question it is, how often it can be answered, and what is remembered."""
 
 import pytest
-from oauth_hub import PUBLIC_URL, Hub, error_in, query_of, request_id_in
+from oauth_hub import PUBLIC_URL, Hub, agent_of, error_in, query_of, request_id_in
 from sqlalchemy import update
 
 from hub.core.errors import InputError, NotFound, Unauthenticated
 from hub.identity.accounts import suspend
-from hub.identity.clients import limit_client
+from hub.identity.clients import create_agent, limit_client
 from hub.identity.directory import get
 from hub.identity.enrolment import enrol
 from hub.identity.grants_consent import (
@@ -47,6 +47,20 @@ async def test_the_question_says_who_wants_what_where(hub: Hub) -> None:
     assert asked.owner == hub.ada
     assert asked.scopes == ("tryton:read", "tryton:write")
     assert asked.given_before == frozenset()
+
+
+async def test_what_one_person_allows_one_client_counts_for_no_other_person_and_client(hub: Hub) -> None:
+    await hub.code()  # ada allows clerk both scopes
+    eve = await somebody_else(hub)
+    async with hub.database.transaction() as tx:
+        other = await create_agent(tx, agent_of(hub.ada.id, "other"), hub.authority)
+    of_eve = await question(hub, request_id_in(await hub.ask(scope="tryton:read")), eve)
+    of_other = await question(hub, request_id_in(await hub.ask(scope="tryton:read", client_id=other.id)), hub.ada)
+
+    for asked, person in ((of_eve, eve), (of_other, hub.ada)):
+        assert (asked.scopes, asked.given_before) == (("tryton:read",), frozenset())
+        with pytest.raises(InputError):
+            await agree(hub, asked.request_id, person, "tryton:read", "tryton:write")
 
 
 async def test_what_was_agreed_to_before_is_shown_and_asked_again(hub: Hub) -> None:

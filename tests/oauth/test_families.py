@@ -7,7 +7,7 @@ import anyio
 import httpx2
 import pytest
 from oauth_hub import CALLBACK, PUBLIC_URL, VERIFIER, Hub, agent_of, challenge_of, error_in
-from sqlalchemy import update
+from sqlalchemy import MetaData, select, update
 from starlette.applications import Starlette
 
 from hub.core.errors import Unauthenticated
@@ -18,6 +18,7 @@ from hub.identity.clients import (
     issue_secret,
     limit_client,
 )
+from hub.identity.secrets import hash_secret
 from hub.identity.tables import AuthorizationCodeRow, GrantRow, RefreshTokenRow
 from hub.oauth.routes import routes_of
 from hub.storage import Database, now
@@ -107,6 +108,30 @@ async def test_an_expired_code_is_refused(hub: Hub) -> None:
         await tx.execute(update(AuthorizationCodeRow).values(expires_at=await now(tx)))
 
     assert error_in(await hub.redeem(code)) == "invalid_grant"
+
+
+async def test_a_code_is_good_for_ten_minutes_at_most(hub: Hub) -> None:
+    await hub.code()
+
+    async with hub.database.reading() as tx:
+        row = (await tx.scalars(select(AuthorizationCodeRow))).one()
+        assert row.expires_at <= await now(tx) + timedelta(minutes=10)  # RFC 6749 section 4.1.2
+
+
+async def test_the_store_alone_gives_nobody_a_code_or_a_token(hub: Hub) -> None:
+    code, other = await hub.code(), await hub.code()
+    issued = (await hub.redeem(code)).json()
+    renewed = (await hub.refresh(issued["refresh_token"])).json()
+
+    async with hub.database.reading() as tx:
+        tables = MetaData()
+        await (await tx.connection()).run_sync(tables.reflect)
+        rows = [(await tx.execute(select(table))).all() for table in tables.sorted_tables]
+    held = repr(rows)
+
+    given = [code, other, *(one[kind] for one in (issued, renewed) for kind in ("access_token", "refresh_token"))]
+    assert [one for one in given if one in held] == []
+    assert all(hash_secret(one) in held for one in (code, other, renewed["refresh_token"]))
 
 
 async def test_a_code_is_refused_once_the_person_is_suspended(hub: Hub) -> None:
