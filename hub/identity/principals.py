@@ -1,6 +1,6 @@
 """Who acts: principals with their roles and groups, and the caller of one request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -78,6 +78,9 @@ class Caller:
     """Through whose hands the person's leave came to the actor, the latest first: it is bound by theirs as well."""
     issuer: str | None = None
     """The external issuer on whose word the actor acts for the person, if not on the person's own."""
+    verified_at: datetime | None = field(default=None, compare=False)
+    """The database's time when the token of this request was found good, if it came by one: never too early, and too
+    late by no more than the database took to answer. What is taken back later is taken back from this very request."""
 
     @property
     def subject(self) -> Principal:

@@ -136,6 +136,7 @@ class TokenVerifier:
 
     async def _known(self, token: str, resource: str) -> tuple[_Cached, timedelta]:
         reading = await self._fresh_reading()
+        at = reading.time()  # before looking: what is taken back while we look is taken back from this request
         key = f"{hash_secret(token)} {resource}"
         known = self._cache.get(key)
         if known is None or known.generation != reading.generation or known.look_again_at <= reading.time():
@@ -143,7 +144,7 @@ class TokenVerifier:
             self._remember(key, known)
         if not known.valid_from <= reading.time() < known.expires_at:
             raise refused()
-        return known, known.expires_at - reading.time()
+        return replace(known, caller=replace(known.caller, verified_at=at)), known.expires_at - reading.time()
 
     async def _fresh_reading(self) -> _Reading:
         reading = self._reading

@@ -1,7 +1,7 @@
 """Receiving a write: on record with its decision and its key, or recognised as a call that is already there."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
@@ -50,7 +50,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         row = new_row(request, state=State.RECEIVED)
         row.sealed_arguments = sealed(request.bound, request.arguments, runtime.keys, invocation_id=row.id)
         at = await now(tx)
-        row.created_at = row.updated_at = at
+        row.created_at, row.updated_at = _asked_at(request, at), at
         row.fence = 1
         row.lease_until = at + timedelta(seconds=runtime.lease_seconds)
         if _has_key(request):
@@ -73,6 +73,16 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
         )
         await record_event(tx, runtime, received, step)
         return received
+
+
+def _asked_at(request: Request, at: datetime) -> datetime:
+    """Return since when a call is taken to be asked for: what is taken back while it comes in is taken back from it.
+
+    A step of a plan is called when its turn has come. The time of verification is never too early, so that leave which
+    was given before counts; leave that is taken back as the database answers the verifier may be missed.
+    """
+    verified_at = request.call.caller.verified_at
+    return at if verified_at is None or request.call.part is not None else min(at, verified_at)
 
 
 async def _traced(tx: Tx, received: Invocation, runtime: Runtime) -> list[Trace]:

@@ -257,3 +257,30 @@ async def test_a_plan_that_was_begun_is_still_taken_back(world: World) -> None:
     await cancel(world.runtime, world.caller, plan.id, reason="")
 
     assert (await carried_out(world, plan)).state is State.UNDONE
+
+
+async def test_what_is_taken_back_while_a_call_comes_in_is_taken_back_from_it(world: World) -> None:
+    async with world.runtime.database.transaction() as tx:
+        await consent(world, tx, "upstream:write")
+        let_in = replace(world.caller, verified_at=await now(tx))
+    async with world.runtime.database.transaction() as tx:
+        await leave_is_taken_back(world, tx)
+
+    asked = await world.call("item_delete", {"id": 1}, caller=let_in)
+    with pytest.raises(Conflict):
+        await world.vote(asked, world.ann)
+
+    assert await Overtaking(world.runtime).turn() == 1
+    assert world.upstream.store.effects() == []
+
+
+async def test_who_is_let_in_by_leave_that_was_just_given_again_is_served(world: World) -> None:
+    async with world.runtime.database.transaction() as tx:
+        await leave_is_taken_back_and_given_again(world, tx)
+    async with world.runtime.database.transaction() as tx:
+        let_in = replace(world.caller, verified_at=await now(tx))
+
+    asked = await world.call("item_delete", {"id": 1}, caller=let_in)
+    await world.vote(asked, world.ann)
+
+    assert (await resume(asked.id, world.runtime)).state is State.VERIFIED

@@ -20,7 +20,7 @@ from hub.identity.grants import Issued, Refused, revoke_grant
 from hub.identity.grants_consent import withdraw_consent
 from hub.identity.grants_exchange import ACCESS_TOKEN, TOKEN_EXCHANGE
 from hub.identity.grants_types import exchange
-from hub.storage import Tx
+from hub.storage import Tx, now
 
 __all__ = ["two"]
 
@@ -185,3 +185,15 @@ async def test_an_agent_comes_back_without_the_token_it_got_when_it_was_suspende
     assert isinstance(issued, Issued)
     with pytest.raises(Unauthenticated):
         await hub.caller(issued.access_token)
+
+
+async def test_a_caller_says_when_its_token_was_found_good(hub: Hub) -> None:
+    token = (await hub.own_token()).json()["access_token"]
+    found = [(await hub.caller(token)).verified_at for _ in range(2)]  # looked up, and remembered
+    async with hub.database.transaction() as tx:
+        await hub.authority.outdate_callers(tx)  # as all does that takes something back: the time is read anew
+        at = await now(tx)
+    found.append((await hub.caller(token)).verified_at)
+
+    assert [one for one in found if one is None] == []
+    assert max(one for one in found if one) >= at
