@@ -79,8 +79,9 @@ class Caller:
     issuer: str | None = None
     """The external issuer on whose word the actor acts for the person, if not on the person's own."""
     verified_at: datetime | None = field(default=None, compare=False)
-    """The database's time when the token of this request was found good, if it came by one: never too early, and too
-    late by no more than the database took to answer. What is taken back later is taken back from this very request."""
+    """The database's time when the token of this request was found good, if it came by one: not too early (but for the
+    millisecond that SQLite rounds off), and too late by no more than the database took to answer. What is taken back
+    later is taken back from this very request."""
 
     @property
     def subject(self) -> Principal:

@@ -78,7 +78,7 @@ async def receive(request: Request, decision: Decision, runtime: Runtime) -> Inv
 def _asked_at(request: Request, at: datetime) -> datetime:
     """Return since when a call is taken to be asked for: what is taken back while it comes in is taken back from it.
 
-    A step of a plan is called when its turn has come. The time of verification is never too early, so that leave which
+    A step of a plan is called when its turn has come. The time of verification is not too early, so that leave which
     was given before counts; leave that is taken back as the database answers the verifier may be missed.
     """
     verified_at = request.call.caller.verified_at
