@@ -176,8 +176,9 @@ async def test_of_two_changes_that_are_accepted_at_once_the_second_has_to_be_loo
 
 @pytest.mark.parametrize("beside", ["prompts", "resources"])
 async def test_what_is_long_beside_tools_is_made_ready_beside_the_loop(beside: str) -> None:
-    long = [[[[[[1]]]]]] * 250_000
-    prompts, resources = [{"name": "a", "arguments": long}], [{"uri": "a://b", "name": "b", "annotations": long}]
+    long = [[[[[[1]]]]]] * 1000
+    prompts = [{"name": f"a{at}", "arguments": long} for at in range(250)]
+    resources = [{"uri": f"a://{at}", "name": "b", "annotations": long} for at in range(250)]
     server = Listing(prompts=prompts) if beside == "prompts" else Listing(resources=resources)
 
     found, share = await longest_wait(server.found(Owner(name="odd")))
