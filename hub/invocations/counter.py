@@ -13,14 +13,14 @@ from connectors.sdk.rules import broken_rules
 from hub import approvals
 from hub.approvals import Ballot, Counter
 from hub.audit import EventKind
-from hub.core.errors import Conflict, Forbidden, HubError, InputError
-from hub.identity import scopes
-from hub.identity.principals import Caller, PrincipalKind
+from hub.core.errors import Conflict, HubError, InputError
+from hub.identity.principals import Caller
 from hub.invocations.callers import caller_of
 from hub.invocations.decisions import basis, decide_on_proposal, on_record
 from hub.invocations.invoke import carry_on
 from hub.invocations.journal import Step, hold, load, move
 from hub.invocations.masking import mask_for, unmasked
+from hub.invocations.overtaking import refuse_overtaken
 from hub.invocations.preview import next_revision
 from hub.invocations.provenance import trace
 from hub.invocations.queries import current
@@ -106,6 +106,7 @@ async def _supersede(tx: Tx, proposal: CounterProposal, runtime: Runtime) -> tup
     if standing.undoes is not None:
         raise Conflict("An undo has the arguments of what it undoes. Approve it or reject it.")
     refuse_denied(await opinion(tx, mandate, standing, runtime))
+    await refuse_overtaken(tx, standing, public_url=runtime.public_url)
     checked = await _check(tx, proposal, standing, runtime)
     at = await now(tx)
     changes = next_revision(standing, checked.tool, checked.arguments, runtime.keys)
@@ -146,7 +147,6 @@ async def _check(tx: Tx, proposal: CounterProposal, standing: Invocation, runtim
     caller = await caller_of(tx, standing)
     tool = await runtime.catalog.current(tx, standing.tool_name, server=standing.server, caller=caller)
     _check_same(tool, standing)
-    _check_scope(caller, tool)
     arguments = await arguments_of_any_size(tool, with_secrets(proposal.arguments, standing, runtime.keys))
     if arguments == opened(standing, runtime.keys):
         raise InputError("These are the arguments that were asked for. Change something, or approve it as it is.")
@@ -166,12 +166,3 @@ def _check_same(tool: PublishedTool, standing: Invocation) -> None:
     )
     if not is_same:
         raise Conflict("The tool or its connection has changed since this was asked. Reject it; it can be asked anew.")
-
-
-def _check_scope(caller: Caller, tool: PublishedTool) -> None:
-    """Refuse what the agent could not have asked for itself: its token is gone, so what it may hold at most counts."""
-    agent = caller.actor
-    if agent.kind is PrincipalKind.USER:
-        return
-    if not scopes.covers(agent.allowed_scopes, tool.connector.name, tool.name, tool.effect):
-        raise Forbidden("The agent may no longer use this tool, so nothing can be proposed in its place.")

@@ -35,7 +35,10 @@ async def why_no_leave(tx: Tx, standing: Invocation, caller: Caller, *, public_u
     bounds = await leave_since(tx, caller, resources, since=asked_at)
     if all(covers(each, *wanted) for each in bounds):
         return ""
-    return f"{person.display_name} has taken back that {agent.display_name} may do this in their name."
+    for one in (agent, person):
+        if one.is_suspended:
+            return f"{one.display_name} is suspended."
+    return f"That {agent.display_name} may do this in the name of {person.display_name} was taken back since it asked."
 
 
 async def _why_none_may(tx: Tx, standing: Invocation, caller: Caller) -> str:

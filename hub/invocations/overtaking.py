@@ -1,7 +1,7 @@
 """Questions that can take effect no more: what they ask about was replaced, or the leave taken back to ask for it.
 
 A question is overtaken when that is so, not when it has been answered: whoever reads it finds it closed, no vote that
-agrees to it is counted, and a worker previews the call again and asks anew, or ends it where there is no leave.
+agrees to it is counted. What was replaced a worker previews again and asks anew; where there is no leave the call ends.
 """
 
 from typing import Final
@@ -71,10 +71,13 @@ async def end_without_leave(tx: Tx, runtime: Runtime, waiting: Invocation) -> bo
     standing = await load(tx, waiting.id)
     if standing.state not in _WAITING or not (why := await _why_no_leave(tx, standing, runtime.public_url)):
         return False
-    changes = {"error_code": State.EXPIRED.value.lower(), "error_message": why, "lease_until": None}
-    step = Step(to=State.EXPIRED, event=EventKind.INVOCATION_EXPIRED, facts={"reason": why}, changes=changes)
-    await move(tx, runtime, standing, step)
+    await move(tx, runtime, standing, _ended(why))
     return True
+
+
+def _ended(why: str) -> Step:
+    changes = {"error_code": State.EXPIRED.value.lower(), "error_message": why, "lease_until": None}
+    return Step(to=State.EXPIRED, event=EventKind.INVOCATION_EXPIRED, facts={"reason": why}, changes=changes)
 
 
 async def overtake(invocation_id: str, runtime: Runtime) -> Invocation:
@@ -82,8 +85,13 @@ async def overtake(invocation_id: str, runtime: Runtime) -> Invocation:
     async with runtime.database.transaction() as tx:
         await hold(tx, invocation_id)
         standing = await load(tx, invocation_id)
-        why = await why_overtaken(tx, standing, public_url=runtime.public_url)
-        return await move(tx, runtime, standing, stale((why,), {})) if why else standing
+        if standing.state is not State.AWAITING_APPROVAL:
+            return standing
+        if why := await _why_replaced(tx, standing):
+            return await move(tx, runtime, standing, stale((why,), {}))
+        if why := await _why_no_leave(tx, standing, runtime.public_url):
+            return await move(tx, runtime, standing, _ended(why))
+        return standing
 
 
 class Overtaking:
@@ -108,7 +116,7 @@ class Overtaking:
         overtaken = await self._overtaken()
         closed = [await overtake(invocation_id, self._runtime) for invocation_id in overtaken]
         self._known, self._idle = generation, 0  # last, so that what failed is tried again
-        return sum(one.state is State.STALE for one in closed)
+        return sum(one.state is not State.AWAITING_APPROVAL for one in closed)
 
     async def _overtaken(self) -> list[str]:
         about = (InvocationRow.tool_version_id, InvocationRow.connection_id, InvocationRow.connection_generation)

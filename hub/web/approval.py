@@ -225,7 +225,8 @@ def _may_break_glass(person: Principal, question: Question) -> bool:
 def _why_not(person: Principal, dossier: Dossier, question: Question) -> str:
     """Return why there is no form whoever looks; the vote itself is checked again where it is counted."""
     if dossier.invocation.state is not State.AWAITING_APPROVAL or not question.is_open:
-        return "This question is closed; no more votes are counted."
+        why = (dossier.invocation.error_message or "") if dossier.invocation.state is State.EXPIRED else ""
+        return f"This question is closed; no more votes are counted. {why}".rstrip()
     if question.awaits_requester and person.id == question.confirmer_id:
         return ""
     if person.id in question.excluded:

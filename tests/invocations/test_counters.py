@@ -12,13 +12,15 @@ from hub.approvals import Choice
 from hub.audit import EventKind, events_of
 from hub.bundles import Publication, publish_bundle
 from hub.core.errors import ArgumentsInvalid, ChangedSinceSeen, Conflict, Forbidden, InputError
-from hub.identity.principals import Principal
+from hub.identity.principals import Caller, Principal
 from hub.identity.tables import ClientRow
 from hub.invocations.counter import CounterProposal, counter
 from hub.invocations.envelope import envelope
+from hub.invocations.masking import Mask, mask_for
 from hub.invocations.queries import current
 from hub.invocations.replay import replay
 from hub.invocations.resume import resume
+from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
@@ -161,7 +163,25 @@ async def test_an_agent_that_may_no_longer_use_the_tool_is_not_made_to(world: Wo
     async with world.runtime.database.transaction() as tx:
         await tx.execute(update(ClientRow).values(allowed_scopes=["upstream:read", "tool:item_delete"]))
 
-    with pytest.raises(Forbidden, match="may no longer use this tool"):
+    with pytest.raises(Conflict, match="question is closed"):
+        await counter(instead(world, asked, FEW), world.runtime)
+
+    ended = await current(world.runtime, asked.id)
+    assert (ended.state, ended.error_message) == (State.EXPIRED, "Bot may no longer use item_put.")
+
+
+async def test_what_ends_while_something_else_is_proposed_is_not_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = await world.call("item_put", MANY)
+
+    async def and_meanwhile(caller: Caller, standing: Invocation, runtime: Runtime) -> Mask | None:
+        async with world.runtime.database.transaction() as tx:
+            await tx.execute(update(ClientRow).values(allowed_scopes=["upstream:read"]))
+        return await mask_for(caller, standing, runtime)
+
+    monkeypatch.setattr("hub.invocations.counter.mask_for", and_meanwhile)
+    with pytest.raises(Conflict, match=r"Bot may no longer use item_put\."):
         await counter(instead(world, asked, FEW), world.runtime)
 
 

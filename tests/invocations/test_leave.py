@@ -17,10 +17,11 @@ from hub.identity.clients import NewAgent, create_agent, limit_client
 from hub.identity.grants import BY_ITS_CLIENT, NARROWED, revoke_grant, revoke_stolen
 from hub.identity.tables import ConsentRow, GrantRow
 from hub.invocations.commit import claim, send
+from hub.invocations.journal import load
 from hub.invocations.overtaking import Overtaking
 from hub.invocations.queries import cancel, current
 from hub.invocations.recheck import Holds, recheck
-from hub.invocations.resume import due, resume
+from hub.invocations.resume import resume
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.taken_back import taken_back
@@ -30,7 +31,7 @@ from hub.storage import Tx, now
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 Change = Callable[[World, Tx], Awaitable[object]]
-TAKEN_BACK = "Rita has taken back that Bot may do this in their name."
+TAKEN_BACK = "That Bot may do this in the name of Rita was taken back since it asked."
 
 
 async def consent(world: World, tx: Tx, *scopes: str, server: str = "/mcp") -> None:
@@ -184,10 +185,8 @@ async def test_what_others_are_asked_about_is_closed_and_nobody_agrees_to_it(wor
     with pytest.raises(Conflict, match=r"ended before you decided: .*\. Nothing was decided\."):
         await world.vote(asked, world.ann)
     read = await current(world.runtime, asked.id)
-    ended = await resume(asked.id, world.runtime)
 
-    assert (read.state, read.error_message) == (State.STALE, REASONS[change])
-    assert (ended.state, ended.error_message) == (State.EXPIRED, REASONS[change])
+    assert (read.state, read.error_message) == (State.EXPIRED, REASONS[change])
     assert world.upstream.store.effects() == []
 
 
@@ -197,7 +196,8 @@ async def test_what_nobody_reads_is_closed_by_a_worker(world: World) -> None:
         await leave_is_taken_back(world, tx)
 
     assert await Overtaking(world.runtime).turn() == 1
-    assert await due(world.runtime) == [asked.id]
+    async with world.runtime.database.reading() as tx:
+        assert (await load(tx, asked.id)).state is State.EXPIRED
 
 
 @pytest.mark.parametrize("change", REASONS)

@@ -39,7 +39,7 @@ ISSUER: Final = Issuer.model_validate(
 OTHER: Final = Issuer.model_validate(
     {"name": "other", "title": "Other", "issuer": "https://other.example", "client_id": "hub"}
 )
-TAKEN_BACK = "Rita has taken back that Bot may do this in their name."
+TAKEN_BACK = "That Bot may do this in the name of Rita was taken back since it asked."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,12 @@ from world import PASSWORD, World
 
 from hub.audit import EventKind
 from hub.audit.tables import EventRow
+from hub.core.errors import Conflict
 from hub.identity.authority import Authority
 from hub.identity.clients import NewAgent, create_agent, issue_secret
 from hub.identity.tables import ClientRow, ConsentRow, PrincipalRow
-from hub.invocations.resume import resume
+from hub.invocations.queries import current
+from hub.invocations.states import State
 from hub.oauth import oauth_routes
 from hub.storage import now
 from hub.web import web_routes
@@ -165,9 +167,12 @@ async def test_an_agent_that_waits_by_a_token_that_ran_out_is_taken_back_from_to
     assert "What it had asked for in your name is not carried out any more." in rita.text
     await rita.get("/")
     assert 'href="/acting"' not in rita.html
-    await world.vote(asked, world.ann)
-    assert (await resume(asked.id, world.runtime)).error_message == (
-        "Rita has taken back that Bot may do this in their name."
+    with pytest.raises(Conflict, match="ended before you decided"):
+        await world.vote(asked, world.ann)
+    ended = await current(world.runtime, asked.id)
+    assert (ended.state, ended.error_message) == (
+        State.EXPIRED,
+        "That Bot may do this in the name of Rita was taken back since it asked.",
     )
 
 

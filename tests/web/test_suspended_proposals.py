@@ -1,4 +1,9 @@
-"""What a suspended agent has proposed: its pages say so before somebody decides, and it can only be rejected."""
+"""What a suspended agent has proposed: its pages say so before somebody decides, and it can only be rejected.
+
+What it has proposed in the name of a person ends with the leave to act for them.
+"""
+
+from dataclasses import replace
 
 import pytest
 from web_visitor import Visitor
@@ -12,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_what_a_suspended_agent_proposed_says_so_before_somebody_decides(world: World, ann: Visitor) -> None:
-    asked = await world.call("item_delete", {"id": 1})
+    asked = await world.call("item_delete", {"id": 1}, caller=replace(world.caller, on_behalf_of=None))
     page = f"/approvals/{asked.id}"
     for path in ("/approvals", page):
         await ann.get(path)
@@ -31,3 +36,16 @@ async def test_what_a_suspended_agent_proposed_says_so_before_somebody_decides(w
     await ann.submit(page, decision="reject", reason="Its agent is suspended.")
 
     assert (await current(world.runtime, asked.id)).state is State.REJECTED
+
+
+async def test_what_it_proposed_for_a_person_has_ended_and_says_why(world: World, ann: Visitor) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    async with world.runtime.database.transaction() as tx:
+        await suspend(tx, world.bot.id, "strange behaviour", world.runtime.authority)
+
+    await ann.get(f"/approvals/{asked.id}")
+
+    assert "This question is closed; no more votes are counted. Bot is suspended." in ann.text
+    assert 'value="reject"' not in ann.html
+    assert "previewed again" not in ann.text
+    assert (await current(world.runtime, asked.id)).state is State.EXPIRED
