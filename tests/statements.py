@@ -27,6 +27,21 @@ def heard(database: Database, table: str) -> Generator[list[Statement]]:
         event.remove(database.engine.sync_engine, "before_cursor_execute", hear)
 
 
+@contextmanager
+def counted(database: Database) -> Generator[list[str]]:
+    """Yield the statements that the database is sent while the block lasts; many rows with one statement are one."""
+    sent = list[str]()
+
+    def count(*given: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own signature
+        sent.append(given[2])
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", count)
+    try:
+        yield sent
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", count)
+
+
 async def plans_of(database: Database, asked: list[Statement]) -> str:
     """Return how the database would answer, if looking at every row were no choice."""
     explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"

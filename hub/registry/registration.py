@@ -264,12 +264,12 @@ async def _known_versions(tx: Tx, connector: str) -> dict[str, dict[str, int]]:
 
 
 async def _record_versions(tx: Tx, new: list[tuple[ToolVersionRow, OperationSpec]], authority: Authority) -> None:
-    for version, spec in new:
-        facts = {"tool": spec.name, "version": version.id, "digest": version.digest}
-        await authority.record(tx, EventKind.TOOL_VERSION_PUBLISHED, version.tool_id, **facts)
+    published = (
+        (version.tool_id, {"tool": spec.name, "version": version.id, "digest": version.digest}) for version, spec in new
+    )
+    await authority.record_many(tx, EventKind.TOOL_VERSION_PUBLISHED, published)
 
 
 async def _record_retired(tx: Tx, gone: Iterable[ToolRow], environment: Environment, authority: Authority) -> None:
-    for tool in gone:
-        facts = {"tool": tool.name, "changed": "no longer offered", "environment": environment.value}
-        await authority.record(tx, EventKind.TOOL_CHANGED, tool.id, **facts)
+    facts = {"changed": "no longer offered", "environment": environment.value}
+    await authority.record_many(tx, EventKind.TOOL_CHANGED, ((tool.id, {"tool": tool.name, **facts}) for tool in gone))

@@ -5,8 +5,12 @@ from typing import Final
 import pytest
 from going_on import longest_wait
 from registry_crm import crm, operation
+from sqlalchemy import func, select
+from statements import counted
 
 from connectors.sdk.spec import ConnectorSpec
+from hub.audit import EventKind
+from hub.audit.tables import EventRow
 from hub.core.canonical import digest
 from hub.core.errors import InputError
 from hub.identity.authority import Authority
@@ -86,6 +90,23 @@ async def test_others_go_on_while_what_cannot_be_registered_is_looked_through(
     _, share = await longest_wait(refused())
 
     assert share < MOST
+
+
+async def test_what_hundreds_of_operations_need_goes_on_record_in_a_few_statements(
+    database: Database, authority: Authority
+) -> None:
+    with counted(database) as sent:
+        async with database.transaction() as tx:
+            new = await register_connector(tx, many(300), authority)
+        async with database.transaction() as tx:
+            await register_connector(tx, crm(), authority)
+
+    async with database.reading() as tx:
+        kinds = await tx.execute(select(EventRow.kind, func.count()).group_by(EventRow.kind))
+        told = {kind: number for kind, number in kinds}  # noqa: C416  # rows are no pairs to dict()
+    assert len(new) == told[EventKind.TOOL_CHANGED] == 300
+    assert told[EventKind.TOOL_VERSION_PUBLISHED] == 300 + len(crm().operations)
+    assert len(sent) < 100
 
 
 async def test_others_go_on_while_the_same_is_registered_again(database: Database, authority: Authority) -> None:
