@@ -124,8 +124,8 @@ async def read_foreign_token(link: IssuerLink, text: str, resource: str) -> Fore
         subject=None if _is_of_the_client(claims, client) else subject,
         scopes=frozenset(scope for word in words for scope in rules.scopes.get(word, ())),
         id=identifier if isinstance(identifier, str) else "",
-        authenticated_at=moment(claims.get("auth_time")),
-        valid_from=(moment(claims.get("nbf")) or _needed(claims, "iat")) - CLOCK_SKEW,
+        authenticated_at=_proven_at(claims),
+        valid_from=_valid_from(claims),
         expires_at=_needed(claims, "exp"),
         key_thumbprint=_bound(claims),
     )
@@ -153,8 +153,8 @@ async def read_identity_assertion(link: IssuerLink, text: str, audience: str) ->
         scopes=parse_scopes(scope),
         resource=resource,
         id=_text(claims, "jti"),
-        authenticated_at=moment(claims.get("auth_time")),
-        valid_from=(moment(claims.get("nbf")) or _needed(claims, "iat")) - CLOCK_SKEW,
+        authenticated_at=_proven_at(claims),
+        valid_from=_valid_from(claims),
         expires_at=_needed(claims, "exp"),
         key_thumbprint=_bound(claims),
     )
@@ -197,7 +197,7 @@ async def _verified(link: IssuerLink, text: str) -> tuple[Mapping[str, Any], Map
     if said is None:
         raise refused()
     try:
-        key = await link.key(said.header.get("kid"))
+        key = await link.key(said.header.get("kid"), said.header.get("alg", ""))
         if key is None:
             raise refused()
         token = jwt.decode(text, key, algorithms=algorithms_of(key))
@@ -229,6 +229,21 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_SUBJECT or not value.isprintable():
         raise refused()
     return value
+
+
+def _valid_from(claims: Mapping[str, Any]) -> datetime:
+    """Return from when on a token is good: nobody has issued it before it was issued, whatever `nbf` says."""
+    return max(moment(claims.get("nbf")) or _needed(claims, "iat"), _issued_at(claims)) - CLOCK_SKEW
+
+
+def _proven_at(claims: Mapping[str, Any]) -> datetime | None:
+    """Return when the person proved who they are, if that is said, and was before their token was made."""
+    proven = moment(claims.get("auth_time"))
+    return proven if proven is not None and proven <= _issued_at(claims) + CLOCK_SKEW else None
+
+
+def _issued_at(claims: Mapping[str, Any]) -> datetime:
+    return moment(claims.get("iat")) or _needed(claims, "nbf")
 
 
 def _needed(claims: Mapping[str, Any], name: str) -> datetime:

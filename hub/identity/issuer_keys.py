@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from joserfc.errors import JoseError
@@ -40,7 +41,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    by_id: Mapping[str | None, Key]
+    by_id: Mapping[str | None, Sequence[Key]]
     read_at: float
 
 
@@ -65,17 +66,20 @@ class IssuerLink:
         async with self._one_reader:
             return await self._known_metadata()
 
-    async def key(self, key_id: str | None) -> Key | None:
-        """Return the issuer's key with this id, or None: it has none such, or more than one that could be meant.
+    async def key(self, key_id: str | None, algorithm: str) -> Key | None:
+        """Return the issuer's key with this id that signs so, or None: there is none, or more than one may be meant.
+
+        Keys of several kinds may share an id (RFC 7517 section 4.5).
 
         Raises:
             Unavailable: the issuer does not answer.
         """
         keys = self._keys
         age = BELIEVED_SECONDS if keys is None else self._clock() - keys.read_at
-        if keys is None or age >= BELIEVED_SECONDS or (_named(keys, key_id) is None and age >= REFETCH_SECONDS):
-            keys = await self._read_keys(keys)
-        return _named(keys, key_id)
+        found = None if keys is None else _named(keys, key_id, algorithm)
+        if age < BELIEVED_SECONDS and (found is not None or age < REFETCH_SECONDS):
+            return found
+        return _named(await self._read_keys(keys), key_id, algorithm)
 
     async def count_keys(self) -> int:
         """Return how many keys the issuer publishes now that a signature can be checked with.
@@ -83,7 +87,7 @@ class IssuerLink:
         Raises:
             Unavailable: the issuer does not answer.
         """
-        return len((await self._read_keys(self._keys)).by_id)
+        return sum(map(len, (await self._read_keys(self._keys)).by_id.values()))
 
     async def _known_metadata(self) -> Metadata:
         known = self._metadata
@@ -144,9 +148,9 @@ def _metadata(issuer: Issuer, document: Mapping[str, Any]) -> Metadata:
     )
 
 
-def _usable(keys: object) -> dict[str | None, Key]:
+def _usable(keys: object) -> dict[str | None, list[Key]]:
     """Return the keys that a signature may be checked with: public, of a kind that has one meaning, for signing."""
-    found: dict[str | None, Key] = {}
+    found: dict[str | None, list[Key]] = {}
     for one in map(json_object, json_list(keys)[:MOST_KEYS]):
         if one is None:
             continue
@@ -156,11 +160,11 @@ def _usable(keys: object) -> dict[str | None, Key]:
             continue
         named = one.get("kid")
         if one.get("use", "sig") == "sig" and not key.is_private and algorithms_of(key):
-            found[named if isinstance(named, str) else None] = key
+            found.setdefault(named if isinstance(named, str) else None, []).append(key)
     return found
 
 
-def _named(keys: _Keys, key_id: str | None) -> Key | None:
-    if key_id is not None:
-        return keys.by_id.get(key_id)
-    return next(iter(keys.by_id.values())) if len(keys.by_id) == 1 else None
+def _named(keys: _Keys, key_id: str | None, algorithm: str) -> Key | None:
+    named = keys.by_id.values() if key_id is None else [keys.by_id.get(key_id, ())]
+    fitting = [one for one in chain.from_iterable(named) if algorithm in algorithms_of(one)]
+    return fitting[0] if len(fitting) == 1 else None

@@ -115,6 +115,15 @@ async def test_an_agent_comes_with_the_issuers_token_for_a_person_who_is_known(h
     assert caller.authenticated_at is not None
 
 
+async def test_nobody_proves_who_they_are_after_their_token_was_made(hub: Hub) -> None:
+    now = int(time.time())
+
+    assert (await hub.caller(hub.token(auth_time=now))).authenticated_at is not None
+    for later in (now + 3600, 4_000_000_000, now * 1000):
+        assert (await hub.caller(hub.token(auth_time=later))).authenticated_at is None
+    assert (await hub.caller(hub.token(iat=None, nbf=now, auth_time=now))).authenticated_at is not None
+
+
 async def test_scopes_are_those_that_were_mapped_and_that_the_agent_may_hold(hub: Hub) -> None:
     assert (await hub.caller(hub.token(scope="erp.all"))).scopes == {"tryton:read", "tryton:write"}
     assert (await hub.caller(hub.token(scope="tryton:write openid"))).scopes == frozenset()
@@ -142,6 +151,7 @@ async def test_a_client_that_calls_for_nobody_is_the_agent_itself(hub: Hub) -> N
         {"iat": None},
         {"iat": 4_000_000_000},
         {"nbf": 4_000_000_000},
+        {"nbf": 1_700_000_000, "iat": 4_000_000_000},
         {"sub": "s-2"},
         {"sub": "ada"},
         {"sub": None},
