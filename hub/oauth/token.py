@@ -6,15 +6,16 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hub.identity.clients import authenticate_client
+from hub.identity.clients import Client, authenticate_client
 from hub.identity.grants import AuthorizationServer, Issued, OAuthError, Refused
 from hub.identity.grants_assertion import prepare_assertion
 from hub.identity.grants_exchange import ACCESS_TOKEN, prepare_exchange
 from hub.identity.grants_types import exchange
-from hub.identity.possession import NONCE_HEADER, Place, new_nonce, use_proof
+from hub.identity.possession import NONCE_HEADER, Place, Proof, ProofRefused, new_nonce, use_proof
 from hub.identity.scopes import scope_text
 from hub.oauth.answers import PRIVATE, error_answer, unproven_answer
 from hub.oauth.proof import asked_by_a_client, held_key
+from hub.storage import Tx
 
 
 async def token(server: AuthorizationServer, request: Request) -> Response:
@@ -27,17 +28,29 @@ async def token(server: AuthorizationServer, request: Request) -> Response:
     await prepare_assertion(server, parameters.values)
     async with server.database.transaction() as tx:
         client = await authenticate_client(tx, proof)
-        if client is not None and held is not None:
-            await use_proof(tx, held)
-            client = replace(client, holds_key=held.thumbprint)
-        outcome = None if client is None else await exchange(tx, server, client, parameters.values)
+        outcome = None if client is None else await _decided(tx, server, client, held, parameters.values)
     match outcome:
         case None:
             return unproven_answer()
+        case ProofRefused():
+            raise outcome
         case Refused():
             return error_answer(outcome.error, outcome.description)
         case Issued():
             return _issued(outcome, {NONCE_HEADER: new_nonce(server.keys, Place.AUTHORIZATION)} if held else {})
+
+
+async def _decided(
+    tx: Tx, server: AuthorizationServer, client: Client, held: Proof | None, asked: Mapping[str, str]
+) -> Issued | Refused | ProofRefused:
+    """Return what comes of the request; a refusal, too, so that what proved the client stays used with it."""
+    if held is None:
+        return await exchange(tx, server, client, asked)
+    try:
+        await use_proof(tx, held)
+    except ProofRefused as refused:
+        return refused
+    return await exchange(tx, server, replace(client, holds_key=held.thumbprint), asked)
 
 
 def _issued(issued: Issued, headers: Mapping[str, str]) -> Response:

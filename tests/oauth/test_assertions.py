@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from doors.holding import Holder
 from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
@@ -20,6 +21,7 @@ from hub.core.errors import InputError
 from hub.identity.accounts import suspend
 from hub.identity.assertions import check_keys, claimed_client
 from hub.identity.clients import ClientAuthentication, NewAgent, create_agent, issue_secret, set_client_keys
+from hub.identity.possession import Place, new_nonce
 from hub.identity.sweeping import sweep
 from hub.identity.tables import UsedAssertionRow
 from hub.storage import now
@@ -86,7 +88,7 @@ class Signer:
         header = {"alg": alg, **({"kid": kid} if kid else {})}
         return jwt.encode(header, claims, key or self.key, algorithms=[alg])
 
-    async def ask(self, assertion: str, **changes: str | None) -> httpx2.Response:
+    async def ask(self, assertion: str, *, proof: str | None = None, **changes: str | None) -> httpx2.Response:
         usual = {
             "grant_type": "client_credentials",
             "resource": RESOURCE,
@@ -94,7 +96,8 @@ class Signer:
             "client_assertion": assertion,
         }
         form = {name: value for name, value in {**usual, **changes}.items() if value is not None}
-        return await self.hub.http.post("/oauth/token", data=form)
+        headers = {} if proof is None else {"DPoP": proof}
+        return await self.hub.http.post("/oauth/token", data=form, headers=headers)
 
 
 @pytest.fixture
@@ -138,6 +141,19 @@ async def test_an_assertion_proves_once_only_also_when_sent_twice_at_the_same_mo
     later = await signer.ask(assertion)
 
     assert sorted(one.status_code for one in answers) == [200, NOT_PROVEN]
+    assert later.status_code == NOT_PROVEN
+
+
+async def test_an_assertion_is_used_with_a_request_that_is_refused_for_its_proof(signer: Signer) -> None:
+    nonce = new_nonce(signer.hub.server.keys, Place.AUTHORIZATION)
+    used = Holder(nonce=nonce).proof("POST", f"{PUBLIC_URL}/oauth/token")
+    assert (await signer.ask(signer.assertion(), proof=used)).status_code == 200
+    assertion = signer.assertion()
+
+    refused = await signer.ask(assertion, proof=used)
+    later = await signer.ask(assertion)
+
+    assert (refused.status_code, error_in(refused)) == (400, "invalid_dpop_proof")
     assert later.status_code == NOT_PROVEN
 
 
