@@ -6,6 +6,7 @@ agrees to it is counted. What was replaced a worker previews again and asks anew
 
 from typing import Final
 
+import structlog
 from sqlalchemy import select
 
 from hub.audit import EventKind
@@ -22,6 +23,7 @@ from hub.invocations.values import Invocation
 from hub.registry import catalog_generation, why_replaced
 from hub.storage import Tx
 
+_LOG: Final = structlog.get_logger(__name__)
 _WAITING: Final = frozenset({State.AWAITING_APPROVAL, State.APPROVED})
 LOOKS_ANYWAY: Final = 60
 """After so many turns in which nothing was replaced all questions are looked through: one may have been asked about
@@ -114,9 +116,18 @@ class Overtaking:
             self._idle += 1
             return 0
         overtaken = await self._overtaken()
-        closed = [await overtake(invocation_id, self._runtime) for invocation_id in overtaken]
-        self._known, self._idle = generation, 0  # last, so that what failed is tried again
-        return sum(one.state is not State.AWAITING_APPROVAL for one in closed)
+        closed = [await self._closed(invocation_id) for invocation_id in overtaken]
+        if None not in closed:
+            self._known, self._idle = generation, 0  # last, so that what failed is tried again
+        return closed.count(True)
+
+    async def _closed(self, invocation_id: str) -> bool | None:
+        """Return whether a question is closed now; None: that failed, which keeps no other one open."""
+        try:
+            return (await overtake(invocation_id, self._runtime)).state is not State.AWAITING_APPROVAL
+        except Exception:  # noqa: BLE001  # whatever is wrong with one of them
+            _LOG.exception("overtaking_failed", invocation=invocation_id)
+            return None
 
     async def _overtaken(self) -> list[str]:
         about = (InvocationRow.tool_version_id, InvocationRow.connection_id, InvocationRow.connection_generation)

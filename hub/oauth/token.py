@@ -6,12 +6,13 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from hub.core.errors import ProofRefused
 from hub.identity.clients import Client, authenticate_client
 from hub.identity.grants import AuthorizationServer, Issued, OAuthError, Refused
 from hub.identity.grants_assertion import prepare_assertion
 from hub.identity.grants_exchange import ACCESS_TOKEN, prepare_exchange
 from hub.identity.grants_types import exchange
-from hub.identity.possession import NONCE_HEADER, Place, Proof, ProofRefused, new_nonce, use_proof
+from hub.identity.possession import NONCE_HEADER, Place, Proof, new_nonce, use_proof
 from hub.identity.scopes import scope_text
 from hub.oauth.answers import PRIVATE, error_answer, unproven_answer
 from hub.oauth.proof import asked_by_a_client, held_key

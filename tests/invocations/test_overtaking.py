@@ -11,11 +11,13 @@ from world import World
 from hub.approvals import Choice
 from hub.audit import EventKind, events_of
 from hub.core.errors import Conflict
-from hub.invocations.overtaking import LOOKS_ANYWAY, Overtaking
+from hub.invocations.overtaking import LOOKS_ANYWAY, Overtaking, overtake
 from hub.invocations.queries import current
 from hub.invocations.resume import due, resume
+from hub.invocations.runtime import Runtime
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
+from hub.invocations.values import Invocation
 from hub.registry import register_connector, withdraw_version
 from hub.storage import Tx
 
@@ -127,6 +129,27 @@ async def test_all_questions_are_looked_through_when_something_was_replaced_and_
     turns = [await overtaking.turn() for _ in range(LOOKS_ANYWAY + 1)]
 
     assert turns == [0] * LOOKS_ANYWAY + [1]
+
+
+async def test_one_that_cannot_be_closed_keeps_no_other_open_and_is_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, other = [await world.call("item_delete", {"id": 1}, run=run) for run in ("one", "two")]
+    await happens(world, tool_has_a_new_version)
+    overtaking = Overtaking(world.runtime)
+
+    async def but_for_one(invocation_id: str, runtime: Runtime) -> Invocation:
+        if invocation_id == stuck.id:
+            raise RuntimeError(invocation_id)
+        return await overtake(invocation_id, runtime)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("hub.invocations.overtaking.overtake", but_for_one)
+        assert await overtaking.turn() == 1
+        assert await due(world.runtime) == [other.id]
+    assert await overtaking.turn() == 1
+
+    assert sorted(await due(world.runtime)) == sorted([stuck.id, other.id])
 
 
 async def asked_about_what_was_replaced_at_that_moment(world: World, invocation_id: str) -> None:
