@@ -148,7 +148,8 @@ async def send(
         permit=permit.ask,
     )
     try:
-        ran = await runtime.executor.commit(target, opened(claimed, runtime.keys), order=order)
+        async with kept_leased(claimed, runtime):  # until it is marked as sent, which has a lease of its own
+            ran = await runtime.executor.commit(target, opened(claimed, runtime.keys), order=order)
     except TooLate as late:
         async with runtime.database.transaction() as tx:
             await move(tx, runtime, claimed, released(late.message))

@@ -16,7 +16,7 @@ from hub.storage import now
 
 @asynccontextmanager
 async def kept_leased(standing: Invocation, runtime: Runtime) -> AsyncGenerator[None]:
-    """Renew the lease on `standing` while the block runs; one that others have taken over stays theirs.
+    """Renew the lease on `standing` while the block runs and its state stays; one that others took over stays theirs.
 
     A process that dies or stands still renews nothing, and others go on in its place once the lease is over.
     """
@@ -35,7 +35,8 @@ async def _renewed(standing: Invocation, runtime: Runtime) -> None:
         try:
             async with runtime.database.transaction() as tx:
                 until = await now(tx) + lease
-                mine = (InvocationRow.id == standing.id, InvocationRow.fence == standing.fence)
+                of_it = (InvocationRow.id == standing.id, InvocationRow.state == standing.state.value)
+                mine = (*of_it, InvocationRow.fence == standing.fence)
                 shorter = InvocationRow.lease_until < until  # nor one that was given up
                 await tx.execute(update(InvocationRow).where(*mine, shorter).values(lease_until=until))
         except Unavailable:

@@ -76,9 +76,10 @@ async def take_looks(tx: Tx, most: int) -> list[str]:
     for connection_id in sorted(set(await tx.scalars(federated)) - known):
         fresh = {"connection_id": connection_id, "look_at": at + LOOK_EVERY}
         await tx.execute(insert_into(tx, PinLookRow).values(fresh).on_conflict_do_nothing())
-    due = select(PinLookRow.connection_id).where(PinLookRow.look_at <= at, PinLookRow.connection_id.in_(federated))
+    is_due = or_(PinLookRow.look_at <= at, PinLookRow.look_at > at + LOOK_EVERY)  # the latter once the clock went back
+    due = select(PinLookRow.connection_id).where(is_due, PinLookRow.connection_id.in_(federated))
     first = due.order_by(PinLookRow.look_at).limit(most)
-    taken = update(PinLookRow).where(PinLookRow.connection_id.in_(first), PinLookRow.look_at <= at)
+    taken = update(PinLookRow).where(PinLookRow.connection_id.in_(first), is_due)
     return list(await tx.scalars(taken.values(look_at=at + _LOOK_LASTS).returning(PinLookRow.connection_id)))
 
 
@@ -101,9 +102,11 @@ async def note_look(tx: Tx, connection_id: str, problem: str | None, *, began: d
     Return whether that is so: a look that began later may have been put on record before, of which this one knows
     less.
     """
-    said = {"looked_at": began, "look_at": await now(tx) + LOOK_EVERY, "problem": problem[:500] if problem else None}
+    at = await now(tx)
+    said = {"looked_at": began, "look_at": at + LOOK_EVERY, "problem": problem[:500] if problem else None}
     statement = insert_into(tx, PinLookRow).values(connection_id=connection_id, **said)
-    is_newest = or_(PinLookRow.looked_at.is_(None), PinLookRow.looked_at <= began)
+    # What was looked at later than now was so by a clock that has gone back since, and tells nothing.
+    is_newest = or_(PinLookRow.looked_at.is_(None), PinLookRow.looked_at <= began, PinLookRow.looked_at > at)
     noted = statement.on_conflict_do_update(index_elements=["connection_id"], set_=said, where=is_newest)
     return await tx.scalar(noted.returning(PinLookRow.connection_id)) is not None
 

@@ -1,6 +1,7 @@
 """What servers offer: entries of a published name, a tool and a connection; names that clash are refused."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select
@@ -12,6 +13,15 @@ from hub.registry.values import Environment
 from hub.storage import Tx, add_in_slices, now
 
 _LONGEST: Final = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfit:
+    """A tool that is not offered over a connection, and why: until it is put on a server under another name."""
+
+    tool: ToolRow
+    connection_id: str
+    why: str
 
 
 async def open_built_in(tx: Tx, environment: Environment) -> str:
@@ -32,11 +42,13 @@ async def offer_connection(tx: Tx, connection: ConnectionRow) -> None:
         InputError: the connection's prefix makes a name too long.
     """
     tools = await tx.scalars(select(ToolRow).where(ToolRow.connector == connection.connector).order_by(ToolRow.name))
-    await _offer(tx, connection, tools.all())
+    await _offer(tx, connection, tools.all(), unfit=None)
 
 
-async def offer_tools(tx: Tx, connector: str, tools: Sequence[ToolRow]) -> None:
+async def offer_tools(tx: Tx, connector: str, tools: Sequence[ToolRow], *, unfit: list[Unfit] | None) -> None:
     """Offer new tools in the built-in servers, once for each connection of their connector.
+
+    What cannot be offered goes to `unfit`, if there is such a list: for tools whose names nobody here has chosen.
 
     Raises:
         Conflict: a name is taken there.
@@ -44,7 +56,7 @@ async def offer_tools(tx: Tx, connector: str, tools: Sequence[ToolRow]) -> None:
     """
     query = select(ConnectionRow).where(ConnectionRow.connector == connector).order_by(ConnectionRow.name)
     for connection in await tx.scalars(query):
-        await _offer(tx, connection, tools)
+        await _offer(tx, connection, tools, unfit)
 
 
 async def add_entry(tx: Tx, entry: EntryRow) -> None:
@@ -64,22 +76,30 @@ async def add_entry(tx: Tx, entry: EntryRow) -> None:
     await tx.flush()
 
 
-async def _offer(tx: Tx, connection: ConnectionRow, tools: Sequence[ToolRow]) -> None:
+async def _offer(tx: Tx, connection: ConnectionRow, tools: Sequence[ToolRow], unfit: list[Unfit] | None) -> None:
     server = await open_built_in(tx, Environment(connection.environment))
     taken = await _taken(tx, server)
 
     def entries() -> Iterator[EntryRow]:
         for tool in tools:
             name = connection.prefix + tool.name
-            if len(name) > _LONGEST:
-                raise InputError(
-                    f"{name!r} is longer than {_LONGEST} characters; give the connection a shorter prefix."
-                )
-            check_tool_name(name)
-            _refuse_taken(server, name, taken)
+            try:
+                _check_name(server, name, taken)
+            except (InputError, Conflict) as error:
+                if unfit is None:
+                    raise
+                unfit.append(Unfit(tool=tool, connection_id=connection.id, why=error.message))
+                continue
             yield EntryRow(server=server, name=name, tool_id=tool.id, connection_id=connection.id)
 
     await add_in_slices(tx, entries())
+
+
+def _check_name(server: str, name: str, taken: dict[str, str]) -> None:
+    if len(name) > _LONGEST:
+        raise InputError(f"{name!r} is longer than {_LONGEST} characters; give the connection a shorter prefix.")
+    check_tool_name(name)
+    _refuse_taken(server, name, taken)
 
 
 async def _taken(tx: Tx, server: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from hub.registry.differing import registered
 from hub.registry.digests import passport_digest, release_digest, version_digest
 from hub.registry.linting import refuse_unfit
 from hub.registry.numbering import numbered
-from hub.registry.offering import offer_tools
+from hub.registry.offering import Unfit, offer_tools
 from hub.registry.reading import version_of
 from hub.registry.stewardship import Stewards, Touched, checked_owner, outdate_catalog, require_steward
 from hub.registry.stored import spec_text
@@ -203,7 +203,7 @@ async def _release(tx: Tx, new: _New, authority: Authority) -> str:
 async def _publish_versions(
     tx: Tx, release: _New, connector: ConnectorRow, authority: Authority
 ) -> list[tuple[ToolVersionRow, OperationSpec]]:
-    tools = await _tools_for(tx, release.spec, connector)
+    tools = await _tools_for(tx, release.spec, connector, authority)
     known = await _known_versions(tx, release.spec.name)
     at = await now(tx)
     new = list[tuple[ToolVersionRow, OperationSpec]]()
@@ -232,8 +232,11 @@ async def _publish_versions(
     return new
 
 
-async def _tools_for(tx: Tx, spec: ConnectorSpec, connector: ConnectorRow) -> dict[str, ToolRow]:
-    """Return the tools of the connector by name, those included that `spec` brings for the first time."""
+async def _tools_for(tx: Tx, spec: ConnectorSpec, connector: ConnectorRow, authority: Authority) -> dict[str, ToolRow]:
+    """Return the tools of the connector by name, those included that `spec` brings for the first time.
+
+    A federated server's tool whose name will not do here is on record as not offered, and keeps no other one out.
+    """
     rows = await tx.scalars(select(ToolRow).where(ToolRow.connector == spec.name))
     tools = {row.name: row for row in rows}
     new = list[ToolRow]()
@@ -246,7 +249,16 @@ async def _tools_for(tx: Tx, spec: ConnectorSpec, connector: ConnectorRow) -> di
                 yield tool
 
     await add_in_slices(tx, added())
-    await offer_tools(tx, spec.name, new)
+    unfit = list[Unfit]() if spec.rpc == "mcp" else None
+    await offer_tools(tx, spec.name, new, unfit=unfit)
+    not_offered = (
+        (
+            one.tool.id,
+            {"tool": one.tool.name, "connection": one.connection_id, "changed": "not offered", "reason": one.why},
+        )
+        for one in unfit or ()
+    )
+    await authority.record_many(tx, EventKind.TOOL_CHANGED, not_offered)
     return tools | {tool.name: tool for tool in new}
 
 

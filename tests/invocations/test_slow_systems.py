@@ -12,7 +12,10 @@ from world import World
 
 from hub.audit import EventKind, events_of
 from hub.dryrun.records import PreviewRow
+from hub.execution.executor import Executor
 from hub.invocations import asking, preview, reconcile
+from hub.invocations.commit import claim
+from hub.invocations.leasing import kept_leased
 from hub.invocations.queries import current
 from hub.invocations.resume import due, resume
 from hub.invocations.states import State
@@ -33,12 +36,12 @@ def with_short_leases(world: World) -> World:
 def outlasting(ask: Asked, world: World, found: list[list[str]]) -> Asked:
     """Return `ask` so that it takes longer than a lease, and keeps what others found to go on with meanwhile."""
 
-    async def slowly(*given: Any) -> Any:  # noqa: ANN401  # whatever it returns
+    async def slowly(*given: Any, **named: Any) -> Any:  # noqa: ANN401  # whatever it returns
         over = asyncio.get_running_loop().time() + 1.5 * world.runtime.lease_seconds
         while asyncio.get_running_loop().time() < over:
             found.append(await due(world.runtime))
             await asyncio.sleep(0.05)
-        return await ask(*given)
+        return await ask(*given, **named)
 
     return slowly
 
@@ -69,6 +72,44 @@ async def test_what_was_approved_is_committed_however_slow_its_system_is(
     assert done.state is State.VERIFIED
     assert found
     assert not any(found)
+
+
+@ONE_ENGINE
+async def test_what_takes_long_before_its_first_byte_is_left_to_its_process_and_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    world, found = with_short_leases(world), list[list[str]]()
+    slowly = outlasting(world.runtime.executor.commit, world, found)
+    monkeypatch.setattr(
+        Executor, "commit", lambda _, target, arguments, *, order: slowly(target, arguments, order=order)
+    )
+
+    done = await resume(asked.id, world.runtime)
+
+    assert done.state is State.VERIFIED
+    assert found
+    assert not any(found)
+
+
+@ONE_ENGINE
+async def test_a_write_that_was_sent_keeps_the_lease_of_its_own(world: World) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    claimed = await claim(asked.id, world.runtime)
+    assert claimed is not None
+    short = with_short_leases(world).runtime
+    async with world.runtime.database.transaction() as tx:
+        ends = await now(tx)
+        sent = {"state": State.SENT.value, "lease_until": ends}
+        await tx.execute(update(InvocationRow).where(InvocationRow.id == asked.id).values(sent))
+
+    async with kept_leased(claimed, short):
+        await asyncio.sleep(1)
+
+    async with world.runtime.database.reading() as tx:
+        assert await tx.scalar(select(InvocationRow.lease_until).where(InvocationRow.id == asked.id)) == ends
 
 
 @ONE_ENGINE

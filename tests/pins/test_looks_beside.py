@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from doors.agents import BOTH_ENGINES
 from going_on import longest_wait
 from pins.listing import Listing
 from pins.noted import FIND, POST, TEXT, Notes
+from sqlalchemy import update
 from upstream.fixtures import running
 
 from connectors.mcp_upstream import Owner
@@ -20,7 +22,10 @@ from hub.core.errors import Conflict, Quarantined
 from hub.invocations import pinning
 from hub.invocations.pinning import look
 from hub.pins import keeping
+from hub.pins.keeping import LOOK_EVERY
+from hub.pins.tables import PinLookRow
 from hub.registry import ConnectionChange, Environment, NewConnection, change_connection, create_connection
+from hub.storage import now
 
 pytestmark = pytest.mark.anyio
 
@@ -83,6 +88,31 @@ async def test_a_look_that_began_earlier_and_ends_later_lets_nothing_go(notes: N
     with pytest.raises(Quarantined, match="changes something"):
         await notes.description()
     assert seen.waits is not None, "it has looked again"
+
+
+async def test_a_look_by_a_clock_that_went_back_is_one_look_and_the_next_one_is_due(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await notes.look()
+    async with notes.hub.database.transaction() as tx:  # put on record by a clock that was ahead
+        ahead = await now(tx) + timedelta(hours=1)
+        await tx.execute(update(PinLookRow).values(looked_at=ahead, look_at=ahead + LOOK_EVERY))
+    executor, asked = notes.hub.runtime.executor, list[object]()
+    discover = executor.discover
+
+    async def counted(*given: Any) -> Any:  # noqa: ANN401  # whatever a look finds
+        asked.append(given)
+        assert len(asked) == 1
+        return await discover(*given)
+
+    monkeypatch.setattr(executor, "discover", counted)
+
+    async with notes.hub.database.transaction() as tx:
+        assert await pins.take_looks(tx, 10) == [notes.connection_id]
+    assert (await notes.look()).problem is None
+
+    async with notes.hub.database.transaction() as tx:
+        assert await pins.take_looks(tx, 10) == []
 
 
 async def test_what_a_server_said_to_which_a_connection_leads_no_more_is_not_held_against_the_next(
