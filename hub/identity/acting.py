@@ -73,7 +73,7 @@ async def leave_since(
     end of tokens take nothing.
     """
     person, agent_ids = caller.subject.id, (caller.actor.id, *caller.passed_on_by)
-    if await has_leave_ended(tx, person, agent_ids, since=since):
+    if await has_leave_ended(tx, person, agent_ids, since=min(since, caller.leave_from or since)):
         return [frozenset()]
     if caller.issuer is not None and await has_link_ended(tx, person, caller.issuer, since=since):
         return [frozenset()]

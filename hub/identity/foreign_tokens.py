@@ -20,6 +20,8 @@ from hub.identity.key_binding import thumbprint_in
 from hub.identity.scopes import parse_scopes
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
+EXACT_TO: Final = timedelta(seconds=1)
+"""Of the times in tokens."""
 LONGEST_SUBJECT: Final = 255
 _AT_JWT: Final = frozenset({"at+jwt", "application/at+jwt"})
 _ID_JAG: Final = frozenset({"oauth-id-jag+jwt", "application/oauth-id-jag+jwt"})
@@ -40,6 +42,7 @@ class ForeignToken:
     scopes: frozenset[str]
     id: str
     authenticated_at: datetime | None
+    issued_at: datetime
     valid_from: datetime
     expires_at: datetime
     key_thumbprint: str | None
@@ -125,6 +128,7 @@ async def read_foreign_token(link: IssuerLink, text: str, resource: str) -> Fore
         scopes=frozenset(scope for word in words for scope in rules.scopes.get(word, ())),
         id=identifier if isinstance(identifier, str) else "",
         authenticated_at=_proven_at(claims),
+        issued_at=_issued_at(claims),
         valid_from=_valid_from(claims),
         expires_at=_needed(claims, "exp"),
         key_thumbprint=_bound(claims),

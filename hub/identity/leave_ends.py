@@ -35,9 +35,7 @@ async def has_leave_ended(tx: Tx, user_id: str, client_ids: Collection[str], *, 
     return bool(await tx.scalar(select(exists().where(*theirs, LeaveEndRow.ended_at > since))))
 
 
-def leave_ended_since(
-    user_id: Column, client_id: Column, since: InstrumentedAttribute[datetime]
-) -> ColumnElement[bool]:
+def leave_ended_since(user_id: Column, client_id: Column, since: ColumnElement[datetime]) -> ColumnElement[bool]:
     """Return the condition of rows since whose moment the leave of their client to act for their person has ended."""
     theirs = (LeaveEndRow.user_id.in_((user_id, _ANY)), LeaveEndRow.client_id.in_((client_id, _ANY)))
     return exists().where(*theirs, LeaveEndRow.ended_at > since)

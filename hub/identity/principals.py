@@ -78,6 +78,9 @@ class Caller:
     """Through whose hands the person's leave came to the actor, the latest first: it is bound by theirs as well."""
     issuer: str | None = None
     """The external issuer on whose word the actor acts for the person, if not on the person's own."""
+    leave_from: datetime | None = None
+    """When the leave began by which the actor acts for the person: of its grant, or of the issuer's token. It does not
+    depend on when who looked: leave that ended since is this one, whoever had not heard of it yet."""
     verified_at: datetime | None = field(default=None, compare=False)
     """The database's time when the token of this request was found good, if it came by one: not too early (but for the
     millisecond that SQLite rounds off), and too late by no more than the database took to answer. What is taken back

@@ -17,7 +17,7 @@ from hub.identity.authority import IDENTITY_CHANNEL, generation_of
 from hub.identity.declarations import as_of
 from hub.identity.directory import find, get_many
 from hub.identity.foreign_people import person_of
-from hub.identity.foreign_tokens import ForeignIssuers, ForeignToken, read_foreign_token
+from hub.identity.foreign_tokens import EXACT_TO, ForeignIssuers, ForeignToken, read_foreign_token
 from hub.identity.issuer_keys import IssuerLink
 from hub.identity.possession import Asked, Place, read_proof, use_proof
 from hub.identity.principals import Caller, Principal
@@ -252,6 +252,7 @@ async def caller_of(tx: Tx, said: AccessToken, server: str | None) -> Caller:
         token_id=said.id,
         resource=said.resource,
         authenticated_at=said.authenticated_at,
+        leave_from=grant.created_at,
         passed_on_by=tuple(grant.actors),
         issuer=grant.issuer,
     )
@@ -281,6 +282,7 @@ async def foreign_caller(tx: Tx, said: ForeignToken, resource: str, server: str 
         token_id=said.id,
         resource=resource,
         authenticated_at=said.authenticated_at,
+        leave_from=said.issued_at + EXACT_TO,
         issuer=said.issuer.issuer,
     )
 

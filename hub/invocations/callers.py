@@ -19,6 +19,7 @@ async def caller_of(tx: Tx, invocation: Invocation) -> Caller:
         passed_on_by=invocation.passed_on_by,
         issuer=invocation.issuer,
         resource=invocation.resource,
+        leave_from=invocation.leave_from,
     )
 
 

@@ -277,6 +277,7 @@ def snapshot(
         passed_on_by=tuple(row.passed_on_by or ()),
         issuer=row.issuer,
         resource=row.resource,
+        leave_from=row.leave_from,
         arguments=row.arguments,
         sealed_arguments=row.sealed_arguments,
         sealed_before=row.sealed_before,

@@ -7,7 +7,7 @@ agrees to it is counted. What was replaced a worker previews again and asks anew
 from typing import Final
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from hub.audit import EventKind
 from hub.core.errors import Conflict
@@ -139,6 +139,7 @@ class Overtaking:
                     continue
                 same = [column == value for column, value in zip(about, (version, connection, generation), strict=True)]
                 found += await tx.scalars(select(InvocationRow.id).where(waits, *same))
-            ended = leave_ended_since(InvocationRow.on_behalf_of_id, InvocationRow.agent_id, InvocationRow.created_at)
+            since = func.coalesce(InvocationRow.leave_from, InvocationRow.created_at)
+            ended = leave_ended_since(InvocationRow.on_behalf_of_id, InvocationRow.agent_id, since)
             found += await tx.scalars(select(InvocationRow.id).where(waits, ended))
         return found

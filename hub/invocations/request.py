@@ -88,6 +88,7 @@ def new_row(request: Request, *, state: State) -> NewRow:
         passed_on_by=list(call.caller.passed_on_by) or None,
         issuer=call.caller.issuer,
         resource=call.caller.resource,
+        leave_from=call.caller.leave_from,
         arguments=request.bound.shown,
         claims=claims_json(call.claims),
         run_id=call.claims.run,

@@ -57,6 +57,8 @@ class InvocationRow(Base):
     """The external issuer on whose word the agent acts for that person, if it is not on the person's own."""
     resource: Mapped[str | None] = mapped_column(String(600))
     """Where the token counted by which the call came, if it came by one."""
+    leave_from: Mapped[datetime | None] = mapped_column(Moment)
+    """When the leave began by which the agent acts for that person, if it came by a token: when it ends, this ends."""
     arguments: Mapped[dict[str, Any]] = mapped_column(Json)
     """Without secrets: markers stand in their places."""
     sealed_arguments: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -217,6 +217,8 @@ class Invocation:
     """The external issuer on whose word its agent acts for that person, if it is not on the person's own."""
     resource: str | None = None
     """Where the token counted by which it came, if it came by one."""
+    leave_from: datetime | None = None
+    """When the leave began by which its agent acts for that person, if it came by a token."""
     taken_back_by: str = ""
     """The undo that has taken it back since; told where somebody looks, and not kept here."""
 

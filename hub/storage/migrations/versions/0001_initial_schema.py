@@ -255,6 +255,7 @@ def upgrade() -> None:
         sa.Column("passed_on_by", Json, nullable=True),
         sa.Column("issuer", sa.String(length=500), nullable=True),
         sa.Column("resource", sa.String(length=600), nullable=True),
+        sa.Column("leave_from", Moment(), nullable=True),
         sa.Column("arguments", Json, nullable=False),
         sa.Column("sealed_arguments", sa.LargeBinary(), nullable=True),
         sa.Column("sealed_before", sa.LargeBinary(), nullable=True),
