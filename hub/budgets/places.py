@@ -41,12 +41,13 @@ async def take_place(tx: Tx, limits: Iterable[Limit], demand: Demand, holder: Ho
 
 
 async def keep_place(tx: Tx, holder: Holder) -> bool:
-    """Keep the places of `holder` for longer; return whether it has lost none that it took."""
+    """Keep the places of `holder` for so long at least; return whether it has lost none that it took."""
     at = await now(tx)
     mine = PlaceRow.holder == holder.id
     if await tx.scalar(select(exists().where(mine, PlaceRow.until <= at))):
         return False
-    await tx.execute(update(PlaceRow).where(mine).values(until=at + timedelta(seconds=holder.seconds)))
+    until = at + timedelta(seconds=holder.seconds)
+    await tx.execute(update(PlaceRow).where(mine, PlaceRow.until < until).values(until=until))
     return True
 
 

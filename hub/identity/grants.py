@@ -274,20 +274,26 @@ async def _narrow(tx: Tx, which: ColumnElement[bool], scopes: frozenset[str], au
         rows = await tx.scalars(select(GrantRow).where(which, *standing))
         wider = [row for row in rows if not scopes.issuperset(row.scopes)]
         if not wider:
-            return
+            return await authority.outdate_callers(tx)
         for row in wider:
             left = scopes.intersection(row.scopes)
             if left:
                 row.scopes = sorted(left)
             else:
-                await revoke_grant(tx, row.id, NARROWED, authority)
+                await _stop(tx, GrantRow.id == row.id, NARROWED, authority)
         await tx.flush()
-        await authority.outdate_callers(tx)
         which = GrantRow.parent_id.in_([row.id for row in wider])
 
 
 async def _revoke(tx: Tx, which: ColumnElement[bool], reason: str, authority: Authority) -> int:
-    """Revoke grants, and those that came of their tokens by exchange; return how many there were of the former.
+    """Revoke grants, and those that came of their tokens by exchange; return how many there were of the former."""
+    stopped = await _stop(tx, which, reason, authority)
+    await authority.outdate_callers(tx)  # after all grants, so that no two wait for each other
+    return stopped
+
+
+async def _stop(tx: Tx, which: ColumnElement[bool], reason: str, authority: Authority) -> int:
+    """Do as `_revoke` does, for somebody who outdates callers afterwards.
 
     An agent may exchange its own tokens as often as it likes: nothing here depends on how long such a chain is.
     """
@@ -305,7 +311,6 @@ async def _revoke(tx: Tx, which: ColumnElement[bool], reason: str, authority: Au
             return first
         for grant_id in grant_ids:
             await authority.record(tx, EventKind.TOKEN_REVOKED, grant_id, reason=reason)
-        await authority.outdate_callers(tx)
         which = GrantRow.parent_id.in_(grant_ids)
 
 

@@ -160,7 +160,9 @@ def _usable(keys: object) -> dict[str | None, list[Key]]:
             continue
         named = one.get("kid")
         if one.get("use", "sig") == "sig" and not key.is_private and algorithms_of(key):
-            found.setdefault(named if isinstance(named, str) else None, []).append(key)
+            same_name = found.setdefault(named if isinstance(named, str) else None, [])
+            if all(other.thumbprint() != key.thumbprint() for other in same_name):  # one may be listed for each way
+                same_name.append(key)
     return found
 
 

@@ -25,8 +25,8 @@ async def end_leave(tx: Tx, *, user_id: str = _ANY, client_id: str = _ANY) -> No
     """
     at = await now(tx)
     statement = insert_into(tx, LeaveEndRow).values(user_id=user_id, client_id=client_id, ended_at=at)
-    latest = {"ended_at": at}
-    await tx.execute(statement.on_conflict_do_update(index_elements=["user_id", "client_id"], set_=latest))
+    pair, is_later = ["user_id", "client_id"], LeaveEndRow.ended_at < at  # by whatever clock: it never goes back
+    await tx.execute(statement.on_conflict_do_update(index_elements=pair, set_={"ended_at": at}, where=is_later))
 
 
 async def has_leave_ended(tx: Tx, user_id: str, client_ids: Collection[str], *, since: datetime) -> bool:

@@ -1,4 +1,7 @@
-"""The lease on an invocation, kept while its process works on it: a system may take longer to answer than it lasts."""
+"""The lease on an invocation, kept while its process works on it: a system may take longer to answer than it lasts.
+
+With it goes its place among the calls that there may be at the same time.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,6 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
+from hub.budgets import Holder, keep_place
 from hub.core.errors import Unavailable
 from hub.invocations.runtime import Runtime
 from hub.invocations.tables import InvocationRow
@@ -38,6 +42,8 @@ async def _renewed(standing: Invocation, runtime: Runtime) -> None:
                 of_it = (InvocationRow.id == standing.id, InvocationRow.state == standing.state.value)
                 mine = (*of_it, InvocationRow.fence == standing.fence)
                 shorter = InvocationRow.lease_until < until  # nor one that was given up
-                await tx.execute(update(InvocationRow).where(*mine, shorter).values(lease_until=until))
+                renewed = update(InvocationRow).where(*mine, shorter).values(lease_until=until)
+                if await tx.scalar(renewed.returning(InvocationRow.id)) is not None:
+                    await keep_place(tx, Holder(id=standing.id, seconds=runtime.lease_seconds))
         except Unavailable:
             continue  # the database is busy; there is time for another attempt

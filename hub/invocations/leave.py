@@ -47,7 +47,9 @@ async def _why_none_may(tx: Tx, standing: Invocation, caller: Caller) -> str:
     for one in (caller.actor, *hands.values()):
         if not covers(one.allowed_scopes, standing.connector, standing.tool_name, standing.effect):
             return f"{one.display_name} may no longer use {standing.tool_name}."
-    for one in hands.values():  # the agent itself is looked at whenever its tool is
+    if not may_use(caller.actor.usable_servers, standing.server):
+        return f"{caller.actor.display_name} may no longer use {standing.server}."
+    for one in hands.values():  # whether the agent itself is suspended is asked whenever its tool is
         if one.is_suspended:
             return f"{one.display_name} is suspended."
         if not may_use(one.usable_servers, standing.server):

@@ -22,6 +22,8 @@ Json = Any
 """Any JSON value."""
 
 WRITE_SECONDS: Final = 5.0
+LEFT_SECONDS: Final = 30.0
+"""For how long a program may still speak of a call that was taken back; one that heeds that says nothing more."""
 _MOST_SAID: Final = 200
 """Things that are being said to one program at the same time, beside what it is asked."""
 
@@ -52,6 +54,8 @@ class Conversation:
     has_answered: bool = False
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _waiting: dict[int, _Waiting] = field(default_factory=dict[int, _Waiting])
+    _left: dict[int, float] = field(default_factory=dict[int, float])
+    """Calls that were taken back and not answered, each with when the program is taken to have heard."""
     _greeting: asyncio.Task[tuple[dict[str, Json], int]] | None = None
     _patience: Patience = field(default_factory=Patience)
     _listening: asyncio.Task[None] = field(init=False)
@@ -116,6 +120,8 @@ class Conversation:
             await self._say(numbered(message, number))
             return await waiting.answer
         except asyncio.CancelledError:
+            if is_call:
+                self._left[number] = time.monotonic() + LEFT_SECONDS
             self._later(self._take_back(number))
             raise
         finally:
@@ -193,6 +199,8 @@ class Conversation:
     def _answered(self, message: dict[str, Json], size: int) -> bool:
         """Hand an answer to who waits for it, and return whether somebody does."""
         number = message.get("id")
+        if isinstance(number, int):
+            self._left.pop(number, None)
         waiting = self._waiting.get(number) if isinstance(number, int) else None
         if waiting is None or waiting.answer.done():
             return False
@@ -202,6 +210,10 @@ class Conversation:
 
     def _alone(self) -> Hearing:
         """Return who may be asked and told: over one pair of pipes little says which call it is about."""
+        at = time.monotonic()
+        self._left = {number: until for number, until in self._left.items() if until > at}
+        if self._left:
+            return Hearing(None)
         listening = [one.hearing for one in self._waiting.values() if one.is_call]
         return listening[0] if len(listening) == 1 else Hearing(None)
 

@@ -74,6 +74,11 @@ async def scope_is_taken_away(world: World, tx: Tx) -> None:
     )
 
 
+async def servers_are_taken_away(world: World, tx: Tx) -> None:
+    scopes = world.bot.allowed_scopes
+    await limit_client(tx, world.bot.id, scopes=scopes, servers=frozenset(), authority=world.runtime.authority)
+
+
 async def leave_is_taken_back(world: World, tx: Tx) -> None:
     await consent(world, tx, "upstream:write", server="/servers/another/mcp")
     await stop_acting(tx, world.rita.id, world.bot.id, world.runtime.authority)
@@ -94,6 +99,7 @@ async def tokens_are_found_stolen(world: World, tx: Tx) -> None:
 
 REASONS: dict[Change, str] = {
     scope_is_taken_away: "Bot may no longer use item_delete.",
+    servers_are_taken_away: "Bot may no longer use everything-dev.",
     leave_is_taken_back: TAKEN_BACK,
     leave_is_taken_back_and_given_again: TAKEN_BACK,
     less_is_allowed: TAKEN_BACK,

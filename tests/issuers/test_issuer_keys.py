@@ -87,6 +87,15 @@ async def test_a_token_that_names_no_key_means_the_only_one_there_is(issuer: Iss
     assert await link_to(issuer).key(None, "ES256") is None
 
 
+async def test_a_key_that_is_listed_twice_is_one_key(issuer: Issuing) -> None:
+    issuer.keys.append(issuer.keys[0])
+    link = link_to(issuer)
+
+    assert await link.key("k1", "ES256") is not None
+    assert await link.key(None, "ES256") is not None
+    assert await link.count_keys() == 1
+
+
 async def test_keys_of_several_kinds_may_share_an_id_and_of_one_kind_none_is_guessed(issuer: Issuing) -> None:
     issuer.keys.append(OKPKey.generate_key("Ed25519", {"kid": "k1", "use": "sig"}))
     link = link_to(issuer)
