@@ -20,6 +20,7 @@ from hub.invocations.asking import called_with
 from hub.invocations.envelope import Status, outward
 from hub.invocations.invoke import invoke
 from hub.invocations.journal import load
+from hub.invocations.overtaking import end_without_leave
 from hub.invocations.queries import concerned, look_at
 from hub.invocations.request import undo_key
 from hub.invocations.runtime import Runtime
@@ -109,7 +110,10 @@ async def undo(wanted: Undo, runtime: Runtime) -> Invocation:
     async with runtime.database.reading() as tx:
         offer = await undo_offer(tx, original, tool)
     if offer.undone_by is not None:
-        return replace(offer.undone_by, repeats=True)
+        if not await _ends(offer.undone_by, runtime):
+            return replace(offer.undone_by, repeats=True)
+        async with runtime.database.reading() as tx:
+            offer = await undo_offer(tx, original, tool)
     if offer.refusal:
         raise Conflict(offer.refusal)
     name = await runtime.catalog.published_name(
@@ -127,6 +131,12 @@ async def undo(wanted: Undo, runtime: Runtime) -> Invocation:
         part=wanted.part,
     )
     return await invoke(call, runtime)
+
+
+async def _ends(undone_by: Invocation, runtime: Runtime) -> bool:
+    """End an undo that waits by leave that was taken back since, and return whether that is so: it is asked anew."""
+    async with runtime.database.transaction() as tx:
+        return await end_without_leave(tx, runtime, undone_by)
 
 
 def _refusal(original: Invocation, tool: PublishedTool, *, is_late: bool) -> str:

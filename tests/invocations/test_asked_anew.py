@@ -11,6 +11,7 @@ from hub.identity.tables import ConsentRow
 from hub.invocations.queries import current
 from hub.invocations.resume import resume
 from hub.invocations.states import State
+from hub.invocations.undoing import Undo, undo
 from hub.storage import Tx, now
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
@@ -57,6 +58,23 @@ async def test_what_was_approved_before_ends_when_it_is_asked_anew(world: World)
     await taken_back_and_given_again(world)
 
     anew = await world.call("item_delete", {"id": 1}, run="one")
+
+    assert (anew.repeats, anew.state) == (False, State.AWAITING_APPROVAL)
+    assert (await current(world.runtime, before.id)).state is State.EXPIRED
+
+
+@pytest.mark.parametrize("is_approved", [False, True])
+async def test_an_undo_is_asked_anew_too(world: World, *, is_approved: bool) -> None:
+    done = await world.call("item_put", {"id": 40, "name": "ruler", "quantity": 3})
+    wanted = Undo(caller=world.caller, invocation_id=done.id, reason="a slip", trace_id="trace")
+    before = await undo(wanted, world.runtime)
+    assert before.state is State.AWAITING_APPROVAL
+    if is_approved:
+        await world.vote(before, world.ann)
+    assert (await undo(wanted, world.runtime)).repeats
+    await taken_back_and_given_again(world)
+
+    anew = await undo(wanted, world.runtime)
 
     assert (anew.repeats, anew.state) == (False, State.AWAITING_APPROVAL)
     assert (await current(world.runtime, before.id)).state is State.EXPIRED
