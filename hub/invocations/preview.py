@@ -60,18 +60,19 @@ async def dry_run(standing: Invocation, tool: PublishedTool, runtime: Runtime) -
             await _hold(tx, previewing)
             return await _not_taken(tx, previewing, _not_asked(seen), runtime)
     await note_contact(seen.ran, previewing.connection_id, runtime)
+    outcome = _checked(seen.ran.outcome)
+    if isinstance(outcome, Violation):  # whoever has gone on with the call meanwhile
+        async with runtime.database.transaction() as tx:
+            reason = f"It tried to write during a check or a preview: {outcome.message}"
+            await quarantine(tx, tool.tool.id, reason, runtime.authority)
     async with runtime.database.transaction() as tx:
         await _hold(tx, previewing)
-        outcome = _checked(seen.ran.outcome)
         if isinstance(outcome, Previewed):
             record = preview_record(previewing, outcome.preview, seen.ran.passage, observed_at=await now(tx))
             await _keep_before(tx, previewing, seen.before)
             if not is_composite(tool.operation):  # the amounts of a plan are those of its steps
                 await keep_amounts(tx, previewing, tool, opened(previewing, runtime.keys), outcome.preview)
             return await _keep(tx, previewing, record, seen.passed, runtime)
-        if isinstance(outcome, Violation):
-            reason = f"It tried to write during a check or a preview: {outcome.message}"
-            await quarantine(tx, tool.tool.id, reason, runtime.authority)
         return await _not_taken(tx, previewing, _failed(outcome, seen.ran), runtime)
 
 

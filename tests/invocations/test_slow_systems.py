@@ -12,14 +12,16 @@ from world import World
 
 from hub.audit import EventKind, events_of
 from hub.dryrun.records import PreviewRow
+from hub.execution import Violation
 from hub.execution.executor import Executor
 from hub.invocations import asking, preview, reconcile
 from hub.invocations.commit import claim
 from hub.invocations.leasing import kept_leased
-from hub.invocations.queries import current
+from hub.invocations.queries import cancel, current
 from hub.invocations.resume import due, resume
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
+from hub.registry.tables import ToolRow
 from hub.storage import now
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +58,31 @@ async def test_a_slow_preview_is_taken_by_one(world: World, monkeypatch: pytest.
     assert asked.state is State.AWAITING_APPROVAL
     assert found
     assert not any(found), "nobody else was to go on with it"
+
+
+@ONE_ENGINE
+async def test_a_connector_that_writes_in_a_preview_is_held_back_though_the_call_was_called_off_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unveiled, asked, go_on = preview.unveiled, asyncio.Event(), asyncio.Event()
+
+    async def smuggling(*given: Any) -> Any:  # noqa: ANN401  # whatever it returns
+        asked.set()
+        await go_on.wait()
+        return replace(await unveiled(*given), outcome=Violation(message="POST /items"))
+
+    monkeypatch.setattr(preview, "unveiled", smuggling)
+    calling = asyncio.create_task(world.call("item_delete", {"id": 1}))
+    await asked.wait()
+    async with world.runtime.database.reading() as tx:
+        (invocation_id,) = await tx.scalars(select(InvocationRow.id))
+    await cancel(world.runtime, world.caller, invocation_id, reason="never mind")
+    go_on.set()
+    await calling
+
+    async with world.runtime.database.reading() as tx:
+        held = await tx.scalars(select(ToolRow.name).where(ToolRow.quarantined.is_not(None)))
+        assert list(held) == ["item_delete"]
 
 
 @ONE_ENGINE
