@@ -10,6 +10,7 @@ from hub.identity.clients import limit_client
 from hub.identity.declarations import as_of
 from hub.identity.directory import get
 from hub.invocations.callers import caller_of
+from hub.invocations.resume import resume
 from hub.invocations.states import State
 
 pytestmark = pytest.mark.anyio
@@ -40,13 +41,14 @@ async def test_an_invocation_and_all_its_events_carry_the_version(world: World) 
 
 async def test_an_approved_write_is_not_sent_once_its_agent_may_no_longer_use_the_server(world: World) -> None:
     await world.decide_by()
-    waiting = await world.call("item_delete", {"id": 1})
-    assert waiting.state is State.AWAITING_APPROVAL
+    approved = await world.vote(await world.call("item_delete", {"id": 1}), world.ann)
+    assert approved.state is State.APPROVED
     await declare(world, "desk")
 
-    decided = await world.vote(waiting, world.ann)
+    await resume(approved.id, world.runtime)
+    ended = await resume(approved.id, world.runtime)
 
-    assert decided.state is not State.VERIFIED
+    assert (ended.state, ended.error_message) == (State.EXPIRED, "Bot may no longer use everything-dev.")
     assert len(world.upstream.store.rows("SELECT * FROM item WHERE id = 1")) == 1
 
 

@@ -34,7 +34,7 @@ Change = Callable[[World, Tx], Awaitable[object]]
 TAKEN_BACK = "That Bot may do this in the name of Rita was taken back since it asked."
 
 
-async def consent(world: World, tx: Tx, *scopes: str, server: str = "/mcp") -> None:
+async def consent(world: World, tx: Tx, *scopes: str, server: str = "/mcp", later: timedelta = timedelta()) -> None:
     """Let rita say what bot may do in her name."""
     given = ConsentRow(
         id=new_id("cns"),
@@ -42,7 +42,7 @@ async def consent(world: World, tx: Tx, *scopes: str, server: str = "/mcp") -> N
         client_id=world.bot.id,
         resource=f"{world.runtime.public_url}{server}",
         scopes=[*scopes],
-        given_at=await now(tx),
+        given_at=await now(tx) + later,
     )
     tx.add(given)
     await tx.flush()
@@ -135,7 +135,7 @@ async def another_agent_loses_all_of_it(world: World, tx: Tx) -> None:
 
 async def less_and_then_everything_is_allowed(world: World, tx: Tx) -> None:
     await less_is_allowed(world, tx)
-    await everything_is_allowed_anew(world, tx)
+    await consent(world, tx, "tool:item_delete", "upstream:read", later=timedelta(milliseconds=1))  # SQLite's precision
 
 
 async def it_was_taken_back_before(world: World, tx: Tx) -> None:
