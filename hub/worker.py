@@ -22,6 +22,7 @@ from hub.identity.newcomers import USUAL_UNUSED_DAYS
 from hub.identity.sweeping import sweep
 from hub.identity.unused import forget_unused
 from hub.invocations.contact import look_after_connections
+from hub.invocations.continuing import Continuing
 from hub.invocations.handles import forget_handles
 from hub.invocations.journal import WORK
 from hub.invocations.late_questions import forget_questions
@@ -31,7 +32,7 @@ from hub.invocations.pinning import Looks
 from hub.invocations.provenance import forget_values
 from hub.invocations.reminders import chase_due
 from hub.invocations.replay import Replay, replay
-from hub.invocations.resume import due, expire_overdue, resume
+from hub.invocations.resume import expire_overdue
 from hub.invocations.runtime import Runtime
 from hub.invocations.watching import watch
 from hub.mcp.sessions import forget_sessions
@@ -55,8 +56,6 @@ CHECK_SECONDS: Final = 86_400.0
 CHECKED: Final = timedelta(days=1)
 """How far back decisions are made again."""
 DELIVERED_KEPT: Final = timedelta(days=7)
-AT_ONCE: Final = 8
-"""How many invocations one worker continues at the same time."""
 
 
 async def work(runtime: Runtime, notify: Notify, keeping: Keeping = USUAL) -> None:
@@ -91,13 +90,18 @@ def lanes(notify: Notify) -> list[Notify]:
 
 
 async def _continue_invocations(runtime: Runtime) -> None:
+    """Begin to continue the calls that are due, again and again; nobody waits for those under way."""
     async with runtime.database.listening(WORK) as woken:
-        while True:
-            woken.clear()
-            await _guarded(lambda: continue_due(runtime))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
-                    await woken.wait()
+        continuing = Continuing(runtime, freed=woken.set)
+        try:
+            while True:
+                woken.clear()
+                await _guarded(continuing.turn)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                        await woken.wait()
+        finally:
+            await continuing.close()
 
 
 async def _listen_upstream(runtime: Runtime) -> None:
@@ -122,19 +126,6 @@ async def _look_at_servers(runtime: Runtime) -> None:
         await keep(looks.begin, pause=PIN_SECONDS)
     finally:
         await looks.close()
-
-
-async def continue_due(runtime: Runtime) -> int:
-    """Continue everything that is due now, and return how many invocations that were."""
-    waiting = await due(runtime)
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(invocation_id: str) -> None:
-        async with places:
-            await _guarded(lambda: resume(invocation_id, runtime))
-
-    await asyncio.gather(*(one(invocation_id) for invocation_id in waiting))
-    return len(waiting)
 
 
 async def _tidy(runtime: Runtime) -> None:

@@ -1,6 +1,8 @@
 """Continuing what stands still: after a vote, a crash, a lost answer, a lease or a deadline that has passed."""
 
+from collections.abc import Collection
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import or_, select, update
 
@@ -39,20 +41,34 @@ _GOES_ON = (
 )
 
 
-async def due(runtime: Runtime, *, limit: int = 50) -> list[str]:
-    """Return invocations that somebody should continue now: nobody holds a lease on them and their pause is over."""
+class Due(NamedTuple):
+    """An invocation that somebody should continue, and the connection over which it goes."""
+
+    invocation_id: str
+    connection_id: str
+
+
+async def due(
+    runtime: Runtime, *, limit: int = 50, but: Collection[str] = (), elsewhere_than: Collection[str] = ()
+) -> list[Due]:
+    """Return invocations that somebody should continue now: nobody holds a lease on them and their pause is over.
+
+    Those named in `but` are left out, and those of the connections `elsewhere_than`.
+    """
     async with runtime.database.reading() as tx:
         query = (
-            select(InvocationRow.id)
+            select(InvocationRow.id, InvocationRow.connection_id)
             .where(
                 InvocationRow.state.in_([state.value for state in _GOES_ON]),
                 or_(InvocationRow.lease_until.is_(None), InvocationRow.lease_until <= database_now()),
                 or_(InvocationRow.not_before.is_(None), InvocationRow.not_before <= database_now()),
+                InvocationRow.id.not_in(but),
+                InvocationRow.connection_id.not_in(elsewhere_than),
             )
             .order_by(InvocationRow.updated_at)
             .limit(limit)
         )
-        return list(await tx.scalars(query))
+        return [Due(*row) for row in await tx.execute(query)]
 
 
 async def expire_overdue(runtime: Runtime, *, limit: int = 100) -> int:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from continued import continue_due
 from doomed import KILLED, Doomed
 from sqlalchemy import select, update
 from world import World
@@ -34,7 +35,6 @@ from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.keys import Keyring
 from hub.storage import Database, now
-from hub.worker import continue_due
 
 pytestmark = pytest.mark.anyio
 

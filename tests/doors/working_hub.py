@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import upstream
+from continued import continue_due
 from upstream.connector import connector
 from upstream.fixtures import Upstream
 from upstream.proven import prove_undo
@@ -44,7 +45,6 @@ from hub.registry import (
     register_connector,
 )
 from hub.storage import Database, Tx, now
-from hub.worker import continue_due
 
 PUBLIC_URL = "http://127.0.0.1:8420"
 ANSWER_SECONDS = 120.0

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from continued import continue_due
 from sqlalchemy import func, insert, select, update
 from world import World
 
@@ -27,7 +28,6 @@ from hub.invocations.values import Invocation
 from hub.outbox.tables import MessageRow
 from hub.policy import Bundle
 from hub.storage import Database, now
-from hub.worker import continue_due
 
 pytestmark = pytest.mark.anyio
 

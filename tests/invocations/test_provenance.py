@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
+from continued import continue_due
 from sqlalchemy import select, update
 from world import World, caller_for
 
@@ -14,7 +15,6 @@ from hub.invocations.values import Invocation
 from hub.registry import set_trust
 from hub.registry.tables import ToolRow
 from hub.storage import now
-from hub.worker import continue_due
 
 pytestmark = pytest.mark.anyio
 

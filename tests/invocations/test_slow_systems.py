@@ -18,7 +18,7 @@ from hub.invocations import asking, preview, reconcile
 from hub.invocations.commit import claim
 from hub.invocations.leasing import kept_leased
 from hub.invocations.queries import cancel, current
-from hub.invocations.resume import due, resume
+from hub.invocations.resume import Due, due, resume
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.registry.tables import ToolRow
@@ -35,7 +35,7 @@ def with_short_leases(world: World) -> World:
     return replace(world, runtime=replace(world.runtime, lease_seconds=1))
 
 
-def outlasting(ask: Asked, world: World, found: list[list[str]]) -> Asked:
+def outlasting(ask: Asked, world: World, found: list[list[Due]]) -> Asked:
     """Return `ask` so that it takes longer than a lease, and keeps what others found to go on with meanwhile."""
 
     async def slowly(*given: Any, **named: Any) -> Any:  # noqa: ANN401  # whatever it returns
@@ -50,7 +50,7 @@ def outlasting(ask: Asked, world: World, found: list[list[str]]) -> Asked:
 
 @ONE_ENGINE
 async def test_a_slow_preview_is_taken_by_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world, found = with_short_leases(world), list[list[str]]()
+    world, found = with_short_leases(world), list[list[Due]]()
     monkeypatch.setattr(preview, "unveiled", outlasting(preview.unveiled, world, found))
 
     asked = await world.call("item_delete", {"id": 1})
@@ -91,7 +91,7 @@ async def test_what_was_approved_is_committed_however_slow_its_system_is(
 ) -> None:
     asked = await world.call("item_delete", {"id": 1})
     await world.vote(asked, world.ann)
-    world, found = with_short_leases(world), list[list[str]]()
+    world, found = with_short_leases(world), list[list[Due]]()
     monkeypatch.setattr(asking, "unveiled", outlasting(asking.unveiled, world, found))
 
     done = await resume(asked.id, world.runtime)
@@ -107,7 +107,7 @@ async def test_what_takes_long_before_its_first_byte_is_left_to_its_process_and_
 ) -> None:
     asked = await world.call("item_delete", {"id": 1})
     await world.vote(asked, world.ann)
-    world, found = with_short_leases(world), list[list[str]]()
+    world, found = with_short_leases(world), list[list[Due]]()
     slowly = outlasting(world.runtime.executor.commit, world, found)
     monkeypatch.setattr(
         Executor, "commit", lambda _, target, arguments, *, order: slowly(target, arguments, order=order)
@@ -147,7 +147,7 @@ async def test_a_doubt_is_cleared_up_by_one(world: World, monkeypatch: pytest.Mo
         long_ago = await now(tx) - timedelta(minutes=10)
         sent = {"state": State.IN_DOUBT.value, "sent_at": long_ago, "lease_until": None, "sends": 1}
         await tx.execute(update(InvocationRow).values(sent))
-    world, found = with_short_leases(world), list[list[str]]()
+    world, found = with_short_leases(world), list[list[Due]]()
     monkeypatch.setattr(reconcile, "_look", outlasting(reconcile._look, world, found))
 
     await resume(asked.id, world.runtime)
