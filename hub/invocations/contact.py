@@ -1,5 +1,6 @@
 """Whether calls reach the systems they are for: what each run of a connector tells of it, kept for all processes."""
 
+import asyncio
 from typing import Any
 
 from connectors.sdk.errors import Unavailable
@@ -30,14 +31,22 @@ async def note_contact(ran: Ran[Any], connection_id: str, runtime: Runtime) -> N
 
 
 async def look_after_connections(runtime: Runtime) -> int:
-    """Check the connections that have failed three times in a row, or are unavailable; return how many."""
+    """Check the connections that have failed three times in a row, or are unavailable; return how many.
+
+    They are checked beside each other: one that does not answer delays no other.
+    """
     async with runtime.database.transaction() as tx:
         due = await budgets.take_looks(tx)
-    for connection_id in due:
-        problem = await _look(connection_id, runtime)
-        async with runtime.database.transaction() as tx:
-            await budgets.found(tx, connection_id, problem, runtime.authority)
+    checks = await asyncio.gather(*(_check(one, runtime) for one in due), return_exceptions=True)
+    for error in [one for one in checks if one is not None]:
+        raise error  # of one; the others have been checked nevertheless
     return len(due)
+
+
+async def _check(connection_id: str, runtime: Runtime) -> None:
+    problem = await _look(connection_id, runtime)
+    async with runtime.database.transaction() as tx:
+        await budgets.found(tx, connection_id, problem, runtime.authority)
 
 
 async def _look(connection_id: str, runtime: Runtime) -> str | None:

@@ -1,6 +1,7 @@
 """Limits and kill switches on calls: refused in words at the door, held back at the claim, and let go afterwards."""
 
 import pytest
+from continued import continue_due
 from sqlalchemy import select, update
 from telling import kept_privately, told_openly
 from world import PASSWORD, World
@@ -21,7 +22,6 @@ from hub.invocations.permit import Permit, TooLate
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
-from hub.worker import continue_due
 
 pytestmark = pytest.mark.anyio
 

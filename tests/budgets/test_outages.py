@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from continued import continue_due
 from sqlalchemy import select, update
 from upstream.faults import Fault
 from world import World
@@ -10,13 +11,14 @@ from world import World
 from hub.audit import EventKind, events_of
 from hub.budgets import note_failure
 from hub.budgets.tables import OutageRow
+from hub.core.ids import new_id
+from hub.invocations import contact
 from hub.invocations.contact import look_after_connections
 from hub.invocations.envelope import envelope
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.registry import disable_connection
 from hub.storage import now
-from hub.worker import continue_due
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +36,12 @@ def mend(world: World) -> None:
 
 async def read(world: World) -> State:
     return (await world.call("item_get", {"id": 1})).state
+
+
+async def another_fails(world: World) -> None:
+    async with world.runtime.database.transaction() as tx:
+        failing = {"failures": 3, "looks": 0, "reason": "It did not answer.", "look_at": await now(tx)}
+        tx.add(OutageRow(connection_id=new_id("con"), **failing))
 
 
 async def outage(world: World) -> OutageRow | None:
@@ -135,6 +143,36 @@ async def test_workers_that_look_at_once_look_once(world: World) -> None:
 
     assert sum(looks) == 1
     assert await told(world, EventKind.CONNECTION_UNAVAILABLE) == [EventKind.CONNECTION_UNAVAILABLE]
+
+
+async def test_connections_are_checked_beside_each_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await taken_down(world)
+    await another_fails(world)
+    both = asyncio.Barrier(2)
+
+    async def answers_when_the_other_is_asked_too(_connection: str, _runtime: object) -> None:
+        await both.wait()
+
+    monkeypatch.setattr(contact, "_look", answers_when_the_other_is_asked_too)
+
+    async with asyncio.timeout(60):  # so that it ends if it fails
+        assert await look(world) == 2
+    assert await outage(world) is None
+
+
+async def test_a_check_that_fails_keeps_no_other_from_being_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await taken_down(world)
+    await another_fails(world)
+
+    async def but_for_one(connection_id: str, _runtime: object) -> None:
+        if connection_id != world.connection_id:
+            raise RuntimeError(connection_id)
+
+    monkeypatch.setattr(contact, "_look", but_for_one)
+
+    with pytest.raises(RuntimeError, match="con_"):
+        await look(world)
+    assert await outage(world) is None
 
 
 @BOTH_ENGINES

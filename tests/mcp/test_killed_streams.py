@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import httpx2
 import pytest
+from continued import continue_due
 from doors.agents import BOTH_ENGINES, open_door
 from doors.holding_back import READ, WRITE, holding_back
 from doors.older_clients import OLDER, OlderClient
@@ -26,7 +27,6 @@ from hub.cli.demo.hub_process import free_port
 from hub.invocations.tables import InvocationRow
 from hub.storage import now
 from hub.storage.migrations import head
-from hub.worker import continue_due
 
 pytestmark = pytest.mark.anyio
 
