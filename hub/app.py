@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.routing import Mount
 
 from hub.api import Probes, create_api
@@ -51,11 +53,17 @@ def create_app(runtime: Runtime, notify: Notify, slack: SlackDoor | None = None,
         Mount("/api/v1", create_api(runtime)),
         *web_routes(runtime, slack),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: lost(runtime)})
+    handlers = {404: lost(runtime), ClientDisconnect: _nobody_reads}
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     app.state.end_streams = door.end_streams
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_own_names(runtime.public_url), www_redirect=False)
     app.add_middleware(Probes, database=runtime.database)  # in front of the names: machines know an address alone
     return app
+
+
+async def _nobody_reads(_request: Request, _error: Exception) -> Response:
+    """Answer who hung up half way, or was too slow: it is no failure of the hub."""
+    return Response(status_code=400)
 
 
 def _own_names(public_url: str) -> list[str]:

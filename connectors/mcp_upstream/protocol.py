@@ -69,13 +69,18 @@ class Session:
         """Return whether every request stands alone."""
         return self.version >= MODERN
 
-    def after(self, page: Mapping[str, Json]) -> Json:
+    def after(self, page: Mapping[str, Json]) -> str | None:
         """Return the cursor of the page after `page`, None: it is the last one.
 
         An empty cursor is one like any other (2026-07-28, server/utilities/pagination). The older protocol says nothing
         of it, and servers that speak it end their lists so.
+
+        Raises:
+            Unreadable: it is no text.
         """
         cursor = page.get("nextCursor")
+        if not isinstance(cursor, str | None):
+            raise Unreadable("The MCP server's list goes on at a cursor that is no text; that is no list.")
         return None if cursor == "" and not self.is_modern else cursor
 
     async def opened(self) -> "Session":

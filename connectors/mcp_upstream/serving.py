@@ -137,7 +137,7 @@ async def _all(session: Session, method: str, member: str, key: str) -> _Listed:
         try:
             page = await session.ask(Call(method, {} if cursor is None else {"cursor": cursor}))
         except RpcError as error:
-            if error.code == _NO_SUCH_METHOD:  # who offers resources need not offer templates
+            if error.code == _NO_SUCH_METHOD and cursor is None:  # who offers resources need not offer templates
                 return {}
             raise refusal(error, is_safe=True) from error
         items = page.get(member)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from hub.app import create_app
 from hub.bundles import publish_default
 from hub.cli.console import err, fail, out, run, settings, spelling
+from hub.cli.patience import Patience, may_open_many_files
 from hub.identity.bootstrap import offer_first_administrator
 from hub.invocations.runtime import Runtime
 from hub.opening import missing_database, open_database, prepare_home
@@ -109,6 +110,8 @@ def server_config(app: ASGIApp, chosen: Settings) -> uvicorn.Config:
     """Return how `app` is served: where a request came from is what the socket says, or a proxy the settings trust."""
     return uvicorn.Config(
         app,
+        http=Patience,
+        limit_concurrency=may_open_many_files(),
         log_config=None,
         access_log=False,
         server_header=False,

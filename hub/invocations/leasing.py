@@ -7,7 +7,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Final
 
+import structlog
 from sqlalchemy import update
 
 from hub.budgets import Holder, keep_place
@@ -16,6 +18,8 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.tables import InvocationRow
 from hub.invocations.values import Invocation
 from hub.storage import now
+
+_LOG: Final = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -47,3 +51,5 @@ async def _renewed(standing: Invocation, runtime: Runtime) -> None:
                     await keep_place(tx, Holder(id=standing.id, seconds=runtime.lease_seconds))
         except Unavailable:
             continue  # the database is busy; there is time for another attempt
+        except Exception:  # noqa: BLE001  # whatever it is: the work goes on, and the next attempt may be luckier
+            _LOG.exception("lease_not_renewed", invocation=standing.id)

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from hub.budgets import owns_anything
@@ -156,6 +156,8 @@ class Doorway:
             return await screen(guest)
         except HubError as error:
             return problem_page(error, is_secure=guest.is_secure)
+        except ClientDisconnect:
+            raise
         except Exception:  # noqa: BLE001  # a door: logged with its trace id, answered in words
             # a path may hold a secret, such as the link of the first administrator
             _LOG.exception("page failed", page=request.url.path.split("/")[1], trace_id=guest.trace_id)

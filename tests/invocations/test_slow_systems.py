@@ -14,7 +14,7 @@ from hub.audit import EventKind, events_of
 from hub.dryrun.records import PreviewRow
 from hub.execution import Violation
 from hub.execution.executor import Executor
-from hub.invocations import asking, preview, reconcile
+from hub.invocations import asking, leasing, preview, reconcile
 from hub.invocations.commit import claim
 from hub.invocations.leasing import kept_leased
 from hub.invocations.queries import cancel, current
@@ -137,6 +137,36 @@ async def test_a_write_that_was_sent_keeps_the_lease_of_its_own(world: World) ->
 
     async with world.runtime.database.reading() as tx:
         assert await tx.scalar(select(InvocationRow.lease_until).where(InvocationRow.id == asked.id)) == ends
+
+
+@ONE_ENGINE
+async def test_a_lease_is_renewed_though_an_attempt_failed_for_whatever_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = await world.call("item_delete", {"id": 1})
+    await world.vote(asked, world.ann)
+    claimed = await claim(asked.id, world.runtime)
+    assert claimed is not None
+    async with world.runtime.database.transaction() as tx:
+        first = await now(tx)
+        await tx.execute(update(InvocationRow).where(InvocationRow.id == asked.id).values(lease_until=first))
+    failed, renewed = asyncio.Event(), asyncio.Event()
+
+    async def once_in_vain(*_given: object) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise RuntimeError
+        renewed.set()
+
+    monkeypatch.setattr(leasing, "keep_place", once_in_vain)
+
+    async with kept_leased(claimed, with_short_leases(world).runtime), asyncio.timeout(60):  # so that it ends
+        await renewed.wait()
+
+    async with world.runtime.database.reading() as tx:
+        until = await tx.scalar(select(InvocationRow.lease_until).where(InvocationRow.id == asked.id))
+    assert until is not None
+    assert until > first
 
 
 @ONE_ENGINE

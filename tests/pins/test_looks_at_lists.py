@@ -12,6 +12,8 @@ from pins.noted import FIND, OWNER, POST
 
 from connectors.mcp_upstream import Discovery, discover
 from connectors.mcp_upstream.apart import apart, each_apart
+from connectors.sdk.errors import ConnectorError, Unreadable
+from connectors.sdk.vocabulary import LISTED, SERVES
 from connectors.sdk.wire import WireRequest, WireResponse
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +35,9 @@ class Paged:
         """Answer what a look asks."""
         message = json.loads(request.body or "")
         self.asked.append(message["method"])
-        answer = json.dumps({"jsonrpc": "2.0", "id": 1, "result": self._result(message)})
+        result = self._result(message)
+        said = {"error": {"code": -32601, "message": "no such method"}} if result is None else {"result": result}
+        answer = json.dumps({"jsonrpc": "2.0", "id": 1, **said})
         return WireResponse(status=200, headers={"content-type": "application/json"}, body=answer)
 
     def _result(self, message: Json) -> Json:
@@ -66,6 +70,53 @@ async def test_an_empty_cursor_ends_the_list_of_a_server_of_the_older_protocol()
 
     assert names(await discover(server, OWNER)) == ["find"]
     assert server.asked.count("tools/list") == 1
+
+
+@pytest.mark.parametrize("cursor", [7, False, ["a"], {"page": 2}], ids=repr)
+async def test_a_cursor_that_is_no_text_leads_nowhere(cursor: Json) -> None:
+    server = Paged([FIND, POST], [cursor], versions=[MODERN])
+
+    with pytest.raises(Unreadable, match="a cursor that is no text"):
+        await discover(server, OWNER)
+    assert server.asked.count("tools/list") == 1
+
+
+class Resources(Paged):
+    """A server that lists resources, too; `unknown` is a method, or a page of one, that it says it does not know."""
+
+    def __init__(self, *, unknown: str) -> None:
+        super().__init__([FIND], [], versions=[MODERN])
+        self._unknown = unknown
+
+    def _result(self, message: Json) -> Json:
+        method, cursor = message["method"], message["params"].get("cursor")
+        if self._unknown == (f"{method} at {cursor}" if cursor else method):
+            return None
+        match method:
+            case "server/discover":
+                return {"supportedVersions": [MODERN], "capabilities": {"tools": {}, "resources": {}}}
+            case "resources/list":
+                return {"resources": [{"uri": f"notes://{cursor}", "name": "note"}], "nextCursor": "a later one"}
+            case "resources/templates/list":
+                return {"resourceTemplates": []}
+            case _:
+                return super()._result(message)
+
+
+async def test_a_list_that_its_server_does_not_know_is_empty() -> None:
+    server = Resources(unknown="resources/list")
+
+    (resources,) = [one for one in (await discover(server, OWNER)).spec.operations if SERVES in one.binding]
+
+    assert resources.binding[LISTED] == {"resources": [], "templates": []}
+
+
+async def test_a_list_that_breaks_off_is_not_taken_for_an_empty_one() -> None:
+    server = Resources(unknown="resources/list at a later one")
+
+    with pytest.raises(ConnectorError):
+        await discover(server, OWNER)
+    assert server.asked.count("resources/list") == 2
 
 
 @pytest.mark.parametrize("versions", [None, 1, MODERN, {MODERN: True}], ids=repr)
