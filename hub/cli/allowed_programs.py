@@ -10,6 +10,7 @@ from hub.settings import StdioServerSettings
 _NOBODY: Final = "nobody"
 _LOOK: Final = """
 cd "$2" || exit 3
+[ -L "$1" ] && [ ! -e "$1" ] && exit 6
 [ -e "$1" ] || exit 4
 [ -f "$1" ] && [ -x "$1" ] || exit 5
 """
@@ -44,5 +45,6 @@ def problem_with_program(program: StdioServerSettings) -> str:
         3: f"its folder {folder} cannot be entered",
         4: f"there is no {command} that this user can see",
         5: f"{command} is nothing that this user may run",
+        6: f"{command} leads to where this user sees nothing",
     }
     return said.get(looked.returncode, f"{command} cannot be looked at")

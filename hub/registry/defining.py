@@ -1,6 +1,7 @@
 """Making a server what its definition says, at once where one person may, and retiring it."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Final
 
 from sqlalchemy import delete, select
 
@@ -19,6 +20,8 @@ from hub.registry.tables import ConnectionRow, EntryRow, ServerRow, ToolRow
 from hub.storage import Tx, now
 
 _Resolved = tuple[str, str, bool]
+_SOME: Final = 12
+"""How many tools of a connection are named to whoever named one that is not there."""
 """The ids of a tool and of its connection, and whether it is for clients alone that know tasks."""
 
 
@@ -168,7 +171,9 @@ async def _resolved(tx: Tx, wanted: ServerDefinition) -> dict[str, _Resolved]:
         if connection is None or connection.environment != wanted.environment.value:
             problems.append(f"there is no connection {shown(one.connection)} in {wanted.environment}")
         elif tool_id is None:
-            problems.append(f"the connection {one.connection!r} has no tool {shown(one.tool)}")
+            there = sorted(name for connector, name in tools if connector == connection.connector)
+            some = ", ".join(there[:_SOME]) + (", ..." if len(there) > _SOME else "")
+            problems.append(f"the connection {one.connection!r} has no tool {shown(one.tool)}; it has {some or 'none'}")
         else:
             found[one.published_name] = (tool_id, connection.id, one.needs_tasks)
     if problems:

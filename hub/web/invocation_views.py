@@ -43,11 +43,14 @@ _NOTHING_CHANGED: Final = frozenset(
 def invocation_page(dossier: Dossier, events: tuple[EventLine, ...], *, may_settle: bool) -> InvocationPage:
     """Return one invocation in full; its answer is shown to those whose call it is, not to those who approved it.
 
+    Auditors see it, too: that they look at it is put on record.
+
     `may_settle` is whether the visitor may say what became of it.
     """
     invocation = dossier.invocation
     state = invocation.state
-    has_answer = dossier.is_mine and (state in DONE or state is State.SUCCEEDED)
+    is_answered = state in DONE or state is State.SUCCEEDED
+    has_answer = is_answered and (dossier.is_mine or not dossier.may_act)
     is_write = invocation.effect is not Effect.READ
     words, preview = dossier.words, invocation.preview
     answer = redact(invocation.output or {}, dossier.operation.output_schema)
@@ -71,6 +74,8 @@ def invocation_page(dossier: Dossier, events: tuple[EventLine, ...], *, may_sett
         error=inert(invocation.error_message) if invocation.error_message else None,
         outcome=json_text(answer) if has_answer else None,
         outcome_fields=plain_fields(answer, words) if has_answer else (),
+        keeps_outcome=is_answered and not has_answer,
+        is_mine=dossier.is_mine,
         findings=tuple(inert(finding) for finding in invocation.findings),
         verification=_VERDICTS.get(state),
         undo=undo_of(dossier) if is_write else None,

@@ -150,7 +150,7 @@ def _begin(order: Mapping[str, Json], standard: Sequence[int], keeper: int, cont
         _say(control, "There is no such user.")
     except OSError as error:
         what = "folder" if error.filename == order["folder"] else "command"
-        _say(control, f"Its {what} cannot be used: {error.strerror}.")
+        _say(control, f"Its {what} cannot be used: {error.strerror} ({error.filename or what}).")
 
 
 def _say(control: socket.socket, sentence: str) -> None:

@@ -75,7 +75,7 @@ class Process:
             "hidden": [str(path) for path in program.hidden],
         }
         self._control.send(json.dumps(order).encode() + b"\n")
-        self._as_whom = f" It runs as the user {program.user or NOBODY}." if os.geteuid() == 0 else ""
+        self._as_whom = _as_whom(program) if os.geteuid() == 0 else ""
         self._writing = list[asyncio.Task[None]]()
         self._is_within_a_line = False
 
@@ -178,3 +178,11 @@ class Process:
         except subprocess.TimeoutExpired:
             self._keeper.kill()
             self._keeper.wait()
+
+
+def _as_whom(program: Program) -> str:
+    if program.user:
+        return f" It runs as the user {program.user}."
+    return (
+        f' It runs as the user {NOBODY}, who has to be able to read and run it; its settings may name another "user".'
+    )

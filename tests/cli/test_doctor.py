@@ -104,6 +104,18 @@ def test_a_program_that_cannot_be_started_is_told_with_its_user(home: Path, monk
     assert not home.exists()
 
 
+@pytest.mark.usefixtures("home")
+def test_a_program_behind_a_link_that_leads_nowhere_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    me, link = pwd.getpwuid(os.geteuid()).pw_name, tmp_path / "program"
+    link.symlink_to(tmp_path / "no-such")
+    program = {"name": "linked", "command": [str(link)], "user": me}
+    monkeypatch.setenv("TOOLHUB_STDIO_SERVERS", json.dumps([program]))
+
+    found = findings()["program linked"]
+
+    assert found["found"] == f"{link} leads to where this user sees nothing (as {me})"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs as somebody else")
 @pytest.mark.usefixtures("home")
 def test_a_program_is_looked_at_with_the_rights_it_would_run_with(

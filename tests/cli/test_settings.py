@@ -1,5 +1,7 @@
 """Settings never show a secret: not by themselves, not in errors, not in what `doctor` prints."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,33 @@ from typer.testing import CliRunner
 
 from hub.cli import command_line
 from hub.identity.issuers import Issuer
+from hub.registry.server_definitions import ServerDefinition
 from hub.settings import Settings
 
 app = command_line()
 
 PASSWORD = "db-Passw0rd"  # made up
 POSTGRESQL = f"postgresql+asyncpg://hub:{PASSWORD}@127.0.0.1:9/hub"
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def example(name: str) -> object:
+    """Return what the README shows under this name."""
+    (shown,) = re.findall(rf"^```json file={re.escape(name)}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return json.loads(shown)
+
+
+def test_the_examples_of_the_readme_are_what_settings_and_servers_may_say(tmp_path: Path) -> None:
+    shown = {"issuers": example("issuers.json"), "newcomers": example("newcomers.json")}
+    chosen = Settings.model_validate({"home": tmp_path, **shown})
+    desk = ServerDefinition.model_validate(example("desk.json"))
+
+    assert chosen.issuers[0].admits == "groups"
+    assert chosen.newcomers is not None
+    assert chosen.newcomers.admits("claude.ai")
+    assert [one.published_name for one in desk.tools] == ["search", "add"]
 
 
 def test_settings_show_no_password_of_the_database(tmp_path: Path) -> None:

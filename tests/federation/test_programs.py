@@ -160,8 +160,11 @@ async def test_a_command_that_is_not_there_is_no_doubt_for_a_write(federated: Fe
 @pytest.mark.parametrize(
     ("allowed", "why"),
     [
-        (Program(command=("/no/such/program",), user=ME), "Its command cannot be used: No such file or directory."),
-        (Program(command=("/etc/passwd",), user=ME), "Its command cannot be used: Permission denied."),
+        (
+            Program(command=("/no/such/program",), user=ME),
+            "Its command cannot be used: No such file or directory (/no/such/program).",
+        ),
+        (Program(command=("/etc/passwd",), user=ME), "Its command cannot be used: Permission denied (/etc/passwd)."),
         (Program(command=("/bin/sh",), user=ME, folder="/no/such"), "Its folder cannot be used: No such file or"),
         (Program(command=("/bin/sh", "-c", "exit 7"), user=ME), "It ended with code 7."),
         (Program(command=("/bin/sh", "-c", "kill -9 $$"), user=ME), "It was ended by signal 9."),
@@ -184,7 +187,10 @@ async def test_as_whom_a_program_runs_is_said_where_it_does_not_answer(federated
     unnamed = await federated.connect(federated.allow("unnamed", Program(command=("/bin/false",))))
     unknown = await federated.connect(federated.allow("unknown", Program(command=("/bin/false",), user="no-such")))
 
-    assert "It ended with code 1. It runs as the user nobody." in (await federated.undiscovered(unnamed)).message
+    assert (
+        "It ended with code 1. It runs as the user nobody, who has to be able to read and run it;"
+        in (await federated.undiscovered(unnamed)).message
+    )
     assert "There is no such user. It runs as the user no-such." in (await federated.undiscovered(unknown)).message
 
 

@@ -52,6 +52,19 @@ async def test_an_auditor_reads_the_log_by_kind_and_by_name(world: World, audito
     assert f'href="/invocations/{done.id}"' in auditor.html
 
 
+async def test_an_auditor_reads_what_a_call_brought_back_and_that_is_on_record(world: World, auditor: Visitor) -> None:
+    done = await world.call("item_get", {"id": 1})
+
+    await auditor.get(f"/invocations/{done.id}")
+
+    assert 'id="outcome"' in auditor.html
+    assert "pencil" in auditor.html
+    assert "is shown to those whose call it is" not in auditor.html
+    async with world.runtime.database.reading() as tx:
+        (look,) = [one for one in await audit.events_of(tx, done.id) if one.kind is EventKind.BODIES_READ]
+    assert "result" in look.facts["fields"]
+
+
 async def test_a_long_log_is_read_page_by_page(world: World, auditor: Visitor) -> None:
     for _ in range(60):
         await become(world, world.carl, Role.MEMBER)

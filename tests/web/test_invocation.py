@@ -171,6 +171,8 @@ async def test_who_decides_sees_the_call_but_not_its_answer_and_cannot_call_it_o
     assert visitor.page.status_code == 200
     assert "Carried out" in visitor.html
     assert 'id="outcome"' not in visitor.html
+    assert "What the system answered is shown to those whose call it is, and to auditors." in visitor.text
+    assert 'class="crumbs"><a href="/invocations">Invocations</a>' in visitor.html
     token = dict(visitor.form("/logout").fields)["csrf_token"]
     await visitor.post(f"/invocations/{asked.id}/cancel", [("csrf_token", token), ("reason", "mine now")])
     assert visitor.page.status_code == 404

@@ -112,3 +112,6 @@ class InvocationPage:
     """Of a step, or of its undo."""
     erased: At | None = None
     """When its values were erased."""
+    keeps_outcome: bool = False
+    """Whether there is an answer that is not shown to whoever looks."""
+    is_mine: bool = True
