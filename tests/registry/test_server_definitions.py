@@ -129,7 +129,10 @@ async def test_a_difference_tells_a_renamed_tool_from_one_that_came_and_one_that
         ({"tools": (LOOK, CHANGE.model_copy(update={"name": "look_up"}))}, "two tools are called 'look_up'"),
         ({"tools": (LOOK.model_copy(update={"name": "hub_look"}),)}, "kept for the hub's own tools"),
         ({"tools": (LOOK.model_copy(update={"name": "Look up"}),)}, "is no tool name"),
-        ({"tools": (LOOK.model_copy(update={"tool": "nothing"}),)}, "has no tool 'nothing'; it has deal_get, deal_update"),
+        (
+            {"tools": (LOOK.model_copy(update={"tool": "nothing"}),)},
+            "has no tool 'nothing'; it has deal_get, deal_update",
+        ),
         ({"tools": (LOOK.model_copy(update={"connection": "nowhere"}),)}, "no connection 'nowhere' in dev"),
         ({"tools": (LOOK.model_copy(update={"connection": "live"}),)}, "no connection 'live' in dev"),
         ({"groups": ("strangers",)}, "no group 'strangers'"),

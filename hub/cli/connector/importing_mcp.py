@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 from rich.markup import escape
@@ -54,6 +54,12 @@ Resource = Annotated[
     typer.Option(help="What such a token is for, if not for the server's own address; '' tells the issuer nothing."),
 ]
 Scope = Annotated[str, typer.Option(help="What such a token is to allow, separated by blanks.")]
+
+
+_HEADS: Final = (
+    "effect: a tool of which nobody says what it does counts as a deletion.\n"
+    "class: what the server offers against a write that happens twice: A a key, B a condition, C a lookup, D nothing."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +265,7 @@ def _print(found: Discovery) -> None:
         row = (one.effect, one.tier, one.upstream_class, one.fidelity, one.reversal)
         table.add_row(one.name, escape(_theirs(one)), *(value.value for value in row))
     out.print(table)
+    out.print(_HEADS, style="dim", highlight=False, soft_wrap=True)
     for refusal in found.refused:
         out.print(f"[yellow]Left out[/] {refusal.tool}: {refusal.reason}", highlight=False)
     nothing = found.spec.model_copy(update={"operations": (), "description": ""})
