@@ -203,6 +203,8 @@ class Client:
 
     hear: Hear | None = field(default=None, compare=False, repr=False)
     replies: Replies = field(default_factory=Replies)
+    asked_by: str | None = None
+    """The connection whose questions it replies to: what somebody told one system is for no other."""
 
 
 Permit = Callable[[], Awaitable[None]]

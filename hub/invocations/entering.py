@@ -42,6 +42,7 @@ async def enter(call: Call, runtime: Runtime) -> Entered | Invocation:
     """
     try:
         request, decision = await understand(call, runtime)
+        _refuse_elsewhere(request)
     except (NotFound, Forbidden, InputError) as refusal:
         attempt = Attempt(caller=call.caller, server=call.server, tool=call.tool, trace_id=call.trace_id)
         await record_attempt(attempt, refusal, runtime)
@@ -51,6 +52,12 @@ async def enter(call: Call, runtime: Runtime) -> Entered | Invocation:
     if against := await _stands_against(request, runtime):
         return await refuse_at_once(request, against, runtime)
     return Entered(request=request, decision=decision)
+
+
+def _refuse_elsewhere(request: Request) -> None:
+    """Refuse to take replies to another connection than the one whose name stood in the questions."""
+    if request.call.client.asked_by not in {None, request.tool.connection.id}:
+        raise NotFound("What asked is published under this name no more; make the call again.")
 
 
 async def would_enter(call: Call, runtime: Runtime) -> bool:

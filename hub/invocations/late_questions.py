@@ -70,7 +70,7 @@ class Late:
             claims=Claims(**self.call["claims"]),
             trace_id=trace_id,
             known_as=self.next_id,
-            client=Client(replies=given),
+            client=Client(replies=given, asked_by=self.connection_id),
             late_round=self.round + 1,
         )
 

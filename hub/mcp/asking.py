@@ -28,7 +28,7 @@ from connectors.sdk.run import Replies
 from hub.core.canonical import digest
 from hub.core.errors import Malformed
 from hub.core.texts import shown
-from hub.invocations.values import Asks, Invocation
+from hub.invocations.values import Asks, Client, Invocation
 from hub.keys import Keyring
 from hub.mcp.abilities import ASKED, abilities, without_pages
 from hub.mcp.admission import Admitted
@@ -58,23 +58,24 @@ GIVEN: Final[Mapping[str, TypeAdapter[Reply]]] = {
 """What it may ask, and what a reply to it is."""
 
 
-def replies_in(known: Admitted, context: Context, params: Params, keys: Keyring) -> Replies | None:
+def client_in(known: Admitted, context: Context, params: Params, keys: Keyring) -> Client | None:
     """Return what the client can be asked and has replied; None: it gives a state back that is not of such questions.
 
     Only the newer protocol says that with each request.
     """
     if not abilities(context).is_modern:
-        return replies_to_hear(known)
+        return Client(replies=replies_to_hear(known))
     given: Mapping[str, Json] | None = None
     if params.input_responses is not None:
         given = params.model_dump(mode="json", by_alias=True, exclude_none=True)["inputResponses"]
     if params.request_state is None:
-        return Replies(can=abilities(context).can, given=given)
+        return Client(replies=Replies(can=abilities(context).can, given=given))
     try:
         said = keys.unseal(params.request_state, purpose=_purpose(known, params))
     except Malformed:
         return None
-    return Replies(can=abilities(context).can, given=given, state=said["state"])
+    replies = Replies(can=abilities(context).can, given=given, state=said["state"])
+    return Client(replies=replies, asked_by=said["by"])
 
 
 def replies_to_hear(known: Admitted) -> Replies:
@@ -105,7 +106,8 @@ def questions_of(
         return None
     sealed = None
     if asks.state is not None:
-        sealed = keys.seal({"state": asks.state}, purpose=_purpose(known, params), seconds=STATE_SECONDS)
+        said = {"state": asks.state, "by": invocation.connection_id}
+        sealed = keys.seal(said, purpose=_purpose(known, params), seconds=STATE_SECONDS)
     return InputRequiredResult.model_validate({"inputRequests": put, "requestState": sealed})
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from hub.core.errors import HubError, NotFound, Unavailable
+from hub.core.errors import HubError, Unavailable
 from hub.identity.principals import Caller
 from hub.invocations.handles import CALLED_OFF, Ended, Handle, find_handle, note_replies
 from hub.invocations.invoke import invoke
@@ -140,7 +140,6 @@ class AskingLater:
     async def _make(self, known: Admitted, handle: Handle, late: Late) -> None:
         """Make the next round, and let the task go on with it."""
         try:
-            await self._refuse_elsewhere(known, late)
             call = late.next_call(known.caller, known.trace_id)
             made = await invoke(call, self._runtime)
         except Unavailable:
@@ -156,13 +155,6 @@ class AskingLater:
             if await follow(tx, handle, late):
                 await keep_questions(tx, made, call, self._runtime.keys)
             await self._runtime.database.signal(tx, channel_of(late.invocation_id))
-
-    async def _refuse_elsewhere(self, known: Admitted, late: Late) -> None:
-        """Refuse to take replies to another connection than the one whose name stood in the questions."""
-        call = late.call
-        tool = await self._runtime.catalog.resolve(call["tool"], server=call["server"], caller=known.caller)
-        if tool.connection.id != late.connection_id:
-            raise NotFound("What asked is published under this name no more; make the call again.")
 
 
 async def goes_on_with(task_id: str, *, server: str, caller: Caller, runtime: Runtime) -> list[PublishedTool]:

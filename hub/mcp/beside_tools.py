@@ -27,7 +27,6 @@ from mcp_types import (
 )
 from pydantic import BaseModel, ValidationError
 
-from connectors.sdk.run import Replies
 from hub.core.errors import HubError, Malformed, NotFound
 from hub.invocations.beside_tools import (
     PROMPT,
@@ -46,7 +45,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.values import Call, Client
 from hub.keys import open_cursor, seal_cursor
 from hub.mcp.admission import Admitted, admitted
-from hub.mcp.asking import Params, questions_of, replies_in
+from hub.mcp.asking import Params, client_in, questions_of
 from hub.mcp.claims import claims_in
 from hub.mcp.confirming import not_ours
 from hub.mcp.retelling import renamed, retold
@@ -141,11 +140,11 @@ class BesideTools:
         self, context: Context, read: Callable[[Call], Awaitable[Read]], asks: Params | None = None
     ) -> Read:
         known = admitted(context)
-        replies = Replies() if asks is None else replies_in(known, context, asks, self._runtime.keys)
-        if replies is None:
+        client = Client() if asks is None else client_in(known, context, asks, self._runtime.keys)
+        if client is None:
             raise not_ours()
         try:
-            return await read(replace(_call(known, context.meta or {}), client=Client(replies=replies)))
+            return await read(replace(_call(known, context.meta or {}), client=client))
         except NotFound as error:
             is_old = context.protocol_version < _MODERN and context.method == "resources/read"
             code = NO_RESOURCE if is_old else INVALID_PARAMS

@@ -12,7 +12,6 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult
 
-from connectors.sdk.run import Replies
 from hub.core.errors import HubError
 from hub.invocations.envelope import Status, awaits_requester, envelope, outward
 from hub.invocations.masking import answer_for
@@ -21,7 +20,7 @@ from hub.invocations.runtime import Runtime
 from hub.invocations.values import Call, Client, Invocation
 from hub.mcp.abilities import abilities
 from hub.mcp.admission import CALLED, Admitted, admitted
-from hub.mcp.asking import questions_of, replies_in
+from hub.mcp.asking import client_in, questions_of
 from hub.mcp.claims import claims_in, idempotency_key_in
 from hub.mcp.confirming import CONFIRM, Round, first_round, next_round, request_to_confirm, round_of, says
 from hub.mcp.finding import Asked, find, unwrapped
@@ -55,8 +54,8 @@ def calling(runtime: Runtime, tasks: TaskDoor, questions: Questions) -> Handler:
 
     async def call(context: Context, params: CallToolRequestParams) -> Answer:
         known = admitted(context)
-        replies = replies_in(known, context, params, runtime.keys)
-        reached = None if replies else round_of(known, params, runtime.keys)
+        client = client_in(known, context, params, runtime.keys)
+        reached = None if client else round_of(known, params, runtime.keys)
         try:
             hub_tool = HUB_TOOLS.get(params.name)
             if hub_tool is not None:
@@ -105,9 +104,9 @@ class _Answering:
 
     async def _invoked(self, known: Admitted, params: CallToolRequestParams, context: Context) -> Invocation:
         call, relay = _call(known, unwrapped(params)), Relay(self._runtime, known, context)
-        replies = replies_in(known, context, params, self._runtime.keys) or Replies()
         known_as = known.line.call_id if known.line else None
-        client = Client(hear=relay.hear if relay.is_wanted else None, replies=replies)
+        client = client_in(known, context, params, self._runtime.keys) or Client()
+        client = replace(client, hear=relay.hear if relay.is_wanted else None)
         late_round = 1 if abilities(context).takes_tasks else None
         call = replace(call, known_as=known_as, client=client, late_round=late_round)
         if context.request_id is None:

@@ -82,8 +82,9 @@ class Questions:
                 break
             caller, _ = await known.again()  # much may have happened while somebody filled a form in
             replies = _with(call.client.replies, given, asks.state)
+            client = replace(call.client, replies=replies, asked_by=invocation.connection_id)
             await line.mark_next()  # the round before is on record as it ended
-            call = replace(call, caller=caller, known_as=line.call_id, client=replace(call.client, replies=replies))
+            call = replace(call, caller=caller, known_as=line.call_id, client=client)
             invocation = await invoke(call, self._runtime)
         return invocation
 

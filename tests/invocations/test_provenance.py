@@ -1,6 +1,7 @@
 """Where the values of a write come from: traced within a run, kept without the values, and decided by."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 from continued import continue_due
@@ -147,7 +148,7 @@ async def test_values_are_kept_as_digests_and_forgotten(world: World) -> None:
     async with world.runtime.database.transaction() as tx:
         rows = (await tx.scalars(select(SeenValueRow))).all()
         kept = repr([(row.mac, row.origin, row.tool) for row in rows])
-        await tx.execute(update(SeenValueRow).values(seen_at=await now(tx) - provenance.KEPT))
+        await tx.execute(update(SeenValueRow).values(seen_at=await now(tx) - provenance.KEPT - timedelta(seconds=1)))
         await forget_values(tx)
         left = (await tx.scalars(select(SeenValueRow.mac))).all()
 

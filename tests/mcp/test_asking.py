@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from doors.askers import GREETS, OWNER, ROUNDS, SCOPES, token_for
 from doors.federated import connect_federated
-from doors.second_server import also_at_sales
+from doors.second_server import also_at_sales, over_another_connection
 from doors.working_hub import WorkingHub
 from sqlalchemy import select
 
@@ -99,6 +99,20 @@ async def test_a_state_is_good_at_no_other_server_that_has_the_same_tool(
 
     assert asked["result"]["resultType"] == "input_required"
     assert with_state["error"]["code"] == -32602
+
+
+async def test_what_one_system_was_told_is_for_no_other_that_has_its_name_by_now(
+    hub: WorkingHub, http: httpx2.AsyncClient, asker: str, token: str
+) -> None:
+    state = (await call(http, token, ROUNDS, CAN_FILL_IN))["result"]["requestState"]
+    await over_another_connection(hub, OWNER.name, ROUNDS, asker)
+    more = {"inputResponses": {"step1": filled(name="Ann")}, "requestState": state}
+
+    told = (await call(http, token, ROUNDS, CAN_FILL_IN, **more))["result"]
+    anew = (await call(http, token, ROUNDS, CAN_FILL_IN))["result"]
+
+    assert "published under this name no more" in told["content"][0]["text"]
+    assert anew["resultType"] == "input_required"
 
 
 async def test_the_servers_own_state_stays_hidden_from_the_client(http: httpx2.AsyncClient, token: str) -> None:

@@ -7,8 +7,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 from doors.agents import open_door
-from doors.askers import GREETS, ROUNDS, WRITES, token_for
+from doors.askers import GREETS, OWNER, ROUNDS, WRITES, token_for
 from doors.older_clients import OlderClient
+from doors.second_server import over_another_connection
 from doors.working_hub import WorkingHub
 from sqlalchemy import select
 from starlette.applications import Starlette
@@ -84,6 +85,19 @@ async def test_a_server_may_ask_again(client: OlderClient) -> None:
         result = await answer.told()
 
     assert result["result"]["content"][0]["text"] == "Ann likes blue."
+
+
+async def test_what_one_system_was_told_is_for_no_other_that_has_its_name_by_now(
+    hub: WorkingHub, client: OlderClient, asker: str
+) -> None:
+    async with client.sending(client.call(GREETS)) as answer:
+        asked = await answer.told()
+        await over_another_connection(hub, OWNER.name, GREETS, asker)
+        await client.reply(asked["id"], ANN)
+        result = await answer.told()
+
+    assert "published under this name no more" in result["result"]["content"][0]["text"]
+    assert await records(hub) == [("FAILED", "input_required")]
 
 
 async def test_what_nobody_asked_or_somebody_else_was_asked_is_refused(

@@ -12,8 +12,9 @@ from pins.noted import FIND, OWNER, POST
 
 from connectors.mcp_upstream import Discovery, discover
 from connectors.mcp_upstream.apart import apart, each_apart
+from connectors.mcp_upstream.serving import LISTED
 from connectors.sdk.errors import ConnectorError, Unreadable
-from connectors.sdk.vocabulary import LISTED, SERVES
+from connectors.sdk.vocabulary import SERVES
 from connectors.sdk.wire import WireRequest, WireResponse
 
 pytestmark = pytest.mark.anyio
