@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from hub import audit, ledger, outbox
-from hub.budgets import forget_places
+from hub.budgets import forget_places, forget_usage
 from hub.channels import CHANNEL_TOPIC
 from hub.core.errors import Conflict, HubError
 from hub.core.ids import new_id
@@ -139,6 +139,7 @@ async def _tidy(runtime: Runtime) -> None:
         await ledger.sweep(tx)
         await forget_values(tx)
         await forget_places(tx)
+        await forget_usage(tx)
         await forget_handles(tx)
         await forget_questions(tx)
         await forget_sessions(tx)

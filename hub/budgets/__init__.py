@@ -1,6 +1,7 @@
 """How much may be used and by whom: limits with counters, and the switches that stop new commits at once."""
 
 from hub.budgets.brakes import Brakes
+from hub.budgets.forgetting import forget_usage
 from hub.budgets.naming import names_of
 from hub.budgets.outages import (
     Outage,
@@ -39,6 +40,7 @@ __all__ = [
     "change_limit",
     "check",
     "forget_places",
+    "forget_usage",
     "found",
     "give_back",
     "keep_place",

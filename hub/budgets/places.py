@@ -62,11 +62,7 @@ async def forget_places(tx: Tx) -> None:
 
 
 async def _take(tx: Tx, limit: Limit, subject: str, holder: Holder) -> None:
-    await begin(tx, (limit.id, subject, 0))
-    turn = (UsageRow.limit_id == limit.id, UsageRow.subject == subject, UsageRow.began == 0)
-    await tx.execute(
-        update(UsageRow).where(*turn).values(used=UsageRow.used)
-    )  # wait for whoever looks at the same time
+    await _wait_for_others(tx, limit, subject)
     at = await now(tx)
     mine = await tx.get(PlaceRow, (limit.id, holder.id))
     if mine is None or mine.until <= at:
@@ -76,6 +72,14 @@ async def _take(tx: Tx, limit: Limit, subject: str, holder: Holder) -> None:
         tx.add(mine)
     mine.subject, mine.until = subject, at + timedelta(seconds=holder.seconds)
     await tx.flush()
+
+
+async def _wait_for_others(tx: Tx, limit: Limit, subject: str) -> None:
+    """Wait for whoever looks for a place at the same time; the row for that may be forgotten at any moment."""
+    turn = (UsageRow.limit_id == limit.id, UsageRow.subject == subject, UsageRow.began == 0)
+    waited = update(UsageRow).where(*turn).values(used=UsageRow.used).returning(UsageRow.limit_id)
+    while await tx.scalar(waited) is None:
+        await begin(tx, (limit.id, subject, 0))
 
 
 async def _look(tx: Tx, limit: Limit, subject: str, at: datetime) -> None:

@@ -4,6 +4,7 @@ The rule for a commit: "not done" is said only if nothing left, or if the one re
 system's own answer and the connector agrees. "Done" is said only if no answer was lost and nothing was fenced.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -65,6 +66,8 @@ _CODES: Final = _DEFINITE | {
     *(ARGUMENTS_INVALID, CONNECTOR_BROKEN, PHASE_MISSING, UNKNOWN_OPERATION),
 }
 _LONGEST_MESSAGE: Final = 1000
+LONGEST_ASKED: Final = 1024 * 1024
+"""Characters of what is asked at once, as JSON, with the system's own state."""
 
 T = TypeVar("T")
 
@@ -82,7 +85,9 @@ class Evidence:
 async def concluded(conclude: Callable[[Evidence], T], evidence: Evidence) -> T:
     """Return what `conclude` makes of `evidence`, while everybody else goes on if there is much of it."""
     result = evidence.result
-    return await at_leisure(partial(conclude, evidence), result.output if isinstance(result, Done | Found) else None)
+    said = result.output if isinstance(result, Done | Found) else None
+    said = [result.requests, result.state, result.needs] if isinstance(result, PhaseAsks) else said
+    return await at_leisure(partial(conclude, evidence), said)
 
 
 def read(evidence: Evidence) -> ReadOutcome:
@@ -90,8 +95,7 @@ def read(evidence: Evidence) -> ReadOutcome:
     if evidence.transcript.violations:
         return _violation(evidence.transcript)
     if isinstance(evidence.result, PhaseAsks):
-        asked, unkeepable = storable(evidence.result.model_dump(mode="json", exclude={"kind"}))
-        return _unreadable("; ".join(unkeepable)) if unkeepable else Asks(**asked)
+        return _asks(evidence.result)
     if not isinstance(evidence.result, Done):
         return _failed(evidence.result)
     output, unkeepable = storable(evidence.result.output)
@@ -99,6 +103,15 @@ def read(evidence: Evidence) -> ReadOutcome:
     if broken:
         return _unreadable("; ".join(broken))
     return Succeeded(output=output, findings=_findings(evidence.result))
+
+
+def _asks(result: PhaseAsks) -> Asks | Failed:
+    """Return what a system asks; what nobody could be asked is no answer of it."""
+    said = {"requests": dict(result.requests), "state": result.state, "needs": dict(result.needs)}
+    asked, unkeepable = storable(said)  # not dumped: what it says may be nested as deep as it likes
+    if not unkeepable and len(json.dumps(asked)) > LONGEST_ASKED:
+        unkeepable = ("It asks at greater length than anybody can be asked.",)
+    return _unreadable("; ".join(unkeepable)) if unkeepable else Asks(**asked)
 
 
 def check(evidence: Evidence) -> CheckOutcome:

@@ -3,9 +3,12 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
+
+import structlog
 
 from hub.audit import EventKind
+from hub.core.errors import HubError
 from hub.execution import Asks, Failed, Ran, ReadOutcome, Succeeded, Target, Violation
 from hub.invocations.braking import leave
 from hub.invocations.calling_off import BY_CLIENT, unless_called_off
@@ -25,6 +28,9 @@ from hub.invocations.veil import Veil
 from hub.policy import Decision
 from hub.registry import quarantine
 from hub.storage import now
+
+_LOG: Final = structlog.get_logger(__name__)
+_BROKE: Final = "internal_error"
 
 
 async def read(request: Request, decision: Decision, runtime: Runtime) -> Invocation:
@@ -53,7 +59,13 @@ class _Reading:
 
     async def run(self) -> Invocation:
         with self.runtime.records.coming():
-            return await self._carried_out()
+            try:
+                return await self._carried_out()
+            except HubError:
+                raise
+            except Exception:  # noqa: BLE001  # its system may have been asked: whatever went wrong, it is on record
+                _LOG.exception("read_broke", invocation=self.row.id, trace_id=self.request.call.trace_id)
+                return await self._end(self._broken())
 
     async def _carried_out(self) -> Invocation:
         tool = self.request.tool
@@ -150,6 +162,17 @@ class _Reading:
             facts=on_record(self.decision),
             private={"arguments": self.request.bound.shown, **basis(self.decision)},
             changes={"error_code": "cancelled", "error_message": BY_CLIENT, "lease_until": None},
+        )
+
+    def _broken(self) -> Step:
+        """Return the move to FAILED: what came back could not be handled, or was never seen."""
+        told = f"Something went wrong inside the hub; its log says more under {self.request.call.trace_id}."
+        return Step(
+            to=State.FAILED,
+            event=EventKind.INVOCATION_READ,
+            facts=on_record(self.decision) | self.request.way | {"code": _BROKE, "reason": told},
+            private={"arguments": self.request.bound.shown, **basis(self.decision)},
+            changes={"error_code": _BROKE, "error_message": told, "lease_until": None},
         )
 
     def _seen(self, standing: Invocation, step: Step) -> list[dict[str, Any]]:

@@ -104,10 +104,8 @@ def questions_of(
     put = questions_put(asks, abilities(context).can)
     if put is None:
         return None
-    sealed = None
-    if asks.state is not None:
-        said = {"state": asks.state, "by": invocation.connection_id}
-        sealed = keys.seal(said, purpose=_purpose(known, params), seconds=STATE_SECONDS)
+    said = {"state": asks.state, "by": invocation.connection_id}  # also where the server gives no state
+    sealed = keys.seal(said, purpose=_purpose(known, params), seconds=STATE_SECONDS)
     return InputRequiredResult.model_validate({"inputRequests": put, "requestState": sealed})
 
 

@@ -19,13 +19,16 @@ from hub.budgets import (
     NoPlace,
     Per,
     forget_places,
+    forget_usage,
     keep_place,
     leave_place,
     limits_now,
     set_limit,
     take_place,
 )
+from hub.budgets import places as places_of_limits
 from hub.budgets.tables import PlaceRow, UsageRow
+from hub.budgets.taking import begin
 from hub.core.errors import IdempotencyMismatch, InputError
 from hub.identity.authority import Authority
 from hub.invocations.commit import claim
@@ -34,7 +37,7 @@ from hub.invocations.permit import Permit, TooLate
 from hub.invocations.states import State
 from hub.invocations.tables import InvocationRow
 from hub.keys import Keyring
-from hub.storage import Database, now
+from hub.storage import Database, Tx, now
 
 pytestmark = pytest.mark.anyio
 
@@ -264,3 +267,28 @@ async def test_a_limit_without_windows_has_none_and_time_is_of_runs(
     with pytest.raises(InputError):
         async with database.transaction() as tx:
             await set_limit(tx, wrong, Authority(database=database, keys=keys))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_who_looks_for_a_place_waits_though_what_it_waits_for_is_forgotten_at_that_moment(
+    database: Database, keys: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, begins = await at_once(database, keys, 1), list[object]()
+
+    async def begun_by_another_and_forgotten(tx: Tx, key: tuple[str, str, int]) -> None:
+        begins.append(key)
+        if len(begins) == 1:
+            async with database.transaction() as other:
+                await begin(other, key)
+        await begin(tx, key)
+        if len(begins) == 1:
+            async with database.transaction() as other:
+                await forget_usage(other)
+
+    monkeypatch.setattr(places_of_limits, "begin", begun_by_another_and_forgotten)
+    async with database.transaction() as tx:
+        await take_place(tx, [limit], demand(), Holder(id="inv_1", seconds=60))
+
+    async with database.reading() as tx:
+        assert list(await tx.scalars(select(UsageRow.subject))) == ["agt_a"], "there is something to wait for"
+    assert len(begins) == 2
