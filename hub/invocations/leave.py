@@ -11,6 +11,7 @@ from hub.identity.directory import get_many
 from hub.identity.principals import Caller, PrincipalKind
 from hub.identity.resources import may_use, resources_to
 from hub.identity.scopes import covers
+from hub.invocations.callers import is_ending
 from hub.invocations.journal import load
 from hub.invocations.values import Invocation
 from hub.storage import Tx
@@ -22,15 +23,15 @@ async def why_no_leave(tx: Tx, standing: Invocation, caller: Caller, *, public_u
     What takes back a step of a plan is sent nevertheless: it ends what was begun while there was leave.
     """
     agent, person = caller.actor, caller.on_behalf_of
-    is_ending = standing.part is not None and standing.undoes is not None
-    if is_ending or agent.kind is PrincipalKind.USER:
+    if is_ending(standing) or agent.kind is PrincipalKind.USER:
         return ""
+    plan = None if standing.part is None else await load(tx, standing.part.plan_id)
+    if plan is not None and (why := await why_no_leave(tx, plan, caller, public_url=public_url)):
+        return why  # it was asked for by a tool of its own, which takes leave of its own
     wanted = standing.connector, standing.tool_name, standing.effect
-    if why := await _why_none_may(tx, standing, caller):
+    if (why := await _why_none_may(tx, standing, caller)) or person is None:
         return why
-    if person is None:
-        return ""
-    asked_at = standing.created_at if standing.part is None else (await load(tx, standing.part.plan_id)).created_at
+    asked_at = (plan or standing).created_at
     resources = {*resources_to(standing.server, public_url), *([standing.resource] if standing.resource else [])}
     bounds = await leave_since(tx, caller, resources, since=asked_at)
     if all(covers(each, *wanted) for each in bounds):

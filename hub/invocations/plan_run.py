@@ -16,7 +16,7 @@ from hub.core.errors import Conflict, HubError, NotFound, Unavailable
 from hub.identity.principals import Caller
 from hub.invocations.aftermath import has_restored
 from hub.invocations.braking import Stopped, refuse_stopped
-from hub.invocations.callers import caller_of
+from hub.invocations.callers import caller_of, ending
 from hub.invocations.envelope import STEP_IN_DOUBT
 from hub.invocations.invoke import invoke
 from hub.invocations.journal import Step, announce, hold, load, move
@@ -181,7 +181,7 @@ async def _take_back(plan: Invocation, turn: Turn, done: Invocation, runtime: Ru
     """
     async with runtime.database.reading() as tx:
         await refuse_stopped(tx, plan)
-        caller = await caller_of(tx, plan)
+        caller = ending(await caller_of(tx, plan), plan.server)
     wanted = Undo(
         caller=await _with_undo_scopes(plan, turn, caller, runtime),
         invocation_id=done.id,

@@ -45,6 +45,8 @@ def abilities(context: ServerRequestContext[Any, Any]) -> Abilities:
 def _can(declared: ClientCapabilities) -> dict[str, Any]:
     said = declared.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(ASKED))
     forms = without_pages(said.pop("elicitation", None))
+    if "sampling" in said:
+        said["sampling"].pop("context", None)  # what was said through the hub is for no server behind it
     return said if forms is None else {**said, "elicitation": forms}
 
 

@@ -129,8 +129,11 @@ def questions_put(asks: Asks, can: Mapping[str, Json]) -> dict[str, dict[str, Js
 
 def _may_be_put(question: Mapping[str, Json], can: Mapping[str, Json]) -> bool:
     params: dict[str, Json] = question.get("params", {})
-    is_page = params.get("mode") == "url"
-    return _NEEDED.get(question["method"]) in can and not is_page and len(str(params)) <= LONGEST_QUESTION
+    if params.get("mode") == "url" or len(str(params)) > LONGEST_QUESTION:
+        return False
+    asked = can.get(_NEEDED.get(question["method"], ""))
+    has_tools = any(params.get(name) is not None for name in ("tools", "toolChoice"))
+    return isinstance(asked, Mapping) and (not has_tools or "tools" in asked)
 
 
 def _signed(question: Mapping[str, Json], asks: Asks) -> dict[str, Json]:
@@ -139,8 +142,10 @@ def _signed(question: Mapping[str, Json], asks: Asks) -> dict[str, Json]:
     through = f", through the tool {asks.tool}" if asks.tool else ""
     if isinstance(params.get("message"), str):
         params["message"] = f"{asks.connection} asks{through}: {params['message']}"
+    if "includeContext" in params:  # to a client "this server" is the hub, with all that others said through it
+        params["includeContext"] = "none"
     by = {"connection": asks.connection, **({"tool": asks.tool} if asks.tool else {})}
-    return {**params, "_meta": {**params.get("_meta", {}), "dev.toolhub/asked_by": by}}
+    return {**params, "_meta": {"dev.toolhub/asked_by": by}}
 
 
 def reply_to(name: str, question: Mapping[str, Json], given: Json) -> dict[str, Json]:
@@ -168,4 +173,4 @@ def _purpose(known: Admitted, params: Params) -> str:
         Malformed: the arguments cannot be digested; no request with such arguments ever got so far.
     """
     made = params.model_dump(mode="json", by_alias=True, exclude={"meta", "input_responses", "request_state"})
-    return f"mcp-asked-state:{known.server}:{known.caller.visible_key}:{digest(made)}"
+    return f"mcp-asked-by:{known.server}:{known.caller.visible_key}:{digest(made)}"

@@ -190,6 +190,40 @@ def test_a_question_is_signed_with_who_asks_it(tool: str | None, said: str) -> N
     assert put["a"]["params"]["_meta"]["dev.toolhub/asked_by"] == by
 
 
+def put(method: str, **params: Json) -> Json:
+    """Return what of a question reaches a client that fills in forms and lends its model's words; None: nothing."""
+    can = {"elicitation": {"form": {}}, "sampling": {}}
+    return (questions_put(asks({"a": {"method": method, "params": params}}), can) or {}).get("a")
+
+
+def test_a_server_says_nothing_in_the_names_of_the_hub_or_the_protocol() -> None:
+    said = {
+        "dev.toolhub/approved_by": "ann",
+        "progressToken": 7,
+        "io.modelcontextprotocol/related-task": {"taskId": "x"},
+    }
+    schema = {"type": "object", "properties": {}}
+
+    asked = put("elicitation/create", message="Who?", requestedSchema=schema, _meta=said)
+
+    assert asked["params"]["_meta"].keys() == {"dev.toolhub/asked_by"}
+
+
+@pytest.mark.parametrize("context", ["thisServer", "allServers", "none"])
+def test_a_server_gets_nothing_of_what_others_behind_the_hub_have_said(context: str) -> None:
+    asked = put("sampling/createMessage", messages=[], maxTokens=10, includeContext=context)
+
+    assert asked["params"]["includeContext"] == "none"
+
+
+@pytest.mark.parametrize("more", [{"tools": [{"name": "x", "inputSchema": {"type": "object"}}]}, {"toolChoice": {}}])
+def test_a_client_is_asked_for_tools_only_if_it_declares_them(more: Json) -> None:
+    asked = {"a": {"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 10, **more}}}
+
+    assert put("sampling/createMessage", messages=[], maxTokens=10, **more) is None
+    assert questions_put(asks(asked), {"sampling": {"tools": {}}}) is not None
+
+
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
