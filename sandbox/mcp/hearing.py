@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,11 @@ Json = Any
 
 MOST_VALUES: Final = 300_000
 """Of one message: an answer of four megabytes that somebody reads has fewer."""
+MOST_DIGITS: Final = 400
+"""Of one number, in a long message: reading many that are longer takes much longer than anything else in it."""
+_MANY_DIGITS: Final = 65_536
+_LONG: Final = re.compile(rf"[\[,:]\s*-?\d{{{MOST_DIGITS}}}")
+_TEXT: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 MOST_HEARD: Final = 1000
 """Messages of one call that are passed on; what comes after them is dropped."""
 MOST_WAITING: Final = 100
@@ -133,10 +139,12 @@ def refuse_many(text: str) -> None:
     is read, by the signs that stand before each: some that stand in texts are counted, too.
 
     Raises:
-        TooLarge: there are more.
+        TooLarge: there are more, or one is a number that takes as long to read as all others.
     """
     if len(text) > MOST_VALUES and sum(map(text.count, "[{,")) > MOST_VALUES:
         raise TooLarge(f"The answer holds more than {MOST_VALUES:,} values.")
+    if len(text) > _MANY_DIGITS and _LONG.search(text) and _LONG.search(_TEXT.sub('""', text)):
+        raise TooLarge(f"The answer holds a number of more than {MOST_DIGITS} digits.")
 
 
 def unheard() -> None:

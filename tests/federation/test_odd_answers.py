@@ -141,3 +141,29 @@ async def test_what_holds_more_values_than_anybody_reads_is_read_by_nobody(
     assert isinstance(read.outcome, Failed)
     assert "more than 300,000 values" in read.outcome.message
     assert isinstance(wrote.outcome, Unknown)
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["plain", "stream"])
+async def test_numbers_that_take_as_long_to_read_as_all_else_are_read_by_nobody(
+    federated: Federated, *, is_stream: bool
+) -> None:
+    digits = "7" * 4000
+    as_text = {"content": [{"type": "text", "text": f"pi: {digits}, again: {digits * 20}"}], "resultType": "complete"}
+    as_number = {"content": [], "structuredContent": {"rows": ["DIGITS"] * 20}, "resultType": "complete"}
+
+    async def answer(asked: Asked) -> bytes:
+        if asked.method != "tools/call":
+            return usual(asked)
+        said_of = as_text if asked.message["params"]["arguments"]["text"] == "text" else as_number
+        written = result(asked, said_of).replace(b'"DIGITS"', digits.encode())
+        return events(written) if is_stream else said(written)
+
+    async with Scripted(answer).running() as url:
+        house = await federated.connect(url)
+        spec = await federated.discovered(house, OWNER)
+        text = await house.read(spec, "find", text="text")
+        number = await house.read(spec, "find", text="number")
+
+    assert not isinstance(text.outcome, Failed), text
+    assert isinstance(number.outcome, Failed)
+    assert "a number of more than 400 digits" in number.outcome.message
