@@ -10,12 +10,32 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o,
 _OF_2026 = 0x019F  # the first sixteen bits of the milliseconds in the middle of that year
 
 
+_A_SECOND = 1000 << 80
+
+
+class _Ascending:
+    """The numbers in ids of this process: each is larger than the one before, unless the clock was set back."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        fresh = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+        if 0 <= self._last - fresh < _A_SECOND:  # of the same millisecond, or the clock was set right
+            fresh = self._last + 1 + int.from_bytes(os.urandom(8))
+        self._last = fresh
+        return fresh
+
+
+_NUMBERS = _Ascending()
+
+
 def new_id(prefix: str) -> str:
     """Return `prefix_` plus 26 base-32 characters: 48 bits of milliseconds, then 80 random bits.
 
-    Ids of one prefix sort by the time they were made. Source: the ULID layout.
+    Ids of one prefix sort by the time they were made, those of one process in the very order. Source: the ULID layout.
     """
-    return _id(prefix, (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10)))
+    return _id(prefix, _NUMBERS.next())
 
 
 def earliest_id(prefix: str, at: datetime) -> str:

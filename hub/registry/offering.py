@@ -116,5 +116,5 @@ def _refuse_taken(server: str, name: str, taken: dict[str, str]) -> None:
     if name in taken:
         raise Conflict(
             f"{server!r} offers {name!r} already, for the connection {taken[name]!r}. Publish this one under another "
-            "name, or connect it with a prefix for all its names (--prefix), such as 'erp2_'."
+            "name, or give its connection a prefix, such as 'erp2_' (--prefix when it is connected)."
         )
